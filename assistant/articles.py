@@ -1,0 +1,165 @@
+"""Read article files: Markdown with front matter, plain text or HTML, each to an `Article`.
+
+Text is normalised once, here; every offset of the system points into the result. Knows nothing of sentences or indexes.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+import frontmatter
+import yaml
+
+from assistant.types import Article
+
+SUFFIXES = (".md", ".markdown", ".txt", ".html", ".htm")
+MAX_FILE_BYTES = 20_000_000
+
+_KEPT_CONTROLS = "\n\t"
+_INVISIBLE = re.compile(
+    "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+"""Soft hyphen, zero-width and bidirectional controls, interlinear marks and tag characters: they can hide text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A file that could not be used, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """The articles of a folder in the order of their file names, and the files that were skipped."""
+
+    articles: tuple[Article, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+def normalise(text: str) -> str:
+    """Return the text without control, bidirectional, zero-width and tag characters, line ends as "\\n", in NFC.
+
+    Applying it twice changes nothing.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n\n")
+    text = _INVISIBLE.sub("", text)
+    text = "".join(c for c in text if c in _KEPT_CONTROLS or unicodedata.category(c) not in ("Cc", "Cs", "Cn", "Co"))
+    return unicodedata.normalize("NFC", text)
+
+
+def read_corpus(folder: Path) -> Corpus:
+    """Read every article file of the folder; a file that cannot be used is named in `problems` and skipped."""
+    articles: dict[str, Article] = {}
+    problems: list[Problem] = []
+    if not folder.is_dir():
+        return Corpus((), (Problem(str(folder), "there is no such folder"),))
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or not path.is_file():
+            continue
+        try:
+            article = read_article(path)
+            if article.id in articles:
+                raise ValueError(f"its id {article.id!r} is taken by another file; give it an id of its own")
+        except (OSError, ValueError) as error:
+            problems.append(Problem(path.name, str(error)))
+        else:
+            articles[article.id] = article
+    return Corpus(tuple(articles.values()), tuple(problems))
+
+
+def read_article(path: Path) -> Article:
+    """Read one file.
+
+    Raises:
+        ValueError: the file is not an article; the message is the reason.
+        OSError: the file cannot be read.
+    """
+    if path.suffix.lower() not in SUFFIXES:
+        raise ValueError(f"its type is not one of {', '.join(SUFFIXES)}")
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise ValueError(f"it is larger than {MAX_FILE_BYTES // 1_000_000} MB")
+    content = path.read_bytes()
+    if path.suffix.lower() in (".html", ".htm"):
+        article = _from_html(path.stem, content)
+    else:
+        article = _from_text(path.stem, _decoded(content))
+    if not article.text:
+        raise ValueError("it holds no text")
+    return article
+
+
+def _decoded(content: bytes) -> str:
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not valid {encoding.removesuffix('-sig').upper()}: save it as UTF-8") from error
+    if "\x00" in text:
+        raise ValueError("it is a binary file")
+    return text
+
+
+def _from_text(stem: str, content: str) -> Article:
+    try:
+        metadata, text = frontmatter.parse(content)
+    except yaml.YAMLError as error:
+        raise ValueError(f"its front matter is not valid YAML ({str(error).splitlines()[0]})") from error
+    known = {"id", "title", "title_by", "date", "source", "url"}
+    if unknown := sorted(str(key) for key in metadata if key not in known):
+        raise ValueError(f"its front matter has the unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}")
+    values = {key: normalise(str(value)).strip() for key, value in metadata.items() if value is not None}
+    return Article(
+        id=_identifier(values.get("id") or stem),
+        text=normalise(text).strip(),
+        title=values.get("title") or stem,
+        title_by=values.get("title_by", "") if values.get("title") else "the file name",
+        date=_date(values.get("date", "")),
+        source=values.get("source", ""),
+        url=_web_address(values.get("url", "")),
+    )
+
+
+def _from_html(stem: str, content: bytes) -> Article:
+    import trafilatura  # noqa: PLC0415 - slow to import, and most corpora hold no HTML
+
+    document = trafilatura.bare_extraction(content, with_metadata=True, include_comments=False, include_tables=False)
+    if document is None or not document.text:
+        raise ValueError("no article text was found in the HTML")
+    # The extractor writes one line per paragraph; a blank line between them is our paragraph mark.
+    text = re.sub(r"\n+", "\n\n", normalise(document.text)).strip()
+    return Article(
+        id=_identifier(stem),
+        text=text,
+        title=normalise(document.title or "").strip() or stem,
+        title_by="" if document.title else "the file name",
+        date=_date(document.date or ""),
+        source=normalise(document.sitename or "").strip(),
+        url=_web_address(document.url or ""),
+    )
+
+
+def _identifier(name: str) -> str:
+    identifier = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-.")
+    if not identifier:
+        raise ValueError(f"its id {name!r} has no letter or digit")
+    return identifier[:100]
+
+
+def _date(value: str) -> datetime.date | None:
+    if not value:
+        return None
+    try:
+        return datetime.date.fromisoformat(value[:10])
+    except ValueError as error:
+        raise ValueError(f"its date {value!r} is not of the form 2018-10-18") from error
+
+
+def _web_address(value: str) -> str:
+    """Only links that a browser may follow safely: article files can come from anywhere."""
+    return value if value.startswith(("https://", "http://")) else ""

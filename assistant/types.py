@@ -1,0 +1,163 @@
+"""The values that a question meets on its way to an answer, in that order.
+
+All are frozen. They know nothing of files, indexes, models or pages.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """One article. `text` is normalised once at reading and never changes: every offset points into it."""
+
+    id: str
+    text: str
+    title: str
+    title_by: str = ""
+    """Who wrote the title, where the source has none ("us"); empty when it is the source's own."""
+    date: datetime.date | None = None
+    source: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence (or caption, or heading) as a slice of its article; `end` is exclusive, both in characters."""
+
+    article: Article
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        """The words at the offsets, exactly as they stand in the article."""
+        return self.article.text[self.start : self.end]
+
+    @property
+    def id(self) -> str:
+        """A name that is unique in the corpus; a passage of this one sentence has the same."""
+        return f"{self.article.id}:{self.start}-{self.end}"
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A run of sentences of one paragraph, short enough to be embedded whole."""
+
+    sentences: tuple[Sentence, ...]
+
+    @property
+    def article(self) -> Article:
+        """The article that the passage belongs to."""
+        return self.sentences[0].article
+
+    @property
+    def start(self) -> int:
+        """Offset of the first character, in characters of the article."""
+        return self.sentences[0].start
+
+    @property
+    def end(self) -> int:
+        """Offset after the last character, in characters of the article."""
+        return self.sentences[-1].end
+
+    @property
+    def text(self) -> str:
+        """The words at the offsets, exactly as they stand in the article."""
+        return self.article.text[self.start : self.end]
+
+    @property
+    def id(self) -> str:
+        """A name that is unique in the corpus and stable while the article does not change."""
+        return f"{self.article.id}:{self.start}-{self.end}"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage that retrieval found; scores are comparable within one query only."""
+
+    passage: Passage
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A sentence that may hold the answer, with its passage."""
+
+    sentence: Sentence
+    passage: Passage
+    score: float
+    """How well it fits the question; comparable within one query only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """An earlier exchange of the conversation; `answer` is without citation markers."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A numbered quotation: `quote` is exactly `article.text[start:end]`."""
+
+    number: int
+    article: Article
+    start: int
+    end: int
+
+    @property
+    def quote(self) -> str:
+        """The quoted words, exactly as they stand in the article."""
+        return self.article.text[self.start : self.end]
+
+
+class Status(StrEnum):
+    """How an answer ended. Each has its own fixed wording in `rendering.py`."""
+
+    ANSWERED = "answered"
+    """Written by the model; every sentence passed the check against one cited passage."""
+    QUOTED = "quoted"
+    """The article's own sentences; no word of a model."""
+    DECLINED = "declined"
+    """The article does not answer the question. No citations."""
+    BLOCKED_INPUT = "blocked_input"
+    """The question is empty, too long or unreadable. No citations."""
+    INDEX_UNAVAILABLE = "index_unavailable"
+    """The articles cannot be searched now. No citations."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Milliseconds since the question arrived."""
+
+    first_ms: float | None = None
+    """When the first evidence could be shown; None when there was none to show."""
+    total_ms: float = 0.0
+    """When the answer was final."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A snapshot of the answer. While `final` is false a better one follows."""
+
+    question: str
+    status: Status
+    text: str = ""
+    """What is shown; its markers `[1]` point to the citations of that number."""
+    citations: tuple[Citation, ...] = ()
+    closest: tuple[Citation, ...] = ()
+    """On a refusal: the closest words in the corpus, offered as *not* an answer."""
+    query: str = ""
+    """The standalone question that was searched for."""
+    confidence: float | None = None
+    """Calibrated probability that the article answers the question."""
+    timings: Timings = field(default_factory=Timings)
+    model: str = "none"
+    error: str | None = None
+    """What went wrong with the model, in one line, when something did; the answer stands without it."""
+    final: bool = True

@@ -11,15 +11,19 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-import frontmatter
 import yaml
+from frontmatter.default_handlers import YAMLHandler
 
 from assistant.types import Article
 
 SUFFIXES = (".md", ".markdown", ".txt", ".html", ".htm")
 MAX_FILE_BYTES = 20_000_000
 
+_KEYS = ("id", "title", "title_by", "date", "source", "url")
+
 _KEPT_CONTROLS = "\n\t"
+_LINE_ENDS = str.maketrans({"\r": "\n", "\v": "\n", "\f": "\n\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"})
+"""Left out like other controls they would join the last word of a line or page with the first of the next."""
 _INVISIBLE = re.compile(
     "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
@@ -43,11 +47,11 @@ class Corpus:
 
 
 def normalise(text: str) -> str:
-    """Return the text without control, bidirectional, zero-width and tag characters, line ends as "\\n", in NFC.
+    """Return the text in NFC, without control, bidirectional, zero-width and tag characters, line ends as line feeds.
 
     Applying it twice changes nothing.
     """
-    text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\u2028", "\n").replace("\u2029", "\n\n")
+    text = text.replace("\r\n", "\n").translate(_LINE_ENDS)
     text = _INVISIBLE.sub("", text)
     text = "".join(c for c in text if c in _KEPT_CONTROLS or unicodedata.category(c) not in ("Cc", "Cs", "Cn", "Co"))
     return unicodedata.normalize("NFC", text)
@@ -106,14 +110,7 @@ def _decoded(content: bytes) -> str:
 
 
 def _from_text(stem: str, content: str) -> Article:
-    try:
-        metadata, text = frontmatter.parse(content)
-    except yaml.YAMLError as error:
-        raise ValueError(f"its front matter is not valid YAML ({str(error).splitlines()[0]})") from error
-    known = {"id", "title", "title_by", "date", "source", "url"}
-    if unknown := sorted(str(key) for key in metadata if key not in known):
-        raise ValueError(f"its front matter has the unknown key {unknown[0]!r}; known are {', '.join(sorted(known))}")
-    values = {key: normalise(str(value)).strip() for key, value in metadata.items() if value is not None}
+    values, text = _front_matter(content)
     return Article(
         id=_identifier(values.get("id") or stem),
         text=normalise(text).strip(),
@@ -125,11 +122,40 @@ def _from_text(stem: str, content: str) -> Article:
     )
 
 
+def _front_matter(content: str) -> tuple[dict[str, str], str]:
+    """Return the values at the head of a file, none where it has no head, and the text after it."""
+    handler = YAMLHandler()
+    content = content.strip()
+    if not handler.detect(content):
+        return {}, content
+    try:
+        block, text = handler.split(content)
+    except ValueError as error:
+        raise ValueError("it begins with a line of dashes that opens a front matter, but none closes it") from error
+    try:
+        metadata = handler.load(block)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ValueError(f"its front matter is not valid YAML ({str(error).splitlines()[0]})") from error
+    if not isinstance(metadata, dict | None):
+        raise ValueError("between its first two lines of dashes there is no front matter of the form `title: ...`")
+    values: dict[str, str] = {}
+    for key, value in (metadata or {}).items():
+        if key not in _KEYS:
+            raise ValueError(f"its front matter has the unknown key {key!r}; known are {', '.join(_KEYS)}")
+        if isinstance(value, list | dict):
+            raise ValueError(f"its {key} is not a single value")
+        if value is not None:
+            values[key] = normalise(str(value)).strip()
+    return values, text
+
+
 def _from_html(stem: str, content: bytes) -> Article:
-    import trafilatura  # noqa: PLC0415 - slow to import, and most corpora hold no HTML
+    # Slow to import, and most corpora hold no HTML.
+    import trafilatura  # noqa: PLC0415
+    from trafilatura.settings import Document  # noqa: PLC0415
 
     document = trafilatura.bare_extraction(content, with_metadata=True, include_comments=False, include_tables=False)
-    if document is None or not document.text:
+    if not isinstance(document, Document) or not document.text:
         raise ValueError("no article text was found in the HTML")
     # The extractor writes one line per paragraph; a blank line between them is our paragraph mark.
     text = re.sub(r"\n+", "\n\n", normalise(document.text)).strip()
@@ -147,7 +173,7 @@ def _from_html(stem: str, content: bytes) -> Article:
 def _identifier(name: str) -> str:
     identifier = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-.")
     if not identifier:
-        raise ValueError(f"its id {name!r} has no letter or digit")
+        raise ValueError(f"its id {name!r} has no letter from a to z and no digit: give it another in its front matter")
     return identifier[:100]
 
 

@@ -28,16 +28,21 @@ class SentenceEmbedder(Embeddings):
     @classmethod
     def from_folder(cls, folder: Path, name: str) -> SentenceEmbedder:
         """Load the model from a folder; nothing is downloaded."""
-        from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - takes seconds; the page starts first
+        # They take seconds to import; the page starts first.
+        from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+        from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
 
+        # Loading takes a moment; its bar would stand between the question and the answer.
+        disable_progress_bar()  # type: ignore[no-untyped-call]
         model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
         model.max_seq_length = MAX_TOKENS
         return cls(model, name)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        """Return one vector a text; longest first inside, in the order given outside."""
-        vectors: list[list[float]] = self._model.encode(texts, normalize_embeddings=True, show_progress_bar=False).tolist()
-        return vectors
+        """Return one vector a text, in the order of the texts."""
+        vectors = self._model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+        rows: list[list[float]] = vectors.tolist()
+        return rows
 
     def embed_query(self, text: str) -> list[float]:
         """Return the vector of a question."""

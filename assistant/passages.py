@@ -8,6 +8,7 @@ A quotation is never cut inside its marks when the paragraph closes it, so that 
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import re
 from collections.abc import Iterator
@@ -20,10 +21,10 @@ MAX_PASSAGE_CHARACTERS = 900
 MAX_SENTENCE_CHARACTERS = 600
 """A longer "sentence" is a list or a table; it is cut at white space so that a quotation stays readable."""
 
-_PARAGRAPH = re.compile(r"\S(?:.*\S)?(?:\n[^\S\n]*\S(?:.*\S)?)*")
+_PARAGRAPH = re.compile(r"\S(?:.*\S)?(?:[^\S\n]*\n[^\S\n]*\S(?:.*\S)?)*")
 """Lines without a blank line between them."""
 
-_BOUNDARY = re.compile(r"[.!?…]+(?P<closing>[\"'”’)\]]*(?:\s[\"”])?)(?P<gap>\s+)(?=[\"'“‘(\[]*[A-Z0-9À-Þ])")
+_BOUNDARY = re.compile(r"(?<![.!?…])[.!?…]++(?P<closing>[\"'”’)\]]*(?:\s[\"”])?)(?P<gap>\s+)(?=[\"'“‘(\[]*[A-Z0-9À-Þ])")
 """A full stop, what closes after it, white space, and then what may open a sentence."""
 
 _ABBREVIATION = re.compile(
@@ -38,7 +39,7 @@ _SENTENCE_OPENER = re.compile(
 )
 
 _CREDIT = re.compile(
-    r"(?:[A-Z][A-Z.'’-]*\s+){1,4}[A-Z][A-Z'’-]*\s?/\s?(?:Staff|For)\s+[A-Z]\w+\s+(?=\S)|SOURCE:\s"
+    r"(?<![A-Z.'’-])(?:[A-Z][A-Z.'’-]*+\s+){1,4}[A-Z][A-Z'’-]*\s?/\s?(?:Staff|For)\s+[A-Z]\w+\s+(?=\S)|SOURCE:\s"
 )
 """A photographer's credit that runs into its caption, as in "JANE DOE/ Staff Photographer The mayor ..."."""
 
@@ -56,11 +57,7 @@ def sentences(article: Article) -> list[Sentence]:
 
 def passages(article: Article) -> list[Passage]:
     """Return the passages in reading order: paragraphs, the long ones cut between sentences at 900 characters."""
-    return [
-        passage
-        for paragraph in _paragraph_sentences(article)
-        for passage in _packed(paragraph)
-    ]
+    return [passage for paragraph in _paragraph_sentences(article) for passage in _packed(paragraph)]
 
 
 def _packed(paragraph: list[Sentence]) -> Iterator[Passage]:
@@ -91,7 +88,7 @@ def _cuts(text: str, start: int, end: int) -> list[int]:
     for match in _BOUNDARY.finditer(text, start, end):
         stop = match.start("closing")
         follows = match.end("gap")
-        if any(left < stop < right and follows < right for left, right in quoted):
+        if _is_quoted(quoted, stop, follows):
             continue
         before = text[max(start, stop - 12) : stop]
         if not match["closing"] and _ABBREVIATION.search(before):
@@ -122,6 +119,12 @@ def _quoted_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
             spans.append((opened, position + 1))
             opened = None
     return spans if opened is None else []
+
+
+def _is_quoted(quoted: list[tuple[int, int]], stop: int, follows: int) -> bool:
+    """Whether one of the spans, which rise and do not overlap, opens before `stop` and ends after `follows`."""
+    number = bisect.bisect_left(quoted, (stop,)) - 1
+    return number >= 0 and follows < quoted[number][1]
 
 
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:

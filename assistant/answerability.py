@@ -1,0 +1,127 @@
+"""How likely is it that the article answers the question? A calibrated probability from what was found and written.
+
+A logistic regression over a dozen signals, fitted by `python -m assistant calibrate` on the development half of the
+question set; its coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist
+depends on the model: words only (no model), a draft (any model), a draft and a yes/no margin (the embedded engine).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from assistant import grounding
+from assistant.retrieval import Findings
+from assistant.types import Sentence
+
+CALIBRATION = Path(__file__).with_name("calibration.json")
+
+WORDS = ("similarity", "coverage", "known", "kind_found", "names_found", "count_found", "length")
+DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "told_coverage", "log_probability")
+MARGIN = (*DRAFT, "margin")
+SIGNALS = {"words": WORDS, "draft": DRAFT, "margin": MARGIN}
+"""The signals of each of the three fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What was fitted for one set of signals."""
+
+    mean: Mapping[str, float]
+    scale: Mapping[str, float]
+    weight: Mapping[str, float]
+    intercept: float
+    threshold: float
+    """Answer at or above this probability, decline below."""
+
+    def probability(self, signals: Mapping[str, float]) -> float:
+        """Return the probability that the article answers the question, 0 to 1."""
+        logit = self.intercept + sum(
+            weight * (signals[name] - self.mean[name]) / self.scale[name] for name, weight in self.weight.items()
+        )
+        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
+@cache
+def calibration(fit: str) -> Calibration:
+    """Return the fitted calibration for `words`, `draft` or `margin`."""
+    return Calibration(**json.loads(CALIBRATION.read_text(encoding="utf-8"))["answerable"][fit])
+
+
+@cache
+def written_thresholds() -> tuple[float, float]:
+    """Return the least shares of new words and of all words that the evidence of a written sentence must hold."""
+    fitted = json.loads(CALIBRATION.read_text(encoding="utf-8"))["written"]
+    return fitted["new_words"], fitted["words"]
+
+
+def word_signals(question: str, findings: Findings, vocabulary: Mapping[str, float]) -> dict[str, float]:
+    """Return the signals that need no model; `vocabulary` maps the stems of the corpus to their rarity."""
+    asked = grounding.stems(question)
+    best = findings.evidence[:3]
+    held = [grounding.stems(evidence.passage.text) | grounding.aliases([evidence.sentence]) for evidence in best]
+    names = set(grounding.names(question))
+    return {
+        "similarity": findings.similarity,
+        "coverage": max((_coverage(asked, words, vocabulary) for words in held), default=0.0),
+        "known": _coverage(asked, vocabulary.keys(), vocabulary),
+        "kind_found": float(any(grounding.fits_question(question, evidence.passage.text) for evidence in best)),
+        "names_found": max((_share(names, words) for words in held), default=0.0),
+        "count_found": float(_count_found(question, [evidence.passage.text for evidence in best])),
+        "length": min(len(question.split()), 40) / 10.0,
+    }
+
+
+def draft_signals(
+    question: str, draft: str, support: grounding.Support, evidence: Sequence[Sentence], log_probability: float, vocabulary: Mapping[str, float]
+) -> dict[str, float]:
+    """Return the signals of what a model wrote, given the passage that supports it best."""
+    text = " ".join(sentence.text for sentence in evidence)
+    return {
+        "facts": float(support.facts),
+        "words": support.words,
+        "new_words": support.new_words,
+        "tells": float(bool(support.new)),
+        "kind_told": float(grounding.fits_question(question, draft) and _count_found(question, [draft]) and bool(text)),
+        "told_coverage": _coverage(grounding.stems(question), grounding.stems(draft), vocabulary),
+        "log_probability": log_probability,
+    }
+
+
+def _coverage(wanted: set[str], held: object, vocabulary: Mapping[str, float]) -> float:
+    """Return the share of the wanted stems that are held, weighted by rarity; unknown ones count as the rarest."""
+    rarest = max(vocabulary.values(), default=1.0)
+    total = math.fsum(vocabulary.get(stem, rarest) for stem in wanted)
+    found = math.fsum(vocabulary.get(stem, rarest) for stem in wanted if stem in held)  # type: ignore[operator]
+    return found / total if total else 1.0
+
+
+def _share(wanted: set[str], held: set[str]) -> float:
+    return sum(name in held for name in wanted) / len(wanted) if wanted else 1.0
+
+
+_HOW_MANY = re.compile(
+    r"\b(?:how many|what number of)\s+(?:(?!(?:did|do|does|were|was|are|is|has|have|had|could|can|would|will)\b)[\w'-]+\s+){0,3}?(?P<thing>[\w'-]+)"
+    r"(?=\s+(?:did|do|does|were|was|are|is|has|have|had|could|can|would|will|of|in|a|per|from|to|for|that|which|who|with|would)\b|\W*$)",
+    re.IGNORECASE,
+)
+
+
+def _count_found(question: str, texts: Sequence[str]) -> bool:
+    """Whether a number stands right before what the question counts; True when it counts nothing."""
+    match = _HOW_MANY.search(question)
+    thing = grounding.stems(match["thing"]) if match else set()
+    if not thing:
+        return True
+    for text in texts:
+        words = re.findall(r"[\w%'½,.-]+", text)
+        for position, word in enumerate(words):
+            following = " ".join(words[position + 1 : position + 5])
+            if grounding.numbers(word) and "%" not in word and not following.startswith("percent") and grounding.stems(following) & thing:
+                return True
+    return False

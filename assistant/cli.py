@@ -1,0 +1,184 @@
+"""The command line: `python -m assistant ask`, `index` and `serve`.
+
+Scripts read what it prints and its exit codes: 0 done, 1 the run failed, 2 usage or configuration, 3 a threshold was
+missed. Answers go to standard output, all else to standard error. Each command imports what it needs by itself, so
+that help comes at once; what an answer looks like is not known here.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from assistant.errors import AssistantError, ConfigurationError
+from assistant.settings import Settings, go_offline
+from assistant.types import Answer, Status, Turn
+
+if TYPE_CHECKING:
+    from assistant.articles import Problem
+    from assistant.index import IndexReport
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Answers questions about a news article in its own words, with citations.",
+)
+
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
+
+@app.callback()
+def _before_all_commands() -> None:
+    go_offline()
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="The question, in quotation marks.")],
+    history: Annotated[
+        Path | None,
+        typer.Option(help='JSON file of earlier exchanges: [{"question": "...", "answer": "..."}]', metavar="FILE"),
+    ] = None,
+    as_json: _Json = False,  # noqa: FBT002 - typer's way to declare an option
+) -> None:
+    """Answer a question, with the words of the article that the answer rests on."""
+    with _errors_as_lines():
+        answer = _answer(Settings.from_environment(), question, _read_history(history))
+    _show(answer, as_json=as_json)
+    if answer.status is Status.INDEX_UNAVAILABLE:
+        raise typer.Exit(1)
+
+
+@app.command()
+def index(
+    as_json: _Json = False,  # noqa: FBT002
+) -> None:
+    """Bring the index up to date with the article files; nothing is done where nothing changed.
+
+    Exit code 1 says that a file was skipped; it is named with the reason.
+    """
+    with _errors_as_lines():
+        report, problems = _index(Settings.from_environment())
+    for problem in problems:
+        typer.echo(f"skipped {problem.file}: {problem.reason}", err=True)
+    if as_json:
+        typer.echo(json.dumps({**asdict(report), "problems": [asdict(problem) for problem in problems]}))
+    else:
+        typer.echo(
+            f"{report.articles} articles, {report.units} passages and sentences, {report.embedded} of them embedded now"
+        )
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def serve() -> None:
+    """Serve the chat as a web page on this machine."""
+    with _errors_as_lines():
+        settings = Settings.from_environment()
+        from assistant.web import server  # noqa: PLC0415
+
+        with _progress() as progress:
+            server.serve(settings, progress)
+
+
+def _answer(settings: Settings, question: str, history: list[Turn]) -> Answer:
+    with _progress() as progress:
+        progress("Starting", 0, 0)
+        from assistant.answering import Assistant  # noqa: PLC0415
+
+        with closing(Assistant.open(settings, progress)) as assistant:
+            progress("Loading the language model", 0, 0)
+            assistant.wait_for_model()
+            progress("Reading the article", 0, 0)
+            return assistant.ask(question, history)
+
+
+def _index(settings: Settings) -> tuple[IndexReport, tuple[Problem, ...]]:
+    with _progress() as progress:
+        progress("Starting", 0, 0)
+        from assistant.answering import Assistant  # noqa: PLC0415
+
+        with closing(Assistant.open(replace(settings, model="none"), progress)) as assistant:
+            return assistant.index.report, assistant.corpus.problems
+
+
+def _show(answer: Answer, *, as_json: bool) -> None:
+    from rich.console import Console  # noqa: PLC0415
+
+    from assistant.rendering import terminal, to_json  # noqa: PLC0415
+
+    if as_json:
+        typer.echo(json.dumps(to_json(answer)))
+    else:
+        Console(highlight=False).print(terminal(answer))
+
+
+def _read_history(file: Path | None) -> list[Turn]:
+    """Return the earlier exchanges of a file.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is not of the form that the help describes.
+    """
+    if file is None:
+        return []
+    try:
+        exchanges = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"The history {file} cannot be read ({error}): give a JSON file") from error
+    if not isinstance(exchanges, list) or not all(map(_is_exchange, exchanges)):
+        raise ConfigurationError(
+            f'The history {file} is not a list of exchanges: write [{{"question": "...", "answer": "..."}}, ...]'
+        )
+    return [Turn(exchange["question"], exchange["answer"]) for exchange in exchanges]
+
+
+def _is_exchange(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("question", "answer"))
+
+
+@contextmanager
+def _errors_as_lines() -> Iterator[None]:
+    """End the run with one line for what a person should read; anything else is a defect and shows its traceback."""
+    try:
+        yield
+    except AssistantError as error:
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from error
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function that shows on a terminal what is waited for: a spinner, or a bar where a total is known.
+
+    It may be called from any thread. Bars leave the terminal when they are full, the spinner when the block ends.
+    """
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn  # noqa: PLC0415
+
+    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
+    display = Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    tasks: dict[str, TaskID] = {}
+
+    def show(what: str, done: int, total: int) -> None:
+        kind = what if total else "spinner"
+        if kind not in tasks:
+            tasks[kind] = display.add_task(what, total=total or None)
+        display.update(tasks[kind], description=what, completed=done, visible=not total or done < total)
+        if display.finished:
+            display.stop()
+        else:
+            display.start()
+
+    try:
+        yield show
+    finally:
+        display.stop()

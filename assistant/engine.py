@@ -1,0 +1,109 @@
+"""The embedded llama.cpp server, as a child process that dies with its parent and can die without it.
+
+`python -m assistant.engine MODEL FOLDER THREADS` is the child: it loads the model, prints its address on one line, and
+serves until its standard input closes. `Engine` is the parent's handle. Neither knows what is asked.
+
+Why slots are saved: reading a prompt is most of the time on a processor (about 65 tokens a second), so the state after
+reading an article is kept in a file. Restoring it takes 20 ms, and llama.cpp then reuses the passages that a prompt
+shares with it (`n_cache_reuse`), wherever they stand: only the question is read.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from assistant.errors import ModelError
+
+CONTEXT_TOKENS = 4096
+REUSE_TOKENS = 16
+"""Shortest run of tokens that is taken over from the saved article."""
+START_SECONDS = 60.0
+
+
+class Engine:
+    """A running child process."""
+
+    def __init__(self, model: Path, slots: Path, threads: int) -> None:
+        """Start the child and wait until it has loaded the model.
+
+        Raises:
+            ModelError: it ended, or did not get ready in 60 seconds.
+        """
+        slots.mkdir(parents=True, exist_ok=True)
+        self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
+            [sys.executable, "-m", "assistant.engine", str(model), str(slots), str(threads)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            # Threads that spin while they wait for each other make it ten times slower as soon as anything else runs.
+            env=os.environ | {"OMP_WAIT_POLICY": "passive"},
+            cwd=Path(__file__).resolve().parents[1],
+            text=True,
+        )
+        watchdog = threading.Timer(START_SECONDS, self._process.kill)
+        watchdog.start()
+        try:
+            self.address = self._first_address()
+        finally:
+            watchdog.cancel()
+        if not self.address:
+            self.close()
+            raise ModelError("The language model's engine did not start: is there enough memory (2.5 GB)?")
+
+    def _first_address(self) -> str:
+        output = self._process.stdout
+        for line in output or ():
+            if line.startswith("ready http://"):
+                return line.split()[1]
+        return ""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the child still runs."""
+        return self._process.poll() is None
+
+    @property
+    def process_id(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    def close(self) -> None:
+        """End the child."""
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._process.kill()
+        self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+
+def _serve(model: str, slots: str, threads: int) -> None:
+    import xllamacpp  # noqa: PLC0415 - only in the child
+
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = model
+    parameters.n_ctx = CONTEXT_TOKENS
+    parameters.n_parallel = 1
+    parameters.cpuparams.n_threads = threads
+    parameters.cpuparams_batch.n_threads = threads
+    parameters.n_cache_reuse = REUSE_TOKENS
+    parameters.cache_ram_mib = 0
+    parameters.slot_save_path = slots.rstrip("/") + "/"
+    parameters.verbosity = 1
+    # Answers copy from the article: the next words are looked up in the prompt and checked in one go.
+    parameters.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
+    parameters.speculative.ngram_simple.size_n = 2
+    parameters.speculative.ngram_simple.size_m = 6
+    server = xllamacpp.Server(parameters)
+    print(f"ready {server.listening_address}", flush=True)  # noqa: T201 - the parent reads it
+    sys.stdin.read()
+    # The server's own shutdown can take seconds; nothing here needs saving.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1], sys.argv[2], int(sys.argv[3]))

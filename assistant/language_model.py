@@ -1,0 +1,330 @@
+"""The language model that phrases an answer: the embedded engine, any provider of LangChain, or none.
+
+`LanguageModel.draft` yields the text so far and ends with how it ended; a stream that was cut off is never reported as
+complete, and a total deadline holds whatever the endpoint does. It knows nothing of citations and does not check what
+the model says. Errors of providers become `ModelError` here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from langchain.chat_models import init_chat_model
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+
+from assistant import prompts, weights
+from assistant.engine import CONTEXT_TOKENS, Engine
+from assistant.errors import ConfigurationError, ModelError, WeightsError
+from assistant.passages import passages
+from assistant.settings import Settings
+from assistant.types import Article, Passage, Turn
+
+MAX_ANSWER_TOKENS = 72
+"""One or two sentences; the longest good answer of the development set took 61."""
+READ_SECONDS = 300.0
+"""The longest time that reading an article may take."""
+MAX_HISTORY_TURNS = 2
+CHARACTERS_PER_TOKEN = 4.0
+"""Of English text with this tokenizer, rounded down so that what is planned fits."""
+RESTART_SECONDS = (1.0, 5.0, 30.0, 120.0)
+"""Pauses before the engine is started again after it died, one after the other."""
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is done, how much of it, and how much in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What the model has said so far."""
+
+    text: str
+    complete: bool = False
+    """The model itself ended here. False on the last draft means that it was cut off."""
+    log_probability: float = 0.0
+    """Mean natural logarithm of the probabilities of the tokens; 0 where the provider gives none."""
+
+
+class LanguageModel:
+    """A chat model, and the engine behind it where it is the embedded one."""
+
+    def __init__(self, chat: BaseChatModel, name: str, engine: Engine | None = None, slots: Path | None = None) -> None:
+        """Take a loaded chat model; `engine` and `slots` are given for the embedded one only."""
+        self.name = name
+        self._chat = chat
+        self._engine = engine
+        self._slots = slots
+        self._turn = threading.Lock()
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can be asked: false once the embedded engine has died."""
+        return self._engine is None or self._engine.alive
+
+    def read(self, articles: Sequence[Article]) -> None:
+        """Let the embedded engine read each article that fits its context, once for all; 25 s for 8,000 characters."""
+        for article in articles:
+            saved = self._saved(article)
+            if saved is None or saved.exists() or len(article.text) > CHARACTERS_PER_TOKEN * (CONTEXT_TOKENS - 1024):
+                continue
+            with self._turn:
+                self._invoke(_messages("?", (), passages(article)), 1, time.monotonic() + READ_SECONDS)
+                self._slot("save", saved)
+
+    def draft(
+        self, question: str, history: Sequence[Turn], evidence: Sequence[Passage], deadline: float
+    ) -> Iterator[Draft]:
+        """Yield the answer as it grows, from the evidence in reading order; `deadline` is in `time.monotonic()` seconds.
+
+        Raises:
+            ModelError: the endpoint failed, said nothing, or had no time for this question.
+        """
+        with self._in_turn(deadline):
+            self._recall(evidence)
+            yield from self._stream(_messages(question, history, evidence), deadline)
+
+    def margin(self, question: str, evidence: Sequence[Passage], deadline: float) -> float | None:
+        """Return log P(yes) - log P(no) that the evidence answers a standalone question; None where no token is scored.
+
+        Raises:
+            ModelError: the endpoint failed, or had no time for this question.
+        """
+        if self._engine is None:
+            # Providers differ in whether they tell probabilities; the answer is judged without.
+            return None
+        messages = _messages(question, (), evidence, prompt="answerable")
+        with self._in_turn(deadline):
+            self._recall(evidence)
+            reply = self._invoke(messages, 1, deadline, logprobs=True, top_logprobs=20)
+        tokens = ((reply.response_metadata.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs", [])
+        chance = {word: math.fsum(math.exp(t["logprob"]) for t in tokens if t["token"].strip().lower() == word) for word in ("yes", "no")}
+        return math.log(chance["yes"] + 1e-6) - math.log(chance["no"] + 1e-6)
+
+    def close(self) -> None:
+        """End the embedded engine."""
+        if self._engine is not None:
+            self._engine.close()
+
+    @contextmanager
+    def _in_turn(self, deadline: float) -> Iterator[None]:
+        """Wait for the engine's only slot; other readers see their quotation meanwhile."""
+        if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise ModelError("The model was busy with other questions until the time was up")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _stream(self, messages: list[BaseMessage], deadline: float) -> Iterator[Draft]:
+        text = ""
+        finish = None
+        log_probabilities: list[float] = []
+        try:
+            stream = self._chat.stream(messages, **self._options(MAX_ANSWER_TOKENS, deadline))
+            for chunk in stream:
+                text += str(chunk.text)
+                finish = (
+                    chunk.response_metadata.get("finish_reason") or chunk.response_metadata.get("stop_reason") or finish
+                )
+                for token in (chunk.response_metadata.get("logprobs") or {}).get("content") or ():
+                    log_probabilities.append(token["logprob"])
+                if time.monotonic() > deadline:
+                    # Leaving the loop closes the connection, and with it the engine stops.
+                    break
+                if chunk.text:
+                    yield Draft(text)
+        except Exception as error:
+            raise ModelError(f"The model failed: {type(error).__name__}") from error
+        if not text.strip():
+            raise ModelError("The model gave an empty answer")
+        mean = math.fsum(log_probabilities) / len(log_probabilities) if log_probabilities else 0.0
+        yield Draft(text.strip(), complete=finish in ("stop", "end_turn"), log_probability=mean)
+
+    def _options(self, max_tokens: int, deadline: float) -> dict[str, Any]:
+        options: dict[str, Any] = {"max_tokens": max_tokens}
+        if self._engine is not None:
+            options |= {"logprobs": True, "timeout": max(0.1, deadline - time.monotonic())}
+        return options
+
+    def _invoke(self, messages: list[BaseMessage], max_tokens: int, deadline: float, **options: Any) -> AIMessage:
+        try:
+            return self._chat.invoke(messages, max_tokens=max_tokens, timeout=max(0.1, deadline - time.monotonic()), **options)
+        except Exception as error:
+            raise ModelError(f"The model failed: {type(error).__name__}") from error
+
+    def _saved(self, article: Article) -> Path | None:
+        if self._slots is None:
+            return None
+        key = hashlib.sha256(f"{self.name}\n{prompts.fingerprint()}\n{article.text}".encode()).hexdigest()
+        return self._slots / f"{key[:32]}.bin"
+
+    def _recall(self, evidence: Sequence[Passage]) -> None:
+        """Put the engine into the state after reading the article of the first passage, if that was saved."""
+        saved = self._saved(evidence[0].article) if evidence else None
+        if saved is not None and saved.exists():
+            self._slot("restore", saved)
+
+    def _slot(self, action: str, saved: Path) -> None:
+        if self._engine is None:
+            return
+        try:
+            response = httpx.post(
+                f"{self._engine.address}/slots/0?action={action}", json={"filename": saved.name}, timeout=30
+            )
+            response.raise_for_status()
+        except httpx.HTTPError:
+            # Only speed is lost: the prompt is read in full. A file that cannot be restored is written anew.
+            saved.unlink(missing_ok=True)
+
+
+class ModelHolder:
+    """Loads the language model in the background, says how far it is, and starts a dead engine again."""
+
+    def __init__(self, settings: Settings, articles: Sequence[Article], progress: Progress) -> None:
+        """Start loading; returns at once."""
+        self._settings = settings
+        self._articles = articles
+        self._progress = progress
+        self._model: LanguageModel | None = None
+        self._failure = ""
+        self._restarts = 0
+        self._closed = False
+        self._loading = threading.Thread(target=self._load, name="language-model", daemon=True)
+        self._loading.start()
+
+    @property
+    def name(self) -> str:
+        """What the answers are written by: a file name, `provider:model`, or "none"."""
+        return model_name(self._settings)
+
+    @property
+    def state(self) -> str:
+        """`none`, `loading`, `ready`, or `unavailable: <why>`."""
+        if self._settings.model == "none":
+            return "none"
+        if self._failure:
+            return f"unavailable: {self._failure}"
+        return "loading" if self._model is None or not self._model.alive else "ready"
+
+    def get(self) -> LanguageModel | None:
+        """Return the model if it can be asked now; a dead engine is started again, later each time."""
+        model = self._model
+        if model is not None and not model.alive and not self._loading.is_alive() and not self._closed:
+            pause = RESTART_SECONDS[min(self._restarts, len(RESTART_SECONDS) - 1)]
+            self._restarts += 1
+            self._loading = threading.Thread(target=self._load, args=(pause,), name="language-model", daemon=True)
+            self._loading.start()
+        return model if model is not None and model.alive else None
+
+    def wait(self) -> None:
+        """Block until the model is ready or known to be unavailable."""
+        self._loading.join()
+
+    def close(self) -> None:
+        """End the engine, also one that is still starting."""
+        self._closed = True
+        if self._model is not None:
+            self._model.close()
+
+    def _load(self, pause: float = 0.0) -> None:
+        try:
+            time.sleep(pause)
+            model = open_language_model(self._settings, self._progress)
+            if model is None:
+                return
+            if self._closed:
+                model.close()
+                return
+            self._model = model
+            model.read(self._articles[:8])
+        except (ModelError, ConfigurationError) as error:
+            self._failure = str(error)
+
+
+def model_name(settings: Settings) -> str:
+    """Return what the answers are written by: a file name, `provider:model`, or "none"."""
+    if settings.model != "local":
+        return settings.model
+    return Path(settings.model_file).name if settings.model_file else weights.LANGUAGE_MODEL_NAME
+
+
+def check_configuration(settings: Settings) -> None:
+    """Refuse at the start what can only fail later.
+
+    Raises:
+        ConfigurationError: the provider is unknown, its package is missing, or the model file cannot be used.
+    """
+    if settings.model == "local":
+        if settings.model_file and not Path(settings.model_file).is_file():
+            raise WeightsError(
+                f"The model file {settings.model_file} does not exist: set ASSISTANT_MODEL_FILE to a GGUF file"
+            )
+    elif settings.model != "none":
+        _provider(settings)
+
+
+def open_language_model(settings: Settings, progress: Progress) -> LanguageModel | None:
+    """Load the model that the settings name; None for "none".
+
+    Raises:
+        ConfigurationError: it cannot be loaded as it is set up.
+        ModelError: the engine did not start.
+    """
+    if settings.model == "none":
+        return None
+    if settings.model != "local":
+        return LanguageModel(_provider(settings), settings.model)
+    if settings.model_file:
+        file = Path(settings.model_file)
+        if settings.model_sha256:
+            weights.verify(file, settings.model_sha256, settings.data)
+    else:
+        file = weights.language_model_file(
+            settings.data, lambda done, total: progress("Joining the language model", done, total)
+        )
+    slots = settings.data / "slots"
+    engine = Engine(file, slots, settings.threads or (os_processors()))
+    chat = init_chat_model(
+        "openai:local", base_url=f"{engine.address}/v1", api_key="none", temperature=0, max_retries=0, timeout=60
+    )
+    return LanguageModel(chat, file.name, engine, slots)
+
+
+def os_processors() -> int:
+    """Return how many processors this process may use."""
+    import os  # noqa: PLC0415
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _provider(settings: Settings) -> BaseChatModel:
+    options = {"base_url": settings.model_url} if settings.model_url else {}
+    try:
+        return init_chat_model(settings.model, temperature=0, max_retries=1, timeout=settings.answer_seconds, **options)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"ASSISTANT_MODEL is {settings.model!r}: its package is missing ({error.name}); install it"
+        ) from error
+    except Exception as error:
+        raise ConfigurationError(
+            f"ASSISTANT_MODEL is {settings.model!r}: use local, none, or provider:model with its key ({str(error).splitlines()[0][:120]})"
+        ) from error
+
+
+def _messages(
+    question: str, history: Sequence[Turn], evidence: Sequence[Passage], prompt: str = "question"
+) -> list[BaseMessage]:
+    article = "\n\n".join(passage.text for passage in evidence)
+    messages: list[BaseMessage] = [SystemMessage(prompts.render("system", article=article))]
+    for turn in history[-MAX_HISTORY_TURNS:]:
+        messages += [HumanMessage(turn.question), AIMessage(turn.answer)]
+    return [*messages, HumanMessage(prompts.render(prompt, question=question))]

@@ -1,0 +1,271 @@
+"""An `Answer` for a person, on the page or in a terminal, and for a script.
+
+The fixed wording of every state stands here and nowhere else. Articles, models and readers are strangers: what they
+wrote is shown as text and can never become markup, a link or a terminal command. Knows nothing of how an answer came
+about, nor of Gradio.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from assistant.articles import normalise
+from assistant.types import Answer, Article, Citation, Status
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+LABELS: Mapping[Status, str] = {
+    Status.ANSWERED: "Written by AI from the article, checked against the quoted words",
+    Status.QUOTED: "In the article's words",
+    Status.DECLINED: "The article does not answer this question",
+    Status.BLOCKED_INPUT: "This question cannot be answered",
+    Status.INDEX_UNAVAILABLE: "The articles cannot be searched at the moment; please ask again later",
+}
+"""What is said above an answer that is final."""
+
+READING = "Reading the article… the closest words so far"
+WRITING = "Reading the article… checked so far"
+"""What is said above a snapshot that a better one will replace."""
+
+FROM_RECORD = "From the article's record: its title, date, source or length"
+"""The same for an answer that is written without citations, because its facts are not part of the text."""
+
+NOT_WRITTEN = "There is no written answer this time; the article's own words stand for themselves."
+CLOSEST = "The closest words in the article, which are not an answer"
+
+_MARKERS = re.compile(r"(?<=\S) ((?:\[[0-9]{1,4}\])+)(?=\s|$)")
+_ESCAPE_SEQUENCE = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours and the like
+    r"|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # window titles, links, the clipboard
+    r"|\x1b."
+)
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
+_PARAGRAPH = re.compile(r"[^\n]+(?:\n[^\n]+)*")
+
+
+# For a script
+
+
+def to_json(answer: Answer, identifier: str | None = None) -> dict[str, Any]:
+    """Return the answer in the form of the command line's contract; keys may be added, never changed."""
+    return {
+        "id": identifier,
+        "question": answer.question,
+        "status": str(answer.status),
+        "answer": answer.text,
+        "citations": [_citation_to_json(citation) for citation in answer.citations],
+        "timings": {
+            "first_ms": None if answer.timings.first_ms is None else round(answer.timings.first_ms),
+            "total_ms": round(answer.timings.total_ms),
+        },
+        "model": answer.model,
+        "error": answer.error,
+        "query": answer.query,
+        "confidence": answer.confidence,
+        "closest": [_citation_to_json(citation) for citation in answer.closest],
+    }
+
+
+def _citation_to_json(citation: Citation) -> dict[str, Any]:
+    return {
+        "number": citation.number,
+        "article": citation.article.id,
+        "start": citation.start,
+        "end": citation.end,
+        "quote": citation.quote,
+    }
+
+
+# Markers
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Some words of an answer, and the numbers of the citations that stand behind them."""
+
+    words: str
+    numbers: tuple[int, ...] = ()
+
+
+def without_markers(answer: Answer) -> str:
+    """Return the words of the answer, as they belong into the history of a conversation."""
+    return "".join(piece.words for piece in _pieces(answer))
+
+
+def _pieces(answer: Answer) -> list[_Piece]:
+    pieces: list[_Piece] = []
+    start = 0
+    for match in _MARKERS.finditer(answer.text):
+        numbers = tuple(int(number) for number in re.findall(r"[0-9]+", match[1]))
+        if _is_marker(match, numbers, answer.citations):
+            pieces.append(_Piece(answer.text[start : match.start()], numbers))
+            start = match.end()
+    rest = answer.text[start:]
+    return [*pieces, _Piece(rest)] if rest else pieces
+
+
+def _is_marker(match: re.Match[str], numbers: Iterable[int], citations: Iterable[Citation]) -> bool:
+    """Whether brackets are ours, behind a sentence, and not the article's own as in "[2023]" or "player [2] scored"."""
+    if not {citation.number for citation in citations}.issuperset(numbers):
+        return False
+    following = match.string[match.end() :].split(maxsplit=1)
+    if not following:
+        return True
+    # A sentence begins after ours; where brackets follow brackets, only the last can be ours.
+    if following[0][0].islower() or re.fullmatch(r"(?:\[[0-9]+\])+", following[0]):
+        return False
+    preceding = match.string[: match.start()].split()[-1]
+    own_words = f"{preceding} {match[1]} {following[0]}"
+    return not any(own_words in " ".join(citation.quote.split()) for citation in citations)
+
+
+def _is_only_quotations(answer: Answer) -> bool:
+    """Whether the quotations below the answer would say the same again."""
+    quotes = " ".join(citation.quote for citation in answer.citations)
+    return answer.status is Status.QUOTED and without_markers(answer).split() == quotes.split()
+
+
+# Wording
+
+
+def headline(answer: Answer) -> str:
+    """Return the line above the answer: what it is, and as of when."""
+    label = LABELS[answer.status]
+    if answer.status is Status.ANSWERED and not answer.citations:
+        label = FROM_RECORD
+    if not answer.final:
+        label = WRITING if answer.status is Status.ANSWERED else READING
+    dates = {citation.article.date for citation in answer.citations}
+    date = dates.pop() if len(dates) == 1 else None
+    return f"{label}, as of {day(date)}" if date else label
+
+
+def day(date: datetime.date) -> str:
+    """Return a date as in "18 October 2018"."""
+    return f"{date.day} {date:%B} {date.year}"
+
+
+def source_line(article: Article) -> str:
+    """Return the title of the article and its date."""
+    return f"{article.title}, {day(article.date)}" if article.date else article.title
+
+
+# For a browser
+
+
+def escape(text: str) -> str:
+    """Return text that shows as itself within HTML, within an attribute, and within Markdown.
+
+    ASCII punctuation becomes entities, so that not even a bare address is made a link; invisible characters go.
+    """
+    encoded = _PUNCTUATION.sub(lambda match: f"&#{ord(match[0])};", normalise(text))
+    # A blank line would end the block of HTML, and Markdown would begin.
+    return re.sub(r"\s*\n\s*", "<br>", encoded)
+
+
+def markdown(answer: Answer, anchor: str = "answer") -> str:
+    """Return the answer as one block of HTML that Markdown passes through, its markers linked to the quotations below.
+
+    `anchor` begins the ids of the quotations; it is ours, and must differ from answer to answer on one page.
+    """
+    parts = [f'<p class="headline">{escape(headline(answer))}</p>']
+    if answer.text and not _is_only_quotations(answer):
+        words = "".join(_piece_to_html(piece, anchor) for piece in _pieces(answer))
+        parts.append(f'<p class="words">{words}</p>')
+    if answer.citations:
+        parts.append(_quotations_to_html(answer.citations, anchor))
+    if answer.error and answer.final and answer.status is Status.QUOTED:
+        parts.append(f'<p class="note">{escape(NOT_WRITTEN)}</p>')
+    if answer.closest:
+        parts.append(f'<p class="note">{escape(CLOSEST)}:</p>{_quotations_to_html(answer.closest)}')
+    return f'<div class="answer {answer.status}">{"".join(parts)}</div>'
+
+
+def _piece_to_html(piece: _Piece, anchor: str) -> str:
+    links = "".join(f'<a href="#{anchor}-{number}">&#91;{number}&#93;</a>' for number in piece.numbers)
+    return f"{escape(piece.words)}{'&nbsp;' if links else ''}{links}"
+
+
+def _quotations_to_html(citations: Iterable[Citation], anchor: str = "") -> str:
+    """Return a list of quotations, numbered and reachable by their numbers where an anchor is given."""
+    items: list[str] = []
+    for citation in citations:
+        number = f"<b>&#91;{citation.number}&#93;</b>" if anchor else ""
+        target = f' id="{anchor}-{citation.number}" tabindex="-1"' if anchor else ""
+        items.append(
+            f"<li{target}>{number}<blockquote>{escape(citation.quote)}</blockquote>"
+            f'<p class="source">{escape(source_line(citation.article))} · '
+            f'<a href="{article_link(citation)}" target="_blank" rel="noopener noreferrer">'
+            'Show in the article<span class="hidden"> (opens in a new tab)</span></a></p></li>'
+        )
+    return f'<ol class="quotations">{"".join(items)}</ol>'
+
+
+def article_link(citation: Citation) -> str:
+    """Return the address, fit for an attribute, of the page that shows the quoted words in their place."""
+    article = quote(citation.article.id, safe="")
+    return f"/article/{article}?start={citation.start}&amp;end={citation.end}#quote"
+
+
+def article_paragraphs(article: Article, start: int = 0, end: int = 0) -> str:
+    """Return the article's paragraphs as HTML without a line break; the characters from `start` to `end` are marked.
+
+    The paragraphs have the ids "paragraph-1" and so on, and the first mark has the id "quote".
+    """
+    paragraphs: list[str] = []
+    attributes = ' id="quote" tabindex="-1"'
+    for number, match in enumerate(_PARAGRAPH.finditer(article.text), start=1):
+        left, right = max(start, match.start()), min(end, match.end())
+        words = escape(match[0])
+        if left < right:
+            before, quoted = article.text[match.start() : left], article.text[left:right]
+            after = article.text[right : match.end()]
+            words = f"{escape(before)}<mark{attributes}>{escape(quoted)}</mark>{escape(after)}"
+            attributes = ""
+        paragraphs.append(f'<p id="paragraph-{number}">{words}</p>')
+    return "".join(paragraphs)
+
+
+# For a terminal
+
+_COLOURS: Mapping[Status, str] = {
+    Status.ANSWERED: "green",
+    Status.QUOTED: "cyan",
+    Status.DECLINED: "yellow",
+    Status.BLOCKED_INPUT: "red",
+    Status.INDEX_UNAVAILABLE: "red",
+}
+
+
+def terminal(answer: Answer) -> RenderableType:
+    """Return the answer for a rich console: what it is, its words, and the quotations under it."""
+    from rich.console import Group  # noqa: PLC0415 - the page has no use for it
+    from rich.text import Text  # noqa: PLC0415
+
+    lines = [Text(plain(headline(answer)), style=f"bold {_COLOURS[answer.status]}")]
+    if answer.text and not _is_only_quotations(answer):
+        words = Text()
+        for piece in _pieces(answer):
+            words.append(plain(piece.words))
+            words.append("".join(f" [{number}]" for number in piece.numbers), style="cyan")
+        lines += [Text(), words]
+    for citation in answer.citations:
+        lines += [Text(), Text.assemble((f"[{citation.number}] ", "cyan"), plain(citation.quote))]
+        lines.append(Text(f"    {plain(source_line(citation.article))}", style="dim"))
+    if answer.error:
+        lines += [Text(), Text(f"The language model failed: {plain(answer.error)}", style="yellow")]
+    if answer.closest:
+        lines += [Text(), Text(f"{CLOSEST}:", style="yellow")]
+        lines += [Text(f"  · {plain(citation.quote)}", style="dim") for citation in answer.closest]
+    return Group(*lines)
+
+
+def plain(text: str) -> str:
+    """Return text without the sequences and characters that command a terminal."""
+    return normalise(_ESCAPE_SEQUENCE.sub("", text))

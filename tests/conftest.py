@@ -1,0 +1,193 @@
+"""What the tests share: articles, two embedders, a scripted chat model, and a guard around the network.
+
+    article          the article that ships
+    word_embedder    vectors of word counts: texts that share words are near; remembers what it embedded
+    real_embedder    the packaged weights; a test that takes it fails, not skips, where they are missing
+    weights_folder   where the joined language model is kept from one run to the next
+    model            a chat model that says what it was told to; remembers what it was asked
+
+Every test runs without the ASSISTANT_* variables of the person who starts it, and no test can reach another machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.embeddings import Embeddings
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import Field
+
+from assistant.articles import read_article
+from assistant.embedder import SentenceEmbedder
+from assistant.settings import PROJECT, go_offline
+from assistant.types import Article
+from assistant.weights import EMBEDDER_SHA256, embedder_folder
+
+go_offline()
+
+
+def _refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:
+    """Raise where Python is about to look up or talk to another machine; an audit hook sees every library do it."""
+    if event == "socket.getaddrinfo":
+        host = arguments[0]
+    elif event in ("socket.connect", "socket.sendto", "socket.sendmsg"):
+        address = arguments[1]
+        host = address[0] if isinstance(address, tuple) else None  # A path is a socket on this machine.
+    else:
+        return
+    name = host.decode() if isinstance(host, bytes) else host
+    if name and name != "localhost" and not _is_loopback(name):
+        raise AssertionError(f"a test tried to reach {name}")
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+sys.addaudithook(_refuse_other_machines)
+
+
+@pytest.fixture(autouse=True)
+def clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the assistant's variables, and proxies, out of the environment for the test."""
+    for name in list(os.environ):
+        if name.startswith("ASSISTANT_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def article() -> Article:
+    """Return the article that ships."""
+    return read_article(PROJECT / "corpus" / "articles" / "2018-10-18-philadelphia-ice.md")
+
+
+@pytest.fixture(scope="session")
+def weights_folder(request: pytest.FixtureRequest) -> Path:
+    """Return a folder that outlives the run, so that the language model is joined and checked once a checkout."""
+    return request.config.cache.mkdir("weights")
+
+
+@pytest.fixture(scope="session")
+def real_embedder(weights_folder: Path) -> SentenceEmbedder:
+    """Return the packaged embedding model."""
+    return SentenceEmbedder.from_folder(embedder_folder(weights_folder), EMBEDDER_SHA256)
+
+
+class WordEmbedder(Embeddings):
+    """Counts words into 512 buckets: deterministic, and near means that words are shared."""
+
+    def __init__(self, name: str = "words") -> None:
+        """Take the name that goes into an index's fingerprint."""
+        self.name = name
+        self.embedded: list[str] = []
+        """Every text so far, in order."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Return vectors of length 1; a text without a word has the last bucket to itself."""
+        self.embedded += texts
+        return [self._vector(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        """Return the vector of one text, which is not remembered."""
+        return self._vector(text)
+
+    @staticmethod
+    def _vector(text: str) -> list[float]:
+        counts = [0.0] * 512
+        for word in re.findall(r"\w+", text.lower()):
+            counts[int.from_bytes(hashlib.sha256(word.encode()).digest()[:4]) % 511] += 1.0
+        if not any(counts):
+            counts[511] = 1.0
+        length = sum(count * count for count in counts) ** 0.5
+        return [count / length for count in counts]
+
+
+@pytest.fixture
+def word_embedder() -> WordEmbedder:
+    """Return an embedder that needs no weights."""
+    return WordEmbedder()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One reply of the scripted model."""
+
+    text: str
+    finish_reason: str | None = "stop"
+    """As a provider reports it: "stop", "length", or None for a stream that was cut off."""
+    delay: float = 0.0
+    """Seconds before each word."""
+    error: Exception | None = None
+    """Raised after the text."""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    """Anything else that a provider reports at the end, as in {"logprobs": ...}."""
+
+
+class ScriptedModel(BaseChatModel):
+    """Gives the enqueued replies in order, word by word when streamed, and fails when asked more often."""
+
+    replies: list[Reply] = Field(default_factory=list)
+    prompts: list[list[BaseMessage]] = Field(default_factory=list)
+    """The messages of each call, in order."""
+
+    def enqueue(self, *replies: Reply | str) -> None:
+        """Add replies; a string is one that ends well."""
+        self.replies += [Reply(reply) if isinstance(reply, str) else reply for reply in replies]
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted"
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,  # noqa: ARG002 - LangChain's signature
+        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
+        **_: Any,  # noqa: ANN401
+    ) -> Iterator[ChatGenerationChunk]:
+        self.prompts.append(messages)
+        assert self.replies, "the model was asked more often than the test has replies for"
+        reply = self.replies.pop(0)
+        for word in re.findall(r"\s*\S+\s*$|\s*\S+|\s+", reply.text):
+            time.sleep(reply.delay)
+            yield ChatGenerationChunk(message=AIMessageChunk(content=word))
+        if reply.error is not None:
+            raise reply.error
+        metadata = reply.metadata | ({"finish_reason": reply.finish_reason} if reply.finish_reason else {})
+        yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata=metadata))
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> ChatResult:
+        first, *rest = (chunk.message for chunk in self._stream(messages, stop, run_manager, **kwargs))
+        message = first
+        for chunk in rest:
+            message += chunk
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+@pytest.fixture
+def model() -> ScriptedModel:
+    """Return a chat model without replies; the test enqueues them."""
+    return ScriptedModel()

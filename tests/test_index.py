@@ -1,0 +1,496 @@
+"""The vector index, with the real Chroma: what is kept, what is rebuilt, and who is kept out."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import chromadb
+import httpx
+import numpy as np
+import pytest
+from chromadb.api.client import Client
+from conftest import WordEmbedder
+
+from assistant.errors import ConfigurationError, IndexLockedError
+from assistant.index import IndexReport, VectorIndex, fingerprint, open_index, units
+from assistant.settings import PROJECT
+from assistant.types import Article
+
+NOUNS = ["mayor", "council", "river", "bridge", "judge", "prison", "school", "teacher", "doctor", "hospital", "train"]
+VERBS = ["praised", "blamed", "visited", "ignored", "rebuilt", "closed", "funded", "followed", "questioned", "painted"]
+
+
+def made(name: str, sentences: int, seed: int = 0) -> Article:
+    """Return an article of so many sentences, all different, in paragraphs of four."""
+    words = random.Random(f"{name} {seed}")  # noqa: S311 - any words do
+    lines = [
+        f"The {words.choice(NOUNS)} {words.choice(VERBS)} the {words.choice(NOUNS)} of {name} on day {number}."
+        for number in range(sentences)
+    ]
+    text = "\n\n".join(" ".join(lines[start : start + 4]) for start in range(0, sentences, 4))
+    return Article(id=name, text=text, title=name)
+
+
+@pytest.fixture
+def articles() -> list[Article]:
+    """Return three short articles."""
+    return [made("oslo", 10), made("lima", 10), made("kyoto", 10)]
+
+
+def ids(articles: list[Article]) -> set[str]:
+    """Return the ids of everything that is embedded."""
+    return {unit.id for article in articles for unit in units(article)}
+
+
+def finds_itself(index: VectorIndex, articles: list[Article]) -> bool:
+    """Whether each unit is found by its own text, before every unit of another text."""
+    embedder = WordEmbedder()
+    for unit in (unit for article in articles for unit in units(article)):
+        found = index.search(embedder.embed_query(unit.text), 3)
+        if not found[unit.id] == pytest.approx(1.0, abs=1e-3) == max(found.values()):
+            return False
+    return True
+
+
+def built(articles: list[Article], folder: Path, url: str = "", embedder: WordEmbedder | None = None) -> IndexReport:
+    """Open the index, close it, and return what had to be done."""
+    index = open_index(articles, embedder or WordEmbedder(), folder, url)
+    index.close()
+    return index.report
+
+
+def collections(folder: Path) -> list[str]:
+    """Return the names of the collections that the folder's database knows."""
+    with closing(sqlite3.connect(folder / "chroma" / "chroma.sqlite3")) as database:
+        return [name for (name,) in database.execute("SELECT name FROM collections")]
+
+
+# What is embedded
+
+
+def test_units_are_the_passages_and_their_sentences_once(article: Article) -> None:
+    """A passage of one sentence is embedded once, and every unit is a slice of the article."""
+    spans = [(unit.start, unit.end) for unit in units(article)]
+    assert len(spans) == len(set(spans))
+    assert all(unit.text == article.text[unit.start : unit.end] for unit in units(article))
+    assert len(spans) == 70
+
+
+def test_everything_is_found_by_its_own_words(tmp_path: Path, articles: list[Article]) -> None:
+    """A new index holds every unit and finds each."""
+    index = open_index(articles, WordEmbedder(), tmp_path)
+    assert index.report.embedded == index.report.units == len(ids(articles))
+    assert finds_itself(index, articles)
+    index.close()
+
+
+def test_search_agrees_with_exact_search(tmp_path: Path, articles: list[Article]) -> None:
+    """Similarities are cosines, best first, and the nearest are those that comparing with every vector finds."""
+    embedder = WordEmbedder()
+    index = open_index(articles, embedder, tmp_path)
+    wanted = [unit for article in articles for unit in units(article)]
+    vectors = np.array(embedder.embed_documents([unit.text for unit in wanted]))
+    query = embedder.embed_query("The judge visited the hospital of lima")
+    exact = dict(zip((unit.id for unit in wanted), vectors @ np.array(query), strict=True))
+    found = index.search(query, 12)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    assert list(found.values()) == pytest.approx(sorted(exact.values(), reverse=True)[:12], abs=1e-3)
+    assert all(exact[unit] == pytest.approx(similarity, abs=1e-3) for unit, similarity in found.items())
+    index.close()
+
+
+def test_search_stays_within_an_article(tmp_path: Path, articles: list[Article]) -> None:
+    """With an article named nothing of another is found, and with an unknown one nothing at all."""
+    index = open_index(articles, WordEmbedder(), tmp_path)
+    query = WordEmbedder().embed_query("oslo")
+    assert set(index.search(query, 1000, "lima")) == ids([articles[1]])
+    assert index.search(query, 10, "paris") == {}
+    index.close()
+
+
+def test_an_empty_corpus_has_an_empty_index(tmp_path: Path) -> None:
+    """Nothing is found, and nothing breaks."""
+    index = open_index([], WordEmbedder(), tmp_path)
+    assert index.report.units == index.report.embedded == 0
+    assert index.search(WordEmbedder().embed_query("anything"), 5) == {}
+    index.close()
+
+
+# What is kept
+
+
+def test_nothing_is_embedded_again_when_nothing_changed(tmp_path: Path, articles: list[Article]) -> None:
+    """Opening a second time embeds nothing and finds the same."""
+    built(articles, tmp_path)
+    embedder = WordEmbedder()
+    index = open_index(articles, embedder, tmp_path)
+    assert (index.report.embedded, embedder.embedded) == (0, [])
+    assert finds_itself(index, articles)
+    index.close()
+
+
+def test_only_the_changed_article_is_embedded_again(tmp_path: Path, articles: list[Article]) -> None:
+    """The vectors of the other articles are taken over, and the old words are found no more."""
+    built(articles, tmp_path)
+    changed = [articles[0], made("lima", 12, seed=1), articles[2]]
+    embedder = WordEmbedder()
+    index = open_index(changed, embedder, tmp_path)
+    assert sorted(embedder.embedded) == sorted(unit.text for unit in units(changed[1]))
+    assert set(index.search(embedder.embed_query("lima"), 1000)) == ids(changed)
+    assert finds_itself(index, changed)
+    index.close()
+
+
+def test_an_article_that_went_is_found_no_more(tmp_path: Path, articles: list[Article]) -> None:
+    """Taking an article away embeds nothing."""
+    built(articles, tmp_path)
+    index = open_index(articles[:2], WordEmbedder(), tmp_path)
+    assert index.report.embedded == 0
+    assert set(index.search(WordEmbedder().embed_query("kyoto"), 1000)) == ids(articles[:2])
+    index.close()
+
+
+def test_another_embedder_is_another_index(tmp_path: Path, articles: list[Article]) -> None:
+    """Vectors of one embedder are never searched with those of another."""
+    first = built(articles, tmp_path, embedder=WordEmbedder("one"))
+    second = built(articles, tmp_path, embedder=WordEmbedder("two"))
+    assert second.collection != first.collection
+    assert second.embedded == second.units
+
+
+def test_the_fingerprint_is_of_the_texts_and_the_embedder(articles: list[Article]) -> None:
+    """It changes with any text, id or embedder, and not with the order of the articles or with a title."""
+    first, *rest = articles
+    same = fingerprint(articles, "e")
+    assert fingerprint(list(reversed(articles)), "e") == same
+    assert fingerprint([replace(first, title="Another"), *rest], "e") == same
+    others = [
+        fingerprint(rest, "e"),
+        fingerprint(articles, "f"),
+        fingerprint([replace(first, text=first.text + "."), *rest], "e"),
+        fingerprint([replace(first, id="bergen"), *rest], "e"),
+    ]
+    assert len({same, *others}) == 5
+
+
+def test_old_collections_do_not_pile_up(tmp_path: Path, articles: list[Article]) -> None:
+    """The folder holds one collection, whatever was indexed before."""
+    for corpus in (articles, articles[:1], articles[1:]):
+        built(corpus, tmp_path)
+    assert len(collections(tmp_path)) == 1
+    assert len([entry for entry in (tmp_path / "chroma").iterdir() if entry.is_dir()]) == 1
+
+
+def test_an_embedder_that_fails_costs_nothing(tmp_path: Path, articles: list[Article]) -> None:
+    """Its own error is raised, and the old index is still there."""
+    built(articles[:2], tmp_path)
+    broken = WordEmbedder()
+    broken.embed_documents = lambda texts: [][len(texts)]  # type: ignore[method-assign]
+    with pytest.raises(IndexError):
+        open_index(articles, broken, tmp_path)
+    assert built(articles[:2], tmp_path).embedded == 0
+
+
+# Who is kept out
+
+
+CHILD = """
+import sys
+from pathlib import Path
+sys.path[:0] = sys.argv[1:3]
+from conftest import WordEmbedder
+from test_index import made
+from assistant.errors import AssistantError
+from assistant.index import open_index
+folder, url, wait = Path(sys.argv[3]), sys.argv[4], sys.argv[5]
+def progress(done, total):
+    print("embedded", done, flush=True)
+    if wait == "while building":
+        sys.stdin.read()
+try:
+    index = open_index([made("oslo", 2000)], WordEmbedder(), folder, url, progress)
+    print("open", index.report.embedded, len(index.search(WordEmbedder().embed_query("river"), 5)), flush=True)
+    if wait == "when open":
+        sys.stdin.read()
+except AssistantError as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+
+
+def child(folder: Path, url: str = "", wait: str = "") -> subprocess.Popen[str]:
+    """Start another process that opens an index; it waits for its input to end where it is told to."""
+    command = [sys.executable, "-c", CHILD, str(PROJECT), str(PROJECT / "tests"), str(folder), url, wait]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def line(process: subprocess.Popen[str], beginning: str) -> str:
+    """Return the next line of the process that begins so."""
+    assert process.stdout is not None
+    found = next((line for line in process.stdout if line.startswith(beginning)), None)
+    assert found is not None, process.communicate()
+    return found
+
+
+def test_a_second_process_is_kept_out(tmp_path: Path, articles: list[Article]) -> None:
+    """While one process has the folder another gets one line that says who has it; afterwards it gets in."""
+    index = open_index(articles, WordEmbedder(), tmp_path)
+    out, error = child(tmp_path).communicate()
+    assert out == ""
+    assert error == (
+        f"IndexLockedError: The index in {tmp_path} is in use by process {os.getpid()}: "
+        "stop it, or set ASSISTANT_DATA to another folder\n"
+    )
+    index.close()
+    out, error = child(tmp_path).communicate()
+    assert "open" in out, error
+
+
+def test_the_same_process_is_kept_out_too(tmp_path: Path, articles: list[Article]) -> None:
+    """Two indexes of one folder are never open at once."""
+    index = open_index(articles, WordEmbedder(), tmp_path)
+    with pytest.raises(IndexLockedError):
+        open_index(articles, WordEmbedder(), tmp_path)
+    index.close()
+    index.close()
+    built(articles, tmp_path)
+
+
+def test_a_killed_process_frees_the_folder(tmp_path: Path) -> None:
+    """The lock goes with the process that held it, and its work stays."""
+    with child(tmp_path, wait="when open") as first:
+        line(first, "open")
+        first.kill()
+    assert built([made("oslo", 2000)], tmp_path).embedded == 0
+
+
+def test_closing_releases_the_files(tmp_path: Path, articles: list[Article]) -> None:
+    """No file of the folder stays open, and nothing was raised on the way by a failed opening either."""
+
+    def opened() -> list[str]:
+        links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+        return [file for link in links if (file := str(link.readlink())).startswith(str(tmp_path))]
+
+    for _ in range(3):
+        index = open_index(articles, WordEmbedder(), tmp_path)
+        assert opened()
+        index.close()
+        assert opened() == []
+
+
+# Damage
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build an index that is large enough for Chroma to write its graph to disk; to be copied."""
+    folder = tmp_path_factory.mktemp("large")
+    open_index([made("oslo", 2000)], WordEmbedder(), folder).close()
+    return folder
+
+
+def damaged(name: str, how: Callable[[Path], object]) -> Callable[[Path], None]:
+    """Return a function that damages the files of this name in a folder."""
+
+    def damage(folder: Path) -> None:
+        files = list((folder / "chroma").rglob(name))
+        assert files
+        for file in files:
+            how(file)
+
+    return damage
+
+
+def garbage(file: Path) -> None:
+    """Fill the file with random bytes."""
+    file.write_bytes(random.Random(0).randbytes(file.stat().st_size))  # noqa: S311
+
+
+def halve(file: Path) -> None:
+    """Cut the file in half."""
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def empty(file: Path) -> None:
+    """Cut the file to nothing."""
+    os.truncate(file, 0)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        damaged("chroma.sqlite3", garbage),
+        damaged("chroma.sqlite3", halve),
+        damaged("chroma.sqlite3", empty),
+        damaged("chroma.sqlite3", Path.unlink),
+        damaged("data_level0.bin", garbage),
+        damaged("data_level0.bin", halve),
+        damaged("data_level0.bin", Path.unlink),
+        damaged("header.bin", empty),
+        damaged("index_metadata.pickle", Path.unlink),
+        damaged("????????-*", shutil.rmtree),
+    ],
+    ids=[
+        *("database garbage", "database halved", "database emptied", "database deleted"),
+        *("graph garbage", "graph halved", "graph deleted", "header emptied", "names deleted", "segment deleted"),
+    ],
+)
+def test_damage_costs_a_rebuild(large: Path, tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    """Whatever happened to Chroma's files, what is found afterwards is right, and so is the next start."""
+    folder = shutil.copytree(large, tmp_path / "copy")
+    damage(folder)
+    article = made("oslo", 2000)
+    index = open_index([article], WordEmbedder(), folder)
+    sample = units(article)[::50]
+    found = [index.search(WordEmbedder().embed_query(unit.text), 1) for unit in sample]
+    assert [next(iter(hit.values())) for hit in found] == pytest.approx([1.0] * len(sample), abs=1e-3)
+    assert len(index.search(WordEmbedder().embed_query("river"), 200)) == 200
+    index.close()
+    assert built([article], folder).embedded == 0
+
+
+def test_an_interrupted_build_is_cleaned_up(tmp_path: Path) -> None:
+    """A process killed while it built leaves nothing that the next one does not put right."""
+    with child(tmp_path, wait="while building") as first:
+        line(first, "embedded")
+        first.send_signal(signal.SIGKILL)
+    index = open_index([made("oslo", 10)], WordEmbedder(), tmp_path)
+    assert finds_itself(index, [made("oslo", 10)])
+    index.close()
+
+
+def test_what_a_killed_build_had_written_is_deleted(tmp_path: Path, articles: list[Article]) -> None:
+    """A half-filled collection under a building name is never searched, and goes at the next start."""
+    built(articles, tmp_path)
+    settings = chromadb.config.Settings(anonymized_telemetry=False)
+    with cast("Client", chromadb.PersistentClient(str(tmp_path / "chroma"), settings)) as client:
+        rest = client.create_collection("building-articles-0123", embedding_function=None)
+        rest.add(ids=["oslo:0-5"], embeddings=np.ones((1, 512), dtype=np.float32))
+    assert len(collections(tmp_path)) == 2
+    report = built(articles, tmp_path)
+    assert report.embedded == 0
+    assert collections(tmp_path) == [report.collection]
+
+
+# Places that do not work
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, articles: list[Article]) -> None:
+    """The error is one line with the folder, the reason and the setting."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError) as raised:
+        open_index(articles, WordEmbedder(), tmp_path / "file" / "data")
+    assert str(raised.value) == (
+        f"The folder {tmp_path}/file/data cannot be written (Not a directory): set ASSISTANT_DATA to another one"
+    )
+
+
+def test_a_database_that_cannot_be_written_is_named(tmp_path: Path, articles: list[Article]) -> None:
+    """When the folder can be written and what is in it cannot, the error is one line as well."""
+    (tmp_path / "chroma").write_text("a file where a folder should be")
+    with pytest.raises(ConfigurationError, match=r"cannot be used \(.*\): make room there, or set ASSISTANT_DATA"):
+        open_index(articles, WordEmbedder(), tmp_path)
+    built(articles, tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "https://127.0.0.1:{port}"])
+def test_a_server_that_does_not_answer_is_named(tmp_path: Path, articles: list[Article], url: str) -> None:
+    """The error says how to start one."""
+    url = url.format(port=free_port())
+    with pytest.raises(ConfigurationError, match=f"No Chroma server answers at {url}: start it with `chroma run`"):
+        open_index(articles, WordEmbedder(), tmp_path, url)
+
+
+def test_a_server_that_hangs_is_named(tmp_path: Path, articles: list[Article]) -> None:
+    """A port that takes connections and never answers does not hold the start up for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ConfigurationError, match="No Chroma server answers"):
+            open_index(articles, WordEmbedder(), tmp_path, url)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "localhost", "http://"])
+def test_an_address_that_is_none_is_refused(tmp_path: Path, articles: list[Article], url: str) -> None:
+    """The error shows the form."""
+    with pytest.raises(ConfigurationError, match=r"it must be of the form http://127\.0\.0\.1:8000"):
+        open_index(articles, WordEmbedder(), tmp_path, url)
+
+
+# A server
+
+
+def free_port() -> int:
+    """Return a port that nothing listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a real Chroma server and return its address."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    chroma, folder = Path(sys.executable).parent / "chroma", tmp_path_factory.mktemp("server")
+    command = [str(chroma), "run", "--path", str(folder), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        for _ in range(300):
+            try:
+                httpx.get(f"{url}/api/v2/heartbeat").raise_for_status()
+                break
+            except httpx.HTTPError:
+                time.sleep(0.1)
+        yield url
+        process.terminate()
+
+
+def test_a_server_is_used_like_the_folder(server: str, tmp_path: Path, articles: list[Article]) -> None:
+    """Through an address the same is found, only what changed is embedded, and nothing is written to the folder."""
+    index = open_index(articles, WordEmbedder(), tmp_path, server)
+    assert finds_itself(index, articles)
+    index.close()
+    assert built(articles, tmp_path, server).embedded == 0
+    more = [*articles, made("turin", 6)]
+    index = open_index(more, WordEmbedder(), tmp_path, server)
+    assert index.report.embedded == len(units(more[-1]))
+    assert finds_itself(index, more)
+    index.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_processes_share_a_server(server: str, tmp_path: Path, articles: list[Article]) -> None:
+    """Several processes may start on one server at once; each finds everything, and none deletes another's index."""
+    mine = open_index(articles, WordEmbedder(), tmp_path, server)
+    processes = [child(tmp_path, server, wait="while building") for _ in range(3)]
+    for process in processes:
+        line(process, "embedded")
+    results = [process.communicate("") for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], results
+    assert all(out.splitlines()[-1] == "open 2500 5" for out, _ in results), results
+    assert finds_itself(mine, articles)
+    mine.close()
+
+
+def test_what_a_process_left_on_a_server_is_deleted_after_a_day(
+    server: str, tmp_path: Path, articles: list[Article]
+) -> None:
+    """A build that another process may still be at is left alone, one that was abandoned is not."""
+    address = f"{server}/api/v2/tenants/default_tenant/databases/default_database/collections"
+    ages = {"building-articles-young": 60, "building-articles-old": 100_000, "somebody-elses": 100_000}
+    for name, seconds in ages.items():
+        collection = {"name": name, "metadata": {"started": time.time() - seconds}}
+        httpx.post(address, json=collection).raise_for_status()
+    built(articles, tmp_path, server)
+    names = {collection["name"] for collection in httpx.get(address).json()}
+    assert names & set(ages) == {"building-articles-young", "somebody-elses"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,8 +21,8 @@ from assistant.types import Sentence
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 
-WORDS = ("similarity", "coverage", "known", "kind_found", "names_found", "count_found", "length")
-DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "told_coverage", "log_probability")
+WORDS = ("similarity", "coverage", "known", "kind_found", "names_found", "count_found")
+DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "told_coverage", "asked_names")
 MARGIN = (*DRAFT, "margin")
 SIGNALS = {"words": WORDS, "draft": DRAFT, "margin": MARGIN}
 """The signals of each of the three fits."""
@@ -47,6 +47,44 @@ class Calibration:
         return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What the evidence must hold of a written sentence."""
+
+    new_words: float
+    """Least share of the words that the question does not hold."""
+    words: float
+    """Least share of all its main words."""
+    swapped: int
+    """Most words that stand elsewhere in the article instead."""
+    asked_names: bool
+    """Whether the names of the question must be there too."""
+    confidence: float
+    """Least probability that the article answers the question."""
+
+    def allows(self, support: grounding.Support, confidence: float) -> bool:
+        """Whether so much support, at this confidence, is enough."""
+        enough = support.new_words >= self.new_words and support.words >= self.words and confidence >= self.confidence
+        named = support.asked_names or not self.asked_names
+        return support.facts and enough and named and len(support.swapped) <= self.swapped
+
+
+@dataclass(frozen=True, slots=True)
+class Quoting:
+    """How the sentences to quote are chosen."""
+
+    draft_weight: float
+    """How much it counts, beside the fused ranks, that a sentence holds the words of the model's draft."""
+    second_share: float
+    """A second sentence is quoted when it scores at least this share of the best one."""
+
+
+@cache
+def quoting() -> Quoting:
+    """Return how the sentences to quote are chosen."""
+    return Quoting(**json.loads(CALIBRATION.read_text(encoding="utf-8"))["quoted"])
+
+
 @cache
 def calibration(fit: str) -> Calibration:
     """Return the fitted calibration for `words`, `draft` or `margin`."""
@@ -54,10 +92,9 @@ def calibration(fit: str) -> Calibration:
 
 
 @cache
-def written_thresholds() -> tuple[float, float]:
-    """Return the least shares of new words and of all words that the evidence of a written sentence must hold."""
-    fitted = json.loads(CALIBRATION.read_text(encoding="utf-8"))["written"]
-    return fitted["new_words"], fitted["words"]
+def written_thresholds() -> Written:
+    """Return what a written sentence must reach."""
+    return Written(**json.loads(CALIBRATION.read_text(encoding="utf-8"))["written"])
 
 
 def word_signals(question: str, findings: Findings, vocabulary: Mapping[str, float]) -> dict[str, float]:
@@ -65,31 +102,33 @@ def word_signals(question: str, findings: Findings, vocabulary: Mapping[str, flo
     asked = grounding.stems(question)
     best = findings.evidence[:3]
     held = [grounding.stems(evidence.passage.text) | grounding.aliases([evidence.sentence]) for evidence in best]
-    names = set(grounding.names(question))
+    names = grounding.names(question)
     return {
         "similarity": findings.similarity,
         "coverage": max((_coverage(asked, words, vocabulary) for words in held), default=0.0),
         "known": _coverage(asked, vocabulary.keys(), vocabulary),
-        "kind_found": float(any(grounding.fits_question(question, evidence.passage.text) for evidence in best)),
+        "kind_found": float(
+            any(
+                grounding.fits_question(question, e.passage.text, grounding.known_names(e.passage.article.text)) for e in best
+            )
+        ),
         "names_found": max((_share(names, words) for words in held), default=0.0),
-        "count_found": float(_count_found(question, [evidence.passage.text for evidence in best])),
-        "length": min(len(question.split()), 40) / 10.0,
+        "count_found": float(_count_found(question, [s.text for evidence in best for s in evidence.passage.sentences])),
     }
 
 
 def draft_signals(
-    question: str, draft: str, support: grounding.Support, evidence: Sequence[Sentence], log_probability: float, vocabulary: Mapping[str, float]
+    question: str, draft: str, support: grounding.Support, known: Container[str], vocabulary: Mapping[str, float]
 ) -> dict[str, float]:
     """Return the signals of what a model wrote, given the passage that supports it best."""
-    text = " ".join(sentence.text for sentence in evidence)
     return {
         "facts": float(support.facts),
         "words": support.words,
         "new_words": support.new_words,
         "tells": float(bool(support.new)),
-        "kind_told": float(grounding.fits_question(question, draft) and _count_found(question, [draft]) and bool(text)),
+        "kind_told": float(grounding.fits_question(question, draft, known) and (not _HOW_MANY.search(question) or _counts(draft))),
         "told_coverage": _coverage(grounding.stems(question), grounding.stems(draft), vocabulary),
-        "log_probability": log_probability,
+        "asked_names": float(support.asked_names),
     }
 
 
@@ -107,21 +146,19 @@ def _share(wanted: set[str], held: set[str]) -> float:
 
 _HOW_MANY = re.compile(
     r"\b(?:how many|what number of)\s+(?:(?!(?:did|do|does|were|was|are|is|has|have|had|could|can|would|will)\b)[\w'-]+\s+){0,3}?(?P<thing>[\w'-]+)"
-    r"(?=\s+(?:did|do|does|were|was|are|is|has|have|had|could|can|would|will|of|in|a|per|from|to|for|that|which|who|with|would)\b|\W*$)",
+    r"(?=\s+(?:did|do|does|were|was|are|is|has|have|had|could|can|would|will|of|in|a|per|from|to|for|that|which|who|with)\b|\W*$)",
     re.IGNORECASE,
 )
+_YEAR = re.compile(r"(?:19|20)\d\d")
 
 
-def _count_found(question: str, texts: Sequence[str]) -> bool:
-    """Whether a number stands right before what the question counts; True when it counts nothing."""
+def _count_found(question: str, sentences: Sequence[str]) -> bool:
+    """Whether a sentence that names what the question counts holds a number of it; True when it counts nothing."""
     match = _HOW_MANY.search(question)
     thing = grounding.stems(match["thing"]) if match else set()
-    if not thing:
-        return True
-    for text in texts:
-        words = re.findall(r"[\w%'½,.-]+", text)
-        for position, word in enumerate(words):
-            following = " ".join(words[position + 1 : position + 5])
-            if grounding.numbers(word) and "%" not in word and not following.startswith("percent") and grounding.stems(following) & thing:
-                return True
-    return False
+    return not thing or any(thing & grounding.stems(sentence) and _counts(sentence) for sentence in sentences)
+
+
+def _counts(text: str) -> bool:
+    """Whether the text holds a number that is no share and no year."""
+    return any("%" not in number and not _YEAR.fullmatch(number) for number in grounding.numbers(text))

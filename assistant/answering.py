@@ -20,13 +20,13 @@ from assistant.articles import Corpus, read_corpus
 from assistant.context import context_of
 from assistant.embedder import SentenceEmbedder
 from assistant.errors import ConfigurationError, ModelError
-from assistant.grounding import Support, stems, support
+from assistant.grounding import Support, answers, known_names, stems, support
 from assistant.index import VectorIndex, open_index
 from assistant.language_model import Draft, ModelHolder, check_configuration
 from assistant.passages import sentences
 from assistant.retrieval import Findings, Retriever
 from assistant.settings import Settings
-from assistant.types import Answer, Article, Citation, Passage, Sentence, Status, Timings, Turn
+from assistant.types import Answer, Article, Citation, Evidence, Passage, Sentence, Status, Timings, Turn
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Assistant:
     """Answers questions about the articles of one corpus; close it to release the index and the model."""
 
     def __init__(
-        self, corpus: Corpus, retriever: Retriever, index: VectorIndex, holder: ModelHolder, answer_seconds: float
+        self, corpus: Corpus, retriever: Retriever, index: VectorIndex | None, holder: ModelHolder, answer_seconds: float
     ) -> None:
         """Take the opened parts; `open` does the opening."""
         self.corpus = corpus
@@ -91,14 +91,18 @@ class Assistant:
         if not corpus.articles:
             reason = f" ({corpus.problems[0].file}: {corpus.problems[0].reason})" if corpus.problems else ""
             raise ConfigurationError(f"No article can be read from {settings.articles}{reason}: put one there, or set ASSISTANT_ARTICLES")
-        embedder = SentenceEmbedder.from_folder(weights.embedder_folder(settings.data), weights.EMBEDDER_SHA256)
-        index = open_index(
-            corpus.articles,
-            embedder,
-            settings.data / "index",
-            settings.chroma_url,
-            lambda done, total: progress("Embedding", done, total),
-        )
+        embedder = index = None
+        if weights.embedder_is_packaged():
+            embedder = SentenceEmbedder.from_folder(weights.embedder_folder(settings.data), weights.EMBEDDER_SHA256)
+            index = open_index(
+                corpus.articles,
+                embedder,
+                settings.data / "index",
+                settings.chroma_url,
+                lambda done, total: progress("Embedding", done, total),
+            )
+        else:
+            logger.warning("Searching by keywords only, the embedding model is not installed: run %s", weights.INSTALL)
         retriever = Retriever(corpus.articles, index, embedder)
         retriever.search("What happened?")  # The first query is slow; better now than for a reader.
         return cls(corpus, retriever, index, ModelHolder(settings, corpus.articles, progress), settings.answer_seconds)
@@ -114,8 +118,8 @@ class Assistant:
         return self._holder.state
 
     @property
-    def index(self) -> VectorIndex:
-        """The open index."""
+    def index(self) -> VectorIndex | None:
+        """The open index; None where the embedding model is not installed and keywords alone are searched."""
         return self._index
 
     def wait_for_model(self) -> None:
@@ -125,7 +129,8 @@ class Assistant:
     def close(self) -> None:
         """End the model and release the index."""
         self._holder.close()
-        self._index.close()
+        if self._index is not None:
+            self._index.close()
 
     def ask(self, question: str, history: Sequence[Turn] = (), article: str | None = None) -> Answer:
         """Return the final answer."""
@@ -154,7 +159,7 @@ class Assistant:
         if not findings.evidence:
             yield _finished(base, started)
             return
-        first = self._quoted(base, self._windows_to_quote(asked, findings, ""))
+        first = self._quoted(base, self._to_quote(asked, findings, ""))
         first = replace(first, timings=Timings(first_ms=_milliseconds(started)), final=False)
         yield first
         judgement = self.judge(asked, history, findings, started + self._answer_seconds)
@@ -184,7 +189,7 @@ class Assistant:
         claim = " ".join(_complete_sentences(draft))
         window, supported = self._best_window(claim or draft.text, findings.query, findings)
         signals |= answerability.draft_signals(
-            findings.query, draft.text, supported, window.all, draft.log_probability, self._vocabulary
+            findings.query, draft.text, supported, known_names(evidence[0].article.text), self._vocabulary
         )
         return Judgement(findings, signals, fit, replace(draft, text=claim), window, supported)
 
@@ -195,11 +200,10 @@ class Assistant:
         base = replace(base, confidence=round(confidence, 4))
         if confidence < calibration.threshold:
             return self._declined(base, judgement.findings)
-        if judgement.draft is not None and judgement.window is not None and judgement.support is not None:
-            if judgement.draft.text and passes(judgement.support):
-                return _written(base, judgement.draft.text, judgement.window)
-            return self._quoted(base, self._windows_to_quote(base.question, judgement.findings, judgement.draft.text))
-        return self._quoted(base, self._windows_to_quote(base.question, judgement.findings, ""))
+        written = judgement.draft.text if judgement.draft is not None else ""
+        if judgement.window is not None and passes(judgement, confidence):
+            return _written(base, written, judgement.window)
+        return self._quoted(base, self._to_quote(base.question, judgement.findings, written))
 
     def _best_window(self, claim: str, question: str, findings: Findings) -> tuple[Window, Support]:
         """Return the piece of evidence that supports the claim best, and how far it does."""
@@ -208,19 +212,30 @@ class Assistant:
             for passage in _candidates(findings)
             for window in _windows(passage)
         ]
-        return max(found, key=lambda pair: (pair[1].facts, pair[1].new_words, pair[1].words, -len(pair[0].all)))
+        return max(found, key=lambda pair: (pair[1].facts + pair[1].new_words + pair[1].words, -len(pair[0].all)))
 
-    def _windows_to_quote(self, question: str, findings: Findings, draft: str) -> list[Window]:
-        """Return what to quote: the sentence that fits the question and the draft best, and a second if there is room."""
-        ranked = sorted(
-            findings.evidence, key=lambda evidence: -(evidence.score + DRAFT_WEIGHT * self._overlap(draft, evidence.sentence))
-        )
+    def _to_quote(self, question: str, findings: Findings, draft: str) -> list[Window]:
+        return self.windows_to_quote(question, findings, draft, answerability.quoting())
+
+    def windows_to_quote(
+        self, question: str, findings: Findings, draft: str, quoting: answerability.Quoting
+    ) -> list[Window]:
+        """Return what to quote, best first: the sentence that fits the question and the draft best, perhaps a second."""
+        words = [quoted.lower() for quoted in conversation.quoted_words(question)]
+
+        def score(evidence: Evidence) -> tuple[bool, float]:
+            text = evidence.sentence.text.lower()
+            held = any(quoted in text for quoted in words)
+            return held, evidence.score + quoting.draft_weight * self._overlap(draft, evidence.sentence)
+
+        ranked = sorted(((score(evidence), evidence) for evidence in findings.evidence), key=lambda pair: pair[0], reverse=True)
         chosen: list[Window] = []
-        for evidence in ranked[:2]:
-            window = Window(_leading(evidence.sentence, evidence.passage), (evidence.sentence,))
-            already = {sentence.id for other in chosen for sentence in other.all}
-            fresh = [sentence for sentence in window.all if sentence.id not in already]
-            if len(already) + len(fresh) <= MAX_QUOTED_SENTENCES and evidence.sentence.id not in already:
+        for (held, fit), evidence in ranked[:2]:
+            window = Window(_leading(evidence.sentence), (evidence.sentence,))
+            already = {sentence for other in chosen for sentence in other.all}
+            room = len(already | set(window.all)) <= MAX_QUOTED_SENTENCES
+            as_good = held == ranked[0][0][0] and fit >= quoting.second_share * ranked[0][0][1]
+            if not chosen or (room and as_good and evidence.sentence not in already):
                 chosen.append(window)
         return chosen
 
@@ -253,15 +268,13 @@ class Assistant:
         return replace(base, status=Status.ANSWERED, text=" ".join(known), model="none") if known else base
 
 
-DRAFT_WEIGHT = 0.4
-"""How much the overlap with the model's draft counts against the fused ranks when sentences are chosen to be quoted.
-Of 0, .05, .1, .2, .4 and 1 it held the facts of most development questions in two sentences (.91 against .81 for 0)."""
-
-
-def passes(supported: Support) -> bool:
-    """Whether a written sentence may be shown."""
-    new_words, words = answerability.written_thresholds()
-    return supported.facts and supported.new_words >= new_words and supported.words >= words
+def passes(judgement: Judgement, confidence: float) -> bool:
+    """Whether what the model wrote may be shown."""
+    draft, window, supported = judgement.draft, judgement.window, judgement.support
+    if draft is None or window is None or supported is None or not draft.text:
+        return False
+    known = known_names(window.sentences[0].article.text)
+    return answers(draft.text, judgement.findings.query, supported, known) and answerability.written_thresholds().allows(supported, confidence)
 
 
 def _written(base: Answer, text: str, window: Window) -> Answer:
@@ -286,11 +299,11 @@ def _windows(passage: Passage) -> Iterator[Window]:
     for first in range(len(passage.sentences)):
         for last in range(first + 1, min(first + 2, len(passage.sentences)) + 1):
             run = passage.sentences[first:last]
-            leading = [s for sentence in run for s in _leading(sentence, passage) if s not in run]
+            leading = [s for sentence in run for s in _leading(sentence) if s not in run]
             yield Window(tuple(dict.fromkeys(leading)), run)
 
 
-def _leading(sentence: Sentence, passage: Passage) -> tuple[Sentence, ...]:
+def _leading(sentence: Sentence) -> tuple[Sentence, ...]:
     return context_of(sentence).needs[-(MAX_QUOTED_SENTENCES - 1) :]
 
 

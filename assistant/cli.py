@@ -73,7 +73,7 @@ def index(
         typer.echo(json.dumps({**asdict(report), "problems": [asdict(problem) for problem in problems]}))
     else:
         typer.echo(
-            f"{report.articles} articles, {report.units} passages and sentences, {report.embedded} of them embedded now"
+            f"Articles: {report.articles}. Passages and sentences: {report.units}, embedded now: {report.embedded}."
         )
     if problems:
         raise typer.Exit(1)

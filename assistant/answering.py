@@ -69,7 +69,12 @@ class Assistant:
     """Answers questions about the articles of one corpus; close it to release the index and the model."""
 
     def __init__(
-        self, corpus: Corpus, retriever: Retriever, index: VectorIndex | None, holder: ModelHolder, answer_seconds: float
+        self,
+        corpus: Corpus,
+        retriever: Retriever,
+        index: VectorIndex | None,
+        holder: ModelHolder,
+        answer_seconds: float,
     ) -> None:
         """Take the opened parts; `open` does the opening."""
         self.corpus = corpus
@@ -90,7 +95,9 @@ class Assistant:
         corpus = read_corpus(settings.articles)
         if not corpus.articles:
             reason = f" ({corpus.problems[0].file}: {corpus.problems[0].reason})" if corpus.problems else ""
-            raise ConfigurationError(f"No article can be read from {settings.articles}{reason}: put one there, or set ASSISTANT_ARTICLES")
+            raise ConfigurationError(
+                f"No article can be read from {settings.articles}{reason}: put one there, or set ASSISTANT_ARTICLES"
+            )
         embedder = index = None
         if weights.embedder_is_packaged():
             embedder = SentenceEmbedder.from_folder(weights.embedder_folder(settings.data), weights.EMBEDDER_SHA256)
@@ -220,7 +227,7 @@ class Assistant:
     def windows_to_quote(
         self, question: str, findings: Findings, draft: str, quoting: answerability.Quoting
     ) -> list[Window]:
-        """Return what to quote, best first: the sentence that fits the question and the draft best, perhaps a second."""
+        """Return what to quote, best first: the sentence that fits question and draft best, perhaps a second."""
         words = [quoted.lower() for quoted in conversation.quoted_words(question)]
 
         def score(evidence: Evidence) -> tuple[bool, float]:
@@ -228,7 +235,9 @@ class Assistant:
             held = any(quoted in text for quoted in words)
             return held, evidence.score + quoting.draft_weight * self._overlap(draft, evidence.sentence)
 
-        ranked = sorted(((score(evidence), evidence) for evidence in findings.evidence), key=lambda pair: pair[0], reverse=True)
+        ranked = sorted(
+            ((score(evidence), evidence) for evidence in findings.evidence), key=lambda pair: pair[0], reverse=True
+        )
         chosen: list[Window] = []
         for (held, fit), evidence in ranked[:2]:
             window = Window(_leading(evidence.sentence), (evidence.sentence,))
@@ -248,7 +257,9 @@ class Assistant:
 
     def _quoted(self, base: Answer, windows: Sequence[Window]) -> Answer:
         quoted = dict.fromkeys(sentence for window in windows for sentence in window.all)
-        ordered = sorted(quoted, key=lambda sentence: (sentence.article.id != windows[0].sentences[0].article.id, sentence.start))
+        ordered = sorted(
+            quoted, key=lambda sentence: (sentence.article.id != windows[0].sentences[0].article.id, sentence.start)
+        )
         citations = _citations(ordered)
         text = " ".join(f"{citation.quote} [{citation.number}]" for citation in citations)
         return replace(base, status=Status.QUOTED, text=text, citations=citations)
@@ -263,7 +274,11 @@ class Assistant:
     def _about(self, base: Answer, topic: str, article_id: str | None) -> Answer:
         """Answer from the front matter; it is not part of the text, so there is nothing to cite."""
         articles = [article for article in self.corpus.articles if article_id in (None, article.id)]
-        lines = [_record(article, topic) for article in articles] if len(articles) == 1 else [f"{article.title}: {_record(article, topic)}" for article in articles[:10]]
+        lines = (
+            [_record(article, topic) for article in articles]
+            if len(articles) == 1
+            else [f"{article.title}: {_record(article, topic)}" for article in articles[:10]]
+        )
         known = [line for line in lines if line]
         return replace(base, status=Status.ANSWERED, text=" ".join(known), model="none") if known else base
 
@@ -274,7 +289,9 @@ def passes(judgement: Judgement, confidence: float) -> bool:
     if draft is None or window is None or supported is None or not draft.text:
         return False
     known = known_names(window.sentences[0].article.text)
-    return answers(draft.text, judgement.findings.query, supported, known) and answerability.written_thresholds().allows(supported, confidence)
+    return answers(
+        draft.text, judgement.findings.query, supported, known
+    ) and answerability.written_thresholds().allows(supported, confidence)
 
 
 def _written(base: Answer, text: str, window: Window) -> Answer:
@@ -287,7 +304,11 @@ def _citations(quoted: Sequence[Sentence]) -> tuple[Citation, ...]:
     """Number the sentences; neighbours in the article become one citation."""
     spans: list[tuple[Article, int, int]] = []
     for sentence in quoted:
-        if spans and spans[-1][0] == sentence.article and not sentence.article.text[spans[-1][2] : sentence.start].strip():
+        if (
+            spans
+            and spans[-1][0] == sentence.article
+            and not sentence.article.text[spans[-1][2] : sentence.start].strip()
+        ):
             spans[-1] = (sentence.article, spans[-1][1], sentence.end)
         else:
             spans.append((sentence.article, sentence.start, sentence.end))
@@ -333,7 +354,11 @@ def _record(article: Article, topic: str) -> str:
             own = f" The title was given by {article.title_by}; the source has no headline." if article.title_by else ""
             return f"The title is “{article.title}”.{own}"
         case "date":
-            return f"The article is dated {article.date.day} {article.date:%B %Y} ({article.date.isoformat()})." if article.date else ""
+            return (
+                f"The article is dated {article.date.day} {article.date:%B %Y} ({article.date.isoformat()})."
+                if article.date
+                else ""
+            )
         case "length":
             paragraphs = article.text.count("\n\n") + 1
             return f"The article has {len(article.text.split()):,} words in {paragraphs} paragraphs."
@@ -359,7 +384,13 @@ def _last(drafts: Iterator[Draft]) -> Draft:
 
 
 def _unavailable(state: str) -> str | None:
-    return None if state == "none" else "The model is still loading." if state == "loading" else state.removeprefix("unavailable: ")
+    return (
+        None
+        if state == "none"
+        else "The model is still loading."
+        if state == "loading"
+        else state.removeprefix("unavailable: ")
+    )
 
 
 def _finished(answer: Answer, started: float) -> Answer:

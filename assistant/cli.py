@@ -1,4 +1,4 @@
-"""The command line: `python -m assistant ask`, `index` and `serve`.
+"""The command line: `python -m assistant ask`, `index`, `serve`, and for developers `benchmark` and `calibrate`.
 
 Scripts read what it prints and its exit codes: 0 done, 1 the run failed, 2 usage or configuration, 3 a threshold was
 missed. Answers go to standard output, all else to standard error. Each command imports what it needs by itself, so
@@ -20,8 +20,10 @@ import typer
 from assistant.errors import AssistantError, ConfigurationError
 from assistant.settings import Settings, go_offline
 from assistant.types import Answer, Status, Turn
+from assistant.weights import INSTALL, LANGUAGE_MODEL_NAME, LANGUAGE_MODEL_SHA256, OFFICIAL_REPOSITORY, fetch
 
 if TYPE_CHECKING:
+    from assistant.answering import Assistant
     from assistant.articles import Problem
     from assistant.index import IndexReport
 
@@ -51,7 +53,7 @@ def ask(
 ) -> None:
     """Answer a question, with the words of the article that the answer rests on."""
     with _errors_as_lines():
-        answer = _answer(Settings.from_environment(), question, _read_history(history))
+        answer = _answer(question, _read_history(history))
     _show(answer, as_json=as_json)
     if answer.status is Status.INDEX_UNAVAILABLE:
         raise typer.Exit(1)
@@ -90,16 +92,86 @@ def serve() -> None:
             server.serve(settings, progress)
 
 
-def _answer(settings: Settings, question: str, history: list[Turn]) -> Answer:
+@app.command()
+def benchmark(
+    questions: Annotated[Path, typer.Argument(help="Question file, one JSON object a line.")],
+    as_json: _Json = False,  # noqa: FBT002
+) -> None:
+    """Ask every question of a file and print how many answers hold, and how long they took."""
+    with _errors_as_lines():
+        from assistant.evaluation import benchmark as measure  # noqa: PLC0415
+        from assistant.evaluation.questions import read_questions  # noqa: PLC0415
+
+        asked = read_questions(questions)
+        with _opened() as (assistant, progress):
+            results = measure.run(assistant, asked, lambda done, total: progress("Asking", done, total))
+    figures, by_kind = measure.figures(results), measure.by_kind(results)
+    if as_json:
+        typer.echo(json.dumps({"model": results[0].answer.model, "figures": figures, "right_by_kind": by_kind}))
+        return
+    for name, value in (*figures.items(), *((f"right, {kind}", share) for kind, share in by_kind.items())):
+        typer.echo(f"{name:<66}{value}")
+
+
+@app.command("benchmark-retrieval")
+def benchmark_retrieval(
+    file: Annotated[Path, typer.Argument(help="Question file in SQuAD's format, as XQuAD.")],
+) -> None:
+    """Print how often the retriever finds the right paragraph."""
+    with _errors_as_lines():
+        from assistant.evaluation.retrieval import measure  # noqa: PLC0415
+
+        figures = measure(file, Settings.from_environment().data)
+    for name, value in figures.items():
+        typer.echo(f"{name:<14}{value}")
+
+
+@app.command()
+def calibrate(
+    questions: Annotated[Path, typer.Argument(help="The development half of the question set.")],
+) -> None:
+    """Fit the thresholds in assistant/calibration.json to a question file; takes about ten minutes."""
+    with _errors_as_lines():
+        from assistant.evaluation import calibrate as fitting  # noqa: PLC0415
+        from assistant.evaluation.questions import read_questions  # noqa: PLC0415
+
+        asked = read_questions(questions)
+        with _opened() as (assistant, progress):
+            observations = fitting.observe(assistant, asked, lambda done, total: progress("Observing", done, total))
+            fitting.save(fitting.fit(assistant, observations))
+    typer.echo(f"Fitted to {len(observations)} questions.")
+
+
+@app.command("fetch-model")
+def fetch_model(
+    repository: Annotated[str, typer.Option(help="Repository of the model hub.")] = OFFICIAL_REPOSITORY,
+    file: Annotated[str, typer.Option(help="GGUF file in it.")] = LANGUAGE_MODEL_NAME,
+    revision: Annotated[str, typer.Option(help="Commit, branch or tag.")] = "main",
+    sha256: Annotated[str, typer.Option(help="What its SHA-256 must be.")] = LANGUAGE_MODEL_SHA256,
+) -> None:
+    """Download a language model where the model hub can be reached; by default the packaged one."""
+    with _errors_as_lines():
+        path = fetch(repository, file, revision, sha256, Settings.from_environment().data)
+    typer.echo(f"{path}\nUse it with ASSISTANT_MODEL_FILE={path}")
+
+
+@contextmanager
+def _opened() -> Iterator[tuple[Assistant, Callable[[str, int, int], None]]]:
+    """Yield an assistant whose model is loaded, and the display of progress."""
     with _progress() as progress:
         progress("Starting", 0, 0)
         from assistant.answering import Assistant  # noqa: PLC0415
 
-        with closing(Assistant.open(settings, progress)) as assistant:
+        with closing(Assistant.open(Settings.from_environment(), progress)) as assistant:
             progress("Loading the language model", 0, 0)
             assistant.wait_for_model()
-            progress("Reading the article", 0, 0)
-            return assistant.ask(question, history)
+            yield assistant, progress
+
+
+def _answer(question: str, history: list[Turn]) -> Answer:
+    with _opened() as (assistant, progress):
+        progress("Reading the article", 0, 0)
+        return assistant.ask(question, history)
 
 
 def _index(settings: Settings) -> tuple[IndexReport, tuple[Problem, ...]]:
@@ -108,6 +180,8 @@ def _index(settings: Settings) -> tuple[IndexReport, tuple[Problem, ...]]:
         from assistant.answering import Assistant  # noqa: PLC0415
 
         with closing(Assistant.open(replace(settings, model="none"), progress)) as assistant:
+            if assistant.index is None:
+                raise ConfigurationError(f"There is no embedding model to index with: run {INSTALL}")
             return assistant.index.report, assistant.corpus.problems
 
 

@@ -21,7 +21,7 @@ _SAID = (
 )
 _NAME = r"[A-ZÀ-Þ][\w'’.-]*[\w](?:\s+(?:of|de|van|der|al|[A-ZÀ-Þ][\w'’.-]*[\w]))*"
 _GROUP = r"(?:officials?|spokes\w+|officers?|agents?|leaders?|lawyers?|prosecutors?|advocates?|police|staff|authorities|executives?|researchers?)"
-_SPEAKER = rf"(?P<speaker>{_NAME}(?:\s+{_GROUP})?|he|she|they|(?:an?|the|one|another)\s+(?:[\w-]+\s+){{0,3}}[\w-]+)"
+_SPEAKER = rf"(?P<speaker>{_NAME}(?:\s+{_GROUP})?|he|she|they|(?:[Aa]n?|[Tt]he|[Oo]ne|[Aa]nother)\s+(?:[\w-]+\s+){{0,3}}[\w-]+)"
 
 _SPEAKER_SAID = re.compile(rf"{_SPEAKER}(?:,[^,\"“”]{{1,60}},)?\s+{_SAID}\b")
 _SAID_SPEAKER = re.compile(rf"[\"”]\s*{_SAID}\s+{_SPEAKER}")
@@ -74,7 +74,7 @@ def contexts(article: Article) -> dict[tuple[int, int], Context]:
             sentences.append(sentence)
             paragraph_of.append(number)
     found: list[Context] = []
-    for position, sentence in enumerate(sentences):
+    for position in range(len(sentences)):
         found.append(_context(position, sentences, paragraph_of, found, people))
     return {(sentence.start, sentence.end): context for sentence, context in zip(sentences, found, strict=True)}
 
@@ -107,8 +107,12 @@ def persons(text: str) -> dict[str, str]:
 
 
 _NOT_NAMES = frozenset(
-    "he she they it the this that these those a an in on at for with when while if but and as under after before still one some many all our we you i "
-    "city state district attorney justice department general office administration official officials agency court university street police immigration federal national social security violent crime under since".split()
+    """
+    he she they it the this that these those a an in on at for with when while if but and as under after before
+    still one some many all our we you i city state district attorney justice department general office
+    administration official officials agency court university street police immigration federal national social
+    security violent crime under since
+    """.split()
 )
 
 
@@ -116,7 +120,7 @@ def _without_possessive(name: str) -> str:
     return re.sub(r"['’]s?$", "", name)
 
 
-def _context(
+def _context(  # noqa: C901 - each branch is one way to lean on an earlier sentence
     position: int,
     sentences: Sequence[Sentence],
     paragraph_of: Sequence[int],

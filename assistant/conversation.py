@@ -15,11 +15,20 @@ from assistant.types import Turn
 MAX_QUESTION_CHARACTERS = 500
 
 _REFERENCE = re.compile(
-    r"\b(?:he|she|it|they|him|her|them|his|hers|its|their|theirs|that|this|those|these|there|one|ones|same|other|else|such)\b", re.IGNORECASE
+    r"\b(?:he|she|it|they|him|her|them|his|hers|its|their|theirs|that|this|those|these|there|one|ones|same|other|else|such)\b",
+    re.IGNORECASE,
 )
-_OPENS_AS_FOLLOW_UP = re.compile(r"^\s*(?:and|but|so|or|also|why|how|when|where|since when|what about|how about|which one|who else|really|for how long)\b", re.IGNORECASE)
+_OPENS_AS_FOLLOW_UP = re.compile(
+    r"^\s*(?:and|but|so|or|also|why|how|when|where|since when|what about|how about|which one|who else|really|for how long)\b",
+    re.IGNORECASE,
+)
 _NAME = re.compile(r"[A-ZÀ-Þ][\w'’.-]*\w(?:\s+(?:of|and|de|the)?\s*[A-ZÀ-Þ][\w'’.-]*\w)*")
-_ORDINARY = frozenset("the a an he she it they what who when where why how which did does do is are was were in on at for and but yes no some one".split())
+_ORDINARY = frozenset(
+    """
+    the a an he she it they what who when where why how which did does do is are was were in on at for and but
+    yes no some one
+    """.split()
+)
 _SHORT = 7
 """A question of fewer words that opens like a follow-up is taken for one."""
 
@@ -55,7 +64,11 @@ def standalone(question: str, history: Sequence[Turn]) -> str:
 
 def _leans_on_history(question: str) -> bool:
     short = len(question.split()) < _SHORT
-    return bool(_REFERENCE.search(question)) or (short and bool(_OPENS_AS_FOLLOW_UP.match(question))) or len(question.split()) < 4
+    return (
+        bool(_REFERENCE.search(question))
+        or (short and bool(_OPENS_AS_FOLLOW_UP.match(question)))
+        or len(question.split()) < 4
+    )
 
 
 def quoted_words(question: str) -> list[str]:
@@ -70,7 +83,9 @@ _ABOUT = (
     ("date", re.compile(rf"\b(?:when|(?:what|which) (?:date|day|year|month)|from when|how (?:old|recent))\b.{{0,20}}\b{_THIS_ARTICLE}\b.{{0,20}}\b(?:published|publish|written|from|carry|carries|dated|bear|bears|appear|appeared|come out|came out|printed|posted|made)\b|^(?:when|how old|how recent)\s+(?:is|was)\s+{_THIS_ARTICLE}\W*$|\bdate\b.{{0,25}}\b{_THIS_ARTICLE}|\b{_THIS_ARTICLE}(?:['’]s)?\s+(?:publication\s+)?date\b", re.IGNORECASE)),
     ("source", re.compile(rf"\b(?:who wrote|who is the author|who's the author|author of|which (?:newspaper|paper|outlet|site|publisher)|who published|where (?:was|is|does)|source of|byline)\b.*\b{_THIS_ARTICLE}", re.IGNORECASE)),
 )  # fmt: skip
-_CONTENT_QUESTION = re.compile(r"\bdoes\b.*\b(?:say|mention|tell|describe|report)|\baccording to\b|\bmentioned in\b", re.IGNORECASE)
+_CONTENT_QUESTION = re.compile(
+    r"\bdoes\b.*\b(?:say|mention|tell|describe|report)|\baccording to\b|\bmentioned in\b", re.IGNORECASE
+)
 
 
 _IN_ARTICLE = re.compile(rf"\bin\s+{_THIS_ARTICLE}", re.IGNORECASE)

@@ -50,8 +50,6 @@ class Draft:
     text: str
     complete: bool = False
     """The model itself ended here. False on the last draft means that it was cut off."""
-    log_probability: float = 0.0
-    """Mean natural logarithm of the probabilities of the tokens; 0 where the provider gives none."""
 
 
 class LanguageModel:
@@ -83,7 +81,7 @@ class LanguageModel:
     def draft(
         self, question: str, history: Sequence[Turn], evidence: Sequence[Passage], deadline: float
     ) -> Iterator[Draft]:
-        """Yield the answer as it grows, from the evidence in reading order; `deadline` is in `time.monotonic()` seconds.
+        """Yield the answer as it grows, from evidence in reading order; `deadline` is in `time.monotonic()` seconds.
 
         Raises:
             ModelError: the endpoint failed, said nothing, or had no time for this question.
@@ -106,7 +104,10 @@ class LanguageModel:
             self._recall(evidence)
             reply = self._invoke(messages, 1, deadline, logprobs=True, top_logprobs=20)
         tokens = ((reply.response_metadata.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs", [])
-        chance = {word: math.fsum(math.exp(t["logprob"]) for t in tokens if t["token"].strip().lower() == word) for word in ("yes", "no")}
+        chance = {
+            word: math.fsum(math.exp(t["logprob"]) for t in tokens if t["token"].strip().lower() == word)
+            for word in ("yes", "no")
+        }
         return math.log(chance["yes"] + 1e-6) - math.log(chance["no"] + 1e-6)
 
     def close(self) -> None:
@@ -127,7 +128,6 @@ class LanguageModel:
     def _stream(self, messages: list[BaseMessage], deadline: float) -> Iterator[Draft]:
         text = ""
         finish = None
-        log_probabilities: list[float] = []
         try:
             stream = self._chat.stream(messages, **self._options(MAX_ANSWER_TOKENS, deadline))
             for chunk in stream:
@@ -135,8 +135,6 @@ class LanguageModel:
                 finish = (
                     chunk.response_metadata.get("finish_reason") or chunk.response_metadata.get("stop_reason") or finish
                 )
-                for token in (chunk.response_metadata.get("logprobs") or {}).get("content") or ():
-                    log_probabilities.append(token["logprob"])
                 if time.monotonic() > deadline:
                     # Leaving the loop closes the connection, and with it the engine stops.
                     break
@@ -146,18 +144,21 @@ class LanguageModel:
             raise ModelError(f"The model failed: {type(error).__name__}") from error
         if not text.strip():
             raise ModelError("The model gave an empty answer")
-        mean = math.fsum(log_probabilities) / len(log_probabilities) if log_probabilities else 0.0
-        yield Draft(text.strip(), complete=finish in ("stop", "end_turn"), log_probability=mean)
+        yield Draft(text.strip(), complete=finish in ("stop", "end_turn"))
 
     def _options(self, max_tokens: int, deadline: float) -> dict[str, Any]:
         options: dict[str, Any] = {"max_tokens": max_tokens}
         if self._engine is not None:
-            options |= {"logprobs": True, "timeout": max(0.1, deadline - time.monotonic())}
+            options["timeout"] = max(0.1, deadline - time.monotonic())
         return options
 
-    def _invoke(self, messages: list[BaseMessage], max_tokens: int, deadline: float, **options: Any) -> AIMessage:
+    def _invoke(
+        self, messages: list[BaseMessage], max_tokens: int, deadline: float, **options: bool | int
+    ) -> AIMessage:
         try:
-            return self._chat.invoke(messages, max_tokens=max_tokens, timeout=max(0.1, deadline - time.monotonic()), **options)
+            return self._chat.invoke(
+                messages, max_tokens=max_tokens, timeout=max(0.1, deadline - time.monotonic()), **options
+            )
         except Exception as error:
             raise ModelError(f"The model failed: {type(error).__name__}") from error
 
@@ -307,17 +308,21 @@ def os_processors() -> int:
 
 
 def _provider(settings: Settings) -> BaseChatModel:
-    options = {"base_url": settings.model_url} if settings.model_url else {}
+    options: dict[str, Any] = {"temperature": 0, "max_retries": 1, "timeout": settings.answer_seconds}
+    if settings.model_url:
+        options["base_url"] = settings.model_url
     try:
-        return init_chat_model(settings.model, temperature=0, max_retries=1, timeout=settings.answer_seconds, **options)
+        chat: BaseChatModel = init_chat_model(settings.model, **options)
     except ImportError as error:
         raise ConfigurationError(
             f"ASSISTANT_MODEL is {settings.model!r}: its package is missing ({error.name}); install it"
         ) from error
     except Exception as error:
         raise ConfigurationError(
-            f"ASSISTANT_MODEL is {settings.model!r}: use local, none, or provider:model with its key ({str(error).splitlines()[0][:120]})"
+            f"ASSISTANT_MODEL is {settings.model!r}: use local, none, or provider:model with its key "
+            f"({str(error).splitlines()[0][:120]})"
         ) from error
+    return chat
 
 
 def _messages(

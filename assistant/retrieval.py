@@ -38,7 +38,7 @@ class Findings:
     hits: tuple[Hit, ...]
     evidence: tuple[Evidence, ...]
     similarity: float
-    """Cosine similarity of the question and the nearest sentence, -1 to 1."""
+    """Cosine similarity of the question and the nearest sentence or passage, -1 to 1."""
     keyword_score: float
     """BM25 score of the best sentence, 0 or more."""
 
@@ -75,8 +75,8 @@ class KeywordIndex:
 class Retriever:
     """Searches the passages and sentences of the articles."""
 
-    def __init__(self, articles: Sequence[Article], index: VectorIndex, embedder: Embeddings) -> None:
-        """Take the articles that `index` was opened for, and the embedder it was built with."""
+    def __init__(self, articles: Sequence[Article], index: VectorIndex | None, embedder: Embeddings | None) -> None:
+        """Take the articles, the index that was opened for them and its embedder; without the two, keywords count."""
         self._passages = [passage for article in articles for passage in passages(article)]
         self._sentences = [sentence for passage in self._passages for sentence in passage.sentences]
         self._passage_of = [number for number, passage in enumerate(self._passages) for _ in passage.sentences]

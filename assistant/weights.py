@@ -111,6 +111,25 @@ def join(parts: Iterable[Path], target: Path, sha256: str, progress: Progress) -
         partial.unlink(missing_ok=True)
 
 
+def fetch(repository: str, file: str, revision: str, sha256: str, data: Path) -> Path:
+    """Download a file of a model hub's repository into `data/fetched`, and check it.
+
+    Raises:
+        WeightsError: the hub cannot be reached, it has no such file, or the file is another one.
+    """
+    os.environ["HF_HUB_OFFLINE"] = "0"  # The one command that is meant to leave this machine.
+    from huggingface_hub import hf_hub_download  # noqa: PLC0415 - reads the environment when it is imported
+
+    try:
+        path = Path(hf_hub_download(repository, file, revision=revision, local_dir=data / "fetched"))
+    except Exception as error:
+        raise WeightsError(
+            f"{file} of {repository} could not be downloaded ({type(error).__name__}): check the network and the names"
+        ) from error
+    verify(path, sha256, data)
+    return path
+
+
 def verify(path: Path, sha256: str, data: Path) -> None:
     """Check the file's SHA-256; the result is remembered in `data` by path, size and modification time.
 

@@ -180,6 +180,7 @@ def test_the_links_of_an_answer_are_the_markers_that_were_appended(sentences: li
     [
         ("It rose [2023] a lot. [1]", "It rose [2023] a lot.", ["#answer-1"]),
         ("Player [1] scored. [1]", "Player [1] scored.", ["#answer-1"]),
+        ("Player [1] scored twice. [1]", "Then player [1] scored again.", ["#answer-1"]),
         ("Player [1] Smith scored. [1]", "Player [1] Smith scored.", ["#answer-1"]),
         ("See note [1] [1]", "See note [1]", ["#answer-1"]),
         ("It ends with 1[1]", "It ends with 1[1]", []),

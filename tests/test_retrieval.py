@@ -172,6 +172,15 @@ def test_nothing_is_found_in_nothing(tmp_path: Path, word_embedder: WordEmbedder
     index.close()
 
 
+def test_without_vectors_keywords_find_alone() -> None:
+    """Where there is no embedding model the words of the question are all that is searched for."""
+    retriever = Retriever([ALPHA, BETA], None, None)
+    findings = retriever.search("Who inspected the pillars of the bridge?")
+    assert first(findings) == "Nine engineers inspected its pillars."
+    assert findings.similarity == 0.0
+    assert retriever.search("zebra").evidence == ()
+
+
 def test_the_same_question_finds_the_same(retriever: Retriever) -> None:
     """Searching has no memory."""
     assert retriever.search("mayor") == retriever.search("mayor")

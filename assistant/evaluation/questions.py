@@ -50,9 +50,13 @@ def read_questions(path: Path) -> list[Question]:
         try:
             question = _question(json.loads(line))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ConfigurationError(f"{path}, line {number}: not a question ({type(error).__name__}: {error}); mend the line") from error
+            raise ConfigurationError(
+                f"{path}, line {number}: not a question ({type(error).__name__}: {error}); mend the line"
+            ) from error
         if question.id in found:
-            raise ConfigurationError(f"{path}, line {number}: the id {question.id!r} is used twice; give each question its own")
+            raise ConfigurationError(
+                f"{path}, line {number}: the id {question.id!r} is used twice; give each question its own"
+            )
         found[question.id] = question
     if not found:
         raise ConfigurationError(f"The question file {path} holds no question")
@@ -104,7 +108,10 @@ def holds_facts(text: str, must_have: tuple[tuple[str, ...], ...]) -> bool:
 _NUMBER_WORDS = {
     word: str(number)
     for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty".split()
+        """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+    seventeen eighteen nineteen twenty
+    """.split()
     )
 } | {"percent": "%", "pct": "%", "eighth": "8th", "half": ".5"}
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import signal
 import socket
-import sys
-from typing import NoReturn
+from contextlib import closing, suppress
 
 import gradio as gr
 import uvicorn
@@ -81,15 +81,11 @@ def serve(settings: Settings, progress: Progress = lambda what, done, total: Non
     Raises:
         ConfigurationError: the assistant cannot be opened, or the address is taken.
     """
-    # Uvicorn passes the signal on when it is done; then the assistant has still to be closed.
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, _stop)
     with _listening(settings.host, settings.port) as listener:
-        assistant = Assistant.open(settings, progress)
-        try:
+        # Uvicorn passes the signal on when it is done, and then the assistant has still to be closed.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with closing(Assistant.open(settings, progress)) as assistant, suppress(KeyboardInterrupt):
             _Server(server_configuration(create_app(assistant))).run([listener])
-        finally:
-            assistant.close()
 
 
 def create_app(assistant: Assistant) -> FastAPI:
@@ -109,7 +105,7 @@ def create_app(assistant: Assistant) -> FastAPI:
         if identifier not in articles:
             return _plain_page("No such article", "<h1>There is no such article here</h1>", status=404)
         article = articles[identifier]
-        marked = article_paragraphs(article, _offset(start), _offset(end))
+        marked = article_paragraphs(article, *_span(start, end))
         body = f"{article_header(article, level=1)}<article>{marked}</article>"
         return _plain_page(article.title, body)
 
@@ -127,6 +123,7 @@ def create_app(assistant: Assistant) -> FastAPI:
         max_file_size="1kb",
         ssr_mode=False,
         mcp_server=False,
+        app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
         allowed_paths=[],
     )
     return app
@@ -180,10 +177,6 @@ def _listening(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _stop(*_: object) -> NoReturn:
-    sys.exit(0)
-
-
 class _Guard:
     """Refuses what no page of ours asks for, and gives every response its security headers; leaves streams alone."""
 
@@ -218,9 +211,10 @@ def _refusal(scope: Scope) -> PlainTextResponse | None:
     return None
 
 
-def _offset(value: str) -> int:
-    """Return the number, or 0 for what is none: a link that was damaged still shows the article."""
-    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else 0  # noqa: PLR2004
+def _span(start: str, end: str) -> tuple[int, int]:
+    """Return the offsets, or an empty span for what are none: a link that was damaged still shows the article."""
+    is_span = all(re.fullmatch(r"[0-9]{1,9}", offset) for offset in (start, end))
+    return (int(start), int(end)) if is_span else (0, 0)
 
 
 def _plain_page(title: str, body: str, status: int = 200) -> HTMLResponse:

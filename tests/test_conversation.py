@@ -1,0 +1,160 @@
+"""A reader's input: cleaning, what is wrong with it, follow-ups, and questions about the article itself."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.conversation import MAX_QUESTION_CHARACTERS, asks_about_article, clean, problem, standalone
+from assistant.types import Turn
+
+HISTORY = [
+    Turn("Who is Larry Krasner?", "Larry Krasner is the district attorney."),
+    Turn("Who is Caleb Arnold?", "Caleb Arnold was hired by Krasner."),
+]
+
+
+# Cleaning
+
+
+@pytest.mark.parametrize(
+    ("question", "cleaned"),
+    [
+        ("  Who\tis\n\nhe?  ", "Who is he?"),
+        ("Wh\u200bo is h\u202ee?\ufeff", "Who is he?"),
+        ("Who\x00 is\x07 he?", "Who is he?"),
+        ("Who is he?\U000e0041\U000e0042", "Who is he?"),
+        ("Cafe\u0301?", "Café?"),
+        ("\u200b \x00\n", ""),
+    ],
+)
+def test_cleaning_leaves_what_a_reader_sees(question: str, cleaned: str) -> None:
+    """Controls, invisible characters and spare white space go; the words stay."""
+    assert clean(question) == cleaned
+
+
+@given(st.text())
+def test_cleaning_is_final_and_on_one_line(question: str) -> None:
+    """Cleaning twice changes nothing, and nothing is left that breaks a line or cannot be seen."""
+    cleaned = clean(question)
+    assert clean(cleaned) == cleaned
+    assert cleaned == " ".join(cleaned.split())
+    assert not set(cleaned) & set("\x00\x1b\u200b\u202e\n\r\t")
+
+
+# Problems
+
+
+@pytest.mark.parametrize("question", ["", "???", "…", "- -"])
+def test_a_question_without_a_word_is_asked_for_again(question: str) -> None:
+    """Nothing, or marks only, is answered with what to do."""
+    assert problem(question) == "Please type a question about the article."
+
+
+def test_the_longest_question_passes_and_one_more_character_does_not() -> None:
+    """500 characters are a question; 501 are refused with the number."""
+    assert problem("a" * MAX_QUESTION_CHARACTERS) is None
+    refusal = problem("a" * (MAX_QUESTION_CHARACTERS + 1))
+    assert refusal is not None
+    assert "501" in refusal
+    assert "500" in refusal
+
+
+@pytest.mark.parametrize("question", ["Why?", "é", "谁是克拉斯纳？", "18%?", "¿Quién es Kenney?"])
+def test_other_languages_and_single_words_are_questions(question: str) -> None:
+    """Anything with a letter or a digit may be asked."""
+    assert problem(question) is None
+
+
+# Follow-ups
+
+
+@pytest.mark.parametrize("question", ["Why?", "When was he hired?", "And before that?", "What about Kenney?", "Where?"])
+def test_a_follow_up_gets_the_names_of_the_last_exchange(question: str) -> None:
+    """What leans on the exchange before is joined with its names, and with nothing of the earlier ones."""
+    query = standalone(question, HISTORY)
+    assert query.startswith(question)
+    assert "Caleb Arnold" in query
+    assert "Larry" not in query
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How much has violent crime fallen in Philadelphia?",
+        "Which databases do ICE agents use in Philadelphia?",
+        "In what year did Philadelphia become a sanctuary city?",
+    ],
+)
+def test_a_question_that_stands_alone_stays_as_it_is(question: str) -> None:
+    """A new topic is not dragged back to the old one."""
+    assert standalone(question, HISTORY) == question
+
+
+@given(st.text())
+def test_the_first_question_is_never_changed(question: str) -> None:
+    """Without a history there is nothing to add."""
+    assert standalone(question, []) == question
+
+
+def test_a_name_is_not_added_twice() -> None:
+    """A name that the follow-up holds already is not repeated."""
+    assert standalone("When was Caleb Arnold hired by him?", HISTORY).count("Caleb Arnold") == 1
+
+
+def test_without_a_name_the_last_question_is_the_topic() -> None:
+    """Where the last exchange names nobody, its question says what is spoken of."""
+    assert "which bar was it" in standalone("Why there?", [Turn("which bar was it?", "a small one")])
+
+
+# The article itself
+
+
+@pytest.mark.parametrize(
+    ("question", "topic"),
+    [
+        ("What is the title of this article?", "title"),
+        ("What's the headline?", "title"),
+        ("What is this article called?", "title"),
+        ("When was this article published?", "date"),
+        ("What date does this article carry?", "date"),
+        ("How old is this article?", "date"),
+        ("What is the date of the article", "date"),
+        ("How long is this article?", "length"),
+        ("How many words does the article have?", "length"),
+        ("How many words are in this article?", "length"),
+        ("Who wrote this article?", "source"),
+        ("Where is this article from?", "source"),
+    ],
+)
+def test_a_question_about_the_article_is_recognised(question: str, topic: str) -> None:
+    """Its title, date, length and source are asked for in many ways."""
+    assert asks_about_article(question) == topic
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What does the article say about the date of the letter?",
+        "How old is the man in this article?",
+        "When was the man in this article arrested?",
+        "How long is the sentence in this article?",
+        "How long was the deal in the article?",
+        "Who wrote the letter in this article?",
+        "What date did the fight in this article happen?",
+        "Where does the man in this article live?",
+        "What is the title of the man in the article?",
+        "When does the article say the contract ended?",
+        "What year is mentioned in this article?",
+        "What is the title of the mayor?",
+        "How many words did he say?",
+        "How many people are in this story?",
+        "How long did Ramirez-Disla live in the U.S.?",
+        "When did the city publish the report?",
+        "Who wrote to the city solicitor?",
+    ],
+)
+def test_a_question_about_what_the_article_tells_is_not_about_the_article(question: str) -> None:
+    """A date, a length, a title or a writer of something else is looked for in the text."""
+    assert asks_about_article(question) is None

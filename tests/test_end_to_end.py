@@ -1,0 +1,128 @@
+"""The command as a person types it, with the real weights and the real engine; slow."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assistant import answerability
+from assistant.answering import Assistant
+from assistant.settings import PROJECT, Settings
+from assistant.types import Article, Status
+from assistant.weights import LANGUAGE_MODEL_NAME, language_model_file
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+CRIME = "How much has violent crime fallen?"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, weights_folder: Path) -> Iterator[Path]:
+    """Return a new data folder that has nothing but the joined weights, and remove what a run adds to it."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / LANGUAGE_MODEL_NAME).symlink_to(language_model_file(weights_folder).resolve())
+    yield folder
+    shutil.rmtree(folder)
+
+
+def ask(question: str, data: Path) -> dict[str, Any]:
+    """Ask by the command line and return what it printed, which must be one line of JSON and no more."""
+    run = subprocess.run(
+        [sys.executable, "-m", "assistant", "ask", question, "--json"],
+        cwd=PROJECT,
+        env=os.environ | {"ASSISTANT_DATA": str(data), "ASSISTANT_ANSWER_SECONDS": "300"},
+        capture_output=True,
+        text=True,
+        timeout=800,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    (line,) = run.stdout.splitlines()
+    answer: dict[str, Any] = json.loads(line)
+    assert answer["error"] is None
+    return answer
+
+
+def test_a_question_is_answered_with_verbatim_citations(data: Path, article: Article) -> None:
+    """The fact is told, its words are cited at their offsets, and the contract's keys are there."""
+    answer = ask(CRIME, data)
+    contract = {"id", "question", "status", "answer", "citations", "timings", "model", "error"}
+    assert contract <= answer.keys()
+    assert answer["question"] == CRIME
+    assert answer["model"] == LANGUAGE_MODEL_NAME
+    assert answer["status"] in ("answered", "quoted")
+    assert re.search(r"\b18\b", answer["answer"])
+    assert answer["citations"]
+    for citation in answer["citations"]:
+        assert citation.keys() == {"number", "article", "start", "end", "quote"}
+        assert citation["article"] == article.id
+        assert citation["quote"] == article.text[citation["start"] : citation["end"]]
+        assert f"[{citation['number']}]" in answer["answer"]
+    assert any("18 percent" in citation["quote"] for citation in answer["citations"])
+    assert 0 < answer["timings"]["first_ms"] <= answer["timings"]["total_ms"]
+
+
+def test_a_question_off_the_topic_is_declined(data: Path) -> None:
+    """What the article does not tell is not answered, and nothing is cited."""
+    answer = ask("What is the capital of Australia?", data)
+    assert (answer["status"], answer["citations"]) == ("declined", [])
+    assert "Canberra" not in answer["answer"]
+
+
+def test_a_killed_engine_costs_one_written_answer(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quotation on the screen stands as the answer; the engine is started again, and then it writes again."""
+    # Whether the words alone are enough to answer is for the calibration; here it is the engine that is tried.
+    monkeypatch.setattr(answerability.Calibration, "probability", lambda _self, _signals: 1.0)
+    with closing(Assistant.open(Settings(data=data, answer_seconds=300.0))) as assistant:
+        assistant.wait_for_model()
+        assert assistant.model_state == "ready"
+        (first,) = _engines()
+        stream = assistant.stream(CRIME)
+        shown = next(stream)
+        os.kill(first, signal.SIGKILL)
+        *_, answer = stream
+        assert (answer.status, answer.citations) == (Status.QUOTED, shown.citations)
+        assert answer.error
+        meanwhile = assistant.ask(CRIME)
+        assert (meanwhile.status, meanwhile.citations) == (Status.QUOTED, shown.citations)
+        assistant.wait_for_model()
+        assert assistant.model_state == "ready"
+        assert len(_engines() - {first}) == 1
+        again = assistant.ask(CRIME)
+        assert again.error is None
+        assert again.status in (Status.ANSWERED, Status.QUOTED)
+        assert re.search(r"\b18\b", again.text)
+    assert _gone_soon()
+
+
+def _engines() -> set[int]:
+    """Return the ids of the engines that this process has started and that run."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        try:
+            parent = re.search(r"^PPid:\s+(\d+)$", (entry / "status").read_text(), re.MULTILINE)
+            command = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if parent and int(parent[1]) == os.getpid() and b"assistant.engine" in command:
+            found.add(int(entry.name))
+    return found
+
+
+def _gone_soon() -> bool:
+    deadline = time.monotonic() + 10
+    while _engines() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not _engines()

@@ -1,0 +1,436 @@
+"""The language model behind LangChain's seam: how a stream ends, deadlines, turns, and a dead engine."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import httpx
+import pytest
+from conftest import Reply, ScriptedModel
+
+from assistant import engine, language_model
+from assistant.engine import Engine
+from assistant.errors import ConfigurationError, ModelError
+from assistant.language_model import Draft, LanguageModel, ModelHolder, check_configuration, model_name
+from assistant.passages import passages
+from assistant.settings import Settings
+from assistant.types import Article, Passage
+
+ARTICLE = Article("bridge", "Nine engineers inspected the bridge.\n\nThe mayor closed it.", "Bridge")
+EVIDENCE = passages(ARTICLE)
+
+
+@dataclass
+class StubEngine:
+    """An engine that is alive for as long as it is told to be."""
+
+    alive: bool = True
+    address: str = "http://127.0.0.1:9"
+    closed: bool = False
+
+    def close(self) -> None:
+        """Remember that it was ended."""
+        self.alive = False
+        self.closed = True
+
+
+def embedded(model: ScriptedModel, stub: StubEngine | None = None, slots: Path | None = None) -> LanguageModel:
+    """Return the scripted model as if an engine stood behind it."""
+    return LanguageModel(model, "embedded", cast("Engine", stub or StubEngine()), slots)
+
+
+def soon(seconds: float = 30.0) -> float:
+    """Return a deadline so many seconds from now."""
+    return time.monotonic() + seconds
+
+
+def drafts_of(model: ScriptedModel, reply: Reply | str, deadline: float | None = None) -> list[Draft]:
+    """Return every draft of one answer."""
+    model.enqueue(reply)
+    asked: list[Passage] = EVIDENCE
+    return list(LanguageModel(model, "scripted").draft("Who?", (), asked, deadline or soon()))
+
+
+# How a stream ends
+
+
+def test_a_finished_stream_grows_and_ends_complete(model: ScriptedModel) -> None:
+    """Each draft goes on from the one before; only the last, stripped, is complete."""
+    drafts = drafts_of(model, " Nine engineers inspected it. ")
+    assert len(drafts) > 2
+    assert all(later.text.startswith(earlier.text) for earlier, later in itertools.pairwise(drafts[:-1]))
+    assert [draft.complete for draft in drafts] == [False] * (len(drafts) - 1) + [True]
+    assert drafts[-1].text == "Nine engineers inspected it."
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter", None])
+def test_a_stream_that_was_cut_off_is_not_complete(model: ScriptedModel, reason: str | None) -> None:
+    """Out of tokens, filtered, or dropped without a word: the text stands, but not as a finished one."""
+    last = drafts_of(model, Reply("Nine engineers inspected", finish_reason=reason))[-1]
+    assert last == Draft("Nine engineers inspected", complete=False)
+
+
+def test_another_providers_way_to_say_that_it_ended_counts(model: ScriptedModel) -> None:
+    """Anthropic reports a stop_reason instead of a finish_reason."""
+    reply = Reply("Nine did.", finish_reason=None, metadata={"stop_reason": "end_turn"})
+    assert drafts_of(model, reply)[-1].complete
+
+
+@pytest.mark.parametrize("text", ["", " \n "])
+def test_an_empty_answer_is_an_error(model: ScriptedModel, text: str) -> None:
+    """Saying nothing is not an answer."""
+    with pytest.raises(ModelError, match="empty answer"):
+        drafts_of(model, text)
+
+
+def test_an_error_in_the_middle_becomes_a_model_error(model: ScriptedModel) -> None:
+    """Whatever the provider raises is named in one line, without its message, and keeps its cause."""
+    with pytest.raises(ModelError, match=r"^The model failed: ConnectionError$") as caught:
+        drafts_of(model, Reply("Nine engineers", error=ConnectionError("secret\nkey")))
+    assert isinstance(caught.value.__cause__, ConnectionError)
+
+
+# Time
+
+
+def test_a_dripping_stream_ends_at_the_deadline(model: ScriptedModel) -> None:
+    """Words that keep coming do not keep the reader waiting: the text so far stands, cut off."""
+    started = time.monotonic()
+    last = drafts_of(model, Reply("word " * 500, delay=0.02), soon(0.2))[-1]
+    assert time.monotonic() - started < 2.0
+    assert not last.complete
+    assert 0 < len(last.text.split()) < 100
+
+
+def test_a_busy_model_gives_up_when_the_time_is_up(model: ScriptedModel) -> None:
+    """One question is written at a time; another one waits until its own deadline and not longer."""
+    one = embedded(model)
+    model.enqueue("Nine engineers inspected it.")
+    writing = one.draft("Who?", (), EVIDENCE, soon())
+    next(writing)
+    started = time.monotonic()
+    with pytest.raises(ModelError, match="busy"):
+        next(one.draft("What?", (), EVIDENCE, soon(0.1)))
+    with pytest.raises(ModelError, match="busy"):
+        one.margin("What?", EVIDENCE, soon(0.1))
+    assert time.monotonic() - started < 2.0
+    assert list(writing)[-1].complete
+
+
+@pytest.mark.parametrize("how", ["finished", "abandoned", "failed"])
+def test_the_next_question_gets_its_turn(model: ScriptedModel, how: str) -> None:
+    """However an answer ends, also when nobody reads it to the end, the model is free again."""
+    one = LanguageModel(model, "scripted")
+    model.enqueue(Reply("Nine engineers did.", error=OSError("gone") if how == "failed" else None), "The mayor.")
+    writing = one.draft("Who?", (), EVIDENCE, soon())
+    next(writing)
+    if how == "abandoned":
+        cast("Generator[Draft]", writing).close()
+    elif how == "failed":
+        with pytest.raises(ModelError):
+            list(writing)
+    else:
+        list(writing)
+    assert list(one.draft("And?", (), EVIDENCE, soon(0.5)))[-1].text == "The mayor."
+
+
+# The yes/no margin
+
+
+def test_the_margin_weighs_yes_against_no(model: ScriptedModel) -> None:
+    """Every spelling of yes and no counts, with its probability."""
+    chances = {" Yes": 0.6, "yes": 0.2, "no": 0.1, "maybe": 0.1}
+    tokens = [{"token": token, "logprob": math.log(chance)} for token, chance in chances.items()]
+    model.enqueue(Reply("Yes", metadata={"logprobs": {"content": [{"token": " Yes", "top_logprobs": tokens}]}}))
+    margin = embedded(model).margin("Who inspected it?", EVIDENCE, soon())
+    assert margin == pytest.approx(math.log(0.8 / 0.1), abs=0.001)
+    assert "Who inspected it?" in str(model.prompts[0][-1].content)
+
+
+def test_without_an_engine_there_is_no_margin(model: ScriptedModel) -> None:
+    """A provider is not asked: it may not tell probabilities."""
+    assert LanguageModel(model, "scripted").margin("Who?", EVIDENCE, soon()) is None
+    assert model.prompts == []
+
+
+def test_a_failing_margin_is_a_model_error(model: ScriptedModel) -> None:
+    """The endpoint's error does not pass."""
+    model.enqueue(Reply("Yes", error=TimeoutError()))
+    with pytest.raises(ModelError, match="TimeoutError"):
+        embedded(model).margin("Who?", EVIDENCE, soon())
+
+
+# What the engine has read
+
+
+@pytest.fixture
+def slot_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Answer the engine's slot requests, and return a list of what was asked of it."""
+    calls: list[tuple[str, str]] = []
+
+    def post(url: str, json: dict[str, str], timeout: float) -> httpx.Response:
+        assert timeout > 0
+        calls.append((url.partition("action=")[2], json["filename"]))
+        return httpx.Response(200, request=httpx.Request("POST", url))
+
+    monkeypatch.setattr(httpx, "post", post)
+    return calls
+
+
+def test_an_article_is_read_once_and_recalled(
+    model: ScriptedModel, tmp_path: Path, slot_calls: list[tuple[str, str]]
+) -> None:
+    """The state after reading is saved under a name of its own, and restored before each answer."""
+    one = embedded(model, slots=tmp_path)
+    model.enqueue("x", "Nine did.")
+    one.read([ARTICLE])
+    ((action, name),) = slot_calls
+    assert action == "save"
+    (tmp_path / name).touch()
+    one.read([ARTICLE])
+    assert len(model.prompts) == 1
+    list(one.draft("Who?", (), EVIDENCE, soon()))
+    assert slot_calls[1:] == [("restore", name)]
+
+
+def test_what_was_read_is_forgotten_when_the_article_changes(
+    model: ScriptedModel, tmp_path: Path, slot_calls: list[tuple[str, str]]
+) -> None:
+    """Another text is read anew, so no answer can come from the old one."""
+    one = embedded(model, slots=tmp_path)
+    model.enqueue("x", "x")
+    one.read([ARTICLE, Article("bridge", "The bridge is open.", "Bridge")])
+    names = {name for _, name in slot_calls}
+    assert len(names) == 2
+
+
+def test_a_state_that_cannot_be_restored_costs_only_time(
+    model: ScriptedModel, tmp_path: Path, slot_calls: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged file is removed, and the answer comes all the same."""
+    one = embedded(model, slots=tmp_path)
+    model.enqueue("x", "Nine did.")
+    one.read([ARTICLE])
+    saved = tmp_path / slot_calls[0][1]
+    saved.touch()
+
+    def refuse(url: str, **_: object) -> httpx.Response:
+        return httpx.Response(500, request=httpx.Request("POST", url))
+
+    monkeypatch.setattr(httpx, "post", refuse)
+    assert list(one.draft("Who?", (), EVIDENCE, soon()))[-1].text == "Nine did."
+    assert not saved.exists()
+
+
+def test_an_article_that_does_not_fit_is_not_read(
+    model: ScriptedModel, tmp_path: Path, slot_calls: list[tuple[str, str]]
+) -> None:
+    """What is longer than the context is left to its passages."""
+    embedded(model, slots=tmp_path).read([Article("long", "word " * 5_000, "Long")])
+    assert model.prompts == []
+    assert slot_calls == []
+
+
+# Configuration
+
+
+@pytest.mark.parametrize(
+    "name", ["nonsense:model", "no-such-provider-or-model", "openai:gpt-4.1-mini", "mistralai:small", ":", "local:x"]
+)
+def test_a_model_that_cannot_be_used_is_refused_at_the_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown provider, a missing package and a missing key are told in one line that names the setting."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(ConfigurationError) as caught:
+        check_configuration(Settings(model=name))
+    message = str(caught.value)
+    assert message.startswith(f"ASSISTANT_MODEL is {name!r}: ")
+    assert "\n" not in message
+    assert re.search(r"install it$|use local, none, or provider:model", message)
+
+
+def test_a_self_hosted_server_needs_no_more_than_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """VLLM and its like are spoken to as OpenAI, at a base URL."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    settings = Settings(model="openai:some-model", model_url="http://127.0.0.1:9/v1")
+    check_configuration(settings)
+    opened = language_model.open_language_model(settings, lambda what, done, total: None)
+    assert opened is not None
+    assert (opened.name, opened.alive) == ("openai:some-model", True)
+
+
+def test_a_missing_model_file_is_refused_at_the_start(tmp_path: Path) -> None:
+    """The file and the setting are named."""
+    with pytest.raises(ConfigurationError, match=r"absent\.gguf does not exist: set ASSISTANT_MODEL_FILE"):
+        check_configuration(Settings(model_file=str(tmp_path / "absent.gguf")))
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        (Settings(), "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"),
+        (Settings(model_file="/models/other.gguf"), "other.gguf"),
+        (Settings(model="none"), "none"),
+        (Settings(model="openai:gpt"), "openai:gpt"),
+    ],
+)
+def test_the_model_has_a_name_before_it_is_loaded(settings: Settings, name: str) -> None:
+    """The answer tells what it was written by: a file or a provider's model."""
+    assert model_name(settings) == name
+
+
+# Loading, and a dead engine
+
+
+@pytest.fixture
+def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a shell script in place of the engine's Python: it says that it is ready and waits for its input to close."""
+    script = tmp_path / "child"
+    script.write_text("#!/bin/sh\necho loading\necho ready http://127.0.0.1:9\nexec cat > /dev/null\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    monkeypatch.setattr(language_model, "RESTART_SECONDS", (0.0,))
+    return script
+
+
+def local(tmp_path: Path) -> Settings:
+    """Return settings for the embedded engine with a file that only the script sees."""
+    file = tmp_path / "model.gguf"
+    file.touch()
+    return Settings(model_file=str(file), data=tmp_path / "data")
+
+
+def hold(settings: Settings) -> ModelHolder:
+    """Return a holder that has tried to load its model."""
+    holder = ModelHolder(settings, (), lambda what, done, total: None)
+    holder.wait()
+    return holder
+
+
+def test_an_engine_is_alive_until_it_is_closed(child: Path, tmp_path: Path) -> None:
+    """The child prints its address and is gone after closing."""
+    running = Engine(child, tmp_path / "slots", 1)
+    assert running.address == "http://127.0.0.1:9"
+    assert running.alive
+    assert Path(f"/proc/{running.process_id}").exists()
+    running.close()
+    assert not running.alive
+
+
+def test_an_engine_that_does_not_start_says_so(child: Path, tmp_path: Path) -> None:
+    """A child that ends before it is ready is an error with what may be missing."""
+    child.write_text("#!/bin/sh\necho loading\n")
+    with pytest.raises(ModelError, match="did not start: is there enough memory"):
+        Engine(child, tmp_path / "slots", 1)
+
+
+def test_an_engine_that_hangs_at_the_start_is_ended(
+    child: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child that never gets ready is killed when its time is up."""
+    child.write_text("#!/bin/sh\nexec cat\n")
+    monkeypatch.setattr(engine, "START_SECONDS", 0.2)
+    with pytest.raises(ModelError, match="did not start"):
+        Engine(child, tmp_path / "slots", 1)
+
+
+@pytest.mark.usefixtures("child")
+def test_a_dead_engine_is_started_again(tmp_path: Path) -> None:
+    """Killing the child loses the model for a moment: nothing is waited for, and the next one is another process."""
+    holder = hold(local(tmp_path))
+    first = holder.get()
+    assert first is not None
+    assert first._engine is not None
+    assert holder.state == "ready"
+    os.kill(first._engine.process_id, signal.SIGKILL)
+    while first.alive:
+        time.sleep(0.01)
+    assert holder.get() is None
+    holder.wait()
+    second = holder.get()
+    assert second is not None
+    assert second._engine is not None
+    assert second._engine.process_id != first._engine.process_id
+    assert holder.state == "ready"
+    first.close()
+    holder.close()
+    assert not second.alive
+
+
+@pytest.mark.usefixtures("child")
+def test_a_closed_holder_starts_nothing_again(tmp_path: Path) -> None:
+    """After closing there is no model, and asking for it brings none back."""
+    holder = hold(local(tmp_path))
+    holder.close()
+    assert holder.get() is None
+    holder.wait()
+    assert holder.get() is None
+
+
+def test_an_engine_that_cannot_start_makes_the_model_unavailable(child: Path, tmp_path: Path) -> None:
+    """The state says why, and nobody gets a model."""
+    child.write_text("#!/bin/sh\n")
+    holder = hold(local(tmp_path))
+    assert holder.get() is None
+    assert holder.state.startswith("unavailable: The language model's engine did not start")
+
+
+@pytest.mark.usefixtures("child")
+def test_a_file_with_another_hash_is_never_loaded(tmp_path: Path) -> None:
+    """A model file that is not the one the operator named fails closed."""
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"other")
+    holder = hold(Settings(model_file=str(file), model_sha256="0" * 64, data=tmp_path / "data"))
+    assert holder.get() is None
+    assert "damaged or not the official one" in holder.state
+
+
+def test_no_model_is_a_state_of_its_own() -> None:
+    """ "none" is neither loading nor unavailable."""
+    holder = hold(Settings(model="none"))
+    assert (holder.state, holder.get()) == ("none", None)
+
+
+def test_a_model_is_loaded_while_others_go_on(monkeypatch: pytest.MonkeyPatch, model: ScriptedModel) -> None:
+    """Until it is loaded there is none, at once; then there is."""
+    loaded = threading.Event()
+
+    def slowly(_settings: Settings, _progress: object) -> LanguageModel:
+        loaded.wait(10)
+        return LanguageModel(model, "scripted")
+
+    monkeypatch.setattr(language_model, "open_language_model", slowly)
+    holder = ModelHolder(Settings(model="scripted:test"), (), lambda what, done, total: None)
+    assert (holder.state, holder.get()) == ("loading", None)
+    loaded.set()
+    holder.wait()
+    assert holder.state == "ready"
+    assert holder.get() is not None
+
+
+def test_closing_while_it_loads_ends_the_engine(monkeypatch: pytest.MonkeyPatch, model: ScriptedModel) -> None:
+    """An engine that gets ready after closing is ended, so no process is left behind."""
+    loaded = threading.Event()
+    stub = StubEngine()
+
+    def slowly(_settings: Settings, _progress: object) -> LanguageModel:
+        loaded.wait(10)
+        return embedded(model, stub)
+
+    monkeypatch.setattr(language_model, "open_language_model", slowly)
+    holder = ModelHolder(Settings(model="scripted:test"), (), lambda what, done, total: None)
+    holder.close()
+    loaded.set()
+    holder.wait()
+    assert stub.closed
+    assert holder.get() is None

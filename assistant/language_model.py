@@ -75,7 +75,7 @@ class LanguageModel:
             if saved is None or saved.exists() or len(article.text) > CHARACTERS_PER_TOKEN * (CONTEXT_TOKENS - 1024):
                 continue
             with self._turn:
-                self._invoke(_messages("?", (), passages(article)), 1, time.monotonic() + READ_SECONDS)
+                self._invoke(_messages("?", (), passages(article)), time.monotonic() + READ_SECONDS)
                 self._slot("save", saved)
 
     def draft(
@@ -102,7 +102,7 @@ class LanguageModel:
         messages = _messages(question, (), evidence, prompt="answerable")
         with self._in_turn(deadline):
             self._recall(evidence)
-            reply = self._invoke(messages, 1, deadline, logprobs=True, top_logprobs=20)
+            reply = self._invoke(messages, deadline, scored=True)
         tokens = ((reply.response_metadata.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs", [])
         chance = {
             word: math.fsum(math.exp(t["logprob"]) for t in tokens if t["token"].strip().lower() == word)
@@ -152,13 +152,13 @@ class LanguageModel:
             options["timeout"] = max(0.1, deadline - time.monotonic())
         return options
 
-    def _invoke(
-        self, messages: list[BaseMessage], max_tokens: int, deadline: float, **options: bool | int
-    ) -> AIMessage:
+    def _invoke(self, messages: list[BaseMessage], deadline: float, *, scored: bool = False) -> AIMessage:
+        """Return one token; `scored` asks for the probabilities of the likeliest ones."""
+        options: dict[str, Any] = {"max_tokens": 1, "timeout": max(0.1, deadline - time.monotonic())}
+        if scored:
+            options |= {"logprobs": True, "top_logprobs": 20}
         try:
-            return self._chat.invoke(
-                messages, max_tokens=max_tokens, timeout=max(0.1, deadline - time.monotonic()), **options
-            )
+            return self._chat.invoke(messages, **options)
         except Exception as error:
             raise ModelError(f"The model failed: {type(error).__name__}") from error
 

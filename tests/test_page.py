@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import json
 import re
@@ -122,16 +123,22 @@ def assistant() -> ScriptedAssistant:
 @contextmanager
 def running(assistant: Assistant) -> Iterator[str]:
     """Run the real server and yield its address."""
-    server = uvicorn.Server(server_configuration(create_app(assistant)))
+    servers: list[uvicorn.Server] = []
+
+    async def serve_page() -> None:
+        # Built within the loop: outside of one, Gradio makes event loops and never closes them.
+        servers.append(uvicorn.Server(server_configuration(create_app(assistant))))
+        await servers[0].serve([listener])
+
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-        thread = threading.Thread(target=server.run, args=([listener],))
+        thread = threading.Thread(target=lambda: asyncio.run(serve_page()))
         thread.start()
-        while not server.started:
+        while thread.is_alive() and not (servers and servers[0].started):
             time.sleep(0.05)
         try:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
-            server.should_exit = True
+            servers[0].should_exit = True
             thread.join()
 
 

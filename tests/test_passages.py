@@ -14,6 +14,7 @@ from assistant.types import Article
 
 PIECES = st.sampled_from(
     [
+        "The mayor spoke for a long time about the bridge, the river and the price of both. " * 4,
         *("The mayor", "spoke", "U.S.", "J. R. Smith", "Mr.", "5½", "No. 7", "a.m.", "é", "日本語。", "x" * 700),
         *(". ", "! ", "? ", "… ", "...", " ", " ", "\n", " \n", "\n\n", "\n \n", "\t", "\u00a0"),
         *('"', "“", "”", "'", "’", "(", ")", "[sic]", "JANE DOE/ Staff Photographer ", "SOURCE: Police"),
@@ -81,6 +82,13 @@ def test_a_long_paragraph_is_cut_no_more_often_than_it_must(text: str) -> None:
             assert right.sentences[0].end - left.start > MAX_PASSAGE_CHARACTERS
 
 
+def test_a_long_paragraph_is_cut_between_sentences() -> None:
+    """Of twelve sentences of a hundred characters eight make a passage with room for no other, and four the next."""
+    lines = [f"Sentence {number:2} is {'long ' * 17}." for number in range(12)]
+    assert {len(line) for line in lines} == {101}
+    assert [len(passage.sentences) for passage in passages(of_text(" ".join(lines)))] == [8, 4]
+
+
 # Sentences that are hard
 
 
@@ -136,9 +144,19 @@ def test_a_list_without_full_stops_is_cut_between_words() -> None:
     assert " ".join(parts).split() == words
 
 
-def test_quotation_marks_that_do_not_pair_up_are_not_trusted() -> None:
-    """One mark too many does not make the rest of a paragraph one quotation."""
-    assert split('He said "yes. She left. They stayed.') == ['He said "yes.', "She left.", "They stayed."]
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ['He said "yes.', "She left.", "They stayed."],
+        ['She said "It is.', 'It was."', 'Then "she left.', "They stayed."],
+        ["It ended.”", "She said “One.", "Two.”", "They left."],
+        ["“He said “One.", "Two.”", "They left."],
+    ],
+    ids=["opened", "opened at the end", "closed at the start", "opened twice"],
+)
+def test_quotation_marks_that_do_not_pair_up_are_not_trusted(parts: list[str]) -> None:
+    """One mark too many does not make a quotation of what stands between the others."""
+    assert split(" ".join(parts)) == parts
 
 
 # The article that ships

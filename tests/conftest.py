@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.embeddings import Embeddings
@@ -37,6 +38,12 @@ from assistant.types import Article
 from assistant.weights import EMBEDDER_SHA256, embedder_folder
 
 go_offline()
+
+# A busy machine is no defect: an example may take its time.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("patient")
 
 
 def _refuse_other_machines(event: str, arguments: tuple[Any, ...]) -> None:

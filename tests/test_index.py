@@ -448,11 +448,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     chroma, folder = Path(sys.executable).parent / "chroma", tmp_path_factory.mktemp("server")
     command = [str(chroma), "run", "--path", str(folder), "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
-        for _ in range(300):
+        patience = time.monotonic() + 120
+        while True:
             try:
                 httpx.get(f"{url}/api/v2/heartbeat").raise_for_status()
                 break
             except httpx.HTTPError:
+                assert time.monotonic() < patience, "the Chroma server did not start"
                 time.sleep(0.1)
         yield url
         process.terminate()

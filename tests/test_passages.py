@@ -257,6 +257,6 @@ def test_the_passages_of_the_shipped_article_are_its_paragraphs(article: Article
 )
 def test_a_million_characters_are_split_in_seconds(text: str) -> None:
     """The time grows with the length of the text and not with its square, whatever it is made of."""
-    begin = time.perf_counter()
+    begin = time.process_time()
     passages(of_text(text))
-    assert time.perf_counter() - begin < 20
+    assert time.process_time() - begin < 10

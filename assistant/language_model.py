@@ -245,6 +245,9 @@ class ModelHolder:
             if self._closed:
                 model.close()
                 return
+            if self._model is not None:
+                # Its child is dead; what is left of it is let go.
+                self._model.close()
             self._model = model
             model.read(self._articles[:8])
         except (ModelError, ConfigurationError) as error:

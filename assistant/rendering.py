@@ -259,7 +259,7 @@ def terminal(answer: Answer) -> RenderableType:
         lines += [Text(), Text.assemble((f"[{citation.number}] ", "cyan"), plain(citation.quote))]
         lines.append(Text(f"    {plain(source_line(citation.article))}", style="dim"))
     if answer.error:
-        lines += [Text(), Text(f"The language model failed: {plain(answer.error)}", style="yellow")]
+        lines += [Text(), Text(f"No written answer: {plain(answer.error)}", style="yellow")]
     if answer.closest:
         lines += [Text(), Text(f"{CLOSEST}:", style="yellow")]
         lines += [Text(f"  · {plain(citation.quote)}", style="dim") for citation in answer.closest]

@@ -29,6 +29,7 @@ from assistant.index import IndexReport, VectorIndex, fingerprint, open_index, u
 from assistant.settings import PROJECT
 from assistant.types import Article
 
+NO_TELEMETRY = chromadb.config.Settings(anonymized_telemetry=False)
 NOUNS = ["mayor", "council", "river", "bridge", "judge", "prison", "school", "teacher", "doctor", "hospital", "train"]
 VERBS = ["praised", "blamed", "visited", "ignored", "rebuilt", "closed", "funded", "followed", "questioned", "painted"]
 
@@ -364,6 +365,17 @@ def test_damage_costs_a_rebuild(large: Path, tmp_path: Path, damage: Callable[[P
     assert built([article], folder).embedded == 0
 
 
+def test_an_index_that_lacks_something_is_rebuilt(tmp_path: Path, articles: list[Article]) -> None:
+    """A collection of the right name is not trusted when it does not hold what it should."""
+    report = built(articles, tmp_path)
+    with cast("Client", chromadb.PersistentClient(str(tmp_path / "chroma"), NO_TELEMETRY)) as client:
+        client.get_collection(report.collection, embedding_function=None).delete(ids=[units(articles[0])[0].id])
+    index = open_index(articles, WordEmbedder(), tmp_path)
+    assert index.report.embedded > 0
+    assert finds_itself(index, articles)
+    index.close()
+
+
 def test_an_interrupted_build_is_cleaned_up(tmp_path: Path) -> None:
     """A process killed while it built leaves nothing that the next one does not put right."""
     with child(tmp_path, wait="while building") as first:
@@ -377,8 +389,7 @@ def test_an_interrupted_build_is_cleaned_up(tmp_path: Path) -> None:
 def test_what_a_killed_build_had_written_is_deleted(tmp_path: Path, articles: list[Article]) -> None:
     """A half-filled collection under a building name is never searched, and goes at the next start."""
     built(articles, tmp_path)
-    settings = chromadb.config.Settings(anonymized_telemetry=False)
-    with cast("Client", chromadb.PersistentClient(str(tmp_path / "chroma"), settings)) as client:
+    with cast("Client", chromadb.PersistentClient(str(tmp_path / "chroma"), NO_TELEMETRY)) as client:
         rest = client.create_collection("building-articles-0123", embedding_function=None)
         rest.add(ids=["oslo:0-5"], embeddings=np.ones((1, 512), dtype=np.float32))
     assert len(collections(tmp_path)) == 2

@@ -378,7 +378,7 @@ def test_what_the_page_does_not_need_is_not_there(address: str, path: str) -> No
 )
 def test_every_response_has_the_security_headers(address: str, path: str) -> None:
     """No response may load from, or be read by, another site; none allows eval."""
-    headers = httpx.get(f"{address}{path}", headers={"origin": "http://evil.test"}).headers
+    headers = httpx.get(f"{address}{path}", headers={"host": "chat.test", "origin": "http://evil.test"}).headers
     policy = headers["content-security-policy"]
     assert "default-src 'self'" in policy or "default-src 'none'" in policy
     assert "unsafe-eval" not in policy

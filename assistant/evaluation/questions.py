@@ -122,5 +122,7 @@ def plain(text: str) -> str:
     text = re.sub(r"(?<=\d),(?=\d{3})", "", text)
     text = re.sub(r"\s*½", ".5", text).replace("%", " % ")
     text = re.sub(r"\.(?!\d)", " ", re.sub(r"[^\w\s.%$€£'-]", " ", text))
+    # An apostrophe inside a word is part of it; at its ends it is a quotation mark.
+    text = re.sub(r"(?<!\w)'|'(?!\w)", " ", text)
     words = " ".join(_NUMBER_WORDS.get(word, word) for word in text.replace("-", " ").split())
     return re.sub(r"(\d) \.5", r"\1.5", words)

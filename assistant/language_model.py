@@ -249,9 +249,12 @@ class ModelHolder:
                 # Its child is dead; what is left of it is let go.
                 self._model.close()
             self._model = model
+            self._failure = ""
             model.read(self._articles[:8])
         except (ModelError, ConfigurationError) as error:
             self._failure = str(error)
+        except OSError as error:
+            self._failure = f"The engine could not start ({error.strerror}): set ASSISTANT_DATA to another folder"
 
 
 def model_name(settings: Settings) -> str:
@@ -323,7 +326,7 @@ def _provider(settings: Settings) -> BaseChatModel:
     except Exception as error:
         raise ConfigurationError(
             f"ASSISTANT_MODEL is {settings.model!r}: use local, none, or provider:model with its key "
-            f"({str(error).splitlines()[0][:120]})"
+            f"({(str(error).splitlines() or [type(error).__name__])[0][:120]})"
         ) from error
     return chat
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import math
 import os
@@ -11,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -347,24 +349,43 @@ def test_an_engine_that_hangs_at_the_start_is_ended(
 @pytest.mark.usefixtures("child")
 def test_a_dead_engine_is_started_again(tmp_path: Path) -> None:
     """Killing the child loses the model for a moment: nothing is waited for, and the next one is another process."""
-    holder = hold(local(tmp_path))
-    first = holder.get()
-    assert first is not None
-    assert first._engine is not None
-    assert holder.state == "ready"
-    os.kill(first._engine.process_id, signal.SIGKILL)
-    while first.alive:
-        time.sleep(0.01)
-    assert holder.get() is None
-    holder.wait()
-    second = holder.get()
-    assert second is not None
-    assert second._engine is not None
-    assert second._engine.process_id != first._engine.process_id
-    assert holder.state == "ready"
-    first.close()
-    holder.close()
+    with closing(hold(local(tmp_path))) as holder:
+        first = holder.get()
+        assert first is not None
+        assert first._engine is not None
+        assert holder.state == "ready"
+        process_id = first._engine.process_id
+        os.kill(process_id, signal.SIGKILL)
+        while first.alive:
+            time.sleep(0.01)
+        assert holder.get() is None
+        holder.wait()
+        second = holder.get()
+        assert second is not None
+        assert second._engine is not None
+        assert second._engine.process_id != process_id
+        assert holder.state == "ready"
+        del first
+        gc.collect()  # What the dead engine had left open would warn here.
     assert not second.alive
+
+
+def test_an_engine_that_starts_at_a_later_try_is_ready(child: Path, tmp_path: Path) -> None:
+    """A restart that failed makes the model unavailable until the next one succeeds, and no longer."""
+    with closing(hold(local(tmp_path))) as holder:
+        first = holder.get()
+        assert first is not None
+        first.close()
+        good = child.read_text()
+        child.write_text("#!/bin/sh\n")
+        assert holder.get() is None
+        holder.wait()
+        assert holder.state.startswith("unavailable: ")
+        child.write_text(good)
+        assert holder.get() is None
+        holder.wait()
+        assert holder.get() is not None
+        assert holder.state == "ready"
 
 
 @pytest.mark.usefixtures("child")

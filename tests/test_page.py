@@ -316,14 +316,16 @@ def test_what_a_model_writes_is_inert(page: Page, assistant: ScriptedAssistant, 
 @needs_chromium
 def test_what_an_article_says_is_inert(page: Page, address: str) -> None:
     """Markup in an article's text, title and source is text, on the page and on the article's own page."""
-    for url, place in ((address, "#articles"), (f"{address}/article/a-story", "main")):
-        page.goto(url)
-        expect(page.locator(place)).to_contain_text(ARTICLE.title)
-        expect(page.locator(place).locator(f"{ALIVE}, a[href*=evil], a[href*=javascript]")).to_have_count(0)
-        words = "".join(page.locator(place).inner_text().split())
+    # In a window of its own: a chat that is left in the middle of its stream reports that as an error.
+    own = page.context.new_page()
+    own.goto(f"{address}/article/a-story")
+    for shown, place in ((page, "#articles"), (own, "main")):
+        expect(shown.locator(place)).to_contain_text(ARTICLE.title)
+        expect(shown.locator(place).locator(f"{ALIVE}, a[href*=evil], a[href*=javascript]")).to_have_count(0)
+        words = "".join(shown.locator(place).inner_text().split())
         assert [payload for payload in PAYLOADS if "".join(payload.split()) not in words] == []
-        assert page.evaluate("window.attacked") is None
-    assert page.title() == ARTICLE.title
+        assert shown.evaluate("window.attacked") is None
+    assert own.title() == ARTICLE.title
 
 
 @needs_chromium

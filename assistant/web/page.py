@@ -40,7 +40,7 @@ STYLE = """
 #composer { align-items: end; }
 #send { min-height: 42px; }
 #window .placeholder-content { padding: 1rem; text-align: center; }
-@media (max-width: 640px) { #window { height: 45vh !important; } .gradio-container .main { padding: 0.75rem; } }
+@media (max-width: 640px) { #window { height: 55vh !important; } }
 @media (min-width: 900px) { #conversation { position: sticky; top: 1rem; align-self: flex-start; } }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .prose .headline { font-weight: 600; font-size: 0.9em; margin-bottom: 0.5rem; }

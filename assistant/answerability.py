@@ -112,7 +112,7 @@ def word_signals(question: str, findings: Findings, vocabulary: Mapping[str, flo
                 for e in best
             )
         ),
-        "names_found": max((_share(names, words) for words in held), default=0.0),
+        "names_found": max((grounding.share(names, words) for words in held), default=0.0),
         "count_found": float(_count_found(question, [s.text for evidence in best for s in evidence.passage.sentences])),
     }
 
@@ -142,16 +142,11 @@ def _coverage(wanted: set[str], held: object, vocabulary: Mapping[str, float]) -
     return found / total if total else 1.0
 
 
-def _share(wanted: set[str], held: set[str]) -> float:
-    return sum(name in held for name in wanted) / len(wanted) if wanted else 1.0
-
-
 _HOW_MANY = re.compile(
     r"\b(?:how many|what number of)\s+(?:(?!(?:did|do|does|were|was|are|is|has|have|had|could|can|would|will)\b)[\w'-]+\s+){0,3}?(?P<thing>[\w'-]+)"
     r"(?=\s+(?:did|do|does|were|was|are|is|has|have|had|could|can|would|will|of|in|a|per|from|to|for|that|which|who|with)\b|\W*$)",
     re.IGNORECASE,
 )
-_YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 def _count_found(question: str, sentences: Sequence[str]) -> bool:
@@ -163,4 +158,4 @@ def _count_found(question: str, sentences: Sequence[str]) -> bool:
 
 def _counts(text: str) -> bool:
     """Whether the text holds a number that is no share and no year."""
-    return any("%" not in number and not _YEAR.fullmatch(number) for number in grounding.numbers(text))
+    return bool(grounding.quantities(grounding.numbers(text)))

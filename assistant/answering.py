@@ -240,7 +240,7 @@ class Assistant:
         )
         chosen: list[Window] = []
         for (held, fit), evidence in ranked[:2]:
-            window = Window(_leading(evidence.sentence), (evidence.sentence,))
+            window = Window(context_of(evidence.sentence).needs, (evidence.sentence,))
             already = {sentence for other in chosen for sentence in other.all}
             room = len(already | set(window.all)) <= MAX_QUOTED_SENTENCES
             as_good = held == ranked[0][0][0] and fit >= quoting.second_share * ranked[0][0][1]
@@ -320,12 +320,8 @@ def _windows(passage: Passage) -> Iterator[Window]:
     for first in range(len(passage.sentences)):
         for last in range(first + 1, min(first + 2, len(passage.sentences)) + 1):
             run = passage.sentences[first:last]
-            leading = [s for sentence in run for s in _leading(sentence) if s not in run]
+            leading = [s for sentence in run for s in context_of(sentence).needs if s not in run]
             yield Window(tuple(dict.fromkeys(leading)), run)
-
-
-def _leading(sentence: Sentence) -> tuple[Sentence, ...]:
-    return context_of(sentence).needs[-(MAX_QUOTED_SENTENCES - 1) :]
 
 
 def _candidates(findings: Findings) -> list[Passage]:

@@ -107,8 +107,6 @@ class Support:
     """Where the claim says who spoke, the evidence says so too."""
     words: float
     """Share of the claim's main words that the evidence holds, 0 to 1."""
-    asked_words: float
-    """The same for those of its words that the question holds too; 1 when there are none."""
     new_words: float
     """The same for those that the question does not hold; 1 when there are none."""
     new: tuple[str, ...]
@@ -138,9 +136,8 @@ def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
         asked_names=names(question, known) <= held,
         negation=_same_negation(claim, text),
         speaker=_same_speaker(claim, sentences) and not _either_or(claim, text, known),
-        words=_share(claimed, held),
-        asked_words=_share(claimed & asked, held),
-        new_words=_share(new, held),
+        words=share(claimed, held),
+        new_words=share(new, held),
         new=tuple(sorted(new)),
         swapped=tuple(sorted((claimed - held) & _vocabulary(article))),
     )
@@ -168,7 +165,8 @@ def _words(text: str) -> list[str]:
     return [re.sub(r"'s?$", "", word) for word in _WORD.findall(plain) if not word[0].isdigit() and word not in _UNITS]
 
 
-def _share(wanted: set[str], held: set[str]) -> float:
+def share(wanted: set[str], held: set[str]) -> float:
+    """Return the share of the wanted words that are held, 0 to 1; 1 when none are wanted."""
     return sum(word in held for word in wanted) / len(wanted) if wanted else 1.0
 
 
@@ -381,6 +379,11 @@ def asked_kind(question: str) -> str:
     return next((kind for kind, pattern in _KINDS if pattern.search(question)), "other")
 
 
+def quantities(found: set[str]) -> set[str]:
+    """Return those of the numbers that can be a count: no shares and no years."""
+    return {number for number in found if "%" not in number and not re.fullmatch(r"(?:19|20)\d\d", number)}
+
+
 def fits_question(  # noqa: PLR0911 - one answer for each kind of question
     question: str, text: str, known: Container[str] = ()
 ) -> bool:
@@ -395,9 +398,8 @@ def fits_question(  # noqa: PLR0911 - one answer for each kind of question
         case "money":
             return any(number[0] in "$€£" for number in fresh)
         case "count":
-            return any("%" not in number and not re.fullmatch(r"(?:19|20)\d\d", number) for number in fresh) or bool(
-                re.search(r"\b(?:hundreds|thousands|dozens|several|few|none|no)\b", text, re.IGNORECASE)
-            )
+            vague = re.search(r"\b(?:hundreds|thousands|dozens|several|few|none|no)\b", text, re.IGNORECASE)
+            return bool(quantities(fresh) or vague)
         case "date":
             return any(match[0].lower() not in question.lower() for match in _DATE_WORD.finditer(text))
         case "spelled":

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from assistant import answerability, conversation, weights
 from assistant.articles import Corpus, read_corpus
@@ -98,13 +100,24 @@ class Assistant:
             raise ConfigurationError(
                 f"No article can be read from {settings.articles}{reason}: put one there, or set ASSISTANT_ARTICLES"
             )
+        return cls.over(corpus, settings, settings.data / "index", progress)
+
+    @classmethod
+    def over(
+        cls, corpus: Corpus, settings: Settings, index_folder: Path, progress: Progress = lambda what, done, total: None
+    ) -> Assistant:
+        """Do the same for articles that were read already, with their index in a folder of its own.
+
+        Raises:
+            ConfigurationError: something is missing or set up wrongly; the message says what to do.
+        """
         embedder = index = None
         if weights.embedder_is_packaged():
             embedder = SentenceEmbedder.from_folder(weights.embedder_folder(settings.data), weights.EMBEDDER_SHA256)
             index = open_index(
                 corpus.articles,
                 embedder,
-                settings.data / "index",
+                index_folder,
                 settings.chroma_url,
                 lambda done, total: progress("Embedding", done, total),
             )
@@ -144,8 +157,17 @@ class Assistant:
         *_, answer = self.stream(question, history, article)
         return answer
 
-    def stream(self, question: str, history: Sequence[Turn] = (), article: str | None = None) -> Iterator[Answer]:
-        """Yield snapshots of the answer, each better than the one before; the last one is final."""
+    def stream(
+        self,
+        question: str,
+        history: Sequence[Turn] = (),
+        article: str | None = None,
+        stopped: threading.Event | None = None,
+    ) -> Generator[Answer]:
+        """Yield snapshots of the answer, each better than the one before; the last one is final.
+
+        The model's time begins when the first snapshot was taken. Set `stopped`, from any thread, to end it early.
+        """
         started = time.monotonic()
         asked = conversation.clean(question)
         base = Answer(question=asked, status=Status.DECLINED, model=self.model_name)
@@ -169,15 +191,22 @@ class Assistant:
         first = self._quoted(base, self._to_quote(asked, findings, ""))
         first = replace(first, timings=Timings(first_ms=_milliseconds(started)), final=False)
         yield first
-        judgement = self.judge(asked, history, findings, started + self._answer_seconds)
+        judgement = self.judge(asked, history, findings, time.monotonic() + self._answer_seconds, stopped)
         final = self.decide(replace(base, error=judgement.error), judgement)
         yield _finished(replace(final, timings=first.timings), started)
 
-    def search(self, query: str, article: str | None = None) -> Findings:
-        """Return what retrieval finds for a standalone question."""
-        return self._retriever.search(query, article=article)
+    def search(self, query: str, article: str | None = None, limit: int = 10) -> Findings:
+        """Return what retrieval finds for a standalone question: at most so many passages, and so many sentences."""
+        return self._retriever.search(query, limit, article)
 
-    def judge(self, question: str, history: Sequence[Turn], findings: Findings, deadline: float) -> Judgement:
+    def judge(
+        self,
+        question: str,
+        history: Sequence[Turn],
+        findings: Findings,
+        deadline: float,
+        stopped: threading.Event | None = None,
+    ) -> Judgement:
         """Let the model say what it can before the deadline, and measure it against the evidence."""
         signals = answerability.word_signals(findings.query, findings, self._vocabulary)
         model = self._holder.get()
@@ -186,11 +215,11 @@ class Assistant:
         evidence = _for_model(findings)
         fit = "draft"
         try:
-            margin = model.margin(findings.query, evidence, deadline)
+            margin = model.margin(findings.query, evidence, deadline, stopped)
             if margin is not None:
                 signals["margin"] = margin
                 fit = "margin"
-            draft = _last(model.draft(question, history, evidence, deadline))
+            draft = _last(model.draft(question, history, evidence, deadline, stopped))
         except ModelError as error:
             return Judgement(findings, signals, "words", error=str(error))
         claim = " ".join(_complete_sentences(draft))

@@ -1,21 +1,25 @@
 """The language model that phrases an answer: the embedded engine, any provider of LangChain, or none.
 
 `LanguageModel.draft` yields the text so far and ends with how it ended; a stream that was cut off is never reported as
-complete, and a total deadline holds whatever the endpoint does. It knows nothing of citations and does not check what
-the model says. Errors of providers become `ModelError` here and nowhere else.
+complete, and a total deadline holds whatever the endpoint does. Requests run in an event loop of their own, because
+only there one can be called off in the middle, which closes its connection and ends the engine's work. It knows nothing
+of citations and does not check what the model says. Errors of providers become `ModelError` here and nowhere else.
 """
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import hashlib
 import math
+import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from langchain.chat_models import init_chat_model
@@ -38,6 +42,13 @@ CHARACTERS_PER_TOKEN = 4.0
 """Of English text with this tokenizer, rounded down so that what is planned fits."""
 RESTART_SECONDS = (1.0, 5.0, 30.0, 120.0)
 """Pauses before the engine is started again after it died, one after the other."""
+
+POLL_SECONDS = 0.1
+"""How often is looked whether a request was called off."""
+
+_SLOW = "The time was up before the model said anything"
+
+_T = TypeVar("_T")
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much in all."""
@@ -76,22 +87,32 @@ class LanguageModel:
             if saved is None or saved.exists() or len(article.text) > CHARACTERS_PER_TOKEN * (CONTEXT_TOKENS - 1024):
                 continue
             with self._turn:
-                self._invoke(_messages("?", (), passages(article)), time.monotonic() + READ_SECONDS)
+                self._invoke(_messages("?", (), passages(article)), _Limit(time.monotonic() + READ_SECONDS))
                 self._slot("save", saved)
 
     def draft(
-        self, question: str, history: Sequence[Turn], evidence: Sequence[Passage], deadline: float
+        self,
+        question: str,
+        history: Sequence[Turn],
+        evidence: Sequence[Passage],
+        deadline: float,
+        stopped: threading.Event | None = None,
     ) -> Iterator[Draft]:
         """Yield the answer as it grows, from evidence in reading order; `deadline` is in `time.monotonic()` seconds.
+
+        Setting `stopped` ends it like the deadline does.
 
         Raises:
             ModelError: the endpoint failed, said nothing, or had no time for this question.
         """
-        with self._in_turn(deadline):
+        limit = _Limit(deadline, stopped)
+        with self._in_turn(limit):
             self._recall(evidence)
-            yield from self._stream(_messages(question, history, evidence), deadline)
+            yield from self._stream(_messages(question, history, evidence), limit)
 
-    def margin(self, question: str, evidence: Sequence[Passage], deadline: float) -> float | None:
+    def margin(
+        self, question: str, evidence: Sequence[Passage], deadline: float, stopped: threading.Event | None = None
+    ) -> float | None:
         """Return log P(yes) - log P(no) that the evidence answers a standalone question; None where no token is scored.
 
         Raises:
@@ -101,9 +122,10 @@ class LanguageModel:
             # Providers differ in whether they tell probabilities; the answer is judged without.
             return None
         messages = _messages(question, (), evidence, prompt="answerable")
-        with self._in_turn(deadline):
+        limit = _Limit(deadline, stopped)
+        with self._in_turn(limit):
             self._recall(evidence)
-            reply = self._invoke(messages, deadline, scored=True)
+            reply = self._invoke(messages, limit, scored=True)
         tokens = ((reply.response_metadata.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs", [])
         chance = {
             word: math.fsum(math.exp(t["logprob"]) for t in tokens if t["token"].strip().lower() == word)
@@ -117,51 +139,55 @@ class LanguageModel:
             self._engine.close()
 
     @contextmanager
-    def _in_turn(self, deadline: float) -> Iterator[None]:
+    def _in_turn(self, limit: _Limit) -> Iterator[None]:
         """Wait for the engine's only slot; other readers see their quotation meanwhile."""
-        if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise ModelError("The model was busy with other questions until the time was up")
+        while not self._turn.acquire(timeout=limit.wait):
+            if limit.reached:
+                raise ModelError("The model was busy with other questions until the time was up")
         try:
             yield
         finally:
             self._turn.release()
 
-    def _stream(self, messages: list[BaseMessage], deadline: float) -> Iterator[Draft]:
+    def _stream(self, messages: list[BaseMessage], limit: _Limit) -> Iterator[Draft]:
         text = ""
         finish = None
         try:
-            stream = self._chat.stream(messages, **self._options(MAX_ANSWER_TOKENS, deadline))
-            for chunk in stream:
+            for chunk in _until(limit, self._chat.astream(messages, **self._options(MAX_ANSWER_TOKENS, limit))):
                 text += str(chunk.text)
                 finish = (
                     chunk.response_metadata.get("finish_reason") or chunk.response_metadata.get("stop_reason") or finish
                 )
-                if time.monotonic() > deadline:
-                    # Leaving the loop closes the connection, and with it the engine stops.
-                    break
                 if chunk.text:
                     yield Draft(text)
         except Exception as error:
             raise ModelError(f"The model failed: {type(error).__name__}") from error
         if not text.strip():
-            raise ModelError("The model gave an empty answer")
+            raise ModelError(_SLOW if limit.reached else "The model gave an empty answer")
         yield Draft(text.strip(), complete=finish in ("stop", "end_turn"))
 
-    def _options(self, max_tokens: int, deadline: float) -> dict[str, Any]:
+    def _options(self, max_tokens: int, limit: _Limit) -> dict[str, Any]:
         options: dict[str, Any] = {"max_tokens": max_tokens}
         if self._engine is not None:
-            options["timeout"] = max(0.1, deadline - time.monotonic())
+            options["timeout"] = max(POLL_SECONDS, limit.left)
         return options
 
-    def _invoke(self, messages: list[BaseMessage], deadline: float, *, scored: bool = False) -> AIMessage:
+    def _invoke(self, messages: list[BaseMessage], limit: _Limit, *, scored: bool = False) -> AIMessage:
         """Return one token; `scored` asks for the probabilities of the likeliest ones."""
-        options: dict[str, Any] = {"max_tokens": 1, "timeout": max(0.1, deadline - time.monotonic())}
+        options = self._options(1, limit)
         if scored:
             options |= {"logprobs": True, "top_logprobs": 20}
+
+        async def reply() -> AsyncIterator[AIMessage]:
+            yield await self._chat.ainvoke(messages, **options)
+
         try:
-            return self._chat.invoke(messages, **options)
+            replies = list(_until(limit, reply()))
         except Exception as error:
             raise ModelError(f"The model failed: {type(error).__name__}") from error
+        if not replies:
+            raise ModelError(_SLOW)
+        return replies[0]
 
     def _saved(self, article: Article) -> Path | None:
         if self._slots is None:
@@ -305,6 +331,62 @@ def open_language_model(settings: Settings, progress: Progress) -> LanguageModel
         "openai:local", base_url=f"{engine.address}/v1", api_key="none", temperature=0, max_retries=0, timeout=60
     )
     return LanguageModel(chat, file.name, engine, slots)
+
+
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    """Until when something may take."""
+
+    deadline: float
+    stopped: threading.Event | None = None
+
+    @property
+    def left(self) -> float:
+        """Seconds; 0 when it is over."""
+        is_stopped = self.stopped is not None and self.stopped.is_set()
+        return 0.0 if is_stopped else max(0.0, self.deadline - time.monotonic())
+
+    @property
+    def wait(self) -> float:
+        """Seconds until one has to look again."""
+        return min(self.left, POLL_SECONDS)
+
+    @property
+    def reached(self) -> bool:
+        """Whether it is over."""
+        return self.left == 0.0
+
+
+def _until(limit: _Limit, source: AsyncIterator[_T]) -> Iterator[_T]:
+    """Yield what arrives until it ends or the limit is reached; then, or when closed, the source is called off."""
+    arrived: queue.SimpleQueue[_T | None] = queue.SimpleQueue()
+
+    async def receive() -> None:
+        async for item in source:
+            arrived.put(item)
+
+    receiving = asyncio.run_coroutine_threadsafe(receive(), _requests())
+    receiving.add_done_callback(lambda _: arrived.put(None))
+    try:
+        while not limit.reached:
+            try:
+                item = arrived.get(timeout=limit.wait)
+            except queue.Empty:
+                continue
+            if item is None:
+                receiving.result()
+                return
+            yield item
+    finally:
+        receiving.cancel()
+
+
+@functools.cache
+def _requests() -> asyncio.AbstractEventLoop:
+    """Return the event loop in which requests to the model run, in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="language-model-requests", daemon=True).start()
+    return loop
 
 
 def os_processors() -> int:

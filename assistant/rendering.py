@@ -86,7 +86,7 @@ def _citation_to_json(citation: Citation) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
+class Piece:
     """Some words of an answer, and the numbers of the citations that stand behind them."""
 
     words: str
@@ -95,19 +95,20 @@ class _Piece:
 
 def without_markers(answer: Answer) -> str:
     """Return the words of the answer, as they belong into the history of a conversation."""
-    return "".join(piece.words for piece in _pieces(answer))
+    return "".join(piece.words for piece in pieces(answer))
 
 
-def _pieces(answer: Answer) -> list[_Piece]:
-    pieces: list[_Piece] = []
+def pieces(answer: Answer) -> list[Piece]:
+    """Return the words of the answer in order, cut behind each marker; the last piece may have none."""
+    found: list[Piece] = []
     start = 0
     for match in _MARKERS.finditer(answer.text):
         numbers = tuple(int(number) for number in re.findall(r"[0-9]+", match[1]))
         if _is_marker(match, numbers, answer.citations):
-            pieces.append(_Piece(answer.text[start : match.start()], numbers))
+            found.append(Piece(answer.text[start : match.start()], numbers))
             start = match.end()
     rest = answer.text[start:]
-    return [*pieces, _Piece(rest)] if rest else pieces
+    return [*found, Piece(rest)] if rest else found
 
 
 def _is_marker(match: re.Match[str], numbers: Iterable[int], citations: Iterable[Citation]) -> bool:
@@ -176,7 +177,7 @@ def markdown(answer: Answer, anchor: str = "answer") -> str:
     """
     parts = [f'<p class="headline">{escape(headline(answer))}</p>']
     if answer.text and not _is_only_quotations(answer):
-        words = "".join(_piece_to_html(piece, anchor) for piece in _pieces(answer))
+        words = "".join(_piece_to_html(piece, anchor) for piece in pieces(answer))
         parts.append(f'<p class="words">{words}</p>')
     if answer.citations:
         parts.append(_quotations_to_html(answer.citations, anchor))
@@ -187,7 +188,7 @@ def markdown(answer: Answer, anchor: str = "answer") -> str:
     return f'<div class="answer {answer.status}">{"".join(parts)}</div>'
 
 
-def _piece_to_html(piece: _Piece, anchor: str) -> str:
+def _piece_to_html(piece: Piece, anchor: str) -> str:
     links = "".join(f'<a href="#{anchor}-{number}">&#91;{number}&#93;</a>' for number in piece.numbers)
     return f"{escape(piece.words)}{'&nbsp;' if links else ''}{links}"
 
@@ -251,7 +252,7 @@ def terminal(answer: Answer) -> RenderableType:
     lines = [Text(plain(headline(answer)), style=f"bold {_COLOURS[answer.status]}")]
     if answer.text and not _is_only_quotations(answer):
         words = Text()
-        for piece in _pieces(answer):
+        for piece in pieces(answer):
             words.append(plain(piece.words))
             words.append("".join(f" [{number}]" for number in piece.numbers), style="cyan")
         lines += [Text(), words]

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from assistant.errors import ConfigurationError
-from assistant.types import Turn
+from assistant.types import Article, Turn
+
+MAX_FILE_BYTES = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,11 @@ class Question:
     """Words of the article that hold the answer."""
     article: str = ""
     group: str = ""
+    rewrite: str = ""
+    """For a follow-up: the same question as a person would ask it without the history."""
+    notes: str = ""
+    line: int = field(default=0, compare=False)
+    """Where it stands in its file, from 1; 0 when that is not known."""
 
 
 def read_questions(path: Path) -> list[Question]:
@@ -39,17 +48,38 @@ def read_questions(path: Path) -> list[Question]:
     Raises:
         ConfigurationError: it cannot be read, or a line is not a question; the line is named.
     """
+    return parse_questions(path, read_text(path))
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a question file.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is too large.
+    """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise ConfigurationError(
+                f"The question file {path} is larger than {MAX_FILE_BYTES // 10**6} MB; split it into several"
+            )
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"The question file {path} cannot be read: {error}") from error
+
+
+def parse_questions(path: Path, text: str) -> list[Question]:
+    """Return the questions in the text of a file; `path` is for messages.
+
+    Raises:
+        ConfigurationError: a line is not a question; it is named.
+    """
     found: dict[str, Question] = {}
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
-            question = _question(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            question = _question(json.loads(line), number)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ConfigurationError(
                 f"{path}, line {number}: not a question ({type(error).__name__}: {error}); mend the line"
             ) from error
@@ -59,36 +89,109 @@ def read_questions(path: Path) -> list[Question]:
             )
         found[question.id] = question
     if not found:
-        raise ConfigurationError(f"The question file {path} holds no question")
+        raise ConfigurationError(f"The question file {path} holds no question; write one a line")
     return list(found.values())
 
 
-def _question(row: dict[str, object]) -> Question:
-    history = row.get("history") or []
-    facts = row.get("must_have") or []
-    if not isinstance(history, list) or not isinstance(facts, list):
-        raise TypeError("history and must_have must be lists")
-    answerable = row.get("answerable")
+def check_evidence(path: Path, questions: Iterable[Question], articles: Sequence[Article]) -> None:
+    """Check that the articles of the questions are there and hold their evidence, character for character.
+
+    Raises:
+        ConfigurationError: one is not; the line is named.
+    """
+    known = {article.id: article for article in articles}
+    for question in questions:
+        if question.article and question.article not in known:
+            raise ConfigurationError(
+                f"{path}, line {question.line}: there is no article {question.article!r}; known are "
+                f"{', '.join(sorted(known)[:10])}"
+            )
+        searched = [known[question.article]] if question.article else articles
+        for words in question.evidence:
+            if not any(words in article.text for article in searched):
+                raise ConfigurationError(
+                    f"{path}, line {question.line}: the evidence {words[:60]!r} is not in the article; "
+                    "copy it from there, character for character"
+                )
+
+
+def to_row(question: Question) -> dict[str, Any]:
+    """Return the question as a line of a question file holds it."""
+    return {
+        "id": question.id,
+        "question": question.question,
+        "history": [{"question": turn.question, "answer": turn.answer} for turn in question.history],
+        "kind": question.kind,
+        "answerable": question.answerable,
+        "must_have": [list(wordings) for wordings in question.must_have],
+        "must_not": list(question.must_not),
+        "evidence": list(question.evidence),
+        "article": question.article,
+        "group": question.group,
+        "rewrite": question.rewrite,
+        "notes": question.notes,
+    }
+
+
+def _question(row: dict[str, Any], line: int) -> Question:
+    identifier, answerable = row["id"], row.get("answerable")
+    if not isinstance(identifier, str | int) or not str(identifier).strip():
+        raise TypeError("id must be a text or a number")
+    if not isinstance(row["question"], str):
+        raise TypeError("question must be a text")
+    if not isinstance(answerable, bool | None):
+        raise TypeError("answerable must be true, false or null")
     return Question(
-        id=str(row["id"]),
-        question=str(row["question"]),
-        history=tuple(Turn(str(turn["question"]), str(turn["answer"])) for turn in history),
-        kind=str(row.get("kind") or ""),
-        answerable=None if answerable is None else bool(answerable),
-        must_have=tuple(tuple(map(str, wordings)) for wordings in facts),
-        must_not=_strings(row.get("must_not")),
-        evidence=_strings(row.get("evidence")),
-        article=str(row.get("article") or ""),
-        group=str(row.get("group") or ""),
+        id=str(identifier),
+        question=row["question"],
+        history=tuple(Turn(str(turn["question"]), str(turn["answer"])) for turn in _list(row, "history")),
+        kind=_text(row, "kind"),
+        answerable=answerable,
+        must_have=tuple(_wordings(fact) for fact in _list(row, "must_have")),
+        must_not=tuple(map(_wording, _list(row, "must_not"))),
+        evidence=tuple(map(_evidence, _list(row, "evidence"))),
+        article=_text(row, "article"),
+        group=_text(row, "group"),
+        rewrite=_text(row, "rewrite"),
+        notes=_text(row, "notes"),
+        line=line,
     )
 
 
-def _strings(value: object) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list):
-        raise TypeError("a list is expected")
-    return tuple(map(str, value))
+def _text(row: dict[str, Any], key: str) -> str:
+    return str(row.get(key) or "")
+
+
+def _list(row: dict[str, Any], key: str) -> list[Any]:
+    value = row.get(key)
+    if not isinstance(value, list | None):
+        raise TypeError(f"{key} must be a list")
+    return value or []
+
+
+def _wordings(fact: object) -> tuple[str, ...]:
+    if not isinstance(fact, list) or not fact:
+        raise TypeError('must_have must be a list of facts, each a list of wordings, as in [["18 percent", "18%"]]')
+    return tuple(map(_wording, fact))
+
+
+_LIKE_A_PATTERN = re.compile(r"\\[a-zA-Z.]|\.[*+?]|[)\]][*+?]|\(\?|\[\^?\w-\w|\w\|\w|^\^|\$$")
+
+
+def _wording(value: object) -> str:
+    wording = str(value)
+    if _LIKE_A_PATTERN.search(wording):
+        raise ValueError(f"{wording!r} looks like a regular expression, but wordings are matched as they stand")
+    if not plain(wording).strip(" .'"):
+        raise ValueError(f"the wording {wording!r} holds no word")
+    return wording
+
+
+def _evidence(value: object) -> str:
+    words = str(value)
+    if not words.strip():
+        raise ValueError("a piece of evidence is empty")
+    return words
 
 
 def holds(text: str, wording: str) -> bool:

@@ -1,0 +1,100 @@
+"""Question files in the format of SQuAD 1.1 or 2.0: their paragraphs become the articles of a run.
+
+A question's evidence is its whole paragraph, since the offset of an answer is only where its words stand first. Knows
+nothing of how answers are made or measured.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from assistant.articles import normalise
+from assistant.errors import ConfigurationError
+from assistant.evaluation.questions import Question
+from assistant.types import Article
+
+
+def is_squad(text: str) -> bool:
+    """Whether the text of a question file is of this format, and not one JSON object a line."""
+    return re.match(r"\s*\{", text) is not None and re.search(r'"paragraphs"\s*:\s*\[', text) is not None
+
+
+def read_squad(path: Path, text: str) -> tuple[list[Article], list[Question]]:
+    """Return the articles and the questions of a file.
+
+    Raises:
+        ConfigurationError: it is not of the format; the article and the paragraph are named.
+    """
+    try:
+        entries = json.loads(text)["data"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"{path} is not a SQuAD file ({type(error).__name__}: {error}); mend it") from error
+    articles: list[Article] = []
+    questions: dict[str, Question] = {}
+    for number, entry in enumerate(entries, start=1):
+        try:
+            article, asked = _article(number, entry)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ConfigurationError(
+                f"{path}, article {number}: not as in SQuAD ({type(error).__name__}: {error}); mend it"
+            ) from error
+        articles.append(article)
+        for question in asked:
+            if question.id in questions:
+                raise ConfigurationError(
+                    f"{path}, article {number}: the id {question.id!r} is used twice; give each question its own"
+                )
+            questions[question.id] = question
+    if not questions:
+        raise ConfigurationError(f"The question file {path} holds no question; add some")
+    return articles, list(questions.values())
+
+
+def sample(questions: Sequence[Question], per_article: int, seed: int) -> list[Question]:
+    """Return at most so many answerable and so many other questions of each article, in the order of the file."""
+    groups: dict[tuple[str, bool], list[Question]] = {}
+    for question in questions:
+        groups.setdefault((question.article, bool(question.answerable)), []).append(question)
+    chosen = {question.id for group in groups.values() for question in _some(group, per_article, seed)}
+    return [question for question in questions if question.id in chosen]
+
+
+def _some(group: Sequence[Question], count: int, seed: int) -> Iterable[Question]:
+    """Return a sample that does not depend on what else is in the file."""
+    generator = random.Random(f"{seed} {group[0].article} {group[0].answerable}")  # noqa: S311 - no secret
+    return generator.sample(group, min(count, len(group)))
+
+
+def _article(number: int, entry: dict[str, Any]) -> tuple[Article, list[Question]]:
+    title = normalise(str(entry.get("title") or f"Article {number}")).replace("_", " ").strip()
+    identifier = f"{number:03}-{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}"[:100].rstrip("-")
+    paragraphs = entry["paragraphs"]
+    # A blank line inside would make two paragraphs of one.
+    texts = [" ".join(normalise(paragraph["context"]).split()) for paragraph in paragraphs]
+    questions = [
+        _question(identifier, text, row)
+        for text, paragraph in zip(texts, paragraphs, strict=True)
+        for row in paragraph["qas"]
+    ]
+    return Article(identifier, "\n\n".join(texts), title), questions
+
+
+def _question(article: str, paragraph: str, row: dict[str, Any]) -> Question:
+    wordings = tuple(dict.fromkeys(str(answer["text"]) for answer in row["answers"]))
+    answerable = not row.get("is_impossible", False)
+    if answerable and not wordings:
+        raise ValueError(f"the question {row['id']!r} has no answer and is not marked as impossible")
+    return Question(
+        id=str(row["id"]),
+        question=" ".join(str(row["question"]).split()),
+        kind="answerable" if answerable else "unanswerable",
+        answerable=answerable,
+        must_have=(wordings,) if answerable else (),
+        evidence=(paragraph,) if answerable else (),
+        article=article,
+    )

@@ -1,0 +1,190 @@
+"""One line of `answers.jsonl`: what came of a question, and what was searched, as plain values.
+
+A record holds everything that scoring needs of the assistant, so that scoring never calls it. Knows nothing of gold.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assistant.errors import ConfigurationError
+from assistant.rendering import to_json
+from assistant.types import Answer, Article
+
+ERROR = "error"
+"""The status of a question that ended in an exception."""
+RETRIEVED = "retrieved"
+"""The status of a question that was searched for and not asked."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Span:
+    """A stretch of an article; `end` is exclusive, both in characters."""
+
+    article: str
+    start: int
+    end: int
+
+    def overlaps(self, other: Span) -> bool:
+        """Whether the two have a character in common."""
+        return self.article == other.article and self.start < other.end and other.start < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class Cited:
+    """A citation as it was recorded; whether the quote stands at the offsets is for the scoring to see."""
+
+    number: int
+    span: Span
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What came of one question in one repeat."""
+
+    id: str
+    repeat: int
+    question: str
+    status: str
+    answer: str = ""
+    citations: tuple[Cited, ...] = ()
+    closest: tuple[Cited, ...] = ()
+    first: tuple[Cited, ...] = ()
+    """For a refusal: what had been quoted before the decision, and would have stood without it."""
+    query: str = ""
+    confidence: float | None = None
+    first_ms: float | None = None
+    total_ms: float | None = None
+    retrieve_ms: float | None = None
+    model: str = "none"
+    error: str | None = None
+    retrieved: tuple[Span, ...] = ()
+    """The distinct paragraphs that were found, best first."""
+    retrieved_last_turn: tuple[Span, ...] | None = None
+    """For a follow-up: the same for its own words alone."""
+    retrieved_gold_rewrite: tuple[Span, ...] | None = None
+    """For a follow-up: the same for the rewrite in the question file, where there is one."""
+
+    @classmethod
+    def from_line(cls, line: Mapping[str, Any]) -> Record:
+        """Return the record of a parsed line."""
+        timings = line["timings"]
+        otherwise = line.get("retrieved_otherwise", {})
+        return cls(
+            id=line["id"],
+            repeat=line.get("repeat", 0),
+            question=line["question"],
+            status=line["status"],
+            answer=line["answer"],
+            citations=_cited(line["citations"]),
+            closest=_cited(line.get("closest", [])),
+            first=_cited(line.get("first", [])),
+            query=line.get("query", ""),
+            confidence=line.get("confidence"),
+            first_ms=timings["first_ms"],
+            total_ms=timings["total_ms"],
+            retrieve_ms=timings.get("retrieve_ms"),
+            model=line["model"],
+            error=line["error"],
+            retrieved=_spans(line.get("retrieved", [])),
+            retrieved_last_turn=_spans(otherwise["last_turn"]) if "last_turn" in otherwise else None,
+            retrieved_gold_rewrite=_spans(otherwise["gold_rewrite"]) if "gold_rewrite" in otherwise else None,
+        )
+
+
+def answer_line(identifier: str, repeat: int, answer: Answer, first: Answer) -> dict[str, Any]:
+    """Return the line for an answer and the first snapshot of it, without what was searched."""
+    line = {**to_json(answer, identifier), "repeat": repeat}
+    if not answer.citations and first.citations:
+        line["first"] = to_json(first)["citations"]
+    return line
+
+
+def empty_line(identifier: str, repeat: int, question: str, status: str, error: str | None = None) -> dict[str, Any]:
+    """Return the line for a question without an answer."""
+    return {
+        "id": identifier,
+        "question": question,
+        "status": status,
+        "answer": "",
+        "citations": [],
+        "timings": {"first_ms": None, "total_ms": None},
+        "model": "none",
+        "error": error,
+        "repeat": repeat,
+    }
+
+
+def article_row(article: Article) -> dict[str, Any]:
+    """Return an article as plain values."""
+    return {
+        "id": article.id,
+        "title": article.title,
+        "date": article.date.isoformat() if article.date else None,
+        "source": article.source,
+        "text": article.text,
+    }
+
+
+def article_of(row: Mapping[str, Any]) -> Article:
+    """Return the article of such values."""
+    date = datetime.date.fromisoformat(row["date"]) if row["date"] else None
+    return Article(row["id"], row["text"], row["title"], date=date, source=row["source"])
+
+
+def read_records(path: Path) -> list[Record]:
+    """Return the records of a file, none where it does not exist; a last line that was cut off is left out.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or a whole line is damaged; it is named.
+    """
+    try:
+        lines = _whole(path.read_bytes() if path.exists() else b"").decode().split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read ({error}): restore it, or start in a new folder") from error
+    found = []
+    for number, line in enumerate(lines, start=1):
+        if line:
+            try:
+                found.append(Record.from_line(json.loads(line)))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise ConfigurationError(f"{path}, line {number} is damaged: delete that line and run again") from error
+    return found
+
+
+def mend(path: Path) -> None:
+    """Cut off what an interrupted run left of a last line."""
+    if path.exists():
+        content = path.read_bytes()
+        if len(_whole(content)) < len(content):
+            os.truncate(path, len(_whole(content)))
+
+
+def append(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Add lines, each on the disk before the next one is asked for."""
+    with path.open("a", encoding="utf-8") as file:
+        for line in lines:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _whole(content: bytes) -> bytes:
+    return content[: content.rfind(b"\n") + 1]
+
+
+def _cited(values: Sequence[Mapping[str, Any]]) -> tuple[Cited, ...]:
+    return tuple(
+        Cited(value["number"], Span(value["article"], value["start"], value["end"]), value["quote"]) for value in values
+    )
+
+
+def _spans(values: Sequence[Sequence[Any]]) -> tuple[Span, ...]:
+    return tuple(Span(*value) for value in values)

@@ -1,0 +1,142 @@
+"""What a run was made of: hashes of everything that an answer depends on.
+
+Two runs with one fingerprint asked the same assistant the same questions. Knows nothing of answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from assistant import answerability, passages, prompts, weights
+from assistant.evaluation.questions import Question, to_row
+from assistant.language_model import model_name
+from assistant.settings import PROJECT, Settings
+from assistant.types import Article
+
+PACKAGES = """
+    bm25s chromadb langchain langchain-core langchain-openai numpy pystemmer sentence-transformers torch transformers
+    xllamacpp
+""".split()
+"""What finds and writes answers."""
+
+NOT_ANSWERING = ("evaluation", "web", "cli.py", "__main__.py")
+"""The parts of the package that no answer depends on."""
+
+_CREDENTIALS = re.compile(r"(?<=//)[^/@]*@")
+
+INFORMATION = ("git_commit", "git_dirty")
+"""Parts that are noted and not compared: the hash of the code says the same more exactly."""
+
+
+def fingerprint(
+    questions: Sequence[Question], articles: Iterable[Article], settings: Settings, seed: int
+) -> dict[str, Any]:
+    """Return the parts by name: hashes, versions and numbers."""
+    commit, dirty = _git()
+    return {
+        "questions": of_gold(questions),
+        "articles": of_articles(articles),
+        "splitter": _of_file(Path(passages.__file__)),
+        "prompts": prompts.fingerprint(),
+        "model": _model(settings),
+        "embedder": weights.EMBEDDER_SHA256 if weights.embedder_is_packaged() else "none",
+        "thresholds": _of_file(answerability.CALIBRATION),
+        "answer_seconds": settings.answer_seconds,
+        "code": _code(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "seed": seed,
+        "git_commit": commit,
+        "git_dirty": dirty,
+    }
+
+
+def digest(parts: Mapping[str, Any]) -> str:
+    """Return one hash of all the parts that are compared."""
+    return _of_json({name: value for name, value in parts.items() if name not in INFORMATION})
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Return name, earlier and later value of the parts that are compared and differ; packages one by one."""
+    one, other = _flat(before), _flat(after)
+    return [
+        (name, one.get(name), other.get(name))
+        for name in dict.fromkeys((*one, *other))
+        if one.get(name) != other.get(name) and name not in INFORMATION
+    ]
+
+
+def scorer() -> str:
+    """Return a hash of the code that scores."""
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    names = ("causes", "measures", "observed", "questions", "statistics", "summary")
+    return _of_json([[file.name, _of_file(file)] for file in files if file.stem in names])
+
+
+def of_gold(questions: Iterable[Question]) -> str:
+    """Return a hash of the questions that were scored against, with all that they require."""
+    return _of_json([to_row(question) for question in questions])
+
+
+def of_articles(articles: Iterable[Article]) -> str:
+    """Return a hash of the articles, whatever their order."""
+    return _of_json(sorted([article.id, article.text] for article in articles))
+
+
+def _flat(parts: Mapping[str, Any]) -> dict[str, Any]:
+    packages = {f"package {name}": version for name, version in parts.get("packages", {}).items()}
+    return {name: value for name, value in parts.items() if name != "packages"} | packages
+
+
+def _model(settings: Settings) -> str:
+    name = model_name(settings)
+    if settings.model != "local":
+        return f"{name} {_CREDENTIALS.sub('', settings.model_url)}".strip()
+    if not settings.model_file:
+        return f"{name} {weights.LANGUAGE_MODEL_SHA256}"
+    return f"{name} {settings.model_sha256 or _of_file(Path(settings.model_file))}"
+
+
+def _code() -> str:
+    package = PROJECT / "assistant"
+    files = sorted(path.relative_to(package) for path in package.rglob("*.py"))
+    return _of_json([[str(file), _of_file(package / file)] for file in files if file.parts[0] not in NOT_ANSWERING])
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git() -> tuple[str | None, bool | None]:
+    """Return the commit of the checkout and whether it was changed since; None where it is no checkout."""
+    git = shutil.which("git")
+    if git is None or not (PROJECT / ".git").exists():
+        return None, None
+    commit, changes = (
+        subprocess.run([git, *command], cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+        for command in (("rev-parse", "HEAD"), ("status", "--porcelain"))
+    )
+    if commit.returncode or changes.returncode:
+        return None, None
+    return commit.stdout.strip(), bool(changes.stdout.strip())
+
+
+def _of_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _of_json(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,210 @@
+"""The evaluators' command: which questions are asked, and what is written about the answers.
+
+    questions -> selection -> answers (`run`) -> data (`summary`) -> gates, comparison -> report.json, .html, .csv, .xml
+
+Scoring starts from the folder alone, so that it can be done again at any time without the assistant.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from assistant.answering import Assistant
+from assistant.articles import Corpus, read_corpus
+from assistant.errors import ConfigurationError
+from assistant.evaluation import export, fingerprint, gates, report, run, squad
+from assistant.evaluation.causes import cause
+from assistant.evaluation.compare import compare
+from assistant.evaluation.gates import Gate
+from assistant.evaluation.observed import observe
+from assistant.evaluation.questions import Question, check_evidence
+from assistant.evaluation.summary import summarise
+from assistant.language_model import model_name
+from assistant.settings import Settings
+from assistant.types import Article
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is done, how much of it, and how much in all."""
+
+ASKING = "Asking"
+"""What the progress of the questions is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Which questions are asked, and how."""
+
+    limit: int | None = None
+    """At most so many, the first ones."""
+    ids: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    failed_in: Path | None = None
+    """Only those that failed in this run."""
+    per_article: int | None = None
+    """At most so many answerable and so many other ones of each article, drawn by the seed."""
+    repeat: int = 1
+    seed: int = 0
+    max_minutes: float | None = None
+    retrieval_only: bool = False
+    """Search for the questions and do not ask them."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return them as plain values."""
+        return {**asdict(self), "failed_in": str(self.failed_in) if self.failed_in else None}
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What a run must reach."""
+
+    gates: tuple[Gate, ...] = ()
+    baseline: Path | None = None
+    """An earlier run to compare with."""
+    max_drop: float | None = None
+    """How much worse than that each headline may be."""
+
+
+def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
+    path: Path, out: Path, options: Options, demands: Demands, settings: Settings, progress: Progress
+) -> dict[str, Any]:
+    """Ask the questions of a file, and return the data of the report that is written to the folder.
+
+    An interruption from the keyboard ends the asking; the report is then of the answers that are there.
+
+    Raises:
+        ConfigurationError: a file, a folder, an option or the assistant is not as it must be.
+    """
+    everything, own_articles = run.read(path)
+    corpus = Corpus(tuple(own_articles)) if own_articles else read_corpus(settings.articles)
+    questions = select(everything, options)
+    check_evidence(path, everything, corpus.articles)
+    if demands.baseline:
+        run.read_run(demands.baseline)
+    if options.retrieval_only:
+        settings = replace(settings, model="none")
+    values = {
+        "schema": run.SCHEMA,
+        "title": path.name,
+        "mode": "retrieval" if options.retrieval_only else "answers",
+        "model": model_name(settings),
+        "options": options.to_json(),
+        "fingerprint": fingerprint.fingerprint(everything, corpus.articles, settings, options.seed),
+    }
+    with run.opened(out, values, questions, corpus.articles) as folder:
+        with _assistant(own_articles, settings, progress) as assistant:
+            try:
+                run.ask(
+                    assistant,
+                    questions,
+                    folder,
+                    options.repeat,
+                    time.monotonic() + 60 * options.max_minutes if options.max_minutes else float("inf"),
+                    lambda done, total: progress(ASKING, done, total),
+                    retrieval_only=options.retrieval_only,
+                )
+            except KeyboardInterrupt:
+                progress("Interrupted", 0, 0)
+        progress("Scoring", 0, 0)
+        return score(out, demands)
+
+
+def rescore(folder: Path, demands: Demands, path: Path | None = None) -> dict[str, Any]:
+    """Score a run again without asking anything, against the gold of a question file where one is given.
+
+    Raises:
+        ConfigurationError: it is not the folder of a run, or the file does not hold its questions.
+    """
+    if path is not None:
+        _, asked, articles, _ = run.read_run(folder)
+        offered = {question.id: question for question in run.read(path)[0]}
+        for question in asked:
+            found = offered.get(question.id)
+            if found is None or (found.question, found.history) != (question.question, question.history):
+                raise ConfigurationError(
+                    f"{path} does not hold the question {question.id!r} as it was asked: only its gold may differ"
+                )
+        wanted = [offered[question.id] for question in asked]
+        check_evidence(path, wanted, articles)
+        run.write_questions(run.Folder(folder), wanted)
+    return score(folder, demands)
+
+
+def score(path: Path, demands: Demands) -> dict[str, Any]:
+    """Score the answers of a run's folder, write every report, and return the data.
+
+    Raises:
+        ConfigurationError: the folder is not as it must be, or cannot be written.
+    """
+    values, questions, articles, records = run.read_run(path)
+    content = summarise(values, questions, records, articles)
+    content["gates"] = gates.check(demands.gates, content)
+    if demands.baseline:
+        content["comparison"] = compare(demands.baseline, path)
+        if demands.max_drop is not None:
+            content["gates"] += gates.check_drops(content["comparison"], demands.max_drop)
+    folder = run.Folder(path)
+    run.write(folder.report, json.dumps(content, indent=1))
+    run.write(path / "questions.csv", export.to_csv(content))
+    run.write(path / "junit.xml", export.to_junit(content))
+    report.write(content, path)
+    return content
+
+
+def select(questions: Sequence[Question], options: Options) -> list[Question]:
+    """Return the questions that the options name, in the order of the file.
+
+    Raises:
+        ConfigurationError: an id or a kind is unknown, or none is left.
+    """
+    chosen = list(questions)
+    _all_known("id", options.ids, [question.id for question in chosen])
+    _all_known("kind", options.kinds, [question.kind for question in chosen])
+    if options.per_article is not None:
+        chosen = squad.sample(chosen, options.per_article, options.seed)
+    if options.kinds:
+        chosen = [question for question in chosen if question.kind in options.kinds]
+    if options.ids:
+        chosen = [question for question in chosen if question.id in options.ids]
+    if options.failed_in:
+        failed = _failed(options.failed_in)
+        chosen = [question for question in chosen if question.id in failed]
+    if options.limit is not None:
+        chosen = chosen[: options.limit]
+    if not chosen:
+        raise ConfigurationError("No question is left by these options: use fewer of them")
+    return chosen
+
+
+def _all_known(what: str, named: Sequence[str], known: Sequence[str]) -> None:
+    unknown = [name for name in named if name not in known]
+    if unknown:
+        some = ", ".join(list(dict.fromkeys(known))[:12])
+        raise ConfigurationError(f"No question has the {what} {unknown[0]!r}: there are {some} and so on")
+
+
+def _failed(path: Path) -> set[str]:
+    _, questions, articles, records = run.read_run(path)
+    observed = observe(questions, records, {article.id: article for article in articles})
+    return {o.question.id for o in observed if cause(o)}
+
+
+@contextmanager
+def _assistant(articles: Sequence[Article] | None, settings: Settings, progress: Progress) -> Iterator[Assistant]:
+    """Yield an assistant whose model is loaded, for the reader's corpus or for articles of the question file."""
+    progress("Starting", 0, 0)
+    if articles is None:
+        opened = Assistant.open(settings, progress)
+    else:
+        # Their index is kept beside that of the corpus, and never on a server that others search.
+        index = settings.data / "evaluation" / fingerprint.of_articles(articles)[:16]
+        opened = Assistant.over(Corpus(tuple(articles)), replace(settings, chroma_url=""), index, progress)
+    with closing(opened) as assistant:
+        progress("Loading the language model", 0, 0)
+        assistant.wait_for_model()
+        yield assistant

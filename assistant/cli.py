@@ -1,4 +1,4 @@
-"""The command line: `python -m assistant ask`, `index`, `serve`, and for developers `benchmark` and `calibrate`.
+"""The command line: `python -m assistant ask`, `index`, `serve`; for evaluators `evaluate` and `compare`; and more.
 
 Scripts read what it prints and its exit codes: 0 done, 1 the run failed, 2 usage or configuration, 3 a threshold was
 missed. Answers go to standard output, all else to standard error. Each command imports what it needs by itself, so
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, replace
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -142,6 +144,95 @@ def calibrate(
     typer.echo(f"Fitted to {len(observations)} questions.")
 
 
+@app.command()
+def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    questions: Annotated[
+        Path | None, typer.Argument(help="Question file: one JSON object a line, or SQuAD's format.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; an unfinished one is gone on with.")] = None,
+    rescore: Annotated[Path | None, typer.Option(help="Score this run again, without asking anything.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask at most so many questions.")] = None,
+    ids: Annotated[list[str] | None, typer.Option(help="Ask only this question; may be given again.")] = None,
+    kind: Annotated[list[str] | None, typer.Option(help="Ask only this kind; may be given again.")] = None,
+    failed_in: Annotated[Path | None, typer.Option(help="Ask only what failed in this run.")] = None,
+    per_article: Annotated[
+        int | None, typer.Option(min=1, help="Draw so many answerable and so many other questions of each article.")
+    ] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="Ask every question so often.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and of the intervals.")] = 0,
+    max_minutes: Annotated[
+        float | None, typer.Option(min=0.0, help="Stop asking then; the report is of what was asked.")
+    ] = None,
+    without_model: Annotated[bool, typer.Option("--without-model", help="Answer by quotation alone.")] = False,  # noqa: FBT002
+    retrieval_only: Annotated[bool, typer.Option("--retrieval-only", help="Search, and do not ask.")] = False,  # noqa: FBT002
+    least: Annotated[
+        list[str] | None, typer.Option("--min", metavar="NAME>=VALUE", help="What must be reached; <= is possible too.")
+    ] = None,
+    thresholds: Annotated[Path | None, typer.Option(help="TOML file of such limits.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Earlier run to compare with.")] = None,
+    max_drop: Annotated[
+        float | None, typer.Option(min=0.0, help="How much worse than that each headline may be.")
+    ] = None,
+    as_json: _Json = False,  # noqa: FBT002
+) -> None:
+    """Ask the questions of a file and report what is right, how sure that is, and what failed why.
+
+    The folder gets answers.jsonl, report.html, report.json, questions.csv and junit.xml. Exit code 3 says that a limit
+    was missed, 1 that every answer failed or that the run was interrupted.
+    """
+    with _errors_as_lines():
+        from assistant.evaluation import evaluate as evaluation  # noqa: PLC0415
+        from assistant.evaluation import gates  # noqa: PLC0415
+
+        if max_drop is not None and baseline is None:
+            raise ConfigurationError("--max-drop needs an earlier run: name it with --baseline")
+        limits = [gates.parse(text) for text in least or []]
+        limits += gates.read_thresholds(thresholds) if thresholds else []
+        demands = evaluation.Demands(tuple(limits), baseline, max_drop)
+        if rescore is not None:
+            content, folder = evaluation.rescore(rescore, demands, questions), rescore
+        elif questions is None or out is None:
+            raise ConfigurationError("Name a question file and a folder: evaluate QUESTIONS --out DIR")
+        else:
+            options = evaluation.Options(
+                limit,
+                tuple(ids or ()),
+                tuple(kind or ()),
+                failed_in,
+                per_article,
+                repeat,
+                seed,
+                max_minutes,
+                retrieval_only,
+            )
+            settings = Settings.from_environment()
+            if without_model:
+                settings = replace(settings, model="none")
+            with _pace(evaluation.ASKING) as progress:
+                content, folder = evaluation.evaluate(questions, out, options, demands, settings, progress), out
+    _show_evaluation(content, folder, as_json=as_json)
+
+
+@app.command()
+def compare(
+    before: Annotated[Path, typer.Argument(help="Folder of the earlier run.")],
+    after: Annotated[Path, typer.Argument(help="Folder of the later run.")],
+    as_json: _Json = False,  # noqa: FBT002
+) -> None:
+    """Compare two runs on the questions that both asked: what changed, and could chance alone have changed it?"""
+    with _errors_as_lines():
+        from assistant.evaluation import compare as comparing  # noqa: PLC0415
+        from assistant.evaluation import terminal  # noqa: PLC0415
+
+        comparison = comparing.compare(before, after)
+    if as_json:
+        typer.echo(json.dumps(comparison))
+    else:
+        from rich.console import Console  # noqa: PLC0415
+
+        Console(highlight=False).print(terminal.comparison(comparison))
+
+
 @app.command("fetch-model")
 def fetch_model(
     repository: Annotated[str, typer.Option(help="Repository of the model hub.")] = OFFICIAL_REPOSITORY,
@@ -196,6 +287,26 @@ def _show(answer: Answer, *, as_json: bool) -> None:
         Console(highlight=False).print(terminal(answer))
 
 
+def _show_evaluation(content: dict[str, Any], folder: Path, *, as_json: bool) -> None:
+    """Print the headlines, and end with the exit code that the run deserves."""
+    from assistant.evaluation import gates, terminal  # noqa: PLC0415
+
+    if as_json:
+        typer.echo(json.dumps({name: content[name] for name in terminal.SUMMARY} | {"folder": str(folder)}))
+    else:
+        from rich.console import Console  # noqa: PLC0415
+
+        Console(highlight=False).print(terminal.headlines(content, folder))
+    missed = gates.missed(content["gates"])
+    for line in missed:
+        typer.echo(f"missed: {line}", err=True)
+    if terminal.is_failed(content):
+        typer.echo("error: every question ended in an error; answers.jsonl has the reasons", err=True)
+        raise typer.Exit(1)
+    if missed:
+        raise typer.Exit(3)
+
+
 def _read_history(file: Path | None) -> list[Turn]:
     """Return the earlier exchanges of a file.
 
@@ -227,6 +338,36 @@ def _errors_as_lines() -> Iterator[None]:
     except AssistantError as error:
         typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from error
+
+
+@contextmanager
+def _pace(counted: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a display of progress that also tells, of what is counted, the rate and the time that is left.
+
+    Where there is no terminal, a line of it is printed every ten seconds.
+    """
+    started, last, first = time.monotonic(), 0.0, 0
+
+    def show(what: str, done: int, total: int) -> None:
+        nonlocal started, last, first
+        now = time.monotonic()
+        if what != counted:
+            display(what, done, total)
+            return
+        if not last:
+            started, first = now, done
+        rate = (done - first) / (now - started) if now > started else 0.0
+        left = f", {timedelta(seconds=round((total - done) / rate))} left" if rate else ""
+        if sys.stderr.isatty():
+            display(f"{what} {done} of {total}, {rate:.1f} a second{left}", 0, 0)
+        elif not last or now - last > 10 or done == total:
+            typer.echo(f"{what}: {done} of {total}, {rate:.1f} a second{left}", err=True)
+        else:
+            return
+        last = now
+
+    with _progress() as display:
+        yield show
 
 
 @contextmanager

@@ -26,7 +26,10 @@ _OFFLINE = {
     "LANGSMITH_TRACING": "false",
     "LANGCHAIN_TRACING_V2": "false",
     "TOKENIZERS_PARALLELISM": "false",
+    "FASTAPI_OTEL_AUTO_CONFIGURE": "false",
 }
+_SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_WANTED = {"int": "a whole number, 0 or more", "float": "a number, 0 or more", "bool": "true or false"}
 
 
 def go_offline(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -63,6 +66,26 @@ class Settings:
     # The page
     host: str = "127.0.0.1"
     port: int = 7860
+    contact: str = ""
+    """How readers reach the operator: a mail address or an https address."""
+    feedback: Path = Path(platformdirs.user_data_dir("article-assistant")) / "feedback.sqlite3"
+    """File for the answers that readers report; it cannot be rebuilt."""
+
+    # Strangers
+    questions_per_minute: int = 10
+    """How many questions one address may ask in a minute; 0 for any number."""
+    questions_per_hour: int = 100
+    """The same for an hour."""
+    unlimited: str = ""
+    """Addresses or networks without these limits, separated by commas: a school, or this machine."""
+    waiting: int = 60
+    """How many questions may wait for the model; more are told that the assistant is busy."""
+    trusted_proxies: str = ""
+    """Addresses or networks of reverse proxies that say who the reader is, separated by commas."""
+    monitors: str = "127.0.0.1,::1"
+    """Addresses or networks that may read /metrics, separated by commas."""
+    mcp: bool = False
+    """Whether other programs' models may ask through the Model Context Protocol, at /mcp."""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -75,18 +98,20 @@ class Settings:
         unknown = sorted(key for key in environment if key.startswith("ASSISTANT_") and key not in known)
         if unknown:
             raise ConfigurationError(f"Unknown setting {unknown[0]}: use one of {', '.join(known)}.")
-        values: dict[str, Path | str | int | float] = {}
+        values: dict[str, Path | str | float | bool] = {}
         for key, field in known.items():
             if environment.get(key):
                 values[field.name] = _cast(key, environment[key], str(field.type))
         return cls(**values)  # type: ignore[arg-type]
 
 
-def _cast(key: str, value: str, kind: str) -> Path | str | int | float:
+def _cast(key: str, value: str, kind: str) -> Path | str | float | bool:
     try:
         match kind:
             case "Path":
                 return Path(value).expanduser()
+            case "bool":
+                return _SWITCH[value.lower()]
             case "int" | "float":
                 number = int(value) if kind == "int" else float(value)
                 if not 0 <= number < 10**6:
@@ -94,6 +119,5 @@ def _cast(key: str, value: str, kind: str) -> Path | str | int | float:
                 return number
             case _:
                 return value
-    except ValueError as error:
-        wanted = "a whole number" if kind == "int" else "a number"
-        raise ConfigurationError(f"{key} has the value {value!r}: it must be {wanted}, 0 or more.") from error
+    except (ValueError, KeyError) as error:
+        raise ConfigurationError(f"{key} has the value {value!r}: it must be {_WANTED[kind]}.") from error

@@ -16,7 +16,7 @@ from assistant.settings import PROJECT, Settings, go_offline
 
 NAMES = [field.name for field in fields(Settings)]
 VALUES = {"Path": ("/some/folder", Path("/some/folder")), "str": ("words", "words")}
-VALUES |= {"int": ("3", 3), "float": ("2.5", 2.5)}
+VALUES |= {"int": ("3", 3), "float": ("2.5", 2.5), "bool": ("on", True)}
 
 
 @pytest.mark.parametrize("field", fields(Settings), ids=lambda field: field.name)
@@ -79,6 +79,18 @@ def test_a_bad_number_is_refused(value: str) -> None:
     """Numbers that are none, or endless, are refused like words."""
     with pytest.raises(ConfigurationError, match=r"ASSISTANT_ANSWER_SECONDS has the value .* it must be a number"):
         Settings.from_environment({"ASSISTANT_ANSWER_SECONDS": value})
+
+
+@pytest.mark.parametrize(("value", "meant"), [("true", True), ("1", True), ("Yes", True), ("off", False), ("0", False)])
+def test_a_switch_has_several_spellings(value: str, *, meant: bool) -> None:
+    """Whatever an operator is used to write turns it on or off."""
+    assert Settings.from_environment({"ASSISTANT_MCP": value}).mcp is meant
+
+
+def test_a_bad_switch_is_refused() -> None:
+    """A word that is neither is not taken for off."""
+    with pytest.raises(ConfigurationError, match=r"^ASSISTANT_MCP has the value 'maybe': it must be true or false\.$"):
+        Settings.from_environment({"ASSISTANT_MCP": "maybe"})
 
 
 def test_a_home_folder_may_be_abbreviated(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,195 @@
+"""The HTTP interface for other programs: `POST /api/ask`, at once or as a stream of events, and its description.
+
+An answer has the form of `python -m assistant ask --json`. Whoever asks here has the limits of a reader.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from fastapi.sse import EventSourceResponse, format_sse_event
+from pydantic import BaseModel, ConfigDict, Field
+
+from assistant.rendering import to_json
+from assistant.types import Answer, Status, Turn
+from assistant.web.service import Event, Reason, Refusal, Service, Waiting, Working, client_of
+
+MAX_TURNS = 20
+INVALID = "invalid_request"
+
+_CODES = {
+    Reason.RATE_LIMITED: 429,
+    Reason.BUSY: 503,
+    Reason.MAINTENANCE: 503,
+    Reason.SHUTTING_DOWN: 503,
+    Reason.FAILED: 500,
+    Status.BLOCKED_INPUT: 422,
+    Status.INDEX_UNAVAILABLE: 503,
+}
+"""Every other end of a question is an answer: 200."""
+
+
+class Exchange(BaseModel):
+    """An earlier question and its answer."""
+
+    question: str = Field(max_length=500)
+    answer: str = Field(max_length=4000, description="Without citation markers.")
+
+
+class Question(BaseModel):
+    """What is asked."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    question: str = Field(description="At most 500 characters.", examples=["How much has violent crime fallen?"])
+    history: list[Exchange] = Field(default=[], max_length=MAX_TURNS, description="What a follow-up leans on.")
+    article: str | None = Field(default=None, description="Answer from the article of this id alone.")
+
+
+class Quotation(BaseModel):
+    """Words of an article: `quote` is exactly the characters from `start` to `end` of its text."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    number: int = Field(description="The marker in the answer, as in [1].")
+    article: str
+    start: int
+    end: int
+    quote: str
+
+
+class Times(BaseModel):
+    """Milliseconds since the question arrived."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    first_ms: int | None = Field(description="When the first evidence could be shown.")
+    total_ms: int = Field(description="When the answer was final.")
+
+
+class AnswerBody(BaseModel):
+    """An answer; without citations where it is declined."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: str | None
+    question: str
+    status: Literal["answered", "quoted", "declined", "blocked_input", "index_unavailable"]
+    answer: str = Field(description="Its markers [1] point to the citations.")
+    citations: list[Quotation]
+    timings: Times
+    model: str
+    error: str | None = Field(description="What went wrong with the model; the answer stands without it.")
+    query: str = Field(description="The standalone question that was searched for.")
+    confidence: float | None = Field(description="Probability that the article answers the question.")
+    closest: list[Quotation] = Field(description="Where it is declined: the closest words, which are not an answer.")
+
+
+class RefusalBody(BaseModel):
+    """The question was not answered."""
+
+    status: str = Field(description="rate_limited, busy, maintenance, shutting_down, failed or invalid_request.")
+    error: str = Field(description="What happened and what to do, for a person.")
+    retry_after: int = Field(description="Seconds after which to ask again; 0 where that is not known.")
+
+
+def create_router(service: Service) -> APIRouter:
+    """Return the routes below /api."""
+    router = APIRouter(prefix="/api")
+    articles = {article.id for article in service.assistant.corpus.articles}
+    refused = {"model": RefusalBody}
+
+    @router.post(
+        "/ask",
+        summary="Answer a question from the articles",
+        response_model=AnswerBody,
+        responses={
+            200: {"content": {"text/event-stream": {}}},
+            404: {**refused, "description": "There is no such article."},
+            422: {**refused, "description": "The question cannot be answered as it is."},
+            429: {**refused, "description": "Too many questions; see Retry-After."},
+            500: {**refused, "description": "Something went wrong on the server."},
+            503: {**refused, "description": "Busy, switched off, or being restarted; see Retry-After."},
+        },
+    )
+    async def ask(question: Question, request: Request) -> Response:
+        """Return the final answer.
+
+        With `Accept: text/event-stream` it is streamed. The events are `waiting` (`ahead`, `seconds`), `working`
+        (`seconds`), `snapshot` (an answer that a better one follows), and at the end `answer` or `refusal`.
+        """
+        if question.article is not None and question.article not in articles:
+            return error(404, INVALID, "There is no article of this id.")
+        turns = [Turn(turn.question, turn.answer) for turn in question.history]
+        client = client_of(request, "api")
+        events = service.answers(question.question, turns, question.article, client=client)
+        if "text/event-stream" in request.headers.get("accept", ""):
+            return await _stream(events, client.identifier)
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Refusal):
+                    return _refused(event)
+                if isinstance(event, Answer) and event.final:
+                    return JSONResponse(to_json(event, client.identifier), _CODES.get(event.status, 200))
+                if await request.is_disconnected():
+                    break
+        return Response(status_code=499)
+
+    return router
+
+
+async def _stream(events: AsyncGenerator[Event], identifier: str) -> Response:
+    """Return the events as they come; what is refused at once is no stream."""
+    first = await anext(events)
+    if isinstance(first, Refusal):
+        await events.aclose()
+        return _refused(first)
+
+    async def lines() -> AsyncGenerator[bytes]:
+        async with aclosing(events):
+            yield _event_line(first, identifier)
+            async for event in events:
+                yield _event_line(event, identifier)
+
+    return StreamingResponse(lines(), media_type=EventSourceResponse.media_type, headers={"cache-control": "no-store"})
+
+
+def _event_line(event: Event, identifier: str) -> bytes:
+    match event:
+        case Waiting():
+            name, data = "waiting", asdict(event)
+        case Working():
+            name, data = "working", asdict(event)
+        case Refusal():
+            name, data = "refusal", _body(event.reason, event.text, event.retry_after)
+        case Answer():
+            name, data = "answer" if event.final else "snapshot", to_json(event, identifier)
+    return format_sse_event(event=name, data_str=json.dumps(data))
+
+
+def _refused(refusal: Refusal) -> JSONResponse:
+    return error(_CODES[refusal.reason], refusal.reason, refusal.text, refusal.retry_after)
+
+
+def error(code: int, status: str, text: str, retry_after: int = 0) -> JSONResponse:
+    """Return an error in the one form that all errors have."""
+    headers = {"retry-after": str(retry_after)} if retry_after else None
+    return JSONResponse(_body(status, text, retry_after), code, headers)
+
+
+def _body(status: str, text: str, retry_after: int) -> dict[str, Any]:
+    return RefusalBody(status=str(status), error=text, retry_after=retry_after).model_dump()
+
+
+async def invalid_request(_: Request, problem: Exception) -> Response:
+    """Say what is wrong with a request, without repeating what was sent."""
+    found = problem.errors()[0] if isinstance(problem, RequestValidationError) else {"loc": (), "msg": "not valid"}
+    where = ".".join(str(part) for part in found["loc"][1:] if isinstance(part, str | int))
+    return error(422, INVALID, f"{where or 'The body'}: {found['msg']}")

@@ -1,0 +1,145 @@
+"""How often an address may ask, and whose question is next: a token bucket each, and one line for all.
+
+Time is monotonic, so that a clock which is set gives and takes nothing. What is remembered is bounded. Knows nothing of
+questions, HTTP or Gradio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pyrate_limiter import Duration, Rate, TokenBucket
+
+from assistant.errors import ConfigurationError
+
+BURST = 5
+"""How many questions may follow each other at once, where the minute allows so many."""
+MAX_CLIENTS = 50_000
+"""Of more, those who were not seen longest are forgotten; each takes about 200 bytes."""
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+UNKNOWN = "unknown"
+"""All whose address makes no sense share one budget, so that making one up gains nothing."""
+
+
+def client_key(address: str) -> str:
+    """Return what a budget belongs to: an IPv4 address, or the /64 network of an IPv6 one, since each home has that."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return UNKNOWN
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((int(parsed), 64), strict=False))
+
+
+def networks(setting: str, value: str) -> tuple[Network, ...]:
+    """Return the addresses and networks of a setting, which separates them by commas.
+
+    Raises:
+        ConfigurationError: one of them is neither.
+    """
+    found: list[Network] = []
+    for part in filter(None, map(str.strip, value.split(","))):
+        try:
+            found.append(ipaddress.ip_network(part))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{setting} has {part!r}: write addresses or networks, as in 10.0.0.7,192.168.0.0/16"
+            ) from error
+    return tuple(found)
+
+
+def is_in(address: str, among: tuple[Network, ...]) -> bool:
+    """Whether the address is in one of the networks."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return any((mapped or parsed) in network for network in among)
+
+
+class Budgets:
+    """A token bucket for each client, for the minute and for the hour."""
+
+    def __init__(self, per_minute: int, per_hour: int, clock: Callable[[], float] = time.monotonic) -> None:
+        """Take how many are allowed, 0 for any number; `clock` is in seconds and never goes back."""
+        limits = ((per_minute, Duration.MINUTE, min(per_minute, BURST)), (per_hour, Duration.HOUR, per_hour))
+        self._rates = [Rate(limit, interval, burst) for limit, interval, burst in limits if limit]
+        self._bucket = TokenBucket()
+        self._clock = clock
+        self._states: OrderedDict[str, tuple[int | float, ...]] = OrderedDict()
+
+    def take(self, client: str) -> int:
+        """Take one token and return 0; or return in how many whole seconds there will be one."""
+        state = self._states.pop(client, None) or self._bucket.initial(self._rates)
+        now = math.floor(self._clock() * 1000)
+        self._states[client], decision = self._bucket.step(self._rates, state, now, 1)
+        if len(self._states) > MAX_CLIENTS:
+            self._states.popitem(last=False)
+        return math.ceil((decision.retry_after_ms or 0) / 1000)
+
+
+@dataclass(eq=False)
+class Place:
+    """A place in the line; `ahead` is how many must finish first, 0 when it is our turn."""
+
+    ahead: int
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def wait(self, seconds: float) -> None:
+        """Return when the line has moved, or after so many seconds."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._moved.wait()
+        self._moved.clear()
+
+    def move_to(self, ahead: int) -> None:
+        """Set how many are before us."""
+        self.ahead = ahead
+        self._moved.set()
+
+
+class Line:
+    """Serves so many at once, in the order in which they came, and lets so many wait. For one event loop."""
+
+    def __init__(self, at_once: int, waiting: int) -> None:
+        """Take how many are served at once, and how many may wait."""
+        self._at_once = at_once
+        self._room = at_once + waiting
+        self._places: list[Place] = []
+        self.empty = asyncio.Event()
+        """Set while nobody is in it."""
+        self.empty.set()
+
+    def __len__(self) -> int:
+        """Return how many are served or wait."""
+        return len(self._places)
+
+    def join(self) -> Place | None:
+        """Return a place at the end; None where the line is full."""
+        if len(self._places) >= self._room:
+            return None
+        place = Place(max(0, len(self._places) + 1 - self._at_once))
+        self._places.append(place)
+        self.empty.clear()
+        return place
+
+    def leave(self, place: Place) -> None:
+        """Give the place up; whoever stands behind moves on."""
+        self._places.remove(place)
+        if not self._places:
+            self.empty.set()
+        for index, other in enumerate(self._places):
+            other.move_to(max(0, index + 1 - self._at_once))

@@ -1,0 +1,80 @@
+"""What an operator can see: one JSON line for each question, and figures for Prometheus.
+
+Neither holds a reader's words or address. Exceptions are logged by their type and place, not their message, because
+that may quote what a reader sent.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+
+_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
+
+log = logging.getLogger("assistant")
+
+
+class JsonLines(logging.Formatter):
+    """One line for each record, whatever is in it; `extra={"fields": {...}}` adds keys."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as JSON; line breaks and control characters are escaped by it."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage() if record.exc_info is None else str(record.msg),
+        }
+        line |= getattr(record, "fields", {})
+        if record.exc_info and record.exc_info[0] is not None:
+            kind, _, where = record.exc_info
+            frames = traceback.extract_tb(where)
+            line["error"] = kind.__name__
+            line["where"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+        return json.dumps(line, default=str)
+
+
+def log_to_standard_error() -> None:
+    """Let every library log as JSON lines: ours from INFO on, the others from WARNING on."""
+    # A log that cannot be written must not be the end of an answer.
+    logging.raiseExceptions = False
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    # Some libraries set a lower level for themselves.
+    handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith(log.name))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    log.setLevel(logging.INFO)
+
+
+class Metrics:
+    """The figures of one application."""
+
+    def __init__(self, in_line: Callable[[], int], model_is_ready: Callable[[], bool]) -> None:
+        """Take what is read anew for each scrape."""
+        self._registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        self.questions = Counter(
+            "assistant_questions", "Questions, by how they ended", ["via", "status"], registry=registry
+        )
+        self.first = Histogram(
+            "assistant_first_evidence_seconds", "Until the first evidence", buckets=_SECONDS, registry=registry
+        )
+        self.total = Histogram(
+            "assistant_answer_seconds", "Until the final answer", buckets=_SECONDS, registry=registry
+        )
+        self.feedback = Counter("assistant_feedback", "Reports about answers", ["outcome"], registry=registry)
+        line = Gauge("assistant_line", "Questions that are being answered, or wait", registry=registry)
+        line.set_function(in_line)
+        ready = Gauge("assistant_model_ready", "1 while the language model can be asked", registry=registry)
+        ready.set_function(model_is_ready)
+
+    def exposition(self) -> bytes:
+        """Return the figures in Prometheus's text format."""
+        return generate_latest(self._registry)

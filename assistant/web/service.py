@@ -1,0 +1,348 @@
+"""A stranger's question on its way to the assistant: is it let in, whose turn is it, and what is told meanwhile.
+
+The page, the API and the tool for other models all ask through `Service.answers`, so that limits, the line, the log and
+the promise never to raise exist once. Knows nothing of HTTP, HTML or Gradio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+from assistant.answering import Assistant
+from assistant.settings import Settings
+from assistant.types import Answer, Turn
+from assistant.web import feedback as store
+from assistant.web.feedback import Feedback
+from assistant.web.limits import Budgets, Line, Place, client_key, is_in, networks
+from assistant.web.observability import Metrics, log
+
+TICK_SECONDS = 1.0
+"""The longest time without an event, so that whoever shows them notices a reader who is gone."""
+AT_ONCE_LOCAL = 2
+"""The embedded engine takes one question after the other; the second finds its evidence meanwhile."""
+AT_ONCE_REMOTE = 8
+BUSY_SECONDS = 20
+"""What is told to wait when the line is full: a third of it is served in that time."""
+MAX_NOTICE_CHARACTERS = 500
+
+_REPORTS_PER_MINUTE = 10
+_REPORTS_PER_HOUR = 100
+
+
+class Reason(StrEnum):
+    """Why a question was not answered."""
+
+    RATE_LIMITED = "rate_limited"
+    BUSY = "busy"
+    MAINTENANCE = "maintenance"
+    SHUTTING_DOWN = "shutting_down"
+    FAILED = "failed"
+
+
+TEXTS: Mapping[Reason, str] = {
+    Reason.RATE_LIMITED: "These were many questions in a short time. Please ask again in {wait}.",
+    Reason.BUSY: "Too many people are asking at the moment. Please ask again in {wait}.",
+    Reason.MAINTENANCE: "The assistant is switched off for maintenance. Please ask again later.",
+    Reason.SHUTTING_DOWN: "The assistant is being restarted. Please ask again in {wait}.",
+    Reason.FAILED: "Something went wrong on our side, and the question was not answered. Please ask it again.",
+}
+
+THANKS = "Thank you. Your report is saved, with the question and the answer."
+NOT_SAVED = "Your report could not be saved. Please try again later."
+TOO_MANY_REPORTS = "These were many reports in a short time. Please send the next one in {wait}."
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The question is in line; comes again at least once a second."""
+
+    ahead: int
+    """How many must be answered first."""
+    seconds: int
+    """Since the question was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """The answer is being made; comes again at least once a second."""
+
+    seconds: int
+    """Since the question was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The question was not let in, or failed; the last event."""
+
+    reason: Reason
+    text: str
+    """What the reader is told."""
+    retry_after: int = 0
+    """Seconds after which asking again makes sense; 0 where that is not known."""
+
+
+Event = Waiting | Working | Answer | Refusal
+
+
+class _Connection(Protocol):
+    @property
+    def client(self) -> Any: ...  # noqa: ANN401 - Gradio's request and Starlette's differ
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who asks, and by which way."""
+
+    address: str
+    """Behind a trusted proxy that is the reader's."""
+    via: str
+    """`page`, `api` or `mcp`."""
+    identifier: str
+    """Under which the log has this question."""
+
+
+def client_of(request: _Connection | None, via: str = "page") -> Client:
+    """Return who sent the request; with an identifier that is new each time. All without an address are one client."""
+    connection = request.client if request else None
+    return Client(str(getattr(connection, "host", None) or ""), via, secrets.token_hex(8))
+
+
+class Service:
+    """One assistant, open to strangers. For one event loop."""
+
+    def __init__(self, assistant: Assistant, settings: Settings) -> None:
+        """Take an open assistant, which stays the caller's to close.
+
+        Raises:
+            ConfigurationError: an address in the settings makes no sense.
+        """
+        self.assistant = assistant
+        self.settings = settings
+        at_once = AT_ONCE_LOCAL if settings.model in ("local", "none") else AT_ONCE_REMOTE
+        self._line = Line(at_once, settings.waiting)
+        self._budgets = Budgets(settings.questions_per_minute, settings.questions_per_hour)
+        self._report_budgets = Budgets(_REPORTS_PER_MINUTE, _REPORTS_PER_HOUR)
+        self._unlimited = networks("ASSISTANT_UNLIMITED", settings.unlimited)
+        # Finding evidence is quick and must not wait for an answer that is being written.
+        self._finding = ThreadPoolExecutor(2, "finding")
+        self._writing = ThreadPoolExecutor(at_once, "writing")
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._closes_at: float | None = None
+        self.metrics = Metrics(lambda: len(self._line), lambda: assistant.model_state == "ready")
+
+    @property
+    def notice(self) -> str:
+        """The operator's words while the assistant is switched off; empty while it is on.
+
+        It is off while the file `maintenance` is in the data folder; what is in the file is shown to readers.
+        """
+        try:
+            words = (self.settings.data / "maintenance").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        return words.strip()[:MAX_NOTICE_CHARACTERS] or TEXTS[Reason.MAINTENANCE]
+
+    @property
+    def ready(self) -> bool:
+        """Whether questions are let in."""
+        return self._closes_at is None and not self.notice
+
+    @property
+    def contact(self) -> str:
+        """How readers reach the operator; empty where that was not said."""
+        return self.settings.contact
+
+    @property
+    def remote_model(self) -> str:
+        """The provider that questions are sent to; empty where they stay on this machine."""
+        return "" if self.settings.model in ("local", "none") else self.settings.model
+
+    @property
+    def limits(self) -> str:
+        """How many questions a reader may ask, as a sentence."""
+        minute, hour = self.settings.questions_per_minute, self.settings.questions_per_hour
+        allowed = [f"{count} questions {span}" for count, span in ((minute, "a minute"), (hour, "an hour")) if count]
+        return (
+            f"You can ask up to {' and '.join(allowed)}." if allowed else "You can ask as many questions as you like."
+        )
+
+    @property
+    def stores(self) -> str:
+        """What is kept of a visit, in plain words."""
+        return (
+            "Questions and answers are not stored. They are held in memory while your tab is open. "
+            "For each question the log has a time, its length, how it ended and which passages were quoted, "
+            "but neither your words nor your address. If you report an answer, that question, its answer "
+            "and what you write about it are stored."
+        )
+
+    async def answers(
+        self,
+        question: str,
+        turns: Sequence[Turn] = (),
+        article: str | None = None,
+        *,
+        client: Client,
+    ) -> AsyncGenerator[Event]:
+        """Yield what becomes of a question: better and better snapshots of its answer, and where it stands meanwhile.
+
+        The last event is a final answer or a refusal. Nothing is raised. Close the iterator to stop: the model ends
+        and the place in the line is free.
+        """
+        started = time.monotonic()
+        entry: dict[str, Any] = {"id": client.identifier, "via": client.via, "status": "stopped"}
+        entry |= {"characters": len(question), "turns": len(turns)}
+        try:
+            async with aclosing(self._admitted(question, turns, article, client.address)) as events:
+                async for event in events:
+                    self._note(event, entry, started)
+                    yield event
+        except Exception:  # noqa: BLE001 - whatever it was, the reader must be told
+            log.exception("a question failed", extra={"fields": {"id": entry["id"]}})
+            entry["status"] = str(Reason.FAILED)
+            yield Refusal(Reason.FAILED, TEXTS[Reason.FAILED])
+        finally:
+            entry["seconds"] = round(time.monotonic() - started, 3)
+            self.metrics.questions.labels(client.via, entry["status"]).inc()
+            log.info("question", extra={"fields": entry})
+
+    async def _admitted(
+        self, question: str, turns: Sequence[Turn], article: str | None, address: str
+    ) -> AsyncGenerator[Event]:
+        refusal = self._refusal(address)
+        place = None if refusal else self._line.join()
+        if place is None:
+            yield refusal or _refusal(Reason.BUSY, BUSY_SECONDS)
+            return
+        stopped = threading.Event()
+        work = _Work(self.assistant.stream(question, turns, article, stopped), stopped)
+        started = time.monotonic()
+        try:
+            while not work.ended:
+                seconds = int(time.monotonic() - started)
+                if self._is_over(place):
+                    yield _refusal(Reason.SHUTTING_DOWN, BUSY_SECONDS)
+                    return
+                if work.begun and place.ahead:
+                    yield Waiting(place.ahead, seconds)
+                    await place.wait(TICK_SECONDS)
+                else:
+                    threads = self._writing if work.begun else self._finding
+                    yield await work.snapshot(threads, TICK_SECONDS) or Working(seconds)
+        finally:
+            self._let_go(work, place)
+
+    def _refusal(self, address: str) -> Refusal | None:
+        if self._closes_at is not None:
+            return _refusal(Reason.SHUTTING_DOWN, BUSY_SECONDS)
+        if notice := self.notice:
+            return Refusal(Reason.MAINTENANCE, notice)
+        if not is_in(address, self._unlimited) and (seconds := self._budgets.take(client_key(address))):
+            return _refusal(Reason.RATE_LIMITED, seconds)
+        return None
+
+    def _let_go(self, work: _Work, place: Place) -> None:
+        """Free the place as soon as the thread has stopped, which nobody waits for."""
+
+        async def leave() -> None:
+            try:
+                await work.close()
+            finally:
+                self._line.leave(place)
+
+        task = asyncio.get_running_loop().create_task(leave())
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    def _note(self, event: Event, entry: dict[str, Any], started: float) -> None:
+        """Keep for the log what the event says, without a word of the reader's."""
+        match event:
+            case Refusal():
+                entry["status"] = str(event.reason)
+            case Answer():
+                if "first_ms" not in entry and event.citations:
+                    entry["first_ms"] = round(1000 * (time.monotonic() - started))
+                    self.metrics.first.observe(time.monotonic() - started)
+                if event.final:
+                    self.metrics.total.observe(time.monotonic() - started)
+                    entry |= {"status": str(event.status), "model": event.model, "error": event.error}
+                    entry |= {"confidence": event.confidence}
+                    entry["quoted"] = [f"{each.article.id}:{each.start}-{each.end}" for each in event.citations]
+
+    async def give_feedback(self, feedback: Feedback, *, client: Client) -> str:
+        """Keep what a reader says about an answer, and return what to tell them. Nothing is raised."""
+        seconds = self._report_budgets.take(client_key(client.address))
+        if seconds:
+            self.metrics.feedback.labels("refused").inc()
+            return TOO_MANY_REPORTS.format(wait=_in_words(seconds))
+        try:
+            await asyncio.to_thread(store.save, self.settings.feedback, feedback)
+        except (sqlite3.Error, OSError):
+            log.exception("feedback could not be saved")
+            self.metrics.feedback.labels("lost").inc()
+            return NOT_SAVED
+        self.metrics.feedback.labels("helpful" if feedback.helpful else "not helpful").inc()
+        return THANKS
+
+    def _is_over(self, place: Place) -> bool:
+        """Whether the server stops before this question can be answered."""
+        return self._closes_at is not None and (place.ahead > 0 or time.monotonic() >= self._closes_at)
+
+    async def drain(self, seconds: float) -> None:
+        """Let nobody in any more, and return when those who are in have been told how it ended."""
+        self._closes_at = time.monotonic() + seconds
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds + 2 * TICK_SECONDS):
+                await self._line.empty.wait()
+
+
+class _Work:
+    """A blocking stream of snapshots, one step at a time in a thread."""
+
+    def __init__(self, stream: Generator[Answer], stopped: threading.Event) -> None:
+        self._stream = stream
+        self._stopped = stopped
+        self._step: Future[Answer] | None = None
+        self.begun = False
+        """Whether there was a snapshot."""
+        self.ended = False
+        """Whether it was final."""
+
+    async def snapshot(self, threads: Executor, seconds: float) -> Answer | None:
+        """Return the next snapshot; None when it is not there after so many seconds."""
+        if self._step is None:
+            self._step = threads.submit(next, self._stream)
+        await asyncio.wait({asyncio.wrap_future(self._step)}, timeout=seconds)
+        if not self._step.done():
+            return None
+        answer = self._step.result()
+        self._step = None
+        self.begun, self.ended = True, answer.final
+        return answer
+
+    async def close(self) -> None:
+        """Stop, and return when no thread is at it any more."""
+        self._stopped.set()
+        if self._step is not None and not self._step.cancel():
+            await asyncio.wait({asyncio.wrap_future(self._step)})
+        await asyncio.to_thread(self._stream.close)
+
+
+def _refusal(reason: Reason, seconds: int) -> Refusal:
+    return Refusal(reason, TEXTS[reason].format(wait=_in_words(seconds)), seconds)
+
+
+def _in_words(seconds: int) -> str:
+    if seconds < 120:
+        return f"{seconds} second{'' if seconds == 1 else 's'}"
+    return f"{-(-seconds // 60)} minutes"

@@ -151,6 +151,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; an unfinished one is gone on with.")] = None,
     rescore: Annotated[Path | None, typer.Option(help="Score this run again, without asking anything.")] = None,
+    articles: Annotated[
+        list[Path] | None, typer.Option(metavar="FOLDER", help="Answer from these articles; may be given again.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Ask at most so many questions.")] = None,
     ids: Annotated[list[str] | None, typer.Option(help="Ask only this question; may be given again.")] = None,
     kind: Annotated[list[str] | None, typer.Option(help="Ask only this kind; may be given again.")] = None,
@@ -173,6 +176,11 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command
     max_drop: Annotated[
         float | None, typer.Option(min=0.0, help="How much worse than that each headline may be.")
     ] = None,
+    judge: Annotated[
+        str | None, typer.Option(metavar="PROVIDER:MODEL", help="Ask this model too what it thinks of the answers.")
+    ] = None,
+    judge_url: Annotated[str, typer.Option(help="Base URL of the judge, for a self-hosted server.")] = "",
+    judge_itself: Annotated[bool, typer.Option("--judge-itself", help="Let a model judge its own answers.")] = False,  # noqa: FBT002
     as_json: _Json = False,  # noqa: FBT002
 ) -> None:
     """Ask the questions of a file and report what is right, how sure that is, and what failed why.
@@ -183,14 +191,17 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command
     with _errors_as_lines():
         from assistant.evaluation import evaluate as evaluation  # noqa: PLC0415
         from assistant.evaluation import gates  # noqa: PLC0415
+        from assistant.evaluation.judge import Judge  # noqa: PLC0415
 
         if max_drop is not None and baseline is None:
             raise ConfigurationError("--max-drop needs an earlier run: name it with --baseline")
         limits = [gates.parse(text) for text in least or []]
         limits += gates.read_thresholds(thresholds) if thresholds else []
-        demands = evaluation.Demands(tuple(limits), baseline, max_drop)
+        judging = Judge(judge, judge_url, judge_itself) if judge else None
+        demands = evaluation.Demands(tuple(limits), baseline, max_drop, judging)
         if rescore is not None:
-            content, folder = evaluation.rescore(rescore, demands, questions), rescore
+            with _progress() as progress:
+                content, folder = evaluation.rescore(rescore, demands, progress, questions), rescore
         elif questions is None or out is None:
             raise ConfigurationError("Name a question file and a folder: evaluate QUESTIONS --out DIR")
         else:
@@ -204,6 +215,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command
                 seed,
                 max_minutes,
                 retrieval_only,
+                tuple(articles or ()),
             )
             settings = Settings.from_environment()
             if without_model:

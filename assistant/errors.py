@@ -4,7 +4,8 @@
     ├── ConfigurationError      a setting, a file or the installation is wrong         (exit code 2)
     │   ├── WeightsError        a model file is missing, damaged or not the official one
     │   └── IndexLockedError    another process uses the index directory
-    └── ModelError              the language model failed while it answered
+    ├── ModelError              the language model failed while it answered
+    └── RunInterruptedError     the keyboard ended a run before all was asked
 
 Everything else that is raised is a defect of ours and shows its traceback.
 """
@@ -28,3 +29,7 @@ class IndexLockedError(ConfigurationError):
 
 class ModelError(AssistantError):
     """The language model failed while it answered; the quotation stands."""
+
+
+class RunInterruptedError(AssistantError):
+    """The keyboard ended a run before all was asked; what was answered is kept."""

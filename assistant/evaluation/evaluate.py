@@ -15,13 +15,16 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from langchain_core.language_models import BaseChatModel
+
 from assistant.answering import Assistant
 from assistant.articles import Corpus, read_corpus
-from assistant.errors import ConfigurationError
-from assistant.evaluation import export, fingerprint, gates, report, run, squad
+from assistant.errors import ConfigurationError, RunInterruptedError
+from assistant.evaluation import export, fingerprint, gates, judge, report, run, squad
 from assistant.evaluation.causes import cause
 from assistant.evaluation.compare import compare
 from assistant.evaluation.gates import Gate
+from assistant.evaluation.judge import Judge
 from assistant.evaluation.observed import observe
 from assistant.evaluation.questions import Question, check_evidence
 from assistant.evaluation.summary import summarise
@@ -53,21 +56,26 @@ class Options:
     max_minutes: float | None = None
     retrieval_only: bool = False
     """Search for the questions and do not ask them."""
+    articles: tuple[Path, ...] = ()
+    """Folders whose articles are searched, instead of the one of the settings."""
 
     def to_json(self) -> dict[str, Any]:
         """Return them as plain values."""
-        return {**asdict(self), "failed_in": str(self.failed_in) if self.failed_in else None}
+        failed_in = str(self.failed_in) if self.failed_in else None
+        return {**asdict(self), "failed_in": failed_in, "articles": list(map(str, self.articles))}
 
 
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """What a run must reach."""
+    """What a run must reach, and who looks at it."""
 
     gates: tuple[Gate, ...] = ()
     baseline: Path | None = None
     """An earlier run to compare with."""
     max_drop: float | None = None
     """How much worse than that each headline may be."""
+    judge: Judge | None = None
+    """Whose opinion of the answers is asked."""
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
@@ -75,19 +83,24 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
 ) -> dict[str, Any]:
     """Ask the questions of a file, and return the data of the report that is written to the folder.
 
-    An interruption from the keyboard ends the asking; the report is then of the answers that are there.
+    A question that names an article is asked of that one alone; those of a file that brings its own articles are asked
+    of all of them.
 
     Raises:
         ConfigurationError: a file, a folder, an option or the assistant is not as it must be.
+        RunInterruptedError: the keyboard ended the asking; the report is of the answers that are there.
     """
     everything, own_articles = run.read(path)
-    corpus = Corpus(tuple(own_articles)) if own_articles else read_corpus(settings.articles)
+    if own_articles and options.articles:
+        raise ConfigurationError(f"{path} brings its own articles: leave out --articles")
+    corpus = Corpus(tuple(own_articles)) if own_articles else read_folders(options.articles or (settings.articles,))
     questions = select(everything, options)
     check_evidence(path, everything, corpus.articles)
     if demands.baseline:
         run.read_run(demands.baseline)
     if options.retrieval_only:
         settings = replace(settings, model="none")
+    chat = judge.open_judge(demands.judge, model_name(settings)) if demands.judge else None
     values = {
         "schema": run.SCHEMA,
         "title": path.name,
@@ -96,43 +109,86 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
         "options": options.to_json(),
         "fingerprint": fingerprint.fingerprint(everything, corpus.articles, settings, options.seed),
     }
+    asking = run.Asking(
+        repeats=options.repeat,
+        deadline=time.monotonic() + 60 * options.max_minutes if options.max_minutes is not None else float("inf"),
+        retrieval_only=options.retrieval_only,
+        everywhere=own_articles is not None,
+    )
     with run.opened(out, values, questions, corpus.articles) as folder:
-        with _assistant(own_articles, settings, progress) as assistant:
-            try:
-                run.ask(
-                    assistant,
-                    questions,
-                    folder,
-                    options.repeat,
-                    time.monotonic() + 60 * options.max_minutes if options.max_minutes else float("inf"),
-                    lambda done, total: progress(ASKING, done, total),
-                    retrieval_only=options.retrieval_only,
-                )
-            except KeyboardInterrupt:
-                progress("Interrupted", 0, 0)
+        try:
+            with _assistant(corpus, settings, progress, shared=not (own_articles or options.articles)) as assistant:
+                run.ask(assistant, questions, folder, asking, lambda done, total: progress(ASKING, done, total))
+            _judge(chat, demands, folder, progress)
+        except KeyboardInterrupt as error:
+            content = score(out, demands)
+            raise RunInterruptedError(
+                f"Interrupted after {content['asked']} of {content['planned']} questions, of which "
+                f"{out / 'report.html'} is the report: the same command goes on"
+            ) from error
         progress("Scoring", 0, 0)
         return score(out, demands)
 
 
-def rescore(folder: Path, demands: Demands, path: Path | None = None) -> dict[str, Any]:
-    """Score a run again without asking anything, against the gold of a question file where one is given.
+def read_folders(folders: Sequence[Path]) -> Corpus:
+    """Return the articles of all the folders.
+
+    Raises:
+        ConfigurationError: a folder has no article, or two articles have one id.
+    """
+    found: dict[str, Article] = {}
+    for folder in folders:
+        corpus = read_corpus(folder)
+        if not corpus.articles:
+            reason = f" ({corpus.problems[0].file}: {corpus.problems[0].reason})" if corpus.problems else ""
+            raise ConfigurationError(f"No article can be read from {folder}{reason}: name a folder of article files")
+        for article in corpus.articles:
+            if article.id in found:
+                raise ConfigurationError(f"{folder} has a second article {article.id!r}: name each folder once")
+            found[article.id] = article
+    return Corpus(tuple(found.values()))
+
+
+def rescore(folder: Path, demands: Demands, progress: Progress, path: Path | None = None) -> dict[str, Any]:
+    """Score a run again without asking the assistant, against the gold of a question file where one is given.
 
     Raises:
         ConfigurationError: it is not the folder of a run, or the file does not hold its questions.
     """
-    if path is not None:
-        _, asked, articles, _ = run.read_run(folder)
-        offered = {question.id: question for question in run.read(path)[0]}
-        for question in asked:
-            found = offered.get(question.id)
-            if found is None or (found.question, found.history) != (question.question, question.history):
-                raise ConfigurationError(
-                    f"{path} does not hold the question {question.id!r} as it was asked: only its gold may differ"
-                )
-        wanted = [offered[question.id] for question in asked]
-        check_evidence(path, wanted, articles)
-        run.write_questions(run.Folder(folder), wanted)
-    return score(folder, demands)
+    values, asked, articles, _ = run.read_run(folder)
+    chat = judge.open_judge(demands.judge, values["model"]) if demands.judge else None
+    with run.locked(folder) as files:
+        if path is not None:
+            run.write_questions(files, _with_gold_of(path, asked, articles))
+        _judge(chat, demands, files, progress)
+        return score(folder, demands)
+
+
+def _with_gold_of(path: Path, asked: Sequence[Question], articles: Sequence[Article]) -> list[Question]:
+    """Return the questions that were asked as the file has them."""
+    offered = {question.id: question for question in run.read(path)[0]}
+    for question in asked:
+        found = offered.get(question.id)
+        if found is None or (found.question, found.history) != (question.question, question.history):
+            raise ConfigurationError(
+                f"{path} does not hold the question {question.id!r} as it was asked: only its gold may differ"
+            )
+    wanted = [offered[question.id] for question in asked]
+    check_evidence(path, wanted, articles)
+    return wanted
+
+
+def _judge(chat: BaseChatModel | None, demands: Demands, folder: run.Folder, progress: Progress) -> None:
+    if chat is not None and demands.judge is not None:
+        _, questions, articles, records = run.read_run(folder.path)
+        observed = observe(questions, records, {article.id: article for article in articles})
+        judge.ask(
+            chat,
+            demands.judge.model,
+            observed,
+            folder.judgements,
+            lambda done, total: progress("Judging", done, total),
+        )
 
 
 def score(path: Path, demands: Demands) -> dict[str, Any]:
@@ -142,17 +198,17 @@ def score(path: Path, demands: Demands) -> dict[str, Any]:
         ConfigurationError: the folder is not as it must be, or cannot be written.
     """
     values, questions, articles, records = run.read_run(path)
-    content = summarise(values, questions, records, articles)
+    folder = run.Folder(path)
+    content = summarise(values, questions, records, articles, judge.read(folder.judgements))
     content["gates"] = gates.check(demands.gates, content)
     if demands.baseline:
         content["comparison"] = compare(demands.baseline, path)
         if demands.max_drop is not None:
             content["gates"] += gates.check_drops(content["comparison"], demands.max_drop)
-    folder = run.Folder(path)
     run.write(folder.report, json.dumps(content, indent=1))
     run.write(path / "questions.csv", export.to_csv(content))
     run.write(path / "junit.xml", export.to_junit(content))
-    report.write(content, path)
+    run.write(path / "report.html", report.render(content))
     return content
 
 
@@ -195,15 +251,15 @@ def _failed(path: Path) -> set[str]:
 
 
 @contextmanager
-def _assistant(articles: Sequence[Article] | None, settings: Settings, progress: Progress) -> Iterator[Assistant]:
-    """Yield an assistant whose model is loaded, for the reader's corpus or for articles of the question file."""
+def _assistant(corpus: Corpus, settings: Settings, progress: Progress, *, shared: bool) -> Iterator[Assistant]:
+    """Yield an assistant whose model is loaded; its index is the readers' where it is `shared` with them."""
     progress("Starting", 0, 0)
-    if articles is None:
+    if shared:
         opened = Assistant.open(settings, progress)
     else:
-        # Their index is kept beside that of the corpus, and never on a server that others search.
-        index = settings.data / "evaluation" / fingerprint.of_articles(articles)[:16]
-        opened = Assistant.over(Corpus(tuple(articles)), replace(settings, chroma_url=""), index, progress)
+        # Their index is kept beside that of the readers, and never on a server that others search.
+        index = settings.data / "evaluation" / fingerprint.of_articles(corpus.articles)[:16]
+        opened = Assistant.over(corpus, replace(settings, chroma_url=""), index, progress)
     with closing(opened) as assistant:
         progress("Loading the language model", 0, 0)
         assistant.wait_for_model()

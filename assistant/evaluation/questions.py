@@ -34,6 +34,7 @@ class Question:
     evidence: tuple[str, ...] = ()
     """Words of the article that hold the answer."""
     article: str = ""
+    """The article that holds the evidence, and that alone it is asked of, unless its file brings its own articles."""
     group: str = ""
     rewrite: str = ""
     """For a follow-up: the same question as a person would ask it without the history."""
@@ -217,6 +218,11 @@ _NUMBER_WORDS = {
     """.split()
     )
 } | {"percent": "%", "pct": "%", "eighth": "8th", "half": ".5"}
+
+
+def evidence_spans(question: Question, article: Article) -> list[tuple[int, int]]:
+    """Return where the article holds the question's evidence, as offsets of its text."""
+    return [(start, start + len(words)) for words in question.evidence if (start := article.text.find(words)) >= 0]
 
 
 def plain(text: str) -> str:

@@ -145,18 +145,26 @@ def read_records(path: Path) -> list[Record]:
     Raises:
         ConfigurationError: the file cannot be read, or a whole line is damaged; it is named.
     """
-    try:
-        lines = _whole(path.read_bytes() if path.exists() else b"").decode().split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read ({error}): restore it, or start in a new folder") from error
     found = []
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(whole_lines(path), start=1):
         if line:
             try:
                 found.append(Record.from_line(json.loads(line)))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ConfigurationError(f"{path}, line {number} is damaged: delete that line and run again") from error
     return found
+
+
+def whole_lines(path: Path) -> list[str]:
+    """Return the lines of a file without a last one that was cut off; none where it does not exist.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    try:
+        return _whole(path.read_bytes() if path.exists() else b"").decode().split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read ({error}): restore it, or start in a new folder") from error
 
 
 def mend(path: Path) -> None:

@@ -68,6 +68,11 @@ class Folder:
         return self.path / "answers.jsonl"
 
     @property
+    def judgements(self) -> Path:
+        """One line a verdict of a judge, where one was asked."""
+        return self.path / "judgements.jsonl"
+
+    @property
     def report(self) -> Path:
         """The data of the report."""
         return self.path / "report.json"
@@ -95,15 +100,25 @@ def opened(
     Raises:
         ConfigurationError: it cannot be written, is in use, holds another run or something else.
     """
-    folder = Folder(path)
+    with locked(path) as folder:
+        _check(folder, run)
+        write(folder.articles, json.dumps([records.article_row(article) for article in articles]))
+        write_questions(folder, questions)
+        write(folder.run, json.dumps(run, indent=1))
+        records.mend(folder.answers)
+        yield folder
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[Folder]:
+    """Yield a folder, made where it is missing, which no other process can use meanwhile.
+
+    Raises:
+        ConfigurationError: it cannot be written, or is in use.
+    """
     try:
         with filelock.FileLock(_made(path) / "run.lock", timeout=0):
-            _check(folder, run)
-            write(folder.articles, json.dumps([records.article_row(article) for article in articles]))
-            write_questions(folder, questions)
-            write(folder.run, json.dumps(run, indent=1))
-            records.mend(folder.answers)
-            yield folder
+            yield Folder(path)
     except filelock.Timeout as error:
         raise ConfigurationError(f"Another run uses {path}: wait for it, or choose another folder") from error
 
@@ -154,31 +169,42 @@ def read_run(path: Path) -> tuple[dict[str, Any], list[Question], list[Article],
     return run, questions, articles, records.read_records(folder.answers)
 
 
-def ask(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
-    assistant: Assistant,
-    questions: Sequence[Question],
-    folder: Folder,
-    repeats: int,
-    deadline: float,
-    progress: Progress,
-    *,
-    retrieval_only: bool,
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How the questions are asked."""
+
+    repeats: int = 1
+    deadline: float = float("inf")
+    """When no further question is asked, in `time.monotonic()` seconds."""
+    retrieval_only: bool = False
+    """Search for them and do not ask them."""
+    everywhere: bool = False
+    """Ask each question of all articles, also where it names the one that holds the answer."""
+
+    def article(self, question: Question) -> str | None:
+        """Return the article that a question is asked of; None for all of them."""
+        return None if self.everywhere else question.article or None
+
+
+def ask(
+    assistant: Assistant, questions: Sequence[Question], folder: Folder, asking: Asking, progress: Progress
 ) -> None:
-    """Ask what has no answer yet until the deadline, in `time.monotonic()` seconds; first all questions, then again.
+    """Ask what has no answer yet; first all questions, then all again.
 
     Raises:
         ConfigurationError: the answers that are there cannot be read, or new ones not written.
     """
     done = {(record.id, record.repeat) for record in records.read_records(folder.answers)}
-    wanted = [(question, repeat) for repeat in range(repeats) for question in questions]
+    wanted = [(question, repeat) for repeat in range(asking.repeats) for question in questions]
     missing = [(question, repeat) for question, repeat in wanted if (question.id, repeat) not in done]
 
     def lines() -> Iterator[Mapping[str, Any]]:
         for number, (question, repeat) in enumerate(missing, start=len(wanted) - len(missing)):
             progress(number, len(wanted))
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= asking.deadline:
                 return
-            yield (_search if retrieval_only else _ask)(assistant, question, repeat)
+            answer = _search if asking.retrieval_only else _ask
+            yield answer(assistant, question, repeat, asking.article(question))
         progress(len(wanted), len(wanted))
 
     try:
@@ -189,28 +215,29 @@ def ask(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
         ) from error
 
 
-def _ask(assistant: Assistant, question: Question, repeat: int) -> dict[str, Any]:
+def _ask(assistant: Assistant, question: Question, repeat: int, article: str | None) -> dict[str, Any]:
     """Return the line of an answer; what is raised becomes an answer that failed, so that it stays in every figure."""
     try:
-        first, *later = assistant.stream(question.question, question.history)
+        first, *later = assistant.stream(question.question, question.history, article)
         answer = later[-1] if later else first
         line = records.answer_line(question.id, repeat, answer, first)
         if answer.query and answer.status is not Status.INDEX_UNAVAILABLE:
-            line |= {"retrieved": _searched(assistant, answer.query)} | _searched_otherwise(assistant, question)
+            line["retrieved"] = _searched(assistant, answer.query, article)
+            line |= _searched_otherwise(assistant, question, article)
     except Exception as error:
         logger.exception("The question %s failed", question.id)
         return _failed(question, repeat, error) | {"model": assistant.model_name}
     return line
 
 
-def _search(assistant: Assistant, question: Question, repeat: int) -> dict[str, Any]:
+def _search(assistant: Assistant, question: Question, repeat: int, article: str | None) -> dict[str, Any]:
     """Return the line of a question that is searched for, as the assistant would, and not asked."""
     query = conversation.standalone(conversation.clean(question.question), question.history)
     try:
         started = time.monotonic()
-        retrieved = _searched(assistant, query)
+        retrieved = _searched(assistant, query, article)
         milliseconds = round(1000 * (time.monotonic() - started), 1)
-        otherwise = _searched_otherwise(assistant, question)
+        otherwise = _searched_otherwise(assistant, question, article)
     except Exception as error:
         logger.exception("The search for %s failed", question.id)
         return _failed(question, repeat, error)
@@ -224,19 +251,19 @@ def _failed(question: Question, repeat: int, error: Exception) -> dict[str, Any]
     return records.empty_line(question.id, repeat, question.question, records.ERROR, reason)
 
 
-def _searched_otherwise(assistant: Assistant, question: Question) -> dict[str, Any]:
+def _searched_otherwise(assistant: Assistant, question: Question, article: str | None) -> dict[str, Any]:
     """Return, for a follow-up, what its own words and its gold rewrite find."""
     if not question.history:
         return {}
-    found = {"last_turn": _searched(assistant, conversation.clean(question.question))}
+    found = {"last_turn": _searched(assistant, conversation.clean(question.question), article)}
     if question.rewrite:
-        found["gold_rewrite"] = _searched(assistant, question.rewrite)
+        found["gold_rewrite"] = _searched(assistant, question.rewrite, article)
     return {"retrieved_otherwise": found}
 
 
-def _searched(assistant: Assistant, query: str) -> list[list[Any]]:
+def _searched(assistant: Assistant, query: str, article: str | None) -> list[list[Any]]:
     """Return the distinct paragraphs that are found, best first, each as article, start and end."""
-    hits = assistant.search(query, limit=PASSAGES).hits
+    hits = assistant.search(query, article, PASSAGES).hits
     spans = dict.fromkeys(paragraph_of(hit.passage.article, hit.passage.start) for hit in hits)
     return [[span.article, span.start, span.end] for span in list(spans)[:PARAGRAPHS]]
 

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from statistics import stdev
 from typing import Any
 
-from assistant.evaluation import fingerprint, statistics
+from assistant.evaluation import fingerprint, judge, statistics
 from assistant.evaluation.causes import CAUSES, cause
 from assistant.evaluation.measures import (
     HEADLINES,
@@ -47,6 +47,7 @@ def summarise(
     questions: Sequence[Question],
     records: Sequence[Record],
     articles: Sequence[Article],
+    judgements: Sequence[judge.Judgement] = (),
 ) -> dict[str, Any]:
     """Return the data of the report; `run` is what `run.json` says of the run."""
     observed = observe(questions, records, {article.id: article for article in articles})
@@ -54,6 +55,7 @@ def summarise(
     clustered_by, cluster, note = clustering(questions)
     by_id = {question.id: cluster(question) for question in questions}
     asked = len({o.question.id for o in observed})
+    judged = judge.by_row(judgements, observed)
 
     def measured(some: Sequence[Observed], measures: Sequence[Measure | RunMeasure], *, whole: bool) -> list[Any]:
         return [_measured(measure, some, by_id, seed, whole=whole) for measure in measures]
@@ -90,9 +92,11 @@ def summarise(
         "curves": _curves(observed),
         "gates": [],
         "comparison": None,
-        "judge": None,
+        "judge": judge.summary(judgements, observed, by_id),
         "articles": _articles(observed, articles),
-        "rows": [_row(o, by_id[o.question.id]) for o in observed],
+        "rows": [
+            _row(o, by_id[o.question.id]) | {"judge": judged.get((o.question.id, o.record.repeat))} for o in observed
+        ],
     }
 
 
@@ -356,7 +360,6 @@ def _row(o: Observed, cluster: str) -> dict[str, Any]:
         "flagged_numbers": list(o.flagged_numbers) if o.shown and not o.cites_nothing_by_right else [],
         "flagged_names": list(o.flagged_names) if o.shown and not o.cites_nothing_by_right else [],
         "cause": cause(o),
-        "judge": None,
     }
 
 

@@ -16,12 +16,16 @@ import sys
 import threading
 from pathlib import Path
 
+import httpx
+
 from assistant.errors import ModelError
 
 CONTEXT_TOKENS = 4096
 REUSE_TOKENS = 16
 """Shortest run of tokens that is taken over from the saved article."""
 START_SECONDS = 60.0
+HEALTH_SECONDS = 5.0
+"""A busy engine says within milliseconds that it lives; one that takes so long hangs."""
 
 
 class Engine:
@@ -52,7 +56,9 @@ class Engine:
             watchdog.cancel()
         if not self.address:
             self.close()
-            raise ModelError("The language model's engine did not start: is there enough memory (2.5 GB)?")
+            raise ModelError(
+                f"The language model's engine did not start: is there enough memory (2.5 GB), and is {model} whole?"
+            )
 
     def _first_address(self) -> str:
         output = self._process.stdout
@@ -70,6 +76,13 @@ class Engine:
     def process_id(self) -> int:
         """The child's process id."""
         return self._process.pid
+
+    def end_if_hung(self) -> None:
+        """Kill the child if it does not even say that it lives; it can be started again."""
+        try:
+            httpx.get(f"{self.address}/health", timeout=HEALTH_SECONDS)
+        except httpx.TransportError:
+            self._process.kill()
 
     def close(self) -> None:
         """End the child."""

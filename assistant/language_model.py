@@ -11,20 +11,23 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
+import logging
 import math
 import queue
+import re
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, BaseMessageChunk, HumanMessage, SystemMessage
 
 from assistant import prompts, weights
 from assistant.engine import CONTEXT_TOKENS, Engine
@@ -33,20 +36,32 @@ from assistant.passages import passages
 from assistant.settings import Settings
 from assistant.types import Article, Passage, Turn
 
+logger = logging.getLogger(__name__)
+
 MAX_ANSWER_TOKENS = 72
 """One or two sentences: with 64 allowed, the longest draft that held the facts of a development question took 47."""
 READ_SECONDS = 300.0
 """The longest time that reading an article may take."""
+MAX_ANSWER_CHARACTERS = 20 * MAX_ANSWER_TOKENS
+"""An endpoint that says more does not keep to its tokens, and is called off."""
 MAX_HISTORY_TURNS = 2
+MAX_HISTORY_BYTES = 4000
+"""Of UTF-8: a token is a byte in the worst case, and the passages and the question need the rest of the context."""
 CHARACTERS_PER_TOKEN = 4.0
 """Of English text with this tokenizer, rounded down so that what is planned fits."""
 RESTART_SECONDS = (1.0, 5.0, 30.0, 120.0)
 """Pauses before the engine is started again after it died, one after the other."""
+CALM_SECONDS = 600.0
+"""After so long without a restart the pauses begin anew."""
+RETRY_SECONDS = 0.5
+"""Pause before a provider is asked once more, where it does not name one."""
 
 POLL_SECONDS = 0.1
 """How often is looked whether a request was called off."""
 
 _SLOW = "The time was up before the model said anything"
+_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+"""What a reasoning model says to itself."""
 
 _T = TypeVar("_T")
 
@@ -61,6 +76,8 @@ class Draft:
     text: str
     complete: bool = False
     """The model itself ended here. False on the last draft means that it was cut off."""
+    log_probabilities: tuple[float, ...] = ()
+    """Of each token that holds a letter or a digit; empty where the endpoint does not tell them."""
 
 
 class LanguageModel:
@@ -74,6 +91,8 @@ class LanguageModel:
         self._slots = slots
         self._prompts = prompts.fingerprint()
         self._turn = threading.Lock()
+        self._evidence: Sequence[Passage] = ()
+        """What the engine read last; it need not be prepared for the same again."""
 
     @property
     def alive(self) -> bool:
@@ -84,11 +103,19 @@ class LanguageModel:
         """Let the embedded engine read each article that fits its context, once for all; 25 s for 8,000 characters."""
         for article in articles:
             saved = self._saved(article)
-            if saved is None or saved.exists() or len(article.text) > CHARACTERS_PER_TOKEN * (CONTEXT_TOKENS - 1024):
+            fits = len(article.text) <= CHARACTERS_PER_TOKEN * (CONTEXT_TOKENS - 1024)
+            if saved is None or self.has_read(article) or not fits:
                 continue
-            with self._turn:
-                self._invoke(_messages("?", (), passages(article)), _Limit(time.monotonic() + READ_SECONDS))
-                self._slot("save", saved)
+            limit = _Limit(time.monotonic() + READ_SECONDS)
+            with self._in_turn(limit):
+                self._evidence = ()
+                self._invoke(_messages("?", (), passages(article)), limit)
+                self._slot("save", saved, limit)
+
+    def has_read(self, article: Article) -> bool:
+        """Whether it can go on from the whole article at once, which else takes it minutes."""
+        saved = self._saved(article)
+        return saved is not None and saved.exists()
 
     def draft(
         self,
@@ -107,7 +134,7 @@ class LanguageModel:
         """
         limit = _Limit(deadline, stopped)
         with self._in_turn(limit):
-            self._recall(evidence)
+            self._prepare(evidence, limit)
             yield from self._stream(_messages(question, history, evidence), limit)
 
     def margin(
@@ -119,12 +146,11 @@ class LanguageModel:
             ModelError: the endpoint failed, or had no time for this question.
         """
         if self._engine is None:
-            # Providers differ in whether they tell probabilities; the answer is judged without.
             return None
         messages = _messages(question, (), evidence, prompt="answerable")
         limit = _Limit(deadline, stopped)
         with self._in_turn(limit):
-            self._recall(evidence)
+            self._prepare(evidence, limit)
             reply = self._invoke(messages, limit, scored=True)
         tokens = ((reply.response_metadata.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs", [])
         chance = {
@@ -146,37 +172,67 @@ class LanguageModel:
                 raise ModelError("The model was busy with other questions until the time was up")
         try:
             yield
+        except ModelError:
+            if self._engine is not None and time.monotonic() >= limit.deadline:
+                # Slow, or hung for good? Whoever waits has waited long enough, so that is found out elsewhere.
+                threading.Thread(target=self._engine.end_if_hung, name="engine-check", daemon=True).start()
+            raise
         finally:
             self._turn.release()
 
     def _stream(self, messages: list[BaseMessage], limit: _Limit) -> Iterator[Draft]:
         text = ""
         finish = None
+        scores: list[float] = []
         try:
-            for chunk in _until(limit, self._chat.astream(messages, **self._options(MAX_ANSWER_TOKENS, limit))):
+            for chunk in _until(limit, self._chunks(messages, limit)):
                 text += str(chunk.text)
+                scores += _log_probabilities(chunk)
                 finish = (
                     chunk.response_metadata.get("finish_reason") or chunk.response_metadata.get("stop_reason") or finish
                 )
                 if chunk.text:
                     yield Draft(text)
+                if len(text) > MAX_ANSWER_CHARACTERS:
+                    finish = "length"
+                    break
         except Exception as error:
-            raise ModelError(f"The model failed: {type(error).__name__}") from error
-        if not text.strip():
+            raise ModelError(_failure(error)) from error
+        text = _THOUGHT.sub("", text).strip()
+        if not text:
             raise ModelError(_SLOW if limit.reached else "The model gave an empty answer")
-        yield Draft(text.strip(), complete=finish in ("stop", "end_turn"))
+        yield Draft(text, finish in ("stop", "end_turn"), tuple(scores))
+
+    async def _chunks(self, messages: list[BaseMessage], limit: _Limit) -> AsyncIterator[BaseMessageChunk]:
+        """Yield what the model says; a provider that fails before its first word, and may not again, is asked twice."""
+        options = self._options(MAX_ANSWER_TOKENS, limit)
+        silent = True
+        try:
+            async for chunk in self._chat.astream(messages, **options):
+                silent = silent and not chunk.text
+                yield chunk
+        except Exception as error:
+            pause = _retry_after(error)
+            if self._engine is not None or not silent or pause is None or pause >= limit.left:
+                raise
+            await asyncio.sleep(pause)
+        else:
+            return
+        async for chunk in self._chat.astream(messages, **options):
+            yield chunk
 
     def _options(self, max_tokens: int, limit: _Limit) -> dict[str, Any]:
         options: dict[str, Any] = {"max_tokens": max_tokens}
         if self._engine is not None:
-            options["timeout"] = max(POLL_SECONDS, limit.left)
+            # Providers differ in whether they tell probabilities.
+            options |= {"timeout": max(POLL_SECONDS, limit.left), "logprobs": True}
         return options
 
     def _invoke(self, messages: list[BaseMessage], limit: _Limit, *, scored: bool = False) -> AIMessage:
         """Return one token; `scored` asks for the probabilities of the likeliest ones."""
         options = self._options(1, limit)
         if scored:
-            options |= {"logprobs": True, "top_logprobs": 20}
+            options["top_logprobs"] = 20
 
         async def reply() -> AsyncIterator[AIMessage]:
             yield await self._chat.ainvoke(messages, **options)
@@ -184,7 +240,7 @@ class LanguageModel:
         try:
             replies = list(_until(limit, reply()))
         except Exception as error:
-            raise ModelError(f"The model failed: {type(error).__name__}") from error
+            raise ModelError(_failure(error)) from error
         if not replies:
             raise ModelError(_SLOW)
         return replies[0]
@@ -195,23 +251,25 @@ class LanguageModel:
         key = hashlib.sha256(f"{self.name}\n{self._prompts}\n{article.text}".encode()).hexdigest()
         return self._slots / f"{key[:32]}.bin"
 
-    def _recall(self, evidence: Sequence[Passage]) -> None:
+    def _prepare(self, evidence: Sequence[Passage], limit: _Limit) -> None:
         """Put the engine into the state after reading the article of the first passage, if that was saved."""
-        saved = self._saved(evidence[0].article) if evidence else None
+        saved = self._saved(evidence[0].article) if evidence and evidence != self._evidence else None
         if saved is not None and saved.exists():
-            self._slot("restore", saved)
+            self._slot("restore", saved, limit)
+        self._evidence = evidence
 
-    def _slot(self, action: str, saved: Path) -> None:
+    def _slot(self, action: str, saved: Path, limit: _Limit) -> None:
         if self._engine is None:
             return
+        address, file = f"{self._engine.address}/slots/0?action={action}", {"filename": saved.name}
         try:
-            response = httpx.post(
-                f"{self._engine.address}/slots/0?action={action}", json={"filename": saved.name}, timeout=30
-            )
-            response.raise_for_status()
-        except httpx.HTTPError:
+            httpx.post(address, json=file, timeout=max(POLL_SECONDS, limit.left)).raise_for_status()
+        except httpx.HTTPStatusError:
             # Only speed is lost: the prompt is read in full. A file that cannot be restored is written anew.
             saved.unlink(missing_ok=True)
+        except httpx.TransportError:
+            # The engine is gone or hangs, of which the next request tells.
+            return
 
 
 class ModelHolder:
@@ -225,6 +283,8 @@ class ModelHolder:
         self._model: LanguageModel | None = None
         self._failure = ""
         self._restarts = 0
+        self._started = time.monotonic()
+        self._may_pass = False
         self._closed = False
         self._loading = threading.Thread(target=self._load, name="language-model", daemon=True)
         self._loading.start()
@@ -244,11 +304,15 @@ class ModelHolder:
         return "loading" if self._model is None or not self._model.alive else "ready"
 
     def get(self) -> LanguageModel | None:
-        """Return the model if it can be asked now; a dead engine is started again, later each time."""
+        """Return the model if it can be asked now; an engine that is not there is started again, with pauses."""
         model = self._model
-        if model is not None and not model.alive and not self._loading.is_alive() and not self._closed:
+        broken = self._may_pass if model is None else not model.alive
+        if broken and not self._loading.is_alive() and not self._closed:
+            if time.monotonic() - self._started > CALM_SECONDS:
+                self._restarts = 0
             pause = RESTART_SECONDS[min(self._restarts, len(RESTART_SECONDS) - 1)]
             self._restarts += 1
+            self._started = time.monotonic()
             self._loading = threading.Thread(target=self._load, args=(pause,), name="language-model", daemon=True)
             self._loading.start()
         return model if model is not None and model.alive else None
@@ -277,11 +341,20 @@ class ModelHolder:
                 self._model.close()
             self._model = model
             self._failure = ""
-            model.read(self._articles[:8])
         except (ModelError, ConfigurationError) as error:
             self._failure = str(error)
+            self._may_pass = isinstance(error, ModelError)
         except OSError as error:
             self._failure = f"The engine could not start ({error.strerror}): set ASSISTANT_DATA to another folder"
+        else:
+            self._read(model)
+
+    def _read(self, model: LanguageModel) -> None:
+        try:
+            model.read(self._articles[:8])
+        except ModelError as error:
+            # Only speed is lost, or the engine is dead, which the next question finds.
+            logger.warning("The articles could not be read in advance: %s", error)
 
 
 def model_name(settings: Settings) -> str:
@@ -389,6 +462,11 @@ def _requests() -> asyncio.AbstractEventLoop:
     return loop
 
 
+def _log_probabilities(message: BaseMessage) -> list[float]:
+    tokens = (message.response_metadata.get("logprobs") or {}).get("content") or []
+    return [float(token["logprob"]) for token in tokens if re.search(r"\w", token["token"])]
+
+
 def os_processors() -> int:
     """Return how many processors this process may use."""
     import os  # noqa: PLC0415
@@ -397,7 +475,7 @@ def os_processors() -> int:
 
 
 def _provider(settings: Settings) -> BaseChatModel:
-    options: dict[str, Any] = {"temperature": 0, "max_retries": 1, "timeout": settings.answer_seconds}
+    options: dict[str, Any] = {"temperature": 0, "max_retries": 0, "timeout": settings.answer_seconds}
     if settings.model_url:
         options["base_url"] = settings.model_url
     try:
@@ -419,6 +497,34 @@ def _messages(
 ) -> list[BaseMessage]:
     article = "\n\n".join(passage.text for passage in evidence)
     messages: list[BaseMessage] = [SystemMessage(prompts.render("system", article=article))]
-    for turn in history[-MAX_HISTORY_TURNS:]:
+    for turn in _recent(history):
         messages += [HumanMessage(turn.question), AIMessage(turn.answer)]
     return [*messages, HumanMessage(prompts.render(prompt, question=question))]
+
+
+def _recent(history: Sequence[Turn]) -> Sequence[Turn]:
+    """Return the latest turns that there is room for."""
+    turns = list(history[-MAX_HISTORY_TURNS:])
+    while sum(len(f"{turn.question}{turn.answer}".encode()) for turn in turns) > MAX_HISTORY_BYTES:
+        del turns[0]
+    return turns
+
+
+def _failure(error: Exception) -> str:
+    """Say in one line what failed, without the provider's own words, which may hold a key or an address."""
+    status, pause = getattr(error, "status_code", None), _retry_after(error)
+    told = f" (HTTP {status})" if status else ""
+    wait = f"; it asks to wait {pause:.0f} s" if status == HTTPStatus.TOO_MANY_REQUESTS and pause else ""
+    return f"The model failed: {type(error).__name__}{told}{wait}"
+
+
+def _retry_after(error: Exception) -> float | None:
+    """Return the seconds after which asking again may help; None where it will not."""
+    status = getattr(error, "status_code", None)
+    if status is not None and status < 500 and status != HTTPStatus.TOO_MANY_REQUESTS:
+        return None
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    try:
+        return max(0.0, float(headers["retry-after"]))
+    except (KeyError, ValueError):
+        return RETRY_SECONDS

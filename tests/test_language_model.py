@@ -399,20 +399,27 @@ def test_a_closed_holder_starts_nothing_again(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_cannot_start_makes_the_model_unavailable(child: Path, tmp_path: Path) -> None:
-    """The state says why, and nobody gets a model."""
+    """The state says why and nobody gets a model; who asks has it tried again, which may go well."""
+    good = child.read_text()
     child.write_text("#!/bin/sh\n")
-    holder = hold(local(tmp_path))
-    assert holder.get() is None
-    assert holder.state.startswith("unavailable: The language model's engine did not start")
+    with closing(hold(local(tmp_path))) as holder:
+        assert holder.state.startswith("unavailable: The language model's engine did not start")
+        assert "model.gguf" in holder.state
+        child.write_text(good)
+        assert holder.get() is None
+        holder.wait()
+        assert holder.get() is not None
+        assert holder.state == "ready"
 
 
 @pytest.mark.usefixtures("child")
 def test_a_file_with_another_hash_is_never_loaded(tmp_path: Path) -> None:
-    """A model file that is not the one the operator named fails closed."""
+    """A model file that is not the one the operator named fails closed, and trying again would not help."""
     file = tmp_path / "model.gguf"
     file.write_bytes(b"other")
     holder = hold(Settings(model_file=str(file), model_sha256="0" * 64, data=tmp_path / "data"))
     assert holder.get() is None
+    holder.wait()
     assert "damaged or not the official one" in holder.state
 
 

@@ -1,8 +1,9 @@
-"""How likely is it that the article answers the question? A calibrated probability from what was found and written.
+"""How likely does the article answer the question, and how likely is a draft right? Calibrated probabilities.
 
-A logistic regression over a dozen signals, fitted by `python -m assistant calibrate` on the development half of the
-question set; its coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist
-depends on the model: words only (no model), a draft (any model), a draft and a yes/no margin (the embedded engine).
+Logistic regressions over a dozen or two signals, fitted by `python -m assistant calibrate` on the development half of
+the question set; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist
+depends on the model: words only (no model), a draft (any model), a draft and a yes/no margin (the embedded engine), and
+of what was written how far two drafts agree (the embedded engine, for an article that it has read).
 """
 
 from __future__ import annotations
@@ -24,7 +25,15 @@ WORDS = ("similarity", "coverage", "known", "kind_found", "names_found", "count_
 DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "told_coverage", "asked_names")
 MARGIN = (*DRAFT, "margin")
 SIGNALS = {"words": WORDS, "draft": DRAFT, "margin": MARGIN}
-"""The signals of each of the three fits."""
+"""The signals of each of the three fits for whether the article answers the question."""
+
+WRITTEN_DRAFT = (*DRAFT, "swapped", "length", "leaning", "ranked")
+WRITTEN_MARGIN = (*WRITTEN_DRAFT, "margin", "likelihood", "least_likelihood")
+WRITTEN_TWICE = (*WRITTEN_MARGIN, "agreement", "contained", "same_place", "other_new_words")
+WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "margin": WRITTEN_MARGIN, "twice": WRITTEN_TWICE}
+"""The signals of each of the three fits for whether a draft is a right answer."""
+_UNTOLD = -2.0
+"""The log-probability where the engine tells none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +45,14 @@ class Calibration:
     weight: Mapping[str, float]
     intercept: float
     threshold: float
-    """Answer at or above this probability, decline below."""
+    """Answer, or show the draft, at or above this probability."""
 
     def probability(self, signals: Mapping[str, float]) -> float:
-        """Return the probability that the article answers the question, 0 to 1."""
+        """Return the probability, 0 to 1."""
         logit = self.intercept + sum(
             weight * (signals[name] - self.mean[name]) / self.scale[name] for name, weight in self.weight.items()
         )
         return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What the evidence must hold of a written sentence."""
-
-    new_words: float
-    """Least share of the words that the question does not hold."""
-    words: float
-    """Least share of all its main words."""
-    swapped: int
-    """Most words that stand elsewhere in the article instead."""
-    asked_names: bool
-    """Whether the names of the question must be there too."""
-    confidence: float
-    """Least probability that the article answers the question."""
-
-    def allows(self, support: grounding.Support, confidence: float) -> bool:
-        """Whether so much support, at this confidence, is enough."""
-        enough = support.new_words >= self.new_words and support.words >= self.words and confidence >= self.confidence
-        named = support.asked_names or not self.asked_names
-        return support.facts and enough and named and len(support.swapped) <= self.swapped
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +78,15 @@ def calibration(fit: str) -> Calibration:
 
 
 @cache
-def written_thresholds() -> Written:
-    """Return what a written sentence must reach."""
-    return Written(**json.loads(CALIBRATION.read_text(encoding="utf-8"))["written"])
+def written(fit: str) -> Calibration:
+    """Return the fitted calibration of what a model wrote, for `draft`, `margin` or `twice`."""
+    return Calibration(**json.loads(CALIBRATION.read_text(encoding="utf-8"))["written"][fit])
+
+
+@cache
+def second_draft_from() -> float:
+    """Return how likely right the first draft must at least be for a second one to be worth its time."""
+    return float(json.loads(CALIBRATION.read_text(encoding="utf-8"))["second_draft_from"])
 
 
 def word_signals(question: str, findings: Findings, vocabulary: Mapping[str, float]) -> dict[str, float]:
@@ -131,6 +124,35 @@ def draft_signals(
         ),
         "told_coverage": _coverage(grounding.stems(question), grounding.stems(draft), vocabulary),
         "asked_names": float(support.asked_names),
+    }
+
+
+def written_signals(
+    draft: str, tokens: Sequence[float], support: grounding.Support, leaning: int, ranked: float
+) -> dict[str, float]:
+    """Return the signals of what a model wrote as an answer to show.
+
+    `tokens` are the log-probabilities of its words, `leaning` counts the earlier sentences that its evidence leans on,
+    and `ranked` is the evidence's score in the retrieval.
+    """
+    return {
+        "swapped": float(len(support.swapped)),
+        "length": float(len(draft.split())),
+        "leaning": float(leaning),
+        "ranked": ranked,
+        "likelihood": math.fsum(tokens) / len(tokens) if tokens else _UNTOLD,
+        "least_likelihood": min(tokens, default=_UNTOLD),
+    }
+
+
+def agreement_signals(support: grounding.Support, other: grounding.Support, *, same_place: bool) -> dict[str, float]:
+    """Return the signals of how far two drafts of the same model say the same; the first is the one to judge."""
+    new, others = set(support.new), set(other.new)
+    return {
+        "agreement": len(new & others) / len(new | others) if new | others else 0.0,
+        "contained": float(bool(new) and new <= others),
+        "same_place": float(same_place),
+        "other_new_words": other.new_words,
     }
 
 

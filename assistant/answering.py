@@ -1,7 +1,7 @@
 """The one place where the steps meet: a question in, better and better snapshots of its answer out.
 
     question + turns -> standalone query -> passages and sentences     -> quoted, at once
-                        -> margin, draft -> checked against one passage -> answered | quoted | declined
+                        -> margin, one or two drafts -> checked against one passage -> answered | quoted | declined
 
 Asking is streaming and taking the last snapshot. Nothing unverified is ever in a snapshot: a draft is shown only after
 it passed. Knows nothing of how an answer is shown.
@@ -13,7 +13,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from assistant.errors import ConfigurationError, ModelError
 from assistant.grounding import Support, answers, known_names, stems, support
 from assistant.index import VectorIndex, open_index
 from assistant.language_model import Draft, ModelHolder, check_configuration
-from assistant.passages import sentences
+from assistant.passages import passages, sentences
 from assistant.retrieval import Findings, Retriever
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Evidence, Passage, Sentence, Status, Timings, Turn
@@ -55,15 +55,28 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedDraft:
+    """What the model wrote, beside the piece of evidence that supports it best."""
+
+    text: str
+    """Its whole sentences, at most two; empty where it has none."""
+    window: Window
+    support: Support
+    signals: Mapping[str, float]
+    """What tells whether it may be shown."""
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """What came of a question: everything that the decision was made from. Calibration reads it."""
 
     findings: Findings
-    signals: dict[str, float]
+    signals: Mapping[str, float]
+    """What tells whether the article answers the question."""
     fit: str
-    draft: Draft | None = None
-    window: Window | None = None
-    support: Support | None = None
+    """The fit of the calibration for the signals that there are: words, draft or margin."""
+    drafts: tuple[CheckedDraft, ...] = ()
+    """None, one from the best passages, or a second one from the whole article too."""
     error: str | None = None
 
 
@@ -188,10 +201,13 @@ class Assistant:
         if not findings.evidence:
             yield _finished(base, started)
             return
-        first = self._quoted(base, self._to_quote(asked, findings, ""))
+        first = self._quoted(base, self._to_quote(asked, findings, ()))
         first = replace(first, timings=Timings(first_ms=_milliseconds(started)), final=False)
         yield first
-        judgement = self.judge(asked, history, findings, time.monotonic() + self._answer_seconds, stopped)
+        deadline = time.monotonic() + self._answer_seconds
+        judgement = self.judge(asked, history, findings, deadline, stopped)
+        if is_undecided(judgement):
+            judgement = self.second_opinion(judgement, asked, history, deadline, stopped)
         final = self.decide(replace(base, error=judgement.error), judgement)
         yield _finished(replace(final, timings=first.timings), started)
 
@@ -222,24 +238,58 @@ class Assistant:
             draft = _last(model.draft(question, history, evidence, deadline, stopped))
         except ModelError as error:
             return Judgement(findings, signals, "words", error=str(error))
-        claim = " ".join(_complete_sentences(draft))
-        window, supported = self._best_window(claim or draft.text, findings.query, findings)
-        signals |= answerability.draft_signals(
-            findings.query, draft.text, supported, known_names(evidence[0].article.text), self._vocabulary
-        )
-        return Judgement(findings, signals, fit, replace(draft, text=claim), window, supported)
+        checked = self._checked(draft, findings, signals)
+        return Judgement(findings, checked.signals, fit, (checked,))
+
+    def second_opinion(
+        self,
+        judgement: Judgement,
+        question: str,
+        history: Sequence[Turn],
+        deadline: float,
+        stopped: threading.Event | None = None,
+    ) -> Judgement:
+        """Let the model write once more, from the whole article if it has read that: do the two drafts agree?"""
+        model = self._holder.get()
+        article = judgement.findings.hits[0].passage.article
+        if model is None or not judgement.drafts or not model.has_read(article):
+            return judgement
+        try:
+            draft = _last(model.draft(question, history, passages(article), deadline, stopped))
+        except ModelError:
+            # One draft there is, which stands.
+            return judgement
+        first = judgement.drafts[0]
+        second = self._checked(draft, judgement.findings, judgement.signals)
+        drafts = (_beside(first, second), _beside(second, first))
+        return replace(judgement, drafts=drafts)
 
     def decide(self, base: Answer, judgement: Judgement) -> Answer:
         """Return the final answer that the judgement allows: written, quoted or declined."""
-        calibration = answerability.calibration(judgement.fit)
-        confidence = calibration.probability(judgement.signals)
+        confidence = answer_probability(judgement)
         base = replace(base, confidence=round(confidence, 4))
-        if confidence < calibration.threshold:
+        if confidence < answerability.calibration(judgement.fit).threshold:
             return self._declined(base, judgement.findings)
-        written = judgement.draft.text if judgement.draft is not None else ""
-        if judgement.window is not None and passes(judgement, confidence):
-            return _written(base, written, judgement.window)
-        return self._quoted(base, self._to_quote(base.question, judgement.findings, written))
+        draft = draft_to_show(judgement)
+        if draft is not None:
+            return _written(base, draft.text, draft.window)
+        drafts = [draft.text for draft in judgement.drafts]
+        return self._quoted(base, self._to_quote(base.question, judgement.findings, drafts))
+
+    def _checked(self, draft: Draft, findings: Findings, signals: Mapping[str, float]) -> CheckedDraft:
+        claim = " ".join(_complete_sentences(draft))
+        window, supported = self._best_window(claim or draft.text, findings.query, findings)
+        known = known_names(window.sentences[0].article.text)
+        told = answerability.draft_signals(findings.query, draft.text, supported, known, self._vocabulary)
+        scores = {evidence.sentence: evidence.score for evidence in findings.evidence}
+        written = answerability.written_signals(
+            draft.text,
+            draft.log_probabilities,
+            supported,
+            len(window.leading),
+            max(scores.get(sentence, 0.0) for sentence in window.sentences),
+        )
+        return CheckedDraft(claim, window, supported, {**signals, **told, **written})
 
     def _best_window(self, claim: str, question: str, findings: Findings) -> tuple[Window, Support]:
         """Return the piece of evidence that supports the claim best, and how far it does."""
@@ -250,19 +300,20 @@ class Assistant:
         ]
         return max(found, key=lambda pair: (pair[1].facts + pair[1].new_words + pair[1].words, -len(pair[0].all)))
 
-    def _to_quote(self, question: str, findings: Findings, draft: str) -> list[Window]:
-        return self.windows_to_quote(question, findings, draft, answerability.quoting())
+    def _to_quote(self, question: str, findings: Findings, drafts: Sequence[str]) -> list[Window]:
+        return self.windows_to_quote(question, findings, drafts, answerability.quoting())
 
     def windows_to_quote(
-        self, question: str, findings: Findings, draft: str, quoting: answerability.Quoting
+        self, question: str, findings: Findings, drafts: Sequence[str], quoting: answerability.Quoting
     ) -> list[Window]:
-        """Return what to quote, best first: the sentence that fits question and draft best, perhaps a second."""
+        """Return what to quote, best first: the sentence that fits question and drafts best, perhaps a second."""
         words = [quoted.lower() for quoted in conversation.quoted_words(question)]
 
         def score(evidence: Evidence) -> tuple[bool, float]:
             text = evidence.sentence.text.lower()
             held = any(quoted in text for quoted in words)
-            return held, evidence.score + quoting.draft_weight * self._overlap(draft, evidence.sentence)
+            told = sum(self._overlap(draft, evidence.sentence) for draft in drafts)
+            return held, evidence.score + quoting.draft_weight * told
 
         ranked = sorted(
             ((score(evidence), evidence) for evidence in findings.evidence), key=lambda pair: pair[0], reverse=True
@@ -312,15 +363,51 @@ class Assistant:
         return replace(base, status=Status.ANSWERED, text=" ".join(known), model="none") if known else base
 
 
-def passes(judgement: Judgement, confidence: float) -> bool:
-    """Whether what the model wrote may be shown."""
-    draft, window, supported = judgement.draft, judgement.window, judgement.support
-    if draft is None or window is None or supported is None or not draft.text:
+def answer_probability(judgement: Judgement) -> float:
+    """Return the probability that the article answers the question, 0 to 1."""
+    return answerability.calibration(judgement.fit).probability(judgement.signals)
+
+
+def is_undecided(judgement: Judgement) -> bool:
+    """Whether a second draft may well change the answer: not declined, and the first draft nearly good enough."""
+    declined = answer_probability(judgement) < answerability.calibration(judgement.fit).threshold
+    if declined or draft_to_show(judgement) is not None:
         return False
-    known = known_names(window.sentences[0].article.text)
-    return answers(
-        draft.text, judgement.findings.query, supported, known
-    ) and answerability.written_thresholds().allows(supported, confidence)
+    _, probability = _best_draft(judgement)
+    return probability >= answerability.second_draft_from()
+
+
+def draft_to_show(judgement: Judgement) -> CheckedDraft | None:
+    """Return the draft that is likeliest right, if it holds and is likely enough to be shown."""
+    draft, probability = _best_draft(judgement)
+    return draft if probability >= answerability.written(_written_fit(judgement)).threshold else None
+
+
+def _best_draft(judgement: Judgement) -> tuple[CheckedDraft | None, float]:
+    """Return the draft that is likeliest right of those that hold, and how likely; 0 where there is none."""
+    calibration = answerability.written(_written_fit(judgement))
+    holding = [draft for draft in judgement.drafts if holds(draft, judgement.findings.query)]
+    probabilities = [(calibration.probability(draft.signals), draft) for draft in holding]
+    probability, best = max(probabilities, key=lambda pair: pair[0], default=(0.0, None))
+    return best, probability
+
+
+def _written_fit(judgement: Judgement) -> str:
+    """Return the fit for the signals that the drafts have: draft, margin or twice."""
+    return "twice" if len(judgement.drafts) > 1 else "margin" if judgement.fit == "margin" else "draft"
+
+
+def holds(draft: CheckedDraft, question: str) -> bool:
+    """Whether the draft answers with a whole sentence, and nothing in it slips that must not, however likely it is."""
+    known = known_names(draft.window.sentences[0].article.text)
+    return bool(draft.text) and draft.support.facts and answers(draft.text, question, draft.support, known)
+
+
+def _beside(draft: CheckedDraft, other: CheckedDraft) -> CheckedDraft:
+    """Return the draft with the signals of how far the other one says the same."""
+    same_place = not set(draft.window.sentences).isdisjoint(other.window.sentences)
+    agreement = answerability.agreement_signals(draft.support, other.support, same_place=same_place)
+    return replace(draft, signals={**draft.signals, **agreement})
 
 
 def _written(base: Answer, text: str, window: Window) -> Answer:

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from assistant.answering import Assistant
-from assistant.evaluation.questions import Question, holds, holds_facts
+from assistant.evaluation.questions import Question, evidence_spans, holds, holds_facts
 from assistant.rendering import without_markers
-from assistant.types import Answer, Article, Status
+from assistant.types import Answer, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Result:
         return any(
             citation.start < end and start < citation.end
             for citation in self.answer.citations
-            for start, end in _spans(citation.article, self.question.evidence)
+            for start, end in evidence_spans(self.question, citation.article)
         )
 
     @property
@@ -128,7 +128,3 @@ def _share(count: int, of: int) -> str:
 
 def _percentile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
-
-
-def _spans(article: Article, evidence: Sequence[str]) -> list[tuple[int, int]]:
-    return [(start, start + len(words)) for words in evidence if (start := article.text.find(words)) >= 0]

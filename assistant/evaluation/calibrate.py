@@ -1,39 +1,43 @@
-"""Fit what is not decided by hand: the answerability regressions and the thresholds of `calibration.json`.
+"""Fit what is not decided by hand: the regressions and the thresholds of `calibration.json`.
 
 `python -m assistant calibrate` runs the development questions once, keeps what was found, and fits to that; the test
-half is never read here. Fits with C = 0.3 and the weights balanced, and takes the threshold where the answerable
-questions answered plus the unanswerable ones declined are most, by cross-validated probabilities.
+half is never read here. Every threshold is chosen by probabilities from fits that did not see the question or its
+conversation, as if three questions of four had an answer, whatever the share in the development half.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assistant import answerability, conversation
-from assistant.answering import Assistant, Judgement
-from assistant.evaluation.questions import Question, holds, holds_facts
-from assistant.grounding import answers, known_names
+from assistant.answering import Assistant, CheckedDraft, Judgement, holds
+from assistant.errors import ConfigurationError
+from assistant.evaluation.questions import Question, evidence_spans, holds_facts
+from assistant.evaluation.questions import holds as holds_wording
 
 SECONDS = 60.0
 LEAST_ANSWERED = 0.92
 """A refusal where there was an answer is the third worst; at most one in twelve may be lost to the threshold."""
 ANSWERABLE_SHARE = 0.75
-"""The share of questions with an answer that is aimed at, whatever it is in the development set."""
-MOST_WRONG = 0.03
-"""A wrong written sentence is the worst outcome: at most three in a hundred questions may get one."""
+"""The share of questions with an answer that is aimed at."""
+MOST_WRONG = 0.02
+"""A wrong written sentence is the worst outcome: at most two in a hundred questions are meant to get one."""
+MOST_TWICE = 0.4
+"""A second draft doubles the wait; at most so many of all questions wait for one, so that the median stays short."""
+FOLDS = 8
 REPEATS = 5
-WRONG_WEIGHT = 1
-"""How many right sentences a wrong one outweighs."""
-_SHARES = [round(1.0 - 0.05 * step, 2) for step in range(13)]
-"""From strict to lenient, so that of equals the strictest is kept."""
+
+Floats = NDArray[np.float64]
+Stage = tuple[Floats, NDArray[np.bool_]]
+"""For each question how likely the draft that would be shown is right, and whether it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,10 @@ class Observation:
     """What the assistant saw for one development question."""
 
     question: Question
-    judgement: Judgement
+    once: Judgement
+    """With one draft."""
+    twice: Judgement
+    """With a second one where there can be one."""
 
 
 def observe(
@@ -52,23 +59,31 @@ def observe(
     for number, question in enumerate(questions, start=1):
         asked = conversation.clean(question.question)
         if not conversation.problem(asked) and not conversation.asks_about_article(asked):
-            findings = assistant.search(conversation.standalone(asked, question.history))
+            findings = assistant.search(conversation.standalone(asked, question.history), question.article or None)
             if findings.evidence:
-                judgement = assistant.judge(asked, question.history, findings, time.monotonic() + SECONDS)
-                found.append(Observation(question, judgement))
+                deadline = time.monotonic() + SECONDS
+                once = assistant.judge(asked, question.history, findings, deadline)
+                twice = assistant.second_opinion(once, asked, question.history, deadline)
+                found.append(Observation(question, once, twice))
         progress(number, len(questions))
     return found
 
 
 def fit(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, Any]:
-    """Return the contents of `calibration.json`."""
+    """Return the contents of `calibration.json`.
+
+    Raises:
+        ConfigurationError: the model was not there for every question.
+    """
+    complete = [o for o in observations if len(o.twice.drafts) == 2]
+    if len(complete) < len(observations):
+        raise ConfigurationError("Some questions got no two drafts: calibrate with the packaged model alone")
     fitted = {name: _answerable(observations, names) for name, names in answerability.SIGNALS.items()}
-    answerable = {name: asdict(calibration) for name, (calibration, _) in fitted.items()}
-    calibration, held_out = fitted["margin"]
+    calibration, sure = fitted["margin"]
     return {
-        "answerable": answerable,
+        "answerable": {name: asdict(calibration) for name, (calibration, _) in fitted.items()},
         "quoted": _quoting(assistant, observations),
-        "written": _written_limits(observations, held_out, calibration.threshold),
+        **_written(observations, sure >= calibration.threshold),
     }
 
 
@@ -79,11 +94,11 @@ def _quoting(assistant: Assistant, observations: Sequence[Observation]) -> dict[
     def quality(quoting: answerability.Quoting) -> tuple[int, int]:
         texts = []
         for o in used:
-            draft = o.judgement.draft.text if o.judgement.draft else ""
-            windows = assistant.windows_to_quote(o.question.question, o.judgement.findings, draft, quoting)
+            drafts = [draft.text for draft in o.twice.drafts]
+            windows = assistant.windows_to_quote(o.question.question, o.twice.findings, drafts, quoting)
             texts.append(" ".join(sentence.text for window in windows for sentence in window.all))
         served = sum(
-            holds_facts(text, o.question.must_have) and not any(holds(text, wording) for wording in o.question.must_not)
+            holds_facts(text, o.question.must_have) and not _says_forbidden(text, o.question)
             for text, o in zip(texts, used, strict=True)
         )
         return served, -sum(map(len, texts))
@@ -101,86 +116,173 @@ def save(calibration: dict[str, Any], path: Path = answerability.CALIBRATION) ->
     path.write_text(json.dumps(calibration, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def _right(observation: Observation) -> bool:
+def _says_forbidden(text: str, question: Question) -> bool:
+    return any(holds_wording(text, wording) for wording in question.must_not)
+
+
+def _is_right(draft: CheckedDraft, question: Question) -> bool:
     """Whether the draft, shown as it is, would be right."""
-    question, draft = observation.question, observation.judgement.draft
-    if draft is None or any(holds(draft.text, wording) for wording in question.must_not):
+    if not draft.text or _says_forbidden(draft.text, question):
         return False
-    # A draft that corrects a false premise is right too.
-    return holds_facts(draft.text, question.must_have) if question.answerable else question.kind == "false_premise"
-
-
-def _written_limits(observations: Sequence[Observation], held_out: Sequence[float], threshold: float) -> dict[str, Any]:
-    """Return the limits under which most drafts are shown while at most 3 % of all questions get a wrong one.
-
-    The probabilities are held out: those of the final fit are surer of its own questions than of any other.
-    """
-    answered = sum(bool(o.question.answerable) for o in observations)
-    weight = {
-        True: ANSWERABLE_SHARE * len(observations) / max(1, answered),
-        False: (1 - ANSWERABLE_SHARE) * len(observations) / max(1, len(observations) - answered),
-    }
-    drafts = [
-        (_right(o), weight[bool(o.question.answerable)], o.judgement.support, sure)
-        for o, sure in zip(observations, held_out, strict=True)
-        if sure >= threshold and o.judgement.support and _answers(o)
-    ]
-    best: tuple[float, answerability.Written] = (
-        -1,
-        answerability.Written(1.0, 1.0, 0, asked_names=True, confidence=1.0),
+    if question.answerable:
+        return holds_facts(draft.text, question.must_have)
+    # A false premise may be met with the words that contradict it.
+    cited = draft.window.all
+    evidence = evidence_spans(question, cited[0].article)
+    return question.kind == "false_premise" and any(
+        sentence.start < end and start < sentence.end for sentence in cited for start, end in evidence
     )
-    for values in itertools.product(_SHARES, _SHARES, range(4), (True, False), (0.8, 0.7, 0.6, 0.5, threshold)):
-        limits = answerability.Written(*values)
-        shown = [(right, share) for right, share, support, sure in drafts if limits.allows(support, sure)]
-        wrong = sum(share for right, share in shown if not right)
-        gain = sum(share for right, share in shown if right) - WRONG_WEIGHT * wrong
-        if wrong <= MOST_WRONG * len(observations) and gain > best[0]:
-            best = (gain, limits)
-    return asdict(best[1])
 
 
-def _answers(observation: Observation) -> bool:
-    judgement = observation.judgement
-    if judgement.draft is None or judgement.window is None or judgement.support is None:
-        return False
-    known = known_names(judgement.window.sentences[0].article.text)
-    return answers(judgement.draft.text, judgement.findings.query, judgement.support, known)
+def _written(observations: Sequence[Observation], open_: NDArray[np.bool_]) -> dict[str, Any]:
+    """Return the fits of what was written, and from what probability on a second draft is made.
+
+    `open_` tells which questions are not declined before. The thresholds are those under which most questions get a
+    right written answer while at most `MOST_WRONG` get a wrong one: of one draft alone, and of the first and both
+    drafts one after the other, where at most `MOST_TWICE` of all questions wait for the second.
+    """
+    shares = _shares(observations)
+    drafts = {
+        "draft": [o.once.drafts for o in observations],
+        "margin": [o.once.drafts for o in observations],
+        "twice": [o.twice.drafts for o in observations],
+    }
+    fits, stages = {}, {}
+    for name, names in answerability.WRITTEN_SIGNALS.items():
+        fits[name], probabilities = _fit_written(observations, drafts[name], names)
+        stages[name] = _best_drafts(observations, drafts[name], probabilities)
+    _, alone = _threshold_of_one(stages["draft"], shares, open_, MOST_WRONG)
+    first, second, second_draft_from = _thresholds_of_two(stages["margin"], stages["twice"], shares, open_)
+    thresholds = {"draft": alone, "margin": first, "twice": second}
+    return {
+        "second_draft_from": second_draft_from,
+        "written": {name: asdict(replace(fits[name], threshold=thresholds[name])) for name in fits},
+    }
+
+
+def _shares(observations: Sequence[Observation]) -> Floats:
+    """Return for each question the share of all questions that it stands for."""
+    answerable = np.array([bool(o.question.answerable) for o in observations])
+    return np.where(
+        answerable, ANSWERABLE_SHARE / max(1, answerable.sum()), (1 - ANSWERABLE_SHARE) / max(1, (~answerable).sum())
+    )
+
+
+def _fit_written(
+    observations: Sequence[Observation], drafts: Sequence[Sequence[CheckedDraft]], names: tuple[str, ...]
+) -> tuple[answerability.Calibration, Floats]:
+    """Return the fit, without a threshold, and each draft's probability by fits that did not see its question."""
+    each = len(drafts[0])
+    matrix = np.array([[draft.signals[name] for name in names] for pair in drafts for draft in pair])
+    labels = np.array(
+        [_is_right(draft, o.question) for o, pair in zip(observations, drafts, strict=True) for draft in pair]
+    )
+    weights = np.repeat(_shares(observations), each) * len(observations)
+    groups = [group for group in _groups(observations) for _ in range(each)]
+    calibration, held_out = _regression(matrix, labels, weights, groups, names, 0.03)
+    return calibration, held_out.reshape(-1, each)
+
+
+def _best_drafts(
+    observations: Sequence[Observation], drafts: Sequence[Sequence[CheckedDraft]], probabilities: Floats
+) -> Stage:
+    """Return for each question how likely the draft that would be shown is right, 0 where none holds, and if it is."""
+    sure, right = np.zeros(len(drafts)), np.zeros(len(drafts), dtype=bool)
+    for number, (o, pair) in enumerate(zip(observations, drafts, strict=True)):
+        for draft, probability in zip(pair, probabilities[number], strict=True):
+            if probability > sure[number] and holds(draft, o.once.findings.query):
+                sure[number], right[number] = probability, _is_right(draft, o.question)
+    return sure, right
+
+
+def _threshold_of_one(stage: Stage, shares: Floats, waiting: NDArray[np.bool_], allowed: float) -> tuple[float, float]:
+    """Return the share of questions with a right draft shown, and the threshold that leads to it."""
+    sure, right = stage
+    choices = [(0.0, 1.0)]
+    for threshold in np.unique(np.round(sure[waiting & (sure > 0)], 3)):
+        shown = waiting & (sure >= threshold)
+        if shares[shown & ~right].sum() <= allowed:
+            choices.append((float(shares[shown & right].sum()), float(threshold)))
+    return max(choices)
+
+
+def _thresholds_of_two(
+    once: Stage, twice: Stage, shares: Floats, waiting: NDArray[np.bool_]
+) -> tuple[float, float, float]:
+    """Return the thresholds of the first draft and of both, and from what probability on there is a second one."""
+    sure, right = once
+    choices = []
+    for threshold in [*np.unique(np.round(sure[waiting & (sure > 0)], 3)), 1.0]:
+        shown = waiting & (sure >= threshold)
+        wrong = float(shares[shown & ~right].sum())
+        if wrong > MOST_WRONG:
+            continue
+        later, begin = waiting & ~shown, _worth_a_second(sure, shares, waiting & ~shown)
+        gain, second = _threshold_of_one(twice, shares, later & (sure >= begin), MOST_WRONG - wrong)
+        choices.append((gain + float(shares[shown & right].sum()), float(threshold), second, begin))
+    _, first, second, begin = max(choices)
+    return first, second, begin
+
+
+def _worth_a_second(sure: Floats, shares: Floats, later: NDArray[np.bool_]) -> float:
+    """Return the least probability from which on the questions are few enough to be asked twice."""
+    candidates = np.unique(np.round(sure[later & (sure > 0)], 3))
+    return next((float(c) for c in candidates if shares[later & (sure >= c)].sum() <= MOST_TWICE), 1.0)
 
 
 def _answerable(
     observations: Sequence[Observation], names: tuple[str, ...]
-) -> tuple[answerability.Calibration, list[float]]:
-    """Return the fit, and for each observation a probability from fits that did not see it."""
+) -> tuple[answerability.Calibration, Floats]:
+    """Return the fit, and for each observation a probability of fits that did not see it."""
+    signals = np.array([[o.once.signals[name] for name in names] for o in observations])
+    labels = np.array([bool(o.question.answerable) for o in observations])
+    # A false premise may be answered by what corrects it, so those questions say nothing of answerability.
+    used = np.array([o.question.kind != "false_premise" for o in observations])
+    groups = _groups(observations)
+    weights = _shares(observations) * used * len(observations)
+    calibration, held_out = _regression(signals, labels, weights, groups, names, 0.3)
+    return replace(calibration, threshold=_threshold(held_out[used], labels[used])), held_out
+
+
+def _regression(  # noqa: PLR0913, PLR0917 - the data in five columns
+    matrix: Floats,
+    labels: NDArray[np.bool_],
+    weights: Floats,
+    groups: Sequence[str],
+    names: tuple[str, ...],
+    strength: float,
+) -> tuple[answerability.Calibration, Floats]:
+    """Return the fit, without a threshold, and each row's probability by fits that did not see its group."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - only needed to fit
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict  # noqa: PLC0415
+    from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415
     from sklearn.pipeline import make_pipeline  # noqa: PLC0415
     from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
 
-    matrix = np.array([[o.judgement.signals[name] for name in names] for o in observations])
-    labels = np.array([bool(o.question.answerable) for o in observations])
-    # A false premise that the draft corrects may be answered, so those questions say nothing of answerability.
-    used = np.array([o.question.kind != "false_premise" for o in observations])
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.3, max_iter=5000, class_weight="balanced"))
-    held_out = np.zeros(len(observations))
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=5000))
+    held_out = np.zeros(len(labels))
     for seed in range(REPEATS):
-        folds = StratifiedKFold(8, shuffle=True, random_state=seed)
-        held_out[used] += (
-            cross_val_predict(model, matrix[used], labels[used], cv=folds, method="predict_proba")[:, 1] / REPEATS
-        )
-    model.fit(matrix[used], labels[used])
-    held_out[~used] = model.predict_proba(matrix[~used])[:, 1]
+        folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+        for seen, unseen in folds.split(matrix, labels, groups):
+            model.fit(matrix[seen], labels[seen], logisticregression__sample_weight=weights[seen])
+            held_out[unseen] += model.predict_proba(matrix[unseen])[:, 1] / REPEATS
+    model.fit(matrix, labels, logisticregression__sample_weight=weights)
     scaler, regression = model[0], model[-1]
     calibration = answerability.Calibration(
         mean=dict(zip(names, map(float, scaler.mean_), strict=True)),
         scale=dict(zip(names, map(float, scaler.scale_), strict=True)),
         weight=dict(zip(names, map(float, regression.coef_[0]), strict=True)),
         intercept=float(regression.intercept_[0]),
-        threshold=_threshold(held_out[used], labels[used]),
+        threshold=1.0,
     )
-    return calibration, held_out.tolist()
+    return calibration, held_out
 
 
-def _threshold(probabilities: np.ndarray, labels: np.ndarray) -> float:
+def _groups(observations: Sequence[Observation]) -> list[str]:
+    """Return what belongs together: a conversation, or questions about the same fact."""
+    return [o.question.group or o.question.id for o in observations]
+
+
+def _threshold(probabilities: Floats, labels: NDArray[np.bool_]) -> float:
     candidates = np.unique(np.round(probabilities, 3))
     allowed = [t for t in candidates if (probabilities[labels] >= t).mean() >= LEAST_ANSWERED]
     return float(max(allowed, key=lambda t: (probabilities[~labels] < t).mean(), default=0.0))

@@ -15,8 +15,6 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pyrate_limiter import Duration, Rate, TokenBucket
-
 from assistant.errors import ConfigurationError
 
 BURST = 5
@@ -25,6 +23,9 @@ MAX_CLIENTS = 50_000
 """Of more, those who were not seen longest are forgotten; each takes about 200 bytes."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_MOMENT = 1e-6
+"""Seconds that are a matter of rounding."""
 
 UNKNOWN = "unknown"
 """All whose address makes no sense share one budget, so that making one up gains nothing."""
@@ -75,20 +76,26 @@ class Budgets:
 
     def __init__(self, per_minute: int, per_hour: int, clock: Callable[[], float] = time.monotonic) -> None:
         """Take how many are allowed, 0 for any number; `clock` is in seconds and never goes back."""
-        limits = ((per_minute, Duration.MINUTE, min(per_minute, BURST)), (per_hour, Duration.HOUR, per_hour))
-        self._rates = [Rate(limit, interval, burst) for limit, interval, burst in limits if limit]
-        self._bucket = TokenBucket()
+        limits = ((per_minute, 60, min(per_minute, BURST)), (per_hour, 3600, per_hour))
+        self._buckets = [(seconds / limit, size) for limit, seconds, size in limits if limit]
+        """In how many seconds a token comes, and how many there can be."""
         self._clock = clock
-        self._states: OrderedDict[str, tuple[int | float, ...]] = OrderedDict()
+        self._full_at: OrderedDict[str, list[float]] = OrderedDict()
+        """By client, when each bucket is full again."""
 
     def take(self, client: str) -> int:
         """Take one token and return 0; or return in how many whole seconds there will be one."""
-        state = self._states.pop(client, None) or self._bucket.initial(self._rates)
-        now = math.floor(self._clock() * 1000)
-        self._states[client], decision = self._bucket.step(self._rates, state, now, 1)
-        if len(self._states) > MAX_CLIENTS:
-            self._states.popitem(last=False)
-        return math.ceil((decision.retry_after_ms or 0) / 1000)
+        now = self._clock()
+        full_at = [max(now, at) for at in self._full_at.pop(client, None) or [now] * len(self._buckets)]
+        pairs = list(zip(self._buckets, full_at, strict=True))
+        missing = max((at - now - (size - 1) * seconds for (seconds, size), at in pairs), default=0.0)
+        wait = max(0, math.ceil(missing - _MOMENT))
+        if not wait:
+            full_at = [at + seconds for (seconds, _), at in pairs]
+        self._full_at[client] = full_at
+        if len(self._full_at) > MAX_CLIENTS:
+            self._full_at.popitem(last=False)
+        return wait
 
 
 @dataclass(eq=False)

@@ -321,21 +321,41 @@ class _Work:
     async def snapshot(self, threads: Executor, seconds: float) -> Answer | None:
         """Return the next snapshot; None when it is not there after so many seconds."""
         if self._step is None:
-            self._step = threads.submit(next, self._stream)
-        await asyncio.wait({asyncio.wrap_future(self._step)}, timeout=seconds)
-        if not self._step.done():
+            self._step = threads.submit(self._next)
+        if not await _is_done(self._step, seconds):
             return None
         answer = self._step.result()
         self._step = None
         self.begun, self.ended = True, answer.final
         return answer
 
+    def _next(self) -> Answer:
+        for answer in self._stream:
+            return answer
+        raise RuntimeError("the stream of snapshots ended without a final one")
+
     async def close(self) -> None:
         """Stop, and return when no thread is at it any more."""
         self._stopped.set()
         if self._step is not None and not self._step.cancel():
-            await asyncio.wait({asyncio.wrap_future(self._step)})
+            await _is_done(self._step)
         await asyncio.to_thread(self._stream.close)
+
+
+async def _is_done(step: Future[Answer], seconds: float | None = None) -> bool:
+    """Wait for the end of a step, at most so many seconds; how it ended stays with the step."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def tell(_: Future[Answer]) -> None:
+        with suppress(RuntimeError):  # The loop is closed when the server stops in the middle.
+            loop.call_soon_threadsafe(ended.set)
+
+    step.add_done_callback(tell)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await ended.wait()
+    return step.done()
 
 
 def _refusal(reason: Reason, seconds: int) -> Refusal:

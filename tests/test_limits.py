@@ -1,0 +1,218 @@
+"""How often an address may ask, and whose question is next."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.errors import ConfigurationError
+from assistant.web import limits
+from assistant.web.limits import BURST, UNKNOWN, Budgets, Line, client_key, is_in, networks
+
+
+class Clock:
+    """A clock that a test moves, in seconds."""
+
+    def __init__(self) -> None:
+        """Begin at some time that is not 0."""
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+def test_a_burst_is_let_in_and_then_one_by_one() -> None:
+    """Some questions may follow each other at once; after them one gets in whenever the minute has room for one."""
+    clock = Clock()
+    budgets = Budgets(6, 0, clock)
+    assert [budgets.take("a") for _ in range(BURST)] == [0] * BURST
+    assert budgets.take("a") == 10
+    clock.now += 9
+    assert budgets.take("a") == 1
+    clock.now += 1
+    assert budgets.take("a") == 0
+    assert budgets.take("a") == 10
+
+
+def test_whoever_waits_as_long_as_told_is_let_in() -> None:
+    """The seconds that are told suffice, whichever of the limits was reached."""
+    clock = Clock()
+    budgets = Budgets(10, 30, clock)
+    waits = []
+    for _ in range(60):
+        if seconds := budgets.take("a"):
+            waits.append(seconds)
+            clock.now += seconds
+            assert budgets.take("a") == 0
+    assert min(waits) <= 6
+    assert max(waits) >= 60
+
+
+def test_the_hour_is_limited_too() -> None:
+    """Nobody gets more than an hour's worth by never exceeding the minute's."""
+    clock = Clock()
+    budgets = Budgets(10, 100, clock)
+    let_in = 0
+    for _ in range(600):
+        let_in += budgets.take("a") == 0
+        clock.now += 6
+    assert 100 <= let_in <= 200
+
+
+def test_refused_questions_cost_nothing() -> None:
+    """Whoever goes on asking while refused does not wait longer for it."""
+    clock = Clock()
+    budgets = Budgets(6, 0, clock)
+    for _ in range(BURST):
+        budgets.take("a")
+    assert {budgets.take("a") for _ in range(100)} == {10}
+
+
+def test_each_client_has_a_budget_of_its_own() -> None:
+    """One who asks too much keeps nobody else from asking."""
+    budgets = Budgets(1, 1, Clock())
+    assert budgets.take("a") == 0
+    assert budgets.take("a") > 0
+    assert budgets.take("b") == 0
+
+
+def test_no_limit_is_no_limit() -> None:
+    """0 lets any number in."""
+    budgets = Budgets(0, 0, Clock())
+    assert [budgets.take("a") for _ in range(1000)] == [0] * 1000
+
+
+def test_what_is_remembered_of_clients_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of more clients than there is room for, those who were not seen longest are forgotten."""
+    monkeypatch.setattr(limits, "MAX_CLIENTS", 3)
+    budgets = Budgets(1, 0, Clock())
+    for client in "abc":
+        budgets.take(client)
+    assert budgets.take("a") > 0
+    budgets.take("d")
+    assert budgets.take("a") > 0
+    assert budgets.take("b") == 0
+
+
+def test_the_clock_of_the_limits_never_goes_back() -> None:
+    """A clock that is set by hand or by the network gives and takes nothing."""
+    assert Budgets.__init__.__defaults__ is not None
+    assert Budgets.__init__.__defaults__[0] is limits.time.monotonic
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::9", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", UNKNOWN),
+        ("testclient", UNKNOWN),
+        ("192.0.2.7:1234", UNKNOWN),
+    ],
+)
+def test_a_budget_belongs_to_an_address_or_a_home(address: str, key: str) -> None:
+    """An IPv6 address counts as its /64 network; what is no address shares one budget with all that is none."""
+    assert client_key(address) == key
+
+
+@given(st.ip_addresses(v=6), st.integers(0, 2**64 - 1))
+def test_no_address_of_a_home_has_a_budget_of_its_own(address: ipaddress.IPv6Address, host: int) -> None:
+    """Whichever address of its /64 network a client takes, the budget is the same."""
+    other = ipaddress.IPv6Address(int(address) >> 64 << 64 | host)
+    if address.ipv4_mapped is None and other.ipv4_mapped is None:
+        assert client_key(str(address)) == client_key(str(other))
+
+
+@given(st.text())
+def test_every_text_belongs_to_some_budget(address: str) -> None:
+    """Whatever a proxy says who the client is, there is a budget for it, and nothing is raised."""
+    assert client_key(address)
+    assert is_in(address, networks("ASSISTANT_UNLIMITED", "0.0.0.0/0,::/0")) == (client_key(address) != UNKNOWN)
+
+
+def test_networks_are_read_from_a_list() -> None:
+    """Addresses and networks stand side by side; an address is in them in its IPv4 form too."""
+    school = networks("ASSISTANT_UNLIMITED", " 10.0.0.0/8, 192.0.2.7 ,2001:db8::/32,")
+    assert len(school) == 3
+    assert is_in("10.1.2.3", school)
+    assert is_in("::ffff:10.1.2.3", school)
+    assert is_in("192.0.2.7", school)
+    assert is_in("2001:db8::1", school)
+    assert not is_in("192.0.2.8", school)
+    assert not is_in("nonsense", school)
+
+
+@pytest.mark.parametrize("value", ["localhost", "10.0.0.0/33", "10.0.0.1/8", "1.2.3.4;5.6.7.8"])
+def test_what_is_no_network_is_refused(value: str) -> None:
+    """The operator reads in one line which setting is wrong, and how it is written."""
+    with pytest.raises(ConfigurationError, match=r"^ASSISTANT_UNLIMITED has .*: write addresses or networks"):
+        networks("ASSISTANT_UNLIMITED", value)
+
+
+def test_the_line_is_served_in_order() -> None:
+    """So many are served at once; each who leaves lets all behind move on by one."""
+    line = Line(at_once=2, waiting=3)
+    places = [line.join() for _ in range(5)]
+    assert [place and place.ahead for place in places] == [0, 0, 1, 2, 3]
+    assert line.join() is None
+    assert places[1]
+    line.leave(places[1])
+    assert [place and place.ahead for place in places if place is not places[1]] == [0, 0, 1, 2]
+    assert line.join() is not None
+
+
+def test_whoever_gives_up_in_the_middle_lets_those_behind_move_on() -> None:
+    """A place that is left while waiting is gone from the line."""
+    line = Line(at_once=1, waiting=5)
+    first, second, third = (line.join() for _ in range(3))
+    assert first
+    assert second
+    assert third
+    line.leave(second)
+    assert (first.ahead, third.ahead, len(line)) == (0, 1, 2)
+
+
+async def _moves() -> tuple[int, bool, bool]:
+    line = Line(at_once=1, waiting=1)
+    first, second = line.join(), line.join()
+    assert first
+    assert second
+    await second.wait(0.01)
+    unmoved = second.ahead
+    waiting = asyncio.create_task(second.wait(60))
+    await asyncio.sleep(0)
+    line.leave(first)
+    await asyncio.wait_for(waiting, 10)
+    was_empty = line.empty.is_set()
+    line.leave(second)
+    return unmoved, was_empty, line.empty.is_set()
+
+
+def test_whoever_waits_is_told_at_once() -> None:
+    """Waiting ends when the line moves; that it is empty can be waited for too."""
+    assert asyncio.run(_moves()) == (1, False, True)
+
+
+@given(st.lists(st.booleans(), max_size=40), st.integers(1, 3), st.integers(0, 4))
+def test_never_more_are_served_than_allowed(steps: list[bool], at_once: int, waiting: int) -> None:
+    """Whoever comes and goes, the number served is the allowed one or all there are, and nobody is passed by."""
+    line = Line(at_once, waiting)
+    places = []
+    for joins in steps:
+        if joins:
+            place = line.join()
+            assert (place is None) == (len(places) == at_once + waiting)
+            places += [place] if place else []
+        elif places:
+            line.leave(places.pop(len(places) // 2))
+        assert sum(place.ahead == 0 for place in places) == min(at_once, len(places))
+        assert [place.ahead for place in places] == sorted(place.ahead for place in places)

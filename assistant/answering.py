@@ -235,7 +235,7 @@ class Assistant:
             if margin is not None:
                 signals["margin"] = margin
                 fit = "margin"
-            draft = _last(model.draft(question, history, evidence, deadline, stopped))
+            draft = _finished_draft(model.draft(question, history, evidence, deadline, stopped))
         except ModelError as error:
             return Judgement(findings, signals, "words", error=str(error))
         checked = self._checked(draft, findings, signals)
@@ -255,7 +255,7 @@ class Assistant:
         if model is None or not judgement.drafts or not model.has_read(article):
             return judgement
         try:
-            draft = _last(model.draft(question, history, passages(article), deadline, stopped))
+            draft = _finished_draft(model.draft(question, history, passages(article), deadline, stopped))
         except ModelError:
             # One draft there is, which stands.
             return judgement
@@ -490,8 +490,16 @@ def _rarity(articles: Sequence[Article]) -> dict[str, float]:
     return {stem: math.log(1 + (count - n + 0.5) / (n + 0.5)) for stem, n in frequency.items()}
 
 
-def _last(drafts: Iterator[Draft]) -> Draft:
+def _finished_draft(drafts: Iterator[Draft]) -> Draft:
+    """Return the last draft.
+
+    Raises:
+        ModelError: it was cut off within its first sentence. Half a sentence says nothing, not even that there is no
+            answer.
+    """
     *_, draft = drafts
+    if not draft.complete and not _complete_sentences(draft):
+        raise ModelError("The model was cut off within its first sentence")
     return draft
 
 

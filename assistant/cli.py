@@ -36,6 +36,9 @@ app = typer.Typer(
     help="Answers questions about a news article in its own words, with citations.",
 )
 
+feedback = typer.Typer(no_args_is_help=True, help="What readers said about answers.")
+app.add_typer(feedback, name="feedback")
+
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
 
@@ -243,6 +246,16 @@ def compare(
         from rich.console import Console  # noqa: PLC0415
 
         Console(highlight=False).print(terminal.comparison(comparison))
+
+
+@feedback.command("export")
+def export_feedback() -> None:
+    """Print what readers said about answers as lines of a question file."""
+    with _errors_as_lines():
+        from assistant.web.feedback import question_lines  # noqa: PLC0415
+
+        for line in question_lines(Settings.from_environment().feedback):
+            typer.echo(json.dumps(line))
 
 
 @app.command("fetch-model")

@@ -34,7 +34,7 @@ MAX_FILE_BYTES = 100_000_000
 """A full file takes no more, and says so; about 50,000 reports."""
 
 _PAGE_BYTES = 4096
-_WAIT_SECONDS = 5.0
+_WAIT_SECONDS = 20.0
 """How long a writer waits for the others."""
 
 _TABLE = """
@@ -77,6 +77,8 @@ def save(file: Path, feedback: Feedback) -> None:
         json.dumps([asdict(turn) for turn in feedback.turns]),
     )
     with closing(sqlite3.connect(file, timeout=_WAIT_SECONDS)) as database, database:
+        # Whoever reads first and then wants to write does not wait for the others but fails.
+        database.execute("BEGIN IMMEDIATE")
         database.execute(f"PRAGMA max_page_count = {MAX_FILE_BYTES // _PAGE_BYTES}")
         database.execute(_TABLE)
         database.execute(

@@ -1,0 +1,140 @@
+"""What readers say about an answer: kept in a file, and turned into lines of a question file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from served import ARTICLE, CITATION, DECLINED, QUOTE, TOO_LONG, WRITTEN
+from typer.testing import CliRunner
+
+from assistant.cli import app
+from assistant.errors import ConfigurationError
+from assistant.evaluation.questions import read_questions
+from assistant.types import Status, Turn
+from assistant.web import feedback as store
+from assistant.web.feedback import MAX_COMMENT_CHARACTERS, Feedback, question_lines, save
+
+ANSWER = replace(WRITTEN, question="By how much has violent crime fallen?")
+REFUSED = replace(DECLINED, question="Who wrote it?")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Return where the feedback goes; its folder is not there yet."""
+    return tmp_path / "kept" / "feedback.sqlite3"
+
+
+def lines(file: Path) -> list[dict[str, Any]]:
+    """Return all lines of the file."""
+    return list(question_lines(file))
+
+
+def test_a_report_becomes_a_question_for_evaluators(file: Path, tmp_path: Path) -> None:
+    """What is exported can be read as a question file, with what the reader said as gold."""
+    save(file, Feedback(ANSWER, helpful=True, turns=(Turn("Is the city large?", "It is."),)))
+    save(file, Feedback(REFUSED, helpful=True))
+    save(file, Feedback(ANSWER, helpful=False, reasons=("not_in_article",)))
+    save(file, Feedback(ANSWER, helpful=False, reasons=("wrong", "other"), comment="It was 15."))
+    exported = tmp_path / "questions.jsonl"
+    exported.write_text("".join(f"{json.dumps(line)}\n" for line in lines(file)), encoding="utf-8")
+    good, declined, unanswerable, wrong = read_questions(exported)
+    assert [question.id for question in (good, wrong)] == ["feedback-1", "feedback-4"]
+    assert (good.question, good.history) == (ANSWER.question, (Turn("Is the city large?", "It is."),))
+    assert (good.answerable, good.evidence, good.article) == (True, (QUOTE,), ARTICLE.id)
+    assert declined.answerable is False
+    assert unanswerable.answerable is False
+    assert wrong.answerable is None
+    assert wrong.notes == "not helpful; It is wrong; Something else: It was 15."
+
+
+def test_a_report_holds_the_whole_exchange(file: Path) -> None:
+    """An evaluator sees the answer that the reader saw, and when it was reported, and nothing of who it was."""
+    save(file, Feedback(ANSWER, helpful=False, reasons=("unsupported",), comment="No."))
+    (line,) = lines(file)
+    report = line["feedback"]
+    assert report["answer"]["answer"] == ANSWER.text
+    assert report["answer"]["citations"][0]["quote"] == CITATION.quote
+    assert (report["helpful"], report["reasons"]) == (False, ["unsupported"])
+    assert set(report) == {"given", "helpful", "reasons", "answer"}
+    with closing(sqlite3.connect(file)) as database:
+        columns = [column[1] for column in database.execute("PRAGMA table_info(feedback)")]
+    assert columns == ["number", "given", "helpful", "reasons", "comment", "answer", "history"]
+
+
+def test_unknown_reasons_are_dropped_and_comments_cut(file: Path) -> None:
+    """A report cannot fill the file, nor put a name into it that the page does not offer."""
+    comment = "\x00\x1b[31m=HYPERLINK(1)\u202e" + "x" * 1_000_000
+    save(file, Feedback(ANSWER, helpful=False, reasons=("<script>", "wrong", "wrong"), comment=comment))
+    (line,) = lines(file)
+    assert line["feedback"]["reasons"] == ["wrong"]
+    kept = line["notes"].removeprefix("not helpful; It is wrong: ")
+    assert len(kept) == MAX_COMMENT_CHARACTERS
+    assert kept.isprintable()
+    assert file.stat().st_size < 50_000
+
+
+def test_no_report_is_lost_when_many_come_at_once(file: Path) -> None:
+    """A hundred readers who report in the same moment are all kept, each whole."""
+    reports = [Feedback(ANSWER, helpful=True, comment=f"number {index}") for index in range(100)]
+    with ThreadPoolExecutor(20) as threads:
+        list(threads.map(lambda report: save(file, report), reports))
+    assert {line["notes"] for line in lines(file)} == {f"helpful: number {index}" for index in range(100)}
+
+
+def test_a_full_file_takes_no_more_and_loses_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file stops growing at its limit; what is in it can still be read."""
+    monkeypatch.setattr(store, "MAX_FILE_BYTES", 40_960)
+    report = Feedback(ANSWER, helpful=False, comment="x" * 1000)
+    saved = 0
+    with suppress(sqlite3.OperationalError):
+        while saved < 100:
+            save(file, report)
+            saved += 1
+    assert 5 < saved < 100
+    assert file.stat().st_size <= 40_960
+    assert len(lines(file)) == saved
+
+
+def test_the_file_is_the_operators_alone(file: Path) -> None:
+    """What readers wrote cannot be read by other users of the machine."""
+    save(file, Feedback(ANSWER, helpful=True))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_an_answer_without_citations_names_no_article(file: Path) -> None:
+    """Where nothing was quoted it is not known which article was meant."""
+    save(file, Feedback(replace(TOO_LONG, question="Hm?", status=Status.INDEX_UNAVAILABLE), helpful=False))
+    (line,) = lines(file)
+    assert "article" not in line
+    assert "answerable" not in line
+    assert line["notes"] == "not helpful"
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 1000])
+def test_a_file_of_something_else_is_named(tmp_path: Path, content: bytes) -> None:
+    """The operator reads in one line which file cannot be read."""
+    file = tmp_path / "feedback.sqlite3"
+    file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"feedback\.sqlite3 cannot be read .*: restore or remove it"):
+        lines(file)
+
+
+def test_the_command_prints_the_lines(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`feedback export` writes a question file to standard output, and says where nothing is there yet."""
+    monkeypatch.setenv("ASSISTANT_FEEDBACK", str(file))
+    missing = CliRunner().invoke(app, ["feedback", "export"])
+    assert (missing.exit_code, missing.stdout) == (2, "")
+    assert "ASSISTANT_FEEDBACK" in missing.stderr
+    save(file, Feedback(replace(ANSWER, question="“Why?” – \U0001f600"), helpful=True))
+    exported = CliRunner().invoke(app, ["feedback", "export"])
+    assert exported.exit_code == 0
+    (line,) = exported.stdout.splitlines()
+    assert json.loads(line)["question"] == "“Why?” – \U0001f600"

@@ -8,7 +8,6 @@ Scoring starts from the folder alone, so that it can be done again at any time w
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -111,7 +110,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
     }
     asking = run.Asking(
         repeats=options.repeat,
-        deadline=time.monotonic() + 60 * options.max_minutes if options.max_minutes is not None else float("inf"),
+        seconds=60 * options.max_minutes if options.max_minutes is not None else float("inf"),
         retrieval_only=options.retrieval_only,
         everywhere=own_articles is not None,
     )

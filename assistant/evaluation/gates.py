@@ -6,6 +6,7 @@ was shown. Knows nothing of how values come about.
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -61,6 +62,8 @@ def read_thresholds(path: Path) -> list[Gate]:
         raise ConfigurationError(f"The thresholds {path} have a part {wrong[0]!r}: use the tables [min] and [max]")
     found = []
     for table, limits in tables.items():
+        if not isinstance(limits, dict):
+            raise ConfigurationError(f"The thresholds {path}: the part {table!r} is no table: write [{table}]")
         for name, limit in limits.items():
             measure, _, kind = name.partition("@")
             found.append(_gate(measure, kind, limit, at_most=table == "max", where=str(path)))
@@ -68,7 +71,7 @@ def read_thresholds(path: Path) -> list[Gate]:
 
 
 def check(gates: Iterable[Gate], content: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return each gate with the value of the report and whether it holds.
+    """Return each gate with the figures of its measure and whether it holds.
 
     Raises:
         ConfigurationError: a gate is for a kind of question that the run does not have.
@@ -87,10 +90,18 @@ def check_drops(comparison: Mapping[str, Any], max_drop: float) -> list[dict[str
                 "name": row["name"],
                 "limit": max_drop,
                 "value": drop,
+                "low": row["low"] if row["better"] == "lower" else _negative(row["high"]),
+                "high": row["high"] if row["better"] == "lower" else _negative(row["low"]),
+                "n": row["n"],
+                "unit": row["unit"],
                 "passed": drop <= max_drop + _ROUNDING,
             }
         )
     return found
+
+
+def _negative(value: float | None) -> float | None:
+    return None if value is None else -value
 
 
 def missed(gates: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -107,9 +118,12 @@ def _gate(name: str, kind: str, limit: object, *, at_most: bool, where: str) -> 
     if name not in known:
         raise ConfigurationError(f"{where}: there is no measure {name!r}; use one of {', '.join(known)}")
     try:
-        return Gate(name, float(str(limit)), at_most, kind)
-    except ValueError as error:
-        raise ConfigurationError(f"{where}: the limit {limit!r} of {name} is not a number; write one as 0.9") from error
+        value = float(str(limit))
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        raise ConfigurationError(f"{where}: the limit {limit!r} of {name} is not a number; write one as 0.9")
+    return Gate(name, value, at_most, kind)
 
 
 def _checked(gate: Gate, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,8 +133,10 @@ def _checked(gate: Gate, content: Mapping[str, Any]) -> dict[str, Any]:
         if gate.kind not in kinds:
             raise ConfigurationError(f"{gate.text}: the run has no question of that kind; it has {', '.join(kinds)}")
         measures = kinds[gate.kind]
-    value = next(measure["value"] for measure in measures if measure["name"] == gate.name)
+    measure = next(measure for measure in measures if measure["name"] == gate.name)
+    value = measure["value"]
     passed = value is not None and (
         value <= gate.limit + _ROUNDING if gate.at_most else value >= gate.limit - _ROUNDING
     )
-    return {"text": gate.text, "name": gate.name, "limit": gate.limit, "value": value, "passed": passed}
+    found = {"text": gate.text, "name": gate.name, "limit": gate.limit, "passed": passed}
+    return found | {key: measure[key] for key in ("value", "low", "high", "n", "unit")}

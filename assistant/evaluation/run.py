@@ -174,8 +174,8 @@ class Asking:
     """How the questions are asked."""
 
     repeats: int = 1
-    deadline: float = float("inf")
-    """When no further question is asked, in `time.monotonic()` seconds."""
+    seconds: float = float("inf")
+    """After which no further question is asked; the loading of the model does not count."""
     retrieval_only: bool = False
     """Search for them and do not ask them."""
     everywhere: bool = False
@@ -194,6 +194,7 @@ def ask(
     Raises:
         ConfigurationError: the answers that are there cannot be read, or new ones not written.
     """
+    deadline = time.monotonic() + asking.seconds
     done = {(record.id, record.repeat) for record in records.read_records(folder.answers)}
     wanted = [(question, repeat) for repeat in range(asking.repeats) for question in questions]
     missing = [(question, repeat) for question, repeat in wanted if (question.id, repeat) not in done]
@@ -201,7 +202,7 @@ def ask(
     def lines() -> Iterator[Mapping[str, Any]]:
         for number, (question, repeat) in enumerate(missing, start=len(wanted) - len(missing)):
             progress(number, len(wanted))
-            if time.monotonic() >= asking.deadline:
+            if time.monotonic() >= deadline:
                 return
             answer = _search if asking.retrieval_only else _ask
             yield answer(assistant, question, repeat, asking.article(question))

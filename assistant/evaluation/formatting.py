@@ -16,6 +16,11 @@ def number(value: float | None, unit: str = "share", *, signed: bool = False) ->
     return written.replace("-", "−")
 
 
+def probability(value: float | None) -> str:
+    """Return a p value; one too small for the decimals is less than something, and never 0."""
+    return "< 0.001" if value is not None and value < 0.0005 else number(value)
+
+
 def interval(low: float | None, high: float | None, unit: str = "share") -> str:
     """Return an interval as in "0.610 to 0.800"."""
     return DASH if low is None or high is None else f"{number(low, unit)} to {number(high, unit)}"

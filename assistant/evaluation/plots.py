@@ -29,8 +29,14 @@ _HEIGHT = 240
 _ROW_HEIGHT = 34
 """Of a measure among the differences, in the same units."""
 
-_INK, _QUIET, _LINE, _ACCENT = "#000001", "#000002", "#000003", "#000004"
-_COLOURS = {_INK: "var(--ink)", _QUIET: "var(--quiet)", _LINE: "var(--line)", _ACCENT: "var(--accent)"}
+_INK, _QUIET, _LINE, _ACCENT, _PAPER = "#000001", "#000002", "#000003", "#000004", "#000005"
+_COLOURS = {
+    _INK: "var(--ink)",
+    _QUIET: "var(--quiet)",
+    _LINE: "var(--line)",
+    _ACCENT: "var(--accent)",
+    _PAPER: "var(--paper)",
+}
 """What stands for the page's colours while Matplotlib draws."""
 
 _STYLE: Mapping[Any, object] = {
@@ -91,7 +97,7 @@ def _risk_coverage(curve: Sequence[Entry], point: Entry | None) -> Plot | None:
             axes.plot(
                 point["coverage"], point["risk"], "o", color=_INK, markersize=7, label="the assistant's threshold"
             )
-            axes.legend(loc="upper left")
+            axes.legend(loc="lower right")
         axes.set(xlabel="share of questions answered, surest first", ylabel="share wrong of those")
         axes.set(xlim=(0, 1), ylim=(0, max(0.1, 1.25 * max(at["risk"] for at in curve))))
 
@@ -185,7 +191,7 @@ def _latency(stages: Sequence[Entry]) -> Plot | None:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda time, _: f"{time:g} ms" if time < 1000 else f"{time / 1000:g} s")
         axes.xaxis.set_minor_formatter(lambda *_: "")
-        axes.legend(loc="best")
+        axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2)
         axes.set(xlabel="time, on a logarithmic scale", ylabel="share ready within it")
 
     return Plot(
@@ -223,7 +229,12 @@ def differences(comparison: Mapping[str, Any]) -> Markup | None:
             axes.hlines(height, min(bounds, default=0), max(bounds, default=0), color=_ACCENT)
             axes.plot(sign * row["difference"], height, "o", color=_ACCENT)
             axes.annotate(
-                row["label"], (0, height), (0, 7), xycoords=("axes fraction", "data"), textcoords="offset points"
+                row["label"],
+                (0, height),
+                (0, 7),
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                bbox={"facecolor": _PAPER, "edgecolor": "none", "pad": 1},
             )
             furthest = max(furthest, *map(abs, bounds), abs(row["difference"]))
         axes.set(xlim=(-1.1 * furthest, 1.1 * furthest), ylim=(len(rows) - 0.6, -0.8), yticks=[])

@@ -14,7 +14,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -22,7 +21,7 @@ from markupsafe import Markup
 
 from assistant.articles import normalise
 from assistant.evaluation import plots
-from assistant.evaluation.formatting import DASH, interval, number
+from assistant.evaluation.formatting import DASH, interval, number, probability
 from assistant.passages import paragraphs
 
 Entry = Mapping[str, Any]
@@ -35,15 +34,15 @@ _MEASURES_ABREAST = 6
 """Columns of a table by kind or by article: as many as fit on a sheet of paper."""
 
 
-def write(content: Entry, folder: Path) -> None:
-    """Write `report.html` into the folder; an earlier one is replaced only when the new one is complete.
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many rows had an outcome, and where they lie on a bar from 0 to 1 of all rows."""
 
-    Raises:
-        OSError: it cannot be written.
-    """
-    partial = folder / "report.html.partial"
-    partial.write_text(render(content), encoding="utf-8")
-    partial.replace(folder / "report.html")
+    outcome: str
+    words: str
+    count: int
+    start: float
+    share: float
 
 
 def render(content: Entry) -> str:
@@ -56,7 +55,8 @@ def render(content: Entry) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"number": number, "interval": interval}
+    environment.filters |= {"number": number, "interval": interval, "probability": probability}
+    environment.filters |= {"on_scale": _on_scale, "spaced": _spaced}
     style, script = _asset("report.css"), _asset("report.js")
     parts = _parts(content)
     comparison = content["comparison"]
@@ -69,8 +69,8 @@ def render(content: Entry) -> str:
         dash=DASH,
         outcomes=OUTCOMES,
         verdict=verdict(content),
-        gates=[_gate(gate, content) for gate in content["gates"]],
         tallies=_tallies(content["rows"]),
+        main_causes=sorted((cause for cause in content["causes"] if cause["count"]), key=lambda cause: -cause["count"]),
         plots=plots.plots(content),
         differences=plots.differences(comparison) if comparison else None,
         breakdowns=[
@@ -81,6 +81,9 @@ def render(content: Entry) -> str:
         groups=_grouped(parts, content["causes"]),
         anchors={part.row["id"]: part.anchor for part in reversed(parts)},
         labels=_labels(content),
+        states={status["name"]: status["label"] for status in content["statuses"]},
+        units={measure["name"]: measure["unit"] for measure in (*content["headlines"], *content["second_screen"])},
+        titles={article["id"]: article["title"] for article in content["articles"] if article["title"]},
         definitions=_definitions(content),
     )
 
@@ -103,18 +106,27 @@ def _count(number_of: int, what: str) -> str:
     return f"{number_of} {what}" if number_of == 1 else f"{number_of} {what}s"
 
 
-def _gate(gate: Entry, content: Entry) -> Entry:
-    """Return the gate with the interval, n and unit of its measure, unless it brings its own."""
-    measures = {measure["name"]: measure for measure in (*content["headlines"], *content["second_screen"])}
-    unknown = {"low": None, "high": None, "n": None, "unit": "share"}
-    measure = measures.get(gate["name"], unknown)
-    return {key: measure[key] for key in unknown} | dict(gate)
-
-
-def _tallies(rows: Sequence[Entry]) -> list[tuple[str, int]]:
+def _tallies(rows: Sequence[Entry]) -> list[Tally]:
     """Return how many rows had each outcome, without those that none had."""
-    counts = [(words, sum(row["outcome"] == outcome for row in rows)) for outcome, words in OUTCOMES.items()]
-    return [(words, count) for words, count in counts if count]
+    found: list[Tally] = []
+    before = 0
+    for outcome, words in OUTCOMES.items():
+        count = sum(row["outcome"] == outcome for row in rows)
+        if count:
+            found.append(Tally(outcome or "unscored", words, count, before / len(rows), count / len(rows)))
+        before += count
+    return found
+
+
+def _on_scale(measure: Entry) -> bool:
+    """Whether a measure can be drawn on a line from 0 to 1, with its whole interval."""
+    known = [measure[key] for key in ("value", "low", "high") if measure[key] is not None]
+    return measure["unit"] in ("share", "score") and bool(known) and min(known) >= 0 and max(known) <= 1
+
+
+def _spaced(name: str) -> str:
+    """Return a name of the data as words."""
+    return name.replace("_", " ")
 
 
 def _blocks(groups: Sequence[Entry]) -> list[list[str]]:
@@ -128,11 +140,12 @@ def _blocks(groups: Sequence[Entry]) -> list[list[str]]:
 
 
 def _labels(content: Entry) -> dict[str, str]:
-    """Return the words for every state, cause and measure by its name; an unknown name stands for itself."""
-    named = (*content["statuses"], *content["causes"], *content["headlines"], *content["second_screen"])
+    """Return the words for every cause and measure by its name; an unknown name stands for itself."""
+    judged = content["judge"]["measures"] if content["judge"] else ()
+    named = (*content["causes"], *content["headlines"], *content["second_screen"], *judged)
     labels = {entry["name"]: entry["label"] for entry in named}
-    used = {name for row in content["rows"] for name in (row["status"], row["cause"], *row["scores"]) if name}
-    return {name: name.replace("_", " ") for name in used} | labels
+    used = {name for row in content["rows"] for name in (row["cause"], *row["scores"]) if name}
+    return {name: _spaced(name) for name in used} | labels
 
 
 def _definitions(content: Entry) -> set[str]:

@@ -86,6 +86,14 @@ def test_a_full_line_is_read_whole(tmp_path: Path) -> None:
         {"id": "b", "question": "Who?", "must_have": "18"},
         {"id": "b", "question": "Who?", "must_not": "18"},
         {"id": "b", "question": "Who?", "evidence": {}},
+        {"id": "b", "question": "Who?", "evidence": [" "]},
+        {"id": "b", "question": "Who?", "must_have": [["18 percent|18%"]]},
+        {"id": "b", "question": "Who?", "must_have": [[r"\d+ percent"]]},
+        {"id": "b", "question": "Who?", "must_have": [[]]},
+        {"id": "b", "question": "Who?", "must_not": ["^18"]},
+        {"id": "b", "question": "Who?", "must_not": ["?!"]},
+        {"id": "b", "question": None},
+        {"id": True, "question": None},
     ],
 )
 def test_a_bad_line_is_named_by_its_number(tmp_path: Path, line: object) -> None:
@@ -116,6 +124,13 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "absent.jsonl", tmp_path, binary):
         with pytest.raises(ConfigurationError, match=r"^The question file .* cannot be read"):
             read_questions(path)
+
+
+@pytest.mark.parametrize("wording", ["$4,200", "U.S.", "(ICE)", "Who?", "5½", "a.m.", "what?!", "18%", "A/B", "1-2"])
+def test_ordinary_words_are_no_pattern(tmp_path: Path, wording: str) -> None:
+    """Money, abbreviations, brackets and ranges may stand in a wording."""
+    (question,) = read_questions(write(tmp_path, {"id": "a", "question": "Who?", "must_have": [[wording]]}))
+    assert question.must_have == ((wording,),)
 
 
 # Matching

@@ -1,0 +1,272 @@
+"""An assistant that knows the gold, for the tests of the evaluation: perfect, or broken in one way.
+
+    evaluate_with(perfect(), tmp_path / "run")                   a run of the real evaluation
+    evaluate_with(perfect(invents_numbers), tmp_path / "other")
+
+It searches with the real retriever, by keywords alone. `python tests/evaluated.py FOLDER SECONDS` runs the evaluation
+with so many seconds before each answer, so that a test can kill it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from assistant.answering import Assistant
+from assistant.articles import Corpus
+from assistant.evaluation import evaluate
+from assistant.evaluation.evaluate import Demands, Options
+from assistant.evaluation.questions import Question, parse_questions
+from assistant.language_model import ModelHolder
+from assistant.retrieval import Retriever
+from assistant.settings import Settings
+from assistant.types import Answer, Article, Citation, Status, Timings, Turn
+
+BRIDGE = Article(
+    "bridge",
+    "The town council voted on Monday to close the Mill Street bridge for nine months.\n\n"
+    '"It is the safest choice we have," said Mayor Ada Brook.\n\n'
+    "Repairs will cost 4.2 million dollars, and the state pays half of that.\n\n"
+    "About 3,500 cars cross the bridge on a weekday. Buses will go over Hill Road instead.",
+    "A bridge closes",
+)
+SCHOOL = Article(
+    "school",
+    "The Hill Road school opened a garden on Friday.\n\nTwelve pupils planted forty trees.\n\n"
+    "The teacher Omar Lind said the garden will feed the kitchen.",
+    "A school plants trees",
+)
+ARTICLES = (BRIDGE, SCHOOL)
+
+ROWS: tuple[dict[str, Any], ...] = (
+    {
+        "id": "b1",
+        "question": "How long will the Mill Street bridge be closed?",
+        "kind": "fact",
+        "answerable": True,
+        "must_have": [["nine months", "9 months"]],
+        "evidence": ["The town council voted on Monday to close the Mill Street bridge for nine months."],
+        "article": "bridge",
+    },
+    {
+        "id": "b2",
+        "question": "Who called it the safest choice?",
+        "kind": "speaker",
+        "answerable": True,
+        "must_have": [["Brook"]],
+        "must_not": ["Lind"],
+        "evidence": ['"It is the safest choice we have," said Mayor Ada Brook.'],
+        "article": "bridge",
+    },
+    {
+        "id": "b3",
+        "question": "What do the repairs cost?",
+        "kind": "fact",
+        "answerable": True,
+        "must_have": [["4.2 million"]],
+        "evidence": ["Repairs will cost 4.2 million dollars, and the state pays half of that."],
+        "article": "bridge",
+    },
+    {
+        "id": "b4",
+        "question": "And who pays half of that?",
+        "history": [{"question": "What do the repairs cost?", "answer": "4.2 million dollars."}],
+        "kind": "follow_up",
+        "answerable": True,
+        "must_have": [["state"]],
+        "evidence": ["the state pays half of that"],
+        "rewrite": "Who pays half of the cost of the repairs?",
+        "article": "bridge",
+        "group": "repairs",
+    },
+    {"id": "b5", "question": "Who built the bridge?", "kind": "near", "answerable": False, "article": "bridge"},
+    {"id": "b6", "question": "When was the bridge opened?", "kind": "near", "answerable": False, "article": "bridge"},
+    {
+        "id": "b7",
+        "question": "Why does the town pay for all of the repairs?",
+        "kind": "false_premise",
+        "answerable": False,
+        "must_not": ["the town pays"],
+        "evidence": ["the state pays half of that"],
+        "article": "bridge",
+    },
+    {
+        "id": "s1",
+        "question": "How many trees were planted?",
+        "kind": "fact",
+        "answerable": True,
+        "must_have": [["forty", "40"]],
+        "evidence": ["Twelve pupils planted forty trees."],
+        "article": "school",
+    },
+    {
+        "id": "x1",
+        "question": "What lies on Hill Road?",
+        "kind": "multi",
+        "answerable": True,
+        "must_have": [["school"]],
+        "evidence": ["The Hill Road school opened a garden on Friday."],
+    },
+    {"id": "x2", "question": "Who won the election?", "kind": "off_topic", "answerable": False},
+)
+
+Broken = Callable[[Answer, Question], Answer]
+"""What is done to a perfect answer."""
+
+
+def questions(rows: Iterable[dict[str, Any]] = ROWS) -> list[Question]:
+    """Return the questions of rows."""
+    return parse_questions(Path("questions.jsonl"), "\n".join(map(json.dumps, rows)))
+
+
+class Knowing(Assistant):
+    """Quotes the evidence where there is an answer, and declines where there is none; then it is broken."""
+
+    def __init__(self, known: Sequence[Question], broken: Broken, articles: Sequence[Article] = ARTICLES) -> None:
+        """Take the gold and what is done to each answer."""
+        holder = ModelHolder(Settings(model="none"), tuple(articles), lambda what, done, total: None)
+        super().__init__(Corpus(tuple(articles)), Retriever(articles, None, None), None, holder, 1.0)
+        self.known = {question.question: question for question in known}
+        self.broken = broken
+        self.seconds = 0.0
+        """How long each answer takes."""
+        self.asked: list[tuple[str, str | None]] = []
+        """Each question so far, with the article it was asked of."""
+
+    def stream(
+        self,
+        question: str,
+        history: Sequence[Turn] = (),
+        article: str | None = None,
+        stopped: threading.Event | None = None,  # noqa: ARG002 - as its base has it
+    ) -> Generator[Answer]:
+        """Yield the first quotation that the search finds, and then the answer."""
+        time.sleep(self.seconds)
+        self.asked.append((question, article))
+        gold = self.known[question]
+        query = gold.rewrite if history else question
+        hits = self.search(query, article).hits
+        found = tuple(Citation(n, h.passage.article, h.passage.start, h.passage.end) for n, h in enumerate(hits, 1))
+        base = Answer(question, Status.QUOTED, query=query, timings=Timings(5.0), final=False)
+        yield self.quoting(base, found[:1])
+        timings = Timings(5.0, 20.0)
+        if gold.evidence:
+            answer = self.quoting(base, self.places(gold))
+        else:
+            answer = replace(base, status=Status.DECLINED, closest=found[:2])
+        confidence = 0.9 if gold.answerable else 0.2
+        yield self.broken(replace(answer, confidence=confidence, timings=timings, final=True), gold)
+
+    def places(self, gold: Question) -> tuple[Citation, ...]:
+        """Return where the evidence stands."""
+        return tuple(
+            Citation(number, article, article.text.index(words), article.text.index(words) + len(words))
+            for number, words in enumerate(gold.evidence, start=1)
+            for article in self.corpus.articles
+            if words in article.text
+        )
+
+    @staticmethod
+    def quoting(base: Answer, citations: tuple[Citation, ...]) -> Answer:
+        """Return the answer that quotes these."""
+        text = " ".join(f"{citation.quote} [{citation.number}]" for citation in citations)
+        return replace(base, status=Status.QUOTED, text=text, citations=citations)
+
+
+def unbroken(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001 - as all of them
+    """Leave it as it is."""
+    return answer
+
+
+def cites_elsewhere(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
+    """Cite the beginning of the other article instead."""
+    other = SCHOOL if answer.citations and answer.citations[0].article == BRIDGE else BRIDGE
+    wrong = tuple(Citation(citation.number, other, 0, 20) for citation in answer.citations)
+    return replace(answer, citations=wrong)
+
+
+def quotes_what_is_not_there(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
+    """Cite words that are not in the article at their offsets."""
+    return replace(answer, citations=tuple(replace(c, start=c.start + 1, end=c.end + 1) for c in misread(answer)))
+
+
+def misread(answer: Answer) -> tuple[Citation, ...]:
+    """Return the citations over articles of other words."""
+    return tuple(replace(c, article=replace(c.article, text=c.article.text.upper())) for c in answer.citations)
+
+
+def invents_numbers(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
+    """Add a number that no article has."""
+    if not answer.citations:
+        return answer
+    return replace(answer, status=Status.ANSWERED, text=f"After 7,777 days: {answer.text}")
+
+
+def always_declines(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
+    """Refuse every question."""
+    return replace(answer, status=Status.DECLINED, text="", citations=())
+
+
+def never_declines(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
+    """Quote whatever is closest."""
+    return answer if answer.citations else Knowing.quoting(answer, answer.closest)
+
+
+def leaves_out_markers(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
+    """Write the answer without saying where it stands."""
+    return replace(answer, text=answer.text.partition(" [")[0])
+
+
+def perfect(broken: Broken = unbroken, rows: Iterable[dict[str, Any]] = ROWS) -> Knowing:
+    """Return an assistant that knows these questions."""
+    return Knowing(questions(rows), broken)
+
+
+def evaluate_with(
+    assistant: Assistant,
+    folder: Path,
+    options: Options = Options(),  # noqa: B008 - frozen
+    demands: Demands = Demands(),  # noqa: B008
+    rows: Iterable[dict[str, Any]] = ROWS,
+) -> dict[str, Any]:
+    """Run the real evaluation of an assistant in a folder, and return the data of its report."""
+    path = write(folder.parent, rows)
+    with mock.patch.object(Assistant, "open", return_value=assistant):
+        return evaluate.evaluate(path, folder, options, demands, settings_of(folder.parent), lambda *_: None)
+
+
+def settings_of(folder: Path) -> Settings:
+    """Return settings with the articles in this folder, which are written there."""
+    articles = folder / "articles"
+    articles.mkdir(exist_ok=True)
+    for article in ARTICLES:
+        (articles / f"{article.id}.md").write_text(f"---\ntitle: {article.title}\n---\n{article.text}\n")
+    return Settings(articles=articles, data=folder / "data", model="none")
+
+
+def write(folder: Path, rows: Iterable[dict[str, Any] | str]) -> Path:
+    """Write a question file, JSON unless a line is a string, and return its path."""
+    path = folder / "questions.jsonl"
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def value(content: dict[str, Any], name: str) -> float | None:
+    """Return the value of a measure in the data of a report."""
+    measures = {measure["name"]: measure["value"] for measure in (*content["headlines"], *content["second_screen"])}
+    found: float | None = measures[name]
+    return found
+
+
+if __name__ == "__main__":
+    slow = perfect()
+    slow.seconds = float(sys.argv[2])
+    evaluate_with(slow, Path(sys.argv[1]))

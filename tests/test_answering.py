@@ -284,6 +284,63 @@ def test_what_an_injection_makes_the_model_say_is_never_shown(
         assert snapshot.status is Status.QUOTED
 
 
+# A second draft
+
+
+class ModelThatHasRead(LanguageModel):
+    """Says of every article that it has read it."""
+
+    def has_read(self, article: Article) -> bool:  # noqa: ARG002
+        """Say so."""
+        return True
+
+
+@pytest.fixture
+def well_read(assemble: Assemble, model: ScriptedModel) -> Assistant:
+    """Return an assistant whose model can go on from the whole article."""
+    return assemble(lambda: ModelThatHasRead(model, "scripted"))
+
+
+def test_a_first_draft_that_holds_is_the_only_one(well_read: Assistant, model: ScriptedModel) -> None:
+    """Nobody waits for a second draft that would change nothing."""
+    assert reply(well_read, model, TRUE).status is Status.ANSWERED
+    assert len(model.prompts) == 1
+
+
+def test_a_first_draft_that_does_not_hold_gets_a_second_chance(
+    well_read: Assistant, model: ScriptedModel, article: Article
+) -> None:
+    """The model writes once more, from the whole article, and what holds then is shown."""
+    model.enqueue("Violent crime has fallen by nearly 25 percent since 2014.", TRUE)
+    answer = check(well_read.stream(CRIME))
+    assert (answer.status, written(answer)) == (Status.ANSWERED, TRUE)
+    first, second = (str(prompt[0].content) for prompt in model.prompts)
+    last_sentence = sentences(article)[-1].text
+    assert last_sentence in second
+    assert last_sentence not in first
+
+
+@pytest.mark.parametrize(
+    "second", [Reply("", error=ConnectionError("lost")), "Violent crime has fallen by 30 percent."]
+)
+def test_a_second_draft_that_fails_as_well_leaves_the_quotation(
+    second: Reply | str, well_read: Assistant, model: ScriptedModel
+) -> None:
+    """Nothing is worse for having asked twice."""
+    model.enqueue("Violent crime has fallen by nearly 25 percent since 2014.", second)
+    answer = check(well_read.stream(CRIME))
+    assert answer.status is Status.QUOTED
+    assert "18 percent" in answer.text
+    assert answer.error is None
+
+
+@pytest.mark.usefixtures("declines_everything")
+def test_a_question_that_is_declined_gets_no_second_draft(well_read: Assistant, model: ScriptedModel) -> None:
+    """A refusal is given as soon as it is known."""
+    assert reply(well_read, model, "Violent crime has fallen by nearly 25 percent.").status is Status.DECLINED
+    assert len(model.prompts) == 1
+
+
 # A model that is slow, broken, loading or absent
 
 

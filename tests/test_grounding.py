@@ -302,6 +302,8 @@ def test_a_word_from_elsewhere_in_the_article_is_told_apart_from_an_unknown_one(
         ("How much money did it cost?", "It cost 4 people their jobs.", False),
         ("Who hired Arnold?", "Arnold was hired by Krasner.", True),
         ("Who hired Arnold?", "Arnold was hired.", False),
+        ("Name the judge who urged it.", "The judge was a federal judge.", False),
+        ("Name the judge who urged it.", "The judge was Anita Brody.", True),
         ("Why was it closed?", "Nobody knows.", True),
     ],
 )

@@ -2,7 +2,7 @@
 
 `python -m assistant calibrate` runs the development questions once, keeps what was found, and fits to that; the test
 half is never read here. Every threshold is chosen by probabilities from fits that did not see the question or its
-conversation, as if three questions of four had an answer, whatever the share in the development half.
+conversation, and for the mix of questions that a public chat is expected to get, whatever the mix in the file.
 """
 
 from __future__ import annotations
@@ -24,14 +24,18 @@ from assistant.evaluation.questions import Question, evidence_spans, holds_facts
 from assistant.evaluation.questions import holds as holds_wording
 
 SECONDS = 60.0
-LEAST_ANSWERED = 0.92
-"""A refusal where there was an answer is the third worst; at most one in twelve may be lost to the threshold."""
+LEAST_ANSWERED = 0.93
+"""A refusal where there was an answer is the third worst; at most one in fourteen may be lost to the threshold."""
 ANSWERABLE_SHARE = 0.75
 """The share of questions with an answer that is aimed at."""
-MOST_WRONG = 0.02
-"""A wrong written sentence is the worst outcome: at most two in a hundred questions are meant to get one."""
+UNANSWERABLE_KINDS = {"near": 8, "false_premise": 4, "off_topic": 3, "follow_up": 2, "injection": 2}
+"""How often the kinds of the others are aimed at; the development half has many near ones, which are hardest."""
+MOST_WRONG = 0.025
+"""A wrong written sentence is the worst outcome: at most one in forty questions is meant to get one."""
 MOST_TWICE = 0.4
 """A second draft doubles the wait; at most so many of all questions wait for one, so that the median stays short."""
+NEVER = 2.0
+"""A threshold that no probability reaches."""
 FOLDS = 8
 REPEATS = 5
 
@@ -49,14 +53,16 @@ class Observation:
     """With one draft."""
     twice: Judgement
     """With a second one where there can be one."""
+    usual: bool = True
+    """Whether the thresholds are chosen for it too; the regressions are fitted to every question."""
 
 
 def observe(
-    assistant: Assistant, questions: Sequence[Question], progress: Callable[[int, int], None]
+    assistant: Assistant, usual: Sequence[Question], hard: Sequence[Question], progress: Callable[[int, int], None]
 ) -> list[Observation]:
     """Run every question up to the decision; those that never reach it are left out."""
     found = []
-    for number, question in enumerate(questions, start=1):
+    for number, question in enumerate([*usual, *hard], start=1):
         asked = conversation.clean(question.question)
         if not conversation.problem(asked) and not conversation.asks_about_article(asked):
             findings = assistant.search(conversation.standalone(asked, question.history), question.article or None)
@@ -64,8 +70,8 @@ def observe(
                 deadline = time.monotonic() + SECONDS
                 once = assistant.judge(asked, question.history, findings, deadline)
                 twice = assistant.second_opinion(once, asked, question.history, deadline)
-                found.append(Observation(question, once, twice))
-        progress(number, len(questions))
+                found.append(Observation(question, once, twice, usual=number <= len(usual)))
+        progress(number, len(usual) + len(hard))
     return found
 
 
@@ -141,7 +147,7 @@ def _written(observations: Sequence[Observation], open_: NDArray[np.bool_]) -> d
     right written answer while at most `MOST_WRONG` get a wrong one: of one draft alone, and of the first and both
     drafts one after the other, where at most `MOST_TWICE` of all questions wait for the second.
     """
-    shares = _shares(observations)
+    shares = _shares(observations, usual=True)
     drafts = {
         "draft": [o.once.drafts for o in observations],
         "margin": [o.once.drafts for o in observations],
@@ -160,12 +166,15 @@ def _written(observations: Sequence[Observation], open_: NDArray[np.bool_]) -> d
     }
 
 
-def _shares(observations: Sequence[Observation]) -> Floats:
-    """Return for each question the share of all questions that it stands for."""
-    answerable = np.array([bool(o.question.answerable) for o in observations])
-    return np.where(
-        answerable, ANSWERABLE_SHARE / max(1, answerable.sum()), (1 - ANSWERABLE_SHARE) / max(1, (~answerable).sum())
-    )
+def _shares(observations: Sequence[Observation], *, usual: bool = False) -> Floats:
+    """Return for each question the share of all questions, or of the usual ones, that it stands for; in all 1."""
+    kinds = ["" if o.question.answerable else o.question.kind for o in observations]
+    counted = np.array([o.usual or not usual for o in observations])
+    others = {kind: UNANSWERABLE_KINDS[kind] for kind in set(kinds) - {""}}
+    aimed = {kind: (1 - ANSWERABLE_SHARE) * often / sum(others.values()) for kind, often in others.items()}
+    aimed[""] = 1 - sum(aimed.values())
+    number = {kind: sum(counted[[k == kind for k in kinds]]) for kind in aimed}
+    return counted * np.array([aimed[kind] / max(1, number[kind]) for kind in kinds])
 
 
 def _fit_written(
@@ -198,7 +207,7 @@ def _best_drafts(
 def _threshold_of_one(stage: Stage, shares: Floats, waiting: NDArray[np.bool_], allowed: float) -> tuple[float, float]:
     """Return the share of questions with a right draft shown, and the threshold that leads to it."""
     sure, right = stage
-    choices = [(0.0, 1.0)]
+    choices = [(0.0, NEVER)]
     for threshold in np.unique(np.round(sure[waiting & (sure > 0)], 3)):
         shown = waiting & (sure >= threshold)
         if shares[shown & ~right].sum() <= allowed:
@@ -212,7 +221,7 @@ def _thresholds_of_two(
     """Return the thresholds of the first draft and of both, and from what probability on there is a second one."""
     sure, right = once
     choices = []
-    for threshold in [*np.unique(np.round(sure[waiting & (sure > 0)], 3)), 1.0]:
+    for threshold in [*np.unique(np.round(sure[waiting & (sure > 0)], 3)), NEVER]:
         shown = waiting & (sure >= threshold)
         wrong = float(shares[shown & ~right].sum())
         if wrong > MOST_WRONG:
@@ -227,7 +236,7 @@ def _thresholds_of_two(
 def _worth_a_second(sure: Floats, shares: Floats, later: NDArray[np.bool_]) -> float:
     """Return the least probability from which on the questions are few enough to be asked twice."""
     candidates = np.unique(np.round(sure[later & (sure > 0)], 3))
-    return next((float(c) for c in candidates if shares[later & (sure >= c)].sum() <= MOST_TWICE), 1.0)
+    return next((float(c) for c in candidates if shares[later & (sure >= c)].sum() <= MOST_TWICE), NEVER)
 
 
 def _answerable(
@@ -241,7 +250,8 @@ def _answerable(
     groups = _groups(observations)
     weights = _shares(observations) * used * len(observations)
     calibration, held_out = _regression(signals, labels, weights, groups, names, 0.3)
-    return replace(calibration, threshold=_threshold(held_out[used], labels[used])), held_out
+    counted = used & np.array([o.usual for o in observations])
+    return replace(calibration, threshold=_threshold(held_out[counted], labels[counted])), held_out
 
 
 def _regression(  # noqa: PLR0913, PLR0917 - the data in five columns
@@ -272,7 +282,7 @@ def _regression(  # noqa: PLR0913, PLR0917 - the data in five columns
         scale=dict(zip(names, map(float, scaler.scale_), strict=True)),
         weight=dict(zip(names, map(float, regression.coef_[0]), strict=True)),
         intercept=float(regression.intercept_[0]),
-        threshold=1.0,
+        threshold=NEVER,
     )
     return calibration, held_out
 

@@ -6,7 +6,7 @@ An answer has the form of `python -m assistant ask --json`. Whoever asks here ha
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import asdict
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 from assistant.rendering import to_json
 from assistant.types import Answer, Status, Turn
@@ -23,6 +24,8 @@ from assistant.web.service import Event, Reason, Refusal, Service, Waiting, Work
 
 MAX_TURNS = 20
 INVALID = "invalid_request"
+
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
 _CODES = {
     Reason.RATE_LIMITED: 429,
@@ -142,6 +145,13 @@ def create_router(service: Service) -> APIRouter:
                     break
         return Response(status_code=499)
 
+    # Otherwise the chat would answer, which takes every path.
+    @router.api_route("/{rest:path}", methods=_METHODS, include_in_schema=False)
+    async def nothing_else(rest: str) -> Response:
+        if rest == "ask":
+            return error(405, INVALID, "Ask with POST.", headers={"allow": "POST"})
+        return error(404, INVALID, "There is nothing here; the interface is described at /api/docs.")
+
     return router
 
 
@@ -178,14 +188,22 @@ def _refused(refusal: Refusal) -> JSONResponse:
     return error(_CODES[refusal.reason], refusal.reason, refusal.text, refusal.retry_after)
 
 
-def error(code: int, status: str, text: str, retry_after: int = 0) -> JSONResponse:
+def error(
+    code: int, status: str, text: str, retry_after: int = 0, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     """Return an error in the one form that all errors have."""
-    headers = {"retry-after": str(retry_after)} if retry_after else None
-    return JSONResponse(_body(status, text, retry_after), code, headers)
+    all_headers = dict(headers or {}) | ({"retry-after": str(retry_after)} if retry_after else {})
+    return JSONResponse(_body(status, text, retry_after), code, all_headers)
 
 
 def _body(status: str, text: str, retry_after: int) -> dict[str, Any]:
     return RefusalBody(status=str(status), error=text, retry_after=retry_after).model_dump()
+
+
+async def http_error(_: Request, problem: Exception) -> Response:
+    """Say what is wrong with a request that never reached what it was meant for."""
+    found = problem if isinstance(problem, HTTPException) else HTTPException(400)
+    return error(found.status_code, INVALID, found.detail, headers=found.headers)
 
 
 async def invalid_request(_: Request, problem: Exception) -> Response:

@@ -95,6 +95,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
     corpus = Corpus(tuple(own_articles)) if own_articles else read_folders(options.articles or (settings.articles,))
     questions = select(everything, options)
     check_evidence(path, everything, corpus.articles)
+    gates.check_kinds(demands.gates, [question.kind for question in questions])
     if demands.baseline:
         run.read_run(demands.baseline)
     if options.retrieval_only:

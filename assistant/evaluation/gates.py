@@ -76,7 +76,21 @@ def check(gates: Iterable[Gate], content: Mapping[str, Any]) -> list[dict[str, A
     Raises:
         ConfigurationError: a gate is for a kind of question that the run does not have.
     """
-    return [_checked(gate, content) for gate in gates]
+    limits = list(gates)
+    check_kinds(limits, [group["name"] for group in content["by_kind"]])
+    return [_checked(gate, content) for gate in limits]
+
+
+def check_kinds(gates: Iterable[Gate], kinds: Sequence[str]) -> None:
+    """Check that there are questions for each gate of one kind.
+
+    Raises:
+        ConfigurationError: a gate is for a kind of question that the run does not have.
+    """
+    for gate in gates:
+        if gate.kind and gate.kind not in kinds:
+            known = ", ".join(dict.fromkeys(kinds))
+            raise ConfigurationError(f"{gate.text}: the run has no question of that kind; it has {known}")
 
 
 def check_drops(comparison: Mapping[str, Any], max_drop: float) -> list[dict[str, Any]]:
@@ -129,10 +143,7 @@ def _gate(name: str, kind: str, limit: object, *, at_most: bool, where: str) -> 
 def _checked(gate: Gate, content: Mapping[str, Any]) -> dict[str, Any]:
     measures = [*content["headlines"], *content["second_screen"]]
     if gate.kind:
-        kinds = {group["name"]: group["measures"] for group in content["by_kind"]}
-        if gate.kind not in kinds:
-            raise ConfigurationError(f"{gate.text}: the run has no question of that kind; it has {', '.join(kinds)}")
-        measures = kinds[gate.kind]
+        measures = next(group["measures"] for group in content["by_kind"] if group["name"] == gate.kind)
     measure = next(measure for measure in measures if measure["name"] == gate.name)
     value = measure["value"]
     passed = value is not None and (

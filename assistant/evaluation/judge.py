@@ -91,6 +91,8 @@ def open_judge(judge: Judge, answerer: str) -> BaseChatModel:
     if judge.url:
         options["base_url"] = judge.url
     try:
+        if ":" not in judge.model:
+            raise ValueError("no provider")
         chat: BaseChatModel = init_chat_model(judge.model, **options)
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:120]

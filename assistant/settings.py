@@ -66,6 +66,8 @@ class Settings:
     # The page
     host: str = "127.0.0.1"
     port: int = 7860
+    stop_seconds: float = 7.0
+    """How long those who have asked may still get their answer when the server is told to stop, in seconds."""
     contact: str = ""
     """How readers reach the operator: a mail address or an https address."""
     feedback: Path = Path(platformdirs.user_data_dir("article-assistant")) / "feedback.sqlite3"

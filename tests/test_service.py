@@ -144,11 +144,12 @@ def test_evidence_is_found_while_others_are_answered(assistant: ScriptedAssistan
 def test_a_full_line_says_so_at_once(assistant: ScriptedAssistant) -> None:
     """Beyond those who may wait a question is refused without being looked at; it gets in when one has left."""
     release = threading.Event()
-    assistant.script["slow"] = [SNAPSHOT, release, WRITTEN]
+    for name in "abc":
+        assistant.script[name] = [SNAPSHOT, release, WRITTEN]
     assistant.script["How?"] = [WRITTEN]
 
     async def scenario(service: Service) -> tuple[Event, Event]:
-        tasks = [asyncio.create_task(events(service, "slow")) for _ in range(3)]
+        tasks = [asyncio.create_task(events(service, name)) for name in "abc"]
         await until(lambda: service.metrics.exposition().count(b"assistant_line 3.0") == 1)
         refused = await last(service, "How?")
         assert "How?" not in assistant.histories
@@ -167,7 +168,8 @@ def test_a_full_line_says_so_at_once(assistant: ScriptedAssistant) -> None:
 def test_who_leaves_frees_the_place(assistant: ScriptedAssistant, name: str) -> None:
     """Closing the events ends the work and lets the next question in, wherever in the line the reader stood."""
     never = threading.Event()
-    assistant.script["running"] = assistant.script["waiting"] = [SNAPSHOT, never]
+    for running_or_waiting in ("running 1", "running 2", "waiting"):
+        assistant.script[running_or_waiting] = [SNAPSHOT, never]
     assistant.script["finding"] = [never]
     assistant.script["How?"] = [WRITTEN]
 
@@ -178,9 +180,10 @@ def test_who_leaves_frees_the_place(assistant: ScriptedAssistant, name: str) -> 
                     return
 
     async def scenario(service: Service) -> Event:
-        others = [asyncio.create_task(events(service, "running")) for _ in range(2 if name == "waiting" else 1)]
-        await until(lambda: len(assistant.histories) == 1)
-        await leave(service.answers(name, client=CLIENT))
+        running = ("running 1", "running 2") if name == "waiting" else ("running 1",)
+        others = [asyncio.create_task(events(service, other)) for other in running]
+        await until(lambda: len(assistant.histories) == len(others))
+        await leave(service.answers("running 2" if name == "running" else name, client=CLIENT))
         for other in others:
             other.cancel()
         await asyncio.gather(*others, return_exceptions=True)
@@ -295,7 +298,7 @@ def test_maintenance_is_switched_with_a_file(assistant: ScriptedAssistant, tmp_p
 
 
 def test_those_who_have_asked_get_their_answer_before_the_end(assistant: ScriptedAssistant) -> None:
-    """Told to stop, the service lets nobody in, ends those who wait with a message, and finishes what is running."""
+    """Told to stop, the service lets nobody in, and answers whoever has asked, also those who wait."""
     release = threading.Event()
     for name in "abc":
         assistant.script[name] = [SNAPSHOT, release, WRITTEN]
@@ -308,15 +311,14 @@ def test_those_who_have_asked_get_their_answer_before_the_end(assistant: Scripte
         drained = asyncio.create_task(service.drain(30))
         await asyncio.sleep(0)
         new = await last(service, "d")
-        waiting = await tasks[2]
         assert not service.ready
         release.set()
         await drained
-        return [*await asyncio.gather(*tasks[:2]), waiting, new]
+        return [*await asyncio.gather(*tasks), new]
 
-    first, second, waiting, new = run(assistant, scenario)
-    assert (first.status, second.status) == (Status.ANSWERED, Status.ANSWERED)
-    assert waiting.reason == new.reason == Reason.SHUTTING_DOWN
+    *asked, new = run(assistant, scenario)
+    assert [event.status for event in asked] == [Status.ANSWERED] * 3
+    assert new.reason == Reason.SHUTTING_DOWN
 
 
 def test_the_end_does_not_wait_for_ever(assistant: ScriptedAssistant, monkeypatch: pytest.MonkeyPatch) -> None:

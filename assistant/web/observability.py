@@ -63,6 +63,12 @@ class Metrics:
         self.questions = Counter(
             "assistant_questions", "Questions, by how they ended", ["via", "status"], registry=registry
         )
+        self.reused = Counter(
+            "assistant_reused",
+            "Questions without work, by what they got",
+            ["how"],
+            registry=registry,
+        )
         self.first = Histogram(
             "assistant_first_evidence_seconds", "Until the first evidence", buckets=_SECONDS, registry=registry
         )

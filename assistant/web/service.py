@@ -16,12 +16,14 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any, Protocol
 
 from assistant.answering import Assistant
 from assistant.settings import Settings
 from assistant.types import Answer, Turn
 from assistant.web import feedback as store
+from assistant.web.answer_cache import AnswerCache, fingerprint
 from assistant.web.feedback import Feedback
 from assistant.web.limits import Budgets, Line, Place, client_key, is_in, networks
 from assistant.web.observability import Metrics, log
@@ -139,6 +141,9 @@ class Service:
         self._leaving: set[asyncio.Task[None]] = set()
         self._closes_at: float | None = None
         self.metrics = Metrics(lambda: len(self._line), lambda: assistant.model_state == "ready")
+        self._cache: AnswerCache[Event] = AnswerCache(
+            fingerprint(assistant.corpus.articles, settings), lambda how: self.metrics.reused.labels(how).inc()
+        )
 
     @property
     def notice(self) -> str:
@@ -180,7 +185,8 @@ class Service:
     def stores(self) -> str:
         """What is kept of a visit, in plain words."""
         return (
-            "Questions and answers are not stored. They are held in memory while your tab is open. "
+            "Questions and answers are not stored. They are held in memory while your tab is open, and an answer "
+            "for a time after that, for whoever asks the very same question; who asked is not held with it. "
             "For each question the log has a time, its length, how it ended and which passages were quoted, "
             "but neither your words nor your address. If you report an answer, that question, its answer "
             "and what you write about it are stored."
@@ -219,10 +225,18 @@ class Service:
     async def _admitted(
         self, question: str, turns: Sequence[Turn], article: str | None, address: str
     ) -> AsyncGenerator[Event]:
-        refusal = self._refusal(address)
-        place = None if refusal else self._line.join()
+        if refusal := self._refusal(address):
+            yield refusal
+            return
+        work = partial(self._in_turn, question, turns, article)
+        async with aclosing(self._cache.answers(question, turns, article, work)) as events:
+            async for event in events:
+                yield event
+
+    async def _in_turn(self, question: str, turns: Sequence[Turn], article: str | None) -> AsyncGenerator[Event]:
+        place = self._line.join()
         if place is None:
-            yield refusal or _refusal(Reason.BUSY, BUSY_SECONDS)
+            yield _refusal(Reason.BUSY, BUSY_SECONDS)
             return
         stopped = threading.Event()
         work = _Work(self.assistant.stream(question, turns, article, stopped), stopped)
@@ -230,7 +244,7 @@ class Service:
         try:
             while not work.ended:
                 seconds = int(time.monotonic() - started)
-                if self._is_over(place):
+                if self._is_over:
                     yield _refusal(Reason.SHUTTING_DOWN, BUSY_SECONDS)
                     return
                 if work.begun and place.ahead:
@@ -294,9 +308,10 @@ class Service:
         self.metrics.feedback.labels("helpful" if feedback.helpful else "not helpful").inc()
         return THANKS
 
-    def _is_over(self, place: Place) -> bool:
-        """Whether the server stops before this question can be answered."""
-        return self._closes_at is not None and (place.ahead > 0 or time.monotonic() >= self._closes_at)
+    @property
+    def _is_over(self) -> bool:
+        """Whether the server stops before the questions that were let in can be answered."""
+        return self._closes_at is not None and time.monotonic() >= self._closes_at
 
     async def drain(self, seconds: float) -> None:
         """Let nobody in any more, and return when those who are in have been told how it ended."""

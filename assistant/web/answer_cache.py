@@ -1,0 +1,160 @@
+"""The same question is worked on once: who asks it meanwhile shares the work, who asks it later gets what was kept.
+
+Only answers that are final and came about without an error are kept, and only so many, those used last. A piece of work
+ends when the last reader who shares it has left. Knows nothing of limits, lines or models. For one event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
+
+from assistant import prompts
+from assistant.language_model import model_name
+from assistant.settings import Settings
+from assistant.types import Answer, Article, Status, Timings, Turn
+
+MAX_ANSWERS = 1000
+"""How many are kept; each takes about 2 kB."""
+
+_KEPT = (Status.ANSWERED, Status.QUOTED, Status.DECLINED)
+"""The other ends are quick, or pass."""
+
+_Event = TypeVar("_Event")
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """All that an answer depends on."""
+
+    fingerprint: str
+    question: str
+    turns: tuple[Turn, ...]
+    article: str | None
+
+
+def fingerprint(articles: Sequence[Article], settings: Settings) -> str:
+    """Return a hash of the articles, the prompts and the model."""
+    digest = hashlib.sha256(f"{prompts.fingerprint()} {model_name(settings)} {settings.model_url}".encode())
+    for article in articles:
+        digest.update(hashlib.sha256(f"{article.id} {article.text}".encode()).digest())
+    return digest.hexdigest()
+
+
+class AnswerCache(Generic[_Event]):
+    """Answers that were given, and those that are being made; events other than answers pass through."""
+
+    def __init__(self, of: str, reused: Callable[[str], None] = lambda how: None) -> None:
+        """Take the fingerprint of what answers; `reused` is told "kept" or "shared" where nothing had to be done."""
+        self._of = of
+        self._reused = reused
+        self._kept: OrderedDict[Key, Answer] = OrderedDict()
+        self._running: dict[Key, _Work[_Event]] = {}
+
+    async def answers(
+        self,
+        question: str,
+        turns: Sequence[Turn],
+        article: str | None,
+        work: Callable[[], AsyncGenerator[_Event]],
+    ) -> AsyncGenerator[_Event | Answer]:
+        """Yield what `work` yields, or has yielded, for this question; what it raises is raised."""
+        started = time.monotonic()
+        key = Key(self._of, " ".join(question.split()), tuple(turns), article)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            self._reused("kept")
+            yield _for_latecomer(self._kept[key], started, None)
+            return
+        if is_late := key in self._running:
+            self._reused("shared")
+        else:
+            self._running[key] = _Work(work(), lambda latest: self._end(key, latest))
+        first: float | None = None
+        async with aclosing(self._running[key].follow()) as events:
+            async for event in events:
+                if isinstance(event, Answer) and is_late:
+                    told = _for_latecomer(event, started, first)
+                    first = told.timings.first_ms
+                    yield told
+                else:
+                    yield event
+
+    def _end(self, key: Key, latest: Answer | None) -> None:
+        del self._running[key]
+        if latest is not None and latest.final and latest.error is None and latest.status in _KEPT:
+            self._kept[key] = latest
+            if len(self._kept) > MAX_ANSWERS:
+                self._kept.popitem(last=False)
+
+
+class _Work(Generic[_Event]):
+    """One stream of events, told to any number of readers as it comes."""
+
+    def __init__(self, events: AsyncGenerator[_Event], ended: Callable[[Answer | None], None]) -> None:
+        """Take the events, and what is called once with the latest answer when they end or nobody wants them."""
+        self._ended: Callable[[Answer | None], None] | None = ended
+        self._latest: Answer | None = None
+        self._readers: list[asyncio.Queue[_Event | Answer | _End]] = []
+        self._task = asyncio.get_running_loop().create_task(self._tell_all(events))
+
+    async def follow(self) -> AsyncGenerator[_Event | Answer]:
+        """Yield the latest answer so far, and then every event as it comes; what the stream raises is raised."""
+        told: asyncio.Queue[_Event | Answer | _End] = asyncio.Queue()
+        if self._latest is not None:
+            told.put_nowait(self._latest)
+        self._readers.append(told)
+        try:
+            while not isinstance(event := await told.get(), _End):
+                yield event
+            if event.error is not None:
+                raise event.error
+        finally:
+            self._readers.remove(told)
+            if not self._readers:
+                self._end(None)
+                self._task.cancel()
+
+    async def _tell_all(self, events: AsyncGenerator[_Event]) -> None:
+        error: Exception | None = None
+        try:
+            async with aclosing(events):
+                async for event in events:
+                    if isinstance(event, Answer):
+                        self._latest = event
+                    self._tell(event)
+        except Exception as problem:  # noqa: BLE001 - each reader raises it
+            error = problem
+        self._end(None if error else self._latest)
+        self._tell(_End(error))
+
+    def _end(self, latest: Answer | None) -> None:
+        """Let nobody follow any more."""
+        if self._ended is not None:
+            self._ended(latest)
+            self._ended = None
+
+    def _tell(self, event: _Event | _End) -> None:
+        for reader in self._readers:
+            reader.put_nowait(event)
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Nothing follows."""
+
+    error: Exception | None
+
+
+def _for_latecomer(answer: Answer, started: float, first_ms: float | None) -> Answer:
+    """Return the answer with the times of a reader who has not seen its beginning."""
+    now = round(1000 * (time.monotonic() - started), 1)
+    if first_ms is None and answer.timings.first_ms is not None:
+        first_ms = now
+    return replace(answer, timings=Timings(first_ms, now if answer.final else 0.0))

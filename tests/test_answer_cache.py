@@ -1,0 +1,234 @@
+"""The same question is worked on once, whether it is asked again later or by many at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from served import ARTICLE, DECLINED, QUOTED, WRITTEN
+
+from assistant.settings import Settings
+from assistant.types import Answer, Status, Timings, Turn
+from assistant.web import answer_cache
+from assistant.web.answer_cache import AnswerCache, fingerprint
+
+SNAPSHOT = replace(QUOTED, timings=Timings(first_ms=30.0), final=False)
+FINAL = replace(WRITTEN, timings=Timings(first_ms=30.0, total_ms=3000.0))
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Something that is no answer."""
+
+
+class Worker:
+    """Answers a question when it is released, and counts how often it began and was called off."""
+
+    def __init__(self, *events: Answer | Exception) -> None:
+        """Take what comes after the release."""
+        self.events = events
+        self.begun = 0
+        self.called_off = 0
+        self.release = asyncio.Event()
+
+    async def work(self) -> AsyncGenerator[Answer | Tick]:
+        """Yield a snapshot and a tick, wait, and yield or raise the rest."""
+        self.begun += 1
+        try:
+            yield SNAPSHOT
+            yield Tick()
+            await self.release.wait()
+            for event in self.events:
+                if isinstance(event, Exception):
+                    raise event
+                yield event
+        except (asyncio.CancelledError, GeneratorExit):
+            self.called_off += 1
+            raise
+
+
+Cache = AnswerCache[Answer | Tick]
+
+
+async def ask(cache: Cache, worker: Worker, question: str = "How?", *turns: Turn, article: str | None = None) -> Any:  # noqa: ANN401
+    """Return all events of a question."""
+    return [event async for event in cache.answers(question, turns, article, worker.work)]
+
+
+def run(scenario: Callable[[], Coroutine[Any, Any, Any]]) -> Any:  # noqa: ANN401
+    """Return what the scenario returns; nothing may be left behind in its loop."""
+    complaints: list[dict[str, Any]] = []
+
+    async def main() -> Any:  # noqa: ANN401
+        asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+        return await asyncio.wait_for(scenario(), 30)
+
+    result = asyncio.run(main())
+    assert complaints == []
+    return result
+
+
+def test_a_repeated_question_is_not_worked_on_again() -> None:
+    """The second time the final answer comes alone, with the times of the one who asked, and is counted."""
+    reused: list[str] = []
+
+    async def scenario() -> tuple[list[Any], list[Any], int]:
+        cache, worker = Cache("fingerprint", reused.append), Worker(FINAL)
+        worker.release.set()
+        return await ask(cache, worker), await ask(cache, worker, "  How? "), worker.begun
+
+    first, (again,), begun = run(scenario)
+    assert first == [SNAPSHOT, Tick(), FINAL]
+    assert replace(again, timings=FINAL.timings) == FINAL
+    assert again.timings.first_ms == again.timings.total_ms < 1000
+    assert begun == 1
+    assert reused == ["kept"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"question": "how?"},
+        {"turns": (Turn("Who?", "Smith."),)},
+        {"article": "a-story"},
+        {"cache": Cache("another")},
+    ],
+)
+def test_whatever_an_answer_depends_on_tells_questions_apart(other: dict[str, Any]) -> None:
+    """Another question, history, article or fingerprint is answered by itself."""
+
+    async def scenario() -> int:
+        cache, worker = Cache("fingerprint"), Worker(FINAL)
+        worker.release.set()
+        await ask(cache, worker)
+        cache = other.get("cache", cache)
+        await ask(cache, worker, other.get("question", "How?"), *other.get("turns", ()), article=other.get("article"))
+        return worker.begun
+
+    assert run(scenario) == 2
+
+
+def test_a_herd_is_one_piece_of_work() -> None:
+    """A hundred readers with one question get the same answer from one run; the late ones begin with its snapshot."""
+
+    async def scenario() -> tuple[list[list[Any]], int]:
+        cache, worker = Cache("fingerprint"), Worker(FINAL)
+        readers = [asyncio.create_task(ask(cache, worker)) for _ in range(50)]
+        await asyncio.sleep(0.05)
+        readers += [asyncio.create_task(ask(cache, worker)) for _ in range(50)]
+        await asyncio.sleep(0.05)
+        worker.release.set()
+        return await asyncio.gather(*readers), worker.begun
+
+    told, begun = run(scenario)
+    assert begun == 1
+    for events in told[:50]:
+        assert [type(event) for event in events] == [Answer, Tick, Answer]
+    for events in told[50:]:
+        assert [event.final for event in events] == [False, True]
+    for events in told[1:]:
+        assert replace(events[-1], timings=FINAL.timings) == FINAL
+        assert events[-1].timings.first_ms <= events[-1].timings.total_ms < FINAL.timings.total_ms
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        replace(FINAL, error="The model is still loading."),
+        replace(FINAL, status=Status.INDEX_UNAVAILABLE),
+        replace(FINAL, status=Status.BLOCKED_INPUT),
+        replace(FINAL, final=False),
+        ValueError("a defect"),
+    ],
+)
+def test_what_failed_is_not_kept(end: Answer | Exception) -> None:
+    """An answer with an error, one that was not finished and a defect are for those alone who waited for them."""
+
+    async def scenario() -> tuple[list[Any], int]:
+        cache, worker = Cache("fingerprint"), Worker(end)
+        worker.release.set()
+        outcomes = await asyncio.gather(ask(cache, worker), ask(cache, worker), return_exceptions=True)
+        assert worker.begun == 1
+        await asyncio.gather(ask(cache, worker), return_exceptions=True)
+        return outcomes, worker.begun
+
+    outcomes, begun = run(scenario)
+    assert begun == 2
+    for outcome in outcomes:
+        if isinstance(end, Exception):
+            assert outcome is end
+        else:
+            assert replace(outcome[-1], timings=end.timings) == end
+
+
+def test_a_refusal_of_the_article_is_kept() -> None:
+    """That the article does not answer a question need not be found out twice."""
+
+    async def scenario() -> int:
+        cache, worker = Cache("fingerprint"), Worker(DECLINED)
+        worker.release.set()
+        await ask(cache, worker)
+        await ask(cache, worker)
+        return worker.begun
+
+    assert run(scenario) == 1
+
+
+def test_the_work_ends_when_the_last_reader_has_left() -> None:
+    """One of two may leave without harm to the other; after the second the work is called off, and not kept."""
+
+    async def scenario() -> tuple[int, int]:
+        cache, worker = Cache("fingerprint"), Worker(FINAL)
+
+        async def leave_after_a_snapshot() -> None:
+            async with aclosing(cache.answers("How?", (), None, worker.work)) as events:
+                await anext(events)
+
+        second = asyncio.create_task(ask(cache, worker))
+        await asyncio.sleep(0.05)
+        await leave_after_a_snapshot()
+        await asyncio.sleep(0.05)
+        assert worker.called_off == 0
+        second.cancel()
+        await asyncio.gather(second, return_exceptions=True)
+        await asyncio.sleep(0.05)
+        assert worker.called_off == 1
+        worker.release.set()
+        assert (await ask(cache, worker))[-1] == FINAL
+        return worker.begun, worker.called_off
+
+    assert run(scenario) == (2, 1)
+
+
+def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound the answer that was not used for longest is forgotten."""
+    monkeypatch.setattr(answer_cache, "MAX_ANSWERS", 2)
+
+    async def scenario() -> list[int]:
+        cache, worker = Cache("fingerprint"), Worker(FINAL)
+        worker.release.set()
+        counts = []
+        for question in ("a", "b", "a", "c", "a", "b"):
+            await ask(cache, worker, question)
+            counts.append(worker.begun)
+        return counts
+
+    assert run(scenario) == [1, 2, 2, 3, 3, 4]
+
+
+def test_the_fingerprint_is_of_articles_and_model() -> None:
+    """A changed article and another model have other answers."""
+    changed = replace(ARTICLE, text=f"{ARTICLE.text} More.")
+    prints = {
+        fingerprint((ARTICLE,), Settings()),
+        fingerprint((changed,), Settings()),
+        fingerprint((ARTICLE, changed), Settings()),
+        fingerprint((ARTICLE,), Settings(model="none")),
+        fingerprint((ARTICLE,), Settings(model="openai:x", model_url="http://127.0.0.1:1/v1")),
+    }
+    assert len(prints) == 5
+    assert fingerprint((ARTICLE,), Settings()) in prints

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -47,6 +48,9 @@ _ESCAPE_SEQUENCE = re.compile(
 )
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _PARAGRAPH = re.compile(r"[^\n]+(?:\n[^\n]+)*")
+_NEW_TAB = '<span class="hidden"> (opens in a new tab)</span>'
+_FRAGMENT_WORDS = 8
+"""At each end of a long quotation; as many words hardly ever stand twice in one article."""
 
 
 # For a script
@@ -171,26 +175,39 @@ def escape(text: str) -> str:
 
 
 def markdown(answer: Answer, anchor: str = "answer") -> str:
-    """Return the answer as one block of HTML that Markdown passes through, its markers linked to the quotations below.
+    """Return the answer as one block of HTML that Markdown passes through, its markers linked to the quoted words.
 
-    `anchor` begins the ids of the quotations; it is ours, and must differ from answer to answer on one page.
+    `anchor` is the id of the block and begins those of the quotations; it is ours, and must differ from answer to
+    answer on one page. A link of the class `cite` leads to the quoted words, wherever they are shown.
     """
     parts = [f'<p class="headline">{escape(headline(answer))}</p>']
     if answer.text and not _is_only_quotations(answer):
-        words = "".join(_piece_to_html(piece, anchor) for piece in pieces(answer))
+        words = "".join(_piece_to_html(piece, answer.citations) for piece in pieces(answer))
         parts.append(f'<p class="words">{words}</p>')
     if answer.citations:
         parts.append(_quotations_to_html(answer.citations, anchor))
     if answer.error and answer.final and answer.status is Status.QUOTED:
         parts.append(f'<p class="note">{escape(NOT_WRITTEN)}</p>')
-    if answer.closest:
-        parts.append(f'<p class="note">{escape(CLOSEST)}:</p>{_quotations_to_html(answer.closest)}')
-    return f'<div class="answer {answer.status}">{"".join(parts)}</div>'
+    parts.append(closest_words(answer.closest))
+    return f'<div class="answer {answer.status}" id="{anchor}" tabindex="-1">{"".join(parts)}</div>'
 
 
-def _piece_to_html(piece: Piece, anchor: str) -> str:
-    links = "".join(f'<a href="#{anchor}-{number}">&#91;{number}&#93;</a>' for number in piece.numbers)
+def closest_words(citations: Collection[Citation]) -> str:
+    """Return quotations that answer nothing, and are said not to; nothing where there are none."""
+    return f'<p class="note">{escape(CLOSEST)}:</p>{_quotations_to_html(citations)}' if citations else ""
+
+
+def _piece_to_html(piece: Piece, citations: Iterable[Citation]) -> str:
+    by_number = {citation.number: citation for citation in citations}
+    links = "".join(_marker_to_html(by_number[number]) for number in piece.numbers)
     return f"{escape(piece.words)}{'&nbsp;' if links else ''}{links}"
+
+
+def _marker_to_html(citation: Citation) -> str:
+    return (
+        f'<a class="cite" href="{article_link(citation)}">'
+        f'<span class="hidden">Quotation&nbsp;</span>&#91;{citation.number}&#93;</a>'
+    )
 
 
 def _quotations_to_html(citations: Iterable[Citation], anchor: str = "") -> str:
@@ -198,14 +215,24 @@ def _quotations_to_html(citations: Iterable[Citation], anchor: str = "") -> str:
     items: list[str] = []
     for citation in citations:
         number = f"<b>&#91;{citation.number}&#93;</b>" if anchor else ""
-        target = f' id="{anchor}-{citation.number}" tabindex="-1"' if anchor else ""
+        target = f' id="{anchor}-{citation.number}"' if anchor else ""
         items.append(
             f"<li{target}>{number}<blockquote>{escape(citation.quote)}</blockquote>"
-            f'<p class="source">{escape(source_line(citation.article))} · '
-            f'<a href="{article_link(citation)}" target="_blank" rel="noopener noreferrer">'
-            'Show in the article<span class="hidden"> (opens in a new tab)</span></a></p></li>'
+            f'<p class="source">{escape(source_line(citation.article))}, paragraph {_paragraph(citation)}</p>'
+            f'<p class="links">{_links(citation)}</p></li>'
         )
     return f'<ol class="quotations">{"".join(items)}</ol>'
+
+
+def _links(citation: Citation) -> str:
+    outside = f'target="_blank" rel="noopener noreferrer">{{}}{_NEW_TAB}</a>'
+    links = [
+        f'<a class="cite" href="{article_link(citation)}">Show in the article</a>',
+        f'<a href="{article_link(citation)}" {outside.format("On a page of its own")}',
+    ]
+    if citation.article.url:
+        links.append(f'<a href="{escape(publisher_link(citation))}" {outside.format("At the publisher")}')
+    return " · ".join(links)
 
 
 def article_link(citation: Citation) -> str:
@@ -214,22 +241,64 @@ def article_link(citation: Citation) -> str:
     return f"/article/{article}?start={citation.start}&amp;end={citation.end}#quote"
 
 
-def article_paragraphs(article: Article, start: int = 0, end: int = 0) -> str:
-    """Return the article's paragraphs as HTML without a line break; the characters from `start` to `end` are marked.
+def publisher_link(citation: Citation) -> str:
+    """Return the article's own address with the quoted words as its text fragment, which a browser scrolls to."""
+    words = citation.quote.split()
+    # A long one, or one over several paragraphs, is given by its beginning and its end.
+    is_short = len(words) <= 2 * _FRAGMENT_WORDS and "\n" not in citation.quote
+    ends = [words] if is_short else [words[:_FRAGMENT_WORDS], words[-_FRAGMENT_WORDS:]]
+    # A hyphen has a meaning of its own there.
+    fragment = ",".join(quote(" ".join(end), safe="").replace("-", "%2D") for end in ends)
+    address, _, own = citation.article.url.partition("#")
+    return f"{address}#{own}:~:text={fragment}"
 
-    The paragraphs have the ids "paragraph-1" and so on, and the first mark has the id "quote".
+
+def _paragraph(citation: Citation) -> int:
+    """Return the number of the paragraph in which the quotation begins, from 1."""
+    return sum(match.start() <= citation.start for match in _PARAGRAPH.finditer(citation.article.text))
+
+
+def article_header(article: Article, level: int) -> str:
+    """Return the title, date and source of an article as HTML; `level` is that of its heading."""
+    title = f"<h{level}>{escape(article.title)}</h{level}>"
+    notes = [day(article.date)] if article.date else []
+    notes += [f"title by {article.title_by}"] if article.title_by else []
+    lines = [escape(" · ".join(notes)), escape(article.source)]
+    if article.url:
+        lines.append(
+            f'<a href="{escape(article.url)}" target="_blank" rel="noopener noreferrer">'
+            f"The article at its publisher{_NEW_TAB}</a>"
+        )
+    return title + "".join(f'<p class="note">{line}</p>' for line in lines if line)
+
+
+Span = tuple[int, int]
+"""Offsets into an article: of the first character, and after the last."""
+
+
+def article_paragraphs(article: Article, current: Span = (0, 0), others: Iterable[Span] = ()) -> str:
+    """Return the article's paragraphs as HTML without a line break, with the quoted words of an answer marked.
+
+    The paragraphs have the ids "paragraph-1" and so on. Of the marks, those of the `current` quotation are of the
+    class `current`, and the first of them has the id "quote".
     """
+    spans = [span for span in (current, *others) if span[0] < span[1]]
+    edges = sorted({offset for span in spans for offset in span})
+    attributes = ' class="current" id="quote" tabindex="-1"'
     paragraphs: list[str] = []
-    attributes = ' id="quote" tabindex="-1"'
     for number, match in enumerate(_PARAGRAPH.finditer(article.text), start=1):
-        left, right = max(start, match.start()), min(end, match.end())
-        words = escape(match[0])
-        if left < right:
-            before, quoted = article.text[match.start() : left], article.text[left:right]
-            after = article.text[right : match.end()]
-            words = f"{escape(before)}<mark{attributes}>{escape(quoted)}</mark>{escape(after)}"
-            attributes = ""
-        paragraphs.append(f'<p id="paragraph-{number}">{words}</p>')
+        inner = [edge for edge in edges if match.start() < edge < match.end()]
+        cuts = [match.start(), *inner, match.end()]
+        parts: list[str] = []
+        for start, end in pairwise(cuts):
+            words = escape(article.text[start:end])
+            if current[0] <= start < current[1]:
+                words = f"<mark{attributes}>{words}</mark>"
+                attributes = ' class="current"'
+            elif any(span[0] <= start < span[1] for span in spans):
+                words = f"<mark>{words}</mark>"
+            parts.append(words)
+        paragraphs.append(f'<p id="paragraph-{number}">{"".join(parts)}</p>')
     return "".join(paragraphs)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import time
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from assistant.errors import ConfigurationError
 from assistant.web import limits
-from assistant.web.limits import BURST, UNKNOWN, Budgets, Line, client_key, is_in, networks
+from assistant.web.limits import BURST, UNKNOWN, Budgets, Line, Place, client_key, is_in, networks
 
 
 class Clock:
@@ -102,7 +103,7 @@ def test_what_is_remembered_of_clients_is_bounded(monkeypatch: pytest.MonkeyPatc
 def test_the_clock_of_the_limits_never_goes_back() -> None:
     """A clock that is set by hand or by the network gives and takes nothing."""
     assert Budgets.__init__.__defaults__ is not None
-    assert Budgets.__init__.__defaults__[0] is limits.time.monotonic
+    assert Budgets.__init__.__defaults__[0] is time.monotonic
 
 
 @pytest.mark.parametrize(
@@ -206,7 +207,7 @@ def test_whoever_waits_is_told_at_once() -> None:
 def test_never_more_are_served_than_allowed(steps: list[bool], at_once: int, waiting: int) -> None:
     """Whoever comes and goes, the number served is the allowed one or all there are, and nobody is passed by."""
     line = Line(at_once, waiting)
-    places = []
+    places: list[Place] = []
     for joins in steps:
         if joins:
             place = line.join()

@@ -29,6 +29,7 @@ from assistant.rendering import (
     escape,
     headline,
     markdown,
+    publisher_link,
     terminal,
     to_json,
     without_markers,
@@ -67,6 +68,11 @@ def cite(number: int, quote: str, title: str = "A title", date: datetime.date | 
     return Citation(number, an_article(f"Before. {quote} After.", title, date), 8, 8 + len(quote))
 
 
+def replace_url(citation: Citation, url: str) -> Citation:
+    """Return the citation of an article that has this address."""
+    return replace(citation, article=replace(citation.article, url=url))
+
+
 class Seen(HTMLParser):
     """What a browser would make of HTML: its elements, their attributes, and its text."""
 
@@ -100,6 +106,12 @@ class Seen(HTMLParser):
     def all(self, attribute: str) -> list[str | None]:
         """Return the values of an attribute, in order."""
         return [value for name, value in self.attributes if name == attribute]
+
+
+def markers(html: str) -> list[tuple[int, int]]:
+    """Return the number of each marker in an answer, and where the words end that its link leads to."""
+    found = re.findall(r'end=(\d+)#quote"><span class="hidden">Quotation&nbsp;</span>&#91;(\d+)&#93;</a>', html)
+    return [(int(number), int(end)) for end, number in found]
 
 
 def squeezed(text: str) -> str:
@@ -167,32 +179,30 @@ def test_json_says_null_where_there_is_nothing() -> None:
 def test_the_links_of_an_answer_are_the_markers_that_were_appended(sentences: list[tuple[str, list[int]]]) -> None:
     """Each appended marker is a link to its quotation, in order; brackets inside a sentence never are one."""
     text = " ".join(f"{words} {''.join(f'[{number}]' for number in numbers)}" for words, numbers in sentences)
-    answer = Answer("?", Status.ANSWERED, text, tuple(cite(number, "Words.") for number in range(1, 5)))
-    seen = Seen(markdown(answer, "a"))
-    targets = [link for link in seen.all("href") if link and link.startswith("#")]
-    assert targets == [f"#a-{number}" for _, numbers in sentences for number in numbers]
-    assert {target[1:] for target in targets} <= set(seen.all("id"))
+    answer = Answer("?", Status.ANSWERED, text, tuple(cite(number, "Words."[:number]) for number in range(1, 5)))
+    appended = [number for _, numbers in sentences for number in numbers]
+    assert markers(markdown(answer)) == [(number, 8 + number) for number in appended]
     assert without_markers(answer) == " ".join(words for words, _ in sentences)
 
 
 @pytest.mark.parametrize(
     ("text", "quote", "linked"),
     [
-        ("It rose [2023] a lot. [1]", "It rose [2023] a lot.", ["#answer-1"]),
-        ("Player [1] scored. [1]", "Player [1] scored.", ["#answer-1"]),
-        ("Player [1] scored twice. [1]", "Then player [1] scored again.", ["#answer-1"]),
-        ("Player [1] Smith scored. [1]", "Player [1] Smith scored.", ["#answer-1"]),
-        ("See note [1] [1]", "See note [1]", ["#answer-1"]),
+        ("It rose [2023] a lot. [1]", "It rose [2023] a lot.", [1]),
+        ("Player [1] scored. [1]", "Player [1] scored.", [1]),
+        ("Player [1] scored twice. [1]", "Then player [1] scored again.", [1]),
+        ("Player [1] Smith scored. [1]", "Player [1] Smith scored.", [1]),
+        ("See note [1] [1]", "See note [1]", [1]),
         ("It ends with 1[1]", "It ends with 1[1]", []),
         ("One. [1][7]", "One.", []),
-        ("One. [1]\n\nTwo. [1]", "One.", ["#answer-1", "#answer-1"]),
+        ("One. [1]\n\nTwo. [1]", "One.", [1, 1]),
         (f"One. [{'9' * 5000}]", "One.", []),
     ],
 )
-def test_brackets_of_the_article_are_not_citations(text: str, quote: str, linked: list[str]) -> None:
+def test_brackets_of_the_article_are_not_citations(text: str, quote: str, linked: list[int]) -> None:
     """A bracketed number in the article's own words, or without a citation, stays text."""
-    seen = Seen(markdown(Answer("?", Status.ANSWERED, text, (cite(1, quote),))))
-    assert [link for link in seen.all("href") if link and link.startswith("#")] == linked
+    html = markdown(Answer("?", Status.ANSWERED, text, (cite(1, quote),)))
+    assert [number for number, _ in markers(html)] == linked
 
 
 # For a browser
@@ -212,8 +222,7 @@ def test_nothing_that_a_stranger_wrote_becomes_markup(words: str, quote: str, ti
         assert set(seen.tags) <= OURS
         assert {name for name, _ in seen.attributes} <= {"class", "id", "tabindex", "href", "target", "rel"}
         assert all(
-            link and re.fullmatch(r"#answer-1|/article/an-article\?start=8&end=\d+#quote", link)
-            for link in seen.all("href")
+            link and re.fullmatch(r"/article/an-article\?start=8&end=\d+#quote", link) for link in seen.all("href")
         )
         assert squeezed(quote) in squeezed(seen.text)
         assert squeezed(normalise(title)) in squeezed(seen.text)
@@ -242,10 +251,35 @@ def test_quotations_name_their_article_and_lead_to_it() -> None:
     )
     html = markdown(answer, "answer-7")
     seen = Seen(html)
-    assert "[1]It fell by a fifth.A title, 18 October 2018" in seen.text
-    assert seen.all("href") == ["#answer-7-1", "/article/an-article?start=8&end=27#quote"]
-    assert "answer-7-1" in seen.all("id")
+    assert "[1]It fell by a fifth.A title, 18 October 2018, paragraph 1" in seen.text
+    assert seen.all("href") == 3 * ["/article/an-article?start=8&end=27#quote"]
+    assert {"answer-7", "answer-7-1"} <= set(seen.all("id"))
+    # What stays on the page must not say that it opens a tab.
     assert seen.all("target") == ["_blank"]
+    assert seen.text.count("(opens in a new tab)") == 1
+
+
+def test_a_quotation_leads_to_its_words_at_the_publisher() -> None:
+    """Where the article has an address, each quotation links to it with the quoted words as text fragment."""
+    citation = replace_url(cite(1, "He said - well, all-in & more."), "https://paper.test/story?id=1#top")
+    address = publisher_link(citation)
+    assert address == "https://paper.test/story?id=1#top:~:text=He%20said%20%2D%20well%2C%20all%2Din%20%26%20more."
+    assert address in Seen(markdown(Answer("?", Status.QUOTED, "", (citation,)))).all("href")
+
+
+@pytest.mark.parametrize("quote", [" ".join("abcdefghijklmnopqrstuvwxyz"), "a b c d e f g h\n\ns t u v w x y z"])
+def test_a_long_quotation_is_given_by_its_ends(quote: str) -> None:
+    """A browser finds a long quotation, or one over several paragraphs, by its first and its last words."""
+    address = publisher_link(replace_url(cite(1, quote), "https://paper.test"))
+    assert address == "https://paper.test#:~:text=a%20b%20c%20d%20e%20f%20g%20h,s%20t%20u%20v%20w%20x%20y%20z"
+
+
+def test_a_quotation_names_its_paragraph() -> None:
+    """The number is that of the paragraph in the article as it is shown, also for a quotation that is its beginning."""
+    article = an_article("One.\n\nTwo\nlines.\n\nThree.")
+    html = markdown(Answer("?", Status.QUOTED, "", (Citation(1, article, article.text.index("Three"), 20),)))
+    assert "paragraph 3" in Seen(html).text
+    assert 'id="paragraph-3"' in article_paragraphs(article)
 
 
 @pytest.mark.parametrize("render", [markdown, shown])
@@ -315,19 +349,35 @@ def test_only_the_operator_sees_why_the_model_failed() -> None:
 # The article
 
 
-@given(strange_text.map(normalise), st.integers(0, 80), st.integers(0, 80))
-def test_the_marked_words_are_those_at_the_offsets(text: str, start: int, end: int) -> None:
+spans = st.tuples(st.integers(0, 80), st.integers(0, 80))
+
+
+@given(strange_text.map(normalise), spans, st.lists(spans, max_size=3))
+def test_the_marked_words_are_those_at_the_offsets(
+    text: str, current: tuple[int, int], others: list[tuple[int, int]]
+) -> None:
     """The page of an article shows its whole text, and marks the cited characters and no others."""
-    seen = Seen(article_paragraphs(an_article(text), start, end))
+    seen = Seen(article_paragraphs(an_article(text), current, others))
     assert squeezed(seen.text) == squeezed(text)
-    assert squeezed(seen.marked) == squeezed(text[start:end])
+    marked = {offset for start, end in (current, *others) for offset in range(start, end)}
+    assert squeezed(seen.marked) == squeezed("".join(c for offset, c in enumerate(text) if offset in marked))
     assert set(seen.tags) <= {"p", "mark", "br"}
-    assert ("quote" in seen.all("id")) >= bool(squeezed(text[start:end]))
+    assert ("quote" in seen.all("id")) >= bool(squeezed(text[slice(*current)]))
+
+
+@given(st.text("ab \n", max_size=40), spans, spans)
+def test_of_several_quotations_the_current_one_stands_out(
+    text: str, current: tuple[int, int], other: tuple[int, int]
+) -> None:
+    """The marks of the class `current` are the current quotation whole, also where another overlaps it."""
+    html = article_paragraphs(an_article(text), current, [other])
+    strong = re.findall(r'<mark class="current"[^>]*>(.*?)</mark>', html)
+    assert squeezed(Seen("".join(strong)).text) == squeezed(text[slice(*current)])
 
 
 def test_a_quotation_over_two_paragraphs_is_marked_in_both() -> None:
     """The marks together are the quotation, and the first is where the link leads."""
-    seen = Seen(article_paragraphs(an_article("One two.\n\nThree four."), 4, 15))
+    seen = Seen(article_paragraphs(an_article("One two.\n\nThree four."), (4, 15)))
     assert seen.tags == ["p", "mark", "p", "mark"]
     assert seen.marked == "two.Three"
     assert seen.all("id") == ["paragraph-1", "quote", "paragraph-2"]

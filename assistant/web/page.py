@@ -1,30 +1,34 @@
-"""The page: the conversation, the question box, and the article beside them.
+"""The chat: the conversation and the question box, and the article beside them.
 
 The conversation is kept here on the server. The chat window is an output only, since what a browser sends back can be
-forged, and nothing that a stranger wrote reaches it unescaped. Knows nothing of how an answer comes about.
+forged, and nothing that a stranger wrote reaches it unescaped. What needs no server, as jumping to the quoted words and
+copying, is done by `static/chat.js`. Knows nothing of how an answer comes about.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
-from assistant.answering import Assistant
 from assistant.conversation import MAX_QUESTION_CHARACTERS
-from assistant.rendering import LABELS, article_paragraphs, day, escape, markdown, without_markers
-from assistant.types import Answer, Article, Status, Turn
+from assistant.rendering import LABELS, READING, article_header, article_paragraphs, day, escape, source_line
+from assistant.types import Answer, Article, Status
+from assistant.web.exchanges import STOPPED, Conversation, Exchange, messages, suggestions
+from assistant.web.report import ReportForm
+from assistant.web.service import TEXTS, Event, Reason, Refusal, Service, Waiting, Working, client_of
+from assistant.web.starters import Starters, nearest, read_starters
 
-_MAX_EXCHANGES = 50
-"""The oldest leave the screen, so that an endless conversation does not fill the memory."""
-_AT_ONCE = 2
-_WAITING = 60
-
-FAILED = "Something went wrong on our side, and the question was not answered. Please ask it again."
-READING = "Reading the article…"
+STARTING = "Reading the article…"
+CLEARED = "The conversation is cleared."
+EDITING = "Change your question and send it. The new answer takes the place of the last one."
+KEPT = "The last answer stays."
+TRY_THESE = "Questions that the article answers:"
 
 READY = "Ready."
 _READY_WITHOUT_MODEL = {
@@ -32,93 +36,270 @@ _READY_WITHOUT_MODEL = {
     "loading": "Ready. The language model is still loading; until then, answers are the article's own words.",
     "unavailable": "Ready. The language model is not available: answers are the article's own words.",
 }
+_FIRST_STARTERS = 4
+_KEPT_SECONDS = 3600
+"""How long a conversation stays in memory after the last word."""
 
-STYLE = """
-#introduction h1 { margin-bottom: 0.25rem; }
-#articles { overflow-wrap: anywhere; }
-#articles h2 { margin-top: 0; }
-#composer { align-items: end; }
-#send { min-height: 42px; }
-#window .placeholder-content { padding: 1rem; text-align: center; }
-@media (max-width: 640px) { #window { height: 55vh !important; } }
-@media (min-width: 900px) { #conversation { position: sticky; top: 1rem; align-self: flex-start; } }
-.hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-.prose .headline { font-weight: 600; font-size: 0.9em; margin-bottom: 0.5rem; }
-.prose .note, .prose .source { color: var(--body-text-color-subdued); font-size: 0.9em; margin: 0.25rem 0; }
-.prose ol.quotations { list-style: none; padding: 0; margin: 0.75rem 0 0; }
-.prose ol.quotations li { margin: 0 0 1rem; padding: 0; overflow-wrap: anywhere; }
-.prose ol.quotations li:has(> b) { display: grid; grid-template-columns: 2em 1fr; }
-.prose ol.quotations li:has(> b) > :not(b) { grid-column: 2; }
-.prose ol.quotations li:focus { outline: 2px solid var(--color-accent); outline-offset: 4px; }
-.prose ol.quotations blockquote { border-left: 3px solid var(--color-accent); margin: 0 !important; }
-"""
-
-HEAD = """<script>
-// Gradio labels each message with its source text, and a line that changes with nothing.
-new MutationObserver(() => {
-  document.querySelectorAll("[data-testid=bot], [data-testid=user]").forEach(e => e.removeAttribute("aria-label"));
-  document.querySelectorAll("#status:not([role])").forEach(e => e.setAttribute("role", "status"));
-}).observe(document, {childList: true, subtree: true, attributes: true, attributeFilter: ["aria-label"]});
-</script>"""
-"""What a screen reader needs and Gradio has no setting for."""
+HEAD = '<link rel="stylesheet" href="/site/chat.css"><script type="module" src="/site/chat.js"></script>'
 
 _log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A question, what was shown for it, and what of it the next question may lean on."""
-
-    number: int
-    question: str
-    shown: str
-    """Escaped, ready to be shown."""
-    turn: Turn | None = None
-    """None where the assistant failed."""
+Update = dict[Any, Any]
+"""What becomes of the components that change."""
 
 
-Conversation = tuple[Exchange, ...]
-
-
-def create_page(assistant: Assistant) -> gr.Blocks:
-    """Return the page, with its queue, to be mounted."""
-    articles = assistant.corpus.articles
-
-    def answer(question: str | None, so_far: Conversation) -> Iterator[tuple[Any, ...]]:
-        yield from _answer(assistant, question or "", so_far)
-
-    page: gr.Blocks
-    with gr.Blocks(title="Article assistant", analytics_enabled=False) as page:
-        _text(_introduction(articles), "introduction")
-        conversation = gr.State(())
-        with gr.Row():
-            with gr.Column(scale=3, min_width=320, elem_id="conversation"):
-                window = _window()
-                status = _text(_status(READY), "status")
-                with gr.Row(elem_id="composer"):
-                    box = _box()
-                    send = gr.Button("Ask", variant="primary", scale=0, min_width=96, elem_id="send")
-            with gr.Column(scale=2, min_width=320):
-                _text(_articles(articles), "articles")
-        gr.on(
-            [box.submit, send.click],
-            answer,
-            inputs=[box, conversation],
-            outputs=[box, window, conversation, status],
-            trigger_mode="once",
-            concurrency_limit=_AT_ONCE,
-            show_progress="minimal",
-            show_progress_on=status,
-            api_visibility="private",
-        )
-        window.clear(
-            lambda: ((), _status("The conversation is cleared.")),
-            outputs=[conversation, status],
-            api_visibility="private",
-        )
-        page.load(lambda: _status(_ready(assistant.model_state)), outputs=status, api_visibility="private")
-    page.queue(max_size=_WAITING)
+def create_page(service: Service) -> gr.Blocks:
+    """Return the page, to be mounted."""
+    page: gr.Blocks = _Page(service).blocks
     return page
+
+
+class _Page:
+    """The components, and what happens when a reader does something. No handler raises, or the page would be stuck."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._articles = {article.id: article for article in service.assistant.corpus.articles}
+        file = service.settings.articles.parent / "starters.jsonl"
+        self._starters = Starters(service.assistant, read_starters(file, service.assistant))
+        self._running: dict[str, asyncio.Event] = {}
+        """By tab: set to stop the answer that is being made."""
+        with gr.Blocks(title="Article assistant", analytics_enabled=False, fill_width=True) as self.blocks:
+            _text(_introduction(self._articles), "introduction")
+            self._state = gr.State(Conversation(), time_to_live=_KEPT_SECONDS)
+            with gr.Row(elem_id="panes"):
+                with gr.Column(min_width=0, elem_id="conversation"):
+                    self._lay_out_conversation()
+                with gr.Column(min_width=0, elem_id="reading"):
+                    self._lay_out_reading()
+            self._connect()
+
+    def _lay_out_conversation(self) -> None:
+        self._window = _window()
+        self._suggested = _text("", "starters")
+        self._report = ReportForm(self._service)
+        with gr.Row(elem_id="tools", elem_classes="buttons", visible=False) as self._tools:
+            self._retry = gr.Button("Try again", size="sm", min_width=0)
+            self._edit = gr.Button("Edit the question", size="sm", min_width=0, elem_id="edit")
+            self._keep = gr.Button("Keep the answer", size="sm", min_width=0, visible=False)
+            gr.Button("Save as Markdown", size="sm", min_width=0, elem_id="export")
+            self._clear = gr.Button("Clear", size="sm", min_width=0)
+        with gr.Column(min_width=0, elem_id="dock"):
+            with gr.Row(elem_id="state"):
+                self._status = _text(_line(READY), "status")
+                self._progress = _text("", "progress")
+            with gr.Row(elem_id="composer"):
+                self._box = _box()
+                self._send = gr.Button("Ask", variant="primary", min_width=0, elem_id="send")
+                self._stop = gr.Button("Stop", min_width=0, visible=False, elem_id="stop")
+        _text(_NOTE, "note")
+
+    def _lay_out_reading(self) -> None:
+        choices = [("All articles", ""), *((source_line(article), article.id) for article in self._articles.values())]
+        self._picker = gr.Dropdown(
+            choices,
+            value="",
+            label="Answer from",
+            info="Type to search for an article.",
+            filterable=True,
+            visible=len(self._articles) > 1,
+            elem_id="picker",
+        )
+        self._pane = _text(self._reading(None), "pane")
+
+    def _connect(self) -> None:
+        how: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+        outputs = [
+            self._box, self._window, self._state, self._status, self._progress, self._suggested,
+            self._send, self._stop, self._tools, self._keep, self._picker, self._pane,
+        ]  # fmt: skip
+        asking = [self._box.submit, self._send.click]
+        gr.on(asking, self._ask, [self._box, self._picker, self._state], outputs, trigger_mode="once", **how)
+        self._retry.click(self._ask_again, [self._state], outputs, **how)
+        self._stop.click(self._end, None, outputs, **how)
+        self._edit.click(self._begin_edit, [self._state], outputs, **how)
+        self._keep.click(self._end_edit, [self._state], outputs, **how)
+        self._clear.click(self._forget, [self._picker], outputs, **how)
+        self._picker.change(self._choose, [self._picker, self._state], outputs, **how)
+        self.blocks.load(self._greet, None, outputs, **how)
+        self._report.connect(self._state, self._status)
+
+    # Asking
+
+    async def _ask(
+        self, question: str | None, article: str | None, conversation: Conversation, request: gr.Request
+    ) -> AsyncGenerator[Update]:
+        """Yield what changes while a question is answered."""
+        before = conversation.without_last if conversation.is_editing else conversation
+        exchange = Exchange(before.next_number, question or "", self._chosen(article), notice=STARTING)
+        async with aclosing(self._answered(exchange, before, conversation, request)) as updates:
+            async for update in updates:
+                yield update
+
+    async def _ask_again(self, conversation: Conversation, request: gr.Request) -> AsyncGenerator[Update]:
+        """Yield the same for the last question once more."""
+        if not conversation.exchanges:
+            return
+        last = conversation.exchanges[-1]
+        before = conversation.without_last
+        exchange = Exchange(last.number, last.question, last.article, notice=STARTING)
+        async with aclosing(self._answered(exchange, before, conversation, request)) as updates:
+            async for update in updates:
+                yield update
+
+    async def _answered(
+        self, exchange: Exchange, before: Conversation, as_it_was: Conversation, request: gr.Request
+    ) -> AsyncGenerator[Update]:
+        """Yield what changes while the exchange is completed, which follows on what was said before."""
+        stopped = asyncio.Event()
+        tab = request.session_hash or ""
+        self._running[tab] = stopped
+        client = client_of(request)
+        try:
+            yield self._begun(exchange, before)
+            events = self._service.answers(exchange.question, before.turns, exchange.article, client=client)
+            async with aclosing(events):
+                async for event in events:
+                    if stopped.is_set():
+                        yield self._over(before, replace(exchange, notice=STOPPED), STOPPED)
+                        return
+                    exchange = await self._advanced(exchange, event, before, client.identifier)
+                    yield self._shown(event, exchange, before, as_it_was)
+        except Exception:  # noqa: BLE001 - whatever it was, the reader must be able to go on
+            _log.exception("the page could not show an answer")
+            told = _failure(client.identifier)
+            yield self._over(before, replace(exchange, notice=told), told)
+        finally:
+            if self._running.get(tab) is stopped:
+                del self._running[tab]
+
+    async def _advanced(self, exchange: Exchange, event: Event, before: Conversation, reference: str) -> Exchange:
+        """Return the exchange with what the event brought, and with questions that could be asked next."""
+        match event:
+            case Answer(final=True):
+                exchange = replace(exchange, answer=event, notice="")
+                starters = await asyncio.to_thread(self._starters.of, exchange.article)
+                asked = {exchange.question, *(earlier.question for earlier in before.exchanges)}
+                return replace(exchange, follow_ups=nearest(starters, event.citations or event.closest, asked))
+            case Answer():
+                return replace(exchange, answer=event, notice="")
+            case Refusal():
+                return replace(exchange, notice=_failure(reference))
+        return exchange
+
+    def _shown(self, event: Event, exchange: Exchange, before: Conversation, as_it_was: Conversation) -> Update:
+        update: Update
+        match event:
+            case Waiting():
+                update = {self._status: _line(_waiting(event.ahead)), self._progress: _seconds(event.seconds)}
+            case Working():
+                update = {self._progress: _seconds(event.seconds)}
+            case Answer(status=Status.BLOCKED_INPUT):
+                update = self._undone(exchange, as_it_was, f"{LABELS[event.status]}. {event.text}")
+            case Answer(final=False):
+                update = {self._window: messages(before.with_next(exchange)), self._status: _line(READING)}
+            case Answer():
+                update = self._over(before, exchange, _outcome(event))
+            case Refusal(reason=Reason.FAILED):
+                update = self._over(before, exchange, exchange.notice)
+            case Refusal():
+                update = self._undone(exchange, as_it_was, event.text)
+        return update
+
+    def _begun(self, exchange: Exchange, before: Conversation) -> Update:
+        return {
+            self._box: "",
+            self._window: messages(before.with_next(exchange)),
+            self._status: _line(STARTING),
+            self._suggested: "",
+            self._send: gr.update(visible=False),
+            self._stop: gr.update(visible=True),
+            self._tools: gr.update(visible=False),
+        }
+
+    def _over(self, before: Conversation, exchange: Exchange, told: str) -> Update:
+        conversation = before.with_next(exchange)
+        return {self._state: conversation, self._window: messages(conversation)} | self._idle(told, conversation)
+
+    def _undone(self, exchange: Exchange, as_it_was: Conversation, told: str) -> Update:
+        """Return the conversation as it was, with the question back in the box, to be mended or sent again."""
+        return {self._box: exchange.question, self._window: messages(as_it_was)} | self._idle(told, as_it_was)
+
+    def _idle(self, told: str, conversation: Conversation) -> Update:
+        return {
+            self._status: _line(told),
+            self._progress: "",
+            self._send: gr.update(visible=True),
+            self._stop: gr.update(visible=False),
+            self._tools: gr.update(visible=bool(conversation.exchanges)),
+            self._keep: gr.update(visible=conversation.is_editing),
+        }
+
+    def _end(self, request: gr.Request) -> Update:
+        """Let the answer of this tab come to its end; whoever makes it says so."""
+        if running := self._running.get(request.session_hash or ""):
+            running.set()
+        return {self._progress: gr.skip()}
+
+    # The conversation as a whole
+
+    def _begin_edit(self, conversation: Conversation) -> Update:
+        if not conversation.exchanges:
+            return {self._progress: gr.skip()}
+        edited = replace(conversation, is_editing=True)
+        return {self._state: edited, self._box: conversation.exchanges[-1].question} | self._idle(EDITING, edited)
+
+    def _end_edit(self, conversation: Conversation) -> Update:
+        kept = replace(conversation, is_editing=False)
+        return {self._state: kept, self._box: ""} | self._idle(KEPT, kept)
+
+    async def _forget(self, article: str | None) -> Update:
+        return {
+            self._state: Conversation(),
+            self._window: [],
+            self._suggested: await self._first_suggestions(self._chosen(article)),
+        } | self._idle(CLEARED, Conversation())
+
+    async def _greet(self, request: gr.Request) -> Update:
+        """Return what the page begins with; its address may name an article, and hold a question for the box."""
+        asked = request.query_params
+        article = self._chosen(asked.get("article"))
+        state = self._service.assistant.model_state.partition(":")[0]
+        question = str(asked.get("q", ""))[: 2 * MAX_QUESTION_CHARACTERS]
+        return ({self._box: question} if question else {}) | {
+            # What stands behind the colon is for the operator.
+            self._status: _line(self._service.notice or _READY_WITHOUT_MODEL.get(state, READY)),
+            self._picker: article or "",
+            self._pane: self._reading(article),
+            self._suggested: await self._first_suggestions(article),
+        }
+
+    # The article
+
+    async def _choose(self, chosen: str | None, conversation: Conversation) -> Update:
+        article = self._chosen(chosen)
+        update: Update = {self._pane: self._reading(article)}
+        if not conversation.exchanges:
+            update[self._suggested] = await self._first_suggestions(article)
+        return update
+
+    async def _first_suggestions(self, article: str | None) -> str:
+        starters = await asyncio.to_thread(self._starters.of, article)
+        return suggestions(TRY_THESE, tuple(starter.question for starter in starters[:_FIRST_STARTERS]))
+
+    def _chosen(self, identifier: str | None) -> str | None:
+        """Return the only article to answer from; None for all, and for what is no article."""
+        return identifier if identifier in self._articles and len(self._articles) > 1 else None
+
+    def _reading(self, identifier: str | None) -> str:
+        """Return the article, or else a list of all."""
+        if identifier or len(self._articles) == 1:
+            article = self._articles[identifier or next(iter(self._articles))]
+            words = f"{article_header(article, level=2)}<article>{article_paragraphs(article)}</article>"
+        else:
+            items = "".join(f"<li>{_link(article)}</li>" for article in self._articles.values())
+            words = f"<h2>The articles</h2><ul>{items}</ul>"
+        return f'<section id="article">{words}</section>'
 
 
 def _text(html: str, name: str) -> gr.Markdown:
@@ -126,12 +307,16 @@ def _text(html: str, name: str) -> gr.Markdown:
     return gr.Markdown(html, elem_id=name, latex_delimiters=[])
 
 
+def _line(words: str) -> str:
+    return f"<p>{escape(words)}</p>"
+
+
 def _window() -> gr.Chatbot:
     # What could come to life here is switched off, on top of the escaping.
     return gr.Chatbot(
         show_label=False,
-        height="60vh",
-        min_height=280,
+        height=None,
+        autoscroll=False,
         buttons=[],
         allow_tags=False,
         latex_delimiters=[],
@@ -145,108 +330,48 @@ def _window() -> gr.Chatbot:
 
 def _box() -> gr.Textbox:
     # No max_length: the browser would cut a longer question without a word.
-    return gr.Textbox(
-        label="Your question",
-        info=f"At most {MAX_QUESTION_CHARACTERS} characters. Enter sends, Shift+Enter begins a new line.",
-        lines=1,
-        max_lines=6,
-        scale=1,
-        elem_id="question",
+    return gr.Textbox(label="Your question", lines=1, max_lines=6, scale=1, elem_id="question")
+
+
+_NOTE = (
+    f"<p>Enter sends, Shift+Enter begins a new line. At most {MAX_QUESTION_CHARACTERS} characters"
+    '<span id="counter"></span>. <span id="label">Answers are made by a computer program (AI) and can be wrong: '
+    "check them against the quoted words.</span> Nothing you ask is stored unless you report an answer. "
+    '<a href="/about" target="_blank" rel="noopener">About, privacy and accessibility'
+    '<span class="hidden"> (opens in a new tab)</span></a></p>'
+)
+
+
+def _introduction(articles: dict[str, Article]) -> str:
+    of_what = "the article on this page" if len(articles) == 1 else f"the {len(articles)} articles listed on this page"
+    return (
+        '<p class="skip"><a href="#question">Skip to the question box</a></p>'
+        "<h1>Article assistant</h1>"
+        f"<p>An AI answers your questions from {of_what} and nothing else. <strong>It can be wrong:</strong> "
+        "check its answers against the quoted words under them. "
+        '<a class="to-article" href="#article">Go to the article</a></p>'
     )
 
 
-def _answer(assistant: Assistant, question: str, so_far: Conversation) -> Iterator[tuple[Any, ...]]:
-    """Yield what the box, the window, the state and the status line become; never raise, or the page would be stuck."""
-    number = so_far[-1].number + 1 if so_far else 1
-    exchange = Exchange(number, question, f"<p>{escape(READING)}</p>")
-    yield "", _messages((*so_far, exchange)), so_far, _status(READING)
-    answer: Answer | None = None
-    try:
-        turns = [earlier.turn for earlier in so_far if earlier.turn]
-        for answer in assistant.stream(question, turns):
-            if answer.status is not Status.BLOCKED_INPUT:
-                exchange = _exchange(number, answer)
-                yield gr.skip(), _messages((*so_far, exchange)), so_far, gr.skip()
-    except Exception:  # noqa: BLE001 - whatever it was, the reader must be able to go on
-        _log.exception("a question could not be answered")
-        answer = None
-    if answer is None:
-        exchange = Exchange(number, question, f"<p>{escape(FAILED)}</p>")
-    elif answer.status is Status.BLOCKED_INPUT:
-        # The reader can mend the question, so it goes back into the box.
-        reason = f"{LABELS[answer.status]}. {answer.text}"
-        yield question, _messages(so_far), so_far, _status(reason)
-        return
-    conversation = (*so_far, exchange)[-_MAX_EXCHANGES:]
-    yield gr.skip(), _messages(conversation), conversation, _status(_outcome(answer))
+def _link(article: Article) -> str:
+    dated = f", {escape(day(article.date))}" if article.date else ""
+    return f'<a class="open" href="/article/{escape(article.id)}">{escape(article.title)}</a>{dated}'
 
 
-def _exchange(number: int, answer: Answer) -> Exchange:
-    turn = Turn(answer.question, without_markers(answer))
-    return Exchange(number, answer.question, markdown(answer, f"answer-{number}"), turn)
+def _waiting(ahead: int) -> str:
+    return f"Waiting: {ahead} question{'' if ahead == 1 else 's'} to be answered before yours."
 
 
-def _messages(conversation: Conversation) -> list[dict[str, str]]:
-    messages: list[dict[str, str]] = []
-    for exchange in conversation:
-        question = exchange.question
-        if len(question) > MAX_QUESTION_CHARACTERS:
-            question = f"{question[:MAX_QUESTION_CHARACTERS]}…"
-        messages.append(
-            {"role": "user", "content": f'<p><span class="hidden">You asked: </span>{escape(question)}</p>'}
-        )
-        messages.append({"role": "assistant", "content": exchange.shown})
-    return messages
+def _failure(reference: str) -> str:
+    return f"{TEXTS[Reason.FAILED]} (Reference: {reference})"
 
 
-def _outcome(answer: Answer | None) -> str:
-    if answer is None:
-        return FAILED
+def _seconds(seconds: int) -> str:
+    return _line(f"{seconds} s") if seconds else ""
+
+
+def _outcome(answer: Answer) -> str:
     if answer.status in (Status.ANSWERED, Status.QUOTED):
         count = len(answer.citations)
         return f"The answer is complete, with {count} quotation{'' if count == 1 else 's'}."
     return f"{LABELS[answer.status]}."
-
-
-def _ready(model_state: str) -> str:
-    # What stands behind the colon is for the operator.
-    return _READY_WITHOUT_MODEL.get(model_state.partition(":")[0], READY)
-
-
-def _status(text: str) -> str:
-    return f"<p>{escape(text)}</p>"
-
-
-def _introduction(articles: tuple[Article, ...]) -> str:
-    of_what = "the article on this page" if len(articles) == 1 else f"the {len(articles)} articles listed on this page"
-    return (
-        "<h1>Article assistant</h1>"
-        f"<p>An AI answers your questions from {of_what} and nothing else. <strong>It can be wrong:</strong> "
-        "check its answers against the quoted words under them.</p>"
-    )
-
-
-def _articles(articles: tuple[Article, ...]) -> str:
-    """Return the article where there is one, else a list of links."""
-    if len(articles) == 1:
-        return f"<article>{article_header(articles[0], level=2)}{article_paragraphs(articles[0])}</article>"
-    items = "".join(
-        f'<li><a href="/article/{escape(article.id)}">{escape(article.title)}</a>{_dated(article)}</li>'
-        for article in articles
-    )
-    return f"<h2>The articles</h2><ul>{items}</ul>"
-
-
-def _dated(article: Article) -> str:
-    return f", {escape(day(article.date))}" if article.date else ""
-
-
-def article_header(article: Article, level: int) -> str:
-    """Return the title, date and source of an article as HTML; `level` is that of its heading."""
-    title = f"<h{level}>{escape(article.title)}</h{level}>"
-    notes = [day(article.date)] if article.date else []
-    notes += [f"title by {article.title_by}"] if article.title_by else []
-    lines = [escape(" · ".join(notes)), escape(article.source)]
-    if article.url:
-        lines.append(f'<a href="{escape(article.url)}" rel="noopener noreferrer">The article at its publisher</a>')
-    return title + "".join(f'<p class="note">{line}</p>' for line in lines if line)

@@ -1,0 +1,110 @@
+"""What a reader should know about the assistant, in plain words: how it works, what it keeps, and where it fails.
+
+Everything that an operator can change is read from the service, so that the page cannot say otherwise.
+"""
+
+from __future__ import annotations
+
+from assistant.rendering import LABELS, escape
+from assistant.types import Status
+from assistant.web.service import Service
+
+_PACKAGED_MODEL = "Qwen2.5-Coder-1.5B-Instruct, a small open model under the Apache License 2.0"
+
+
+def about(service: Service) -> str:
+    """Return the page's body as HTML."""
+    sections = (
+        ("What it is", _what(service)),
+        ("How an answer is made", _HOW),
+        ("What it cannot do", _LIMITS),
+        ("The language model", f"<p>{_model(service)}</p>"),
+        ("What is stored", f"<p>{escape(service.stores)}</p><p>{_destination(service)}</p>{_COOKIES}"),
+        ("How much you can ask", f"<p>{escape(service.limits)}</p>"),
+        ("For other programs", _API),
+        ("How to report a mistake", f"<p>{_report(service)}</p>"),
+        ("Accessibility", _ACCESSIBILITY),
+    )
+    body = "".join(f"<h2>{title}</h2>{words}" for title, words in sections)
+    return f"<h1>About the article assistant</h1>{body}"
+
+
+def _what(service: Service) -> str:
+    count = len(service.assistant.corpus.articles)
+    articles = "one news article" if count == 1 else f"{count} news articles"
+    return (
+        f"<p>It is a computer program (an AI) that answers questions from {articles}, and from nothing else. "
+        "It is not a person, and it is not the publisher of what it quotes. It can be wrong.</p>"
+        "<p>Under every answer you see the very words of the article that it rests on, and can read them in their "
+        "place. An article is as old as its date says: the assistant knows nothing of what happened after it.</p>"
+    )
+
+
+_HOW = (
+    "<ol><li>Your question is compared with every sentence of the article, by its words and by its meaning.</li>"
+    "<li>The sentences that fit best are quoted at once.</li>"
+    "<li>It is estimated whether the article answers the question. If it does not, the assistant says so: "
+    f"“{escape(LABELS[Status.DECLINED])}”. The closest words that are then offered are not an answer.</li>"
+    "<li>A language model writes an answer from the quoted words. Each sentence is checked by fixed rules against one "
+    "passage: numbers, dates, names, who said it, and whether it is denied. What passes is shown as "
+    f"“{escape(LABELS[Status.ANSWERED])}”. What fails is not shown, and the quoted words stand alone: "
+    f"“{escape(LABELS[Status.QUOTED])}”.</li></ol>"
+    "<p>A quotation is cut from the article by the program. No model can change a letter of it. "
+    "Before a question is suggested to you, it is checked that the words which answer it are found.</p>"
+)
+_LIMITS = (
+    "<ul><li>It can misunderstand a question, and quote words that are true but do not answer it.</li>"
+    "<li>A written sentence can pass the checks and still leave out what matters, or put it in a wrong light.</li>"
+    "<li>It can say that the article does not answer although it does, in other words than yours.</li>"
+    "<li>It repeats what the article says. Whether that is true it does not know.</li>"
+    "<li>It does not count, compare or calculate beyond what is written.</li>"
+    "<li>Do not use it for decisions about your health, money, rights or safety: read the article.</li></ul>"
+)
+_COOKIES = (
+    "<p>There are no cookies, no advertisements and no trackers, and the page loads nothing from other sites.</p>"
+)
+_API = '<p>Programs can ask too: <a href="/api/docs">the interface for programs</a>.</p>'
+_ACCESSIBILITY = (
+    "<p>The pages are meant to meet level AA of the Web Content Accessibility Guidelines 2.2. Each version is checked "
+    "in a browser by an automatic test (axe) and by a test that asks, follows a citation, returns and reports with the "
+    "keyboard alone, in the light and the dark colours, at 320 pixels and at 400 % zoom.</p>"
+    "<ul><li>Enter sends a question, Shift+Enter begins a new line, Escape leads from the article to the answer.</li>"
+    "<li>Light or dark colours and reduced motion follow what your system is set to.</li>"
+    "<li>A screen reader hears when an answer is complete, and not each word of it.</li></ul>"
+    "<p>What we know to lack: it has not been tested by people who use screen readers; the chat needs JavaScript, "
+    "the article and this page do not; the page says that it is in English, also where an article is not.</p>"
+)
+
+
+def _model(service: Service) -> str:
+    settings = service.settings
+    if settings.model == "none":
+        return "None is used here: answers are the article's own words."
+    if settings.model == "local":
+        name = f"a model of the operator's ({escape(service.assistant.model_name)})"
+        return f"Answers are written by {name if settings.model_file else _PACKAGED_MODEL}, on this machine."
+    return (
+        f"Answers are written by {escape(settings.model)}, a model that the operator has chosen; "
+        "its provider's terms apply to it."
+    )
+
+
+def _destination(service: Service) -> str:
+    if service.remote_model:
+        return (
+            "Your question and the passages that were found are sent to the provider of "
+            f"{escape(service.remote_model)}, who may keep them. Please ask nothing that is private."
+        )
+    return "Your question does not leave the machine that this page comes from."
+
+
+def _report(service: Service) -> str:
+    words = "Press “Helpful” or “Not helpful” under the answer, and say why. "
+    contact = service.contact
+    if contact.startswith(("https://", "mailto:")):
+        address = contact
+    elif "@" in contact:
+        address = f"mailto:{contact}"
+    else:
+        return f"{words}{escape(contact)}"
+    return f'{words}For anything else, you reach the operator at <a href="{escape(address)}">{escape(contact)}</a>.'

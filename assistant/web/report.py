@@ -1,0 +1,125 @@
+"""The form in which a reader says what they think of an answer.
+
+What is sent is the exchange as the server has it, never as the browser says it was. Knows nothing of where it is kept.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import gradio as gr
+from gradio.blocks import Block
+
+from assistant.rendering import escape
+from assistant.types import Turn
+from assistant.web.exchanges import Conversation, Exchange
+from assistant.web.feedback import MAX_COMMENT_CHARACTERS, REASONS, Feedback
+from assistant.web.service import Service, client_of
+
+HELPFUL, UNHELPFUL = "Helpful", "Not helpful"
+UNDECIDED = "Please say first whether the answer was helpful."
+
+_WHAT_IS_SENT = (
+    "This sends the question, the answer and what you say here to whoever runs this assistant, who keeps it to make "
+    "the answers better. Please write nothing about yourself."
+)
+
+Update = dict[Any, Any]
+"""What becomes of the components that change."""
+
+
+class ReportForm:
+    """The form, hidden until a reader presses a button under an answer. To be made within a page."""
+
+    def __init__(self, service: Service) -> None:
+        """Lay it out."""
+        self._service = service
+        # The script writes here which button was pressed. That is a stranger's word like any other.
+        self._bridge = gr.Textbox(visible="hidden", elem_id="bridge", label="Which answer")
+        self._number = gr.State(0, time_to_live=3600)
+        with gr.Column(visible=False, elem_id="report") as self._form:
+            self._about = gr.Markdown(elem_id="reported", latex_delimiters=[])
+            self._verdict = gr.Radio([HELPFUL, UNHELPFUL], label="The answer was", elem_id="verdict")
+            self._reasons = gr.CheckboxGroup(
+                [(label, name) for name, label in REASONS.items()], label="What is wrong with it?", visible=False
+            )
+            self._comment = gr.Textbox(
+                label="Anything else (optional)", info=f"At most {MAX_COMMENT_CHARACTERS} characters.", lines=2
+            )
+            self._along = gr.Checkbox(label="Send the questions and answers before it along", visible=False)
+            with gr.Row(elem_classes="buttons"):
+                self._send = gr.Button("Send the report", variant="primary", size="sm", min_width=0)
+                self._drop = gr.Button("Do not send", size="sm", min_width=0, elem_id="drop-report")
+
+    def connect(self, conversation: gr.State, status: gr.Markdown) -> None:
+        """Let it work on that conversation, and say in that line how it went."""
+        outputs = [
+            self._number, self._form, self._about, self._verdict, self._reasons,
+            self._comment, self._along, status,
+        ]  # fmt: skip
+        self._status = status
+        how: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+        self._bridge.change(self._open, [self._bridge, conversation], outputs, **how)
+        self._verdict.change(self._ask_why, [self._verdict], outputs, **how)
+        self._drop.click(self._closed, None, outputs, **how)
+        self._conversation = conversation
+        given: set[Block] = {self._number, self._verdict, self._reasons, self._comment, self._along, conversation}
+        self._send.click(self._take, given, outputs, **how)
+
+    def _open(self, pressed: str, conversation: Conversation) -> Update:
+        match = re.fullmatch(r"(helpful|unhelpful) ([0-9]{1,6}) [0-9]+", pressed)
+        exchange = conversation.numbered(int(match[2])) if match else None
+        if match is None or exchange is None or exchange.turn is None:
+            return self._closed()
+        return self._closed() | {
+            self._number: exchange.number,
+            self._form: gr.update(visible=True),
+            self._about: (
+                f"<h2>Report on the answer to “{escape(exchange.question)}”</h2>"
+                f'<p class="note">{escape(_WHAT_IS_SENT)}</p>'
+            ),
+            self._verdict: HELPFUL if match[1] == "helpful" else UNHELPFUL,
+            self._reasons: gr.update(visible=match[1] == "unhelpful", value=[]),
+            self._along: gr.update(visible=bool(_before(exchange, conversation)), value=False),
+        }
+
+    def _ask_why(self, verdict: str | None) -> Update:
+        return {self._reasons: gr.update(visible=verdict == UNHELPFUL)}
+
+    def _closed(self) -> Update:
+        return {
+            self._number: 0,
+            self._form: gr.update(visible=False),
+            self._verdict: None,
+            self._reasons: [],
+            self._comment: "",
+            self._along: False,
+        }
+
+    async def _take(self, given: Update, request: gr.Request) -> Update:
+        conversation: Conversation = given[self._conversation]
+        exchange = conversation.numbered(given[self._number])
+        if exchange is None or exchange.answer is None:
+            return self._closed()
+        if given[self._verdict] is None:
+            return {self._status: _line(UNDECIDED)}
+        is_helpful = given[self._verdict] == HELPFUL
+        report = Feedback(
+            exchange.answer,
+            helpful=is_helpful,
+            reasons=() if is_helpful else tuple(given[self._reasons]),
+            comment=given[self._comment] or "",
+            turns=_before(exchange, conversation) if given[self._along] else (),
+        )
+        told = await self._service.give_feedback(report, client=client_of(request))
+        return self._closed() | {self._status: _line(told)}
+
+
+def _before(exchange: Exchange, conversation: Conversation) -> tuple[Turn, ...]:
+    earlier = (other.turn for other in conversation.exchanges if other.number < exchange.number)
+    return tuple(turn for turn in earlier if turn)
+
+
+def _line(words: str) -> str:
+    return f"<p>{escape(words)}</p>"

@@ -1,0 +1,358 @@
+// What the chat does in the browser: the jump to the quoted words and back, suggestions, copying, the counter.
+// It only ever shows text that the server has escaped, or puts text where it cannot become markup.
+
+const LIMIT = 500;
+const COUNTED_FROM = 400;
+const TWO_PANES = matchMedia("(min-width: 800px)");
+const CALM = matchMedia("(prefers-reduced-motion: reduce)");
+
+const find = (selector, root = document) => root.querySelector(selector);
+const findAll = (selector, root = document) => [...root.querySelectorAll(selector)];
+const box = () => find("#question textarea");
+const behavior = () => (CALM.matches ? "auto" : "smooth");
+const isRunning = () => Boolean(find("#stop"));
+
+function say(words) {
+  const paragraph = document.createElement("p");
+  paragraph.textContent = words;
+  find("#status .prose, #status")?.replaceChildren(paragraph);
+}
+
+// Gradio listens to what is typed, so this is how a value gets to it.
+function type(field, value) {
+  field.value = value;
+  field.dispatchEvent(new Event("input", { bubbles: true }));
+}
+
+function ask(question) {
+  type(box(), question);
+  // Gradio takes the value over a moment later.
+  setTimeout(() => find("#send")?.click(), 50);
+}
+
+// The article
+
+let origin = null; // The link that led to the quoted words, and the answer that it stands in.
+let lit = "";
+
+const reading = () => find("#article");
+const isCite = (link) => link.matches("a.cite");
+const spanOf = (link) => {
+  const { pathname, searchParams } = new URL(link.href);
+  return { pathname, start: searchParams.get("start"), end: searchParams.get("end") };
+};
+
+function addressOf(link) {
+  const current = spanOf(link);
+  const spans = findAll("a.cite", link.closest(".answer, .reply") ?? document)
+    .map(spanOf)
+    .filter((span) => span.pathname === current.pathname);
+  const also = [...new Set(spans.map((span) => `${span.start}-${span.end}`))].join(",");
+  return `${current.pathname}?${new URLSearchParams({ start: current.start ?? "", end: current.end ?? "", also })}`;
+}
+
+// The page of the article has the marks in it, made by the server from the offsets; here it takes the article's place.
+async function open(address) {
+  const response = await fetch(address);
+  if (!response.ok) throw new Error(String(response.status));
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const title = find("h1", page);
+  const heading = document.createElement("h2");
+  heading.append(...title.childNodes);
+  title.replaceWith(heading);
+  reading().replaceChildren(...find("#article", page).childNodes);
+}
+
+function lineUp(element) {
+  const pane = find("#reading");
+  if (TWO_PANES.matches) {
+    // Only the pane is scrolled, so that the answer stays in sight.
+    const above = element.getBoundingClientRect().top - pane.getBoundingClientRect().top;
+    pane.scrollTo({ top: pane.scrollTop + above - pane.clientHeight / 3, behavior: behavior() });
+  } else {
+    element.scrollIntoView({ block: "center", behavior: behavior() });
+  }
+}
+
+async function jump(link) {
+  try {
+    await open(addressOf(link));
+  } catch {
+    location.assign(link.href); // The page of its own says what is wrong.
+    return;
+  }
+  const mark = find("#quote", reading());
+  if (!mark) return;
+  origin = { link, answer: link.closest(".answer")?.id };
+  const back = document.createElement("button");
+  back.type = "button";
+  back.className = "back";
+  back.textContent = "↩ Back to the answer";
+  findAll("mark.current", reading()).at(-1).after(back);
+  lineUp(mark);
+  mark.focus({ preventScroll: true });
+}
+
+function goBack() {
+  const target = origin?.link.isConnected ? origin.link : document.getElementById(origin?.answer ?? "");
+  if (!target) return;
+  origin = null;
+  find("button.back")?.remove();
+  target.scrollIntoView({ block: "center", behavior: behavior() });
+  target.focus({ preventScroll: true });
+}
+
+// The quotations of a new answer light up beside it; neither the focus nor the answer moves.
+async function light() {
+  const answer = findAll("#window .answer").at(-1);
+  const link = answer?.matches(".answered, .quoted") ? find("a.cite", answer) : null;
+  const address = link ? addressOf(link) : "";
+  if (address === lit) return;
+  lit = address;
+  origin = null;
+  if (address) {
+    await open(address).catch(() => {});
+    const mark = find("#quote", reading());
+    if (mark && TWO_PANES.matches) lineUp(mark);
+  } else {
+    for (const mark of findAll("mark", reading())) mark.replaceWith(...mark.childNodes);
+    find("button.back")?.remove();
+  }
+}
+
+// A quotation is shown where the pointer or the focus is on its number. Escape puts it away; the pointer may move onto it.
+
+const preview = document.createElement("div");
+preview.id = "preview";
+preview.role = "tooltip";
+preview.hidden = true;
+document.body.append(preview);
+let closing = 0;
+
+function showPreview(link) {
+  clearTimeout(closing);
+  const { start, end } = spanOf(link);
+  const same = findAll("li a.cite", link.closest(".answer")).find((other) => spanOf(other).start === start && spanOf(other).end === end);
+  const quotation = find("blockquote", same?.closest("li"));
+  if (!quotation) return;
+  preview.textContent = `“${quotation.innerText}”`;
+  preview.hidden = false;
+  link.setAttribute("aria-describedby", "preview");
+  const place = link.getBoundingClientRect();
+  const left = Math.min(place.left, document.documentElement.clientWidth - preview.offsetWidth - 16);
+  const below = place.bottom + preview.offsetHeight + 16 < innerHeight;
+  preview.style.left = `${Math.max(left, 16) + scrollX}px`;
+  preview.style.top = `${(below ? place.bottom + 6 : place.top - preview.offsetHeight - 6) + scrollY}px`;
+}
+
+function hidePreview(delay = 0) {
+  clearTimeout(closing);
+  closing = setTimeout(() => {
+    preview.hidden = true;
+    find("[aria-describedby=preview]")?.removeAttribute("aria-describedby");
+  }, delay);
+}
+
+const marker = (target) => target.closest?.(".words a.cite");
+for (const event of ["pointerover", "focusin"]) {
+  document.addEventListener(event, ({ target }) => {
+    if (marker(target)) showPreview(marker(target));
+    else if (target.closest?.("#preview")) clearTimeout(closing);
+  });
+}
+for (const event of ["pointerout", "focusout"]) {
+  document.addEventListener(event, ({ target }) => {
+    if (marker(target) || target.closest?.("#preview")) hidePreview(200);
+  });
+}
+
+// Copying and saving, as text and as Markdown
+
+const asText = (words) => words;
+const asMarkdown = (words) => words.replace(/[!-/:-@[-`{-~]/g, (sign) => (",.;:?'\"%()-/".includes(sign) ? sign : `\\${sign}`));
+
+function wordsOf(element, escape = asText) {
+  if (!element) return "";
+  const copy = element.cloneNode(true);
+  for (const part of findAll(".hidden", copy)) part.remove();
+  for (const part of findAll("br", copy)) part.replaceWith("\n");
+  return escape(copy.textContent.replaceAll("\u00a0", " ").trim()).replaceAll("\n", " ");
+}
+
+const label = () => wordsOf(find("#label"));
+
+function quotationOf(item, escape) {
+  const own = find(".links a:not(.cite)", item);
+  const number = wordsOf(find("b", item), escape);
+  const source = `${wordsOf(find(".source", item), escape)}: ${own.href}`;
+  const words = wordsOf(find("blockquote", item), escape);
+  return escape === asMarkdown ? `> ${number} ${words}\n>\n> ${source}` : `${number} “${words}”\n${source}`.trim();
+}
+
+function answerOf(number, escape) {
+  const reply = document.getElementById(`answer-${number}`);
+  const parts = findAll(":scope > .headline, :scope > .words, :scope > .note, :scope > ol > li", reply ?? document.createElement("p"));
+  return parts.map((part) => (part.matches("li") ? quotationOf(part, escape) : wordsOf(part, escape))).join("\n\n");
+}
+
+const questionOf = (number, escape) => wordsOf(document.getElementById(`question-${number}`), escape);
+
+async function copy(text, done) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Without https there is no clipboard but this one.
+    const field = document.createElement("textarea");
+    field.value = text;
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  }
+  say(done);
+}
+
+function linkTo(number, article) {
+  const address = new URL("/", location.href);
+  address.searchParams.set("q", questionOf(number));
+  if (article) address.searchParams.set("article", article);
+  return address.href;
+}
+
+function save() {
+  const numbers = findAll("#window [id^=question-]").map((question) => question.id.split("-")[1]);
+  const parts = numbers.map((number) => `## ${questionOf(number, asMarkdown)}\n\n${answerOf(number, asMarkdown)}`);
+  const text = `# Questions to the article assistant\n\n${label()}\n\n${parts.join("\n\n")}\n`;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/markdown" }));
+  link.download = "answers.md";
+  link.click();
+  URL.revokeObjectURL(link.href);
+  say("The conversation is saved as answers.md.");
+}
+
+const actions = {
+  copy: (number) => copy(`${questionOf(number)}\n\n${answerOf(number)}\n\n${label()}\n`, "The answer is copied, with its quotations."),
+  link: (number, article) => copy(linkTo(number, article), "The link is copied. It asks the same question again."),
+  helpful: (number) => report("helpful", number),
+  unhelpful: (number) => report("unhelpful", number),
+};
+
+let reportedFrom = null;
+
+function report(verdict, number) {
+  reportedFrom = document.activeElement;
+  // The time makes it a new value each time.
+  type(find("#bridge textarea, #bridge input"), `${verdict} ${number} ${Date.now()}`);
+}
+
+// What a reader does
+
+document.addEventListener("click", (event) => {
+  const target = event.target.closest("a, button");
+  if (!target) return;
+  const plainly = !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey);
+  if (target.matches("a.cite") && plainly) {
+    event.preventDefault();
+    hidePreview();
+    jump(target);
+  } else if (target.matches("a.open") && plainly) {
+    event.preventDefault();
+    open(target.href).then(() => find("#reading").scrollTo({ top: 0 })).catch(() => location.assign(target.href));
+  } else if (target.matches('a[href="#question"]')) {
+    event.preventDefault();
+    box().focus();
+  } else if (target.matches("button.suggestion")) {
+    if (!isRunning()) ask(target.textContent);
+  } else if (target.matches("button.action")) {
+    actions[target.name](...target.value.split(" "));
+  } else if (target.matches("button.back")) {
+    goBack();
+  } else if (target.matches("#export")) {
+    save();
+  }
+  // A button that a key was pressed on may be gone in a moment, and the focus with it.
+  const isGoing = event.detail === 0 && target.matches("#send, #stop, #tools button:not(#export), button.suggestion");
+  if (isGoing || target.matches("#edit")) box().focus();
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  if (!preview.hidden) hidePreview();
+  else if (origin && document.activeElement?.closest("#reading")) goBack();
+});
+
+document.addEventListener("input", ({ target }) => {
+  if (target !== box()) return;
+  const length = [...target.value.trim().replace(/\s+/g, " ")].length;
+  const counter = find("#counter");
+  counter.textContent =
+    length > LIMIT ? `: ${length - LIMIT} too many` : length >= COUNTED_FROM ? `: ${LIMIT - length} left` : "";
+  counter.classList.toggle("full", length >= COUNTED_FROM);
+});
+
+// What Gradio does not do, and what happens when the page changes
+
+// What a screen reader needs and Gradio has no setting for
+function name() {
+  // Gradio labels each message with its source text.
+  for (const message of findAll("[data-testid=bot][aria-label], [data-testid=user][aria-label]")) message.removeAttribute("aria-label");
+  const status = find("#status");
+  const pane = find("#reading");
+  if (!status || !pane || !box() || status.role) return;
+  status.role = "status";
+  pane.role = "region";
+  pane.tabIndex = 0;
+  pane.setAttribute("aria-label", "Article");
+  box().setAttribute("aria-describedby", "note status");
+}
+
+// A new question stays at the top until its answer is there, or the reader moves.
+let questions = 0;
+let isFollowing = false;
+for (const event of ["wheel", "touchmove", "keydown", "pointerdown"]) {
+  addEventListener(event, () => { isFollowing = false; }, { passive: true, capture: true });
+}
+
+function follow() {
+  const asked = findAll("#window [data-testid=user]");
+  if (asked.length > questions) isFollowing = true;
+  questions = asked.length;
+  if (!isFollowing) return;
+  asked.at(-1)?.scrollIntoView({ block: "start", behavior: behavior() });
+  // What stands above it may still change its height.
+  if (!isRunning()) setTimeout(() => { isFollowing = false; }, 500);
+}
+
+// The server has put the question of the address into the box.
+let isAsked = false;
+
+function askFromAddress() {
+  if (isAsked || !box()?.value || !new URLSearchParams(location.search).has("q")) return;
+  isAsked = true;
+  find("#send")?.click();
+}
+
+// The focus goes into the form of a report when it opens, and back to where it came from when it closes.
+let isOpen = false;
+
+function guideFocus() {
+  const field = find("#report input[type=radio]:checked");
+  if (field && !isOpen) {
+    isOpen = true;
+    field.focus();
+  } else if (isOpen && !find("#report")) {
+    isOpen = false;
+    (reportedFrom?.isConnected ? reportedFrom : box()).focus();
+  }
+}
+
+function onChange() {
+  name();
+  follow();
+  light();
+  askFromAddress();
+  guideFocus();
+}
+
+new MutationObserver(onChange).observe(document.body, { childList: true, subtree: true, attributeFilter: ["aria-label"] });

@@ -142,6 +142,24 @@ def benchmark(
         typer.echo(f"{name:<66}{value}")
 
 
+@app.command("benchmark-latency")
+def benchmark_latency(
+    questions: Annotated[Path, typer.Argument(help="Question file, one JSON object a line.")],
+    out: Annotated[Path, typer.Option(help="Folder for latency.json and latency.png.")] = Path("benchmarks"),
+    limit: Annotated[int, typer.Option(min=1, help="How many questions are answered; about 15 seconds each.")] = 20,
+) -> None:
+    """Measure how long readers wait, beside the bare parts and beside the RAG that tutorials build."""
+    with _errors_as_lines():
+        from assistant.benchmarks.latency import measure  # noqa: PLC0415
+        from assistant.evaluation.questions import read_questions  # noqa: PLC0415
+
+        asked = read_questions(questions)
+        with _progress() as progress:
+            figures = measure(asked, limit, Settings.from_environment(), out, progress)
+    for figure in figures:
+        typer.echo(figure.line)
+
+
 @app.command("benchmark-retrieval")
 def benchmark_retrieval(
     file: Annotated[Path, typer.Argument(help="Question file in SQuAD's format, as XQuAD.")],

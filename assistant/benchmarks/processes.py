@@ -1,0 +1,131 @@
+"""Processes that a benchmark starts, what they hold of the machine, and their end.
+
+Memory is the proportional share that Linux reports, so that what two processes share counts once. Linux only.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from assistant.errors import AssistantError
+from assistant.settings import PROJECT
+
+START_SECONDS = 120.0
+STOP_SECONDS = 60.0
+"""An app lets those who have asked have their answer first."""
+_POLL_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A process that answers under an address."""
+
+    process: subprocess.Popen[bytes]
+    address: str
+    log: Path
+    """What it says on standard error."""
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody uses now."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def start(command: Sequence[str], address: str, log: Path, environment: Mapping[str, str] = {}) -> Running:
+    """Start a command of this project's Python that will answer under the address; what it says goes to the log."""
+    with log.open("ab") as said:
+        process = subprocess.Popen(  # noqa: S603 - our own commands, no shell
+            list(command), cwd=PROJECT, env=os.environ | environment, stdin=subprocess.DEVNULL, stdout=said, stderr=said
+        )
+    return Running(process, address, log)
+
+
+def wait_until_answers(running: Running, path: str = "/healthz", seconds: float = START_SECONDS) -> None:
+    """Return as soon as the address answers the path with success.
+
+    Raises:
+        AssistantError: the process ended, or did not answer in time.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and running.process.poll() is None:
+        try:
+            if httpx.get(f"{running.address}{path}", timeout=5.0).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(_POLL_SECONDS)
+    said = running.log.read_text(errors="replace").strip().splitlines()[-3:]
+    raise AssistantError(f"The process at {running.address} did not start: {' '.join(said) or 'it said nothing'}")
+
+
+def stop(running: Running) -> None:
+    """End the process by its number, with force where it does not go."""
+    running.process.terminate()
+    try:
+        running.process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        running.process.kill()
+        running.process.wait()
+
+
+@contextmanager
+def serving(environment: Mapping[str, str]) -> Iterator[Running]:
+    """Run the real server with these settings, and yield before it answers."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        running = start(
+            [sys.executable, "-m", "assistant", "serve"],
+            f"http://127.0.0.1:{port}",
+            Path(folder) / "log",
+            {"ASSISTANT_PORT": str(port), "ASSISTANT_UNLIMITED": "127.0.0.1", **environment},
+        )
+        try:
+            yield running
+        finally:
+            stop(running)
+
+
+def family(process: int) -> list[int]:
+    """Return the process and all that descend from it."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:  # It has just ended.
+            continue
+    members = [process]
+    for member in members:
+        members += [child for child, parent in parents.items() if parent == member]
+    return members
+
+
+def memory_bytes(processes: Iterable[int]) -> int:
+    """Return the memory that the processes hold together."""
+    total = 0
+    for process in processes:
+        try:
+            rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
+        total += 1024 * int(found[1]) if found else 0
+    return total
+
+
+def open_files(process: int) -> int:
+    """Return how many files and connections the process has open."""
+    return len(list(Path(f"/proc/{process}/fd").iterdir()))

@@ -455,7 +455,7 @@ def _for_model(findings: Findings) -> list[Passage]:
 def _complete_sentences(draft: Draft) -> list[str]:
     """Return the first two sentences of a draft, without one that was cut off."""
     whole = [sentence.text for sentence in sentences(Article("draft", draft.text, ""))]
-    if not draft.complete and whole and not whole[-1].rstrip("\"'”’").endswith((".", "!", "?")):
+    while not draft.complete and whole and not whole[-1].rstrip("\"'”’").endswith((".", "!", "?")):
         whole.pop()
     return whole[:2]
 

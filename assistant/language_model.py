@@ -17,8 +17,8 @@ import queue
 import re
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -203,7 +203,7 @@ class LanguageModel:
             raise ModelError(_SLOW if limit.reached else "The model gave an empty answer")
         yield Draft(text, finish in ("stop", "end_turn"), tuple(scores))
 
-    async def _chunks(self, messages: list[BaseMessage], limit: _Limit) -> AsyncIterator[BaseMessageChunk]:
+    async def _chunks(self, messages: list[BaseMessage], limit: _Limit) -> AsyncGenerator[BaseMessageChunk]:
         """Yield what the model says; a provider that fails before its first word, and may not again, is asked twice."""
         options = self._options(MAX_ANSWER_TOKENS, limit)
         silent = True
@@ -234,7 +234,7 @@ class LanguageModel:
         if scored:
             options["top_logprobs"] = 20
 
-        async def reply() -> AsyncIterator[AIMessage]:
+        async def reply() -> AsyncGenerator[AIMessage]:
             yield await self._chat.ainvoke(messages, **options)
 
         try:
@@ -430,13 +430,18 @@ class _Limit:
         return self.left == 0.0
 
 
-def _until(limit: _Limit, source: AsyncIterator[_T]) -> Iterator[_T]:
+def _until(limit: _Limit, source: AsyncGenerator[_T]) -> Iterator[_T]:
     """Yield what arrives until it ends or the limit is reached; then, or when closed, the source is called off."""
     arrived: queue.SimpleQueue[_T | None] = queue.SimpleQueue()
+    called_off = threading.Event()
 
     async def receive() -> None:
-        async for item in source:
-            arrived.put(item)
+        async with aclosing(source):
+            async for item in source:
+                arrived.put(item)
+                # Python 3.11's wait_for swallows a cancel that comes together with a word.
+                if called_off.is_set():
+                    return
 
     receiving = asyncio.run_coroutine_threadsafe(receive(), _requests())
     receiving.add_done_callback(lambda _: arrived.put(None))
@@ -451,6 +456,7 @@ def _until(limit: _Limit, source: AsyncIterator[_T]) -> Iterator[_T]:
                 return
             yield item
     finally:
+        called_off.set()
         receiving.cancel()
 
 

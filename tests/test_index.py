@@ -7,29 +7,25 @@ import random
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import cast
 
-import chromadb
 import httpx
 import numpy as np
 import pytest
-from chromadb.api.client import Client
 from conftest import WordEmbedder
 
+from assistant import index as index_module
 from assistant.errors import ConfigurationError, IndexLockedError
 from assistant.index import IndexReport, VectorIndex, fingerprint, open_index, units
+from assistant.index_files import Part
 from assistant.settings import PROJECT
 from assistant.types import Article
 
-NO_TELEMETRY = chromadb.config.Settings(anonymized_telemetry=False)
 NOUNS = ["mayor", "council", "river", "bridge", "judge", "prison", "school", "teacher", "doctor", "hospital", "train"]
 VERBS = ["praised", "blamed", "visited", "ignored", "rebuilt", "closed", "funded", "followed", "questioned", "painted"]
 
@@ -73,10 +69,9 @@ def built(articles: list[Article], folder: Path, url: str = "", embedder: WordEm
     return index.report
 
 
-def collections(folder: Path) -> list[str]:
-    """Return the names of the collections that the folder's database knows."""
-    with closing(sqlite3.connect(folder / "chroma" / "chroma.sqlite3")) as database:
-        return [name for (name,) in database.execute("SELECT name FROM collections")]
+def parts(folder: Path) -> list[str]:
+    """Return the names of the sealed parts that the folder holds."""
+    return sorted(part.name for part in (folder / "parts").iterdir())
 
 
 # What is embedded
@@ -168,7 +163,7 @@ def test_another_embedder_is_another_index(tmp_path: Path, articles: list[Articl
     """Vectors of one embedder are never searched with those of another."""
     first = built(articles, tmp_path, embedder=WordEmbedder("one"))
     second = built(articles, tmp_path, embedder=WordEmbedder("two"))
-    assert second.collection != first.collection
+    assert second.fingerprint != first.fingerprint
     assert second.embedded == second.units
 
 
@@ -187,12 +182,102 @@ def test_the_fingerprint_is_of_the_texts_and_the_embedder(articles: list[Article
     assert len({same, *others}) == 5
 
 
-def test_old_collections_do_not_pile_up(tmp_path: Path, articles: list[Article]) -> None:
-    """The folder holds one collection, whatever was indexed before."""
+def test_old_indexes_do_not_pile_up(tmp_path: Path, articles: list[Article]) -> None:
+    """The folder holds the index in use and the one before, and nothing that is open or half built."""
     for corpus in (articles, articles[:1], articles[1:], articles[1:]):
         built(corpus, tmp_path)
-    assert len(collections(tmp_path)) == 1
-    assert len([entry for entry in (tmp_path / "chroma").iterdir() if entry.is_dir()]) == 1
+    assert len(parts(tmp_path)) == 2
+    assert {entry.name for entry in tmp_path.iterdir()} == {
+        *("CURRENT.json", "PREVIOUS.json", "parts", "index.lock", "index.pid"),
+    }
+
+
+def test_going_back_to_the_articles_before_builds_nothing(tmp_path: Path, articles: list[Article]) -> None:
+    """The index before is kept, and put in place again when it is the one that fits."""
+    built(articles, tmp_path)
+    before = parts(tmp_path)
+    built(articles[:1], tmp_path)
+    kept = parts(tmp_path)
+    index = open_index(articles, WordEmbedder(), tmp_path)
+    assert index.report.embedded == 0
+    assert finds_itself(index, articles)
+    index.close()
+    assert set(before) < set(kept) == set(parts(tmp_path))
+
+
+# Little changed in much
+
+
+MUCH = [made(name, 40) for name in ("oslo", "lima", "kyoto", "turin", "quito", "cairo", "perth", "dakar")]
+
+
+@pytest.fixture(scope="module")
+def much(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Index articles enough for one of them to be little; to be copied."""
+    folder = tmp_path_factory.mktemp("much")
+    built([*MUCH, made("bergen", 400)], folder)
+    return folder
+
+
+@pytest.fixture
+def large_and_small(much: Path, tmp_path: Path) -> Path:
+    """Return a folder with an index of many articles."""
+    return shutil.copytree(much, tmp_path / "copy")
+
+
+def changes(corpus: list[Article], folder: Path) -> list[str]:
+    """Bring the index up to date, look whether everything is found, and return the texts that were embedded."""
+    embedder = WordEmbedder()
+    index = open_index([*corpus, made("bergen", 400)], embedder, folder)
+    wanted = [*corpus, made("bergen", 400)]
+    assert index.report.units == len(ids(wanted))
+    assert set(index.search(embedder.embed_query("the river"), 10_000)) == ids(wanted)
+    assert finds_itself(index, corpus)
+    index.close()
+    return embedder.embedded
+
+
+def test_a_small_change_leaves_the_large_part_as_it_is(large_and_small: Path) -> None:
+    """What was added, changed or taken away is in a small part or hidden; nothing of the large one is written again."""
+    large = parts(large_and_small)
+    changed = [*MUCH[1:], made("lagos", 12)]
+    assert sorted(changes(changed, large_and_small)) == sorted(unit.text for unit in units(changed[-1]))
+    assert len(parts(large_and_small)) == 2
+    assert set(large) < set(parts(large_and_small))
+    assert changes(changed, large_and_small) == []
+
+
+def test_changes_add_up_and_can_be_taken_back(large_and_small: Path) -> None:
+    """Each change starts from the one before: what is in the small part already is not embedded again."""
+    first = [*MUCH, made("lagos", 8)]
+    changes(first, large_and_small)
+    second = [*first, made("accra", 8)]
+    assert sorted(changes(second, large_and_small)) == sorted(unit.text for unit in units(second[-1]))
+    assert changes(MUCH, large_and_small) == []
+    assert changes(second[1:], large_and_small) == []
+
+
+def test_a_changed_article_is_found_with_its_new_words_only(large_and_small: Path) -> None:
+    """The words before the change are hidden, within the article and among all of them."""
+    new = made("oslo", 30, seed=1)
+    corpus = [new, *MUCH[1:], made("bergen", 400)]
+    index = open_index(corpus, WordEmbedder(), large_and_small)
+    for article in (None, "oslo"):
+        found = index.search(WordEmbedder().embed_query("oslo"), 10_000, article)
+        assert {unit for unit in found if unit.startswith("oslo:")} == ids([new])
+    assert len(index.search(WordEmbedder().embed_query(MUCH[0].text), 50)) == 50
+    index.close()
+
+
+def test_many_changes_are_built_into_one_part_again(large_and_small: Path) -> None:
+    """When a tenth has changed, one new part replaces the large one, and the same vectors are used."""
+    large = parts(large_and_small)
+    changed = [made(article.id, 40, seed=1) if article.id < "l" else article for article in MUCH]
+    expected = [unit.text for article in changed if article.id < "l" for unit in units(article)]
+    assert sorted(changes(changed, large_and_small)) == sorted(expected)
+    changes(changed[:-1], large_and_small)
+    assert len(parts(large_and_small)) == 1
+    assert parts(large_and_small) != large
 
 
 def test_an_embedder_that_fails_costs_nothing(tmp_path: Path, articles: list[Article]) -> None:
@@ -309,7 +394,7 @@ def damaged(name: str, how: Callable[[Path], object]) -> Callable[[Path], None]:
     """Return a function that damages the files of this name in a folder."""
 
     def damage(folder: Path) -> None:
-        files = list((folder / "chroma").rglob(name))
+        files = list((folder / "parts").rglob(name))
         assert files
         for file in files:
             how(file)
@@ -365,15 +450,64 @@ def test_damage_costs_a_rebuild(large: Path, tmp_path: Path, damage: Callable[[P
     assert built([article], folder).embedded == 0
 
 
-def test_an_index_that_lacks_something_is_rebuilt(tmp_path: Path, articles: list[Article]) -> None:
-    """A collection of the right name is not trusted when it does not hold what it should."""
-    report = built(articles, tmp_path)
-    with cast("Client", chromadb.PersistentClient(str(tmp_path / "chroma"), NO_TELEMETRY)) as client:
-        client.get_collection(report.collection, embedding_function=None).delete(ids=[units(articles[0])[0].id])
-    index = open_index(articles, WordEmbedder(), tmp_path)
-    assert index.report.embedded > 0
+def test_damage_of_the_record_costs_a_rebuild(large: Path, tmp_path: Path) -> None:
+    """Without the file that says what is in use, or with one that was tampered with, nothing is searched."""
+    folder = shutil.copytree(large, tmp_path / "copy")
+    record = folder / "CURRENT.json"
+    for content in (b"", b"{}", b"\xff\x00", record.read_bytes().replace(b"oslo", b"lima")):
+        record.write_bytes(content)
+        index = open_index([made("oslo", 60)], WordEmbedder(), folder)
+        assert finds_itself(index, [made("oslo", 60)])
+        index.close()
+
+
+def test_searching_never_writes_to_what_is_sealed(large: Path, tmp_path: Path) -> None:
+    """Chroma writes to its database even when it only reads, so it is given a copy: the checksums hold for ever."""
+    folder = shutil.copytree(large, tmp_path / "copy")
+    sealed = {path: path.read_bytes() for path in (folder / "parts").rglob("*") if path.is_file()}
+    index = open_index([made("oslo", 2000)], WordEmbedder(), folder)
+    index.search(WordEmbedder().embed_query("river"), 200)
+    assert any((folder / "open").rglob("chroma.sqlite3"))
+    index.close()
+    assert sealed == {path: path.read_bytes() for path in (folder / "parts").rglob("*") if path.is_file()}
+    assert not (folder / "open").exists()
+
+
+def test_the_index_before_lends_its_vectors_when_the_one_in_use_is_damaged(
+    tmp_path: Path, articles: list[Article]
+) -> None:
+    """Only what no sound part holds is embedded again."""
+    built(articles[:2], tmp_path)
+    before = parts(tmp_path)
+    built(articles, tmp_path)
+    (now,) = set(parts(tmp_path)) - set(before)
+    garbage(tmp_path / "parts" / now / "chroma.sqlite3")
+    embedder = WordEmbedder()
+    index = open_index(articles, embedder, tmp_path)
+    assert sorted(embedder.embedded) == sorted(unit.text for unit in units(articles[2]))
     assert finds_itself(index, articles)
     index.close()
+
+
+def test_what_another_release_of_chroma_wrote_is_searched_before_it_is_trusted(
+    large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an upgrade a child process tries the index once; it is kept when it works, and built anew when not."""
+    tried: list[str] = []
+
+    def finds(_: Path, part: Part) -> bool:
+        tried.append(part.name)
+        return works or len(set(tried)) > 1
+
+    monkeypatch.setattr(index_module, "_chroma", lambda: "99.0")
+    monkeypatch.setattr(index_module, "_finds_its_own", finds)
+    for works, embedded in ((True, 0), (False, 2500)):
+        folder = shutil.copytree(large, tmp_path / str(works))
+        tried.clear()
+        assert built([made("oslo", 2000)], folder).embedded == embedded
+        assert len(tried) == (1 if works else 2)
+        assert built([made("oslo", 2000)], folder).embedded == 0
+        assert len(tried) == (1 if works else 2)
 
 
 def test_an_interrupted_build_is_cleaned_up(tmp_path: Path) -> None:
@@ -387,15 +521,14 @@ def test_an_interrupted_build_is_cleaned_up(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_build_had_written_is_deleted(tmp_path: Path, articles: list[Article]) -> None:
-    """A half-filled collection under a building name is never searched, and goes at the next start."""
+    """Half-built parts, working copies and records go at the next start."""
     built(articles, tmp_path)
-    with cast("Client", chromadb.PersistentClient(str(tmp_path / "chroma"), NO_TELEMETRY)) as client:
-        rest = client.create_collection("building-articles-0123", embedding_function=None)
-        rest.add(ids=["oslo:0-5"], embeddings=np.ones((1, 512), dtype=np.float32))
-    assert len(collections(tmp_path)) == 2
-    report = built(articles, tmp_path)
-    assert report.embedded == 0
-    assert collections(tmp_path) == [report.collection]
+    before = {path for path in tmp_path.rglob("*") if path.name != "index.pid"}
+    for rest in ("building/chroma.sqlite3", "open/abc/chroma.sqlite3", "parts/abc/header.bin", "CURRENT.json.partial"):
+        (tmp_path / rest).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / rest).write_bytes(b"rest")
+    assert built(articles, tmp_path).embedded == 0
+    assert {path for path in tmp_path.rglob("*") if path.name != "index.pid"} == before
 
 
 # Places that do not work
@@ -413,7 +546,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, articles: list[Ar
 
 def test_a_database_that_cannot_be_written_is_named(tmp_path: Path, articles: list[Article]) -> None:
     """When the folder can be written and what is in it cannot, the error is one line as well."""
-    (tmp_path / "chroma").write_text("a file where a folder should be")
+    (tmp_path / "parts").write_text("a file where a folder should be")
     with pytest.raises(ConfigurationError, match=r"cannot be used \(.*\): make room there, or set ASSISTANT_DATA"):
         open_index(articles, WordEmbedder(), tmp_path)
     built(articles, tmp_path / "elsewhere")

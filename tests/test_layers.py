@@ -12,12 +12,13 @@ from assistant.settings import PROJECT
 
 LAYERS = (
     ("types", "errors"),
-    ("settings", "articles", "passages", "prompts", "weights", "embedder", "engine"),
+    ("settings", "articles", "passages", "prompts", "weights", "embedder", "engine", "index_files"),
     ("index", "language_model", "context", "conversation"),
     ("retrieval", "grounding"),
     ("answerability",),
-    ("answering", "rendering"),
+    ("answering", "rendering", "check"),
     ("evaluation", "web"),
+    ("benchmarks",),
     ("cli",),
     ("__main__", "app"),
 )

@@ -1,0 +1,231 @@
+"""The folder of the embedded index: sealed databases, their checksums, and the file that says which are in use.
+
+    CURRENT.json        what is searched: each part with its articles and the SHA-256 of its files
+    PREVIOUS.json       the same for the index before, whose vectors a rebuild can take over
+    parts/NAME/         a sealed part: written once, then never again
+    building/           a part that is not sealed yet
+    open/               copies that the database works on while the index is open: sealed files may not change, and
+                        Chroma writes to its files even when it only reads
+
+Everything becomes visible by a rename, last of all CURRENT.json, so whatever is interrupted leaves the index before in
+place, and what it wrote is deleted by the next start. Knows nothing of vectors or of Chroma but the names of its files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+DATABASE = "chroma.sqlite3"
+CURRENT, PREVIOUS = "CURRENT.json", "PREVIOUS.json"
+_CHUNK = 1 << 22
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """An article in a part: the SHA-256 of its text, and how many units it has."""
+
+    digest: str
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A sealed database of some articles."""
+
+    name: str
+    articles: Mapping[str, Indexed]
+    hidden: tuple[str, ...]
+    """Articles in it that were changed or taken away since; they are not to be found any more."""
+    files: Mapping[str, str]
+    """SHA-256 of each file, by its path in the part's folder."""
+
+    @property
+    def visible(self) -> dict[str, str]:
+        """Digest by article id, of what is to be found."""
+        hidden = set(self.hidden)
+        return {article: indexed.digest for article, indexed in self.articles.items() if article not in hidden}
+
+    @property
+    def units(self) -> int:
+        """How many units the database holds, the hidden ones among them."""
+        return sum(indexed.units for indexed in self.articles.values())
+
+    @property
+    def hidden_units(self) -> int:
+        """How many of them are not to be found."""
+        return sum(self.articles[article].units for article in self.hidden)
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A whole index: a large part, and where little changed since it was built a small one with the changes."""
+
+    fingerprint: str
+    recipe: str
+    chroma: str
+    """The release of Chroma that is known to open it."""
+    parts: tuple[Part, ...]
+
+    @property
+    def units(self) -> int:
+        """How many units can be found."""
+        return sum(part.units - part.hidden_units for part in self.parts)
+
+    @property
+    def articles(self) -> dict[str, str]:
+        """Digest by article id, of what can be found."""
+        return {article: digest for part in self.parts for article, digest in part.visible.items()}
+
+
+def generations(folder: Path) -> list[Generation]:
+    """Return the current and the previous generation; one whose record is missing or damaged is left out."""
+    found = (_read(folder / name) for name in (CURRENT, PREVIOUS))
+    return [generation for generation in found if generation is not None]
+
+
+def building_folder(folder: Path) -> Path:
+    """Return an empty folder to build a part in."""
+    building = folder / "building"
+    shutil.rmtree(building, ignore_errors=True)
+    building.mkdir(parents=True)
+    return building
+
+
+def seal(folder: Path, name: str) -> dict[str, str]:
+    """Make the closed database in `building` a part, on disk to its last byte, and return its files' SHA-256.
+
+    Raises:
+        OSError: there is no room.
+    """
+    building, part = folder / "building", folder / "parts" / name
+    # Chroma may still be closing it in a thread of its own: the copy is of one moment, and without free pages.
+    copy = building / "sealed.sqlite3"
+    try:
+        with closing(sqlite3.connect(building / DATABASE)) as connection:
+            connection.execute("VACUUM INTO ?", (str(copy),))
+    except sqlite3.Error as error:
+        raise OSError(f"The index could not be written: {error}") from error
+    copy.replace(building / DATABASE)
+    (building / f"{DATABASE}-journal").unlink(missing_ok=True)
+    files = {}
+    for path in sorted(path for path in building.rglob("*") if path.is_file()):
+        _sync(path)
+        files[str(path.relative_to(building))] = _sha256(path)
+    part.parent.mkdir(exist_ok=True)
+    building.replace(part)
+    _sync(part.parent)
+    return files
+
+
+def switch(folder: Path, generation: Generation) -> None:
+    """Make the generation the current one, and the current one the previous, if it is another."""
+    if (current := _read(folder / CURRENT)) is not None and current.fingerprint != generation.fingerprint:
+        _write(folder / PREVIOUS, current)
+    _write(folder / CURRENT, generation)
+
+
+def tidy(folder: Path, in_use: Generation | None = None) -> None:
+    """Delete what no generation holds, and copies of parts that are not in use: the rest of what was interrupted."""
+    kept = {part.name for generation in generations(folder) for part in generation.parts}
+    opened = {part.name for part in in_use.parts} if in_use else set()
+    shutil.rmtree(folder / "building", ignore_errors=True)
+    for place, names in ((folder / "parts", kept), (folder / "open", opened)):
+        for path in _entries(place):
+            if path.name not in names:
+                shutil.rmtree(path, ignore_errors=True)
+    for name in (CURRENT, PREVIOUS):
+        _partial(folder / name).unlink(missing_ok=True)
+
+
+def working_copy(folder: Path, part: Part, place: Path) -> list[str]:
+    """Copy a part to the folder `place`, and return what is wrong with it; then there is no copy.
+
+    Raises:
+        OSError: there is no room.
+    """
+    found = []
+    for name, sha256 in part.files.items():
+        source, target = folder / "parts" / part.name / name, place / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not source.is_file():
+            found.append(f"{source} is missing")
+        elif _copy(source, target) != sha256:
+            found.append(f"{source} has changed")
+    if found:
+        shutil.rmtree(place)
+    return found
+
+
+def _copy(source: Path, target: Path) -> str:
+    """Return the SHA-256 of what was copied."""
+    digest = hashlib.sha256()
+    with target.open("wb") as out:
+        for chunk in _chunks(source):
+            digest.update(chunk)
+            out.write(chunk)
+    return digest.hexdigest()
+
+
+def _entries(folder: Path) -> list[Path]:
+    return list(folder.iterdir()) if folder.is_dir() else []
+
+
+def _read(path: Path) -> Generation | None:
+    try:
+        sha256, _, body = path.read_text(encoding="utf-8").partition("\n")
+        if hashlib.sha256(body.encode()).hexdigest() != sha256:
+            return None
+        content: dict[str, Any] = json.loads(body)
+        return Generation(content["fingerprint"], content["recipe"], content["chroma"], tuple(_parts(content["parts"])))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _parts(entries: Iterable[Mapping[str, Any]]) -> Iterator[Part]:
+    for entry in entries:
+        articles = {article: Indexed(**indexed) for article, indexed in entry["articles"].items()}
+        yield Part(entry["name"], articles, tuple(entry["hidden"]), entry["files"])
+
+
+def _write(path: Path, generation: Generation) -> None:
+    body = json.dumps(asdict(generation))
+    partial = _partial(path)
+    partial.write_text(f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}", encoding="utf-8")
+    _sync(partial)
+    partial.replace(path)
+    _sync(path.parent)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f"{path.name}.partial")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    for chunk in _chunks(path):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

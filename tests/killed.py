@@ -1,0 +1,150 @@
+"""Kills the indexer at its first step, its second, and so on until it gets through; looks after each what is left.
+
+`python tests/killed.py FOLDER CHANGE` prints one JSON object a step: {"step": 7, "killed": true, "wrong": []}. A step
+is anything that the indexer does to a file, or asks of Chroma that writes. What happens inside Chroma is no step of its
+own: it happens in the folder `building`, which nothing reads before it is sealed. Each indexer is a fork of this
+process, which has loaded everything and opened nothing, so a step takes a fraction of a second.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+import os
+import shutil
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import chromadb.api.client
+from chromadb.api.models.Collection import Collection
+from conftest import WordEmbedder
+from test_index import ids, made
+
+from assistant import index as index_module
+from assistant.index import open_index
+from assistant.types import Article
+
+OLD = [made("oslo", 60), made("lima", 4)]
+NEW = {
+    "much": [made("oslo", 20, seed=1), OLD[1], made("kyoto", 8)],
+    "little": [*OLD, made("kyoto", 4)],
+    "nothing": OLD,
+    "first": [made("kyoto", 4)],
+}
+"""The articles after the change, of which little or much is another than in the index before; "first" has none."""
+
+CHANGING = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "sqlite3.connect", "shutil.copyfile"}
+
+
+def die_at(step: int, folder: Path) -> None:
+    """Let this process be killed when it begins its step of that number."""
+    steps = itertools.count(1)
+
+    def count() -> None:
+        if next(steps) == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        path = str(arguments[0]) if arguments else ""
+        writes = event in CHANGING or (event == "open" and int(arguments[2]) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+        # `shutil.rmtree` deletes by names within an open folder.
+        if writes and (path.startswith(str(folder)) or not path.startswith("/")):
+            count()
+
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def call(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401
+            count()
+            return function(*arguments, **named)
+
+        return call
+
+    sys.addaudithook(hook)
+    for owner, name in ((Collection, "add"), (chromadb.api.client.Client, "create_collection")):
+        setattr(owner, name, counted(getattr(owner, name)))
+
+
+def forked(action: Callable[[], list[str]]) -> tuple[bool, list[str]]:
+    """Do something in a fork; return whether it was killed, and what it found wrong."""
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            found = action()
+        except BaseException:  # noqa: BLE001 - the parent tells it
+            found = [traceback.format_exc()]
+        os.write(writing, json.dumps(found).encode()[:60_000])
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        found = pipe.read()
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status), json.loads(found) if found else []
+
+
+def opened(articles: Sequence[Article], folder: Path, *, embeds: bool) -> list[str]:
+    """Open the index of these articles and return what is wrong: what it lacks, has twice or had to embed."""
+    index = open_index(articles, WordEmbedder(), folder)
+    wrong = []
+    if index.report.embedded and not embeds:
+        wrong.append(f"{index.report.embedded} of {index.report.units} units were embedded again")
+    found = index.search(WordEmbedder().embed_query("the river"), 10_000)
+    if found.keys() != ids(list(articles)) or len(found) != index.report.units:
+        wrong.append(f"{len(found)} units were found, not {len(ids(list(articles)))}")
+    for unit in (unit for article in articles for unit in index_module.units(article)[::7]):
+        best = index.search(WordEmbedder().embed_query(unit.text), 1)
+        if not best or next(iter(best.values())) < 0.999:
+            wrong.append(f"{unit.id} does not find itself")
+    index.close()
+    return wrong
+
+
+def left_over(folder: Path) -> list[str]:
+    """Return what an index that was closed should have cleared away."""
+    known = {"CURRENT.json", "PREVIOUS.json", "parts", "index.lock", "index.pid"}
+    named = (folder / "CURRENT.json").read_text() + (
+        (folder / "PREVIOUS.json").read_text() if (folder / "PREVIOUS.json").exists() else ""
+    )
+    rest = [entry.name for entry in folder.iterdir() if entry.name not in known]
+    return [f"{name} was left" for name in rest + [p.name for p in (folder / "parts").iterdir() if p.name not in named]]
+
+
+def main(place: Path, change: str) -> None:
+    """Print what happened at each step."""
+    new = NEW[change]
+    # A child process that loads Chroma anew would take most of the time.
+    index_module._finds_its_own = lambda database, part: index_module._sample_finds_itself(database, part.units)
+    start, folder = place / "start", place / "work"
+    if change == "first":
+        start.mkdir()
+    else:
+        forked(lambda: opened(OLD, start, embeds=True))
+    for step in itertools.count(1):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(start, folder)
+
+        def index(step: int = step) -> list[str]:
+            die_at(step, folder)
+            open_index(new, WordEmbedder(), folder).close()
+            return []
+
+        killed, wrong = forked(index)
+        if change != "first":
+            again = shutil.copytree(folder, place / "again")
+            wrong += forked(lambda again=again: opened(OLD, again, embeds=False))[1]  # type: ignore[misc]
+            shutil.rmtree(again)
+        wrong += forked(lambda: opened(new, folder, embeds=True))[1]
+        wrong += forked(lambda: opened(new, folder, embeds=False))[1]
+        wrong += left_over(folder)
+        sys.stdout.write(json.dumps({"step": step, "killed": killed, "wrong": wrong}) + "\n")
+        sys.stdout.flush()
+        if not killed:
+            break
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -195,7 +195,7 @@ def test_only_common_questions_with_the_same_gold_are_compared(runs: Path, tmp_p
     assert found["changed_questions"] == ["b1"]
     assert (found["n"], found["only_in_baseline"], found["only_in_run"]) == (len(ROWS) - 2, 1, 1)
     assert "--rescore" in found["notes"][0]
-    assert [part["part"] for part in found["fingerprint_differences"]] == ["questions"]
+    assert "questions" in [part["part"] for part in found["fingerprint_differences"]]
 
 
 def test_runs_without_a_common_question_cannot_be_compared(runs: Path, tmp_path: Path) -> None:

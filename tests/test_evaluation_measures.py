@@ -155,12 +155,13 @@ def test_words_numbers_and_names_are_looked_up_in_the_citations() -> None:
 
 
 def test_an_answer_about_the_article_itself_needs_no_citation() -> None:
-    """Its date or title stands in the article's record, which is not part of its text."""
+    """Its date or title stands in the article's record, which is not part of its text; no model wrote the answer."""
     about = Question("a", "When was it written?", kind="about", answerable=True, must_have=(("2020",),))
     observed = saw(Record("a", 0, about.question, "answered", "The article is dated 2020."), about)
     assert observed.outcome == "right"
     assert cause(observed) is None
     assert (measures.citation_coverage(observed), measures.flagged(observed)) == (None, None)
+    assert (observed.state, measures.written(observed)) == ("from_record", 0.0)
 
 
 def test_answers_are_scored_as_squad_does() -> None:

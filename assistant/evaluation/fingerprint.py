@@ -28,7 +28,7 @@ PACKAGES = """
 """.split()
 """What finds and writes answers."""
 
-NOT_ANSWERING = ("evaluation", "web", "cli.py", "__main__.py")
+NOT_ANSWERING = ("evaluation", "web", "benchmarks", "check.py", "cli.py", "__main__.py")
 """The parts of the package that no answer depends on."""
 
 _CREDENTIALS = re.compile(r"(?<=//)[^/@]*@")

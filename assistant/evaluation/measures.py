@@ -103,13 +103,13 @@ def false_refusals(o: Observed) -> float | None:
 
 
 def written(o: Observed) -> float | None:
-    """Answerable questions with an answer that the model wrote, and not only quotations."""
-    return float(o.record.status == "answered") if o.asked and o.question.answerable else None
+    """Answerable questions with an answer that the model wrote, and not only quotations or the article's record."""
+    return float(o.state == "answered") if o.asked and o.question.answerable else None
 
 
 def written_wrong(o: Observed) -> float | None:
     """Wrong answers that the model wrote, of all questions."""
-    return float(o.outcome == "wrong" and o.record.status == "answered") if o.outcome else None
+    return float(o.outcome == "wrong" and o.state == "answered") if o.outcome else None
 
 
 def quoted_wrong(o: Observed) -> float | None:

@@ -22,6 +22,8 @@ from assistant.types import Answer, Article, Citation, Status
 _REFUSALS = (Status.DECLINED, Status.BLOCKED_INPUT)
 _FAILURES = (ERROR, Status.INDEX_UNAVAILABLE)
 _SHOWN = (Status.ANSWERED, Status.QUOTED)
+FROM_RECORD = "from_record"
+"""The state of an answer from the article's record: its title, date, source or length."""
 ABOUT = "about"
 """The kind of a question about the article itself; its facts stand in the article's record, where nothing is cited."""
 FALSE_PREMISE = "false_premise"
@@ -55,6 +57,12 @@ class Observed:
     def shown(self) -> bool:
         """Whether an answer was shown."""
         return self.record.status in _SHOWN
+
+    @property
+    def state(self) -> str:
+        """The status, but for an answer without citations, which the reader is told comes from the article's record."""
+        from_record = self.record.status == Status.ANSWERED and not self.record.citations
+        return FROM_RECORD if from_record else str(self.record.status)
 
     @cached_property
     def pieces(self) -> list[Piece]:

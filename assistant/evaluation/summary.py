@@ -12,6 +12,7 @@ from dataclasses import asdict
 from statistics import stdev
 from typing import Any
 
+from assistant import rendering
 from assistant.evaluation import fingerprint, judge, statistics
 from assistant.evaluation.causes import CAUSES, cause
 from assistant.evaluation.measures import (
@@ -25,10 +26,9 @@ from assistant.evaluation.measures import (
     scores,
     success_at,
 )
-from assistant.evaluation.observed import Observed, observe
+from assistant.evaluation.observed import FROM_RECORD, Observed, observe
 from assistant.evaluation.questions import Question, to_row
 from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, Span, article_row
-from assistant.rendering import LABELS
 from assistant.types import Article
 
 SCHEMA = 1
@@ -222,9 +222,9 @@ def _count(observed: Sequence[Observed]) -> int:
 
 
 def _statuses(observed: Sequence[Observed]) -> list[dict[str, Any]]:
-    labels = {str(status): label for status, label in LABELS.items()}
-    labels |= {ERROR: "Something broke", RETRIEVED: "Searched for and not asked"}
-    counts = Counter(str(o.record.status) for o in observed)
+    labels = {str(status): label for status, label in rendering.LABELS.items()}
+    labels |= {FROM_RECORD: rendering.FROM_RECORD, ERROR: "Something broke", RETRIEVED: "Searched for and not asked"}
+    counts = Counter(o.state for o in observed)
     return [{"name": name, "label": label, "count": counts[name]} for name, label in labels.items() if counts[name]]
 
 
@@ -336,6 +336,7 @@ def _row(o: Observed, cluster: str) -> dict[str, Any]:
         "cluster": cluster,
         "gold": gold,
         "status": record.status,
+        "state": o.state,
         "answer": record.answer,
         "query": record.query,
         "citations": [_cited(o, cited) for cited in record.citations],

@@ -160,6 +160,54 @@ def benchmark_latency(
         typer.echo(figure.line)
 
 
+@app.command("benchmark-load")
+def benchmark_load(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    questions: Annotated[Path, typer.Argument(help="Question file, one JSON object a line; for the packaged model.")],
+    out: Annotated[Path, typer.Option(help="Folder for the figures as JSON and PNG.")] = Path("benchmarks"),
+    readers: Annotated[int, typer.Option(min=0, help="How many come at once; 0 for no crowd.")] = 300,
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long they stay; they come twice.")] = 60.0,
+    each: Annotated[int, typer.Option(min=0, help="Questions of each reader of the packaged model; 0 for none.")] = 4,
+    soak: Annotated[float, typer.Option(min=0.0, help="Minutes with a question every two seconds; 0 for none.")] = 0.0,
+) -> None:
+    """Measure a crowd with a scripted model, four readers at once with the packaged one, and a long time."""
+    with _errors_as_lines():
+        from assistant.benchmarks import load  # noqa: PLC0415
+        from assistant.evaluation.questions import read_questions  # noqa: PLC0415
+
+        asked = read_questions(questions)
+        with _progress() as progress:
+            figures = load.measure_crowd(readers, seconds, out, progress) if readers else []
+            figures += load.measure_packaged(asked, each, out, progress) if each else []
+            figures += load.measure_soak(soak, out, progress) if soak else []
+    for figure in figures:
+        typer.echo(figure.line)
+
+
+@app.command("benchmark-injections")
+def benchmark_injections(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files of injections; by default those of corpus/injections.")
+    ] = None,
+    as_json: _Json = False,  # noqa: FBT002
+) -> None:
+    """Try to make the assistant obey questions and articles that command it, and print how often it did."""
+    with _errors_as_lines():
+        from assistant.evaluation import injections  # noqa: PLC0415
+
+        tried = [injection for file in files or injections.FILES for injection in injections.read_injections(file)]
+        with _progress() as progress:
+            results = injections.run(Settings.from_environment(), tried, progress)
+    if as_json:
+        typer.echo(json.dumps(injections.to_json(results)))
+        return
+    for place, found in injections.by_place(results).items():
+        for name, rate in injections.rates(found).items():
+            typer.echo(f"{place + ', ' + name:<48}{rate.line}")
+    for result in results:
+        if result.outcome == "obeyed":
+            typer.echo(f"obeyed {result.injection.id}: {result.answer.text}")
+
+
 @app.command("benchmark-retrieval")
 def benchmark_retrieval(
     file: Annotated[Path, typer.Argument(help="Question file in SQuAD's format, as XQuAD.")],

@@ -22,7 +22,7 @@ from assistant.answering import Assistant
 from assistant.articles import Corpus, read_corpus
 from assistant.benchmarks import tutorial
 from assistant.benchmarks.figures import Figure, machine, percentile, save
-from assistant.benchmarks.processes import family, memory_bytes, serving, wait_until_answers
+from assistant.benchmarks.processes import end_with_us, family, memory_bytes, serving, wait_until_answers
 from assistant.benchmarks.recorder import Recorder, recording
 from assistant.embedder import SentenceEmbedder
 from assistant.errors import ConfigurationError
@@ -75,6 +75,7 @@ def measure(
         raise ConfigurationError(
             f"The benchmark compares with the embedded engine: unset ASSISTANT_MODEL and run {weights.INSTALL}"
         )
+    end_with_us()
     about = machine()
     alone = [question for question in questions if not question.history]
     asked = spread(alone, limit)

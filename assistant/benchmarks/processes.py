@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -36,6 +37,11 @@ class Running:
     address: str
     log: Path
     """What it says on standard error."""
+
+
+def end_with_us() -> None:
+    """Let whoever tells this process to stop end what it has started, too; for the main thread."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def free_port() -> int:

@@ -5,6 +5,7 @@ One process serves, because Gradio keeps the conversations in memory. Knows noth
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import signal
 import socket
@@ -26,6 +27,7 @@ from assistant.errors import ConfigurationError
 from assistant.settings import Settings
 from assistant.web import api
 from assistant.web.docs import add_docs
+from assistant.web.handover import HandOver
 from assistant.web.limits import is_in, networks
 from assistant.web.middleware import MAX_BODY_BYTES, Guard, PatientProtocol
 from assistant.web.observability import log_to_standard_error
@@ -35,6 +37,8 @@ from assistant.web.service import Service, client_of
 
 _STOP_SECONDS = 1
 """Open pages hold a connection that never ends by itself."""
+_HAND_OVER_SECONDS = 1.0
+"""In which a page that has sent its question begins to listen for the answer."""
 _EVENTS_AT_ONCE = 1000
 """Gradio's own limit, out of the way of our line: in it a reader would wait without being told."""
 _SPARE_FILES = 200
@@ -83,8 +87,15 @@ def create_app(service: Service) -> ASGIApp:
     app.include_router(api.create_router(service))
     _add_checks(app, service)
     add_pages(app, service)
-    _mount_chat(app, service)
-    return Guard(RequestBodyLimitMiddleware(app, MAX_BODY_BYTES))
+    page = _mount_chat(app, service)
+    guarded: ASGIApp = app
+    if service.settings.trusted_proxies:
+        guarded = HandOver(
+            app,
+            lambda: service.is_leaving,
+            lambda tab: tab in page._queue.pending_messages_per_session,  # noqa: SLF001 - Gradio does not tell
+        )
+    return Guard(RequestBodyLimitMiddleware(guarded, MAX_BODY_BYTES))
 
 
 def _tools(service: Service) -> Starlette | None:
@@ -120,7 +131,7 @@ def _add_checks(app: FastAPI, service: Service) -> None:
         return Response(service.metrics.exposition(), media_type="text/plain; version=0.0.4")
 
 
-def _mount_chat(app: FastAPI, service: Service) -> None:
+def _mount_chat(app: FastAPI, service: Service) -> gr.Blocks:
     page = create_page(service)
     page.max_threads = _EVENTS_AT_ONCE
     page.queue(max_size=_EVENTS_AT_ONCE)
@@ -140,6 +151,14 @@ def _mount_chat(app: FastAPI, service: Service) -> None:
         app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
         allowed_paths=[],
     )
+    service.has_callers = lambda: _has_events(page)
+    return page
+
+
+def _has_events(page: gr.Blocks) -> bool:
+    """Whether Gradio's queue holds something, or is at it."""
+    queue = page._queue  # noqa: SLF001 - Gradio does not tell
+    return any(waiting.queue for waiting in queue.event_queue_per_concurrency_id.values()) or any(queue.active_jobs)
 
 
 def _theme() -> gr.themes.Base:
@@ -148,6 +167,10 @@ def _theme() -> gr.themes.Base:
         primary_hue="indigo", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
     )
     return theme.set(
+        body_background_fill="#f8f7f4",
+        body_background_fill_dark="#131316",
+        background_fill_primary_dark="#131316",
+        block_background_fill_dark="#131316",
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_300",
         block_info_text_color="*neutral_600",
@@ -201,7 +224,13 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop, not before the last answer; who asks meanwhile is told so."""
         if not self.force_exit:
+            if self._service.settings.trusted_proxies:
+                # Another process takes what comes now; what came a moment ago may still be on its way.
+                self._service.is_leaving = True
+                await asyncio.sleep(_HAND_OVER_SECONDS)
             await self._service.drain(self._service.settings.stop_seconds)
+            if self._service.settings.trusted_proxies:
+                await asyncio.sleep(_HAND_OVER_SECONDS)
         await super().shutdown(sockets)
 
 

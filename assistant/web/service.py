@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
@@ -37,6 +37,7 @@ BUSY_SECONDS = 20
 """What is told to wait when the line is full: a third of it is served in that time."""
 MAX_NOTICE_CHARACTERS = 500
 
+_POLL_SECONDS = 0.05
 _REPORTS_PER_MINUTE = 10
 _REPORTS_PER_HOUR = 100
 
@@ -140,6 +141,10 @@ class Service:
         self._writing = ThreadPoolExecutor(at_once, "writing")
         self._leaving: set[asyncio.Task[None]] = set()
         self._closes_at: float | None = None
+        self.is_leaving = False
+        """Whether another process is to take what comes from now on; for whoever serves this one behind a proxy."""
+        self.has_callers: Callable[[], bool] = lambda: False
+        """Whether somebody is on the way to the line or back from it; for whoever has a line of its own before."""
         self.metrics = Metrics(lambda: len(self._line), lambda: assistant.model_state == "ready")
         self._cache: AnswerCache[Event] = AnswerCache(
             fingerprint(assistant.corpus.articles, settings), lambda how: self.metrics.reused.labels(how).inc()
@@ -160,7 +165,7 @@ class Service:
     @property
     def ready(self) -> bool:
         """Whether questions are let in."""
-        return self._closes_at is None and not self.notice
+        return self._closes_at is None and not self.is_leaving and not self.notice
 
     @property
     def contact(self) -> str:
@@ -257,7 +262,8 @@ class Service:
             self._let_go(work, place)
 
     def _refusal(self, address: str) -> Refusal | None:
-        if self._closes_at is not None:
+        # Where the door is shut already, whoever comes had passed it before.
+        if self._closes_at is not None and not self.is_leaving:
             return _refusal(Reason.SHUTTING_DOWN, BUSY_SECONDS)
         if notice := self.notice:
             return Refusal(Reason.MAINTENANCE, notice)
@@ -318,7 +324,9 @@ class Service:
         self._closes_at = time.monotonic() + seconds
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds + 2 * TICK_SECONDS):
-                await self._line.empty.wait()
+                while self.has_callers() or len(self._line):
+                    await self._line.empty.wait()
+                    await asyncio.sleep(_POLL_SECONDS)
 
 
 class _Work:

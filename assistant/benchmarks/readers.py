@@ -1,0 +1,211 @@
+"""Readers who come to the page and ask, by the protocol that the page itself speaks; a browser each would be too many.
+
+`python -m assistant.benchmarks.readers ADDRESS READERS SECONDS` is a crowd in a process of its own, so that it does not
+slow down who measures; it prints one JSON object. What a reader sees is told from the words of the status line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import random
+import re
+import secrets
+import ssl
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import httpx
+
+from assistant.rendering import LABELS, READING
+from assistant.types import Status
+from assistant.web.service import TEXTS, Reason
+
+ANSWERED, TOLD_TO_WAIT, LOST = "answered", "told to wait", "lost"
+
+THINKING_SECONDS = (1.0, 4.0)
+"""Between an answer and the next question."""
+PATIENCE_SECONDS = 60.0
+"""How long a reader waits for an answer before it counts as lost."""
+
+_COMPLETE = ("The answer is complete", LABELS[Status.DECLINED])
+_TELLING = (READING, "Waiting", *_COMPLETE)
+_WAIT = tuple(TEXTS[reason].partition("{wait}")[0] for reason in (Reason.BUSY, Reason.SHUTTING_DOWN))
+_SECONDS = re.compile(r"(\d+) seconds?\b")
+
+_QUESTIONS = (
+    "How much has violent crime fallen?",
+    "Who hired Caleb Arnold?",
+    "What did the mayor say about the city's policy?",
+    "Why do prosecutors weigh deportation?",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What became of one question."""
+
+    outcome: str
+    """Answered, told to wait, or lost."""
+    first_ms: float
+    """Until the page said anything about it: where it stands, the evidence, or that it has to wait."""
+    end_ms: float
+    seen: str = ""
+    """Where it was lost: the last that the page had."""
+
+
+@dataclass(slots=True)
+class Crowd:
+    """What all readers met."""
+
+    pages_ms: list[float] = field(default_factory=list)
+    broken_pages: list[str] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the page sends a question."""
+
+    function: int
+    trigger: int
+    question_at: int
+    inputs: int
+    status_at: int
+    """Among what comes back."""
+
+
+@asynccontextmanager
+async def reader(address: str) -> AsyncIterator[httpx.AsyncClient]:
+    """Yield a client with cookies of its own."""
+    limits, timeout = httpx.Limits(max_connections=8), httpx.Timeout(PATIENCE_SECONDS)
+    async with httpx.AsyncClient(base_url=address, verify=_TRUST, limits=limits, timeout=timeout) as client:
+        yield client
+
+
+_TRUST = ssl.create_default_context()
+"""Slow to make, so once for all."""
+
+
+async def form(client: httpx.AsyncClient) -> Form:
+    """Return how a question is sent, from the page's description of itself."""
+    config: dict[str, Any] = (await client.get("/config")).raise_for_status().json()
+    named = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
+    box, status = named["question"], named["status"]
+    asking = next(entry for entry in config["dependencies"] if [box, "submit"] in entry["targets"])
+    inputs, outputs = asking["inputs"], asking["outputs"]
+    return Form(asking["id"], box, inputs.index(box), len(inputs), outputs.index(status))
+
+
+async def open_page(client: httpx.AsyncClient) -> float:
+    """Load the page and what it looks like; return the milliseconds.
+
+    Raises:
+        httpx.HTTPError: a part of it is broken.
+    """
+    started = time.perf_counter()
+    page = (await client.get("/")).raise_for_status()
+    if "gradio" not in page.text:
+        raise httpx.HTTPError("the page is not the chat")
+    for part in ("/theme.css", "/site/chat.css", "/site/chat.js"):
+        (await client.get(part)).raise_for_status()
+    return 1000 * (time.perf_counter() - started)
+
+
+async def ask(client: httpx.AsyncClient, by: Form, session: str, question: str) -> tuple[Asked, int]:
+    """Ask as the page does; return what became of it, and the seconds that the reader is told to wait."""
+    started = time.perf_counter()
+    first: float | None = None
+    status = last = ""
+
+    def milliseconds() -> float:
+        return 1000 * (time.perf_counter() - started)
+
+    data: list[str | None] = [None] * by.inputs
+    data[by.question_at] = question
+    body = {"data": data, "fn_index": by.function, "session_hash": session, "trigger_id": by.trigger}
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            (await client.post("/gradio_api/queue/join", json=body)).raise_for_status()
+            query = {"session_hash": session}
+            async with client.stream("GET", "/gradio_api/queue/data", params=query) as events:
+                events.raise_for_status()
+                async for line in events.aiter_lines():
+                    if not line:
+                        continue
+                    last = line
+                    event = json.loads(line.removeprefix("data:"))
+                    status = _words(event, by.status_at) or status
+                    if first is None and status.startswith((*_TELLING, *_WAIT)):
+                        first = milliseconds()
+                    if event["msg"] in ("process_completed", "close_stream", "unexpected_error"):
+                        break
+    except (httpx.HTTPError, TimeoutError, ValueError) as error:
+        last = f"{type(error).__name__}: {error}"
+    end = milliseconds()
+    if status.startswith(_COMPLETE):
+        return Asked(ANSWERED, first or end, end), 0
+    if status.startswith(_WAIT):
+        told = _SECONDS.search(status)
+        return Asked(TOLD_TO_WAIT, first or end, end), int(told[1]) if told else 1
+    return Asked(LOST, first or end, end, f"{status} | {last[:500]}"), 0
+
+
+def _words(event: dict[str, Any], at: int) -> str:
+    """Return what an event says on the status line; empty where it says nothing there."""
+    data = (event.get("output") or {}).get("data") or []
+    told = data[at] if len(data) > at else ""
+    if isinstance(told, list):  # What changed since the event before.
+        told = told[-1][-1] if told else ""
+    return re.sub(r"<[^>]*>", "", told) if isinstance(told, str) else ""
+
+
+async def crowd(address: str, readers: int, seconds: float, is_over: Callable[[], bool] = lambda: False) -> Crowd:
+    """Let so many readers come, ask, read and ask again for so long; those who have asked then wait for the answer."""
+    met = Crowd()
+    end = time.monotonic() + seconds
+    numbers = itertools.count()
+    chance = random.Random(1)  # noqa: S311 - readers need not be secret
+
+    def left() -> float:
+        return 0.0 if is_over() else end - time.monotonic()
+
+    async def visit() -> None:
+        await asyncio.sleep(chance.uniform(0.0, min(2.0, seconds / 4)))
+        async with reader(address) as client:
+            try:
+                met.pages_ms.append(await open_page(client))
+                by = await form(client)
+            except (httpx.HTTPError, StopIteration, ValueError) as error:
+                met.broken_pages.append(f"{type(error).__name__}: {error}")
+                return
+            session = secrets.token_hex(6)
+            beat = asyncio.create_task(_heartbeat(client, session))
+            while left() > 0:
+                # No two questions are the same, or the second would be answered without work.
+                question = f"{chance.choice(_QUESTIONS)} ({next(numbers)})"
+                asked, wait = await ask(client, by, session, question)
+                met.asked.append(asked)
+                await asyncio.sleep(max(0.0, min(left(), wait or chance.uniform(*THINKING_SECONDS))))
+            beat.cancel()
+
+    await asyncio.gather(*(visit() for _ in range(readers)))
+    return met
+
+
+async def _heartbeat(client: httpx.AsyncClient, session: str) -> None:
+    """Hold the connection open that every page holds."""
+    with suppress(httpx.HTTPError):
+        async with client.stream("GET", f"/gradio_api/heartbeat/{session}", timeout=None) as beats:
+            async for _ in beats.aiter_raw():
+                pass
+
+
+if __name__ == "__main__":
+    found = asyncio.run(crowd(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
+    print(json.dumps(asdict(found)))  # noqa: T201 - the parent reads it

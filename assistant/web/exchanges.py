@@ -98,11 +98,11 @@ def _reply(exchange: Exchange, *, is_last: bool) -> str:
         parts.append(closest_words(exchange.answer.citations))
     elif exchange.answer:
         parts.append(markdown(exchange.answer, f"answer-{exchange.number}"))
+    if exchange.turn:
+        parts.append(_actions(exchange))
     if is_last and exchange.follow_ups:
         is_declined = exchange.answer is not None and exchange.answer.status is Status.DECLINED
         parts.append(suggestions(ANSWERED_INSTEAD if is_declined else ALSO_ANSWERED, exchange.follow_ups))
-    if exchange.turn:
-        parts.append(_actions(exchange))
     return f'<div class="reply">{"".join(parts)}</div>'
 
 

@@ -39,6 +39,7 @@ OPEN_PATHS = (
     "/assets/",
     "/config",
     "/favicon.ico",
+    "/gradio_api/app_id",
     "/gradio_api/cancel",
     "/gradio_api/heartbeat/",
     "/gradio_api/info",

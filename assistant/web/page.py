@@ -24,6 +24,8 @@ from assistant.web.report import ReportForm
 from assistant.web.service import TEXTS, Event, Reason, Refusal, Service, Waiting, Working, client_of
 from assistant.web.starters import Starters, nearest, read_starters
 
+CONNECTING = "Connecting…"
+"""Until the server has greeted; the script knows these words."""
 STARTING = "Reading the article…"
 CLEARED = "The conversation is cleared."
 EDITING = "Change your question and send it. The new answer takes the place of the last one."
@@ -79,14 +81,14 @@ class _Page:
         self._suggested = _text("", "starters")
         self._report = ReportForm(self._service)
         with gr.Row(elem_id="tools", elem_classes="buttons", visible=False) as self._tools:
-            self._retry = gr.Button("Try again", size="sm", min_width=0)
+            self._retry = gr.Button("Try again", size="sm", min_width=0, elem_id="retry")
             self._edit = gr.Button("Edit the question", size="sm", min_width=0, elem_id="edit")
             self._keep = gr.Button("Keep the answer", size="sm", min_width=0, visible=False)
             gr.Button("Save as Markdown", size="sm", min_width=0, elem_id="export")
             self._clear = gr.Button("Clear", size="sm", min_width=0)
         with gr.Column(min_width=0, elem_id="dock"):
             with gr.Row(elem_id="state"):
-                self._status = _text(_line(READY), "status")
+                self._status = _text(_line(CONNECTING), "status")
                 self._progress = _text("", "progress")
             with gr.Row(elem_id="composer"):
                 self._box = _box()
@@ -116,7 +118,7 @@ class _Page:
         asking = [self._box.submit, self._send.click]
         gr.on(asking, self._ask, [self._box, self._picker, self._state], outputs, trigger_mode="once", **how)
         self._retry.click(self._ask_again, [self._state], outputs, **how)
-        self._stop.click(self._end, None, outputs, **how)
+        self._stop.click(self._end, [self._state], outputs, **how)
         self._edit.click(self._begin_edit, [self._state], outputs, **how)
         self._keep.click(self._end_edit, [self._state], outputs, **how)
         self._clear.click(self._forget, [self._picker], outputs, **how)
@@ -235,11 +237,13 @@ class _Page:
             self._keep: gr.update(visible=conversation.is_editing),
         }
 
-    def _end(self, request: gr.Request) -> Update:
+    def _end(self, conversation: Conversation, request: gr.Request) -> Update:
         """Let the answer of this tab come to its end; whoever makes it says so."""
         if running := self._running.get(request.session_hash or ""):
             running.set()
-        return {self._progress: gr.skip()}
+            return {self._progress: gr.skip()}
+        # Its end has not got through to the page.
+        return {self._window: messages(conversation)} | self._idle(STOPPED, conversation)
 
     # The conversation as a whole
 

@@ -12,10 +12,10 @@ const box = () => find("#question textarea");
 const behavior = () => (CALM.matches ? "auto" : "smooth");
 const isRunning = () => Boolean(find("#stop"));
 
+// Only the text is changed: the elements are Gradio's.
 function say(words) {
-  const paragraph = document.createElement("p");
-  paragraph.textContent = words;
-  find("#status .prose, #status")?.replaceChildren(paragraph);
+  const line = find("#status p");
+  if (line) line.textContent = words;
 }
 
 // Gradio listens to what is typed, so this is how a value gets to it.
@@ -268,6 +268,10 @@ document.addEventListener("click", (event) => {
     actions[target.name](...target.value.split(" "));
   } else if (target.matches("button.back")) {
     goBack();
+  } else if (target.matches("#send")) {
+    keep(box().value);
+  } else if (target.matches("#retry")) {
+    keep(wordsOf(findAll("#window [id^=question-]").at(-1)));
   } else if (target.matches("#export")) {
     save();
   }
@@ -275,6 +279,11 @@ document.addEventListener("click", (event) => {
   const isGoing = event.detail === 0 && target.matches("#send, #stop, #tools button:not(#export), button.suggestion");
   if (isGoing || target.matches("#edit")) box().focus();
 });
+
+// Before Gradio sees the key and empties the box.
+document.addEventListener("keydown", ({ key, shiftKey, isComposing, target }) => {
+  if (key === "Enter" && !shiftKey && !isComposing && target === box()) keep(box().value);
+}, true);
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
@@ -290,6 +299,89 @@ document.addEventListener("input", ({ target }) => {
     length > LIMIT ? `: ${length - LIMIT} too many` : length >= COUNTED_FROM ? `: ${LIMIT - length} left` : "";
   counter.classList.toggle("full", length >= COUNTED_FROM);
 });
+
+// A question that was asked is kept until its answer is there. When nothing comes any more, the reader is told, and finds
+// the question in the box: at once, and after the page was loaded again.
+
+const KEPT = "question";
+const CONNECTING = "Connecting…";
+const LOOK_MS = 2000;
+const SILENT_MS = 20000; // The server says something every second.
+let watch = 0;
+let hasBegun = false;
+let before = "";
+let seen = "";
+let seenAt = 0;
+
+const statusLine = () => find("#status p")?.textContent ?? "";
+
+function keep(question) {
+  if (!question.trim() || isRunning()) return;
+  sessionStorage.setItem(KEPT, question);
+  hasBegun = false;
+  before = statusLine();
+  seenAt = Date.now();
+  clearInterval(watch);
+  watch = setInterval(look, LOOK_MS);
+}
+
+function noteSigns() {
+  if (!watch) return;
+  const now = [statusLine(), find("#progress p")?.textContent, findAll("#window [data-testid=bot]").at(-1)?.textContent].join();
+  if (now !== seen) seenAt = Date.now();
+  seen = now;
+  hasBegun ||= isRunning() || statusLine() !== before;
+  if (!hasBegun || isRunning()) return;
+  clearInterval(watch);
+  watch = 0;
+  sessionStorage.removeItem(KEPT);
+  find("#lost")?.remove();
+}
+
+async function look() {
+  const isUp = await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(LOOK_MS) }).then(({ ok }) => ok, () => false);
+  const silence = Date.now() - seenAt;
+  if (isUp && find("#lost")?.dataset.isDown) location.reload();
+  else if (!isUp && silence > LOOK_MS) tellLost(true);
+  else if (silence > SILENT_MS) tellLost(false);
+}
+
+function tellLost(isDown) {
+  if (find("#lost")) return;
+  const note = document.createElement("p");
+  note.id = "lost";
+  note.role = "alert";
+  note.textContent = isDown
+    ? "The connection is lost. Your question is kept; the page goes on when the connection is back."
+    : "No answer gets through to you. Your question is kept.";
+  if (isDown) {
+    note.dataset.isDown = "yes";
+  } else {
+    const again = document.createElement("button");
+    again.type = "button";
+    again.textContent = "Load the page again";
+    again.addEventListener("click", () => location.reload());
+    note.append(again);
+  }
+  (find("#dock") ?? document.body).prepend(note);
+  if (box() && !box().value) type(box(), sessionStorage.getItem(KEPT) ?? "");
+}
+
+// After the page was loaded again in the middle of an answer, as soon as the server has greeted.
+const interrupted = sessionStorage.getItem(KEPT);
+sessionStorage.removeItem(KEPT);
+let isGreeted = false;
+
+function giveBack() {
+  if (isGreeted || !statusLine() || statusLine() === CONNECTING) return;
+  isGreeted = true;
+  if (!interrupted) return;
+  isAsked = true;
+  type(box(), interrupted);
+  say("The answer was interrupted. Your question is in the box again.");
+}
+
+setTimeout(() => { if (!isGreeted) tellLost(false); }, SILENT_MS);
 
 // What Gradio does not do, and what happens when the page changes
 
@@ -340,7 +432,8 @@ function guideFocus() {
   const field = find("#report input[type=radio]:checked");
   if (field && !isOpen) {
     isOpen = true;
-    field.focus();
+    field.focus({ preventScroll: true });
+    find("#report").scrollIntoView({ block: "start", behavior: behavior() });
   } else if (isOpen && !find("#report")) {
     isOpen = false;
     (reportedFrom?.isConnected ? reportedFrom : box()).focus();
@@ -349,6 +442,8 @@ function guideFocus() {
 
 function onChange() {
   name();
+  giveBack();
+  noteSigns();
   follow();
   light();
   askFromAddress();

@@ -56,6 +56,8 @@ CALM_SECONDS = 600.0
 RETRY_SECONDS = 0.5
 """Pause before a provider is asked once more, where it does not name one."""
 
+PROVIDER_SLOTS = 64
+"""A provider has a line of its own; this many questions may stand in it."""
 POLL_SECONDS = 0.1
 """How often is looked whether a request was called off."""
 
@@ -90,7 +92,7 @@ class LanguageModel:
         self._engine = engine
         self._slots = slots
         self._prompts = prompts.fingerprint()
-        self._turn = threading.Lock()
+        self._turn = threading.BoundedSemaphore(PROVIDER_SLOTS if engine is None else 1)
         self._evidence: Sequence[Passage] = ()
         """What the engine read last; it need not be prepared for the same again."""
 
@@ -166,7 +168,7 @@ class LanguageModel:
 
     @contextmanager
     def _in_turn(self, limit: _Limit) -> Iterator[None]:
-        """Wait for the engine's only slot; other readers see their quotation meanwhile."""
+        """Wait for a slot, of which the engine has one; other readers see their quotation meanwhile."""
         while not self._turn.acquire(timeout=limit.wait):
             if limit.reached:
                 raise ModelError("The model was busy with other questions until the time was up")

@@ -133,7 +133,7 @@ def test_a_busy_model_gives_up_when_the_time_is_up(model: ScriptedModel) -> None
 @pytest.mark.parametrize("how", ["finished", "abandoned", "failed"])
 def test_the_next_question_gets_its_turn(model: ScriptedModel, how: str) -> None:
     """However an answer ends, also when nobody reads it to the end, the model is free again."""
-    one = LanguageModel(model, "scripted")
+    one = embedded(model)
     model.enqueue(Reply("Nine engineers did.", error=OSError("gone") if how == "failed" else None), "The mayor.")
     writing = one.draft("Who?", (), EVIDENCE, soon())
     next(writing)
@@ -145,6 +145,16 @@ def test_the_next_question_gets_its_turn(model: ScriptedModel, how: str) -> None
     else:
         list(writing)
     assert list(one.draft("And?", (), EVIDENCE, soon(0.5)))[-1].text == "The mayor."
+
+
+def test_a_provider_is_asked_by_many_at_once(model: ScriptedModel) -> None:
+    """It has a line of its own, so a second answer begins, and ends, while a first one is being written."""
+    one = LanguageModel(model, "scripted")
+    model.enqueue("Nine engineers inspected it.", "The mayor.")
+    writing = one.draft("Who?", (), EVIDENCE, soon())
+    next(writing)
+    assert list(one.draft("What?", (), EVIDENCE, soon(5)))[-1].text == "The mayor."
+    assert list(writing)[-1].complete
 
 
 # The yes/no margin

@@ -93,7 +93,7 @@ def create_app(service: Service) -> ASGIApp:
         guarded = HandOver(
             app,
             lambda: service.is_leaving,
-            lambda tab: tab in page._queue.pending_messages_per_session,  # noqa: SLF001 - Gradio does not tell
+            lambda tab: bool(page._queue.pending_event_ids_session.get(tab)),  # noqa: SLF001 - Gradio does not tell
         )
     return Guard(RequestBodyLimitMiddleware(guarded, MAX_BODY_BYTES))
 

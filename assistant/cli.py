@@ -221,6 +221,22 @@ def benchmark_retrieval(
         typer.echo(f"{name:<14}{value}")
 
 
+@app.command("benchmark-scale")
+def benchmark_scale(
+    file: Annotated[Path, typer.Argument(help="Real paragraphs and questions in SQuAD's format, to make articles of.")],
+    passages: Annotated[int, typer.Option(min=1, help="How many passages.")] = 10_000,
+    out: Annotated[Path, typer.Option(help="Folder for scale.json and scale.png.")] = Path("benchmarks"),
+) -> None:
+    """Measure index and search with many articles: time, disk, memory, and how much is found."""
+    with _errors_as_lines():
+        from assistant.benchmarks.scale import measure  # noqa: PLC0415
+
+        with _progress() as progress:
+            figures = measure(file, passages, Settings.from_environment().data, out, progress)
+    for figure in figures:
+        typer.echo(figure.line)
+
+
 @app.command()
 def calibrate(
     questions: Annotated[Path, typer.Argument(help="The development questions.")],

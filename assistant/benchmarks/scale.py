@@ -1,0 +1,419 @@
+"""How the index and the retriever hold up as the articles grow: time, disk, memory, and what a query takes and finds.
+
+The corpus is a file of real paragraphs in SQuAD's format, and copies of them until there are as many passages as asked
+for. A copy is edited: about a quarter of its longer words are replaced, each through the whole copy, by other words of
+the file that are as long, so that keywords differ and offsets stay. The texts of the file are embedded for real, at
+full speed. The vector of an edited text is the vector of the text that it was made of, moved in a random direction, as
+far as the same edits move the vectors of some texts that are embedded for real. So near copies lie in clusters, which
+is harder for a graph than texts that have nothing to do with each other. All else is the product's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+import os
+import random
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from itertools import count, islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sentence_transformers import SentenceTransformer
+
+from assistant import weights
+from assistant.benchmarks.figures import Figure, machine, percentile, save
+from assistant.benchmarks.processes import memory_bytes
+from assistant.embedder import MAX_TOKENS, SentenceEmbedder
+from assistant.evaluation.questions import read_text
+from assistant.evaluation.squad import read_squad
+from assistant.index import Vectors, open_index, units
+from assistant.passages import passages
+from assistant.retrieval import CANDIDATES, Retriever
+from assistant.types import Article
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+QUERIES = 200
+IN_ARTICLE = 50
+"""How many of them are asked of one article as well."""
+_EMBEDDED_EDITS = 300
+"""How many edited texts are embedded to see how far an edit moves a vector."""
+_WORD = re.compile(r"\b[A-Z]?[a-z]{4,}\b")
+_BEST = 10
+_CHUNK = 20_000
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a process of its own needs to ask the index that another has built."""
+
+    file: Path
+    passages: int
+    data: Path
+    folder: Path
+    """With the index, and the vectors of the file's texts in `vectors.npy`."""
+    moved: float
+    """How far an edit moves a vector of length 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What that process measured. Times are in milliseconds where no other unit is named."""
+
+    open_seconds: float
+    retriever_seconds: float
+    memory: int
+    """Bytes, with the embedding model."""
+    query: list[float]
+    query_in_article: list[float]
+    embedding: list[float]
+    vectors: list[float]
+    keywords_and_fusion: list[float]
+    recall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What indexing took."""
+
+    bare_rate: float
+    """Texts a second of sentence-transformers alone, the texts of the file."""
+    embedding_rate: float
+    """Texts a second of the product's embedder, the same texts."""
+    other: float
+    """Seconds of all else, for every text: splitting, Chroma, checksums, verification."""
+    changed: float
+    """Seconds of another run, after one article had changed."""
+    units: int
+    disk: int
+    """Bytes."""
+
+    @property
+    def rate(self) -> float:
+        """Texts a second of the whole, had all of them been embedded for real."""
+        return 1 / (1 / self.embedding_rate + self.other / self.units)
+
+
+class FillingEmbedder:
+    """Embeds real texts for real, once each, and gives an edited text a moved copy of the vector of its original."""
+
+    def __init__(
+        self, real: SentenceEmbedder, originals: Sequence[Article], vectors: Vectors, articles: Iterable[Article]
+    ) -> None:
+        """Take the vectors of the originals' units, in order, and articles of which some are edited copies of them."""
+        self.name = real.name
+        self.moved = 0.0
+        """How far an edit moves a vector of length 1."""
+        self.embedded = 0
+        self.real_seconds = 0.0
+        self.filling_seconds = 0.0
+        self._real = real
+        self._vectors = vectors
+        spans = {article.id: [(unit.start, unit.end) for unit in units(article)] for article in originals}
+        texts = (article.text[start:end] for article in originals for start, end in spans[article.id])
+        self._original = {hash(text): number for number, text in enumerate(texts)}
+        self._waiting = set(self._original)
+        self._copied: dict[int, int] = {}
+        """The number of the original text, by the hash of an edited one; a text itself would fill the memory."""
+        first, number = {}, 0
+        for article in originals:
+            first[article.id] = number
+            number += len(spans[article.id])
+        for article in articles:
+            original = article.id.partition("+")[0]
+            for number, (start, end) in enumerate(spans[original], start=first[original]):
+                self._copied.setdefault(hash(article.text[start:end]), number)
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """Return one vector a text, in the order of the texts."""
+        started = time.monotonic()
+        real = [text for text in texts if hash(text) in self._waiting or self._is_unknown(text)]
+        found = dict(zip(real, self._real.embed_documents(real), strict=True)) if real else {}
+        self._waiting -= set(map(hash, real))
+        self.embedded += len(real)
+        between = time.monotonic()
+        filled = iter(self.vectors([text for text in texts if text not in found]).tolist())
+        rows = [found[text] if text in found else next(filled) for text in texts]
+        self.real_seconds += between - started
+        self.filling_seconds += time.monotonic() - between
+        return rows
+
+    def vectors(self, texts: Sequence[str]) -> Vectors:
+        """Return the vectors, one a row, that these texts have in the index; the same text always has the same."""
+        rows = np.zeros((len(texts), self._vectors.shape[1]), dtype=np.float32)
+        for row, text in enumerate(texts):
+            if self._is_unknown(text):
+                rows[row] = self._real.embed_query(text)
+            elif (key := hash(text)) in self._original:
+                rows[row] = self._vectors[self._original[key]]
+            else:
+                # A text's own hash differs from one process to the next.
+                seed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
+                direction = np.random.default_rng(seed).standard_normal(rows.shape[1], np.float32)
+                moved = self._vectors[self._copied[key]] + self.moved / np.linalg.norm(direction) * direction
+                rows[row] = moved / np.linalg.norm(moved)
+        return rows
+
+    def _is_unknown(self, text: str) -> bool:
+        """Whether the edits have made the splitter cut elsewhere."""
+        return hash(text) not in self._original and hash(text) not in self._copied
+
+
+def measure(file: Path, wanted: int, data: Path, out: Path, progress: Progress) -> list[Figure]:
+    """Measure with so many passages, write scale.json and scale.png, and return the figures.
+
+    Raises:
+        ConfigurationError: the file is not of the SQuAD format.
+        WeightsError: the embedding model is not installed.
+    """
+    about = machine()
+    with tempfile.TemporaryDirectory(dir=data, prefix="scale-") as folder:
+        progress("Making articles", 0, 0)
+        originals, _ = read_squad(file, read_text(file))
+        articles = list(filled(originals, wanted))
+        plan, bare = _prepared(Plan(file, wanted, data, Path(folder), 0.0), originals, progress)
+        built = _built(plan, bare, originals, articles, progress)
+        progress("Asking", 0, 0)
+        # Memory is measured in a process that has done nothing else.
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+            asked = process.submit(_asked, plan).result()
+        progress("Changing an article", 0, 0)
+        built = replace(built, changed=_changed(plan, articles))
+    figures = _figures(wanted, len(articles), built, asked)
+    details = {"machine": about, "moved": plan.moved, "built": asdict(built), "asked": asdict(asked)}
+    save(out, "scale", figures, details, lambda axes: _draw(axes, built, asked))
+    return figures
+
+
+def filled(originals: Sequence[Article], wanted: int) -> Iterator[Article]:
+    """Yield the articles, and edited copies of them until there are so many passages; an id says what it is made of."""
+    sizes = [len(passages(article)) for article in originals]
+    shapes: dict[tuple[int, bool], list[str]] = {}
+    for word in sorted({word for article in originals for word in _WORD.findall(article.text)}):
+        shapes.setdefault((len(word), word[0].isupper()), []).append(word)
+    total = 0
+    for copy in count():
+        edited = _edits(copy, shapes)
+        for article, size in zip(originals, sizes, strict=True):
+            if total >= wanted:
+                return
+            total += size
+            if copy:
+                yield replace(article, id=f"{article.id}+{copy}", text=_WORD.sub(edited, article.text))
+            else:
+                yield article
+
+
+def _edits(copy: int, shapes: dict[tuple[int, bool], list[str]]) -> Callable[[re.Match[str]], str]:
+    words = random.Random(copy)  # noqa: S311 - any words do
+    chosen: dict[str, str] = {}
+
+    def edited(match: re.Match[str]) -> str:
+        word = match[0]
+        if word not in chosen:
+            replaced = words.random() < 0.25
+            chosen[word] = words.choice(shapes[len(word), word[0].isupper()]) if replaced else word
+        return chosen[word]
+
+    return edited
+
+
+# Indexing
+
+
+def _prepared(plan: Plan, originals: Sequence[Article], progress: Progress) -> tuple[Plan, float]:
+    """Embed the texts of the file as sentence-transformers does alone; return how far edits move it, and its rate."""
+    progress("Embedding with sentence-transformers alone", 0, 0)
+    model = SentenceTransformer(str(weights.embedder_folder(plan.data)), device="cpu", local_files_only=True)
+    model.max_seq_length = MAX_TOKENS
+    texts = [unit.text for article in originals for unit in units(article)]
+    model.encode(texts[:64])  # The first batch prepares what the others use.
+    started = time.monotonic()
+    vectors = model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+    seconds = time.monotonic() - started
+    np.save(plan.folder / "vectors.npy", vectors)
+    copies = [article for article in filled(originals, 2 * _passages(originals)) if "+" in article.id]
+    edits = [
+        copy.text[unit.start : unit.end]
+        for article, copy in zip(originals, copies, strict=False)
+        for unit in units(article)
+    ]
+    sample = random.Random(0).sample(range(len(edits)), min(_EMBEDDED_EDITS, len(edits)))  # noqa: S311
+    after = model.encode([edits[number] for number in sample], normalize_embeddings=True, show_progress_bar=False)
+    cosine = float(np.median(np.sum(np.asarray(after) * vectors[sample], axis=1)))
+    return replace(plan, moved=float(np.sqrt(1 / cosine**2 - 1))), len(texts) / seconds
+
+
+def _built(
+    plan: Plan,
+    bare: float,
+    originals: Sequence[Article],
+    articles: Sequence[Article],
+    progress: Progress,
+) -> Built:
+    embedder = _filling(plan, originals, articles)
+    started = time.monotonic()
+    index = open_index(
+        articles, embedder, plan.folder / "index", progress=lambda done, total: progress("Indexing", done, total)
+    )
+    seconds = time.monotonic() - started
+    index.close()
+    return Built(
+        bare_rate=bare,
+        embedding_rate=embedder.embedded / embedder.real_seconds,
+        other=seconds - embedder.real_seconds - embedder.filling_seconds,
+        changed=0.0,
+        units=index.report.units,
+        disk=_size(plan.folder / "index"),
+    )
+
+
+def _changed(plan: Plan, articles: Sequence[Article]) -> float:
+    """Return the seconds that the index takes to follow a change of one article."""
+    first, *rest = articles
+    more = replace(first, text=f"{first.text}\n\nThe council will meet again in the old town hall on 3 May 2027.")
+    embedder = _embedder(plan)
+    started = time.monotonic()
+    open_index([more, *rest], embedder, plan.folder / "index").close()
+    return time.monotonic() - started
+
+
+def _filling(plan: Plan, originals: Sequence[Article], articles: Sequence[Article]) -> FillingEmbedder:
+    stored = np.load(plan.folder / "vectors.npy")
+    embedder = FillingEmbedder(_embedder(plan), originals, stored, articles[len(originals) :])
+    embedder.moved = plan.moved
+    return embedder
+
+
+def _embedder(plan: Plan) -> SentenceEmbedder:
+    return SentenceEmbedder.from_folder(weights.embedder_folder(plan.data), weights.EMBEDDER_SHA256)
+
+
+def _passages(articles: Iterable[Article]) -> int:
+    return sum(len(passages(article)) for article in articles)
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+# Asking
+
+
+def _asked(plan: Plan) -> Asked:
+    originals, questions = read_squad(plan.file, read_text(plan.file))
+    articles = list(filled(originals, plan.passages))
+    embedder = _embedder(plan)
+    started = time.monotonic()
+    with closing(open_index(articles, embedder, plan.folder / "index")) as index:
+        opened = time.monotonic()
+        retriever = Retriever(articles, index, embedder)
+        ready = time.monotonic()
+        memory = memory_bytes([os.getpid()])
+        texts = list(dict.fromkeys(question.question for question in questions))
+        texts = random.Random(0).sample(texts, min(QUERIES, len(texts)))  # noqa: S311
+        retriever.search("Who was it?")  # The first query prepares what the others use.
+        query = [_milliseconds(lambda text=text: retriever.search(text)) for text in texts]  # type: ignore[misc]
+        within = [
+            _milliseconds(lambda text=text, number=number: retriever.search(f"{text} ", article=articles[number].id))  # type: ignore[misc]
+            for number, text in enumerate(texts[:IN_ARTICLE])
+        ]
+        embedding = [_milliseconds(lambda text=text: embedder.embed_query(text)) for text in texts]  # type: ignore[misc]
+        asked = np.array([embedder.embed_query(text) for text in texts], dtype=np.float32)
+        found, searching = [], []
+        for vector in asked.tolist():
+            before = time.monotonic()
+            found.append(index.search(vector, 2 * CANDIDATES))
+            searching.append(1000 * (time.monotonic() - before))
+    return Asked(
+        open_seconds=opened - started,
+        retriever_seconds=ready - opened,
+        memory=memory,
+        query=query,
+        query_in_article=within,
+        embedding=embedding,
+        vectors=searching,
+        keywords_and_fusion=[a - b - c for a, b, c in zip(query, embedding, searching, strict=True)],
+        recall=_recall(plan, originals, articles, asked, [list(hits.values())[:_BEST] for hits in found]),
+    )
+
+
+def _recall(
+    plan: Plan, originals: Sequence[Article], articles: Sequence[Article], asked: Vectors, found: list[list[float]]
+) -> float:
+    """Return the share of the ten nearest, by comparing with every vector, that the index has found."""
+    filling = _filling(plan, originals, articles)
+    best = np.full((len(asked), _BEST), -1.0, dtype=np.float32)
+    texts = (unit.text for article in articles for unit in units(article))
+    while chunk := list(islice(texts, _CHUNK)):
+        best = _best(best, asked @ filling.vectors(chunk).T)
+    nearest = best.min(axis=1)
+    hits = sum(
+        sum(similarity > tenth - 1e-5 for similarity in hits) for hits, tenth in zip(found, nearest, strict=True)
+    )
+    return float(hits / best.size)
+
+
+def _best(best: Vectors, similarities: Vectors) -> Vectors:
+    return -np.partition(-np.hstack([best, similarities]), _BEST - 1, axis=1)[:, :_BEST]
+
+
+def _milliseconds(action: Callable[[], object]) -> float:
+    started = time.monotonic()
+    action()
+    return 1000 * (time.monotonic() - started)
+
+
+# Telling
+
+
+def _figures(wanted: int, articles: int, built: Built, asked: Asked) -> list[Figure]:
+    slowest = 60 if wanted <= 100_000 else 250
+    return [
+        Figure("passages", wanted),
+        Figure("articles", articles),
+        Figure("passages and sentences in the index", built.units),
+        Figure("sentence-transformers alone", built.bare_rate, "texts/s"),
+        Figure("indexing, had every text been embedded for real", built.rate, "texts/s"),
+        Figure("indexing, of the speed of sentence-transformers alone", built.rate / built.bare_rate, at_least=0.9),
+        Figure("of it without embedding", built.other, "s"),
+        Figure("on disk", built.disk / 1e9, "GB"),
+        Figure("opening the index that fits", asked.open_seconds, "s"),
+        Figure("splitting the articles and counting their words", asked.retriever_seconds, "s"),
+        Figure("memory of the process that searches", asked.memory / 1e9, "GB", at_most=12),
+        Figure("index brought up to date after one article changed", built.changed, "s", at_most=5),
+        Figure("query p50", percentile(asked.query, 0.5), "ms"),
+        Figure("query p95", percentile(asked.query, 0.95), "ms", at_most=slowest),
+        Figure("of it embedding the question, p50", percentile(asked.embedding, 0.5), "ms"),
+        Figure("of it vectors, p50", percentile(asked.vectors, 0.5), "ms"),
+        Figure("of it keywords and fusion, p50", percentile(asked.keywords_and_fusion, 0.5), "ms"),
+        Figure("query in one article p50", percentile(asked.query_in_article, 0.5), "ms"),
+        Figure("query in one article p95", percentile(asked.query_in_article, 0.95), "ms", at_most=slowest),
+        Figure("recall@10 against comparing with every vector", asked.recall, at_least=0.99),
+    ]
+
+
+def _draw(axes: Sequence[Axes], built: Built, asked: Asked) -> None:
+    queries, time_of_text = axes
+    for name, milliseconds in (("all articles", asked.query), ("one article", asked.query_in_article)):
+        queries.ecdf(milliseconds, label=name)
+    queries.set(xlabel="a query takes, ms", ylabel="share of the queries", xlim=(0, None))
+    queries.legend()
+    parts = {
+        "sentence-transformers alone": 1 / built.bare_rate,
+        "embedding": 1 / built.embedding_rate,
+        "all else": built.other / built.units,
+    }
+    time_of_text.barh(list(parts), [1000 * seconds for seconds in parts.values()])
+    time_of_text.set(xlabel="indexing one text takes, ms")

@@ -81,9 +81,9 @@ def forked(action: Callable[[], list[str]]) -> tuple[bool, list[str]]:
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as pipe:
-        found = pipe.read()
+        said = pipe.read()
     _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status), json.loads(found) if found else []
+    return os.WIFSIGNALED(status), json.loads(said) if said else []
 
 
 def opened(articles: Sequence[Article], folder: Path, *, embeds: bool) -> list[str]:

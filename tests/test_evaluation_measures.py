@@ -240,6 +240,8 @@ def test_every_place_is_in_a_paragraph(position: int) -> None:
         (said("Nine. [1]", cite(COST)), QUESTION, "in_evidence_but_wrong"),
         (said("4.2 million of 17. [1]", cite(COST)), QUESTION, "unsupported"),
         (replace(QUOTED, status="retrieved"), QUESTION, None),
+        (replace(QUOTED, status="retrieved", retrieved=()), QUESTION, "not_retrieved"),
+        (replace(QUOTED, status="retrieved", retrieved=()), UNANSWERABLE, None),
     ],
 )
 def test_each_failure_has_the_first_cause_that_fits(record: Record, question: Question, expected: str | None) -> None:

@@ -36,9 +36,12 @@ CAUSES: Mapping[str, tuple[str, str]] = {
 
 
 def cause(o: Observed) -> str | None:
-    """Return why the question failed; None where it did not, or where no gold tells."""
+    """Return why the question failed; None where it did not, or where no gold tells.
+
+    A question that was only searched for fails where its evidence was not found.
+    """
     if not o.asked:
-        return None
+        return "not_retrieved" if _is_missed(o) else None
     if o.failed:
         return "error"
     if _invalid(o):
@@ -55,11 +58,15 @@ def _invalid(o: Observed) -> bool:
     return len(o.verbatim) < len(citations) or o.dangling > 0 or bool(citations and not o.shown)
 
 
+def _is_missed(o: Observed) -> bool:
+    gold = o.gold_paragraphs
+    return bool(gold) and not any(span in gold for span in o.record.retrieved[:DEPTH])
+
+
 def _why_not_right(o: Observed) -> str:
     if not o.question.answerable:
         return "should_have_declined"
-    gold = o.gold_paragraphs
-    if gold and not any(span in gold for span in o.record.retrieved[:DEPTH]):
+    if _is_missed(o):
         return "not_retrieved"
     if o.refused:
         return "wrongly_declined"

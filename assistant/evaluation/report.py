@@ -11,6 +11,7 @@ import base64
 import hashlib
 import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -30,6 +31,8 @@ Entry = Mapping[str, Any]
 OUTCOMES = {"right": "right", "wrong": "wrong", "missing": "not answered", None: "not scored"}
 """What is said of a row; "missing" is a refusal although the article has the answer."""
 
+MOST_QUESTIONS = 2000
+"""As many as a browser opens at once without a thought; of more the failures come first."""
 _MEASURES_ABREAST = 6
 """Columns of a table by kind or by article: as many as fit on a sheet of paper."""
 
@@ -58,7 +61,7 @@ def render(content: Entry) -> str:
     environment.filters |= {"number": number, "interval": interval, "probability": probability}
     environment.filters |= {"on_scale": _on_scale, "spaced": _spaced}
     style, script = _asset("report.css"), _asset("report.js")
-    parts = _parts(content)
+    parts = _parts(_shown(content["rows"]), content["articles"])
     comparison = content["comparison"]
     return environment.get_template("report.html").render(
         report=content,
@@ -78,6 +81,7 @@ def render(content: Entry) -> str:
             for by, groups in (("kind", content["by_kind"]), ("article", content["by_article"]))
             if groups
         ],
+        left_out=len(content["rows"]) - len(parts),
         groups=_grouped(parts, content["causes"]),
         anchors={part.row["id"]: part.anchor for part in reversed(parts)},
         labels=_labels(content),
@@ -187,11 +191,21 @@ class Part:
     """What was found, best first, each with its words."""
 
 
-def _parts(content: Entry) -> list[Part]:
-    articles = {article["id"]: article for article in content["articles"]}
+def _shown(rows: Sequence[Entry]) -> list[Entry]:
+    """Return the rows that have a part on the page, in their order; of too many the first of each cause."""
+    before: Counter[str | None] = Counter()
+    places = []
+    for place, row in enumerate(rows):
+        places.append((not row["cause"], before[row["cause"]], place))
+        before[row["cause"]] += 1
+    return [rows[place] for place in sorted(place for *_, place in sorted(places)[:MOST_QUESTIONS])]
+
+
+def _parts(rows: Sequence[Entry], known: Iterable[Entry]) -> list[Part]:
+    articles = {article["id"]: article for article in known}
     parts: list[Part] = []
     taken: set[str] = set()
-    for row in content["rows"]:
+    for row in rows:
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", row["id"])[:80] + (f".{row['repeat'] + 1}" if row["repeat"] else "")
         candidates = itertools.chain([f"question-{name}"], (f"question-{name}-{n}" for n in itertools.count(2)))
         anchor = next(candidate for candidate in candidates if candidate not in taken)

@@ -36,9 +36,13 @@ class Process:
     command: Sequence[str]
     environment: Mapping[str, str]
 
+    def stop(self) -> None:
+        """End the process that runs now."""
+        stop(self.running)
+
     def restart(self) -> None:
         """Stop it, which lets those who have asked have their answer, and return when the new one can be asked."""
-        stop(self.running)
+        self.stop()
         self.running = start(self.command, self.running.address, self.running.log, self.environment)
         wait_until_answers(self.running, "/readyz")
 
@@ -88,7 +92,7 @@ def stack(folder: Path, model: Sequence[str], port: int | None = None) -> Iterat
             processes.append(Process(run(f"assistant-{number}", command, number, environment), command, environment))
             # The first one fills the index, and the second finds it there.
             wait_until_answers(processes[-1].running, "/readyz")
-            running.callback(lambda process=processes[-1]: stop(process.running))
+            running.callback(processes[-1].stop)
         configuration = _nginx_configuration(folder, proxy_port, ports)
         wait_until_answers(run("nginx", [NGINX, "-e", "stderr", "-c", str(configuration)], proxy_port))
         yield Stack(f"http://127.0.0.1:{proxy_port}", tuple(processes), folder)

@@ -148,7 +148,7 @@ def test_a_herd_is_one_piece_of_work() -> None:
 def test_what_failed_is_not_kept(end: Answer | Exception) -> None:
     """An answer with an error, one that was not finished and a defect are for those alone who waited for them."""
 
-    async def scenario() -> tuple[list[Any], int]:
+    async def scenario() -> tuple[Any, int]:
         cache, worker = Cache("fingerprint"), Worker(end)
         worker.release.set()
         outcomes = await asyncio.gather(ask(cache, worker), ask(cache, worker), return_exceptions=True)

@@ -174,7 +174,8 @@ def _shares(observations: Sequence[Observation], *, usual: bool = False) -> Floa
     aimed = {kind: (1 - ANSWERABLE_SHARE) * often / sum(others.values()) for kind, often in others.items()}
     aimed[""] = 1 - sum(aimed.values())
     number = {kind: sum(counted[[k == kind for k in kinds]]) for kind in aimed}
-    return counted * np.array([aimed[kind] / max(1, number[kind]) for kind in kinds])
+    each: Floats = counted * np.array([aimed[kind] / max(1, number[kind]) for kind in kinds])
+    return each
 
 
 def _fit_written(

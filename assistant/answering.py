@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from assistant import answerability, conversation, weights
 from assistant.articles import Corpus, read_corpus
@@ -100,7 +101,7 @@ class Assistant:
         self._vocabulary = _rarity(corpus.articles)
 
     @classmethod
-    def open(cls, settings: Settings, progress: Progress = lambda what, done, total: None) -> Assistant:
+    def open(cls, settings: Settings, progress: Progress = lambda what, done, total: None) -> Self:
         """Read the articles, open the index, and start loading the model in the background.
 
         Raises:
@@ -118,7 +119,7 @@ class Assistant:
     @classmethod
     def over(
         cls, corpus: Corpus, settings: Settings, index_folder: Path, progress: Progress = lambda what, done, total: None
-    ) -> Assistant:
+    ) -> Self:
         """Do the same for articles that were read already, with their index in a folder of its own.
 
         Raises:

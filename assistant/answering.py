@@ -23,7 +23,7 @@ from assistant.articles import Corpus, read_corpus
 from assistant.context import context_of
 from assistant.embedder import SentenceEmbedder
 from assistant.errors import ConfigurationError, ModelError
-from assistant.grounding import Support, answers, known_names, stems, support
+from assistant.grounding import Support, answers, known_names, stems, support, weakest
 from assistant.index import VectorIndex, open_index
 from assistant.language_model import Draft, ModelHolder, check_configuration
 from assistant.passages import passages, sentences
@@ -278,8 +278,10 @@ class Assistant:
         return self._quoted(base, self._to_quote(base.question, judgement.findings, drafts))
 
     def _checked(self, draft: Draft, findings: Findings, signals: Mapping[str, float]) -> CheckedDraft:
-        claim = " ".join(_complete_sentences(draft))
+        claims = _complete_sentences(draft)
+        claim = " ".join(claims)
         window, supported = self._best_window(claim or draft.text, findings.query, findings)
+        supported = weakest(supported, [support(each, findings.query, window.all) for each in claims])
         known = known_names(window.sentences[0].article.text)
         told = answerability.draft_signals(findings.query, draft.text, supported, known, self._vocabulary)
         scores = {evidence.sentence: evidence.score for evidence in findings.evidence}

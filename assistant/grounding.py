@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import Stemmer
@@ -140,6 +140,20 @@ def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
         new_words=share(new, held),
         new=tuple(sorted(new)),
         swapped=tuple(sorted((claimed - held) & _vocabulary(article))),
+    )
+
+
+def weakest(whole: Support, sentences: Iterable[Support]) -> Support:
+    """Return the support of a claim of several sentences: each must hold by itself, not hide behind the others."""
+    each = [whole, *sentences]
+    return replace(
+        whole,
+        numbers=all(found.numbers for found in each),
+        names=all(found.names for found in each),
+        negation=all(found.negation for found in each),
+        speaker=all(found.speaker for found in each),
+        words=min(found.words for found in each),
+        new_words=min(found.new_words for found in each),
     )
 
 

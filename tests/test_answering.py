@@ -262,6 +262,19 @@ def test_an_answer_is_at_most_two_sentences(assistant: Assistant, model: Scripte
     assert written(answer) == f"{TRUE} {more}"
 
 
+def test_a_sentence_does_not_hide_behind_a_true_one(assistant: Assistant, model: ScriptedModel) -> None:
+    """An answer is as well supported as its weakest sentence."""
+    findings = assistant.search(CRIME)
+    found = []
+    for draft in (TRUE, f"{TRUE} The moon consists of cheese."):
+        model.enqueue(draft)
+        (checked,) = assistant.judge(CRIME, (), findings, time.monotonic() + 10).drafts
+        found.append(checked.support)
+    true, padded = found
+    assert true.words > 0.9
+    assert padded.words == padded.new_words == 0
+
+
 @pytest.mark.parametrize(
     "draft",
     [

@@ -44,6 +44,7 @@ from assistant.benchmarks.readers import (
     form,
     open_page,
     reader,
+    tab,
 )
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question
@@ -305,13 +306,15 @@ def soak(watch: Watch, count: int, period: float, progress: Callable[[int], None
             by = await form(client)
             # What is made on first use is no leak.
             for number in range(10):
-                await ask(client, by, secrets.token_hex(6), f"How much has violent crime fallen? (warm {number})")
+                async with tab(client) as session:
+                    await ask(client, by, session, f"How much has violent crime fallen? (warm {number})")
             begun = time.monotonic()
             for number in range(count):
                 if number % max(1, count // 200) == 0:
                     await asyncio.to_thread(watch.sample)
                 question = f"How much has violent crime fallen? ({number})"
-                asked.append((await ask(client, by, secrets.token_hex(6), question))[0])
+                async with tab(client) as session:
+                    asked.append((await ask(client, by, session, question))[0])
                 progress(number + 1)
                 await asyncio.sleep(max(0.0, begun + (number + 1) * period - time.monotonic()))
             await asyncio.to_thread(watch.sample)

@@ -184,18 +184,29 @@ async def crowd(address: str, readers: int, seconds: float, is_over: Callable[[]
             except (httpx.HTTPError, StopIteration, ValueError) as error:
                 met.broken_pages.append(f"{type(error).__name__}: {error}")
                 return
-            session = secrets.token_hex(6)
-            beat = asyncio.create_task(_heartbeat(client, session))
-            while left() > 0:
-                # No two questions are the same, or the second would be answered without work.
-                question = f"{chance.choice(_QUESTIONS)} ({next(numbers)})"
-                asked, wait = await ask(client, by, session, question)
-                met.asked.append(asked)
-                await asyncio.sleep(max(0.0, min(left(), wait or chance.uniform(*THINKING_SECONDS))))
-            beat.cancel()
+            async with tab(client) as session:
+                while left() > 0:
+                    # No two questions are the same, or the second would be answered without work.
+                    question = f"{chance.choice(_QUESTIONS)} ({next(numbers)})"
+                    asked, wait = await ask(client, by, session, question)
+                    met.asked.append(asked)
+                    await asyncio.sleep(max(0.0, min(left(), wait or chance.uniform(*THINKING_SECONDS))))
 
     await asyncio.gather(*(visit() for _ in range(readers)))
     return met
+
+
+@asynccontextmanager
+async def tab(client: httpx.AsyncClient) -> AsyncIterator[str]:
+    """Yield the name of a tab that is open meanwhile; when it is closed, the server may forget its conversation."""
+    session = secrets.token_hex(6)
+    beat = asyncio.create_task(_heartbeat(client, session))
+    try:
+        yield session
+    finally:
+        beat.cancel()
+        with suppress(asyncio.CancelledError):
+            await beat
 
 
 async def _heartbeat(client: httpx.AsyncClient, session: str) -> None:

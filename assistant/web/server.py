@@ -41,6 +41,11 @@ _HAND_OVER_SECONDS = 1.0
 """In which a page that has sent its question begins to listen for the answer."""
 _EVENTS_AT_ONCE = 1000
 """Gradio's own limit, out of the way of our line: in it a reader would wait without being told."""
+_TABS = 1000
+"""Gradio forgets no tab by itself, but beyond so many the one used longest ago; each takes about 120 kB."""
+
+Each takes about 120 kB.
+"""
 _SPARE_FILES = 200
 """Open files that are not connections: the index, the model, the log."""
 
@@ -134,6 +139,7 @@ def _add_checks(app: FastAPI, service: Service) -> None:
 def _mount_chat(app: FastAPI, service: Service) -> gr.Blocks:
     page = create_page(service)
     page.max_threads = _EVENTS_AT_ONCE
+    page.state_session_capacity = _TABS
     page.queue(max_size=_EVENTS_AT_ONCE)
     gr.mount_gradio_app(
         app,

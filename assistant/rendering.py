@@ -241,6 +241,12 @@ def article_link(citation: Citation) -> str:
     return f"/article/{article}?start={citation.start}&amp;end={citation.end}#quote"
 
 
+def article_title_link(article: Article) -> str:
+    """Return the title of an article as a link of the class `open` to its page, and its date."""
+    dated = f", {day(article.date)}" if article.date else ""
+    return f'<a class="open" href="/article/{quote(article.id, safe="")}">{escape(article.title)}</a>{dated}'
+
+
 def publisher_link(citation: Citation) -> str:
     """Return the article's own address with the quoted words as its text fragment, which a browser scrolls to."""
     words = citation.quote.split()

@@ -30,6 +30,7 @@ OPEN_PATHS = (
     "/about",
     "/api/",
     "/article/",
+    "/articles",
     "/healthz",
     "/mcp",
     "/metrics",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -17,7 +18,15 @@ from typing import Any
 import gradio as gr
 
 from assistant.conversation import MAX_QUESTION_CHARACTERS
-from assistant.rendering import LABELS, READING, article_header, article_paragraphs, day, escape, source_line
+from assistant.rendering import (
+    LABELS,
+    READING,
+    article_header,
+    article_paragraphs,
+    article_title_link,
+    escape,
+    source_line,
+)
 from assistant.types import Answer, Article, Status
 from assistant.web.exchanges import STOPPED, Conversation, Exchange, messages, suggestions
 from assistant.web.report import ReportForm
@@ -157,6 +166,7 @@ class _Page:
         tab = request.session_hash or ""
         self._running[tab] = stopped
         client = client_of(request)
+        started = time.monotonic()
         try:
             yield self._begun(exchange, before)
             events = self._service.answers(exchange.question, before.turns, exchange.article, client=client)
@@ -166,7 +176,8 @@ class _Page:
                         yield self._over(before, replace(exchange, notice=STOPPED), STOPPED)
                         return
                     exchange = await self._advanced(exchange, event, before, client.identifier)
-                    yield self._shown(event, exchange, before, as_it_was)
+                    elapsed = {self._progress: _seconds(int(time.monotonic() - started))}
+                    yield elapsed | self._shown(event, exchange, before, as_it_was)
         except Exception:  # noqa: BLE001 - whatever it was, the reader must be able to go on
             _log.exception("the page could not show an answer")
             told = _failure(client.identifier)
@@ -193,9 +204,9 @@ class _Page:
         update: Update
         match event:
             case Waiting():
-                update = {self._status: _line(_waiting(event.ahead)), self._progress: _seconds(event.seconds)}
+                update = {self._status: _line(_waiting(event.ahead))}
             case Working():
-                update = {self._progress: _seconds(event.seconds)}
+                update = {}
             case Answer(status=Status.BLOCKED_INPUT):
                 update = self._undone(exchange, as_it_was, f"{LABELS[event.status]}. {event.text}")
             case Answer(final=False):
@@ -301,7 +312,7 @@ class _Page:
             article = self._articles[identifier or next(iter(self._articles))]
             words = f"{article_header(article, level=2)}<article>{article_paragraphs(article)}</article>"
         else:
-            items = "".join(f"<li>{_link(article)}</li>" for article in self._articles.values())
+            items = "".join(f"<li>{article_title_link(article)}</li>" for article in self._articles.values())
             words = f"<h2>The articles</h2><ul>{items}</ul>"
         return f'<section id="article">{words}</section>'
 
@@ -355,11 +366,6 @@ def _introduction(articles: dict[str, Article]) -> str:
         "check its answers against the quoted words under them. "
         '<a class="to-article" href="#article">Go to the article</a></p>'
     )
-
-
-def _link(article: Article) -> str:
-    dated = f", {escape(day(article.date))}" if article.date else ""
-    return f'<a class="open" href="/article/{escape(article.id)}">{escape(article.title)}</a>{dated}'
 
 
 def _waiting(ahead: int) -> str:

@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
-from assistant.rendering import Span, article_header, article_paragraphs, escape
+from assistant.rendering import Span, article_header, article_paragraphs, article_title_link, escape
 from assistant.web.about import about
 from assistant.web.service import Service
 
@@ -36,6 +36,12 @@ def add_pages(app: FastAPI, service: Service) -> None:
         header = article_header(article, level=1)
         return plain_page(article.title, f'<section id="article">{header}<article>{paragraphs}</article></section>')
 
+    @router.get("/articles")
+    async def show_articles() -> HTMLResponse:
+        items = "".join(f"<li>{article_title_link(article)}</li>" for article in articles.values())
+        words = "The article assistant answers questions from these; its chat needs JavaScript."
+        return plain_page("The articles", f"<h1>The articles</h1><p>{words}</p><ul>{items}</ul>")
+
     @router.get("/about")
     async def show_about() -> HTMLResponse:
         return plain_page("About the article assistant", about(service))
@@ -56,7 +62,8 @@ def plain_page(title: str, body: str, status: int = 200) -> HTMLResponse:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(" ".join(title.split()))}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<link rel="stylesheet" href="/site/plain.css"></head><body>'
-        '<header><nav aria-label="Site"><a href="/">Ask the article assistant</a> <a href="/about">About</a></nav>'
+        '<header><nav aria-label="Site"><a href="/">Ask the article assistant</a> '
+        '<a href="/articles">Articles</a> <a href="/about">About</a></nav>'
         "</header>"
         f"<main>{body}</main></body></html>"
     )

@@ -1,6 +1,7 @@
 """Questions that the articles are known to answer: offered at the beginning, after an answer, and after a refusal.
 
-They stand in `starters.jsonl` beside the folder of articles, each with the words that answer it. One is
+They stand in `starters.jsonl` beside the folder of articles, one a line: a `question`, the id of its `article`, and the
+`evidence`, the words of the article that answer it. One is
 offered only when the assistant, asked that question, quotes those words. Knows nothing of the page.
 """
 
@@ -45,7 +46,7 @@ def read_starters(file: Path, assistant: Assistant) -> tuple[Starter, ...]:
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
         try:
             entry = json.loads(line)
-            question, article, evidence = str(entry["question"]), str(entry["article"]), str(entry["evidence"][0])
+            question, article, evidence = str(entry["question"]), str(entry["article"]), str(entry["evidence"])
         except (ValueError, LookupError, TypeError) as error:
             _log.warning("%s, line %d is not a question with an article and evidence: %s", file, number, error)
             continue

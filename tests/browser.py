@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Locator, Page, Request, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -29,3 +32,70 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
+
+
+@contextmanager
+def visiting(browser: Browser, url: str, *, may_fail: bool = False, **options: Any) -> Iterator[Page]:  # noqa: ANN401
+    """Open a page as a new visitor; the options are those of a browser context.
+
+    The test fails when anything asks another host, or, unless it may fail, reports an error on the console.
+    """
+    host = re.sub(r"(?<=\d)/.*", "", url)
+    elsewhere: list[str] = []
+    errors: list[str] = []
+
+    def note(request: Request) -> None:
+        if not request.url.startswith((host, "data:", "blob:")):
+            elsewhere.append(request.url)
+
+    with closing(browser.new_context(**options)) as context:
+        context.on("request", note)
+        context.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        context.on("weberror", lambda error: errors.append(str(error.error)))
+        page = context.new_page()
+        page.goto(url)
+        yield page
+        assert elsewhere == []
+        assert may_fail or errors == []
+
+
+@contextmanager
+def chatting(browser: Browser, address: str, *, may_fail: bool = False, **options: Any) -> Iterator[Page]:  # noqa: ANN401
+    """Open the chat as a new visitor, and wait until it can be used."""
+    with visiting(browser, address, may_fail=may_fail, **options) as page:
+        wait_for_greeting(page)
+        yield page
+
+
+def wait_for_greeting(page: Page) -> None:
+    """Wait until the server has greeted, so that the page is connected."""
+    expect(page.locator("#status p")).to_have_text(re.compile("^(?!Connecting)."))
+
+
+def question_box(page: Page) -> Locator:
+    """Return the box."""
+    return page.get_by_label("Your question")
+
+
+def answers(page: Page) -> Locator:
+    """Return the answers in the window."""
+    return page.get_by_test_id("bot")
+
+
+def send(page: Page, question: str) -> None:
+    """Type a question and press Enter."""
+    question_box(page).fill(question)
+    question_box(page).press("Enter")
+
+
+def finish(page: Page, count: int = 1) -> None:
+    """Wait until so many answers are in the window and the last one is complete."""
+    expect(answers(page)).to_have_count(count)
+    expect(page.locator("#send")).to_be_visible()
+    expect(page.locator("#status p")).not_to_have_text(re.compile("^(Reading|Ready|Waiting)"))
+
+
+def problems(page: Page) -> list[str]:
+    """Return what axe finds wrong with the page as it is, of any level, and where."""
+    violations = Axe().run(page).response["violations"]
+    return [f"{each['id']}: {node['target']} {node['html'][:200]}" for each in violations for node in each["nodes"]]

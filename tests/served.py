@@ -61,6 +61,8 @@ class ScriptedAssistant(Assistant):
         self.script: dict[str, list[Step]] = {}
         self.histories: dict[str, list[Turn]] = {}
         """What was passed as history, by question."""
+        self.articles: dict[str, str | None] = {}
+        """The only article that was to be answered from, by question."""
         self.ended: list[str] = []
         """The questions whose stream has ended, whichever way."""
 
@@ -77,8 +79,8 @@ class ScriptedAssistant(Assistant):
         stopped: threading.Event | None = None,
     ) -> Generator[Answer]:
         """Follow the script."""
-        assert article is None
         self.histories[question] = list(history)
+        self.articles[question] = article
         try:
             for step in self.script[question]:
                 if isinstance(step, Answer):

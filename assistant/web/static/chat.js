@@ -330,8 +330,11 @@ function noteSigns() {
   const now = [statusLine(), find("#progress p")?.textContent, findAll("#window [data-testid=bot]").at(-1)?.textContent].join();
   if (now !== seen) seenAt = Date.now();
   seen = now;
-  hasBegun ||= isRunning() || statusLine() !== before;
-  if (!hasBegun || isRunning()) return;
+  hasBegun ||= isRunning();
+  if (hasBegun && !isRunning()) rest();
+}
+
+function rest() {
   clearInterval(watch);
   watch = 0;
   sessionStorage.removeItem(KEPT);
@@ -341,7 +344,9 @@ function noteSigns() {
 async function look() {
   const isUp = await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(LOOK_MS) }).then(({ ok }) => ok, () => false);
   const silence = Date.now() - seenAt;
-  if (isUp && find("#lost")?.dataset.isDown) location.reload();
+  // A refusal may have come so fast that the page was never seen running.
+  if (!isRunning() && statusLine() !== before && silence > LOOK_MS / 2) rest();
+  else if (isUp && find("#lost")?.dataset.isDown) location.reload();
   else if (!isUp && silence > LOOK_MS) tellLost(true);
   else if (silence > SILENT_MS) tellLost(false);
 }

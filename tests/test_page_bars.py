@@ -1,0 +1,267 @@
+"""What the pages must hold for everyone: no barriers, no way in for markup, and no dead end when the network fails.
+
+Bad input that other files hold: load (the load test of `deploy/`), leaving and stopping (`test_page.py`), slow clients,
+closed paths and body sizes (`test_server.py`), limits and clocks (`test_limits.py`), odd questions, spoofed addresses
+and misuse (`test_api.py`), the line and the shutdown (`test_service.py`), reports (`test_feedback.py`), configuration
+and signals (`test_cli.py`).
+
+Not tested: a soak of two hours, which is longer than a test may take; seven tabs over HTTP/1.1, where a browser opens
+six connections to one host and no more, a limit of its own that a proxy with HTTP/2 lifts; a log folder that is full,
+as the log goes to standard error and has no folder; cookies that are off, as there are none.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+
+import pytest
+from browser import answers, chatting, chromium, finish, needs_chromium, problems, question_box, send, visiting
+from playwright.sync_api import Browser, Page, expect
+from served import (
+    ALIVE,
+    ARTICLE,
+    DECLINED,
+    OPEN,
+    PAYLOADS,
+    QUOTE,
+    QUOTED,
+    WRITTEN,
+    ScriptedAssistant,
+    running,
+    serving,
+)
+
+from assistant.types import Answer, Citation, Status
+from assistant.web.service import THANKS
+
+pytestmark = [
+    needs_chromium,
+    # Gradio's own doing, in its queue.
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
+]
+
+MAX_BYTES = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def assistant() -> ScriptedAssistant:
+    """Return the assistant behind the server."""
+    return ScriptedAssistant(ARTICLE)
+
+
+@pytest.fixture(scope="module")
+def address(assistant: ScriptedAssistant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve the assistant and return the address."""
+    folder = tmp_path_factory.mktemp("bars")
+    with running(assistant, replace(OPEN, data=folder, feedback=folder / "feedback.sqlite3")) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Run Chromium."""
+    with chromium() as browser:
+        yield browser
+
+
+# No barriers
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_barrier(browser: Browser, address: str, assistant: ScriptedAssistant, scheme: str) -> None:
+    """Nothing of any level, in every state of the chat and on the plain pages, in the colours of the system."""
+    asked = f"Is it {scheme}?"
+    assistant.script |= {asked: [WRITTEN], f"Who {scheme}?": [DECLINED], f"Break {scheme}?": [RuntimeError("x")]}
+    found: dict[str, list[str]] = {}
+    with chatting(browser, address, color_scheme=scheme) as page:
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", colour)[:3])) > 384) == (scheme == "light")
+        found["empty"] = problems(page)
+        send(page, asked)
+        finish(page, 1)
+        answers(page).locator(".words a.cite").click()
+        expect(page.locator("#reading mark.current")).to_be_focused()
+        found["cited"] = problems(page)
+        answers(page).get_by_role("button", name=re.compile("^Not helpful")).click()
+        expect(page.locator("#report")).to_be_visible()
+        found["report"] = problems(page)
+        send(page, f"Who {scheme}?")
+        finish(page, 2)
+        send(page, f"Break {scheme}?")
+        finish(page, 3)
+        found["refused and failed"] = problems(page)
+    with visiting(browser, f"{address}/about", color_scheme=scheme) as page:
+        found["about"] = problems(page)
+        page.goto(f"{address}/articles")
+        found["articles"] = problems(page)
+        page.goto(f"{address}/article/a-story?start=31&end=77")
+        found["article"] = problems(page)
+    assert {state: each for state, each in found.items() if each} == {}
+
+
+def focused(page: Page) -> str:
+    """Return what has the focus, as a reader would call it."""
+    words: str = page.evaluate("document.activeElement.id || document.activeElement.innerText || ''")
+    return words
+
+
+def tab_to(page: Page, selector: str, most: int = 60) -> None:
+    """Press Tab until the element has the focus."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"{selector} is not reached with the Tab key; the focus is at {focused(page)!r}")
+
+
+def test_everything_can_be_done_with_the_keyboard(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
+    """Ask, reach the citation, jump to the words, return, report: without a pointer."""
+    assistant.script["By keyboard?"] = [WRITTEN]
+    with chatting(browser, address) as page:
+        page.keyboard.press("Tab")
+        assert focused(page) == "Skip to the question box"
+        page.keyboard.press("Enter")
+        expect(question_box(page)).to_be_focused()
+        page.keyboard.type("By keyboard?")
+        page.keyboard.press("Enter")
+        finish(page)
+        expect(question_box(page)).to_be_focused()
+        page.keyboard.press("Home")
+        page.evaluate("document.querySelector('#introduction a').focus()")
+        tab_to(page, ".words a.cite")
+        page.keyboard.press("Enter")
+        expect(page.locator("#reading mark.current")).to_be_focused()
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("button", name="Back to the answer")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(answers(page).locator(".words a.cite")).to_be_focused()
+        tab_to(page, "button[name=unhelpful]")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("radio", name="Not helpful")).to_be_focused()
+        tab_to(page, "#report input[type=checkbox]")
+        page.keyboard.press("Space")
+        tab_to(page, "#report button.primary")
+        page.keyboard.press("Enter")
+        expect(page.locator("#status p")).to_have_text(THANKS)
+        expect(page.locator("button[name=unhelpful]")).to_be_focused()
+
+
+@pytest.mark.parametrize(("width", "height"), [(320, 800), (320, 256)], ids=["320 pixels", "1280 by 1024 at 400 %"])
+def test_nothing_is_cut_or_covered(
+    browser: Browser, address: str, assistant: ScriptedAssistant, width: int, height: int
+) -> None:
+    """On a narrow screen or enlarged, nothing is wider than the screen, and no box lies over what has the focus."""
+    assistant.script["W" * 400] = [replace(WRITTEN, text=f"{'w' * 300} [1]")]
+    with chatting(browser, address, viewport={"width": width, "height": height}) as page:
+        send(page, "W" * 400)
+        finish(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator(".answer").evaluate("answer => answer.scrollWidth <= answer.clientWidth")
+        page.evaluate("document.querySelector('#introduction a').focus()")
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            page.wait_for_timeout(350)  # Scrolling is smooth.
+            is_covered = page.evaluate(
+                """() => {
+                    const focused = document.activeElement;
+                    const place = focused.getClientRects()[0];
+                    if (!place || focused.matches("body, #reading")) return "";
+                    const on = document.elementFromPoint(place.left + place.width / 2, place.top + place.height / 2);
+                    return on && (focused.contains(on) || on.contains(focused)) ? "" : focused.outerHTML;
+                }"""
+            )
+            assert is_covered == ""
+
+
+# No way in
+
+
+def test_what_strangers_write_is_inert(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
+    """Markup in a question and in what a model wrote is text: no element, no script, no request."""
+    whole = Citation(1, ARTICLE, 0, len(ARTICLE.text))
+    with chatting(browser, address) as page:
+        for number, payload in enumerate(PAYLOADS, start=1):
+            assistant.script[f"q {payload}"] = [Answer("", Status.ANSWERED, f"{payload} [1]", (whole,))]
+            send(page, f"q {payload}")
+            finish(page, number)
+            shown = answers(page).nth(number - 1).locator(".words").inner_text()
+            assert "".join(payload.split()) in "".join(shown.split())
+        for part in ("bot", "user"):
+            alive = page.get_by_test_id(part).locator(f":is({ALIVE}):not(button.action, button.suggestion)")
+            expect(alive).to_have_count(0)
+        links = answers(page).locator("a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+        assert all(re.fullmatch(r"/article/a-story\?start=0&end=\d+#quote", link) for link in links)
+        assert page.evaluate("window.attacked") is None
+
+
+def test_what_an_article_says_is_inert(browser: Browser, address: str) -> None:
+    """Markup in an article's text, title and source is text, beside the chat and on the article's own page."""
+    with chatting(browser, address) as page:
+        for place in ("#reading", "main"):
+            expect(page.locator(place)).to_contain_text(ARTICLE.title)
+            alive = page.locator(place).locator(f":is({ALIVE}, a[href*=evil], a[href*=javascript])")
+            inside = alive.and_(page.locator("#article *, main > section *"))
+            expect(inside).to_have_count(0)
+            words = "".join(page.locator(place).inner_text().split())
+            assert [payload for payload in PAYLOADS if "".join(payload.split()) not in words] == []
+            assert page.evaluate("window.attacked") is None
+            page.goto(f"{address}/article/a-story")
+        assert page.title() == ARTICLE.title
+
+
+def test_a_first_visit_is_light(browser: Browser, address: str) -> None:
+    """All that is loaded until the chat can be used is at most a megabyte on the wire."""
+    with visiting(browser, f"{address}/about") as page:
+        network = page.context.new_cdp_session(page)
+        network.send("Network.enable")
+        sizes: list[float] = []
+        network.on("Network.loadingFinished", lambda event: sizes.append(event["encodedDataLength"]))
+        page.goto(address)
+        expect(page.locator("#status p")).to_contain_text("still loading")
+        assert 100_000 < sum(sizes) <= MAX_BYTES
+
+
+# No dead end
+
+
+def test_a_lost_connection_keeps_the_question(browser: Browser) -> None:
+    """The reader is told; when the server is back the page loads itself again, with the question in the box."""
+    assistant = ScriptedAssistant(ARTICLE)
+    assistant.script |= {"Lost?": [threading.Event()], "And then?": [WRITTEN]}
+    with ExitStack() as stack:
+        listener = stack.enter_context(closing(socket.create_server(("127.0.0.1", 0))))
+        port = listener.getsockname()[1]
+        with ExitStack() as first:
+            server = first.enter_context(serving(assistant, OPEN, listener))
+            page = stack.enter_context(chatting(browser, f"http://127.0.0.1:{port}", may_fail=True))
+            send(page, "Lost?")
+            expect(answers(page)).to_contain_text(QUOTE)
+            server.force_exit = True
+        expect(page.get_by_role("alert").filter(has_text="The connection is lost. Your")).to_be_visible()
+        expect(question_box(page)).to_have_value("Lost?")
+        again = stack.enter_context(closing(socket.create_server(("127.0.0.1", port))))
+        stack.enter_context(serving(assistant, OPEN, again))
+        expect(page.locator("#status p")).to_have_text("The answer was interrupted. Your question is in the box again.")
+        expect(question_box(page)).to_have_value("Lost?")
+        send(page, "And then?")
+        finish(page)
+
+
+def test_a_network_that_holds_the_stream_back_is_noticed(
+    browser: Browser, address: str, assistant: ScriptedAssistant
+) -> None:
+    """Where requests get through and answers do not, the reader is told instead of waiting for ever."""
+    assistant.script["Held back?"] = [QUOTED]
+    with visiting(browser, f"{address}/about", may_fail=True) as page:
+        page.clock.install()
+        page.goto(address)
+        expect(page.locator("#status p")).to_contain_text("still loading")
+        page.route("**/gradio_api/queue/data*", lambda route: None)
+        send(page, "Held back?")
+        page.clock.run_for(30_000)
+        expect(page.locator("#lost")).to_contain_text("No answer gets through to you. Your question is kept.")

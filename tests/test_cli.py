@@ -260,7 +260,7 @@ def test_index_names_what_it_skips_and_does_nothing_twice(tmp_path: Path) -> Non
         assert result.returncode == 1
         assert only_line(result.stderr).startswith("skipped picture.png: its type is not one of ")
         report = json.loads(only_line(result.stdout))
-        assert set(report) == {"articles", "units", "embedded", "collection", "problems"}
+        assert set(report) == {"articles", "units", "embedded", "fingerprint", "problems"}
         assert (report["articles"], report["units"]) == (1, 3)
         assert report["embedded"] == (3 if embedded else 0)
         assert report["problems"] == [{"file": "picture.png", "reason": result.stderr.strip().partition(": ")[2]}]

@@ -7,6 +7,7 @@ slow down who measures; it prints one JSON object. What a reader sees is told fr
 from __future__ import annotations
 
 import asyncio
+import html
 import itertools
 import json
 import random
@@ -162,7 +163,8 @@ def _words(event: dict[str, Any], at: int) -> str:
     told = data[at] if len(data) > at else ""
     if isinstance(told, list):  # What changed since the event before.
         told = told[-1][-1] if told else ""
-    return re.sub(r"<[^>]*>", "", told) if isinstance(told, str) else ""
+    # The page shows a full stop as "&#46;", so that it is no Markdown.
+    return html.unescape(re.sub(r"<[^>]*>", "", told)) if isinstance(told, str) else ""
 
 
 async def crowd(address: str, readers: int, seconds: float, is_over: Callable[[], bool] = lambda: False) -> Crowd:

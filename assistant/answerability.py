@@ -15,6 +15,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from assistant import grounding
 from assistant.retrieval import Findings
@@ -68,25 +69,30 @@ class Quoting:
 @cache
 def quoting() -> Quoting:
     """Return how the sentences to quote are chosen."""
-    return Quoting(**json.loads(CALIBRATION.read_text(encoding="utf-8"))["quoted"])
+    return Quoting(**_fitted()["quoted"])
 
 
 @cache
 def calibration(fit: str) -> Calibration:
     """Return the fitted calibration for `words`, `draft` or `margin`."""
-    return Calibration(**json.loads(CALIBRATION.read_text(encoding="utf-8"))["answerable"][fit])
+    return Calibration(**_fitted()["answerable"][fit])
 
 
 @cache
 def written(fit: str) -> Calibration:
     """Return the fitted calibration of what a model wrote, for `draft`, `margin` or `twice`."""
-    return Calibration(**json.loads(CALIBRATION.read_text(encoding="utf-8"))["written"][fit])
+    return Calibration(**_fitted()["written"][fit])
 
 
 @cache
 def second_draft_from() -> float:
     """Return how likely right the first draft must at least be for a second one to be worth its time."""
-    return float(json.loads(CALIBRATION.read_text(encoding="utf-8"))["second_draft_from"])
+    return float(_fitted()["second_draft_from"])
+
+
+def _fitted() -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(CALIBRATION.read_text(encoding="utf-8"))
+    return values
 
 
 def word_signals(question: str, findings: Findings, vocabulary: Mapping[str, float]) -> dict[str, float]:

@@ -136,7 +136,7 @@ def benchmark(
             results = measure.run(assistant, asked, lambda done, total: progress("Asking", done, total))
     figures, by_kind = measure.figures(results), measure.by_kind(results)
     if as_json:
-        typer.echo(json.dumps({"model": results[0].answer.model, "figures": figures, "right_by_kind": by_kind}))
+        typer.echo(json.dumps({"model": results[0].record.model, "figures": figures, "right_by_kind": by_kind}))
         return
     for name, value in (*figures.items(), *((f"right, {kind}", share) for kind, share in by_kind.items())):
         typer.echo(f"{name:<66}{value}")

@@ -174,6 +174,11 @@ def escape(text: str) -> str:
     return re.sub(r"\s*\n\s*", "<br>", encoded)
 
 
+def html_line(words: str) -> str:
+    """Return words of ours or of a stranger as one paragraph."""
+    return f"<p>{escape(words)}</p>"
+
+
 def markdown(answer: Answer, anchor: str = "answer") -> str:
     """Return the answer as one block of HTML that Markdown passes through, its markers linked to the quoted words.
 

@@ -11,11 +11,9 @@ import threading
 
 import xllamacpp
 
+from assistant.engine import CONTEXT_TOKENS
 from assistant.settings import Settings
 from assistant.weights import language_model_file
-
-CONTEXT_TOKENS = 4096
-"""Of each question that is answered at once."""
 
 
 def main() -> None:
@@ -34,6 +32,7 @@ def main() -> None:
     parameters.model.path = str(language_model_file(Settings.from_environment().data))
     parameters.hostnames = [options.host]
     parameters.port = options.port
+    # Each question that is answered at once has a context of its own.
     parameters.n_ctx = CONTEXT_TOKENS * options.slots
     parameters.n_parallel = options.slots
     parameters.cpuparams.n_threads = options.threads

@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,12 +42,6 @@ class Figure:
         aim = aim if self.at_least is None else f"at least {self.at_least:g}"
         told = f"   ({aim}{': MISSED' if self.missed else ''})" if aim else ""
         return f"{self.name:<62}{self.value:>10.4g} {self.unit:<10}{told}".rstrip()
-
-
-def percentile(values: Iterable[float], share: float) -> float:
-    """Return the value that so large a share, 0 to 1, does not exceed; 0 of nothing."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
 def machine() -> dict[str, Any]:

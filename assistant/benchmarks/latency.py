@@ -21,13 +21,14 @@ from assistant import engine, language_model, weights
 from assistant.answering import Assistant
 from assistant.articles import Corpus, read_corpus
 from assistant.benchmarks import tutorial
-from assistant.benchmarks.figures import Figure, machine, percentile, save
+from assistant.benchmarks.figures import Figure, machine, save
 from assistant.benchmarks.processes import end_with_us, family, memory_bytes, serving, wait_until_answers
 from assistant.benchmarks.recorder import Recorder, recording
 from assistant.embedder import SentenceEmbedder
 from assistant.errors import ConfigurationError
-from assistant.evaluation.benchmark import Result
+from assistant.evaluation.benchmark import is_right, seen
 from assistant.evaluation.questions import Question
+from assistant.evaluation.statistics import percentile
 from assistant.index import units
 from assistant.settings import Settings
 from assistant.types import Answer, Status
@@ -232,15 +233,16 @@ def _row(question: Question, assistant: Assistant, recorder: Recorder, rival: tu
     recorder.repeat()
     bare = 1000 * (time.perf_counter() - started)
     reply = rival.ask(question.question)
-    told = Result(question, Answer(question.question, Status.ANSWERED, reply.text))
-    handled = reply.declines and not told.says_forbidden
+    articles = {article.id: article for article in assistant.corpus.articles}
+    told = seen(question, Answer(question.question, Status.ANSWERED, reply.text), articles)
+    handled = reply.declines and not told.forbidden_found
     return Row(
         question.id,
         question.kind,
         str(answer.status),
         answer.timings.first_ms,
         answer.timings.total_ms,
-        Result(question, answer).right,
+        is_right(seen(question, answer, articles)),
         bare if recorder.count else 0.0,
         reply.first_ms,
         reply.total_ms,

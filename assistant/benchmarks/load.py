@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import numpy as np
 
-from assistant.benchmarks.figures import Figure, machine, percentile, save
+from assistant.benchmarks.figures import Figure, machine, save
 from assistant.benchmarks.processes import (
     Running,
     end_with_us,
@@ -48,6 +48,7 @@ from assistant.benchmarks.readers import (
 )
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question
+from assistant.evaluation.statistics import percentile
 from assistant.settings import PROJECT
 
 if TYPE_CHECKING:

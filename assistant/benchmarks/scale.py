@@ -29,11 +29,12 @@ import numpy as np
 from sentence_transformers import SentenceTransformer
 
 from assistant import weights
-from assistant.benchmarks.figures import Figure, machine, percentile, save
+from assistant.benchmarks.figures import Figure, machine, save
 from assistant.benchmarks.processes import memory_bytes
 from assistant.embedder import MAX_TOKENS, SentenceEmbedder
 from assistant.evaluation.questions import read_text
 from assistant.evaluation.squad import read_squad
+from assistant.evaluation.statistics import percentile
 from assistant.index import Vectors, open_index, units
 from assistant.passages import passages
 from assistant.retrieval import CANDIDATES, Retriever

@@ -6,117 +6,82 @@ A benchmark, not a test: it prints what it finds and passes no judgement.
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 
 from assistant.answering import Assistant
-from assistant.evaluation.questions import Question, evidence_spans, holds, holds_facts
-from assistant.rendering import without_markers
-from assistant.types import Answer, Status
+from assistant.evaluation.observed import Observed
+from assistant.evaluation.questions import Question
+from assistant.evaluation.records import Record, answer_line
+from assistant.evaluation.statistics import percentile
+from assistant.types import Answer, Article, Status
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A question and what came of it."""
-
-    question: Question
-    answer: Answer
-
-    @property
-    def holds_facts(self) -> bool:
-        """Whether the answer holds every required fact and nothing that it must not."""
-        text = without_markers(self.answer)
-        return (
-            self.answer.status in (Status.ANSWERED, Status.QUOTED)
-            and holds_facts(text, self.question.must_have)
-            and not self.says_forbidden
-        )
-
-    @property
-    def says_forbidden(self) -> bool:
-        """Whether the answer says something that it must not."""
-        text = without_markers(self.answer)
-        return any(holds(text, wording) for wording in self.question.must_not)
-
-    @property
-    def cites_evidence(self) -> bool:
-        """Whether a citation overlaps the words that hold the answer."""
-        return any(
-            citation.start < end and start < citation.end
-            for citation in self.answer.citations
-            for start, end in evidence_spans(self.question, citation.article)
-        )
-
-    @property
-    def handled(self) -> bool:
-        """For a question without an answer: declined, or a false premise met with the words that contradict it."""
-        if self.answer.status in (Status.DECLINED, Status.BLOCKED_INPUT):
-            return True
-        return self.question.kind == "false_premise" and self.cites_evidence and not self.says_forbidden
-
-    @property
-    def right(self) -> bool:
-        """Whether a reader was served: the facts, or a question without an answer handled."""
-        return self.holds_facts if self.question.answerable else self.handled
-
-
-def run(assistant: Assistant, questions: Sequence[Question], progress: Callable[[int, int], None]) -> list[Result]:
+def run(assistant: Assistant, questions: Sequence[Question], progress: Callable[[int, int], None]) -> list[Observed]:
     """Ask every question."""
+    articles = {article.id: article for article in assistant.corpus.articles}
     results = []
     for number, question in enumerate(questions, start=1):
-        results.append(Result(question, assistant.ask(question.question, question.history)))
+        results.append(seen(question, assistant.ask(question.question, question.history), articles))
         progress(number, len(questions))
     return results
 
 
-def figures(results: Sequence[Result]) -> dict[str, str]:
+def seen(question: Question, answer: Answer, articles: Mapping[str, Article]) -> Observed:
+    """Return an answer beside its gold, as the evaluation sees what it has recorded."""
+    return Observed(question, Record.from_line(answer_line(question.id, 0, answer, answer)), articles)
+
+
+def figures(results: Sequence[Observed]) -> dict[str, str]:
     """Return the figures by name, as text with their counts."""
-    answerable = [r for r in results if r.question.answerable]
-    unanswerable = [r for r in results if r.question.answerable is False]
-    written = [r for r in results if r.answer.status is Status.ANSWERED]
-    quoted = [r for r in results if r.answer.status is Status.QUOTED]
-    shown = [r for r in answerable if r.answer.citations and r.question.evidence]
-    citations = [citation for r in results for citation in r.answer.citations]
-    who_said = [r for r in answerable if r.question.kind == "speaker" and r.question.question.lower().find("who") >= 0]
-    refusals = [r for r in results if r.answer.status is Status.DECLINED]
-    words = [len(without_markers(r.answer).split()) for r in (*written, *quoted)]
-    first = sorted(r.answer.timings.first_ms for r in results if r.answer.timings.first_ms is not None)
-    total = sorted(r.answer.timings.total_ms for r in results)
+    answerable = [o for o in results if o.question.answerable]
+    unanswerable = [o for o in results if o.question.answerable is False]
+    written = [o for o in results if o.record.status == Status.ANSWERED]
+    quoted = [o for o in results if o.record.status == Status.QUOTED]
+    shown = [o for o in answerable if o.record.citations and o.question.evidence]
+    citations = sum(len(o.record.citations) for o in results)
+    who_said = [o for o in answerable if o.question.kind == "speaker" and "who" in o.question.question.lower()]
+    refusals = [o for o in results if o.record.status == Status.DECLINED]
+    words = [len(o.words.split()) for o in (*written, *quoted)]
+    first = [o.record.first_ms for o in results if o.record.first_ms is not None]
+    total = [o.record.total_ms for o in results if o.record.total_ms is not None]
     return {
         "answerable questions whose answer holds the facts": _share(
-            sum(r.holds_facts for r in answerable), len(answerable)
+            sum(o.holds_facts for o in answerable), len(answerable)
         ),
         "unanswerable, false-premise and injection questions handled": _share(
-            sum(r.handled for r in unanswerable), len(unanswerable)
+            sum(o.handled for o in unanswerable), len(unanswerable)
         ),
-        "written answers that are wrong, of all questions": _share(sum(not r.right for r in written), len(results)),
-        "quotations that do not answer, of all questions": _share(sum(not r.right for r in quoted), len(results)),
+        "written answers that are wrong, of all questions": _share(sum(not is_right(o) for o in written), len(results)),
+        "quotations that do not answer, of all questions": _share(sum(not is_right(o) for o in quoted), len(results)),
         "answerable questions with a written answer": _share(
-            sum(r.answer.status is Status.ANSWERED for r in answerable), len(answerable)
+            sum(o.record.status == Status.ANSWERED for o in answerable), len(answerable)
         ),
         "answerable questions declined": _share(
-            sum(r.answer.status is Status.DECLINED for r in answerable), len(answerable)
+            sum(o.record.status == Status.DECLINED for o in answerable), len(answerable)
         ),
         "words in an answer, median": f"{statistics.median(words):.0f}" if words else "-",
-        "citations verbatim at their offsets": _share(
-            sum(c.quote == c.article.text[c.start : c.end] and bool(c.quote.strip()) for c in citations), len(citations)
-        ),
-        "citations on a refusal": str(sum(len(r.answer.citations) for r in refusals)),
+        "citations verbatim at their offsets": _share(sum(len(o.verbatim) for o in results), citations),
+        "citations on a refusal": str(sum(len(o.record.citations) for o in refusals)),
         "answers whose citations include the words that hold the fact": _share(
-            sum(r.cites_evidence for r in shown), len(shown)
+            sum(any(o.is_gold(cited.span) for cited in o.verbatim) for o in shown), len(shown)
         ),
-        'speaker right on "who said" questions': _share(sum(r.holds_facts for r in who_said), len(who_said)),
-        "first evidence p50 / p95, ms": f"{_percentile(first, 0.5):.0f} / {_percentile(first, 0.95):.0f}",
-        "final answer p50 / p95, ms": f"{_percentile(total, 0.5):.0f} / {_percentile(total, 0.95):.0f}",
+        'speaker right on "who said" questions': _share(sum(o.holds_facts for o in who_said), len(who_said)),
+        "first evidence p50 / p95, ms": f"{percentile(first, 0.5):.0f} / {percentile(first, 0.95):.0f}",
+        "final answer p50 / p95, ms": f"{percentile(total, 0.5):.0f} / {percentile(total, 0.95):.0f}",
     }
 
 
-def by_kind(results: Sequence[Result]) -> dict[str, str]:
+def is_right(o: Observed) -> bool:
+    """Whether a reader was served: the facts, or a question without an answer handled."""
+    return o.holds_facts if o.question.answerable else o.handled
+
+
+def by_kind(results: Sequence[Observed]) -> dict[str, str]:
     """Return the share of questions right, by kind."""
-    kinds = dict.fromkeys(r.question.kind for r in results)
+    kinds = dict.fromkeys(o.question.kind for o in results)
     return {
         kind: _share(
-            sum(r.right for r in results if r.question.kind == kind), sum(r.question.kind == kind for r in results)
+            sum(is_right(o) for o in results if o.question.kind == kind), sum(o.question.kind == kind for o in results)
         )
         for kind in kinds
     }
@@ -124,7 +89,3 @@ def by_kind(results: Sequence[Result]) -> dict[str, str]:
 
 def _share(count: int, of: int) -> str:
     return f"{count / of:.3f} ({count} of {of})" if of else "-"
-
-
-def _percentile(ordered: Sequence[float], share: float) -> float:
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0

@@ -6,7 +6,7 @@ A cluster is an article or a conversation. Numbers in, numbers out; knows nothin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,6 +42,12 @@ class Difference:
     """The smallest true difference that such a comparison finds four times out of five."""
     n: int
     clusters: int
+
+
+def percentile(values: Iterable[float], share: float) -> float:
+    """Return the value that so large a share, 0 to 1, does not exceed; 0 of nothing."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
 def mean(values: Sequence[float], clusters: Sequence[str], lowest: float = 0.0, highest: float = 1.0) -> Estimate:

@@ -24,7 +24,7 @@ from assistant.rendering import (
     article_header,
     article_paragraphs,
     article_title_link,
-    escape,
+    html_line,
     source_line,
 )
 from assistant.types import Answer, Article, Status
@@ -97,7 +97,7 @@ class _Page:
             self._clear = gr.Button("Clear", size="sm", min_width=0)
         with gr.Column(min_width=0, elem_id="dock"):
             with gr.Row(elem_id="state"):
-                self._status = _text(_line(CONNECTING), "status")
+                self._status = _text(html_line(CONNECTING), "status")
                 self._progress = _text("", "progress")
             with gr.Row(elem_id="composer"):
                 self._box = _box()
@@ -204,13 +204,13 @@ class _Page:
         update: Update
         match event:
             case Waiting():
-                update = {self._status: _line(_waiting(event.ahead))}
+                update = {self._status: html_line(_waiting(event.ahead))}
             case Working():
                 update = {}
             case Answer(status=Status.BLOCKED_INPUT):
                 update = self._undone(exchange, as_it_was, f"{LABELS[event.status]}. {event.text}")
             case Answer(final=False):
-                update = {self._window: messages(before.with_next(exchange)), self._status: _line(READING)}
+                update = {self._window: messages(before.with_next(exchange)), self._status: html_line(READING)}
             case Answer():
                 update = self._over(before, exchange, _outcome(event))
             case Refusal(reason=Reason.FAILED):
@@ -223,7 +223,7 @@ class _Page:
         return {
             self._box: "",
             self._window: messages(before.with_next(exchange)),
-            self._status: _line(STARTING),
+            self._status: html_line(STARTING),
             self._suggested: "",
             self._send: gr.update(visible=False),
             self._stop: gr.update(visible=True),
@@ -240,7 +240,7 @@ class _Page:
 
     def _idle(self, told: str, conversation: Conversation) -> Update:
         return {
-            self._status: _line(told),
+            self._status: html_line(told),
             self._progress: "",
             self._send: gr.update(visible=True),
             self._stop: gr.update(visible=False),
@@ -283,7 +283,7 @@ class _Page:
         question = str(asked.get("q", ""))[: 2 * MAX_QUESTION_CHARACTERS]
         return ({self._box: question} if question else {}) | {
             # What stands behind the colon is for the operator.
-            self._status: _line(self._service.notice or _READY_WITHOUT_MODEL.get(state, READY)),
+            self._status: html_line(self._service.notice or _READY_WITHOUT_MODEL.get(state, READY)),
             self._picker: article or "",
             self._pane: self._reading(article),
             self._suggested: await self._first_suggestions(article),
@@ -320,10 +320,6 @@ class _Page:
 def _text(html: str, name: str) -> gr.Markdown:
     # Not gr.HTML: it shows nothing where the content security policy forbids eval.
     return gr.Markdown(html, elem_id=name, latex_delimiters=[])
-
-
-def _line(words: str) -> str:
-    return f"<p>{escape(words)}</p>"
 
 
 def _window() -> gr.Chatbot:
@@ -377,7 +373,7 @@ def _failure(reference: str) -> str:
 
 
 def _seconds(seconds: int) -> str:
-    return _line(f"{seconds} s") if seconds else ""
+    return html_line(f"{seconds} s") if seconds else ""
 
 
 def _outcome(answer: Answer) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.blocks import Block
 
-from assistant.rendering import escape
+from assistant.rendering import escape, html_line
 from assistant.types import Turn
 from assistant.web.exchanges import Conversation, Exchange
 from assistant.web.feedback import MAX_COMMENT_CHARACTERS, REASONS, Feedback
@@ -103,7 +103,7 @@ class ReportForm:
         if exchange is None or exchange.answer is None:
             return self._closed()
         if given[self._verdict] is None:
-            return {self._status: _line(UNDECIDED)}
+            return {self._status: html_line(UNDECIDED)}
         is_helpful = given[self._verdict] == HELPFUL
         report = Feedback(
             exchange.answer,
@@ -113,13 +113,9 @@ class ReportForm:
             turns=_before(exchange, conversation) if given[self._along] else (),
         )
         told = await self._service.give_feedback(report, client=client_of(request))
-        return self._closed() | {self._status: _line(told)}
+        return self._closed() | {self._status: html_line(told)}
 
 
 def _before(exchange: Exchange, conversation: Conversation) -> tuple[Turn, ...]:
     earlier = (other.turn for other in conversation.exchanges if other.number < exchange.number)
     return tuple(turn for turn in earlier if turn)
-
-
-def _line(words: str) -> str:
-    return f"<p>{escape(words)}</p>"

@@ -131,7 +131,7 @@ class _Page:
         self._edit.click(self._begin_edit, [self._state], outputs, **how)
         self._keep.click(self._end_edit, [self._state], outputs, **how)
         self._clear.click(self._forget, [self._picker], outputs, **how)
-        self._picker.change(self._choose, [self._picker, self._state], outputs, **how)
+        self._picker.input(self._choose, [self._picker, self._state], outputs, **how)
         self.blocks.load(self._greet, None, outputs, **how)
         self._report.connect(self._state, self._status)
 

@@ -9,7 +9,8 @@ it lets through is measured in the README.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -125,22 +126,44 @@ def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
     sentences = list(evidence)
     article = sentences[0].article.text
     text = " ".join(sentence.text for sentence in sentences)
-    held = stems(text) | aliases(sentences)
-    claimed = stems(claim)
-    asked = stems(question)
-    new = claimed - asked
+    told, shown = _claimed(claim), _shown(text)
+    held = shown.stems | aliases(sentences)
+    claimed = told.stems
+    new = claimed - stems(question)
     known = known_names(article)
     return Support(
-        numbers=numbers(claim) <= numbers(text) and not _loses_hedge(claim, text),
+        numbers=told.hedges.keys() <= shown.hedges.keys() and not _loses_hedge(told, shown),
         names=names(claim, known) | _strangers(claim, article) <= held,
         asked_names=names(question, known) <= held,
-        negation=_same_negation(claim, text),
+        negation=_same_negation(told, shown),
         speaker=_same_speaker(claim, sentences) and not _either_or(claim, text, known),
         words=share(claimed, held),
         new_words=share(new, held),
         new=tuple(sorted(new)),
         swapped=tuple(sorted((claimed - held) & _vocabulary(article))),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What is compared of a text."""
+
+    stems: frozenset[str]
+    """Of its main words."""
+    hedges: Mapping[str, int]
+    """Its numbers, and which kind of hedge stands before each: 1 for more than, 2 for nearly, 0 for none."""
+    negated: frozenset[str]
+    """The stems that it denies; empty where it denies nothing."""
+
+
+def _words_of(text: str) -> _Words:
+    return _Words(frozenset(stems(text)), _hedged_numbers(text), frozenset(_negated(text)))
+
+
+_shown = lru_cache(maxsize=4096)(_words_of)
+"""Of an article's words, which are compared with again and again."""
+_claimed = lru_cache(maxsize=8)(_words_of)
+"""Of a claim, which is compared with piece after piece; not for longer, since it may tell what a reader asked."""
 
 
 def weakest(whole: Support, sentences: Iterable[Support]) -> Support:
@@ -179,7 +202,7 @@ def _words(text: str) -> list[str]:
     return [re.sub(r"'s?$", "", word) for word in _WORD.findall(plain) if not word[0].isdigit() and word not in _UNITS]
 
 
-def share(wanted: set[str], held: set[str]) -> float:
+def share(wanted: AbstractSet[str], held: AbstractSet[str]) -> float:
     """Return the share of the wanted words that are held, 0 to 1; 1 when none are wanted."""
     return sum(word in held for word in wanted) / len(wanted) if wanted else 1.0
 
@@ -226,14 +249,12 @@ _HEDGES = (
 )
 
 
-def _loses_hedge(claim: str, evidence: str) -> bool:
+def _loses_hedge(claim: _Words, evidence: _Words) -> bool:
     """Whether the claim gives as exact a number that the evidence gives only as "more than" or "nearly" so much."""
-    hedged = _hedged_numbers(evidence)
-    return any(hedged.get(number, own) != own for number, own in _hedged_numbers(claim).items())
+    return any(evidence.hedges.get(number, own) != own for number, own in claim.hedges.items())
 
 
 def _hedged_numbers(text: str) -> dict[str, int]:
-    """Return for each number which kind of hedge stands before it: 1 for more than, 2 for nearly, 0 for none."""
     found: dict[str, int] = {}
     for start, number in _placed_numbers(text):
         before = text[max(0, start - 30) : start]
@@ -312,12 +333,12 @@ def aliases(sentences: list[Sentence]) -> set[str]:
     return held
 
 
-def _same_negation(claim: str, evidence: str) -> bool:
+def _same_negation(claim: _Words, evidence: _Words) -> bool:
     """Whether the claim denies only what the evidence denies somewhere, and asserts nothing that it denies."""
-    if _negated(claim):
-        return bool(_negated(evidence))
-    told = stems(claim) & stems(evidence)
-    return not told or 2 * len(told & _negated(evidence)) < len(told)
+    if claim.negated:
+        return bool(evidence.negated)
+    told = claim.stems & evidence.stems
+    return not told or 2 * len(told & evidence.negated) < len(told)
 
 
 def _negated(text: str) -> set[str]:

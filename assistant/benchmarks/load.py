@@ -139,7 +139,7 @@ def measure_crowd(readers: int, seconds: float, out: Path, progress: Progress) -
     figures = [
         Figure("pages opened", len(pages)),
         Figure("broken pages", len(broken), at_most=0),
-        Figure("page opened, p95", percentile(pages, 0.95), "ms"),
+        Figure("page ready, p95", percentile(pages, 0.95), "ms"),
         Figure("questions answered", counts[ANSWERED]),
         Figure("questions told to wait", counts[TOLD_TO_WAIT]),
         Figure("questions lost", counts[LOST], at_most=0),

@@ -16,12 +16,13 @@ import secrets
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
 from typing import Any
 
-import httpx
+import aiohttp
 
 from assistant.rendering import LABELS, READING
 from assistant.types import Status
@@ -34,6 +35,8 @@ THINKING_SECONDS = (1.0, 4.0)
 PATIENCE_SECONDS = 60.0
 """How long a reader waits for an answer before it counts as lost."""
 
+_LONGEST_EVENT = 2**20
+"""Bytes of a line that the page may be sent."""
 _COMPLETE = ("The answer is complete", LABELS[Status.DECLINED])
 _TELLING = (READING, "Waiting", *_COMPLETE)
 _WAIT = tuple(TEXTS[reason].partition("{wait}")[0] for reason in (Reason.BUSY, Reason.SHUTTING_DOWN))
@@ -79,13 +82,23 @@ class Form:
     inputs: int
     status_at: int
     """Among what comes back."""
+    greeting: int
+    """The function with which the page begins."""
 
 
 @asynccontextmanager
-async def reader(address: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Yield a client with cookies of its own."""
-    limits, timeout = httpx.Limits(max_connections=8), httpx.Timeout(PATIENCE_SECONDS)
-    async with httpx.AsyncClient(base_url=address, verify=_TRUST, limits=limits, timeout=timeout) as client:
+async def reader(address: str) -> AsyncIterator[aiohttp.ClientSession]:
+    """Yield a client with cookies of its own. A lean one, since what the crowd takes the server does not have."""
+    connections = aiohttp.TCPConnector(limit=8, ssl=_TRUST)
+    cookies, timeout = aiohttp.CookieJar(unsafe=True), aiohttp.ClientTimeout(PATIENCE_SECONDS)
+    async with aiohttp.ClientSession(
+        address,
+        connector=connections,
+        cookie_jar=cookies,
+        timeout=timeout,
+        read_bufsize=_LONGEST_EVENT,
+        raise_for_status=True,
+    ) as client:
         yield client
 
 
@@ -93,32 +106,60 @@ _TRUST = ssl.create_default_context()
 """Slow to make, so once for all."""
 
 
-async def form(client: httpx.AsyncClient) -> Form:
+async def form(client: aiohttp.ClientSession) -> Form:
     """Return how a question is sent, from the page's description of itself."""
-    config: dict[str, Any] = (await client.get("/config")).raise_for_status().json()
+    async with client.get("/config") as response:
+        config: dict[str, Any] = await response.json()
     named = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
     box, status = named["question"], named["status"]
     asking = next(entry for entry in config["dependencies"] if [box, "submit"] in entry["targets"])
     inputs, outputs = asking["inputs"], asking["outputs"]
-    return Form(asking["id"], box, inputs.index(box), len(inputs), outputs.index(status))
+    greeting = next(entry for entry in config["dependencies"] if any(event == "load" for _, event in entry["targets"]))
+    return Form(asking["id"], box, inputs.index(box), len(inputs), outputs.index(status), greeting["id"])
 
 
-async def open_page(client: httpx.AsyncClient) -> float:
+async def open_page(client: aiohttp.ClientSession) -> float:
     """Load the page and what it looks like; return the milliseconds.
 
     Raises:
-        httpx.HTTPError: a part of it is broken.
+        aiohttp.ClientError: a part of it is broken.
     """
     started = time.perf_counter()
-    page = (await client.get("/")).raise_for_status()
-    if "gradio" not in page.text:
-        raise httpx.HTTPError("the page is not the chat")
-    for part in ("/theme.css", "/site/chat.css", "/site/chat.js"):
-        (await client.get(part)).raise_for_status()
+    async with client.get("/") as page:
+        if "gradio" not in await page.text():
+            raise aiohttp.ClientPayloadError("the page is not the chat")
+    for path in ("/theme.css", "/site/chat.css", "/site/chat.js"):
+        async with client.get(path) as part:
+            await part.read()
     return 1000 * (time.perf_counter() - started)
 
 
-async def ask(client: httpx.AsyncClient, by: Form, session: str, question: str) -> tuple[Asked, int]:
+async def greet(client: aiohttp.ClientSession, by: Form, session: str) -> float:
+    """Let the page begin, as it does in each tab; return the milliseconds until a reader can ask.
+
+    Raises:
+        aiohttp.ClientError: it does not.
+    """
+    started = time.perf_counter()
+    body = {"data": [], "fn_index": by.greeting, "session_hash": session}
+    async with client.post("/gradio_api/queue/join", json=body):
+        pass
+    async with aclosing(_events(client, session)) as events:
+        async for event in events:
+            if event["msg"] == "process_completed":
+                return 1000 * (time.perf_counter() - started)
+    raise aiohttp.ClientPayloadError("the page did not begin")
+
+
+async def _events(client: aiohttp.ClientSession, session: str) -> AsyncGenerator[dict[str, Any]]:
+    """Yield what the server sends to a tab."""
+    async with client.get("/gradio_api/queue/data", params={"session_hash": session}) as events:
+        async for line in events.content:
+            if line.strip():
+                yield json.loads(line.removeprefix(b"data:"))
+
+
+async def ask(client: aiohttp.ClientSession, by: Form, session: str, question: str) -> tuple[Asked, int]:
     """Ask as the page does; return what became of it, and the seconds that the reader is told to wait."""
     started = time.perf_counter()
     first: float | None = None
@@ -132,29 +173,32 @@ async def ask(client: httpx.AsyncClient, by: Form, session: str, question: str) 
     body = {"data": data, "fn_index": by.function, "session_hash": session, "trigger_id": by.trigger}
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            (await client.post("/gradio_api/queue/join", json=body)).raise_for_status()
-            query = {"session_hash": session}
-            async with client.stream("GET", "/gradio_api/queue/data", params=query) as events:
-                events.raise_for_status()
-                async for line in events.aiter_lines():
-                    if not line:
-                        continue
-                    last = line
-                    event = json.loads(line.removeprefix("data:"))
+            async with client.post("/gradio_api/queue/join", json=body, raise_for_status=False) as joined:
+                if joined.status == HTTPStatus.TOO_MANY_REQUESTS:
+                    # The page shows it as a notice.
+                    return _told_to_wait(str((await joined.json())["detail"]), milliseconds(), milliseconds())
+                joined.raise_for_status()
+            async with aclosing(_events(client, session)) as events:
+                async for event in events:
+                    last = json.dumps(event)
                     status = _words(event, by.status_at) or status
                     if first is None and status.startswith((*_TELLING, *_WAIT)):
                         first = milliseconds()
                     if event["msg"] in ("process_completed", "close_stream", "unexpected_error"):
                         break
-    except (httpx.HTTPError, TimeoutError, ValueError) as error:
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         last = f"{type(error).__name__}: {error}"
     end = milliseconds()
     if status.startswith(_COMPLETE):
         return Asked(ANSWERED, first or end, end), 0
     if status.startswith(_WAIT):
-        told = _SECONDS.search(status)
-        return Asked(TOLD_TO_WAIT, first or end, end), int(told[1]) if told else 1
+        return _told_to_wait(status, first or end, end)
     return Asked(LOST, first or end, end, f"{status} | {last[:500]}"), 0
+
+
+def _told_to_wait(words: str, first: float, end: float) -> tuple[Asked, int]:
+    seconds = _SECONDS.search(words)
+    return Asked(TOLD_TO_WAIT, first, end), int(seconds[1]) if seconds else 1
 
 
 def _words(event: dict[str, Any], at: int) -> str:
@@ -179,27 +223,27 @@ async def crowd(address: str, readers: int, seconds: float, is_over: Callable[[]
 
     async def visit() -> None:
         await asyncio.sleep(chance.uniform(0.0, min(2.0, seconds / 4)))
-        async with reader(address) as client:
+        async with reader(address) as client, tab(client) as session:
             try:
-                met.pages_ms.append(await open_page(client))
+                milliseconds = await open_page(client)
                 by = await form(client)
-            except (httpx.HTTPError, StopIteration, ValueError) as error:
+                met.pages_ms.append(milliseconds + await greet(client, by, session))
+            except (aiohttp.ClientError, TimeoutError, StopIteration, ValueError) as error:
                 met.broken_pages.append(f"{type(error).__name__}: {error}")
                 return
-            async with tab(client) as session:
-                while left() > 0:
-                    # No two questions are the same, or the second would be answered without work.
-                    question = f"{chance.choice(_QUESTIONS)} ({next(numbers)})"
-                    asked, wait = await ask(client, by, session, question)
-                    met.asked.append(asked)
-                    await asyncio.sleep(max(0.0, min(left(), wait or chance.uniform(*THINKING_SECONDS))))
+            while left() > 0:
+                # No two questions are the same, or the second would be answered without work.
+                question = f"{chance.choice(_QUESTIONS)} ({next(numbers)})"
+                asked, wait = await ask(client, by, session, question)
+                met.asked.append(asked)
+                await asyncio.sleep(max(0.0, min(left(), wait or chance.uniform(*THINKING_SECONDS))))
 
     await asyncio.gather(*(visit() for _ in range(readers)))
     return met
 
 
 @asynccontextmanager
-async def tab(client: httpx.AsyncClient) -> AsyncIterator[str]:
+async def tab(client: aiohttp.ClientSession) -> AsyncIterator[str]:
     """Yield the name of a tab that is open meanwhile; when it is closed, the server may forget its conversation."""
     session = secrets.token_hex(6)
     beat = asyncio.create_task(_heartbeat(client, session))
@@ -211,11 +255,12 @@ async def tab(client: httpx.AsyncClient) -> AsyncIterator[str]:
             await beat
 
 
-async def _heartbeat(client: httpx.AsyncClient, session: str) -> None:
+async def _heartbeat(client: aiohttp.ClientSession, session: str) -> None:
     """Hold the connection open that every page holds."""
-    with suppress(httpx.HTTPError):
-        async with client.stream("GET", f"/gradio_api/heartbeat/{session}", timeout=None) as beats:
-            async for _ in beats.aiter_raw():
+    endless = aiohttp.ClientTimeout(total=None)
+    with suppress(aiohttp.ClientError):
+        async with client.get(f"/gradio_api/heartbeat/{session}", timeout=endless) as beats:
+            async for _ in beats.content:
                 pass
 
 

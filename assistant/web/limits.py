@@ -124,7 +124,8 @@ class Line:
     def __init__(self, at_once: int, waiting: int) -> None:
         """Take how many are served at once, and how many may wait."""
         self._at_once = at_once
-        self._room = at_once + waiting
+        self.room = at_once + waiting
+        """How many can be served or wait."""
         self._places: list[Place] = []
         self.empty = asyncio.Event()
         """Set while nobody is in it."""
@@ -136,7 +137,7 @@ class Line:
 
     def join(self) -> Place | None:
         """Return a place at the end; None where the line is full."""
-        if len(self._places) >= self._room:
+        if len(self._places) >= self.room:
             return None
         place = Place(max(0, len(self._places) + 1 - self._at_once))
         self._places.append(place)

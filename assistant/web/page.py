@@ -12,10 +12,13 @@ import logging
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
 import gradio as gr
+from gradio.block_function import BlockFunction
+from gradio.state_holder import SessionState
 
 from assistant.conversation import MAX_QUESTION_CHARACTERS
 from assistant.rendering import (
@@ -59,23 +62,46 @@ Update = dict[Any, Any]
 """What becomes of the components that change."""
 
 
-def create_page(service: Service) -> gr.Blocks:
-    """Return the page, to be mounted."""
-    page: gr.Blocks = _Page(service).blocks
-    return page
+class _Blocks(gr.Blocks):
+    """Blocks that leave alone what does not change.
+
+    Gradio makes a component anew, and describes it anew, for each output that a handler leaves out, in each of its
+    steps; with a crowd that was more than half of all that the server did.
+    """
+
+    async def postprocess_data(
+        self,
+        block_fn: BlockFunction,
+        predictions: Any,  # noqa: ANN401 - as in Gradio
+        state: SessionState | None,
+    ) -> list[Any]:
+        """Return what is sent to the browser for each output."""
+        if not isinstance(predictions, dict) or not any(output in predictions for output in block_fn.outputs):
+            return list(await super().postprocess_data(block_fn, predictions, state))
+        changing = copy(block_fn)
+        changing.outputs = [output for output in block_fn.outputs if output in predictions]
+        sent = await super().postprocess_data(changing, predictions, state)
+        by_output = dict(zip(changing.outputs, sent, strict=True))
+        return [by_output.get(output, None if output.stateful else gr.skip()) for output in block_fn.outputs]
 
 
-class _Page:
+class Page:
     """The components, and what happens when a reader does something. No handler raises, or the page would be stuck."""
 
+    blocks: gr.Blocks
+    """To be mounted."""
+    asking: frozenset[int]
+    """Gradio's numbers of what asks a question, and so may have to wait."""
+
     def __init__(self, service: Service) -> None:
+        """Build the page."""
         self._service = service
         self._articles = {article.id: article for article in service.assistant.corpus.articles}
         file = service.settings.articles.parent / "starters.jsonl"
         self._starters = Starters(service.assistant, read_starters(file, service.assistant))
         self._running: dict[str, asyncio.Event] = {}
         """By tab: set to stop the answer that is being made."""
-        with gr.Blocks(title="Article assistant", analytics_enabled=False, fill_width=True) as self.blocks:
+        with _Blocks(title="Article assistant", analytics_enabled=False, fill_width=True) as self.blocks:
             _text(_introduction(self._articles), "introduction")
             self._state = gr.State(Conversation(), time_to_live=_KEPT_SECONDS)
             with gr.Row(elem_id="panes"):
@@ -125,8 +151,9 @@ class _Page:
             self._send, self._stop, self._tools, self._keep, self._picker, self._pane,
         ]  # fmt: skip
         asking = [self._box.submit, self._send.click]
-        gr.on(asking, self._ask, [self._box, self._picker, self._state], outputs, trigger_mode="once", **how)
-        self._retry.click(self._ask_again, [self._state], outputs, **how)
+        ask = gr.on(asking, self._ask, [self._box, self._picker, self._state], outputs, trigger_mode="once", **how)
+        ask_again = self._retry.click(self._ask_again, [self._state], outputs, **how)
+        self.asking = frozenset((ask["id"], ask_again["id"]))
         self._stop.click(self._end, [self._state], outputs, **how)
         self._edit.click(self._begin_edit, [self._state], outputs, **how)
         self._keep.click(self._end_edit, [self._state], outputs, **how)
@@ -191,7 +218,7 @@ class _Page:
         match event:
             case Answer(final=True):
                 exchange = replace(exchange, answer=event, notice="")
-                starters = await asyncio.to_thread(self._starters.of, exchange.article)
+                starters = await self._starters.of(exchange.article)
                 asked = {exchange.question, *(earlier.question for earlier in before.exchanges)}
                 return replace(exchange, follow_ups=nearest(starters, event.citations or event.closest, asked))
             case Answer():
@@ -281,13 +308,15 @@ class _Page:
         article = self._chosen(asked.get("article"))
         state = self._service.assistant.model_state.partition(":")[0]
         question = str(asked.get("q", ""))[: 2 * MAX_QUESTION_CHARACTERS]
-        return ({self._box: question} if question else {}) | {
-            # What stands behind the colon is for the operator.
-            self._status: html_line(self._service.notice or _READY_WITHOUT_MODEL.get(state, READY)),
-            self._picker: article or "",
-            self._pane: self._reading(article),
-            self._suggested: await self._first_suggestions(article),
-        }
+        return (
+            ({self._box: question} if question else {})
+            | {
+                # What stands behind the colon is for the operator.
+                self._status: html_line(self._service.notice or _READY_WITHOUT_MODEL.get(state, READY)),
+                self._suggested: await self._first_suggestions(article),
+            }
+            | ({self._picker: article, self._pane: self._reading(article)} if article else {})
+        )
 
     # The article
 
@@ -299,7 +328,7 @@ class _Page:
         return update
 
     async def _first_suggestions(self, article: str | None) -> str:
-        starters = await asyncio.to_thread(self._starters.of, article)
+        starters = await self._starters.of(article)
         return suggestions(TRY_THESE, tuple(starter.question for starter in starters[:_FIRST_STARTERS]))
 
     def _chosen(self, identifier: str | None) -> str | None:

@@ -27,12 +27,14 @@ from assistant.errors import ConfigurationError
 from assistant.settings import Settings
 from assistant.web import api
 from assistant.web.docs import add_docs
+from assistant.web.door import Door
 from assistant.web.handover import HandOver
 from assistant.web.limits import is_in, networks
 from assistant.web.middleware import MAX_BODY_BYTES, Guard, PatientProtocol
 from assistant.web.observability import log_to_standard_error
-from assistant.web.page import HEAD, create_page
+from assistant.web.page import HEAD, Page
 from assistant.web.pages import add_pages
+from assistant.web.response_cache import ResponseCache
 from assistant.web.service import Service, client_of
 
 _STOP_SECONDS = 1
@@ -90,14 +92,15 @@ def create_app(service: Service) -> ASGIApp:
     _add_checks(app, service)
     add_pages(app, service)
     page = _mount_chat(app, service)
-    guarded: ASGIApp = app
+    queue = page.blocks._queue  # noqa: SLF001 - Gradio does not tell
+    guarded: ASGIApp = Door(app, queue, page.asking, service.room, service.turn_away)
     if service.settings.trusted_proxies:
         guarded = HandOver(
-            app,
+            guarded,
             lambda: service.is_leaving,
-            lambda tab: bool(page._queue.pending_event_ids_session.get(tab)),  # noqa: SLF001 - Gradio does not tell
+            lambda tab: bool(queue.pending_event_ids_session.get(tab)),
         )
-    return Guard(RequestBodyLimitMiddleware(guarded, MAX_BODY_BYTES))
+    return Guard(ResponseCache(RequestBodyLimitMiddleware(guarded, MAX_BODY_BYTES)))
 
 
 def _tools(service: Service) -> Starlette | None:
@@ -133,14 +136,14 @@ def _add_checks(app: FastAPI, service: Service) -> None:
         return Response(service.metrics.exposition(), media_type="text/plain; version=0.0.4")
 
 
-def _mount_chat(app: FastAPI, service: Service) -> gr.Blocks:
-    page = create_page(service)
-    page.max_threads = _EVENTS_AT_ONCE
-    page.state_session_capacity = _TABS
-    page.queue(max_size=_EVENTS_AT_ONCE)
+def _mount_chat(app: FastAPI, service: Service) -> Page:
+    page = Page(service)
+    page.blocks.max_threads = _EVENTS_AT_ONCE
+    page.blocks.state_session_capacity = _TABS
+    page.blocks.queue(max_size=_EVENTS_AT_ONCE)
     gr.mount_gradio_app(
         app,
-        page,
+        page.blocks,
         path="/",
         theme=_theme(),
         head=HEAD,
@@ -154,7 +157,7 @@ def _mount_chat(app: FastAPI, service: Service) -> gr.Blocks:
         app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
         allowed_paths=[],
     )
-    service.has_callers = lambda: _has_events(page)
+    service.has_callers = lambda: _has_events(page.blocks)
     return page
 
 

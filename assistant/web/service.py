@@ -163,6 +163,18 @@ class Service:
         return words.strip()[:MAX_NOTICE_CHARACTERS] or TEXTS[Reason.MAINTENANCE]
 
     @property
+    def room(self) -> int:
+        """How many questions can be served or wait."""
+        return self._line.room
+
+    def turn_away(self) -> str:
+        """Note that a question was not even taken up, and return what its reader is told."""
+        refusal = _refusal(Reason.BUSY, BUSY_SECONDS)
+        self.metrics.questions.labels("page", str(refusal.reason)).inc()
+        log.info("question", extra={"fields": {"via": "page", "status": str(refusal.reason)}})
+        return refusal.text
+
+    @property
     def ready(self) -> bool:
         """Whether questions are let in."""
         return self._closes_at is None and not self.is_leaving and not self.notice

@@ -7,6 +7,7 @@ offered only when the assistant, asked that question, quotes those words. Knows 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import threading
@@ -70,15 +71,19 @@ class Starters:
         self._checked: dict[str | None, tuple[Starter, ...]] = {}
         self._lock = threading.Lock()
 
-    def of(self, article: str | None) -> tuple[Starter, ...]:
-        """Return the checked questions of an article, or of all of them together. Blocks for a second at first."""
+    async def of(self, article: str | None) -> tuple[Starter, ...]:
+        """Return the checked questions of an article, or of all of them together. It takes a second at first."""
+        if article not in self._checked:
+            await asyncio.to_thread(self._check, article)
+        return self._checked[article]
+
+    def _check(self, article: str | None) -> None:
         with self._lock:
             if article not in self._checked:
                 candidates = [starter for starter in self._starters if article in (None, starter.article)]
                 self._checked[article] = tuple(
                     starter for starter in candidates[:_MOST_CHECKED] if self._is_answered(starter, article)
                 )
-            return self._checked[article]
 
     def _is_answered(self, starter: Starter, article: str | None) -> bool:
         # The first snapshot is made of quotations, before any model is asked.

@@ -47,7 +47,7 @@ class Door:
         body = await _whole(receive)
         if not self._asks(body):
             async with self._first:
-                while self._inside(asking=False) >= _OTHERS_AT_ONCE:
+                while self._inside(asking=False) >= _OTHERS_AT_ONCE:  # noqa: ASYNC110 - Gradio tells nobody
                     await asyncio.sleep(_LOOK_SECONDS)
                 await self._app(scope, _again(body, receive), send)
         elif self._entering + self._inside(asking=True) >= self._room:

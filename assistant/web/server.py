@@ -9,6 +9,7 @@ import asyncio
 import resource
 import signal
 import socket
+from collections import OrderedDict
 from contextlib import closing, suppress
 
 import gradio as gr
@@ -16,6 +17,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from gradio.state_holder import SessionState
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
@@ -157,8 +159,21 @@ def _mount_chat(app: FastAPI, service: Service) -> Page:
         app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
         allowed_paths=[],
     )
+    page.blocks.state_holder.session_data = _Tabs()
     service.has_callers = lambda: _has_events(page.blocks)
     return page
+
+
+class _Tabs(OrderedDict[str, SessionState]):
+    """The tabs, without what Gradio notes of their components for links to a tab, of which none is made.
+
+    That is 45 kB of each.
+    """
+
+    def __setitem__(self, tab: str, state: SessionState) -> None:
+        """Keep one."""
+        state.config_values.clear()
+        super().__setitem__(tab, state)
 
 
 def _has_events(page: gr.Blocks) -> bool:

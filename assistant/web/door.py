@@ -1,9 +1,8 @@
 """Tells a reader at once to wait where as many have asked as can be served or stand in line.
 
 The line itself would say so too, but only after Gradio has taken the question up, which takes seconds in a crowd. The
-page shows what is refused here as a notice, and leaves the question in its box. What asks nothing, as a page that
-begins, is taken up by a few at a time: many at once would take as long in all, and keep everybody else waiting. Knows
-nothing of what is asked.
+page shows what is refused here as a notice, and leaves the question in its box. What is let in is handed to Gradio a
+few at a time: many at once would take as long in all, and keep everybody else waiting. Knows nothing of what is asked.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _JOIN = "/gradio_api/queue/join"
 _OTHERS_AT_ONCE = 8
+"""How many of what asks nothing, as a page that begins, Gradio has in hand at once: a few milliseconds each."""
 _LOOK_SECONDS = 0.005
 _REFUSED = 429
 """Gradio's page has words of its own for 503, and a proxy would ask another process."""
@@ -37,7 +37,7 @@ class Door:
         self._refuse = refuse
         self._entering = 0
         self._first = asyncio.Lock()
-        """Of those who ask nothing, only the first in line looks whether there is room."""
+        """Of those who wait to be handed on, only the first looks whether it can be."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -46,18 +46,21 @@ class Door:
             return
         body = await _whole(receive)
         if not self._asks(body):
-            async with self._first:
-                while self._inside(asking=False) >= _OTHERS_AT_ONCE:  # noqa: ASYNC110 - Gradio tells nobody
-                    await asyncio.sleep(_LOOK_SECONDS)
-                await self._app(scope, _again(body, receive), send)
+            await self._in_turn(scope, _again(body, receive), send)
         elif self._entering + self._inside(asking=True) >= self._room:
             await JSONResponse({"detail": self._refuse()}, _REFUSED)(scope, receive, send)
         else:
             self._entering += 1
             try:
-                await self._app(scope, _again(body, receive), send)
+                await self._in_turn(scope, _again(body, receive), send)
             finally:
                 self._entering -= 1
+
+    async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._first:
+            while self._inside(asking=False) >= _OTHERS_AT_ONCE:  # noqa: ASYNC110 - Gradio tells nobody
+                await asyncio.sleep(_LOOK_SECONDS)
+            await self._app(scope, receive, send)
 
     def _asks(self, body: bytes) -> bool:
         try:

@@ -327,6 +327,14 @@ function keep(question) {
 
 function noteSigns() {
   if (!watch) return;
+  const refusal = find("[data-testid=toast-text]");
+  if (refusal && !hasBegun) {
+    // The door was shut before the question was taken up. The line above the box is where readers look, and it stays.
+    find("#status p").textContent = refusal.textContent;
+    find("[data-testid=toast-close]")?.click();
+    rest();
+    return;
+  }
   const now = [statusLine(), find("#progress p")?.textContent, findAll("#window [data-testid=bot]").at(-1)?.textContent].join();
   if (now !== seen) seenAt = Date.now();
   seen = now;

@@ -1,0 +1,126 @@
+"""A crowd at the door: whoever cannot be served is told at once, and nobody else is kept waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from browser import chatting, chromium, finish, needs_chromium, problems, question_box, send
+from playwright.sync_api import expect
+from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
+
+from assistant.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, Form, ask, form, greet, reader
+from assistant.web.service import AT_ONCE_LOCAL, BUSY_SECONDS
+
+pytestmark = [
+    # Gradio's own doing, in its queue.
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
+]
+
+BUSY = "Too many people are asking at the moment"
+
+
+@pytest.fixture
+def assistant() -> ScriptedAssistant:
+    """Return the assistant behind the server."""
+    return ScriptedAssistant(ARTICLE)
+
+
+@pytest.fixture
+def address(assistant: ScriptedAssistant) -> Iterator[str]:
+    """Serve the assistant, with room for no more than are answered at once."""
+    with running(assistant, replace(OPEN, waiting=0)) as address:
+        yield address
+
+
+async def fill(address: str, assistant: ScriptedAssistant, go_on: threading.Event) -> list[asyncio.Task[Asked]]:
+    """Let as many ask as can be answered, each from a tab of its own, and return what will become of them."""
+
+    async def one(name: str) -> Asked:
+        async with reader(address) as client:
+            return (await ask(client, await form(client), name.strip("?"), name))[0]
+
+    names = [f"Inside{number}?" for number in range(AT_ONCE_LOCAL)]
+    assistant.script |= {name: [replace(QUOTED, final=False), go_on, WRITTEN] for name in names}
+    tasks = [asyncio.create_task(one(name)) for name in names]
+    while not all(name in assistant.histories for name in names):  # noqa: ASYNC110 - a thread of the server's
+        await asyncio.sleep(0.02)
+    return tasks
+
+
+def test_a_question_too_many_is_refused_before_it_is_taken_up(address: str, assistant: ScriptedAssistant) -> None:
+    """The refused reader is told how long to wait; those inside are answered; then there is room again."""
+    go_on = threading.Event()
+    assistant.script["Outside?"] = [WRITTEN]
+
+    async def visit() -> tuple[list[Asked], tuple[Asked, int], bool, Asked]:
+        async with reader(address) as client:
+            by = await form(client)
+            inside = await fill(address, assistant, go_on)
+            refused = await ask(client, by, "outside", "Outside?")
+            was_taken_up = "Outside?" in assistant.histories
+            go_on.set()
+            answered = await asyncio.gather(*inside)
+            return answered, refused, was_taken_up, await ask_until_answered(client, by)
+
+    async def ask_until_answered(client: object, by: Form) -> Asked:
+        # The place is free a moment after the last word.
+        for _ in range(100):
+            asked, _ = await ask(client, by, "outside", "Outside?")  # type: ignore[arg-type]
+            if asked.outcome == ANSWERED:
+                break
+            await asyncio.sleep(0.05)
+        return asked
+
+    inside, (refused, wait), was_taken_up, later = asyncio.run(visit())
+    assert [each.outcome for each in inside] == [ANSWERED] * AT_ONCE_LOCAL
+    assert refused.outcome == TOLD_TO_WAIT
+    assert wait == BUSY_SECONDS
+    assert not was_taken_up
+    assert later.outcome == ANSWERED
+
+
+def test_a_page_begins_although_nobody_can_ask(address: str, assistant: ScriptedAssistant) -> None:
+    """The line is full of questions, and what asks nothing is let in; many pages at once begin one after the other."""
+    go_on = threading.Event()
+
+    async def visit() -> list[float]:
+        async with reader(address) as client:
+            by = await form(client)
+            inside = await fill(address, assistant, go_on)
+            begun = await asyncio.gather(*(greet(client, by, f"tab{number}") for number in range(20)))
+            go_on.set()
+            await asyncio.gather(*inside)
+            return begun
+
+    assert len(asyncio.run(visit())) == 20
+
+
+@needs_chromium
+def test_the_page_shows_the_refusal_and_keeps_the_question(address: str, assistant: ScriptedAssistant) -> None:
+    """The status line says it, which screen readers announce; the question stays in the box and can be sent again."""
+    go_on = threading.Event()
+    assistant.script["Outside?"] = [WRITTEN]
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    inside = asyncio.run_coroutine_threadsafe(fill(address, assistant, go_on), loop).result(30)
+    with chromium() as browser, chatting(browser, address, may_fail=True) as page:
+        send(page, "Outside?")
+        expect(page.locator("#status p")).to_have_text(f"{BUSY}. Please ask again in {BUSY_SECONDS} seconds.")
+        expect(page.get_by_test_id("toast-text")).to_have_count(0)
+        expect(question_box(page)).to_have_value("Outside?")
+        expect(page.get_by_role("button", name="Ask")).to_be_visible()
+        assert problems(page) == []
+        go_on.set()
+        while not all(task.done() for task in inside):
+            time.sleep(0.05)
+        send(page, "Outside?")
+        finish(page)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()

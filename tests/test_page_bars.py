@@ -226,6 +226,46 @@ def test_a_first_visit_is_light(browser: Browser, address: str) -> None:
         assert 100_000 < sum(sizes) <= MAX_BYTES
 
 
+# On paper, and told to wait
+
+
+def test_a_conversation_can_be_printed(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
+    """Question, answer, quotation and the whole article are on the paper; what can only be clicked is not."""
+    assistant.script["On paper?"] = [WRITTEN]
+    with chatting(browser, address, viewport={"width": 1280, "height": 400}) as page:
+        send(page, "On paper?")
+        finish(page)
+        page.emulate_media(media="print")
+        for words in ("On paper?", "It fell by nearly 18 percent.", QUOTE, PAYLOADS[-1]):
+            expect(page.get_by_text(words).last).to_be_visible()
+        expect(question_box(page)).not_to_be_visible()
+        expect(page.get_by_role("button", name="Clear")).not_to_be_visible()
+        # A pane that scrolls would be cut on paper.
+        cut = page.evaluate(
+            """[...document.querySelectorAll("#panes, #conversation, #reading, #window, #window *")].filter(
+                each => !each.matches(".hidden") && each.scrollHeight > each.clientHeight + 2 &&
+                    ["auto", "scroll", "hidden"].includes(getComputedStyle(each).overflowY) && each.clientHeight > 0
+            ).map(each => each.outerHTML.slice(0, 100))"""
+        )
+        assert cut == []
+
+
+def test_who_asks_too_often_is_told_when_to_ask_again(browser: Browser) -> None:
+    """The seconds are named above the box, and the question stays in it."""
+    assistant = ScriptedAssistant(ARTICLE)
+    assistant.script |= {"First?": [WRITTEN], "Second?": [WRITTEN]}
+    limited = replace(OPEN, unlimited="", questions_per_minute=1)
+    with running(assistant, limited) as address, chatting(browser, address) as page:
+        send(page, "First?")
+        finish(page)
+        send(page, "Second?")
+        expect(page.locator("#status p")).to_have_text(
+            re.compile(r"These were many questions in a short time\. Please ask again in \d+ seconds?\.")
+        )
+        expect(question_box(page)).to_have_value("Second?")
+        expect(answers(page)).to_have_count(1)
+
+
 # No dead end
 
 

@@ -193,31 +193,25 @@ def _crowd(watch: Watch, readers: int, seconds: float) -> dict[str, Any]:
 
 
 def measure_packaged(questions: Sequence[Question], each: int, out: Path, progress: Progress) -> list[Figure]:
-    """Let one reader and then four at once ask so many questions each, and return the figures; writes readers.json.
+    """Let one reader, and then four at once, ask the same questions, and return the figures; writes readers.json.
 
-    No question is asked twice. The settings of the environment hold.
+    Each of the four asks so many of them, the one all. Each time it is a new server, which remembers no answer. The
+    settings of the environment hold.
 
     Raises:
         ConfigurationError: there are too few questions.
     """
     end_with_us()
     about = machine()
-    words = [question.question for question in questions if not question.history][: each * (AT_ONCE + 1)]
-    if len(words) < each * (AT_ONCE + 1):
-        raise ConfigurationError(f"{each * (AT_ONCE + 1)} questions without a history are needed: take a longer file")
-    progress("Starting the server", 0, 0)
-    with serving({}) as server:
-        wait_until_answers(server, "/readyz")
-        with httpx.Client(base_url=server.address) as client:
-            while client.get("/readyz").json()["model"] == "loading":
-                time.sleep(0.2)
-        asyncio.run(_ask_once(server.address, "How much has violent crime fallen?"))
-        # The model is ready before it has read the article, which one answer waits for.
-        progress("One reader asks", 0, 0)
-        one, one_seconds = asyncio.run(_together(server.address, [words[:each]]))
-        progress(f"{AT_ONCE} readers ask", 0, 0)
-        shares = [words[each * (number + 1) : each * (number + 2)] for number in range(AT_ONCE)]
-        many, many_seconds = asyncio.run(_together(server.address, shares))
+    words = [question.question for question in questions if not question.history][: each * AT_ONCE]
+    if len(words) < each * AT_ONCE:
+        raise ConfigurationError(f"{each * AT_ONCE} questions without a history are needed: take a longer file")
+    progress("One reader asks", 0, 0)
+    with _packaged() as server:
+        one, one_seconds = asyncio.run(_together(server.address, [words]))
+    progress(f"{AT_ONCE} readers ask", 0, 0)
+    with _packaged() as server:
+        many, many_seconds = asyncio.run(_together(server.address, [words[first::AT_ONCE] for first in range(AT_ONCE)]))
         memory = memory_bytes(family(server.process.pid))
     alone, together = len(one) / one_seconds, len(many) / many_seconds
     figures = [
@@ -247,6 +241,19 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
         draw,
     )
     return figures
+
+
+@contextmanager
+def _packaged() -> Iterator[Running]:
+    """Run the real server with the model of the environment, and wait until it has read the article."""
+    with serving({}) as server:
+        wait_until_answers(server, "/readyz")
+        with httpx.Client(base_url=server.address) as client:
+            while client.get("/readyz").json()["model"] == "loading":
+                time.sleep(0.2)
+        # The model is ready before it has read the article, which one answer waits for.
+        asyncio.run(_ask_once(server.address, "How much has violent crime fallen?"))
+        yield server
 
 
 async def _together(address: str, shares: Sequence[Sequence[str]]) -> tuple[list[Asked], float]:

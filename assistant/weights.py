@@ -215,7 +215,9 @@ def _not_official() -> WeightsError:
 
 
 def _unreadable(path: Path, error: OSError) -> WeightsError:
-    return WeightsError(f"The model file {path} cannot be read: {error.strerror}")
+    return WeightsError(
+        f"The model file {path} cannot be read ({error.strerror}): mend that, or reinstall with {INSTALL}"
+    )
 
 
 def _partial(target: Path) -> Path:

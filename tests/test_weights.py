@@ -118,8 +118,8 @@ def test_a_changed_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    """The message says which file and why."""
-    with pytest.raises(WeightsError, match=r"model\.safetensors cannot be read: No such file"):
+    """The message says which file, why, and what to do."""
+    with pytest.raises(WeightsError, match=r"model\.safetensors cannot be read \(No such file.*\): .* reinstall"):
         verify(tmp_path / "model.safetensors", SHA256, tmp_path)
 
 

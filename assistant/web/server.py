@@ -46,7 +46,7 @@ _HAND_OVER_SECONDS = 1.0
 _EVENTS_AT_ONCE = 1000
 """Gradio's own limit, out of the way of our line: in it a reader would wait without being told."""
 _TABS = 1000
-"""Gradio forgets no tab by itself, but beyond so many the one used longest ago; each takes about 120 kB."""
+"""Gradio forgets no tab by itself, but beyond so many the one used longest ago; each takes about 60 kB."""
 _SPARE_FILES = 200
 """Open files that are not connections: the index, the model, the log."""
 

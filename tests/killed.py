@@ -3,7 +3,8 @@
 `python tests/killed.py FOLDER CHANGE` prints one JSON object a step: {"step": 7, "killed": true, "wrong": []}. A step
 is anything that the indexer does to a file, or asks of Chroma that writes. What happens inside Chroma is no step of its
 own: it happens in the folder `building`, which nothing reads before it is sealed. Each indexer is a fork of this
-process, which has loaded everything and opened nothing, so a step takes a fraction of a second.
+process, which has loaded everything (what Chroma would load late as well) and opened nothing, so a step takes a
+fraction of a second.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import chromadb.api.client
+import chromadb.api.rust
+import chromadb.telemetry.product.posthog
 from chromadb.api.models.Collection import Collection
 from conftest import WordEmbedder
 from test_index import ids, made

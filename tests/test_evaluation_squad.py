@@ -15,7 +15,7 @@ from assistant.evaluation.measures import Measure, exact_match, f1
 from assistant.evaluation.observed import Observed, observe
 from assistant.evaluation.questions import Question
 from assistant.evaluation.records import Record
-from assistant.evaluation.run import read
+from assistant.evaluation.run import Folder, read, write_questions
 from assistant.evaluation.squad import sample
 from assistant.evaluation.summary import question_scores
 from assistant.settings import PROJECT
@@ -61,6 +61,18 @@ def test_paragraphs_become_an_article(tmp_path: Path) -> None:
     assert answered.evidence == ("The bridge was built in 1901. It is 40 m long.",)
     assert (refused.answerable, refused.must_have, refused.evidence) == (False, (), ())
     assert {question.article for question in questions} == {article.id}
+
+
+def test_an_answer_without_a_word_is_left_out(tmp_path: Path) -> None:
+    """A full stop among the answers is none; what is read can be written to a run's folder and read again."""
+    answers = [{"text": ".", "answer_start": 0}, {"text": "1901", "answer_start": 0}]
+    questions = read(written(tmp_path, entry(answers=answers)))[0]
+    assert questions[0].must_have == (("1901",),)
+    unworded = read(written(tmp_path, entry(answers=answers[:1])))[0]
+    assert (unworded[0].answerable, unworded[0].must_have) == (True, ())
+    for asked in (questions, unworded):
+        write_questions(Folder(tmp_path), asked)
+        assert read(Folder(tmp_path).questions)[0] == asked
 
 
 def test_version_1_has_only_answerable_questions(tmp_path: Path) -> None:

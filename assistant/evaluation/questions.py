@@ -179,11 +179,16 @@ def _wordings(fact: object) -> tuple[str, ...]:
 _LIKE_A_PATTERN = re.compile(r"\\[a-zA-Z.]|\.[*+?]|[)\]][*+?]|\(\?|\[\^?\w-\w|\w\|\w|^\^|\$$")
 
 
+def has_words(wording: str) -> bool:
+    """Whether a wording holds anything that can be looked for in an answer: letters or digits, not marks alone."""
+    return bool(plain(wording).strip(" .'"))
+
+
 def _wording(value: object) -> str:
     wording = str(value)
     if _LIKE_A_PATTERN.search(wording):
         raise ValueError(f"{wording!r} looks like a regular expression, but wordings are matched as they stand")
-    if not plain(wording).strip(" .'"):
+    if not has_words(wording):
         raise ValueError(f"the wording {wording!r} holds no word")
     return wording
 

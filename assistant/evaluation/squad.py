@@ -15,7 +15,7 @@ from typing import Any
 
 from assistant.articles import normalise
 from assistant.errors import ConfigurationError
-from assistant.evaluation.questions import Question
+from assistant.evaluation.questions import Question, has_words
 from assistant.types import Article
 
 
@@ -89,12 +89,14 @@ def _question(article: str, paragraph: str, row: dict[str, Any]) -> Question:
     answerable = not row.get("is_impossible", False)
     if answerable and not wordings:
         raise ValueError(f"the question {row['id']!r} has no answer and is not marked as impossible")
+    # SQuAD 2.0 has answers that are a full stop; its own script does not count them either.
+    wordings = tuple(filter(has_words, wordings))
     return Question(
         id=str(row["id"]),
         question=" ".join(str(row["question"]).split()),
         kind="answerable" if answerable else "unanswerable",
         answerable=answerable,
-        must_have=(wordings,) if answerable else (),
+        must_have=(wordings,) if answerable and wordings else (),
         evidence=(paragraph,) if answerable else (),
         article=article,
     )

@@ -208,19 +208,6 @@ def benchmark_injections(
             typer.echo(f"obeyed {result.injection.id}: {result.answer.text}")
 
 
-@app.command("benchmark-retrieval")
-def benchmark_retrieval(
-    file: Annotated[Path, typer.Argument(help="Question file in SQuAD's format, as XQuAD.")],
-) -> None:
-    """Print how often the retriever finds the right paragraph."""
-    with _errors_as_lines():
-        from assistant.evaluation.retrieval import measure  # noqa: PLC0415
-
-        figures = measure(file, Settings.from_environment().data)
-    for name, value in figures.items():
-        typer.echo(f"{name:<14}{value}")
-
-
 @app.command("benchmark-scale")
 def benchmark_scale(
     file: Annotated[Path, typer.Argument(help="Real paragraphs and questions in SQuAD's format, to make articles of.")],

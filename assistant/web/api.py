@@ -115,7 +115,9 @@ def create_router(service: Service) -> APIRouter:
         response_model=AnswerBody,
         responses={
             200: {"content": {"text/event-stream": {}}},
+            400: {**refused, "description": "The body is no text that can be read."},
             404: {**refused, "description": "There is no such article."},
+            413: {"description": "The body is larger than a question with its history can be; in plain words."},
             422: {**refused, "description": "The question cannot be answered as it is."},
             429: {**refused, "description": "Too many questions; see Retry-After."},
             500: {**refused, "description": "Something went wrong on the server."},

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import httpx
 import pytest
 from served import ARTICLE, WRITTEN, ScriptedAssistant, running
+from starlette.responses import PlainTextResponse
+from starlette.types import Message
 
 from assistant.errors import ConfigurationError
 from assistant.settings import Settings
-from assistant.web.middleware import MAX_BODY_BYTES
+from assistant.web import middleware
+from assistant.web.middleware import MAX_BODY_BYTES, Guard
 from assistant.web.server import serve
 
 # Gradio's own doing, in its queue.
@@ -119,6 +123,50 @@ def test_a_body_of_any_size_is_not_read(address: str) -> None:
     url = f"{address}/gradio_api/queue/join"
     assert httpx.post(url, content=b"x" * (MAX_BODY_BYTES + 1)).status_code == 413
     assert httpx.post(url, content=iter([b"x" * 10_000] * (MAX_BODY_BYTES // 10_000 + 1))).status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/gradio_api/queue/join", "/api/ask"])
+def test_a_body_that_does_not_end_is_not_waited_for(address: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who sends a byte now and then is told that it was too slow, and others are answered meanwhile."""
+    monkeypatch.setattr(middleware, "BODY_SECONDS", 0.5)
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
+    with connected(address) as slow:
+        slow.sendall(head.encode())
+        assert httpx.get(f"{address}/healthz").text == "ok"
+        assert slow.recv(4096).startswith(b"HTTP/1.1 408 ")
+
+
+def test_headers_that_do_not_end_are_not_waited_for(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection is closed when the time for them is up, whether they never begin, stop, or come by the byte."""
+    monkeypatch.setattr(middleware, "HEAD_SECONDS", 0.5)
+    for beginning in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nhost: x\r\nx-slow: "):
+        with connected(address) as slow:
+            slow.sendall(beginning)
+            assert httpx.get(f"{address}/healthz").text == "ok"
+            assert slow.recv(4096) == b""
+
+
+def test_a_reader_who_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was to be sent is not held for ever."""
+    monkeypatch.setattr(middleware, "SEND_SECONDS", 0.1)
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def stuck(_: Message) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(Guard(PlainTextResponse("much"))(scope, receive, stuck))
+
+
+@contextmanager
+def connected(address: str) -> Iterator[socket.socket]:
+    """Open a connection that waits at most ten seconds for an answer."""
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        yield connection
 
 
 def test_the_health_check_answers(address: str) -> None:

@@ -90,7 +90,13 @@ class Guard:
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
             app = self._app if _is_open(scope["path"]) else PlainTextResponse("Not found", status_code=404)
-            await app(scope, _in_time(receive), _with_headers(send, _headers(scope["path"])))
+            send = _with_headers(send, _headers(scope["path"]))
+            try:
+                await app(scope, _in_time(receive), send)
+            except HTTPException as refusal:
+                # A body that takes too long, where it was read before the application, which has words of its own.
+                response = PlainTextResponse(refusal.detail, refusal.status_code, dict(refusal.headers or {}))
+                await response(scope, receive, send)
 
 
 def _is_open(path: str) -> bool:

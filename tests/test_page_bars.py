@@ -1,13 +1,6 @@
 """What the pages must hold for everyone: no barriers, no way in for markup, and no dead end when the network fails.
 
-Bad input that other files hold: load (the load test of `deploy/`), leaving and stopping (`test_page.py`), slow clients,
-closed paths and body sizes (`test_server.py`), limits and clocks (`test_limits.py`), odd questions, spoofed addresses
-and misuse (`test_api.py`), the line and the shutdown (`test_service.py`), reports (`test_feedback.py`), configuration
-and signals (`test_cli.py`).
-
-Not tested: a soak of two hours, which is longer than a test may take; seven tabs over HTTP/1.1, where a browser opens
-six connections to one host and no more, a limit of its own that a proxy with HTTP/2 lifts; a log folder that is full,
-as the log goes to standard error and has no folder; cookies that are off, as there are none.
+What else may go wrong, and what holds it, is listed in `test_faults.py`.
 """
 
 from __future__ import annotations

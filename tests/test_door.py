@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
+import gradio
+import httpx
 import pytest
 from browser import chatting, chromium, finish, needs_chromium, problems, question_box, send
 from playwright.sync_api import expect
 from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
 
 from assistant.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, Form, ask, form, greet, reader
+from assistant.web import middleware
 from assistant.web.service import AT_ONCE_LOCAL, BUSY_SECONDS
 
 pytestmark = [
@@ -98,6 +105,44 @@ def test_a_page_begins_although_nobody_can_ask(address: str, assistant: Scripted
             return begun
 
     assert len(asyncio.run(visit())) == 20
+
+
+def test_a_reader_who_takes_nothing_keeps_nobody_waiting(address: str, assistant: ScriptedAssistant) -> None:
+    """A connection is full of what its reader does not take; the page that it begins holds up no question."""
+    assistant.script["Next?"] = [WRITTEN]
+    host, port = address.removeprefix("http://").split(":")
+    body = json.dumps({"data": [], "fn_index": asyncio.run(described(address)).greeting, "session_hash": "stuck"})
+    largest = max(
+        (Path(gradio.__file__).parent / "templates/frontend/assets").iterdir(), key=lambda f: f.stat().st_size
+    )
+    # From memory it is sent in one go, so that what is asked on the same connection is taken up behind it.
+    httpx.get(f"{address}/assets/{largest.name}", headers={"accept-encoding": "identity", "host": "x"})
+    with closing(socket.socket()) as stuck:
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stuck.connect((host, int(port)))
+        stuck.sendall(f"GET /assets/{largest.name} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        head = "POST /gradio_api/queue/join HTTP/1.1\r\nhost: x\r\ncontent-type: application/json"
+        stuck.sendall(f"{head}\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode())
+        time.sleep(1)
+
+        async def next_one() -> Asked:
+            async with asyncio.timeout(middleware.SEND_SECONDS / 2), reader(address) as client:
+                return (await ask(client, await form(client), "next", "Next?"))[0]
+
+        assert asyncio.run(next_one()).outcome == ANSWERED
+
+
+async def described(address: str) -> Form:
+    """Return how the page asks and begins."""
+    async with reader(address) as client:
+        return await form(client)
+
+
+@pytest.mark.parametrize("body", [b"[" * 60_000, b"{}", b"[]", b'{"fn_index": "x"}', b"\xff"])
+def test_what_makes_no_sense_is_refused_and_not_a_defect(address: str, body: bytes) -> None:
+    """The door passes on what it cannot read, and Gradio says that it is wrong."""
+    headers = {"content-type": "application/json"}
+    assert 400 <= httpx.post(f"{address}/gradio_api/queue/join", content=body, headers=headers).status_code < 500
 
 
 @needs_chromium

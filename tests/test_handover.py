@@ -46,6 +46,7 @@ def test_who_leaves_takes_nothing_new() -> None:
     """Pages and questions are passed on; health is told, and what had come before is still answered."""
     with behind("127.0.0.1") as (address, server):
         service = server._service
+        assert httpx.get(address).status_code == 200  # What was kept in memory is passed on like anything else.
         service.is_leaving = True
         assert httpx.get(address).status_code == 503
         assert httpx.post(f"{address}/api/ask", json={"question": "How?"}).headers["retry-after"] == "1"

@@ -285,6 +285,27 @@ def test_a_lost_connection_keeps_the_question(browser: Browser) -> None:
         finish(page)
 
 
+def test_a_question_to_a_server_that_is_gone_is_kept(browser: Browser) -> None:
+    """The connection is lost before anything is sent: the reader is told, and has the question when it is back."""
+    assistant = ScriptedAssistant(ARTICLE)
+    assistant.script["Too late?"] = [WRITTEN]
+    with ExitStack() as stack:
+        listener = stack.enter_context(closing(socket.create_server(("127.0.0.1", 0))))
+        port = listener.getsockname()[1]
+        with ExitStack() as first:
+            server = first.enter_context(serving(assistant, OPEN, listener))
+            page = stack.enter_context(chatting(browser, f"http://127.0.0.1:{port}", may_fail=True))
+            server.force_exit = True
+        send(page, "Too late?")
+        expect(page.get_by_role("alert").filter(has_text="The connection is lost. Your")).to_be_visible()
+        again = stack.enter_context(closing(socket.create_server(("127.0.0.1", port))))
+        stack.enter_context(serving(assistant, OPEN, again))
+        expect(page.locator("#status p")).to_have_text("The answer was interrupted. Your question is in the box again.")
+        expect(question_box(page)).to_have_value("Too late?")
+        send(page, "Too late?")
+        finish(page)
+
+
 def test_a_network_that_holds_the_stream_back_is_noticed(
     browser: Browser, address: str, assistant: ScriptedAssistant
 ) -> None:

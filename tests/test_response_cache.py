@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from assistant.web.response_cache import MAX_BYTES, ResponseCache
+from assistant.web.response_cache import MAX_BYTES, MAX_RESPONSES, ResponseCache
 
 # Gradio's own doing, in its queue.
 pytestmark = [pytest.mark.filterwarnings("ignore:The copy keyword is deprecated")]
@@ -113,6 +113,18 @@ def test_it_holds_so_much_and_no_more() -> None:
     assert len(app.asked) == 3
     get(cache, host="h0.test")
     assert len(app.asked) == 4
+
+
+def test_bodies_of_no_size_are_bounded_too() -> None:
+    """So are addresses that no browser sends, which are not kept at all."""
+    app = Counting(size=0)
+    cache = ResponseCache(app)
+    for number in [*range(MAX_RESPONSES + 1), 0]:
+        get(cache, **{"x-forwarded-host": f"h{number}.test"})
+    assert len(app.asked) == MAX_RESPONSES + 2
+    for _ in range(2):
+        get(cache, **{"x-forwarded-host": "h" * 1000})
+    assert len(app.asked) == MAX_RESPONSES + 4
 
 
 @pytest.fixture(scope="module")

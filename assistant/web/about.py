@@ -19,7 +19,7 @@ def about(service: Service) -> str:
         ("How an answer is made", _HOW),
         ("What it cannot do", _LIMITS),
         ("The language model", f"<p>{_model(service)}</p>"),
-        ("What is stored", f"<p>{escape(service.stores)}</p><p>{_destination(service)}</p>{_COOKIES}"),
+        ("What is stored", f"<p>{escape(service.stores)}</p><p>{_destination(service)}</p>{_cookies(service)}"),
         ("How much you can ask", f"<p>{escape(service.limits)}</p>"),
         ("For other programs", _API),
         ("How to report a mistake", f"<p>{_report(service)}</p>"),
@@ -27,6 +27,11 @@ def about(service: Service) -> str:
     )
     body = "".join(f"<h2>{title}</h2>{words}" for title, words in sections)
     return f"<h1>About the article assistant</h1>{body}"
+
+
+def _cookies(service: Service) -> str:
+    # Only a proxy before several processes sets one.
+    return _ONE_COOKIE if service.settings.trusted_proxies else _NO_COOKIES
 
 
 def _what(service: Service) -> str:
@@ -60,8 +65,11 @@ _LIMITS = (
     "<li>It does not count, compare or calculate beyond what is written.</li>"
     "<li>Do not use it for decisions about your health, money, rights or safety: read the article.</li></ul>"
 )
-_COOKIES = (
-    "<p>There are no cookies, no advertisements and no trackers, and the page loads nothing from other sites.</p>"
+_NO_TRACKERS = "There are no advertisements and no trackers, and the page loads nothing from other sites."
+_NO_COOKIES = f"<p>There are no cookies. {_NO_TRACKERS}</p>"
+_ONE_COOKIE = (
+    "<p>At most one cookie is set, which your browser forgets after the visit: it leads you back to the process that "
+    f"has your conversation, and says nothing else. Without it, each question stands alone. {_NO_TRACKERS}</p>"
 )
 _API = '<p>Programs can ask too: <a href="/api/docs">the interface for programs</a>.</p>'
 _ACCESSIBILITY = (

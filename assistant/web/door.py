@@ -16,8 +16,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _JOIN = "/gradio_api/queue/join"
-_OTHERS_AT_ONCE = 8
-"""How many of what asks nothing, as a page that begins, Gradio has in hand at once: a few milliseconds each."""
+_BEGINNING_AT_ONCE = 8
+"""How many pages that begin Gradio has in hand at once: a few milliseconds each."""
 _LOOK_SECONDS = 0.005
 _REFUSED = 429
 """Gradio's page has words of its own for 503, and a proxy would ask another process."""
@@ -26,16 +26,27 @@ _REFUSED = 429
 class Door:
     """Lets so many questions through to Gradio's queue."""
 
-    def __init__(
-        self, app: ASGIApp, queue: Queue, asking: Collection[int], room: int, refuse: Callable[[], str]
+    def __init__(  # noqa: PLR0913, PLR0917 - each is another thing of the page or the service
+        self,
+        app: ASGIApp,
+        queue: Queue,
+        asking: Collection[int],
+        beginning: Collection[int],
+        room: int,
+        refuse: Callable[[], str],
     ) -> None:
-        """Take the application, its queue, which of its functions ask, and what notes a refusal and words it."""
+        """Take the application, its queue, which of its functions ask and which begin a page, the room, and refusing.
+
+        `room` is for so many questions; `refuse` notes that one was refused, and returns what its reader is told.
+        """
         self._app = app
         self._queue = queue
         self._asking = frozenset(asking)
+        self._beginning = frozenset(beginning)
         self._room = room
         self._refuse = refuse
-        self._entering = 0
+        self.entering = 0
+        """How many questions were let in and are not in the queue yet."""
         self._first = asyncio.Lock()
         """Of those who wait to be handed on, only the first looks whether it can be."""
 
@@ -45,35 +56,49 @@ class Door:
             await self._app(scope, receive, send)
             return
         body = await _whole(receive)
-        if not self._asks(body):
-            await self._in_turn(scope, _again(body, receive), send)
-        elif self._entering + self._inside(asking=True) >= self._room:
+        function = _function(body)
+        receive = _again(body, receive)
+        if function in self._beginning:
+            await self._in_turn(scope, receive, send)
+        elif function not in self._asking:
+            await self._app(scope, receive, send)
+        elif self.entering + self._inside(self._asking) >= self._room:
             await JSONResponse({"detail": self._refuse()}, _REFUSED)(scope, receive, send)
         else:
-            self._entering += 1
+            self.entering += 1
             try:
-                await self._in_turn(scope, _again(body, receive), send)
+                await self._in_turn(scope, receive, send)
             finally:
-                self._entering -= 1
+                self.entering -= 1
 
     async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand it on when Gradio has few pages to begin."""
+        sent: list[Message] = []
+
+        async def keep(message: Message) -> None:
+            sent.append(message)
+
         async with self._first:
-            while self._inside(asking=False) >= _OTHERS_AT_ONCE:  # noqa: ASYNC110 - Gradio tells nobody
+            while self._inside(self._beginning) >= _BEGINNING_AT_ONCE:  # noqa: ASYNC110 - Gradio tells nobody
                 await asyncio.sleep(_LOOK_SECONDS)
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, keep)
+        # Not before: a reader who takes nothing would keep everybody else waiting.
+        for message in sent:
+            await send(message)
 
-    def _asks(self, body: bytes) -> bool:
-        try:
-            return json.loads(body)["fn_index"] in self._asking
-        except (ValueError, LookupError, TypeError):
-            return False  # Gradio says what is wrong with it.
-
-    def _inside(self, *, asking: bool) -> int:
-        """Return how many questions, or else how many others, Gradio has taken up and not finished."""
+    def _inside(self, functions: Collection[int]) -> int:
+        """Return how many events of these functions Gradio has taken up and not finished."""
         waiting = [event for line in self._queue.event_queue_per_concurrency_id.values() for event in line.queue]
         running = [event for job in self._queue.active_jobs if job for event in job]
-        ours = [event.fn._id in self._asking for event in (*waiting, *running)]  # noqa: SLF001 - Gradio does not tell
-        return ours.count(asking)
+        return sum(event.fn._id in functions for event in (*waiting, *running))  # noqa: SLF001 - Gradio does not tell
+
+
+def _function(body: bytes) -> int | None:
+    """Return which of the page's functions is called, as Gradio would read it; None where that makes no sense."""
+    try:
+        return int(json.loads(body)["fn_index"])
+    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
+        return None  # Gradio says what is wrong with it.
 
 
 async def _whole(receive: Receive) -> bytes:

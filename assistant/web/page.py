@@ -92,6 +92,8 @@ class Page:
     """To be mounted."""
     asking: frozenset[int]
     """Gradio's numbers of what asks a question, and so may have to wait."""
+    beginning: frozenset[int]
+    """Gradio's numbers of what a page begins with."""
 
     def __init__(self, service: Service) -> None:
         """Build the page."""
@@ -159,7 +161,8 @@ class Page:
         self._keep.click(self._end_edit, [self._state], outputs, **how)
         self._clear.click(self._forget, [self._picker], outputs, **how)
         self._picker.input(self._choose, [self._picker, self._state], outputs, **how)
-        self.blocks.load(self._greet, None, outputs, **how)
+        greet = self.blocks.load(self._greet, None, outputs, **how)
+        self.beginning = frozenset((greet["id"],))
         self._report.connect(self._state, self._status)
 
     # Asking

@@ -15,6 +15,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 MAX_BYTES = 32_000_000
 """Of all bodies together; beyond it the ones used longest ago are forgotten. One visit takes about 1.5 MB."""
 
+MAX_RESPONSES = 500
+"""Of any size; one visit takes about 60."""
+_MAX_KEY_CHARACTERS = 500
+"""A longer path or address is no browser's."""
+
 _PATHS = ("/assets/", "/config", "/favicon.ico", "/site/", "/static/", "/svelte/", "/theme.css")
 _ASKS_FOR_OTHER = ("authorization", "if-modified-since", "if-none-match", "if-range", "range")
 _MAKES_A_DIFFERENCE = ("host", "x-forwarded-host", "x-forwarded-proto")
@@ -74,7 +79,7 @@ class ResponseCache:
             self._bytes -= len(before.body)
         self._kept[key] = response
         self._bytes += len(response.body)
-        while self._bytes > MAX_BYTES:
+        while self._bytes > MAX_BYTES or len(self._kept) > MAX_RESPONSES:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= len(oldest.body)
 
@@ -89,7 +94,8 @@ def _key(scope: Scope) -> _Key | None:
         return None
     accepted = headers.get("accept-encoding", "")
     encodings = ("br" in accepted, "gzip" in accepted)
-    return (path, scope["scheme"], encodings, *(headers.get(name) for name in _MAKES_A_DIFFERENCE))
+    told = [headers.get(name, "") for name in _MAKES_A_DIFFERENCE]
+    return None if len(path) + sum(map(len, told)) > _MAX_KEY_CHARACTERS else (path, scope["scheme"], encodings, *told)
 
 
 def _sets_cookie(start: Message) -> bool:

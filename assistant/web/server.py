@@ -95,14 +95,16 @@ def create_app(service: Service) -> ASGIApp:
     add_pages(app, service)
     page = _mount_chat(app, service)
     queue = page.blocks._queue  # noqa: SLF001 - Gradio does not tell
-    guarded: ASGIApp = Door(app, queue, page.asking, service.room, service.turn_away)
+    door = Door(app, queue, page.asking, page.beginning, service.room, service.turn_away)
+    service.has_callers = lambda: door.entering > 0 or _has_events(page.blocks)
+    guarded: ASGIApp = ResponseCache(RequestBodyLimitMiddleware(door, MAX_BODY_BYTES))
     if service.settings.trusted_proxies:
         guarded = HandOver(
             guarded,
             lambda: service.is_leaving,
             lambda tab: bool(queue.pending_event_ids_session.get(tab)),
         )
-    return Guard(ResponseCache(RequestBodyLimitMiddleware(guarded, MAX_BODY_BYTES)))
+    return Guard(guarded)
 
 
 def _tools(service: Service) -> Starlette | None:
@@ -160,7 +162,6 @@ def _mount_chat(app: FastAPI, service: Service) -> Page:
         allowed_paths=[],
     )
     page.blocks.state_holder.session_data = _Tabs()
-    service.has_callers = lambda: _has_events(page.blocks)
     return page
 
 

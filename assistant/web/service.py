@@ -202,8 +202,8 @@ class Service:
     def stores(self) -> str:
         """What is kept of a visit, in plain words."""
         return (
-            "Questions and answers are not stored. They are held in memory while your tab is open, and an answer "
-            "for a time after that, for whoever asks the very same question; who asked is not held with it. "
+            "Questions and answers are not stored. They are held in memory while your tab is open, and the latest "
+            "thousand for a time after that, for whoever asks the very same question; who asked is not held with them. "
             "For each question the log has a time, its length, how it ended and which passages were quoted, "
             "but neither your words nor your address. If you report an answer, that question, its answer "
             "and what you write about it are stored."

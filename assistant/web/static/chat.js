@@ -328,7 +328,7 @@ function keep(question) {
 function noteSigns() {
   if (!watch) return;
   const refusal = find("[data-testid=toast-text]");
-  if (refusal && !hasBegun) {
+  if (/Please ask again in/.test(refusal?.textContent) && !hasBegun) {
     // The door was shut before the question was taken up. The line above the box is where readers look, and it stays.
     find("#status p").textContent = refusal.textContent;
     find("[data-testid=toast-close]")?.click();

@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import Callable, Collection
 
-from gradio.queueing import Queue
+from gradio.queueing import Event, Queue
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -45,7 +45,7 @@ class Door:
         self._beginning = frozenset(beginning)
         self._room = room
         self._refuse = refuse
-        self.entering = 0
+        self._entering = 0
         """How many questions were let in and are not in the queue yet."""
         self._first = asyncio.Lock()
         """Of those who wait to be handed on, only the first looks whether it can be."""
@@ -62,14 +62,14 @@ class Door:
             await self._in_turn(scope, receive, send)
         elif function not in self._asking:
             await self._app(scope, receive, send)
-        elif self.entering + self._inside(self._asking) >= self._room:
+        elif self._entering + self._inside(self._asking) >= self._room:
             await JSONResponse({"detail": self._refuse()}, _REFUSED)(scope, receive, send)
         else:
-            self.entering += 1
+            self._entering += 1
             try:
                 await self._in_turn(scope, receive, send)
             finally:
-                self.entering -= 1
+                self._entering -= 1
 
     async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand it on when Gradio has few pages to begin."""
@@ -86,11 +86,18 @@ class Door:
         for message in sent:
             await send(message)
 
+    def has_callers(self) -> bool:
+        """Whether somebody is on the way into Gradio's queue, waits in it or is being served from it."""
+        return self._entering > 0 or bool(self._events())
+
     def _inside(self, functions: Collection[int]) -> int:
         """Return how many events of these functions Gradio has taken up and not finished."""
+        return sum(event.fn._id in functions for event in self._events())  # noqa: SLF001 - Gradio does not tell
+
+    def _events(self) -> list[Event]:
+        """Return what waits in Gradio's queue, and what it is at."""
         waiting = [event for line in self._queue.event_queue_per_concurrency_id.values() for event in line.queue]
-        running = [event for job in self._queue.active_jobs if job for event in job]
-        return sum(event.fn._id in functions for event in (*waiting, *running))  # noqa: SLF001 - Gradio does not tell
+        return waiting + [event for job in self._queue.active_jobs if job for event in job]
 
 
 def _function(body: bytes) -> int | None:

@@ -96,7 +96,7 @@ def create_app(service: Service) -> ASGIApp:
     page = _mount_chat(app, service)
     queue = page.blocks._queue  # noqa: SLF001 - Gradio does not tell
     door = Door(app, queue, page.asking, page.beginning, service.room, service.turn_away)
-    service.has_callers = lambda: door.entering > 0 or _has_events(page.blocks)
+    service.has_callers = door.has_callers
     guarded: ASGIApp = ResponseCache(RequestBodyLimitMiddleware(door, MAX_BODY_BYTES))
     if service.settings.trusted_proxies:
         guarded = HandOver(
@@ -175,12 +175,6 @@ class _Tabs(OrderedDict[str, SessionState]):
         """Keep one."""
         state.config_values.clear()
         super().__setitem__(tab, state)
-
-
-def _has_events(page: gr.Blocks) -> bool:
-    """Whether Gradio's queue holds something, or is at it."""
-    queue = page._queue  # noqa: SLF001 - Gradio does not tell
-    return any(waiting.queue for waiting in queue.event_queue_per_concurrency_id.values()) or any(queue.active_jobs)
 
 
 def _theme() -> gr.themes.Base:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
-import signal
 import socket
 import struct
 import subprocess
@@ -18,12 +16,12 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import httpx
 
+from assistant.benchmarks.processes import serving, wait_for_model
+
 CONTROL = "a-look-up-that-is-seen.test"
-PORT = 7860
 _SET_FLAGS, _UP_AND_RUNNING = 0x8914, 0x41
 _NO_SUCH_NAME = 0x8183
 
@@ -60,15 +58,6 @@ def name_in(query: bytes) -> str:
     return ".".join(labels)
 
 
-def wait_for_the_model(client: httpx.Client) -> None:
-    """Return when the server answers and the model has been loaded."""
-    for _ in range(600):
-        with suppress(httpx.TransportError):
-            if client.get("/readyz").json()["model"] != "loading":
-                return
-        time.sleep(0.2)
-
-
 def main(folder: str) -> None:
     """Start the server, visit it, stop it, and tell."""
     looked_up: list[str] = []
@@ -77,23 +66,13 @@ def main(folder: str) -> None:
     with suppress(OSError):
         socket.getaddrinfo(CONTROL, 80)
     control, looked_up[:] = list(looked_up), []
-    with Path(folder, "server.log").open("w", encoding="utf-8") as log:
-        server = subprocess.Popen(
-            [sys.executable, "app.py"],
-            # The model reads the article first, which a busy machine takes long for.
-            env=os.environ | {"ASSISTANT_DATA": folder, "ASSISTANT_ANSWER_SECONDS": "300"},
-            stdout=log,
-            stderr=log,
-        )
-        try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{PORT}", timeout=400) as client:
-                wait_for_the_model(client)
-                page = client.get("/").raise_for_status().content
-                answer = client.post("/api/ask", json={"question": "How much has violent crime fallen?"}).json()
-            time.sleep(2)  # For what starts late.
-        finally:
-            server.send_signal(signal.SIGINT)
-            server.wait(30)
+    # The model reads the article first, which a busy machine takes long for.
+    with serving({"ASSISTANT_DATA": folder, "ASSISTANT_ANSWER_SECONDS": "300"}) as server:
+        wait_for_model(server)
+        with httpx.Client(base_url=server.address, timeout=400) as client:
+            page = client.get("/").raise_for_status().content
+            answer = client.post("/api/ask", json={"question": "How much has violent crime fallen?"}).json()
+        time.sleep(2)  # For what starts late.
     told = {"control": control, "looked_up": looked_up, "page": len(page), "answer": answer}
     print(json.dumps(told))  # noqa: T201 - the parent reads it
 

@@ -22,7 +22,14 @@ from assistant.answering import Assistant
 from assistant.articles import Corpus, read_corpus
 from assistant.benchmarks import tutorial
 from assistant.benchmarks.figures import Figure, machine, save
-from assistant.benchmarks.processes import end_with_us, family, memory_bytes, serving, wait_until_answers
+from assistant.benchmarks.processes import (
+    end_with_us,
+    family,
+    memory_bytes,
+    serving,
+    wait_for_model,
+    wait_until_answers,
+)
 from assistant.benchmarks.recorder import Recorder, recording
 from assistant.embedder import SentenceEmbedder
 from assistant.errors import ConfigurationError
@@ -118,8 +125,7 @@ def _served(asked: Sequence[Question], progress: Progress) -> list[Figure]:
         wait_until_answers(server, "/")
         _first_event(client, "What happened?")
         usable = time.monotonic() - started
-        while client.get("/readyz").json()["model"] == "loading":
-            time.sleep(0.1)
+        wait_for_model(server)
         loaded = time.monotonic() - started
         repeated: list[float] = []
         for done, question in enumerate(asked[:REPEATED], start=1):

@@ -33,6 +33,7 @@ from assistant.benchmarks.processes import (
     serving,
     start,
     stop,
+    wait_for_model,
     wait_until_answers,
 )
 from assistant.benchmarks.readers import (
@@ -247,10 +248,7 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
 def _packaged() -> Iterator[Running]:
     """Run the real server with the model of the environment, and wait until it has read the article."""
     with serving({}) as server:
-        wait_until_answers(server, "/readyz")
-        with httpx.Client(base_url=server.address) as client:
-            while client.get("/readyz").json()["model"] == "loading":
-                time.sleep(0.2)
+        wait_for_model(server)
         # The model is ready before it has read the article, which one answer waits for.
         asyncio.run(_ask_once(server.address, "How much has violent crime fallen?"))
         yield server

@@ -27,6 +27,7 @@ START_SECONDS = 120.0
 STOP_SECONDS = 60.0
 """An app lets those who have asked have their answer first."""
 _POLL_SECONDS = 0.02
+_LOADING_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,18 @@ def wait_until_answers(running: Running, path: str = "/healthz", seconds: float 
         time.sleep(_POLL_SECONDS)
     said = running.log.read_text(errors="replace").strip().splitlines()[-3:]
     raise AssistantError(f"The process at {running.address} did not start: {' '.join(said) or 'it said nothing'}")
+
+
+def wait_for_model(running: Running) -> None:
+    """Return as soon as the server answers and has loaded its model, or knows that it cannot.
+
+    Raises:
+        AssistantError: the process ended, or did not answer in time.
+    """
+    wait_until_answers(running, "/readyz")
+    with httpx.Client(base_url=running.address) as client:
+        while client.get("/readyz").json()["model"] == "loading":
+            time.sleep(_LOADING_SECONDS)
 
 
 def stop(running: Running) -> None:

@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import gradio
 import httpx
 import pytest
@@ -74,10 +75,10 @@ def test_a_question_too_many_is_refused_before_it_is_taken_up(address: str, assi
             answered = await asyncio.gather(*inside)
             return answered, refused, was_taken_up, await ask_until_answered(client, by)
 
-    async def ask_until_answered(client: object, by: Form) -> Asked:
+    async def ask_until_answered(client: aiohttp.ClientSession, by: Form) -> Asked:
         # The place is free a moment after the last word.
         for _ in range(100):
-            asked, _ = await ask(client, by, "outside", "Outside?")  # type: ignore[arg-type]
+            asked, _ = await ask(client, by, "outside", "Outside?")
             if asked.outcome == ANSWERED:
                 break
             await asyncio.sleep(0.05)

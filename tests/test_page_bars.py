@@ -9,7 +9,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -275,14 +275,20 @@ def test_a_lost_connection_keeps_the_question(browser: Browser) -> None:
             send(page, "Lost?")
             expect(answers(page)).to_contain_text(QUOTE)
             server.force_exit = True
-        expect(page.get_by_role("alert").filter(has_text="The connection is lost. Your")).to_be_visible()
-        expect(question_box(page)).to_have_value("Lost?")
-        again = stack.enter_context(closing(socket.create_server(("127.0.0.1", port))))
-        stack.enter_context(serving(assistant, OPEN, again))
-        expect(page.locator("#status p")).to_have_text("The answer was interrupted. Your question is in the box again.")
-        expect(question_box(page)).to_have_value("Lost?")
+        stack.enter_context(returning(page, port, assistant, "Lost?"))
         send(page, "And then?")
         finish(page)
+
+
+@contextmanager
+def returning(page: Page, port: int, assistant: ScriptedAssistant, question: str) -> Iterator[None]:
+    """Serve again, after the reader was told that the connection is lost, and hold that the question is kept."""
+    expect(page.get_by_role("alert").filter(has_text="The connection is lost. Your")).to_be_visible()
+    expect(question_box(page)).to_have_value(question)
+    with closing(socket.create_server(("127.0.0.1", port))) as again, serving(assistant, OPEN, again):
+        expect(page.locator("#status p")).to_have_text("The answer was interrupted. Your question is in the box again.")
+        expect(question_box(page)).to_have_value(question)
+        yield
 
 
 def test_a_question_to_a_server_that_is_gone_is_kept(browser: Browser) -> None:
@@ -297,11 +303,7 @@ def test_a_question_to_a_server_that_is_gone_is_kept(browser: Browser) -> None:
             page = stack.enter_context(chatting(browser, f"http://127.0.0.1:{port}", may_fail=True))
             server.force_exit = True
         send(page, "Too late?")
-        expect(page.get_by_role("alert").filter(has_text="The connection is lost. Your")).to_be_visible()
-        again = stack.enter_context(closing(socket.create_server(("127.0.0.1", port))))
-        stack.enter_context(serving(assistant, OPEN, again))
-        expect(page.locator("#status p")).to_have_text("The answer was interrupted. Your question is in the box again.")
-        expect(question_box(page)).to_have_value("Too late?")
+        stack.enter_context(returning(page, port, assistant, "Too late?"))
         send(page, "Too late?")
         finish(page)
 

@@ -17,7 +17,7 @@ import Stemmer
 from langchain_core.embeddings import Embeddings
 
 from assistant.passages import passages
-from assistant.types import Article, Evidence, Hit
+from assistant.types import Article, Evidence, Hit, Passage, Sentence
 
 if TYPE_CHECKING:
     from assistant.index import VectorIndex
@@ -28,6 +28,8 @@ within a point; 10 had the best Success@5."""
 
 CANDIDATES = 100
 """How far down each ranking is read."""
+
+_EVERYWHERE, _NOWHERE = slice(None), slice(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +51,13 @@ class KeywordIndex:
     def __init__(self, texts: Sequence[str]) -> None:
         """Index the texts; their positions are the keys of `search`."""
         tokens = bm25s.tokenize(list(texts), stemmer=_stemmer(), stopwords="en", show_progress=False)
-        self._size = len(texts)
         # Texts without a single word that is not a stop word cannot be indexed; then nothing is ever found.
-        self._index = bm25s.BM25() if tokens.vocab and self._size else None
+        self._index = bm25s.BM25() if tokens.vocab and texts else None
         if self._index is not None:
             self._index.index(tokens, show_progress=False)
 
-    def search(self, query: str, limit: int, allowed: np.ndarray | None = None) -> dict[int, float]:
-        """Return the BM25 scores above 0 by position, best first; `allowed` is a mask over the texts."""
+    def search(self, query: str, limit: int, within: slice = _EVERYWHERE) -> dict[int, float]:
+        """Return the BM25 scores above 0 by position, best first and ties by position, of the texts in a slice."""
         if self._index is None:
             return {}
         tokens = bm25s.tokenize([query], stemmer=_stemmer(), stopwords="en", show_progress=False, return_ids=False)[0]
@@ -64,12 +65,12 @@ class KeywordIndex:
         if not known:
             return {}
         scores = self._index.get_scores(known)
-        if allowed is not None:
-            scores = np.where(allowed, scores, 0.0)
-        limit = min(limit, self._size)
-        best = np.argpartition(-scores, limit - 1)[:limit]
-        best = best[np.lexsort((best, -scores[best]))]
-        return {int(position): float(scores[position]) for position in best if scores[position] > 0}
+        # Few texts have any of the words: sorting those alone, and only what can be among the best, is much faster.
+        found = np.flatnonzero(scores[within] > 0) + (within.start or 0)
+        if len(found) > limit:
+            found = found[scores[found] >= np.partition(scores[found], -limit)[-limit]]
+        best = found[np.argsort(-scores[found], kind="stable")][:limit]
+        return dict(zip(best.tolist(), scores[best].tolist(), strict=True))
 
 
 class Retriever:
@@ -77,8 +78,15 @@ class Retriever:
 
     def __init__(self, articles: Sequence[Article], index: VectorIndex | None, embedder: Embeddings | None) -> None:
         """Take the articles, the index that was opened for them and its embedder; without the two, keywords count."""
-        self._passages = [passage for article in articles for passage in passages(article)]
-        self._sentences = [sentence for passage in self._passages for sentence in passage.sentences]
+        self._passages: list[Passage] = []
+        self._sentences: list[Sentence] = []
+        self._of_article: dict[str | None, tuple[slice, slice]] = {None: (_EVERYWHERE, _EVERYWHERE)}
+        """Where the passages and the sentences of an article are, and those of all of them."""
+        for article in articles:
+            first = len(self._passages), len(self._sentences)
+            self._passages += passages(article)
+            self._sentences += (sentence for passage in self._passages[first[0] :] for sentence in passage.sentences)
+            self._of_article[article.id] = slice(first[0], len(self._passages)), slice(first[1], len(self._sentences))
         self._passage_of = [number for number, passage in enumerate(self._passages) for _ in passage.sentences]
         self._passage_number = {passage.id: number for number, passage in enumerate(self._passages)}
         self._sentence_number = {sentence.id: number for number, sentence in enumerate(self._sentences)}
@@ -92,16 +100,13 @@ class Retriever:
     def search(self, query: str, limit: int = 10, article: str | None = None) -> Findings:
         """Return the best passages and sentences for a standalone question, of one article where one is named."""
         similarities = self._similarities(query, article)
-        in_article = (
-            None if article is None else np.array([p.article.id == article for p in self._passages], dtype=bool)
-        )
-        sentence_in_article = None if in_article is None else in_article[self._passage_of]
-        keyword_scores = self._sentence_keywords.search(query, CANDIDATES, sentence_in_article)
+        passages_there, sentences_there = self._of_article.get(article, (_NOWHERE, _NOWHERE))
+        keyword_scores = self._sentence_keywords.search(query, CANDIDATES, sentences_there)
 
         passages_by_vector = reciprocal_ranks(
             self._passage_number[u] for u in similarities if u in self._passage_number
         )
-        passages_by_keyword = reciprocal_ranks(self._passage_keywords.search(query, CANDIDATES, in_article))
+        passages_by_keyword = reciprocal_ranks(self._passage_keywords.search(query, CANDIDATES, passages_there))
         sentences_by_vector = reciprocal_ranks(
             self._sentence_number[u] for u in similarities if u in self._sentence_number
         )

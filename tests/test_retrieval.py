@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -115,6 +116,23 @@ def test_keywords_are_found_best_first_up_to_the_limit() -> None:
     assert list(index.search("bridge river pillar", 1)) == [3]
 
 
+@given(
+    st.lists(st.lists(st.sampled_from(["bridge", "river", "pillar", "mayor"]), max_size=4), min_size=1, max_size=40),
+    st.integers(1, 10),
+    st.tuples(st.integers(0, 40), st.integers(0, 40)),
+)
+def test_keywords_in_a_slice_are_those_of_all_that_lie_in_it(
+    words: list[list[str]], limit: int, ends: tuple[int, int]
+) -> None:
+    """Looking at some of the texts is looking at all and leaving out the others; ties come in reading order."""
+    index = KeywordIndex([" ".join(text) for text in words])
+    start, stop = sorted(ends)
+    everywhere = index.search("bridge river pillar", len(words))
+    assert list(everywhere.items()) == sorted(everywhere.items(), key=lambda found: (-found[1], found[0]))
+    expected = [found for found in everywhere.items() if start <= found[0] < stop][:limit]
+    assert list(index.search("bridge river pillar", limit, slice(start, stop)).items()) == expected
+
+
 @pytest.mark.parametrize("texts", [[], [""], ["the and of"], ["…", "?!"]])
 def test_texts_without_words_are_never_found(texts: list[str]) -> None:
     """An index of nothing is empty and does not break."""
@@ -152,6 +170,23 @@ def test_search_stays_within_an_article(retriever: Retriever) -> None:
     assert {hit.passage.article.id for hit in findings.hits} == {"beta"}
     assert {evidence.sentence.article.id for evidence in findings.evidence} == {"beta"}
     assert findings.keyword_score < retriever.search("bridge river mayor").keyword_score
+
+
+def test_search_within_an_article_is_search_of_all_without_the_others() -> None:
+    """What the words find in an article is what they find among all the articles and lies in it, in the same order."""
+    articles = [replace(article, id=f"{article.id}{copy}") for copy in range(3) for article in (ALPHA, BETA)]
+    retriever = Retriever(articles, None, None)
+    everywhere = retriever.search("bridge river school mayor", limit=1000)
+    for article in articles:
+        within = retriever.search("bridge river school mayor", limit=1000, article=article.id)
+        assert within.hits
+        assert [hit.passage for hit in within.hits] == [
+            hit.passage for hit in everywhere.hits if hit.passage.article.id == article.id
+        ]
+        assert [evidence.sentence for evidence in within.evidence] == [
+            evidence.sentence for evidence in everywhere.evidence if evidence.sentence.article.id == article.id
+        ]
+    assert retriever.search("bridge river school mayor", article="gamma").evidence == ()
 
 
 @pytest.mark.parametrize("query", ["", "   ", "the of and", "?!", "zzzz", "x" * 10_000, "日本", "\x00"])

@@ -119,9 +119,9 @@ def _index(articles: Sequence[Article], folder: Path) -> Iterator[Finding]:
         return
     problems = index.differences(articles, weights.EMBEDDER_SHA256, generation)
     try:
-        with tempfile.TemporaryDirectory(dir=folder, prefix="check-") as place:
+        with index_files.trial_folder(folder) as place:
             for part in generation.parts:
-                problems += index.damage(folder, part, Path(place) / part.name)
+                problems += index.damage(folder, part, place / part.name)
     except OSError as error:
         yield Finding("index", f"it cannot be tried ({error})", f"make room in {folder}")
     for problem in problems:

@@ -6,6 +6,7 @@
     building/           a part that is not sealed yet
     open/               copies that the database works on while the index is open: sealed files may not change, and
                         Chroma writes to its files even when it only reads
+    check/, check.lock  copies that `check` tries beside an open index, and the lock of the process that does
 
 Everything becomes visible by a rename, last of all CURRENT.json, so whatever is interrupted leaves the index before in
 place, and what it wrote is deleted by the next start. Knows nothing of vectors or of Chroma but the names of its files.
@@ -19,10 +20,12 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+import filelock
 
 DATABASE = "chroma.sqlite3"
 CURRENT, PREVIOUS = "CURRENT.json", "PREVIOUS.json"
@@ -144,6 +147,27 @@ def tidy(folder: Path, in_use: Generation | None = None) -> None:
                 shutil.rmtree(path, ignore_errors=True)
     for name in (CURRENT, PREVIOUS):
         _partial(folder / name).unlink(missing_ok=True)
+    if _trial_lock(folder).exists():
+        # Who holds it is still at work.
+        with suppress(filelock.Timeout), filelock.FileLock(_trial_lock(folder), timeout=0):
+            _end_trial(folder)
+
+
+@contextmanager
+def trial_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder to try copies in, when no other process has it any more, and delete it afterwards.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    place = folder / "check"
+    with filelock.FileLock(_trial_lock(folder)):
+        shutil.rmtree(place, ignore_errors=True)  # What a killed process left.
+        place.mkdir()
+        try:
+            yield place
+        finally:
+            _end_trial(folder)
 
 
 def working_copy(folder: Path, part: Part, place: Path) -> list[str]:
@@ -163,6 +187,16 @@ def working_copy(folder: Path, part: Part, place: Path) -> list[str]:
     if found:
         shutil.rmtree(place)
     return found
+
+
+def _trial_lock(folder: Path) -> Path:
+    return folder / "check.lock"
+
+
+def _end_trial(folder: Path) -> None:
+    """Delete the folder, then the lock, which is held: who waits for it sees that it is gone, and makes another."""
+    shutil.rmtree(folder / "check", ignore_errors=True)
+    _trial_lock(folder).unlink()
 
 
 def _copy(source: Path, target: Path) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -21,6 +24,7 @@ from assistant import index_files, weights
 from assistant.articles import read_corpus
 from assistant.cli import app
 from assistant.index import open_index
+from assistant.settings import PROJECT
 
 TEXTS = {
     "bridge.md": "The bridge was closed in March. The mayor blamed the river.",
@@ -121,6 +125,40 @@ def test_looking_changes_nothing(place: Path) -> None:
     before = {path: path.is_file() and path.read_bytes() for path in place.rglob("*")}
     looked()
     assert {path: path.is_file() and path.read_bytes() for path in place.rglob("*")} == before
+
+
+KILLED = """
+import os, signal, sys
+from assistant import index
+index.damage = lambda folder, part, place: (place.mkdir(), os.kill(os.getpid(), signal.SIGKILL))
+from assistant.cli import app
+app(["check"])
+"""
+
+
+@pytest.mark.parametrize("by", ["check", "index"])
+def test_what_a_killed_check_left_is_deleted(place: Path, by: str) -> None:
+    """The copies of a check that was killed go with the next check, or when the index is opened."""
+    folder = place / "data" / "index"
+    before = set(folder.rglob("*"))
+    killed = subprocess.run([sys.executable, "-c", KILLED], cwd=PROJECT, capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert set(folder.rglob("*")) > before
+    if by == "check":
+        assert looked()[:2] == (0, [])
+    else:
+        open_index(read_corpus(place / "articles").articles, WordEmbedder(weights.EMBEDDER_SHA256), folder).close()
+    assert set(folder.rglob("*")) == before
+
+
+def test_a_check_that_is_at_work_is_left_in_peace(place: Path) -> None:
+    """Opening the index does not take away the copies that another process is trying."""
+    folder = place / "data" / "index"
+    with index_files.trial_folder(folder) as trial:
+        (trial / "copy").touch()
+        open_index(read_corpus(place / "articles").articles, WordEmbedder(weights.EMBEDDER_SHA256), folder).close()
+        assert (trial / "copy").exists()
+    assert not trial.exists()
 
 
 def test_an_index_in_use_is_no_problem(place: Path) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 import secrets
 import shutil
@@ -65,8 +66,13 @@ _CHECK_SECONDS = 600
 _SERVER_SECONDS = 30
 """How long a server may take for one request."""
 _COLLECTION = "articles"
-_HNSW = {"space": "cosine", "ef_construction": 400, "ef_search": 400, "max_neighbors": 48}
+_HNSW = {"space": "cosine", "ef_construction": 200, "ef_search": 400, "max_neighbors": 48}
 """The defaults miss exact matches in clustered data."""
+_SYNCED = 20_000
+"""After how many units, about, Chroma writes its graph and forgets its log, which it reads again at every addition."""
+_FEW = 40
+"""An article with less than this part of all units is compared unit by unit: the graph has to pass over all others to
+find those of one article, and to fetch a vector takes as long as to pass over so many."""
 
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
@@ -116,14 +122,19 @@ class IndexReport:
 
 @dataclass(frozen=True, slots=True)
 class _Searched:
-    """An open collection, and the articles in it that are not to be found."""
+    """An open collection, how many units it has of each article, and the articles that are not to be found."""
 
     collection: Collection
     units: int
+    units_of: Mapping[str, int]
     hidden: frozenset[str] = frozenset()
 
     def search(self, vector: list[float], limit: int, article: str | None) -> dict[str, float]:
         """Return the cosine similarity of the nearest units by id, at least so many where there are."""
+        if article and (article not in self.units_of or article in self.hidden):
+            return {}
+        if article and self.units_of[article] * _FEW < self.units:
+            return self._compared(vector, article)
         asked = min(limit, self.units)
         while asked:
             found = self.collection.query(
@@ -141,6 +152,13 @@ class _Searched:
                 return similarities
             asked = min(2 * asked, self.units)
         return {}
+
+    def _compared(self, vector: list[float], article: str) -> dict[str, float]:
+        """Return the cosine similarity of every unit of an article by id."""
+        stored = self.collection.get(where={"article": article}, include=["embeddings"])
+        vectors = np.asarray(stored["embeddings"], dtype=np.float32).reshape(-1, len(vector))
+        similarities = vectors @ vector / (np.linalg.norm(vectors, axis=1) * np.linalg.norm(vector))
+        return dict(zip(stored["ids"], similarities.tolist(), strict=True))
 
 
 class VectorIndex:
@@ -288,7 +306,13 @@ def _in_folder(
     resources.callback(shutil.rmtree, folder / "open", ignore_errors=True)
     generation, embedded = _brought_up_to_date(articles, embedder, folder, progress)
     searched = [
-        _Searched(_opened(folder, part, resources), part.units, frozenset(part.hidden)) for part in generation.parts
+        _Searched(
+            _opened(folder, part, resources),
+            part.units,
+            {article: indexed.units for article, indexed in part.articles.items()},
+            frozenset(part.hidden),
+        )
+        for part in generation.parts
     ]
     index_files.tidy(folder, in_use=generation)
     report = IndexReport(generation.fingerprint, len(articles), generation.units, embedded)
@@ -369,7 +393,7 @@ def _built(
     try:
         with ExitStack() as resources:
             client = _client(building, resources)
-            _fill(_created(client, _COLLECTION, embedder.name), wanted, vectors)
+            _fill(_created(client, _COLLECTION, embedder.name, len(wanted)), wanted, vectors)
         name = secrets.token_hex(8)
         part = Part(name, _indexed(wanted), (), index_files.seal(folder, name))
     finally:
@@ -420,10 +444,9 @@ def _finds_its_own(database: Path, part: Part) -> bool:
     return child.returncode == 0
 
 
-def _indexed(wanted: Iterable[Unit]) -> dict[str, Indexed]:
-    counts = Counter(unit.article.id for unit in wanted)
+def _indexed(wanted: Sequence[Unit]) -> dict[str, Indexed]:
     digests = _digests(wanted)
-    return {article: Indexed(digests[article], count) for article, count in counts.items()}
+    return {article: Indexed(digests[article], count) for article, count in _units_of(wanted).items()}
 
 
 # On a server
@@ -445,7 +468,7 @@ def _on_server(
     _stamp_use(collection)
     _forget_unused(client, name)
     report = IndexReport(known_as, len(articles), len(wanted), embedded)
-    searched = [_Searched(collection, len(wanted))]
+    searched = [_Searched(collection, len(wanted), _units_of(wanted))]
     return VectorIndex(searched, report, resources.pop_all(), lambda: _stamp_use(collection))
 
 
@@ -461,7 +484,7 @@ def _built_on_server(
     embedded = _embed_missing(wanted, vectors, embedder, progress)
     # Several processes may build on one server at once, so each has a name of its own.
     building = f"building-{name}-{secrets.token_hex(8)}"
-    collection = _created(client, building, embedder.name)
+    collection = _created(client, building, embedder.name, len(wanted))
     _fill(collection, wanted, vectors)
     if not _holds(collection, wanted):
         client.delete_collection(building)
@@ -537,11 +560,12 @@ def _server_client(url: str, resources: ExitStack) -> Client:
 # Anywhere
 
 
-def _created(client: Client, name: str, embedder: str) -> Collection:
+def _created(client: Client, name: str, embedder: str, units_in_it: int) -> Collection:
+    synced = max(1, units_in_it // _shares(units_in_it))
     return client.create_collection(
         name,
         embedding_function=None,
-        configuration={"hnsw": _HNSW},  # type: ignore[arg-type]
+        configuration={"hnsw": {**_HNSW, "sync_threshold": synced}},  # type: ignore[arg-type]
         metadata={"recipe": _recipe(embedder), "started": time.time()},
     )
 
@@ -560,15 +584,22 @@ def _embed_missing(
     return len(missing)
 
 
+def _shares(units_in_it: int) -> int:
+    """Return how often Chroma writes its graph while so many units are added."""
+    return max(1, math.ceil(units_in_it / _SYNCED))
+
+
 def _fill(collection: Collection, wanted: Sequence[Unit], vectors: Mapping[str, np.ndarray]) -> None:
     digests = _digests(wanted)
-    for start in range(0, len(wanted), _BATCH):
-        batch = wanted[start : start + _BATCH]
-        collection.add(
-            ids=[unit.id for unit in batch],
-            embeddings=[vectors[unit.id] for unit in batch],
-            metadatas=[{"article": unit.article.id, "digest": digests[unit.article.id]} for unit in batch],
-        )
+    # Each share ends where Chroma writes its graph: what was left over would be added anew whenever it is opened.
+    for share in np.array_split(np.arange(len(wanted)), _shares(len(wanted))):
+        for numbers in (share[start : start + _BATCH] for start in range(0, len(share), _BATCH)):
+            batch = [wanted[number] for number in numbers]
+            collection.add(
+                ids=[unit.id for unit in batch],
+                embeddings=[vectors[unit.id] for unit in batch],
+                metadatas=[{"article": unit.article.id, "digest": digests[unit.article.id]} for unit in batch],
+            )
 
 
 def _stored(collection: Collection, wanted: Sequence[Unit], digests: Mapping[str, str]) -> dict[str, np.ndarray]:
@@ -661,6 +692,10 @@ def _holder(folder: Path) -> str:
 
 def _chroma() -> str:
     return metadata.version("chromadb")
+
+
+def _units_of(wanted: Iterable[Unit]) -> dict[str, int]:
+    return Counter(unit.article.id for unit in wanted)
 
 
 def _digests(wanted: Iterable[Unit]) -> dict[str, str]:

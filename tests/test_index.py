@@ -7,10 +7,12 @@ import random
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,6 +117,32 @@ def test_search_stays_within_an_article(tmp_path: Path, articles: list[Article])
     assert set(index.search(query, 1000, "lima")) == ids([articles[1]])
     assert index.search(query, 10, "paris") == {}
     index.close()
+
+
+def test_a_small_article_among_many_is_searched_like_a_large_one(tmp_path: Path) -> None:
+    """Whether an article is compared unit by unit or looked for in the graph, the same is found, and as similar."""
+    few = [made("lima", 12), made("oslo", 12)]
+    many = [*few, *(made(f"other{number}", 12) for number in range(60))]
+    query = WordEmbedder().embed_query("The judge visited the hospital of lima")
+    found = []
+    for folder, corpus in (("few", few), ("many", many)):
+        index = open_index(corpus, WordEmbedder(), tmp_path / folder)
+        found.append(index.search(query, 1000, "lima"))
+        assert list(found[-1].values()) == sorted(found[-1].values(), reverse=True)
+        assert len(index.search(query, 5, "lima")) == 5
+        index.close()
+    assert found[0].keys() == found[1].keys() == ids([few[0]])
+    assert found[1] == pytest.approx(found[0], abs=1e-5)
+
+
+@pytest.mark.parametrize("sentences", [3, 1234])
+def test_what_is_sealed_has_nothing_left_to_add(tmp_path: Path, sentences: int) -> None:
+    """Chroma's graph holds every vector, and its log at most the last, so opening the index adds nothing anew."""
+    open_index([made("oslo", sentences)], WordEmbedder(), tmp_path).close()
+    (database,) = (tmp_path / "parts").rglob("chroma.sqlite3")
+    with closing(sqlite3.connect(database)) as connection:
+        ((logged,),) = connection.execute("SELECT count(*) FROM embeddings_queue")
+    assert logged <= 1
 
 
 def test_an_empty_corpus_has_an_empty_index(tmp_path: Path) -> None:

@@ -412,7 +412,7 @@ def found_in(folder: Path, data: Path) -> Sequence[Article]:
     with closing(open_index(articles, embedder, data)) as index:
         for unit in (unit for article in articles for unit in units(article)):
             found = index.search(embedder.embed_query(unit.text), 5, unit.article.id)
-            assert found[unit.id] == pytest.approx(max(found.values()), abs=1e-3)
+            assert found.get(unit.id, 0.0) == pytest.approx(1.0, abs=1e-3) == max(found.values())
     return articles
 
 
@@ -443,8 +443,12 @@ ODD = {
     "hidden": "\u200b\U000e0041\U000e0042\ufeff%s\u00ad".encode(),
     "controls": b"\x1b[31m\x07\x7f. %s",
     "markup": b"<script>alert(1)</script> <img src=x onerror=alert(1)>.\n\n%s",
-    "one line": " ".join(f"Line {number} goes on." for number in range(300)).encode() + b" %s",
+    "one line": " ".join(f"Line {number} goes on and on, and nobody has seen its end." for number in range(70)).encode()
+    + b" %s",
 }
+"""Not 100 units in all: the sentences of the one line are equally far from each other, and of more such units than a
+node of the index's graph has links, which are 96, the graph loses some. The real embedder's vectors are never so even.
+"""
 
 
 def test_words_among_odd_bytes_are_found_where_they_stand(tmp_path: Path) -> None:

@@ -48,10 +48,14 @@ class Connection(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         """Read the request and misbehave."""
         endpoint = cast("_Server", self.server).endpoint
-        head = b"".join(iter(self.rfile.readline, b"\r\n"))
-        length = re.search(rb"(?i)content-length: *(\d+)", head)
-        endpoint.bodies.append(json.loads(self.rfile.read(int(length[1]) if length else 0)))
         try:
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                if not (line := self.rfile.readline()):
+                    raise ConnectionResetError
+                head += line
+            length = re.search(rb"(?i)content-length: *(\d+)", head)
+            endpoint.bodies.append(json.loads(self.rfile.read(int(length[1]) if length else 0)))
             BEHAVIOURS[endpoint.behaviour](self)
         except OSError:
             endpoint.hung_up.set()

@@ -13,11 +13,13 @@ The states of an answer whose model failed, as `Answer.error` names them:
 from __future__ import annotations
 
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing
 
 import faulty_endpoint
+import httpx
 import pytest
 from faulty_endpoint import BEHAVIOURS, TEXT, Endpoint
 
@@ -170,6 +172,14 @@ def test_a_fault_that_passes_is_not_noticed(behaviour: str, assistant: Assistant
 def test_every_behaviour_is_tried() -> None:
     """No fault of the server is left out."""
     assert {*STATES, *MENDED, "drips"} == BEHAVIOURS.keys()
+
+
+def test_who_hangs_up_within_the_headers_holds_nothing_up(endpoint: Endpoint) -> None:
+    """The endpoint of these tests notices it, counts no request, and can be closed."""
+    with socket.create_connection(("127.0.0.1", httpx.URL(endpoint.address).port)) as client:
+        client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n")
+    assert endpoint.hung_up.wait(10)
+    assert endpoint.bodies == []
 
 
 def test_what_came_before_the_time_was_up_is_checked_like_any_answer(assistant: Assistant, endpoint: Endpoint) -> None:

@@ -18,6 +18,7 @@ from served import ARTICLE, DECLINED, OPEN, PAYLOADS, QUOTED, TOO_LONG, WRITTEN,
 
 from assistant.rendering import to_json
 from assistant.types import Status, Turn
+from assistant.web.middleware import MAX_BODY_BYTES
 
 # Gradio's own doing, in its queue.
 pytestmark = [
@@ -147,6 +148,24 @@ def test_a_request_that_makes_no_sense_is_refused_in_one_form(address: str, body
     assert response.status_code in (400, 422)
     assert set(response.json()) == {"status", "error", "retry_after"}
     assert "Traceback" not in response.text
+
+
+@pytest.mark.parametrize("is_length_told", [True, False])
+def test_a_body_too_large_is_refused_in_the_same_form(address: str, is_length_told: bool) -> None:  # noqa: FBT001
+    """Whether its length was told or not, the error has the form of all errors, and names the limit."""
+    parts = [b'{"question": "', *[b"x" * 10_000] * (MAX_BODY_BYTES // 10_000), b"x" * 10_000, b'"}']
+    response = httpx.post(
+        f"{address}/api/ask",
+        content=b"".join(parts) if is_length_told else iter(parts),
+        headers={"content-type": "application/json"},
+    )
+    assert response.status_code == 413
+    assert response.json() == {
+        "status": "invalid_request",
+        "error": f"The body is too large: send at most {MAX_BODY_BYTES} bytes.",
+        "retry_after": 0,
+    }
+    assert response.headers["x-content-type-options"] == "nosniff"
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])

@@ -17,9 +17,11 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.rendering import to_json
 from assistant.types import Answer, Status, Turn
+from assistant.web.middleware import MAX_BODY_BYTES
 from assistant.web.service import Event, Reason, Refusal, Service, Waiting, Working, client_of
 
 MAX_TURNS = 20
@@ -117,7 +119,7 @@ def create_router(service: Service) -> APIRouter:
             200: {"content": {"text/event-stream": {}}},
             400: {**refused, "description": "The body is no text that can be read."},
             404: {**refused, "description": "There is no such article."},
-            413: {"description": "The body is larger than a question with its history can be; in plain words."},
+            413: {**refused, "description": "The body is larger than a question with its history can be."},
             422: {**refused, "description": "The question cannot be answered as it is."},
             429: {**refused, "description": "Too many questions; see Retry-After."},
             500: {**refused, "description": "Something went wrong on the server."},
@@ -196,6 +198,28 @@ def error(
     """Return an error in the one form that all errors have."""
     all_headers = dict(headers or {}) | ({"retry-after": str(retry_after)} if retry_after else {})
     return JSONResponse(_body(status, text, retry_after), code, all_headers)
+
+
+def in_one_form(app: ASGIApp) -> ASGIApp:
+    """Let an application that refuses a body below /api as too large do it in the form that all errors have."""
+
+    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        is_refused = False
+
+        async def send_in_form(message: Message) -> None:
+            nonlocal is_refused
+            if message["type"] == "http.response.start" and message["status"] == 413:
+                is_refused = True
+                await error(413, INVALID, f"The body is too large: send at most {MAX_BODY_BYTES} bytes.")(
+                    scope, receive, send
+                )
+            elif not is_refused:
+                await send(message)
+
+        is_ours = scope["type"] == "http" and scope["path"].startswith("/api/")
+        await app(scope, receive, send_in_form if is_ours else send)
+
+    return refuse
 
 
 def _body(status: str, text: str, retry_after: int) -> dict[str, Any]:

@@ -222,6 +222,7 @@ The browser
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import re
@@ -287,6 +288,7 @@ def test_every_case_is_held() -> None:
                 assert re.fullmatch(r"no test: .{30,}", entry), f"case {number}: {entry!r} is neither test nor reason"
 
 
+@functools.cache
 def names_of_tests(file: Path) -> set[str]:
     """Return the names of the tests in a file, which is not imported for it."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
@@ -422,7 +424,7 @@ def test_articles_of_every_size_are_found(tmp_path: Path) -> None:
         "letter": "x",
         "sentence": "The mayor spoke.",
         "line": " ".join(f"word{number}" for number in range(3000)),
-        "long": made("oslo", 500).text,
+        "long": made("oslo", 200).text,
         "empty": "",
     }
     (folder := tmp_path / "articles").mkdir()

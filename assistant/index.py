@@ -4,12 +4,13 @@ The article files are the record; the index is a cache that can be rebuilt from 
 fingerprint of the articles, the splitter, the embedder and the schema, so an index that does not belong to the corpus
 is never searched. A new one is built aside, verified by a child process, sealed with checksums, and put in place in one
 step. Where little changed only the changes are built: a small part, beside a large one in which they are hidden.
-Vectors of articles that did not change are taken over. Knows nothing of keywords or ranking.
+Vectors of words that an article had before are taken over. Knows nothing of keywords or ranking.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import logging
 import math
 import os
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SCHEMA = "2"
-_BATCH = 1000
+BATCH = 1000
 _SAMPLE = 200
 """How many units are looked up by their own vectors to see that an index works."""
 _SAME = 1e-3
@@ -66,8 +67,10 @@ _CHECK_SECONDS = 600
 _SERVER_SECONDS = 30
 """How long a server may take for one request."""
 _COLLECTION = "articles"
-_HNSW = {"space": "cosine", "ef_construction": 200, "ef_search": 400, "max_neighbors": 48}
+_HNSW = {"space": "cosine", "ef_construction": 400, "ef_search": 400, "max_neighbors": 48}
 """The defaults miss exact matches in clustered data."""
+_LARGE = 50_000
+"""With more units than this the graph is made with half the care, which takes half the time."""
 _SYNCED = 20_000
 """After how many units, about, Chroma writes its graph and forgets its log, which it reads again at every addition."""
 _FEW = 40
@@ -107,6 +110,10 @@ class Unit:
     def text(self) -> str:
         """The words at the offsets."""
         return self.article.text[self.start : self.end]
+
+
+_VectorsOf = Callable[[Sequence[Unit]], tuple[dict[str, np.ndarray], int]]
+"""Returns the vectors of units by id, and how many of them had to be embedded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,23 +311,25 @@ def _in_folder(
 ) -> VectorIndex:
     index_files.tidy(folder)
     resources.callback(shutil.rmtree, folder / "open", ignore_errors=True)
-    generation, embedded = _brought_up_to_date(articles, embedder, folder, progress)
-    searched = [
-        _Searched(
-            _opened(folder, part, resources),
-            part.units,
-            {article: indexed.units for article, indexed in part.articles.items()},
-            frozenset(part.hidden),
-        )
-        for part in generation.parts
-    ]
+    # A part whose vectors were taken over stays open until it is opened again, so that its graph is read once.
+    with ExitStack() as borrowed:
+        generation, embedded = _brought_up_to_date(articles, embedder, folder, progress, borrowed)
+        searched = [
+            _Searched(
+                _opened(folder, part, resources),
+                part.units,
+                {article: indexed.units for article, indexed in part.articles.items()},
+                frozenset(part.hidden),
+            )
+            for part in generation.parts
+        ]
     index_files.tidy(folder, in_use=generation)
     report = IndexReport(generation.fingerprint, len(articles), generation.units, embedded)
     return VectorIndex(searched, report, resources.pop_all())
 
 
 def _brought_up_to_date(
-    articles: Sequence[Article], embedder: NamedEmbeddings, folder: Path, progress: Progress
+    articles: Sequence[Article], embedder: NamedEmbeddings, folder: Path, progress: Progress, borrowed: ExitStack
 ) -> tuple[Generation, int]:
     """Return the generation of these articles, with copies of its parts, and how many units were embedded for it."""
     wanted = fingerprint(articles, embedder.name)
@@ -333,7 +342,12 @@ def _brought_up_to_date(
                 index_files.switch(folder, replace(generation, chroma=_chroma()))
             return generation, 0
         sound.append(generation)
-    parts, embedded = _parts(articles, embedder, folder, sound, progress)
+
+    def vectors_of(wanted: Sequence[Unit]) -> tuple[dict[str, np.ndarray], int]:
+        vectors = _taken_over(wanted, folder, sound, borrowed)
+        return vectors, _embed_missing(wanted, vectors, embedder, progress)
+
+    parts, embedded = _parts(articles, embedder.name, folder, sound, vectors_of)
     generation = Generation(wanted, _recipe(embedder.name), _chroma(), parts)
     index_files.switch(folder, generation)
     return generation, embedded
@@ -358,11 +372,7 @@ def _is_sound(folder: Path, generation: Generation) -> bool:
 
 
 def _parts(
-    articles: Sequence[Article],
-    embedder: NamedEmbeddings,
-    folder: Path,
-    sound: Sequence[Generation],
-    progress: Progress,
+    articles: Sequence[Article], embedder: str, folder: Path, sound: Sequence[Generation], vectors_of: _VectorsOf
 ) -> tuple[tuple[Part, ...], int]:
     """Build what the sound generations lack; return the parts of the new one and how many units were embedded."""
     if sound:
@@ -375,25 +385,22 @@ def _parts(
         if len(changed) + large.hidden_units <= _SMALL * large.units:
             if not changed:
                 return (large,), 0
-            small, embedded = _built(changed, embedder, folder, sound, progress)
+            small, embedded = _built(changed, embedder, folder, vectors_of)
             return (large, small), embedded
     everything = [unit for article in articles for unit in units(article)]
-    part, embedded = _built(everything, embedder, folder, sound, progress)
+    part, embedded = _built(everything, embedder, folder, vectors_of)
     return (part,), embedded
 
 
-def _built(
-    wanted: list[Unit], embedder: NamedEmbeddings, folder: Path, sound: Sequence[Generation], progress: Progress
-) -> tuple[Part, int]:
+def _built(wanted: list[Unit], embedder: str, folder: Path, vectors_of: _VectorsOf) -> tuple[Part, int]:
     """Build a part aside, seal it and verify it; return it and how many units had to be embedded."""
     _check_room(folder, len(wanted))
-    vectors = _taken_over(wanted, folder, sound)
-    embedded = _embed_missing(wanted, vectors, embedder, progress)
+    vectors, embedded = vectors_of(wanted)
     building = index_files.building_folder(folder)
     try:
         with ExitStack() as resources:
             client = _client(building, resources)
-            _fill(_created(client, _COLLECTION, embedder.name, len(wanted)), wanted, vectors)
+            _fill(_created(client, _COLLECTION, embedder, len(wanted)), wanted, vectors)
         name = secrets.token_hex(8)
         part = Part(name, _indexed(wanted), (), index_files.seal(folder, name))
     finally:
@@ -413,16 +420,15 @@ def _check_room(folder: Path, units_to_write: int) -> None:
         )
 
 
-def _taken_over(wanted: Sequence[Unit], folder: Path, sound: Sequence[Generation]) -> dict[str, np.ndarray]:
+def _taken_over(
+    wanted: Sequence[Unit], folder: Path, sound: Sequence[Generation], borrowed: ExitStack
+) -> dict[str, np.ndarray]:
     """Return the vectors, by unit id, that the parts of the sound generations already hold."""
-    digests = _digests(wanted)
     taken: dict[str, np.ndarray] = {}
     for part in {part.name: part for generation in sound for part in generation.parts}.values():
-        same = {article for article, indexed in part.articles.items() if indexed.digest == digests.get(article)}
-        lacking = [unit for unit in wanted if unit.article.id in same and unit.id not in taken]
+        lacking = [unit for unit in wanted if unit.article.id in part.articles and unit.id not in taken]
         if lacking:
-            with ExitStack() as resources:
-                taken |= _stored(_opened(folder, part, resources), lacking, digests)
+            taken |= _stored(_opened(folder, part, borrowed), lacking)
     return taken
 
 
@@ -445,8 +451,8 @@ def _finds_its_own(database: Path, part: Part) -> bool:
 
 
 def _indexed(wanted: Sequence[Unit]) -> dict[str, Indexed]:
-    digests = _digests(wanted)
-    return {article: Indexed(digests[article], count) for article, count in _units_of(wanted).items()}
+    articles = {unit.article.id: unit.article for unit in wanted}
+    return {name: Indexed(_digest(articles[name].text), count) for name, count in _units_of(wanted).items()}
 
 
 # On a server
@@ -476,11 +482,10 @@ def _built_on_server(
     client: Client, name: str, wanted: list[Unit], embedder: NamedEmbeddings, progress: Progress
 ) -> int:
     """Build under another name, verify, rename; return how many units had to be embedded."""
-    digests = _digests(wanted)
     vectors: dict[str, np.ndarray] = {}
     for older in client.list_collections():
         if older.name.startswith("articles-") and (older.metadata or {}).get("recipe") == _recipe(embedder.name):
-            vectors |= _stored(older, [unit for unit in wanted if unit.id not in vectors], digests)
+            vectors |= _stored(older, [unit for unit in wanted if unit.id not in vectors])
     embedded = _embed_missing(wanted, vectors, embedder, progress)
     # Several processes may build on one server at once, so each has a name of its own.
     building = f"building-{name}-{secrets.token_hex(8)}"
@@ -561,11 +566,13 @@ def _server_client(url: str, resources: ExitStack) -> Client:
 
 
 def _created(client: Client, name: str, embedder: str, units_in_it: int) -> Collection:
-    synced = max(1, units_in_it // _shares(units_in_it))
+    hnsw: dict[str, object] = {**_HNSW, "sync_threshold": max(1, units_in_it // _shares(units_in_it))}
+    if units_in_it > _LARGE:
+        hnsw["ef_construction"] = 200
     return client.create_collection(
         name,
         embedding_function=None,
-        configuration={"hnsw": {**_HNSW, "sync_threshold": synced}},  # type: ignore[arg-type]
+        configuration={"hnsw": hnsw},  # type: ignore[arg-type]
         metadata={"recipe": _recipe(embedder), "started": time.time()},
     )
 
@@ -576,8 +583,8 @@ def _embed_missing(
     """Add the vectors of the units that have none; return how many those were."""
     # Texts of like length are embedded together, or the short ones would be padded to the longest.
     missing = sorted((unit for unit in wanted if unit.id not in vectors), key=lambda unit: unit.start - unit.end)
-    for start in range(0, len(missing), _BATCH):
-        batch = missing[start : start + _BATCH]
+    for start in range(0, len(missing), BATCH):
+        batch = missing[start : start + BATCH]
         computed = np.asarray(embedder.embed_documents([unit.text for unit in batch]), dtype=np.float32)
         vectors |= dict(zip((unit.id for unit in batch), computed, strict=True))
         progress(start + len(batch), len(missing))
@@ -590,31 +597,25 @@ def _shares(units_in_it: int) -> int:
 
 
 def _fill(collection: Collection, wanted: Sequence[Unit], vectors: Mapping[str, np.ndarray]) -> None:
-    digests = _digests(wanted)
     # Each share ends where Chroma writes its graph: what was left over would be added anew whenever it is opened.
     for share in np.array_split(np.arange(len(wanted)), _shares(len(wanted))):
-        for numbers in (share[start : start + _BATCH] for start in range(0, len(share), _BATCH)):
+        for numbers in (share[start : start + BATCH] for start in range(0, len(share), BATCH)):
             batch = [wanted[number] for number in numbers]
             collection.add(
                 ids=[unit.id for unit in batch],
                 embeddings=[vectors[unit.id] for unit in batch],
-                metadatas=[{"article": unit.article.id, "digest": digests[unit.article.id]} for unit in batch],
+                metadatas=[{"article": unit.article.id, "digest": _digest(unit.text)} for unit in batch],
             )
 
 
-def _stored(collection: Collection, wanted: Sequence[Unit], digests: Mapping[str, str]) -> dict[str, np.ndarray]:
-    """Return the vectors, by unit id, that the collection holds of these units of articles with these digests."""
+def _stored(collection: Collection, wanted: Iterable[Unit]) -> dict[str, np.ndarray]:
+    """Return the vectors, by unit id, of the units whose words the collection holds somewhere in the same article."""
     found: dict[str, np.ndarray] = {}
-    for start in range(0, len(wanted), _BATCH):
-        ids = [unit.id for unit in wanted[start : start + _BATCH]]
-        page = collection.get(ids=ids, include=["embeddings", "metadatas"])
+    for article, its_units in itertools.groupby(wanted, key=lambda unit: unit.article.id):
+        page = collection.get(where={"article": article}, include=["embeddings", "metadatas"])
         vectors = np.asarray(page["embeddings"], dtype=np.float32)
-        entries: Sequence[Mapping[str, object]] = page["metadatas"] or []
-        found |= {
-            unit: vector
-            for unit, vector, entry in zip(page["ids"], vectors, entries, strict=True)
-            if digests[str(entry["article"])] == entry["digest"]
-        }
+        held = {entry["digest"]: vector for entry, vector in zip(page["metadatas"] or [], vectors, strict=True)}
+        found |= {unit.id: held[digest] for unit in its_units if (digest := _digest(unit.text)) in held}
     return found
 
 
@@ -696,11 +697,6 @@ def _chroma() -> str:
 
 def _units_of(wanted: Iterable[Unit]) -> dict[str, int]:
     return Counter(unit.article.id for unit in wanted)
-
-
-def _digests(wanted: Iterable[Unit]) -> dict[str, str]:
-    articles = {unit.article.id: unit.article for unit in wanted}
-    return {name: _digest(article.text) for name, article in articles.items()}
 
 
 def _recipe(embedder: str) -> str:

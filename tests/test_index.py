@@ -178,6 +178,20 @@ def test_only_the_changed_article_is_embedded_again(tmp_path: Path, articles: li
     index.close()
 
 
+def test_words_that_an_article_had_before_are_not_embedded_again(tmp_path: Path, articles: list[Article]) -> None:
+    """A paragraph more costs itself, wherever it stands and however the others have moved."""
+    built(articles, tmp_path)
+    longer = replace(articles[1], text=f"The ferry sank.\n\n{articles[1].text}\n\nThe ferry was raised.")
+    changed = [articles[0], longer, articles[2]]
+    embedder = WordEmbedder()
+    index = open_index(changed, embedder, tmp_path)
+    assert sorted(embedder.embedded) == ["The ferry sank.", "The ferry was raised."]
+    assert index.report.embedded == 2
+    assert set(index.search(embedder.embed_query("lima"), 1000)) == ids(changed)
+    assert finds_itself(index, changed)
+    index.close()
+
+
 def test_an_article_that_went_is_found_no_more(tmp_path: Path, articles: list[Article]) -> None:
     """Taking an article away embeds nothing."""
     built(articles, tmp_path)
@@ -335,7 +349,7 @@ def progress(done, total):
     if wait == "while building":
         sys.stdin.read()
 try:
-    index = open_index([made("oslo", 2000)], WordEmbedder(), folder, url, progress)
+    index = open_index([made("bergen", 2000)], WordEmbedder(), folder, url, progress)
     print("open", index.report.embedded, len(index.search(WordEmbedder().embed_query("river"), 5)), flush=True)
     if wait == "when open":
         sys.stdin.read()
@@ -387,7 +401,7 @@ def test_a_killed_process_frees_the_folder(tmp_path: Path) -> None:
     with child(tmp_path, wait="when open") as first:
         line(first, "open")
         first.kill()
-    assert built([made("oslo", 2000)], tmp_path).embedded == 0
+    assert built([made("bergen", 2000)], tmp_path).embedded == 0
 
 
 def test_closing_releases_the_files(tmp_path: Path, articles: list[Article]) -> None:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Container, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,7 +30,7 @@ MARGIN = (*DRAFT, "margin")
 SIGNALS = {"words": WORDS, "draft": DRAFT, "margin": MARGIN}
 """The signals of each of the three fits for whether the article answers the question."""
 
-WRITTEN_DRAFT = (*DRAFT, "swapped", "length", "leaning", "ranked")
+WRITTEN_DRAFT = (*DRAFT, "swapped", "length", "leaning", "behind")
 WRITTEN_MARGIN = (*WRITTEN_DRAFT, "margin", "likelihood", "least_likelihood")
 WRITTEN_TWICE = (*WRITTEN_MARGIN, "agreement", "contained", "same_place", "other_new_words")
 WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "margin": WRITTEN_MARGIN, "twice": WRITTEN_TWICE}
@@ -37,16 +39,35 @@ _UNTOLD = -2.0
 """The log-probability where the engine tells none."""
 
 
+class Rarity(dict[str, float]):
+    """How rare each stem of a corpus is: its inverse document frequency over the sentences, as in BM25.
+
+    A stem that the corpus does not hold is as rare as the rarest.
+    """
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        """Count the stems of the texts."""
+        frequency: Counter[str] = Counter()
+        count = 0
+        for text in texts:
+            count += 1
+            frequency.update(grounding.stems(text))
+        super().__init__({stem: math.log(1 + (count - n + 0.5) / (n + 0.5)) for stem, n in frequency.items()})
+        self._rarest = max(self.values(), default=1.0)
+
+    def __missing__(self, stem: str) -> float:
+        """Return how rare a stem is that the corpus does not hold."""
+        return self._rarest
+
+
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class Regression:
     """What was fitted for one set of signals."""
 
     mean: Mapping[str, float]
     scale: Mapping[str, float]
     weight: Mapping[str, float]
     intercept: float
-    threshold: float
-    """Answer, or show the draft, at or above this probability."""
 
     def probability(self, signals: Mapping[str, float]) -> float:
         """Return the probability, 0 to 1."""
@@ -57,19 +78,25 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
-class Quoting:
-    """How the sentences to quote are chosen."""
+class Calibration(Regression):
+    """How likely the article answers, or a draft is right, and from when on that is enough."""
 
-    draft_weight: float
-    """How much it counts, beside the fused ranks, that a sentence holds the words of the model's draft."""
+    threshold: float
+    """Answer, or show the draft, at or above this probability."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quoting(Regression):
+    """How likely a sentence holds the answer, and when a second one is quoted."""
+
     second_share: float
-    """A second sentence is quoted when it scores at least this share of the best one."""
+    """A second sentence is quoted when it is at least this share as likely as the best one."""
 
 
 @cache
-def quoting() -> Quoting:
-    """Return how the sentences to quote are chosen."""
-    return Quoting(**_fitted()["quoted"])
+def quoting(fit: str) -> Quoting:
+    """Return how the sentences to quote are chosen, for `words` or `draft`."""
+    return Quoting(**_fitted()["quoted"][fit])
 
 
 @cache
@@ -95,16 +122,16 @@ def _fitted() -> dict[str, Any]:
     return values
 
 
-def word_signals(question: str, findings: Findings, vocabulary: Mapping[str, float]) -> dict[str, float]:
-    """Return the signals that need no model; `vocabulary` maps the stems of the corpus to their rarity."""
+def word_signals(question: str, findings: Findings, rarity: Rarity) -> dict[str, float]:
+    """Return the signals that need no model."""
     asked = grounding.stems(question)
     best = findings.evidence[:3]
     held = [grounding.stems(evidence.passage.text) | grounding.aliases([evidence.sentence]) for evidence in best]
     names = grounding.names(question)
     return {
         "similarity": findings.similarity,
-        "coverage": max((_coverage(asked, words, vocabulary) for words in held), default=0.0),
-        "known": _coverage(asked, vocabulary.keys(), vocabulary),
+        "coverage": max((coverage(asked, words, rarity) for words in held), default=0.0),
+        "known": coverage(asked, rarity, rarity),
         "kind_found": float(
             any(
                 grounding.fits_question(question, e.passage.text, grounding.known_names(e.passage.article.text))
@@ -117,7 +144,7 @@ def word_signals(question: str, findings: Findings, vocabulary: Mapping[str, flo
 
 
 def draft_signals(
-    question: str, draft: str, support: grounding.Support, known: Container[str], vocabulary: Mapping[str, float]
+    question: str, draft: str, support: grounding.Support, known: Container[str], rarity: Rarity
 ) -> dict[str, float]:
     """Return the signals of what a model wrote, given the passage that supports it best."""
     return {
@@ -128,24 +155,24 @@ def draft_signals(
         "kind_told": float(
             grounding.fits_question(question, draft, known) and (not _HOW_MANY.search(question) or _counts(draft))
         ),
-        "told_coverage": _coverage(grounding.stems(question), grounding.stems(draft), vocabulary),
+        "told_coverage": coverage(grounding.stems(question), grounding.stems(draft), rarity),
         "asked_names": float(support.asked_names),
     }
 
 
 def written_signals(
-    draft: str, tokens: Sequence[float], support: grounding.Support, leaning: int, ranked: float
+    draft: str, tokens: Sequence[float], support: grounding.Support, leaning: int, behind: float
 ) -> dict[str, float]:
     """Return the signals of what a model wrote as an answer to show.
 
     `tokens` are the log-probabilities of its words, `leaning` counts the earlier sentences that its evidence leans on,
-    and `ranked` is the evidence's score in the retrieval.
+    and `behind` tells how much less like the question its passage is than the passage that is most like it.
     """
     return {
         "swapped": float(len(support.swapped)),
         "length": float(len(draft.split())),
         "leaning": float(leaning),
-        "ranked": ranked,
+        "behind": behind,
         "likelihood": math.fsum(tokens) / len(tokens) if tokens else _UNTOLD,
         "least_likelihood": min(tokens, default=_UNTOLD),
     }
@@ -162,11 +189,10 @@ def agreement_signals(support: grounding.Support, other: grounding.Support, *, s
     }
 
 
-def _coverage(wanted: set[str], held: object, vocabulary: Mapping[str, float]) -> float:
-    """Return the share of the wanted stems that are held, weighted by rarity; unknown ones count as the rarest."""
-    rarest = max(vocabulary.values(), default=1.0)
-    total = math.fsum(vocabulary.get(stem, rarest) for stem in wanted)
-    found = math.fsum(vocabulary.get(stem, rarest) for stem in wanted if stem in held)  # type: ignore[operator]
+def coverage(wanted: AbstractSet[str], held: Container[str], rarity: Rarity) -> float:
+    """Return the share of the wanted stems that are held, weighted by rarity, 0 to 1; 1 when none are wanted."""
+    total = math.fsum(rarity[stem] for stem in wanted)
+    found = math.fsum(rarity[stem] for stem in wanted if stem in held)
     return found / total if total else 1.0
 
 

@@ -10,7 +10,6 @@ it passed. Knows nothing of how an answer is shown.
 from __future__ import annotations
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -18,23 +17,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from assistant import answerability, conversation, weights
+from assistant import answerability, conversation, quoting, weights
 from assistant.articles import Corpus, read_corpus
 from assistant.context import context_of
 from assistant.embedder import SentenceEmbedder
 from assistant.errors import ConfigurationError, ModelError
-from assistant.grounding import Support, answers, known_names, stems, support, weakest
+from assistant.grounding import Support, answers, known_names, support, weakest
 from assistant.index import VectorIndex, open_index
 from assistant.language_model import Draft, ModelHolder, check_configuration
 from assistant.passages import passages, sentences
+from assistant.quoting import Told, Window
 from assistant.retrieval import Findings, Retriever
 from assistant.settings import Settings
-from assistant.types import Answer, Article, Citation, Evidence, Passage, Sentence, Status, Timings, Turn
+from assistant.types import Answer, Article, Citation, Passage, Sentence, Status, Timings, Turn
 
 logger = logging.getLogger(__name__)
 
 PASSAGES_FOR_MODEL = 5
-MAX_QUOTED_SENTENCES = 3
 CLOSEST = 2
 """How many of the closest passages a refusal offers."""
 
@@ -43,28 +42,35 @@ Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """One citable piece of evidence: a sentence or two of a passage, and the earlier ones that say who "he" is."""
+class Claim:
+    """What a draft says, a sentence or two, beside the piece of evidence that supports it best."""
 
-    leading: tuple[Sentence, ...]
-    sentences: tuple[Sentence, ...]
-
-    @property
-    def all(self) -> tuple[Sentence, ...]:
-        """All its sentences in reading order."""
-        return (*self.leading, *self.sentences)
+    text: str
+    window: Window
 
 
 @dataclass(frozen=True, slots=True)
 class CheckedDraft:
-    """What the model wrote, beside the piece of evidence that supports it best."""
+    """What the model wrote, checked."""
 
-    text: str
-    """Its whole sentences, at most two; empty where it has none."""
-    window: Window
+    claims: tuple[Claim, ...]
+    """Its whole sentences, at most two, beside one piece of evidence or each beside its own; one without words where it
+    has none."""
     support: Support
     signals: Mapping[str, float]
     """What tells whether it may be shown."""
+    told: Told
+    """What tells which sentences are quoted where it is not shown."""
+
+    @property
+    def text(self) -> str:
+        """All its words."""
+        return " ".join(claim.text for claim in self.claims)
+
+    @property
+    def evidence(self) -> tuple[Sentence, ...]:
+        """The sentences that are to be cited for it."""
+        return tuple(dict.fromkeys(sentence for claim in self.claims for sentence in claim.window.all))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ class Assistant:
         self._index = index
         self._holder = holder
         self._answer_seconds = answer_seconds
-        self._vocabulary = _rarity(corpus.articles)
+        self._rarity = answerability.Rarity(s.text for article in corpus.articles for s in sentences(article))
 
     @classmethod
     def open(cls, settings: Settings, progress: Progress = lambda what, done, total: None) -> Self:
@@ -225,7 +231,7 @@ class Assistant:
         stopped: threading.Event | None = None,
     ) -> Judgement:
         """Let the model say what it can before the deadline, and measure it against the evidence."""
-        signals = answerability.word_signals(findings.query, findings, self._vocabulary)
+        signals = answerability.word_signals(findings.query, findings, self._rarity)
         model = self._holder.get()
         if model is None:
             return Judgement(findings, signals, "words", error=_unavailable(self.model_state))
@@ -273,70 +279,56 @@ class Assistant:
             return self._declined(base, judgement.findings)
         draft = draft_to_show(judgement)
         if draft is not None:
-            return _written(base, draft.text, draft.window)
-        drafts = [draft.text for draft in judgement.drafts]
-        return self._quoted(base, self._to_quote(base.question, judgement.findings, drafts))
+            return _written(base, draft)
+        return self._quoted(base, self._to_quote(base.question, judgement.findings, judgement.drafts))
 
     def _checked(self, draft: Draft, findings: Findings, signals: Mapping[str, float]) -> CheckedDraft:
-        claims = _complete_sentences(draft)
-        claim = " ".join(claims)
-        window, supported = self._best_window(claim or draft.text, findings.query, findings)
-        supported = weakest(supported, [support(each, findings.query, window.all) for each in claims])
-        known = known_names(window.sentences[0].article.text)
-        told = answerability.draft_signals(findings.query, draft.text, supported, known, self._vocabulary)
-        scores = {evidence.sentence: evidence.score for evidence in findings.evidence}
+        whole = _complete_sentences(draft)
+        claims, supported = self._claims(whole or [draft.text], findings)
+        known = known_names(claims[0].window.sentences[0].article.text)
+        told = answerability.draft_signals(findings.query, draft.text, supported, known, self._rarity)
         written = answerability.written_signals(
             draft.text,
             draft.log_probabilities,
             supported,
-            len(window.leading),
-            max(scores.get(sentence, 0.0) for sentence in window.sentences),
+            sum(len(claim.window.leading) for claim in claims),
+            min(_behind(claim.window, findings) for claim in claims),
         )
-        return CheckedDraft(claim, window, supported, {**signals, **told, **written})
+        text = " ".join(whole)
+        similarities = self._retriever.similarities(text, findings.article) if text else {}
+        shown = claims if whole else (Claim("", claims[0].window),)
+        return CheckedDraft(shown, supported, {**signals, **told, **written}, Told(text, similarities))
 
-    def _best_window(self, claim: str, question: str, findings: Findings) -> tuple[Window, Support]:
+    def _claims(self, told: Sequence[str], findings: Findings) -> tuple[tuple[Claim, ...], Support]:
+        """Return what was told beside the evidence that supports it best: one piece, or one for each sentence."""
+        everything = " ".join(told)
+        window, supported = self._best_window(everything, findings)
+        supported = weakest(supported, [support(each, findings.query, window.all) for each in told])
+        if len(told) > 1:
+            apart = [self._best_window(each, findings) for each in told]
+            swapped = tuple(sorted({word for _, own in apart for word in own.swapped}))
+            each_own = replace(weakest(supported, [own for _, own in apart], alone=True), swapped=swapped)
+            if _strength(each_own) > _strength(supported):
+                return tuple(Claim(each, own) for each, (own, _) in zip(told, apart, strict=True)), each_own
+        return (Claim(everything, window),), supported
+
+    def _best_window(self, claim: str, findings: Findings) -> tuple[Window, Support]:
         """Return the piece of evidence that supports the claim best, and how far it does."""
         found = [
-            (window, support(claim, question, window.all))
-            for passage in _candidates(findings)
+            (window, support(claim, findings.query, window.all))
+            for passage in quoting.candidate_passages(findings)
             for window in _windows(passage)
         ]
-        return max(found, key=lambda pair: (pair[1].facts + pair[1].new_words + pair[1].words, -len(pair[0].all)))
+        return max(found, key=lambda pair: (_strength(pair[1]), -len(pair[0].all)))
 
-    def _to_quote(self, question: str, findings: Findings, drafts: Sequence[str]) -> list[Window]:
-        return self.windows_to_quote(question, findings, drafts, answerability.quoting())
+    def _to_quote(self, question: str, findings: Findings, drafts: Sequence[CheckedDraft]) -> list[Window]:
+        fitted = answerability.quoting("draft" if drafts else "words")
+        likely = [(window, fitted.probability(signals)) for window, signals in self.quotable(findings, drafts)]
+        return quoting.choose(question, likely, fitted.second_share)
 
-    def windows_to_quote(
-        self, question: str, findings: Findings, drafts: Sequence[str], quoting: answerability.Quoting
-    ) -> list[Window]:
-        """Return what to quote, best first: the sentence that fits question and drafts best, perhaps a second."""
-        words = [quoted.lower() for quoted in conversation.quoted_words(question)]
-
-        def score(evidence: Evidence) -> tuple[bool, float]:
-            text = evidence.sentence.text.lower()
-            held = any(quoted in text for quoted in words)
-            told = sum(self._overlap(draft, evidence.sentence) for draft in drafts)
-            return held, evidence.score + quoting.draft_weight * told
-
-        ranked = sorted(
-            ((score(evidence), evidence) for evidence in findings.evidence), key=lambda pair: pair[0], reverse=True
-        )
-        chosen: list[Window] = []
-        for (held, fit), evidence in ranked[:2]:
-            window = Window(context_of(evidence.sentence).needs, (evidence.sentence,))
-            already = {sentence for other in chosen for sentence in other.all}
-            room = len(already | set(window.all)) <= MAX_QUOTED_SENTENCES
-            as_good = held == ranked[0][0][0] and fit >= quoting.second_share * ranked[0][0][1]
-            if not chosen or (room and as_good and evidence.sentence not in already):
-                chosen.append(window)
-        return chosen
-
-    def _overlap(self, draft: str, sentence: Sentence) -> float:
-        """Return the share, 0 to 1, of the draft's main words that the sentence holds, weighted by rarity."""
-        wanted = stems(draft)
-        total = math.fsum(self._vocabulary.get(stem, 0.0) for stem in wanted)
-        held = stems(sentence.text)
-        return math.fsum(self._vocabulary.get(stem, 0.0) for stem in wanted if stem in held) / total if total else 0.0
+    def quotable(self, findings: Findings, drafts: Sequence[CheckedDraft]) -> list[tuple[Window, dict[str, float]]]:
+        """Return each sentence that may be quoted, with its signals."""
+        return quoting.signals(findings, [draft.told for draft in drafts], self._rarity)
 
     def _quoted(self, base: Answer, windows: Sequence[Window]) -> Answer:
         quoted = dict.fromkeys(sentence for window in windows for sentence in window.all)
@@ -402,21 +394,47 @@ def _written_fit(judgement: Judgement) -> str:
 
 def holds(draft: CheckedDraft, question: str) -> bool:
     """Whether the draft answers with a whole sentence, and nothing in it slips that must not, however likely it is."""
-    known = known_names(draft.window.sentences[0].article.text)
+    known = known_names(draft.evidence[0].article.text)
     return bool(draft.text) and draft.support.facts and answers(draft.text, question, draft.support, known)
 
 
 def _beside(draft: CheckedDraft, other: CheckedDraft) -> CheckedDraft:
     """Return the draft with the signals of how far the other one says the same."""
-    same_place = not set(draft.window.sentences).isdisjoint(other.window.sentences)
+    same_place = not _places(draft).isdisjoint(_places(other))
     agreement = answerability.agreement_signals(draft.support, other.support, same_place=same_place)
     return replace(draft, signals={**draft.signals, **agreement})
 
 
-def _written(base: Answer, text: str, window: Window) -> Answer:
-    citations = _citations(window.all)
-    markers = "".join(f"[{citation.number}]" for citation in citations)
-    return replace(base, status=Status.ANSWERED, text=f"{text} {markers}", citations=citations)
+def _places(draft: CheckedDraft) -> set[Sentence]:
+    """Return the sentences that support the draft by themselves."""
+    return {sentence for claim in draft.claims for sentence in claim.window.sentences}
+
+
+def _strength(supported: Support) -> float:
+    """Return how far evidence supports a claim, 0 to 3: all that must not slip first, then its words."""
+    return supported.facts + supported.new_words + supported.words
+
+
+def _behind(window: Window, findings: Findings) -> float:
+    """Return how much less like the question the evidence's passage is than the passage that is most like it."""
+    likeness = {passage: findings.similarities.get(passage.id, 0.0) for passage in quoting.candidate_passages(findings)}
+    own = (value for passage, value in likeness.items() if not set(window.sentences).isdisjoint(passage.sentences))
+    return max(likeness.values()) - max(own)
+
+
+def _written(base: Answer, draft: CheckedDraft) -> Answer:
+    citations = _citations(draft.evidence)
+    text = " ".join(f"{claim.text} {_markers(claim, citations)}" for claim in draft.claims)
+    return replace(base, status=Status.ANSWERED, text=text, citations=citations)
+
+
+def _markers(claim: Claim, citations: Sequence[Citation]) -> str:
+    cited = [
+        citation.number
+        for citation in citations
+        if any(citation.article == s.article and citation.start <= s.start < citation.end for s in claim.window.all)
+    ]
+    return "".join(f"[{number}]" for number in cited)
 
 
 def _citations(quoted: Sequence[Sentence]) -> tuple[Citation, ...]:
@@ -441,11 +459,6 @@ def _windows(passage: Passage) -> Iterator[Window]:
             run = passage.sentences[first:last]
             leading = [s for sentence in run for s in context_of(sentence).needs if s not in run]
             yield Window(tuple(dict.fromkeys(leading)), run)
-
-
-def _candidates(findings: Findings) -> list[Passage]:
-    found = [hit.passage for hit in findings.hits] + [evidence.passage for evidence in findings.evidence]
-    return list(dict.fromkeys(found))
 
 
 def _for_model(findings: Findings) -> list[Passage]:
@@ -479,18 +492,6 @@ def _record(article: Article, topic: str) -> str:
             return f"The article has {len(article.text.split()):,} words in {paragraphs} paragraphs."
         case _:
             return f"About its source the article’s record says: {article.source}" if article.source else ""
-
-
-def _rarity(articles: Sequence[Article]) -> dict[str, float]:
-    """Return the inverse document frequency, as in BM25, of each stem over the sentences of the corpus."""
-    frequency: dict[str, int] = {}
-    count = 0
-    for article in articles:
-        for sentence in sentences(article):
-            count += 1
-            for stem in stems(sentence.text):
-                frequency[stem] = frequency.get(stem, 0) + 1
-    return {stem: math.log(1 + (count - n + 0.5) / (n + 0.5)) for stem, n in frequency.items()}
 
 
 def _finished_draft(drafts: Iterator[Draft]) -> Draft:

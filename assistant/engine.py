@@ -107,10 +107,6 @@ def _serve(model: str, slots: str, threads: int) -> None:
     parameters.cache_ram_mib = 0
     parameters.slot_save_path = slots.rstrip("/") + "/"
     parameters.verbosity = 1
-    # Answers copy from the article: the next words are looked up in the prompt and checked in one go.
-    parameters.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
-    parameters.speculative.ngram_simple.size_n = 2
-    parameters.speculative.ngram_simple.size_m = 6
     server = xllamacpp.Server(parameters)
     print(f"ready {server.listening_address}", flush=True)  # noqa: T201 - the parent reads it
     sys.stdin.read()

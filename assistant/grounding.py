@@ -166,9 +166,12 @@ _claimed = lru_cache(maxsize=8)(_words_of)
 """Of a claim, which is compared with piece after piece; not for longer, since it may tell what a reader asked."""
 
 
-def weakest(whole: Support, sentences: Iterable[Support]) -> Support:
-    """Return the support of a claim of several sentences: each must hold by itself, not hide behind the others."""
-    each = [whole, *sentences]
+def weakest(whole: Support, sentences: Iterable[Support], *, alone: bool = False) -> Support:
+    """Return the support of a claim of several sentences: each must hold by itself, not hide behind the others.
+
+    `alone` is for sentences with evidence of their own: then they need not hold together.
+    """
+    each = list(sentences) if alone else [whole, *sentences]
     return replace(
         whole,
         numbers=all(found.numbers for found in each),

@@ -37,12 +37,16 @@ class Findings:
     """What one search found; `hits` and `evidence` are best first."""
 
     query: str
+    article: str | None
+    """The only article that was searched; None for all."""
     hits: tuple[Hit, ...]
     evidence: tuple[Evidence, ...]
     similarity: float
     """Cosine similarity of the question and the nearest sentence or passage, -1 to 1."""
     keyword_score: float
     """BM25 score of the best sentence, 0 or more."""
+    similarities: Mapping[str, float]
+    """Cosine similarity of the question and the nearest sentences and passages, by id."""
 
 
 class KeywordIndex:
@@ -99,7 +103,7 @@ class Retriever:
 
     def search(self, query: str, limit: int = 10, article: str | None = None) -> Findings:
         """Return the best passages and sentences for a standalone question, of one article where one is named."""
-        similarities = self._similarities(query, article)
+        similarities = self.similarities(query, article)
         passages_there, sentences_there = self._of_article.get(article, (_NOWHERE, _NOWHERE))
         keyword_scores = self._sentence_keywords.search(query, CANDIDATES, sentences_there)
 
@@ -126,6 +130,7 @@ class Retriever:
         }
         return Findings(
             query=query,
+            article=article,
             hits=tuple(Hit(self._passages[number], of_passages[number]) for number in best_first(of_passages)[:limit]),
             evidence=tuple(
                 Evidence(self._sentences[number], self._passages[self._passage_of[number]], of_sentences[number])
@@ -133,12 +138,14 @@ class Retriever:
             ),
             similarity=max(similarities.values(), default=0.0),
             keyword_score=max(keyword_scores.values(), default=0.0),
+            similarities=similarities,
         )
 
-    def _similarities(self, query: str, article: str | None) -> dict[str, float]:
+    def similarities(self, text: str, article: str | None = None) -> dict[str, float]:
+        """Return the cosine similarity of a text and the nearest sentences and passages, best first, by id."""
         if self._index is None or self._embedded is None:
             return {}
-        return self._index.search(self._embedded(query), 2 * CANDIDATES, article)
+        return self._index.search(self._embedded(text), 2 * CANDIDATES, article)
 
 
 def reciprocal_ranks(ranking: Iterable[int]) -> dict[int, float]:

@@ -19,14 +19,15 @@ from conftest import Reply, ScriptedModel, WordEmbedder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assistant import answerability, language_model
+from assistant import answerability, language_model, quoting
 from assistant.answerability import Quoting
-from assistant.answering import MAX_QUOTED_SENTENCES, Assistant
+from assistant.answering import Assistant
 from assistant.articles import Corpus
 from assistant.grounding import support
 from assistant.index import VectorIndex, open_index
 from assistant.language_model import LanguageModel, ModelHolder
 from assistant.passages import sentences
+from assistant.quoting import MOST_SENTENCES
 from assistant.retrieval import Retriever
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Sentence, Status, Turn
@@ -42,7 +43,14 @@ WRITTEN = {
     "threshold": 0.5,
 }
 """Shows a draft when its evidence holds so much of it."""
-QUOTED = Quoting(draft_weight=0.2, second_share=0.7)
+QUOTED = Quoting(
+    mean={"score": 0.0, "told": 0.0},
+    scale={"score": 1.0, "told": 1.0},
+    weight={"score": 20.0, "told": 4.0},
+    intercept=-3.0,
+    second_share=0.6,
+)
+"""Quotes what was found first, or what the draft was made from."""
 
 Assemble = Callable[..., Assistant]
 
@@ -54,7 +62,7 @@ def calibrate(folder: Path, monkeypatch: pytest.MonkeyPatch, threshold: float) -
         "answerable": dict.fromkeys(answerability.SIGNALS, fit),
         "written": dict.fromkeys(answerability.WRITTEN_SIGNALS, WRITTEN),
         "second_draft_from": 0.0,
-        "quoted": asdict(QUOTED),
+        "quoted": dict.fromkeys(quoting.SIGNALS, asdict(QUOTED)),
     }
     file = folder / "calibration.json"
     file.write_text(json.dumps(fits))
@@ -146,7 +154,7 @@ def check(stream: Iterator[Answer]) -> Answer:
             case Status.QUOTED:
                 quotations = [f"{citation.quote} [{citation.number}]" for citation in snapshot.citations]
                 assert snapshot.text == " ".join(quotations)
-                assert 0 < len(cited(snapshot)) <= MAX_QUOTED_SENTENCES
+                assert 0 < len(cited(snapshot)) <= MOST_SENTENCES
             case Status.ANSWERED if snapshot.query:
                 passed = support(written(snapshot), snapshot.query, cited(snapshot))
                 assert passed.facts

@@ -16,6 +16,7 @@ LAYERS = (
     ("index", "language_model", "context", "conversation"),
     ("retrieval", "grounding"),
     ("answerability",),
+    ("quoting",),
     ("answering", "rendering", "check"),
     ("evaluation", "web"),
     ("benchmarks",),

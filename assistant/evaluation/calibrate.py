@@ -17,29 +17,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant import answerability, conversation
+from assistant import answerability, conversation, quoting
 from assistant.answering import Assistant, CheckedDraft, Judgement, holds
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, evidence_spans, holds_facts
 from assistant.evaluation.questions import holds as holds_wording
+from assistant.quoting import Window
 
 SECONDS = 60.0
-LEAST_ANSWERED = 0.93
-"""A refusal where there was an answer is the third worst; at most one in fourteen may be lost to the threshold."""
+LEAST_ANSWERED = 0.95
+"""A refusal where there was an answer is the third worst; at most one in twenty may be lost to the threshold."""
 ANSWERABLE_SHARE = 0.75
 """The share of questions with an answer that is aimed at."""
 UNANSWERABLE_KINDS = {"near": 8, "false_premise": 4, "off_topic": 3, "follow_up": 2, "injection": 2}
 """How often the kinds of the others are aimed at; the development half has many near ones, which are hardest."""
-MOST_WRONG = 0.025
-"""A wrong written sentence is the worst outcome: at most one in forty questions is meant to get one."""
+MOST_WRONG = 0.03
+"""A wrong written sentence is the worst outcome: at most three in a hundred questions are meant to get one."""
 MOST_TWICE = 0.4
 """A second draft doubles the wait; at most so many of all questions wait for one, so that the median stays short."""
 NEVER = 2.0
 """A threshold that no probability reaches."""
+SECOND_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 FOLDS = 8
 REPEATS = 5
 
 Floats = NDArray[np.float64]
+Candidate = tuple[Window, dict[str, float]]
+"""A sentence that may be quoted, with its signals."""
 Stage = tuple[Floats, NDArray[np.bool_]]
 """For each question how likely the draft that would be shown is right, and whether it is."""
 
@@ -93,28 +97,47 @@ def fit(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, 
     }
 
 
-def _quoting(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, float]:
-    """Return the choice of quotations that holds the facts of most answerable questions; of equals the shortest."""
-    used = [o for o in observations if o.question.answerable]
+def _quoting(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, Any]:
+    """Return for each fit how likely a sentence holds the answer, and when a second one is quoted."""
+    used = [o for o in observations if o.question.answerable and o.question.evidence]
+    seen: dict[str, list[tuple[Question, list[Candidate]]]] = {
+        "words": [(o.question, assistant.quotable(o.once.findings, ())) for o in used],
+        "draft": [(o.question, assistant.quotable(o.once.findings, j.drafts)) for o in used for j in (o.once, o.twice)],
+    }
+    return {name: asdict(_fit_quoting(found, quoting.SIGNALS[name])) for name, found in seen.items()}
 
-    def quality(quoting: answerability.Quoting) -> tuple[int, int]:
-        texts = []
-        for o in used:
-            drafts = [draft.text for draft in o.twice.drafts]
-            windows = assistant.windows_to_quote(o.question.question, o.twice.findings, drafts, quoting)
-            texts.append(" ".join(sentence.text for window in windows for sentence in window.all))
+
+def _fit_quoting(
+    found: Sequence[tuple[Question, Sequence[Candidate]]], names: tuple[str, ...]
+) -> answerability.Quoting:
+    """Fit to where the evidence stands, and take the share of equals that serves most with the fewest words."""
+    rows = [(question, window, signals) for question, candidates in found for window, signals in candidates]
+    matrix = np.array([[signals[name] for name in names] for _, _, signals in rows])
+    labels = np.array([_holds_evidence(window, question) for question, window, _ in rows])
+    groups = [question.group or question.id for question, _, _ in rows]
+    calibration, held_out = _regression(matrix, labels, np.ones(len(rows)), groups, names, 0.3)
+    fitted = {name: value for name, value in asdict(calibration).items() if name != "threshold"}
+    unseen = iter(held_out)
+    guessed = [(question, [(window, next(unseen)) for window, _ in candidates]) for question, candidates in found]
+
+    def quality(second_share: float) -> tuple[int, int]:
+        texts = [
+            (question, " ".join(s.text for w in quoting.choose(question.question, ranked, second_share) for s in w.all))
+            for question, ranked in guessed
+        ]
         served = sum(
-            holds_facts(text, o.question.must_have) and not _says_forbidden(text, o.question)
-            for text, o in zip(texts, used, strict=True)
+            holds_facts(text, question.must_have) and not _says_forbidden(text, question) for question, text in texts
         )
-        return served, -sum(map(len, texts))
+        return served, -sum(len(text) for _, text in texts)
 
-    choices = [
-        answerability.Quoting(weight, share)
-        for weight in (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
-        for share in (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
-    ]
-    return asdict(max(choices, key=quality))
+    return answerability.Quoting(**fitted, second_share=max(SECOND_SHARES, key=quality))
+
+
+def _holds_evidence(window: Window, question: Question) -> bool:
+    sentence = window.sentences[0]
+    return any(
+        sentence.start < end and start < sentence.end for start, end in evidence_spans(question, sentence.article)
+    )
 
 
 def save(calibration: dict[str, Any], path: Path = answerability.CALIBRATION) -> None:
@@ -133,7 +156,7 @@ def _is_right(draft: CheckedDraft, question: Question) -> bool:
     if question.answerable:
         return holds_facts(draft.text, question.must_have)
     # A false premise may be met with the words that contradict it.
-    cited = draft.window.all
+    cited = draft.evidence
     evidence = evidence_spans(question, cited[0].article)
     return question.kind == "false_premise" and any(
         sentence.start < end and start < sentence.end for sentence in cited for start, end in evidence

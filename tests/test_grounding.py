@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from assistant.context import persons
-from assistant.grounding import Support, aliases, fits_question, numbers, stems, support
+from assistant.grounding import Support, aliases, fits_question, numbers, stems, support, weakest
 from assistant.passages import sentences
 from assistant.types import Article, Sentence
 
@@ -285,6 +285,37 @@ def test_a_word_from_elsewhere_in_the_article_is_told_apart_from_an_unknown_one(
     assert support("The bridge hired an instructor.", "What?", [first]).swapped == ("bridg",)
 
 
+# Several sentences
+
+
+def test_sentences_with_one_piece_of_evidence_must_hold_together_as_well() -> None:
+    """A claim whose sentences each hold, but not all of it, is as weak as the whole of it."""
+    bridge, school = made_up("The bridge was painted in May. The school hired nine teachers.")
+    told = ["The bridge was painted in May.", "The school hired nine teachers."]
+    whole = support(" ".join(told), "What?", [bridge])
+    each = [support(claim, "What?", [sentence]) for claim, sentence in zip(told, (bridge, school), strict=True)]
+    together = weakest(whole, each)
+    assert (together.numbers, together.facts, together.words) == (False, False, whole.words)
+    alone = weakest(whole, each, alone=True)
+    assert (alone.numbers, alone.facts, alone.words, alone.new_words) == (True, True, 1.0, 1.0)
+
+
+@given(st.lists(st.tuples(*[st.booleans()] * 4, *[st.floats(0, 1)] * 2), min_size=2, max_size=4))
+def test_a_claim_is_as_weak_as_the_weakest_of_its_sentences(
+    drawn: list[tuple[bool, bool, bool, bool, float, float]],
+) -> None:
+    """Alone, each fact holds where it holds in every sentence, and the shares are the least; together, of all too."""
+    whole, *each = (
+        Support(numbers, names, True, negation, speaker, words, new_words, ("new",), ("swapped",))  # noqa: FBT003
+        for numbers, names, negation, speaker, words, new_words in drawn
+    )
+    for of, alone in ((each, True), ([whole, *each], False)):
+        found = weakest(whole, each, alone=alone)
+        for name in ("numbers", "names", "negation", "speaker", "words", "new_words"):
+            assert getattr(found, name) == min(getattr(support, name) for support in of)
+        assert (found.new, found.swapped, found.asked_names) == (whole.new, whole.swapped, whole.asked_names)
+
+
 # What is asked for
 
 
@@ -310,3 +341,24 @@ def test_a_word_from_elsewhere_in_the_article_is_told_apart_from_an_unknown_one(
 def test_an_answer_is_of_the_kind_that_is_asked_for(question: str, text: str, *, fits: bool) -> None:
     """A count, share, date, sum or person must be there, and be one that the question did not give already."""
     assert fits_question(question, text) is fits
+
+
+@pytest.mark.parametrize(
+    ("claim", "holds"),
+    [
+        ("He had lived in the U.S. legally for almost two years.", True),
+        ("He had lived in the U.S. illegally for almost two years.", False),
+        ("He is an undocumented man who had lived in the U.S. legally for almost two years.", True),
+    ],
+)
+def test_a_word_is_not_turned_into_its_opposite(claim: str, holds: bool, article: Article) -> None:
+    """Who lived here legally did not live here illegally; a prefix alone is no denial."""
+    evidence = [s for s in sentences(article) if "on a green card" in s.text]
+    assert support(claim, "How did he live?", evidence).negation is holds
+
+
+@pytest.mark.parametrize("question", ["What was that firm called?", "What is the name of the firm?"])
+def test_who_asks_for_a_name_gets_one(question: str) -> None:
+    """A kind of firm is not the name of a firm."""
+    assert not fits_question(question, "It was a local immigration law firm.")
+    assert fits_question(question, "It was called Nolan and Reyes.")

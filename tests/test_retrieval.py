@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.embedder import SentenceEmbedder
-from assistant.index import open_index
-from assistant.retrieval import Findings, KeywordIndex, Retriever, best_first, fuse, reciprocal_ranks
+from assistant.index import open_index, units
+from assistant.passages import sentences
+from assistant.retrieval import CANDIDATES, Findings, KeywordIndex, Retriever, best_first, fuse, reciprocal_ranks
 from assistant.types import Article
 
 ALPHA = Article(
@@ -214,6 +215,47 @@ def test_without_vectors_keywords_find_alone() -> None:
     assert first(findings) == "Nine engineers inspected its pillars."
     assert findings.similarity == 0.0
     assert retriever.search("zebra").evidence == ()
+
+
+@pytest.mark.parametrize("text", ["The mayor of the bridge", "", "zzzz"])
+@pytest.mark.parametrize("article", [None, "alpha", "beta", "gamma"])
+def test_similarities_are_those_of_the_index(
+    text: str, article: str | None, tmp_path: Path, word_embedder: WordEmbedder
+) -> None:
+    """Any text has the nearest sentences and passages, best first, of one article where one is named."""
+    index = open_index([ALPHA, BETA], word_embedder, tmp_path)
+    similarities = Retriever([ALPHA, BETA], index, word_embedder).similarities(text, article)
+    assert similarities == index.search(word_embedder.embed_query(text), 2 * CANDIDATES, article)
+    index.close()
+    assert list(similarities.values()) == sorted(similarities.values(), reverse=True)
+    named = {"alpha", "beta"} if article is None else {article} - {"gamma"}
+    expected = [unit.id for found in (ALPHA, BETA) if found.id in named for unit in units(found)]
+    assert sorted(similarities) == sorted(expected)
+
+
+def test_a_copied_sentence_is_most_similar_to_itself(retriever: Retriever) -> None:
+    """Its own words are at cosine 1, under the name that the sentence has everywhere."""
+    for article in (ALPHA, BETA):
+        for sentence in sentences(article):
+            best, *_ = similarities = retriever.similarities(sentence.text)
+            assert best == sentence.id
+            assert similarities[best] == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("article", [None, "alpha", "beta"])
+def test_findings_say_what_was_searched(retriever: Retriever, article: str | None) -> None:
+    """They hold the article that was named, and how similar the question is to what lies in it."""
+    findings = retriever.search("Did the mayor close the bridge?", article=article)
+    assert findings.article == article
+    assert findings.similarities == retriever.similarities(findings.query, article)
+    assert findings.similarity == max(findings.similarities.values())
+
+
+def test_without_an_embedder_there_are_no_similarities() -> None:
+    """Words alone say nothing of how similar two texts are."""
+    retriever = Retriever([ALPHA, BETA], None, None)
+    assert retriever.similarities("bridge") == retriever.similarities("bridge", "alpha") == {}
+    assert retriever.search("bridge", article="alpha").similarities == {}
 
 
 def test_the_same_question_finds_the_same(retriever: Retriever) -> None:

@@ -154,10 +154,12 @@ class _Words:
     """Its numbers, and which kind of hedge stands before each: 1 for more than, 2 for nearly, 0 for none."""
     negated: frozenset[str]
     """The stems that it denies; empty where it denies nothing."""
+    turned: frozenset[str]
+    """The stems of the words whose opposite it holds."""
 
 
 def _words_of(text: str) -> _Words:
-    return _Words(frozenset(stems(text)), _hedged_numbers(text), frozenset(_negated(text)))
+    return _Words(frozenset(stems(text)), _hedged_numbers(text), frozenset(_negated(text)), frozenset(_turned(text)))
 
 
 _shown = lru_cache(maxsize=4096)(_words_of)
@@ -336,8 +338,27 @@ def aliases(sentences: list[Sentence]) -> set[str]:
     return held
 
 
+_OPPOSITE = re.compile(r"(?:un|il(?=l)|ir(?=r)|dis|non-?)(?=\w{4})")
+"""Prefixes that turn a word into its opposite; "in" and "im" seldom do: inform, impress."""
+
+
+def _turned(text: str) -> set[str]:
+    """Return the stems of the words whose opposite the text holds: legal for "illegally"."""
+    words = (word for word in _words(text) if word not in _STOP)
+    return set(_stemmer().stemWords([word[match.end() :] for word in words if (match := _OPPOSITE.match(word))]))
+
+
+def _turns_around(claim: _Words, evidence: _Words) -> bool:
+    """Whether the claim holds the opposite of a word of the evidence: "illegally" for "legally", or the other way."""
+    turns = (claim.turned - evidence.turned) & evidence.stems
+    turns_back = (evidence.turned - claim.turned) & (claim.stems - evidence.stems)
+    return bool(turns | turns_back)
+
+
 def _same_negation(claim: _Words, evidence: _Words) -> bool:
     """Whether the claim denies only what the evidence denies somewhere, and asserts nothing that it denies."""
+    if _turns_around(claim, evidence):
+        return False
     if claim.negated:
         return bool(evidence.negated)
     told = claim.stems & evidence.stems
@@ -401,7 +422,7 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("money", r"\bhow much (?:money|does .* (?:cost|earn|make|get paid)|did .* (?:cost|pay|earn)|is .* paid|was .* paid)|\bsalary\b|\bprice\b|\bbudget\b"),
         ("count", r"\bhow (?:many|old|long|often|tall|far|big|large)\b|\bwhat (?:number|age)\b"),
         ("date", r"^\W*(?:and|so|but|then)?\W*(?:since |from |until |by )?when\b|\b(?:what|which) (?:date|day|year|month|season|time)\b"),
-        ("spelled", rf"^\W*(?:please\s+)?name (?:the|a|an)\b|\bstands? for\b|\b(?:full|first|last) name\b|\bnames\b|\bname of .*\b{_PERSON_NOUN}\b|\b{_PERSON_NOUN}['’]?s? name\b|\b(?:his|her) name\b|\b(?:was|is) (?:he|she) called\b"),
+        ("spelled", rf"^\W*(?:please\s+)?name (?:the|a|an)\b|\bwhat(?:['’]s| is| was| are| were)? (?:the|its|their) names?\b|\bwhat (?:is|was|are|were) .+ called\W*$|\bstands? for\b|\b(?:full|first|last) name\b|\bnames\b|\bname of .*\b{_PERSON_NOUN}\b|\b{_PERSON_NOUN}['’]?s? name\b|\b(?:his|her) name\b|\b(?:was|is) (?:he|she) called\b"),
         ("person", r"\bwho(?:m|se|'s)?\b"),
     )
 )  # fmt: skip

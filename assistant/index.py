@@ -10,7 +10,6 @@ Vectors of words that an article had before are taken over. Knows nothing of key
 from __future__ import annotations
 
 import hashlib
-import itertools
 import logging
 import math
 import os
@@ -24,6 +23,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -75,7 +75,8 @@ _SYNCED = 20_000
 """After how many units, about, Chroma writes its graph and forgets its log, which it reads again at every addition."""
 _FEW = 40
 """An article with less than this part of all units is compared unit by unit: the graph has to pass over all others to
-find those of one article, and to fetch a vector takes as long as to pass over so many."""
+find those of one article, and to fetch a vector takes as long as to pass over so many. Chroma looks at every unit as
+well to find those of an article, so they are fetched by their names."""
 
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
@@ -129,19 +130,21 @@ class IndexReport:
 
 @dataclass(frozen=True, slots=True)
 class _Searched:
-    """An open collection, how many units it has of each article, and the articles that are not to be found."""
+    """An open collection, by id the articles that are to be found in it, and those that are not any more."""
 
     collection: Collection
     units: int
-    units_of: Mapping[str, int]
+    articles: Mapping[str, Article]
     hidden: frozenset[str] = frozenset()
 
     def search(self, vector: list[float], limit: int, article: str | None) -> dict[str, float]:
         """Return the cosine similarity of the nearest units by id, at least so many where there are."""
-        if article and (article not in self.units_of or article in self.hidden):
-            return {}
-        if article and self.units_of[article] * _FEW < self.units:
-            return self._compared(vector, article)
+        if article:
+            if article not in self.articles:
+                return {}
+            names = _names_of_units(self.articles[article])
+            if len(names) * _FEW < self.units:
+                return self._compared(vector, names)
         asked = min(limit, self.units)
         while asked:
             found = self.collection.query(
@@ -160,9 +163,9 @@ class _Searched:
             asked = min(2 * asked, self.units)
         return {}
 
-    def _compared(self, vector: list[float], article: str) -> dict[str, float]:
-        """Return the cosine similarity of every unit of an article by id."""
-        stored = self.collection.get(where={"article": article}, include=["embeddings"])
+    def _compared(self, vector: list[float], names: list[str]) -> dict[str, float]:
+        """Return the cosine similarity of the units with these ids."""
+        stored = self.collection.get(ids=names, include=["embeddings"])
         vectors = np.asarray(stored["embeddings"], dtype=np.float32).reshape(-1, len(vector))
         similarities = vectors @ vector / (np.linalg.norm(vectors, axis=1) * np.linalg.norm(vector))
         return dict(zip(stored["ids"], similarities.tolist(), strict=True))
@@ -210,6 +213,11 @@ def units(article: Article) -> list[Unit]:
         spans[passage.start, passage.end] = None
         spans.update({(sentence.start, sentence.end): None for sentence in passage.sentences})
     return [Unit(article, start, end) for start, end in spans]
+
+
+@lru_cache(maxsize=1000)
+def _names_of_units(article: Article) -> list[str]:
+    return [unit.id for unit in units(article)]
 
 
 def fingerprint(articles: Iterable[Article], embedder: str) -> str:
@@ -311,6 +319,7 @@ def _in_folder(
 ) -> VectorIndex:
     index_files.tidy(folder)
     resources.callback(shutil.rmtree, folder / "open", ignore_errors=True)
+    by_id = {article.id: article for article in articles}
     # A part whose vectors were taken over stays open until it is opened again, so that its graph is read once.
     with ExitStack() as borrowed:
         generation, embedded = _brought_up_to_date(articles, embedder, folder, progress, borrowed)
@@ -318,7 +327,7 @@ def _in_folder(
             _Searched(
                 _opened(folder, part, resources),
                 part.units,
-                {article: indexed.units for article, indexed in part.articles.items()},
+                {name: by_id[name] for name in part.visible},
                 frozenset(part.hidden),
             )
             for part in generation.parts
@@ -452,7 +461,8 @@ def _finds_its_own(database: Path, part: Part) -> bool:
 
 def _indexed(wanted: Sequence[Unit]) -> dict[str, Indexed]:
     articles = {unit.article.id: unit.article for unit in wanted}
-    return {name: Indexed(_digest(articles[name].text), count) for name, count in _units_of(wanted).items()}
+    counts = Counter(unit.article.id for unit in wanted)
+    return {name: Indexed(_digest(articles[name].text), count) for name, count in counts.items()}
 
 
 # On a server
@@ -474,7 +484,7 @@ def _on_server(
     _stamp_use(collection)
     _forget_unused(client, name)
     report = IndexReport(known_as, len(articles), len(wanted), embedded)
-    searched = [_Searched(collection, len(wanted), _units_of(wanted))]
+    searched = [_Searched(collection, len(wanted), {unit.article.id: unit.article for unit in wanted})]
     return VectorIndex(searched, report, resources.pop_all(), lambda: _stamp_use(collection))
 
 
@@ -608,15 +618,20 @@ def _fill(collection: Collection, wanted: Sequence[Unit], vectors: Mapping[str, 
             )
 
 
-def _stored(collection: Collection, wanted: Iterable[Unit]) -> dict[str, np.ndarray]:
+def _stored(collection: Collection, wanted: Sequence[Unit]) -> dict[str, np.ndarray]:
     """Return the vectors, by unit id, of the units whose words the collection holds somewhere in the same article."""
-    found: dict[str, np.ndarray] = {}
-    for article, its_units in itertools.groupby(wanted, key=lambda unit: unit.article.id):
-        page = collection.get(where={"article": article}, include=["embeddings", "metadatas"])
+    held: dict[tuple[object, object], np.ndarray] = {}
+    seen: set[str] = set()
+    for start in range(0, len(wanted), BATCH):
+        articles = {unit.article.id for unit in wanted[start : start + BATCH]} - seen
+        if not articles:
+            continue
+        seen |= articles
+        page = collection.get(where={"article": {"$in": sorted(articles)}}, include=["embeddings", "metadatas"])  # type: ignore[dict-item]
         vectors = np.asarray(page["embeddings"], dtype=np.float32)
-        held = {entry["digest"]: vector for entry, vector in zip(page["metadatas"] or [], vectors, strict=True)}
-        found |= {unit.id: held[digest] for unit in its_units if (digest := _digest(unit.text)) in held}
-    return found
+        entries: Sequence[Mapping[str, object]] = page["metadatas"] or []
+        held |= {(entry["article"], entry["digest"]): vector for entry, vector in zip(entries, vectors, strict=True)}
+    return {unit.id: held[key] for unit in wanted if (key := (unit.article.id, _digest(unit.text))) in held}
 
 
 def _find_themselves(collection: Collection, vectors: Vectors) -> bool:
@@ -693,10 +708,6 @@ def _holder(folder: Path) -> str:
 
 def _chroma() -> str:
     return metadata.version("chromadb")
-
-
-def _units_of(wanted: Iterable[Unit]) -> dict[str, int]:
-    return Counter(unit.article.id for unit in wanted)
 
 
 def _recipe(embedder: str) -> str:

@@ -285,14 +285,14 @@ class Assistant:
     def _checked(self, draft: Draft, findings: Findings, signals: Mapping[str, float]) -> CheckedDraft:
         whole = _complete_sentences(draft)
         claims, supported = self._claims(whole or [draft.text], findings)
-        known = known_names(claims[0].window.sentences[0].article.text)
+        known = _known_names(claims)
         told = answerability.draft_signals(findings.query, draft.text, supported, known, self._rarity)
         written = answerability.written_signals(
             draft.text,
             draft.log_probabilities,
             supported,
             sum(len(claim.window.leading) for claim in claims),
-            min(_behind(claim.window, findings) for claim in claims),
+            max(_behind(claim.window, findings) for claim in claims),
         )
         text = " ".join(whole)
         similarities = self._retriever.similarities(text, findings.article) if text else {}
@@ -304,10 +304,14 @@ class Assistant:
         everything = " ".join(told)
         window, supported = self._best_window(everything, findings)
         supported = weakest(supported, [support(each, findings.query, window.all) for each in told])
-        if len(told) > 1:
+        # A "he" stands for whom the sentence before names, and its own evidence may speak of another.
+        if len(told) > 1 and not any(conversation.refers_back(each) for each in told[1:]):
             apart = [self._best_window(each, findings) for each in told]
-            swapped = tuple(sorted({word for _, own in apart for word in own.swapped}))
-            each_own = replace(weakest(supported, [own for _, own in apart], alone=True), swapped=swapped)
+            each_own = replace(
+                weakest(supported, [own for _, own in apart], alone=True),
+                asked_names=supported.asked_names or any(own.asked_names for _, own in apart),
+                swapped=tuple(sorted({word for _, own in apart for word in own.swapped})),
+            )
             if _strength(each_own) > _strength(supported):
                 return tuple(Claim(each, own) for each, (own, _) in zip(told, apart, strict=True)), each_own
         return (Claim(everything, window),), supported
@@ -323,10 +327,10 @@ class Assistant:
 
     def _to_quote(self, question: str, findings: Findings, drafts: Sequence[CheckedDraft]) -> list[Window]:
         fitted = answerability.quoting("draft" if drafts else "words")
-        likely = [(window, fitted.probability(signals)) for window, signals in self.quotable(findings, drafts)]
+        likely = [(sentence, fitted.probability(signals)) for sentence, signals in self.quotable(findings, drafts)]
         return quoting.choose(question, likely, fitted.second_share)
 
-    def quotable(self, findings: Findings, drafts: Sequence[CheckedDraft]) -> list[tuple[Window, dict[str, float]]]:
+    def quotable(self, findings: Findings, drafts: Sequence[CheckedDraft]) -> list[tuple[Sentence, dict[str, float]]]:
         """Return each sentence that may be quoted, with its signals."""
         return quoting.signals(findings, [draft.told for draft in drafts], self._rarity)
 
@@ -394,8 +398,8 @@ def _written_fit(judgement: Judgement) -> str:
 
 def holds(draft: CheckedDraft, question: str) -> bool:
     """Whether the draft answers with a whole sentence, and nothing in it slips that must not, however likely it is."""
-    known = known_names(draft.evidence[0].article.text)
-    return bool(draft.text) and draft.support.facts and answers(draft.text, question, draft.support, known)
+    supported = draft.support
+    return bool(draft.text) and supported.facts and answers(draft.text, question, supported, _known_names(draft.claims))
 
 
 def _beside(draft: CheckedDraft, other: CheckedDraft) -> CheckedDraft:
@@ -405,13 +409,17 @@ def _beside(draft: CheckedDraft, other: CheckedDraft) -> CheckedDraft:
     return replace(draft, signals={**draft.signals, **agreement})
 
 
+def _known_names(claims: Sequence[Claim]) -> frozenset[str]:
+    return frozenset().union(*(known_names(claim.window.sentences[0].article.text) for claim in claims))
+
+
 def _places(draft: CheckedDraft) -> set[Sentence]:
     """Return the sentences that support the draft by themselves."""
     return {sentence for claim in draft.claims for sentence in claim.window.sentences}
 
 
 def _strength(supported: Support) -> float:
-    """Return how far evidence supports a claim, 0 to 3: all that must not slip first, then its words."""
+    """Return how far evidence supports a claim, 0 to 3: that nothing slips counts as much as all its words."""
     return supported.facts + supported.new_words + supported.words
 
 
@@ -444,6 +452,7 @@ def _citations(quoted: Sequence[Sentence]) -> tuple[Citation, ...]:
         if (
             spans
             and spans[-1][0] == sentence.article
+            and spans[-1][2] <= sentence.start
             and not sentence.article.text[spans[-1][2] : sentence.start].strip()
         ):
             spans[-1] = (sentence.article, spans[-1][1], sentence.end)

@@ -63,7 +63,7 @@ def outside_quotations(text: str) -> str:
     return _QUOTED.sub(lambda match: " " * len(match[0]), text)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def contexts(article: Article) -> dict[tuple[int, int], Context]:
     """Return the context of every sentence of the article, by its offsets."""
     people = persons(article.text)
@@ -84,7 +84,7 @@ def context_of(sentence: Sentence) -> Context:
     return contexts(sentence.article).get((sentence.start, sentence.end), Context())
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)
 def persons(text: str) -> dict[str, str]:
     """Return the people whom the text names: surname to the fullest name."""
     names = [match["name"] for match in _TITLE.finditer(text)]

@@ -64,11 +64,12 @@ def standalone(question: str, history: Sequence[Turn]) -> str:
 
 def _leans_on_history(question: str) -> bool:
     short = len(question.split()) < _SHORT
-    return (
-        bool(_REFERENCE.search(question))
-        or (short and bool(_OPENS_AS_FOLLOW_UP.match(question)))
-        or len(question.split()) < 4
-    )
+    return refers_back(question) or (short and bool(_OPENS_AS_FOLLOW_UP.match(question))) or len(question.split()) < 4
+
+
+def refers_back(sentence: str) -> bool:
+    """Whether a sentence holds a word such as "he" or "this" that may stand for something said before it."""
+    return bool(_REFERENCE.search(sentence))
 
 
 def quoted_words(question: str) -> list[str]:

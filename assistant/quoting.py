@@ -57,15 +57,16 @@ def candidate_passages(findings: Findings) -> list[Passage]:
     return list(dict.fromkeys(found))
 
 
-def signals(findings: Findings, drafts: Sequence[Told], rarity: Rarity) -> list[tuple[Window, dict[str, float]]]:
+def signals(findings: Findings, drafts: Sequence[Told], rarity: Rarity) -> list[tuple[Sentence, dict[str, float]]]:
     """Return each sentence that may be quoted, with its signals."""
     scores = {evidence.sentence: evidence.score for evidence in findings.evidence}
     asked = grounding.stems(findings.query)
-    told = [grounding.stems(draft.text) for draft in drafts]
+    told = [stems for stems in (grounding.stems(draft.text) for draft in drafts) if stems]
+    new = [stems - asked for stems in told if stems - asked]
     found = []
     for passage in candidate_passages(findings):
         for sentence in passage.sentences:
-            window, held = _window(sentence)
+            held = _held(sentence)
             own = {
                 "score": scores.get(sentence, 0.0),
                 "similarity": findings.similarities.get(sentence.id, 0.0),
@@ -73,41 +74,45 @@ def signals(findings: Findings, drafts: Sequence[Told], rarity: Rarity) -> list[
                 "asked": coverage(asked, held, rarity),
                 "length": math.log(len(sentence.text)),
                 "told": max((coverage(each, held, rarity) for each in told), default=0.0),
-                "told_new": max((coverage(each - asked, held, rarity) for each in told), default=0.0),
+                "told_new": max((coverage(each, held, rarity) for each in new), default=0.0),
                 "told_similarity": max((draft.similarities.get(sentence.id, 0.0) for draft in drafts), default=0.0),
             }
-            found.append((window, own))
+            found.append((sentence, own))
     best = {name: max((own[name] for _, own in found), default=0.0) for name in DRAFT}
-    return [(window, own | {f"{name}_below": own[name] - best[name] for name in DRAFT}) for window, own in found]
+    return [(sentence, own | {f"{name}_below": own[name] - best[name] for name in DRAFT}) for sentence, own in found]
 
 
 @lru_cache(maxsize=4096)
-def _window(sentence: Sentence) -> tuple[Window, frozenset[str]]:
-    """Return the sentence with those that it leans on, and the stems of their words and of the people they mean."""
-    window = Window(context_of(sentence).needs, (sentence,))
-    words = " ".join(each.text for each in window.all)
-    return window, frozenset(grounding.stems(words) | grounding.aliases([sentence]))
+def _held(sentence: Sentence) -> frozenset[str]:
+    """Return the stems of a sentence, of those that it leans on, and of the people whom they mean."""
+    words = " ".join(each.text for each in _window(sentence).all)
+    return frozenset(grounding.stems(words) | grounding.aliases([sentence]))
 
 
-def choose(question: str, likely: Sequence[tuple[Window, float]], second_share: float) -> list[Window]:
+def choose(question: str, likely: Sequence[tuple[Sentence, float]], second_share: float) -> list[Window]:
     """Return what to quote, best first: the sentence that is likeliest to hold the answer, perhaps a second.
 
-    A sentence that holds words which the question itself quotes goes before all others.
+    `likely` are sentences, at least one, with how likely each holds the answer. One that holds words which the question
+    itself quotes goes before all others.
     """
     words = [quoted.lower() for quoted in conversation.quoted_words(question)]
 
-    def rank(candidate: tuple[Window, float]) -> tuple[bool, float]:
-        window, probability = candidate
-        text = window.sentences[0].text.lower()
-        return any(quoted in text for quoted in words), probability
+    def rank(candidate: tuple[Sentence, float]) -> tuple[bool, float]:
+        sentence, probability = candidate
+        return any(quoted in sentence.text.lower() for quoted in words), probability
 
-    ranked = sorted(likely, key=rank, reverse=True)[:2]
-    best = rank(ranked[0])
-    chosen: list[Window] = []
-    for window, probability in ranked:
-        already = {sentence for other in chosen for sentence in other.all}
-        room = len(already | set(window.all)) <= MOST_SENTENCES
-        as_good = rank((window, probability))[0] == best[0] and probability >= second_share * best[1]
-        if not chosen or (room and as_good and window.sentences[0] not in already):
-            chosen.append(window)
-    return chosen
+    ranked = sorted(likely, key=rank, reverse=True)
+    quotes, best = rank(ranked[0])
+    first = _window(ranked[0][0])
+    for candidate in ranked[1:]:
+        also_quotes, probability = rank(candidate)
+        if also_quotes != quotes or probability < second_share * best:
+            break
+        second = _window(candidate[0])
+        if candidate[0] not in first.all and len({*first.all, *second.all}) <= MOST_SENTENCES:
+            return [first, second]
+    return [first]
+
+
+def _window(sentence: Sentence) -> Window:
+    return Window(context_of(sentence).needs, (sentence,))

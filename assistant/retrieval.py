@@ -103,7 +103,7 @@ class Retriever:
 
     def search(self, query: str, limit: int = 10, article: str | None = None) -> Findings:
         """Return the best passages and sentences for a standalone question, of one article where one is named."""
-        similarities = self.similarities(query, article)
+        similarities = {} if self._embedded is None else self._nearest(self._embedded(query), article)
         passages_there, sentences_there = self._of_article.get(article, (_NOWHERE, _NOWHERE))
         keyword_scores = self._sentence_keywords.search(query, CANDIDATES, sentences_there)
 
@@ -143,9 +143,10 @@ class Retriever:
 
     def similarities(self, text: str, article: str | None = None) -> dict[str, float]:
         """Return the cosine similarity of a text and the nearest sentences and passages, best first, by id."""
-        if self._index is None or self._embedded is None:
-            return {}
-        return self._index.search(self._embedded(text), 2 * CANDIDATES, article)
+        return {} if self._embedder is None else self._nearest(self._embedder.embed_query(text), article)
+
+    def _nearest(self, vector: list[float], article: str | None) -> dict[str, float]:
+        return {} if self._index is None else self._index.search(vector, 2 * CANDIDATES, article)
 
 
 def reciprocal_ranks(ranking: Iterable[int]) -> dict[int, float]:

@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from assistant import grounding
 from assistant.answerability import Rarity, coverage
+from assistant.grounding import stems
 from assistant.index import open_index
 from assistant.passages import sentences
 from assistant.quoting import MOST_SENTENCES, SIGNALS, Told, Window, candidate_passages, choose, signals
 from assistant.retrieval import Findings, Retriever
-from assistant.types import Article
+from assistant.types import Article, Sentence
 
 BESIDE = "What happened in the city?"
 """A question that says little of what its answer holds."""
@@ -45,7 +46,18 @@ def rarity(article: Article) -> Rarity:
 def windows(article: Article, rarity: Rarity) -> list[Window]:
     """Return each sentence of the article with those that it leans on."""
     everything = Retriever([article], None, None).search(article.text, EVERYTHING)
-    return [window for window, _ in signals(everything, (), rarity)]
+    return [window_of(sentence) for sentence, _ in signals(everything, (), rarity)]
+
+
+def window_of(sentence: Sentence) -> Window:
+    """Return the sentence with those that it leans on."""
+    (window,) = choose("", [(sentence, 1.0)], 1.0)
+    return window
+
+
+def chosen_of(question: str, likely: Sequence[tuple[Window, float]], second_share: float) -> list[Window]:
+    """Choose among the sentences of windows."""
+    return choose(question, [(window.sentences[0], probability) for window, probability in likely], second_share)
 
 
 def told(retriever: Retriever, *drafts: str) -> list[Told]:
@@ -77,7 +89,7 @@ def test_each_sentence_of_what_was_found_is_a_candidate_once(
     findings = retriever.search(query, limit=data.draw(st.integers(1, 12)))
     candidates = signals(findings, told(retriever, *data.draw(every_draft(article))), rarity)
     found = [sentence for passage in candidate_passages(findings) for sentence in passage.sentences]
-    assert [window.sentences for window, _ in candidates] == [(sentence,) for sentence in found]
+    assert [sentence for sentence, _ in candidates] == found
     assert len(set(found)) == len(found)
     assert {evidence.sentence for evidence in findings.evidence} <= set(found)
     for _, own in candidates:
@@ -112,7 +124,7 @@ def test_a_draft_points_to_the_sentence_that_it_was_made_from(
 ) -> None:
     """Its words and its vector raise that sentence above all others, though the question does not hold them."""
     findings = retriever.search(BESIDE, EVERYTHING)
-    own = {window.sentences[0]: values for window, values in signals(findings, told(retriever, draft), rarity)}
+    own = dict(signals(findings, told(retriever, draft), rarity))
     pointed = own.pop(the_one_with(words, windows).sentences[0])
     for name in ("told", "told_new", "told_similarity"):
         assert pointed[name] > max(values[name] for values in own.values())
@@ -125,8 +137,9 @@ def test_a_draft_that_copies_a_sentence_is_held_by_it_entirely(
     findings = retriever.search(BESIDE, EVERYTHING)
     for sentence in sentences(article):
         candidates = signals(findings, told(retriever, sentence.text), rarity)
-        (own,) = [values for window, values in candidates if window.sentences == (sentence,)]
-        assert (own["told"], own["told_new"]) == (1.0, 1.0)
+        (own,) = [values for candidate, values in candidates if candidate == sentence]
+        words = stems(sentence.text)
+        assert (own["told"], own["told_new"]) == (float(bool(words)), float(bool(words - stems(BESIDE))))
         assert own["told_similarity"] == pytest.approx(1.0, abs=1e-5)
 
 
@@ -152,7 +165,6 @@ def test_the_likelier_of_two_drafts_counts(retriever: Retriever, rarity: Rarity)
         assert [own[name] for own in both] == [max(a[name], b[name]) for a, b in zip(first, second, strict=True)]
 
 
-@pytest.mark.xfail(strict=True, reason="a draft without a main word is held by every sentence entirely")
 def test_a_draft_that_says_nothing_does_not_hide_the_other(retriever: Retriever, rarity: Rarity) -> None:
     """ "Yes, it did." points nowhere, so the sentences keep what the other draft tells of them."""
     draft = "Violent crime has fallen by nearly 18 percent."
@@ -174,8 +186,8 @@ def test_without_an_embedder_words_tell_alone(article: Article, rarity: Rarity, 
     findings = Retriever([article], None, None).search("How much has violent crime fallen?")
     candidates = signals(findings, [Told("It has fallen by nearly 18 percent.", {})], rarity)
     assert {own[name] for _, own in candidates for name in SIGNALS["draft"] if "similarity" in name} == {0.0}
-    window, _ = max(candidates, key=lambda candidate: candidate[1]["told"])
-    assert window == the_one_with("nearly 18 percent", windows)
+    sentence, _ = max(candidates, key=lambda candidate: candidate[1]["told"])
+    assert sentence == the_one_with("nearly 18 percent", windows).sentences[0]
 
 
 @pytest.mark.parametrize("text", ["", " ", "Yes.", "?!", "日本", "x" * 10_000])
@@ -208,8 +220,8 @@ def test_the_people_whom_a_sentence_means_are_among_its_words(
 ) -> None:
     """A question for Ramirez-Disla is covered by the sentence that calls him "he"."""
     findings = retriever.search("Ramirez-Disla", EVERYTHING)
-    covered = {window.sentences: own["asked"] for window, own in signals(findings, (), rarity)}
-    assert covered[the_one_with("He chucked a beer bottle", windows).sentences] == 1.0
+    covered = {sentence: own["asked"] for sentence, own in signals(findings, (), rarity)}
+    assert covered[the_one_with("He chucked a beer bottle", windows).sentences[0]] == 1.0
 
 
 def test_only_the_article_that_was_searched_is_quoted(article: Article, rarity: Rarity) -> None:
@@ -218,9 +230,9 @@ def test_only_the_article_that_was_searched_is_quoted(article: Article, rarity: 
     retriever = Retriever([article, other], None, None)
     question = "How much has violent crime fallen?"
     within = signals(retriever.search(question, article="other"), (), rarity)
-    assert [window.sentences[0].text for window, _ in within] == [other.text]
+    assert [sentence.text for sentence, _ in within] == [other.text]
     everywhere = signals(retriever.search(question), (), rarity)
-    assert {window.sentences[0].article.id for window, _ in everywhere} == {article.id, "other"}
+    assert {sentence.article.id for sentence, _ in everywhere} == {article.id, "other"}
 
 
 # Rarity
@@ -288,7 +300,7 @@ def test_the_likeliest_is_quoted_first_and_few_sentences_in_all(
     some = data.draw(st.lists(st.sampled_from(windows), min_size=1, max_size=8, unique=True))
     likely = [(window, data.draw(PROBABILITY)) for window in some]
     probability = dict(likely)
-    chosen = choose(BESIDE, likely, second_share)
+    chosen = chosen_of(BESIDE, likely, second_share)
     first, *others = chosen
     best = max(probability.values())
     assert probability[first] == best
@@ -296,7 +308,8 @@ def test_the_likeliest_is_quoted_first_and_few_sentences_in_all(
     assert len(cited(chosen)) <= MOST_SENTENCES
     for second in others:
         assert probability[second] >= second_share * best
-        assert probability[second] == sorted(probability.values())[-2]
+        passed = [window for window in some if probability[second] < probability[window] and window != first]
+        assert all(w.sentences[0] in first.all or len(cited([first, w])) > MOST_SENTENCES for w in passed)
         assert second.sentences[0] not in first.all
 
 
@@ -307,13 +320,13 @@ def test_a_second_sentence_is_quoted_from_its_share_on(
     """Half as likely as the best is enough where the share is a half, and less is not; the others never come in."""
     free = [window for window in windows if not window.leading]
     likely = [(free[0], 0.1), (free[1], probability), (free[2], 0.8), (free[3], 0.05)]
-    assert choose(BESIDE, likely, 0.5) == [free[2], free[1]][:quoted]
+    assert chosen_of(BESIDE, likely, 0.5) == [free[2], free[1]][:quoted]
 
 
 def test_of_equals_the_one_that_was_found_first_leads(windows: Sequence[Window]) -> None:
     """A tie keeps the order of what was found."""
     free = [window for window in windows if not window.leading]
-    assert choose(BESIDE, [(window, 0.5) for window in free], 1.0) == free[:2]
+    assert chosen_of(BESIDE, [(window, 0.5) for window in free], 1.0) == free[:2]
 
 
 def test_a_second_sentence_must_find_room(windows: Sequence[Window]) -> None:
@@ -323,8 +336,8 @@ def test_a_second_sentence_must_find_room(windows: Sequence[Window]) -> None:
         pair for pair in itertools.combinations(leaning, 2) if len(cited(pair)) > MOST_SENTENCES and not shared(*pair)
     )
     alone = next(window for window in windows if not window.leading and not shared(window, one))
-    assert choose(BESIDE, [(one, 0.9), (other, 0.9)], 0.5) == [one]
-    assert len(one.all) == MOST_SENTENCES or choose(BESIDE, [(one, 0.9), (alone, 0.9)], 0.5) == [one, alone]
+    assert chosen_of(BESIDE, [(one, 0.9), (other, 0.9)], 0.5) == [one]
+    assert len(one.all) == MOST_SENTENCES or chosen_of(BESIDE, [(one, 0.9), (alone, 0.9)], 0.5) == [one, alone]
 
 
 def shared(one: Window, other: Window) -> bool:
@@ -337,8 +350,8 @@ def test_what_a_quoted_sentence_leans_on_is_not_quoted_again(windows: Sequence[W
     he = the_one_with("He chucked a beer bottle", windows)
     who = the_one_with("Jose Ramirez-Disla was", windows)
     assert who.sentences[0] in he.leading
-    assert choose(BESIDE, [(he, 0.9), (who, 0.8)], 0.0) == [he]
-    assert choose(BESIDE, [(he, 0.8), (who, 0.9)], 0.0) == [who, he]
+    assert chosen_of(BESIDE, [(he, 0.9), (who, 0.8)], 0.0) == [he]
+    assert chosen_of(BESIDE, [(he, 0.8), (who, 0.9)], 0.0) == [who, he]
 
 
 @pytest.mark.parametrize("quoted", ["“can't cooperate with ICE,”", '"Can\'t Cooperate with ICE"'])
@@ -347,11 +360,11 @@ def test_the_words_that_the_question_quotes_go_before_all_others(quoted: str, wi
     holding = the_one_with("can't cooperate with ICE", windows)
     others = [window for window in windows if window != holding]
     likely = [*((window, 0.9) for window in others), (holding, 0.001)]
-    assert choose(f"Who said {quoted} in court?", likely, 0.0) == [holding]
-    assert holding not in choose("Who said so in court?", likely, 0.0)
+    assert chosen_of(f"Who said {quoted} in court?", likely, 0.0) == [holding]
+    assert holding not in chosen_of("Who said so in court?", likely, 0.0)
 
 
 def test_a_quotation_that_stands_nowhere_changes_nothing(windows: Sequence[Window]) -> None:
     """Where no sentence holds the words, the likeliest ones are quoted."""
     likely = [(window, 1 / number) for number, window in enumerate(windows, start=1)]
-    assert choose("Who said “the moon is a cheese”?", likely, 0.4) == choose("Who said so?", likely, 0.4)
+    assert chosen_of("Who said “the moon is a cheese”?", likely, 0.4) == chosen_of("Who said so?", likely, 0.4)

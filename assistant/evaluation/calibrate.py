@@ -22,7 +22,7 @@ from assistant.answering import Assistant, CheckedDraft, Judgement, holds
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, evidence_spans, holds_facts
 from assistant.evaluation.questions import holds as holds_wording
-from assistant.quoting import Window
+from assistant.types import Sentence
 
 SECONDS = 60.0
 LEAST_ANSWERED = 0.95
@@ -34,8 +34,8 @@ UNANSWERABLE_KINDS = {"near": 8, "false_premise": 4, "off_topic": 3, "follow_up"
 MOST_WRONG = 0.025
 """A wrong written sentence is the worst outcome: at most one in forty questions is meant to get one."""
 MOST_TWICE = 0.1
-"""A second draft doubles the wait; at most so many of all questions wait for one. In cross-validation four times as many
-wrote no more right answers."""
+"""A second draft doubles the wait; at most so many of all questions wait for one. In cross-validation four times as
+many wrote no more right answers."""
 NEVER = 2.0
 """A threshold that no probability reaches."""
 SECOND_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -43,7 +43,7 @@ FOLDS = 8
 REPEATS = 5
 
 Floats = NDArray[np.float64]
-Candidate = tuple[Window, dict[str, float]]
+Candidate = tuple[Sentence, dict[str, float]]
 """A sentence that may be quoted, with its signals."""
 Stage = tuple[Floats, NDArray[np.bool_]]
 """For each question how likely the draft that would be shown is right, and whether it is."""
@@ -111,15 +111,15 @@ def _quoting(assistant: Assistant, observations: Sequence[Observation]) -> dict[
 def _fit_quoting(
     found: Sequence[tuple[Question, Sequence[Candidate]]], names: tuple[str, ...]
 ) -> answerability.Quoting:
-    """Fit to where the evidence stands, and take the share of equals that serves most with the fewest words."""
-    rows = [(question, window, signals) for question, candidates in found for window, signals in candidates]
+    """Fit to where the evidence stands, and take the share that serves most questions; of equals the shortest."""
+    rows = [(question, sentence, signals) for question, candidates in found for sentence, signals in candidates]
     matrix = np.array([[signals[name] for name in names] for _, _, signals in rows])
-    labels = np.array([_holds_evidence(window, question) for question, window, _ in rows])
+    labels = np.array([_holds_evidence(sentence, question) for question, sentence, _ in rows])
     groups = [question.group or question.id for question, _, _ in rows]
     calibration, held_out = _regression(matrix, labels, np.ones(len(rows)), groups, names, 0.3)
     fitted = {name: value for name, value in asdict(calibration).items() if name != "threshold"}
     unseen = iter(held_out)
-    guessed = [(question, [(window, next(unseen)) for window, _ in candidates]) for question, candidates in found]
+    guessed = [(question, [(sentence, next(unseen)) for sentence, _ in candidates]) for question, candidates in found]
 
     def quality(second_share: float) -> tuple[int, int]:
         texts = [
@@ -134,8 +134,7 @@ def _fit_quoting(
     return answerability.Quoting(**fitted, second_share=max(SECOND_SHARES, key=quality))
 
 
-def _holds_evidence(window: Window, question: Question) -> bool:
-    sentence = window.sentences[0]
+def _holds_evidence(sentence: Sentence, question: Question) -> bool:
     return any(
         sentence.start < end and start < sentence.end for start, end in evidence_spans(question, sentence.article)
     )

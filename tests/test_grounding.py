@@ -351,7 +351,7 @@ def test_an_answer_is_of_the_kind_that_is_asked_for(question: str, text: str, *,
         ("He is an undocumented man who had lived in the U.S. legally for almost two years.", True),
     ],
 )
-def test_a_word_is_not_turned_into_its_opposite(claim: str, holds: bool, article: Article) -> None:
+def test_a_word_is_not_turned_into_its_opposite(claim: str, article: Article, *, holds: bool) -> None:
     """Who lived here legally did not live here illegally; a prefix alone is no denial."""
     evidence = [s for s in sentences(article) if "on a green card" in s.text]
     assert support(claim, "How did he live?", evidence).negation is holds

@@ -97,13 +97,23 @@ def persons(text: str) -> dict[str, str]:
             word[0].isupper() and not word.isupper() and word.lower() not in _NOT_NAMES for word in words
         ):
             people.setdefault(words[-1], name)
-    for first, last in _PAIR.findall(text):
-        acts = re.search(rf"\b{re.escape(last)}(?:['’]s\b|\s+(?:{_SAID}|had|was|is|has)\b)", text)
-        place_or_body = re.search(rf"\b(?:the|in)\s+(?:{re.escape(first)}\s+)?{re.escape(last)}\b", text, re.IGNORECASE)
-        known = {first.lower(), last.lower()} & _NOT_NAMES
-        if not known and (last in people or (acts and not place_or_body)):
+    for first, last in dict.fromkeys(_PAIR.findall(text)):
+        if {first.lower(), last.lower()} & _NOT_NAMES:
+            continue
+        if last in people or (_acts(last, text) and not _is_place_or_body(first, last, text)):
             people[last] = f"{first} {last}" if " " not in people.get(last, "") else people[last]
     return people
+
+
+def _acts(name: str, text: str) -> bool:
+    """Whether the name owns, says or is something somewhere."""
+    return bool(re.search(rf"\b{re.escape(name)}(?:['’]s\b|\s+(?:{_SAID}|had|was|is|has)\b)", text))
+
+
+def _is_place_or_body(first: str, last: str, text: str) -> bool:
+    """Whether "the" or "in" stands before the name somewhere, as before no person's."""
+    pattern = rf"\b(?:the|in)\s+(?:{re.escape(first)}\s+)?{re.escape(last)}\b"
+    return bool(re.search(pattern, text, re.IGNORECASE))
 
 
 _NOT_NAMES = frozenset(

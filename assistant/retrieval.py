@@ -41,12 +41,15 @@ class Findings:
     """The only article that was searched; None for all."""
     hits: tuple[Hit, ...]
     evidence: tuple[Evidence, ...]
-    similarity: float
-    """Cosine similarity of the question and the nearest sentence or passage, -1 to 1."""
     keyword_score: float
     """BM25 score of the best sentence, 0 or more."""
     similarities: Mapping[str, float]
     """Cosine similarity of the question and the nearest sentences and passages, by id."""
+
+    @property
+    def similarity(self) -> float:
+        """Cosine similarity of the question and the nearest sentence or passage, -1 to 1; 0 where there is none."""
+        return max(self.similarities.values(), default=0.0)
 
 
 class KeywordIndex:
@@ -136,7 +139,6 @@ class Retriever:
                 Evidence(self._sentences[number], self._passages[self._passage_of[number]], of_sentences[number])
                 for number in best_first(of_sentences)[:limit]
             ),
-            similarity=max(similarities.values(), default=0.0),
             keyword_score=max(keyword_scores.values(), default=0.0),
             similarities=similarities,
         )

@@ -295,26 +295,20 @@ CRIME_AND_COUNSEL = "How much has violent crime fallen, and who did Krasner hire
 COUNSEL = "Krasner hired Caleb Arnold, a former public defender."
 
 
+STANDS = {TRUE: "nearly 18 percent", COUNSEL: "Caleb Arnold, a former public defender, was hired by Krasner"}
+"""Words of the passage that each is made from."""
+
+
+@pytest.mark.parametrize(("one", "other"), [(TRUE, COUNSEL), (COUNSEL, TRUE)])
 def test_each_of_two_sentences_is_followed_by_the_marker_of_its_own_evidence(
-    assistant: Assistant, model: ScriptedModel
+    one: str, other: str, assistant: Assistant, model: ScriptedModel
 ) -> None:
-    """Where they stand in two passages, each is shown with its own citation, verbatim."""
-    answer = reply(assistant, model, f"{TRUE} {COUNSEL}", CRIME_AND_COUNSEL)
-    assert (answer.status, answer.text) == (Status.ANSWERED, f"{TRUE} [1] {COUNSEL} [2]")
-    crime, counsel = answer.citations
-    assert "nearly 18 percent" in crime.quote
-    assert "Caleb Arnold, a former public defender, was hired by Krasner" in counsel.quote
-
-
-def test_two_sentences_may_come_in_another_order_than_in_the_article(
-    assistant: Assistant, model: ScriptedModel
-) -> None:
-    """The citations follow the sentences that were written, not the article."""
-    answer = reply(assistant, model, f"{COUNSEL} {TRUE}", CRIME_AND_COUNSEL)
-    assert (answer.status, answer.text) == (Status.ANSWERED, f"{COUNSEL} [1] {TRUE} [2]")
-    counsel, crime = answer.citations
-    assert "was hired by Krasner" in counsel.quote
-    assert "nearly 18 percent" in crime.quote
+    """Where they stand in two passages, each has its own citation, in the order of what was written."""
+    answer = reply(assistant, model, f"{one} {other}", CRIME_AND_COUNSEL)
+    assert (answer.status, answer.text) == (Status.ANSWERED, f"{one} [1] {other} [2]")
+    first, second = answer.citations
+    assert STANDS[one] in first.quote
+    assert STANDS[other] in second.quote
 
 
 @pytest.mark.parametrize("invented", ["Krasner hired Caleb Kenney.", "The moon consists of cheese, Krasner said."])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
@@ -266,18 +266,30 @@ def test_a_lost_connection_keeps_the_question(browser: Browser) -> None:
     """The reader is told; when the server is back the page loads itself again, with the question in the box."""
     assistant = ScriptedAssistant(ARTICLE)
     assistant.script |= {"Lost?": [threading.Event()], "And then?": [WRITTEN]}
+
+    def ask(page: Page) -> None:
+        send(page, "Lost?")
+        expect(answers(page)).to_contain_text(QUOTE)
+
+    with left_by_its_server(browser, assistant, ask) as (page, port), returning(page, port, assistant, "Lost?"):
+        send(page, "And then?")
+        finish(page)
+
+
+@contextmanager
+def left_by_its_server(
+    browser: Browser, assistant: ScriptedAssistant, before: Callable[[Page], None]
+) -> Iterator[tuple[Page, int]]:
+    """Open the page, do something there, end the server at once, and yield the page and the port it came from."""
     with ExitStack() as stack:
         listener = stack.enter_context(closing(socket.create_server(("127.0.0.1", 0))))
         port = listener.getsockname()[1]
         with ExitStack() as first:
             server = first.enter_context(serving(assistant, OPEN, listener))
             page = stack.enter_context(chatting(browser, f"http://127.0.0.1:{port}", may_fail=True))
-            send(page, "Lost?")
-            expect(answers(page)).to_contain_text(QUOTE)
+            before(page)
             server.force_exit = True
-        stack.enter_context(returning(page, port, assistant, "Lost?"))
-        send(page, "And then?")
-        finish(page)
+        yield page, port
 
 
 @contextmanager
@@ -295,17 +307,11 @@ def test_a_question_to_a_server_that_is_gone_is_kept(browser: Browser) -> None:
     """The connection is lost before anything is sent: the reader is told, and has the question when it is back."""
     assistant = ScriptedAssistant(ARTICLE)
     assistant.script["Too late?"] = [WRITTEN]
-    with ExitStack() as stack:
-        listener = stack.enter_context(closing(socket.create_server(("127.0.0.1", 0))))
-        port = listener.getsockname()[1]
-        with ExitStack() as first:
-            server = first.enter_context(serving(assistant, OPEN, listener))
-            page = stack.enter_context(chatting(browser, f"http://127.0.0.1:{port}", may_fail=True))
-            server.force_exit = True
+    with left_by_its_server(browser, assistant, lambda page: None) as (page, port):
         send(page, "Too late?")
-        stack.enter_context(returning(page, port, assistant, "Too late?"))
-        send(page, "Too late?")
-        finish(page)
+        with returning(page, port, assistant, "Too late?"):
+            send(page, "Too late?")
+            finish(page)
 
 
 def test_a_network_that_holds_the_stream_back_is_noticed(

@@ -202,7 +202,7 @@ def test_a_draft_without_words_changes_no_order(query: str, text: str, retriever
 
 def test_nothing_found_is_nothing_to_quote(rarity: Rarity) -> None:
     """Empty findings have no candidates, with a draft or without."""
-    nothing = Findings("Who?", None, (), (), 0.0, 0.0, {})
+    nothing = Findings("Who?", None, (), (), 0.0, {})
     assert signals(nothing, (), rarity) == signals(nothing, [Told("He.", {})], rarity) == []
 
 

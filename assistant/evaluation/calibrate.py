@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -115,9 +115,8 @@ def _fit_quoting(
     rows = [(question, sentence, signals) for question, candidates in found for sentence, signals in candidates]
     matrix = np.array([[signals[name] for name in names] for _, _, signals in rows])
     labels = np.array([_holds_evidence(sentence, question) for question, sentence, _ in rows])
-    groups = [question.group or question.id for question, _, _ in rows]
-    calibration, held_out = _regression(matrix, labels, np.ones(len(rows)), groups, names, 0.3)
-    fitted = {name: value for name, value in asdict(calibration).items() if name != "threshold"}
+    groups = _groups(question for question, _, _ in rows)
+    regression, held_out = _regression(matrix, labels, np.ones(len(rows)), groups, names, 0.3)
     unseen = iter(held_out)
     guessed = [(question, [(sentence, next(unseen)) for sentence, _ in candidates]) for question, candidates in found]
 
@@ -131,7 +130,7 @@ def _fit_quoting(
         )
         return served, -sum(len(text) for _, text in texts)
 
-    return answerability.Quoting(**fitted, second_share=max(SECOND_SHARES, key=quality))
+    return answerability.Quoting(**asdict(regression), second_share=max(SECOND_SHARES, key=quality))
 
 
 def _holds_evidence(sentence: Sentence, question: Question) -> bool:
@@ -156,11 +155,7 @@ def _is_right(draft: CheckedDraft, question: Question) -> bool:
     if question.answerable:
         return holds_facts(draft.text, question.must_have)
     # A false premise may be met with the words that contradict it.
-    cited = draft.evidence
-    evidence = evidence_spans(question, cited[0].article)
-    return question.kind == "false_premise" and any(
-        sentence.start < end and start < sentence.end for sentence in cited for start, end in evidence
-    )
+    return question.kind == "false_premise" and any(_holds_evidence(sentence, question) for sentence in draft.evidence)
 
 
 def _written(observations: Sequence[Observation], open_: NDArray[np.bool_]) -> dict[str, Any]:
@@ -185,7 +180,7 @@ def _written(observations: Sequence[Observation], open_: NDArray[np.bool_]) -> d
     thresholds = {"draft": alone, "margin": first, "twice": second}
     return {
         "second_draft_from": second_draft_from,
-        "written": {name: asdict(replace(fits[name], threshold=thresholds[name])) for name in fits},
+        "written": {name: asdict(fits[name]) | {"threshold": thresholds[name]} for name in fits},
     }
 
 
@@ -203,17 +198,17 @@ def _shares(observations: Sequence[Observation], *, usual: bool = False) -> Floa
 
 def _fit_written(
     observations: Sequence[Observation], drafts: Sequence[Sequence[CheckedDraft]], names: tuple[str, ...]
-) -> tuple[answerability.Calibration, Floats]:
-    """Return the fit, without a threshold, and each draft's probability by fits that did not see its question."""
+) -> tuple[answerability.Regression, Floats]:
+    """Return the fit and each draft's probability by fits that did not see its question."""
     each = len(drafts[0])
     matrix = np.array([[draft.signals[name] for name in names] for pair in drafts for draft in pair])
     labels = np.array(
         [_is_right(draft, o.question) for o, pair in zip(observations, drafts, strict=True) for draft in pair]
     )
     weights = np.repeat(_shares(observations), each) * len(observations)
-    groups = [group for group in _groups(observations) for _ in range(each)]
-    calibration, held_out = _regression(matrix, labels, weights, groups, names, 0.03)
-    return calibration, held_out.reshape(-1, each)
+    groups = [group for group in _groups(o.question for o in observations) for _ in range(each)]
+    regression, held_out = _regression(matrix, labels, weights, groups, names, 0.03)
+    return regression, held_out.reshape(-1, each)
 
 
 def _best_drafts(
@@ -271,11 +266,12 @@ def _answerable(
     labels = np.array([bool(o.question.answerable) for o in observations])
     # A false premise may be answered by what corrects it, so those questions say nothing of answerability.
     used = np.array([o.question.kind != "false_premise" for o in observations])
-    groups = _groups(observations)
+    groups = _groups(o.question for o in observations)
     weights = _shares(observations) * used * len(observations)
-    calibration, held_out = _regression(signals, labels, weights, groups, names, 0.3)
+    regression, held_out = _regression(signals, labels, weights, groups, names, 0.3)
     counted = used & np.array([o.usual for o in observations])
-    return replace(calibration, threshold=_threshold(held_out[counted], labels[counted])), held_out
+    threshold = _threshold(held_out[counted], labels[counted])
+    return answerability.Calibration(**asdict(regression), threshold=threshold), held_out
 
 
 def _regression(  # noqa: PLR0913, PLR0917 - the data in five columns
@@ -285,8 +281,8 @@ def _regression(  # noqa: PLR0913, PLR0917 - the data in five columns
     groups: Sequence[str],
     names: tuple[str, ...],
     strength: float,
-) -> tuple[answerability.Calibration, Floats]:
-    """Return the fit, without a threshold, and each row's probability by fits that did not see its group."""
+) -> tuple[answerability.Regression, Floats]:
+    """Return the fit, and each row's probability by fits that did not see its group."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - only needed to fit
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415
     from sklearn.pipeline import make_pipeline  # noqa: PLC0415
@@ -301,19 +297,18 @@ def _regression(  # noqa: PLR0913, PLR0917 - the data in five columns
             held_out[unseen] += model.predict_proba(matrix[unseen])[:, 1] / REPEATS
     model.fit(matrix, labels, logisticregression__sample_weight=weights)
     scaler, regression = model[0], model[-1]
-    calibration = answerability.Calibration(
+    fitted = answerability.Regression(
         mean=dict(zip(names, map(float, scaler.mean_), strict=True)),
         scale=dict(zip(names, map(float, scaler.scale_), strict=True)),
         weight=dict(zip(names, map(float, regression.coef_[0]), strict=True)),
         intercept=float(regression.intercept_[0]),
-        threshold=NEVER,
     )
-    return calibration, held_out
+    return fitted, held_out
 
 
-def _groups(observations: Sequence[Observation]) -> list[str]:
+def _groups(questions: Iterable[Question]) -> list[str]:
     """Return what belongs together: a conversation, or questions about the same fact."""
-    return [o.question.group or o.question.id for o in observations]
+    return [question.group or question.id for question in questions]
 
 
 def _threshold(probabilities: Floats, labels: NDArray[np.bool_]) -> float:

@@ -6,7 +6,9 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx
@@ -18,6 +20,7 @@ from served import ARTICLE, DECLINED, OPEN, PAYLOADS, QUOTED, TOO_LONG, WRITTEN,
 
 from assistant.rendering import to_json
 from assistant.types import Status, Turn
+from assistant.web import middleware
 from assistant.web.middleware import MAX_BODY_BYTES
 
 # Gradio's own doing, in its queue.
@@ -166,6 +169,26 @@ def test_a_body_too_large_is_refused_in_the_same_form(address: str, is_length_to
         "retry_after": 0,
     }
     assert response.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_body_too_slow_is_refused_in_the_same_form(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error has the form of all errors and names the limit, and the description tells of it."""
+    monkeypatch.setattr(middleware, "BODY_SECONDS", 0.5)
+    with closing(HTTPConnection(address.removeprefix("http://"), timeout=10)) as connection:
+        connection.putrequest("POST", "/api/ask")
+        connection.putheader("content-type", "application/json")
+        connection.putheader("content-length", "100")
+        connection.endheaders(b"{")
+        response = connection.getresponse()
+        body = json.loads(response.read())
+    assert response.status == 408
+    assert body == {
+        "status": "invalid_request",
+        "error": "The body took too long: send it within 0.5 seconds.",
+        "retry_after": 0,
+    }
+    described = httpx.get(f"{address}/api/openapi.json").json()["paths"]["/api/ask"]["post"]["responses"]
+    assert described["408"]["content"] == described["413"]["content"]
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"])

@@ -119,6 +119,7 @@ def create_router(service: Service) -> APIRouter:
             200: {"content": {"text/event-stream": {}}},
             400: {**refused, "description": "The body is no text that can be read."},
             404: {**refused, "description": "There is no such article."},
+            408: {**refused, "description": "The body did not come in time."},
             413: {**refused, "description": "The body is larger than a question with its history can be."},
             422: {**refused, "description": "The question cannot be answered as it is."},
             429: {**refused, "description": "Too many questions; see Retry-After."},

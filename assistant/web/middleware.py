@@ -120,7 +120,8 @@ def _in_time(receive: Receive) -> Receive:
             async with asyncio.timeout(deadline - time.monotonic()):
                 message = await receive()
         except TimeoutError as error:
-            raise HTTPException(408, "Too slow", headers={"connection": "close"}) from error
+            told = f"The body took too long: send it within {BODY_SECONDS:g} seconds."
+            raise HTTPException(408, told, headers={"connection": "close"}) from error
         is_whole = not message.get("more_body", False)
         return message
 

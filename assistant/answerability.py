@@ -8,19 +8,27 @@ of what was written how far two drafts agree (the embedded engine, for an articl
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import math
 import re
 from collections import Counter
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from assistant import grounding
+from assistant import grounding, passages
+from assistant.index_files import read_record, write_record
+from assistant.passages import sentences
 from assistant.retrieval import Findings
+from assistant.types import Article
+
+logger = logging.getLogger(__name__)
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 
@@ -39,25 +47,85 @@ _UNTOLD = -2.0
 """The log-probability where the engine tells none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many texts there are, and in how many of them each stem is."""
+
+    texts: int
+    stems: Mapping[str, int]
+
+
+def counted(texts: Iterable[str]) -> Counts:
+    """Count the stems of the texts."""
+    stems = [grounding.stems(text) for text in texts]
+    return Counts(len(stems), Counter(stem for of_text in stems for stem in of_text))
+
+
 class Rarity(dict[str, float]):
     """How rare each stem of a corpus is: its inverse document frequency over the sentences, as in BM25.
 
     A stem that the corpus does not hold is as rare as the rarest.
     """
 
-    def __init__(self, texts: Iterable[str]) -> None:
-        """Count the stems of the texts."""
+    def __init__(self, counts: Iterable[Counts]) -> None:
+        """Add up what was counted."""
         frequency: Counter[str] = Counter()
         count = 0
-        for text in texts:
-            count += 1
-            frequency.update(grounding.stems(text))
+        for part in counts:
+            count += part.texts
+            frequency.update(part.stems)
         super().__init__({stem: math.log(1 + (count - n + 0.5) / (n + 0.5)) for stem, n in frequency.items()})
         self._rarest = max(self.values(), default=1.0)
 
     def __missing__(self, stem: str) -> float:
         """Return how rare a stem is that the corpus does not hold."""
         return self._rarest
+
+
+def rarity_of(articles: Iterable[Article], file: Path | None = None) -> Rarity:
+    """Return how rare the stems of the articles' sentences are; what `file` says of an article is not counted again.
+
+    The file is written anew when it is missing or damaged, or said less or more.
+    """
+    known = _known(file) if file else {}
+    lines: dict[str, str] = {}
+
+    def counts() -> Iterator[Counts]:
+        for article in articles:
+            digest = hashlib.sha256(article.text.encode()).hexdigest()
+            if digest not in lines:
+                lines[digest] = known.get(digest) or _line(article)
+            yield Counts(*json.loads(lines[digest]))
+
+    rarity = Rarity(counts())
+    if file and lines.keys() != known.keys():
+        _keep(lines, file)
+    return rarity
+
+
+def _line(article: Article) -> str:
+    found = counted(sentence.text for sentence in sentences(article))
+    return json.dumps([found.texts, found.stems])
+
+
+def _known(file: Path) -> dict[str, str]:
+    """Return the line of each article, by the SHA-256 of its text; none when they were counted in another way."""
+    recipe, *lines = read_record(file).split("\n")
+    return dict(line.split(" ", 1) for line in lines) if recipe == _recipe() else {}
+
+
+def _keep(lines: Mapping[str, str], file: Path) -> None:
+    body = "\n".join([_recipe(), *(f"{digest} {line}" for digest, line in lines.items())])
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_record(file, body)
+    except OSError as error:
+        logger.warning("%s cannot be written (%s): the next start counts all words again", file, error.strerror)
+
+
+def _recipe() -> str:
+    sources = b"".join(Path(str(module.__file__)).read_bytes() for module in (passages, grounding))
+    return f"sources {hashlib.sha256(sources).hexdigest()[:16]}, PyStemmer {metadata.version('PyStemmer')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,21 +90,22 @@ class Judgement:
 class Assistant:
     """Answers questions about the articles of one corpus; close it to release the index and the model."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is another thing that `open` opens
         self,
         corpus: Corpus,
         retriever: Retriever,
         index: VectorIndex | None,
         holder: ModelHolder,
         answer_seconds: float,
+        counts: Path | None = None,
     ) -> None:
-        """Take the opened parts; `open` does the opening."""
+        """Take the opened parts, and a file to keep in it how often each word is there; `open` does the opening."""
         self.corpus = corpus
         self._retriever = retriever
         self._index = index
         self._holder = holder
         self._answer_seconds = answer_seconds
-        self._rarity = answerability.Rarity(s.text for article in corpus.articles for s in sentences(article))
+        self._rarity = answerability.rarity_of(corpus.articles, counts)
 
     @classmethod
     def open(cls, settings: Settings, progress: Progress = lambda what, done, total: None) -> Self:
@@ -145,7 +146,8 @@ class Assistant:
             logger.warning("Searching by keywords only, the embedding model is not installed: run %s", weights.INSTALL)
         retriever = Retriever(corpus.articles, index, embedder)
         retriever.search("What happened?")  # The first query is slow; better now than for a reader.
-        return cls(corpus, retriever, index, ModelHolder(settings, corpus.articles, progress), settings.answer_seconds)
+        holder = ModelHolder(settings, corpus.articles, progress)
+        return cls(corpus, retriever, index, holder, settings.answer_seconds, index_folder / "stems.txt")
 
     @property
     def model_name(self) -> str:

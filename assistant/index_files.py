@@ -3,10 +3,11 @@
     CURRENT.json        what is searched: each part with its articles and the SHA-256 of its files
     PREVIOUS.json       the same for the index before, whose vectors a rebuild can take over
     parts/NAME/         a sealed part: written once, then never again
+    stems.txt           counts of the words of each article, which no search needs
     building/           a part that is not sealed yet
-    open/               copies that the database works on while the index is open: sealed files may not change, and
-                        Chroma writes to its files even when it only reads
-    check/, check.lock  copies that `check` tries beside an open index, and the lock of the process that does
+    open/               what is searched while the index is open: a copy of the database, to which Chroma writes even
+                        when it only reads, and other names for the sealed files of the graph, which it only reads
+    check/, check.lock  the same for what `check` tries beside an open index, and the lock of the process that does
 
 Everything becomes visible by a rename, last of all CURRENT.json, so whatever is interrupted leaves the index before in
 place, and what it wrote is deleted by the next start. Knows nothing of vectors or of Chroma but the names of its files.
@@ -30,7 +31,6 @@ import filelock
 
 DATABASE = "chroma.sqlite3"
 CURRENT, PREVIOUS = "CURRENT.json", "PREVIOUS.json"
-_CHUNK = 1 << 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def switch(folder: Path, generation: Generation) -> None:
 
 
 def tidy(folder: Path, in_use: Generation | None = None) -> None:
-    """Delete what no generation holds, and copies of parts that are not in use: the rest of what was interrupted."""
+    """Delete what no generation holds, and of what is open what is not in use: the rest of what was interrupted."""
     kept = {part.name for generation in generations(folder) for part in generation.parts}
     opened = {part.name for part in in_use.parts} if in_use else set()
     shutil.rmtree(folder / "building", ignore_errors=True)
@@ -156,7 +156,7 @@ def tidy(folder: Path, in_use: Generation | None = None) -> None:
 
 @contextmanager
 def trial_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder to try copies in, when no other process has it any more, and delete it afterwards.
+    """Yield an empty folder to try parts in, when no other process has it any more, and delete it afterwards.
 
     Raises:
         OSError: the folder cannot be written.
@@ -172,22 +172,64 @@ def trial_folder(folder: Path) -> Iterator[Path]:
 
 
 def working_copy(folder: Path, part: Part, place: Path) -> list[str]:
-    """Copy a part to the folder `place`, and return what is wrong with it; then there is no copy.
+    """Put a part into the folder `place` to be opened, and return what is wrong with it; then nothing is left there.
 
     Raises:
         OSError: there is no room.
     """
-    found = []
-    for name, sha256 in part.files.items():
-        source, target = folder / "parts" / part.name / name, place / name
+
+    def problem(name: str) -> str:
+        sealed, target = folder / "parts" / part.name / name, place / name
+        if not sealed.is_file():
+            return f"{sealed} is missing"
         target.parent.mkdir(parents=True, exist_ok=True)
-        if not source.is_file():
-            found.append(f"{source} is missing")
-        elif _copy(source, target) != sha256:
-            found.append(f"{source} has changed")
+        if name == DATABASE:
+            shutil.copyfile(sealed, target)
+        else:
+            _link(sealed, target)
+        # What was brought is digested, not what was sealed: that is what will be read.
+        return "" if _sha256(target) == part.files[name] else f"{sealed} has changed"
+
+    # Neither copying nor digesting holds up the other threads.
+    with ThreadPoolExecutor() as threads:
+        found = [said for said in threads.map(problem, part.files) if said]
     if found:
-        shutil.rmtree(place)
+        shutil.rmtree(place, ignore_errors=True)
     return found
+
+
+def _link(sealed: Path, target: Path) -> None:
+    """Give a file of the graph another name; copy it where the file system knows no second names.
+
+    Chroma writes the graph only when units are added, which never happens to what is sealed. Should another release
+    write to it all the same, the checksums tell at the next start.
+    """
+    try:
+        target.hardlink_to(sealed)
+    except OSError:
+        shutil.copyfile(sealed, target)
+
+
+def read_record(path: Path) -> str:
+    """Return what `write_record` wrote; empty where that is missing or damaged."""
+    try:
+        sha256, _, body = path.read_text(encoding="utf-8").partition("\n")
+    except (OSError, ValueError):
+        return ""
+    return body if hashlib.sha256(body.encode()).hexdigest() == sha256 else ""
+
+
+def write_record(path: Path, body: str) -> None:
+    """Write a text with its checksum, whole or not at all.
+
+    Raises:
+        OSError: there is no room, or the folder cannot be written.
+    """
+    partial = _partial(path)
+    partial.write_text(f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}", encoding="utf-8")
+    _sync(partial)
+    partial.replace(path)
+    _sync(path.parent)
 
 
 def _trial_lock(folder: Path) -> Path:
@@ -200,30 +242,15 @@ def _end_trial(folder: Path) -> None:
     _trial_lock(folder).unlink()
 
 
-def _copy(source: Path, target: Path) -> str:
-    """Return the SHA-256 of what was copied."""
-    digest = hashlib.sha256()
-    # Digesting takes about as long as writing, and neither holds up the other thread.
-    with target.open("wb") as out, ThreadPoolExecutor(1) as thread:
-        for chunk in _chunks(source):
-            digested = thread.submit(digest.update, chunk)
-            out.write(chunk)
-            digested.result()
-    return digest.hexdigest()
-
-
 def _entries(folder: Path) -> list[Path]:
     return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def _read(path: Path) -> Generation | None:
     try:
-        sha256, _, body = path.read_text(encoding="utf-8").partition("\n")
-        if hashlib.sha256(body.encode()).hexdigest() != sha256:
-            return None
-        content: dict[str, Any] = json.loads(body)
+        content: dict[str, Any] = json.loads(read_record(path))
         return Generation(content["fingerprint"], content["recipe"], content["chroma"], tuple(_parts(content["parts"])))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
 
 
@@ -234,12 +261,7 @@ def _parts(entries: Iterable[Mapping[str, Any]]) -> Iterator[Part]:
 
 
 def _write(path: Path, generation: Generation) -> None:
-    body = json.dumps(asdict(generation))
-    partial = _partial(path)
-    partial.write_text(f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}", encoding="utf-8")
-    _sync(partial)
-    partial.replace(path)
-    _sync(path.parent)
+    write_record(path, json.dumps(asdict(generation)))
 
 
 def _partial(path: Path) -> Path:
@@ -249,12 +271,6 @@ def _partial(path: Path) -> Path:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
 
 
 def _sync(path: Path) -> None:

@@ -54,7 +54,7 @@ _SAME = 1e-3
 _SMALL = 0.1
 """A part with changes may be as large as this share of the large part; then one is built of both."""
 _BYTES_A_UNIT = 8000
-"""Disk that a unit takes while it is indexed: vector, graph and SQLite, sealed and as a copy, with some to spare."""
+"""Disk that a unit takes while it is indexed: vector, graph and SQLite, with room for copies and some to spare."""
 _BYTES_AT_LEAST = 30_000_000
 _ABANDONED_SECONDS = 24 * 60 * 60
 """A build on a shared server that is older than this was interrupted."""
@@ -298,13 +298,13 @@ def differences(articles: Iterable[Article], embedder: str, generation: Generati
 
 
 def damage(folder: Path, part: Part, place: Path) -> list[str]:
-    """Copy a part to `place` and return what is wrong with it, each in a few words; nothing when it can be searched.
+    """Bring a part to `place` and return what is wrong with it, each in a few words; nothing when it can be searched.
 
     Its files must be as they were sealed, and a sample of its units find itself: a child process tries, since damage
     may kill the process that meets it.
 
     Raises:
-        OSError: there is no room for the copy.
+        OSError: there is no room for it.
     """
     if found := index_files.working_copy(folder, part, place):
         return found
@@ -340,7 +340,7 @@ def _in_folder(
 def _brought_up_to_date(
     articles: Sequence[Article], embedder: NamedEmbeddings, folder: Path, progress: Progress, borrowed: ExitStack
 ) -> tuple[Generation, int]:
-    """Return the generation of these articles, with copies of its parts, and how many units were embedded for it."""
+    """Return the generation of these articles, its parts ready to open, and how many units were embedded for it."""
     wanted = fingerprint(articles, embedder.name)
     sound: list[Generation] = []
     for generation in index_files.generations(folder):
@@ -365,7 +365,7 @@ def _brought_up_to_date(
 def _is_sound(folder: Path, generation: Generation) -> bool:
     """Whether the files are as they were sealed; what another release of Chroma sealed is searched as well.
 
-    Leaves a copy to open of each part that is.
+    Leaves each part that is ready to open.
     """
     found: list[str] = []
     for part in generation.parts:

@@ -41,7 +41,16 @@ NEW = {
 }
 """The articles after the change, of which little or much is another than in the index before; "first" has none."""
 
-CHANGING = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.truncate", "sqlite3.connect", "shutil.copyfile"}
+CHANGING = {
+    "os.rename",
+    "os.link",
+    "os.mkdir",
+    "os.remove",
+    "os.rmdir",
+    "os.truncate",
+    "sqlite3.connect",
+    "shutil.copyfile",
+}
 
 
 def die_at(step: int, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import shutil
@@ -503,16 +504,38 @@ def test_damage_of_the_record_costs_a_rebuild(large: Path, tmp_path: Path) -> No
         index.close()
 
 
-def test_searching_never_writes_to_what_is_sealed(large: Path, tmp_path: Path) -> None:
-    """Chroma writes to its database even when it only reads, so it is given a copy: the checksums hold for ever."""
-    folder = shutil.copytree(large, tmp_path / "copy")
-    sealed = {path: path.read_bytes() for path in (folder / "parts").rglob("*") if path.is_file()}
-    index = open_index([made("oslo", 2000)], WordEmbedder(), folder)
-    index.search(WordEmbedder().embed_query("river"), 200)
-    assert any((folder / "open").rglob("chroma.sqlite3"))
+@pytest.mark.parametrize("sentences", [1, 3, 1234])
+def test_searching_never_writes_to_what_is_sealed(tmp_path: Path, sentences: int) -> None:
+    """Chroma has a copy of its database, to which it writes, and the sealed graph itself, which it only reads."""
+    built([made("oslo", sentences)], tmp_path)
+    (part,) = (tmp_path / "parts").iterdir()
+    sealed = {path.relative_to(part): path.read_bytes() for path in part.rglob("*") if path.is_file()}
+    index = open_index([made("oslo", sentences)], WordEmbedder(), tmp_path)
+    for article in (None, "oslo"):
+        index.search(WordEmbedder().embed_query("river"), 200, article)
+    opened = tmp_path / "open" / part.name
+    shared = {name for name in sealed if (opened / name).samefile(part / name)}
+    assert {name.name for name in sealed.keys() - shared} == {"chroma.sqlite3"}
+    assert "data_level0.bin" in {name.name for name in shared}
     index.close()
-    assert sealed == {path: path.read_bytes() for path in (folder / "parts").rglob("*") if path.is_file()}
-    assert not (folder / "open").exists()
+    assert sealed == {path.relative_to(part): path.read_bytes() for path in part.rglob("*") if path.is_file()}
+    assert not (tmp_path / "open").exists()
+
+
+def test_a_file_system_without_second_names_gets_copies(
+    large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a file cannot have two names the graph is copied as well, and the same is found."""
+
+    def refused(target: Path, sealed: Path) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(target), None, str(sealed))
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    folder = shutil.copytree(large, tmp_path / "copy")
+    index = open_index([made("oslo", 2000)], WordEmbedder(), folder)
+    assert len(index.search(WordEmbedder().embed_query("river"), 200)) == 200
+    assert {file.stat().st_nlink for file in (folder / "open").rglob("*") if file.is_file()} == {1}
+    index.close()
 
 
 def test_the_index_before_lends_its_vectors_when_the_one_in_use_is_damaged(

@@ -7,10 +7,11 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import gradio
@@ -18,10 +19,11 @@ import httpx
 import pytest
 from browser import chatting, chromium, finish, needs_chromium, problems, question_box, send
 from playwright.sync_api import expect
-from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
+from served import ARTICLE, OPEN, QUOTE, QUOTED, WRITTEN, ScriptedAssistant, running
 
 from assistant.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, Form, ask, form, greet, reader
-from assistant.web import middleware
+from assistant.types import Answer, Article
+from assistant.web import door, middleware
 from assistant.web.service import AT_ONCE_LOCAL, BUSY_SECONDS
 
 pytestmark = [
@@ -92,6 +94,36 @@ def test_a_question_too_many_is_refused_before_it_is_taken_up(address: str, assi
     assert later.outcome == ANSWERED
 
 
+def test_what_costs_nothing_is_let_in_although_the_line_is_full(address: str, assistant: ScriptedAssistant) -> None:
+    """A question that is being answered is shared, one that was answered is answered again; others have to wait."""
+    go_on = threading.Event()
+    assistant.script |= {"Before?": [WRITTEN], "Another?": [WRITTEN]}
+
+    async def visit() -> tuple[list[Asked], list[str], list[Asked]]:
+        async with reader(address) as client:
+            by = await form(client)
+            before, _ = await ask(client, by, "first", "Before?")
+            inside = await fill(address, assistant, go_on)
+            again, _ = await ask(client, by, "second", "Before?")
+            other, _ = await ask(client, by, "third", "Another?")
+            follow_up, _ = await ask(client, by, "first", "Inside0?")
+            shared = asyncio.create_task(ask(client, by, "fourth", "Inside0?"))
+            while not await sharing(client):  # noqa: ASYNC110 - the server's own loop
+                await asyncio.sleep(0.02)
+            go_on.set()
+            told = [each.outcome for each in (before, again, other, follow_up)]
+            return await asyncio.gather(*inside), told, [(await shared)[0]]
+
+    async def sharing(client: aiohttp.ClientSession) -> bool:
+        async with client.get("/metrics") as metrics:
+            return 'reused_total{how="shared"} 1.0' in await metrics.text()
+
+    inside, told, shared = asyncio.run(visit())
+    assert told == [ANSWERED, ANSWERED, TOLD_TO_WAIT, TOLD_TO_WAIT]
+    assert [each.outcome for each in inside + shared] == [ANSWERED] * (AT_ONCE_LOCAL + 1)
+    assert sorted(assistant.histories) == ["Before?", "Inside0?", "Inside1?"]
+
+
 def test_a_page_begins_although_nobody_can_ask(address: str, assistant: ScriptedAssistant) -> None:
     """The line is full of questions, and what asks nothing is let in; many pages at once begin one after the other."""
     go_on = threading.Event()
@@ -106,6 +138,53 @@ def test_a_page_begins_although_nobody_can_ask(address: str, assistant: Scripted
             return begun
 
     assert len(asyncio.run(visit())) == 20
+
+
+class Hesitating(ScriptedAssistant):
+    """Follows no script before it is let go; a page begins with questions that are checked, and waits for that."""
+
+    def __init__(self, go_on: threading.Event, *articles: Article) -> None:
+        """Take what lets it go, and the articles."""
+        super().__init__(*articles)
+        self._go_on = go_on
+
+    def stream(self, *asked: Any, **more: Any) -> Generator[Answer]:  # noqa: ANN401 - the assistant's own
+        """Wait, and follow the script."""
+        self._go_on.wait()
+        yield from super().stream(*asked, **more)
+
+
+def test_pages_begin_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a few begin, Gradio is handed no more; when these have begun it is handed the others."""
+    monkeypatch.setattr(door, "_BEGINNING_AT_ONCE", 3)
+    starter = {"question": "Checked?", "article": ARTICLE.id, "evidence": QUOTE}
+    (tmp_path / "starters.jsonl").write_text(json.dumps(starter), encoding="utf-8")
+    go_on = threading.Event()
+    assistant = Hesitating(go_on, ARTICLE)
+    assistant.script["Checked?"] = [QUOTED]
+
+    async def visit(address: str) -> tuple[int, int]:
+        async with reader(address) as client, asyncio.timeout(30):
+            by = await form(client)
+
+            async def begin(number: int) -> None:
+                body = {"data": [], "fn_index": by.greeting, "session_hash": f"tab{number}"}
+                async with client.post("/gradio_api/queue/join", json=body):
+                    pass
+
+            pages = [asyncio.create_task(begin(number)) for number in range(7)]
+            while sum(page.done() for page in pages) < 3:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.5)
+            handed_on = sum(page.done() for page in pages)
+            go_on.set()
+            return handed_on, len(await asyncio.gather(*pages))
+
+    with running(assistant, replace(OPEN, articles=tmp_path / "articles")) as address:
+        try:
+            assert asyncio.run(visit(address)) == (3, 7)
+        finally:
+            go_on.set()
 
 
 def test_a_reader_who_takes_nothing_keeps_nobody_waiting(address: str, assistant: ScriptedAssistant) -> None:

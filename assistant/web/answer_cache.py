@@ -57,6 +57,11 @@ class AnswerCache(Generic[_Event]):
         self._kept: OrderedDict[Key, Answer] = OrderedDict()
         self._running: dict[Key, _Work[_Event]] = {}
 
+    def has(self, question: str, turns: Sequence[Turn], article: str | None) -> bool:
+        """Whether this question is answered already, or is being answered."""
+        key = self._key(question, turns, article)
+        return key in self._kept or key in self._running
+
     async def answers(
         self,
         question: str,
@@ -66,7 +71,7 @@ class AnswerCache(Generic[_Event]):
     ) -> AsyncGenerator[_Event | Answer]:
         """Yield what `work` yields, or has yielded, for this question; what it raises is raised."""
         started = time.monotonic()
-        key = Key(self._of, " ".join(question.split()), tuple(turns), article)
+        key = self._key(question, turns, article)
         if key in self._kept:
             self._kept.move_to_end(key)
             self._reused("kept")
@@ -85,6 +90,9 @@ class AnswerCache(Generic[_Event]):
                     yield told
                 else:
                     yield event
+
+    def _key(self, question: str, turns: Sequence[Turn], article: str | None) -> Key:
+        return Key(self._of, " ".join(question.split()), tuple(turns), article)
 
     def _end(self, key: Key, latest: Answer | None) -> None:
         del self._running[key]

@@ -1,8 +1,9 @@
 """Tells a reader at once to wait where as many have asked as can be served or stand in line.
 
-The line itself would say so too, but only after Gradio has taken the question up, which takes seconds in a crowd. The
-page shows what is refused here as a notice, and leaves the question in its box. What is let in is handed to Gradio a
-few at a time: many at once would take as long in all, and keep everybody else waiting. Knows nothing of what is asked.
+The line itself would say so too, but only after Gradio has taken the question up, which takes seconds in a crowd. What
+costs nothing needs no place in the line and is let in. The page shows what is refused here as a notice, and leaves the
+question in its box. What is let in is handed to Gradio a few at a time: many at once would take as long in all, and
+keep everybody else waiting. Knows nothing of what is asked.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Collection
+from typing import Any
 
 from gradio.queueing import Event, Queue
 from starlette.responses import JSONResponse
@@ -32,17 +34,20 @@ class Door:
         queue: Queue,
         asking: Collection[int],
         beginning: Collection[int],
+        costs_nothing: Callable[[Any], bool],
         room: int,
         refuse: Callable[[], str],
     ) -> None:
         """Take the application, its queue, which of its functions ask and which begin a page, the room, and refusing.
 
-        `room` is for so many questions; `refuse` notes that one was refused, and returns what its reader is told.
+        `costs_nothing` says of a call that asks, whether its answer needs no room; `room` is for so many questions;
+        `refuse` notes that one was refused, and returns what its reader is told.
         """
         self._app = app
         self._queue = queue
         self._asking = frozenset(asking)
         self._beginning = frozenset(beginning)
+        self._costs_nothing = costs_nothing
         self._room = room
         self._refuse = refuse
         self._entering = 0
@@ -56,13 +61,14 @@ class Door:
             await self._app(scope, receive, send)
             return
         body = await _whole(receive)
-        function = _function(body)
+        call = _call(body)
+        function = _function(call)
         receive = _again(body, receive)
         if function in self._beginning:
             await self._in_turn(scope, receive, send)
         elif function not in self._asking:
             await self._app(scope, receive, send)
-        elif self._entering + self._inside(self._asking) >= self._room:
+        elif self._entering + self._inside(self._asking) >= self._room and not self._costs_nothing(call):
             await JSONResponse({"detail": self._refuse()}, _REFUSED)(scope, receive, send)
         else:
             self._entering += 1
@@ -100,11 +106,19 @@ class Door:
         return waiting + [event for job in self._queue.active_jobs if job for event in job]
 
 
-def _function(body: bytes) -> int | None:
+def _call(body: bytes) -> Any:  # noqa: ANN401 - whatever was sent
+    """Return what is called with what; None where that is no JSON."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None  # Gradio says what is wrong with it.
+
+
+def _function(call: Any) -> int | None:  # noqa: ANN401
     """Return which of the page's functions is called, as Gradio would read it; None where that makes no sense."""
     try:
-        return int(json.loads(body)["fn_index"])
-    except (ValueError, LookupError, TypeError, ArithmeticError, RecursionError):
+        return int(call["fn_index"])
+    except (ValueError, LookupError, TypeError, ArithmeticError):
         return None  # Gradio says what is wrong with it.
 
 

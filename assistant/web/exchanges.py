@@ -61,6 +61,11 @@ class Conversation:
         """The conversation before its last question."""
         return Conversation(self.exchanges[:-1])
 
+    @property
+    def before_next(self) -> Conversation:
+        """The conversation that the next question follows on."""
+        return self.without_last if self.is_editing else self
+
     def with_next(self, exchange: Exchange) -> Conversation:
         """Return the conversation with one more exchange; too long a one loses its beginning."""
         return Conversation((*self.exchanges, exchange)[-_MOST:])

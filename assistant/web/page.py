@@ -167,11 +167,20 @@ class Page:
 
     # Asking
 
+    def costs_nothing(self, call: Any) -> bool:  # noqa: ANN401 - as it was sent
+        """Whether a call of the page's asks what is answered already, or being answered."""
+        match call:
+            case {"data": [str() as question, str() | None as article, _], "session_hash": str() as tab}:
+                state = self.blocks.state_holder.session_data.get(tab)
+                conversation = (state and state.get(self._state._id)) or Conversation()  # noqa: SLF001 - Gradio's key
+                return self._service.costs_nothing(question, conversation.before_next.turns, self._chosen(article))
+        return False
+
     async def _ask(
         self, question: str | None, article: str | None, conversation: Conversation, request: gr.Request
     ) -> AsyncGenerator[Update]:
         """Yield what changes while a question is answered."""
-        before = conversation.without_last if conversation.is_editing else conversation
+        before = conversation.before_next
         exchange = Exchange(before.next_number, question or "", self._chosen(article), notice=STARTING)
         async with aclosing(self._answered(exchange, before, conversation, request)) as updates:
             async for update in updates:

@@ -95,7 +95,7 @@ def create_app(service: Service) -> ASGIApp:
     add_pages(app, service)
     page = _mount_chat(app, service)
     queue = page.blocks._queue  # noqa: SLF001 - Gradio does not tell
-    door = Door(app, queue, page.asking, page.beginning, service.room, service.turn_away)
+    door = Door(app, queue, page.asking, page.beginning, page.costs_nothing, service.room, service.turn_away)
     service.has_callers = door.has_callers
     guarded: ASGIApp = ResponseCache(api.in_one_form(RequestBodyLimitMiddleware(door, MAX_BODY_BYTES)))
     if service.settings.trusted_proxies:

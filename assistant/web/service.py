@@ -167,6 +167,10 @@ class Service:
         """How many questions can be served or wait."""
         return self._line.room
 
+    def costs_nothing(self, question: str, turns: Sequence[Turn], article: str | None) -> bool:
+        """Whether the question needs no place in the line, since it is answered already or being answered."""
+        return self._cache.has(question, turns, article)
+
     def turn_away(self) -> str:
         """Note that a question was not even taken up, and return what its reader is told."""
         refusal = _refusal(Reason.BUSY, BUSY_SECONDS)

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from served import ARTICLE, DECLINED, OPEN, PAYLOADS, QUOTED, TOO_LONG, WRITTEN, ScriptedAssistant, running
 
 from assistant.rendering import to_json
+from assistant.settings import PROJECT
 from assistant.types import Status, Turn
 from assistant.web import middleware
 from assistant.web.middleware import MAX_BODY_BYTES
@@ -305,6 +306,20 @@ def test_what_comes_back_is_what_the_description_says(address: str) -> None:
     for response in (ask(address, "How much?"), ask(address, "Who?"), ask(address, 7), ask(address, "Broken?")):
         schema = responses[str(response.status_code)]["content"]["application/json"]["schema"]
         jsonschema.validate(response.json(), schema | {"components": description["components"]})
+
+
+def test_garak_is_told_how_to_ask(address: str) -> None:
+    """As its configuration says, it gets the answer to a question, and leaves out one that is too long."""
+    configuration = json.loads((PROJECT / "tests" / "garak.json").read_text(encoding="utf-8"))
+    told = configuration["plugins"]["generators"]["rest"]["RestGenerator"]
+    template = json.dumps(told["req_template_json_object"])
+    path = httpx.URL(told["uri"]).path
+
+    def post(question: str) -> httpx.Response:
+        return httpx.post(f"{address}{path}", content=template.replace("$INPUT", question), headers=told["headers"])
+
+    assert post("How much?").json()[told["response_json_field"]] == WRITTEN.text
+    assert post("x" * 501).status_code in told["skip_codes"]
 
 
 def test_the_description_for_people_loads_nothing(address: str) -> None:

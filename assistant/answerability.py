@@ -38,7 +38,7 @@ MARGIN = (*DRAFT, "margin")
 SIGNALS = {"words": WORDS, "draft": DRAFT, "margin": MARGIN}
 """The signals of each of the three fits for whether the article answers the question."""
 
-WRITTEN_DRAFT = (*DRAFT, "swapped", "length", "leaning", "behind")
+WRITTEN_DRAFT = (*DRAFT, "cause", "swapped", "length", "leaning", "behind")
 WRITTEN_MARGIN = (*WRITTEN_DRAFT, "margin", "likelihood", "least_likelihood")
 WRITTEN_TWICE = (*WRITTEN_MARGIN, "agreement", "contained", "same_place", "other_new_words")
 WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "margin": WRITTEN_MARGIN, "twice": WRITTEN_TWICE}
@@ -237,6 +237,7 @@ def written_signals(
     and `behind` tells how much less like the question its passage is than the passage that is most like it.
     """
     return {
+        "cause": float(support.cause),
         "swapped": float(len(support.swapped)),
         "length": float(len(draft.split())),
         "leaning": float(leaning),

@@ -12,12 +12,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from assistant import answerability, conversation, quoting, weights
+from assistant import answerability, attribution, conversation, quoting, weights
 from assistant.articles import Corpus, read_corpus
 from assistant.context import context_of
 from assistant.embedder import SentenceEmbedder
@@ -70,7 +70,7 @@ class CheckedDraft:
     @property
     def evidence(self) -> tuple[Sentence, ...]:
         """The sentences that are to be cited for it."""
-        return tuple(dict.fromkeys(sentence for claim in self.claims for sentence in claim.window.all))
+        return _evidence(self.claims)
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,10 +279,11 @@ class Assistant:
         base = replace(base, confidence=round(confidence, 4))
         if confidence < answerability.calibration(judgement.fit).threshold:
             return self._declined(base, judgement.findings)
+        to_quote = self._to_quote(base.question, judgement.findings, judgement.drafts)
+        if (said := attribution.statement(judgement.findings.query, to_quote[0])) is not None:
+            return _written(base, (Claim(said, to_quote[0]),))
         draft = draft_to_show(judgement)
-        if draft is not None:
-            return _written(base, draft)
-        return self._quoted(base, self._to_quote(base.question, judgement.findings, judgement.drafts))
+        return _written(base, draft.claims) if draft is not None else self._quoted(base, to_quote)
 
     def _checked(self, draft: Draft, findings: Findings, signals: Mapping[str, float]) -> CheckedDraft:
         whole = _complete_sentences(draft)
@@ -432,10 +433,14 @@ def _behind(window: Window, findings: Findings) -> float:
     return max(likeness.values()) - max(own)
 
 
-def _written(base: Answer, draft: CheckedDraft) -> Answer:
-    citations = _citations(draft.evidence)
-    text = " ".join(f"{claim.text} {_markers(claim, citations)}" for claim in draft.claims)
+def _written(base: Answer, claims: Sequence[Claim]) -> Answer:
+    citations = _citations(_evidence(claims))
+    text = " ".join(f"{claim.text} {_markers(claim, citations)}" for claim in claims)
     return replace(base, status=Status.ANSWERED, text=text, citations=citations)
+
+
+def _evidence(claims: Iterable[Claim]) -> tuple[Sentence, ...]:
+    return tuple(dict.fromkeys(sentence for claim in claims for sentence in claim.window.all))
 
 
 def _markers(claim: Claim, citations: Sequence[Citation]) -> str:

@@ -8,14 +8,14 @@ Where the rules find nothing they say so (None), and the caller quotes more rath
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from assistant.passages import passages
 from assistant.types import Article, Sentence
 
-_SAID = (
+SAID = (
     r"(?:said|says|saying|wrote|writes|told|tells|explained|explains|added|adds|adding|complained|complains|announced|asked|asks|argued|argues|"
     r"warned|warns|insisted|noted|notes|stated|states|claimed|claims|replied|recalled|acknowledged|admitted|conceded|testified)"
 )
@@ -23,12 +23,12 @@ _NAME = r"[A-ZÀ-Þ][\w'’.-]*[\w](?:\s+(?:of|de|van|der|al|[A-ZÀ-Þ][\w'’.-
 _GROUP = r"(?:officials?|spokes\w+|officers?|agents?|leaders?|lawyers?|prosecutors?|advocates?|police|staff|authorities|executives?|researchers?)"
 _SPEAKER = rf"(?P<speaker>{_NAME}(?:\s+{_GROUP})?|he|she|they|(?:[Aa]n?|[Tt]he|[Oo]ne|[Aa]nother)\s+(?:[\w-]+\s+){{0,3}}[\w-]+)"
 
-_SPEAKER_SAID = re.compile(rf"{_SPEAKER}(?:,[^,\"“”]{{1,60}},)?\s+{_SAID}\b")
-_SAID_SPEAKER = re.compile(rf"[\"”]\s*{_SAID}\s+{_SPEAKER}")
+_SPEAKER_SAID = re.compile(rf"{_SPEAKER}(?:,[^,\"“”]{{1,60}},)?\s+{SAID}\b")
+_SAID_SPEAKER = re.compile(rf"[\"”]\s*{SAID}\s+{_SPEAKER}")
 _DASH_SPEAKER = re.compile(rf"[\"”]\s*[–—-]+\s*(?P<speaker>{_NAME})\s*$")
 _QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|“[^”]*$|\"[^\"]*$")
 _ONLY_QUOTED = re.compile(r"^(?:“[^”]*”|\"[^\"]*\")$", re.DOTALL)
-_INTRODUCES = re.compile(rf"\b{_SAID}(?:\s+\w+)?\s*:$|:$")
+_INTRODUCES = re.compile(rf"\b{SAID}(?:\s+\w+)?\s*:$|:$")
 
 _PERSON_PRONOUN = re.compile(r"\b(?:he|she|him|her|his|hers|himself|herself)\b", re.IGNORECASE)
 _LEADING_REFERENCE = re.compile(
@@ -41,6 +41,12 @@ _TITLE = re.compile(
     r"Minister|Secretary|Professor|Prof\.|Officer|Captain|Sheriff|King|Queen|Prince|Pope)\s+(?P<name>(?:[A-ZÀ-Þ][\w'’-]+\s+)?[A-ZÀ-Þ][\w'’-]+)"
 )
 _PAIR = re.compile(r"\b([A-ZÀ-Þ][a-zà-ÿ]+)\s+([A-ZÀ-Þ][a-zà-ÿ]+(?:-[A-ZÀ-Þ][a-zà-ÿ]+)?)\b")
+_BODY_NOUN = (
+    r"(?:agency|department|bureau|company|firm|organi[sz]ation|commission|ministry|union|league|university|authority)"
+)
+_THE_BODY = re.compile(rf"\b[Tt]he {_BODY_NOUN}\b(?! of\b)")
+_LETTERS = re.compile(r"\b[A-Z]{2,6}\b")
+_FULL_BODY = re.compile(rf"\b[A-ZÀ-Þ][\w'’-]+ (?i:{_BODY_NOUN})\b")
 _GLOSS = re.compile(r"\b(?:[Hh]e|[Ss]he|[Hh]im|[Hh]er)\s+\[(?P<name>[^\]]+)\]")
 _REACH = 8
 """How many sentences back the name that a pronoun stands for is looked for."""
@@ -85,6 +91,14 @@ def context_of(sentence: Sentence) -> Context:
 
 
 @lru_cache(maxsize=1024)
+def _bodies(text: str) -> frozenset[str]:
+    """Return the bodies that the text names: "Justice Department", or letters such as ICE that own or do something."""
+    does = rf"(?:['’]s\b|\s+(?:{_GROUP}|{SAID}|had|has|was|is|does|did|will|would|could|can)\b)"
+    letters = (name for name in set(_LETTERS.findall(text)) if re.search(rf"\b{name}{does}", text))
+    return frozenset(letters) | frozenset(_FULL_BODY.findall(text))
+
+
+@lru_cache(maxsize=1024)
 def persons(text: str) -> dict[str, str]:
     """Return the people whom the text names: surname to the fullest name."""
     names = [match["name"] for match in _TITLE.finditer(text)]
@@ -107,7 +121,7 @@ def persons(text: str) -> dict[str, str]:
 
 def _acts(name: str, text: str) -> bool:
     """Whether the name owns, says or is something somewhere."""
-    return bool(re.search(rf"\b{re.escape(name)}(?:['’]s\b|\s+(?:{_SAID}|had|was|is|has)\b)", text))
+    return bool(re.search(rf"\b{re.escape(name)}(?:['’]s\b|\s+(?:{SAID}|had|was|is|has)\b)", text))
 
 
 def _is_place_or_body(first: str, last: str, text: str) -> bool:
@@ -173,6 +187,8 @@ def _context(  # noqa: C901 - each branch is one way to lean on an earlier sente
         and paragraph_of[position] == paragraph_of[position - 1]
     ):
         needs.append(position - 1)
+    elif not needs and (body := _body_before(position, sentences)) is not None:
+        needs.append(body)
     nearest = sorted(set(needs))[-2:]
     return Context(speaker, tuple(sentences[number] for number in nearest), person)
 
@@ -214,6 +230,21 @@ def _antecedent(position: int, sentences: Sequence[Sentence], people: dict[str, 
             clear = names[0][0] == 0 or len({surname for _, surname in names}) == 1
             return earlier, names[0][1] if clear else None
     return None
+
+
+def _body_before(position: int, sentences: Sequence[Sentence]) -> int | None:
+    """Return the nearest earlier sentence that says which body "the agency" of this one is, None if it has none."""
+    outside = outside_quotations(sentences[position].text)
+    match = _THE_BODY.search(outside)
+    bodies = _bodies(sentences[position].article.text)
+    if match is None or _holds_any(bodies, outside[: match.start()]):
+        return None
+    reach = range(position - 1, max(-1, position - 1 - _REACH), -1)
+    return next((earlier for earlier in reach if _holds_any(bodies, outside_quotations(sentences[earlier].text))), None)
+
+
+def _holds_any(names: Iterable[str], text: str) -> bool:
+    return any(re.search(rf"\b{re.escape(name)}\b", text) for name in names)
 
 
 def _names_someone_first(text: str, people: dict[str, str]) -> bool:

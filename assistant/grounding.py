@@ -106,6 +106,8 @@ class Support:
     """No word is denied in one and asserted in the other."""
     speaker: bool
     """Where the claim says who spoke, the evidence says so too."""
+    cause: bool
+    """Where the claim says why, the evidence does too."""
     words: float
     """Share of the claim's main words that the evidence holds, 0 to 1."""
     new_words: float
@@ -136,12 +138,23 @@ def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
         names=names(claim, known) | _strangers(claim, article) <= held,
         asked_names=names(question, known) <= held,
         negation=_same_negation(told, shown),
-        speaker=_same_speaker(claim, sentences) and not _either_or(claim, text, known),
+        speaker=_same_speaker(claim, sentences)
+        and not _either_or(claim, text, known)
+        and not _one_of_two(claim, question, sentences),
+        cause=not _CAUSE.search(claim) or bool(_CAUSE.search(text)),
         words=share(claimed, held),
         new_words=share(new, held),
         new=tuple(sorted(new)),
         swapped=tuple(sorted((claimed - held) & _vocabulary(article))),
     )
+
+
+def says_all(words: str, evidence: Iterable[Sentence]) -> bool:
+    """Whether the evidence holds every main word of what is told, of which there must be some, and denies none."""
+    sentences = list(evidence)
+    told, shown = _claimed(words), _shown(" ".join(sentence.text for sentence in sentences))
+    denied = told.stems & shown.negated if not told.negated else set()
+    return bool(told.stems) and told.stems <= shown.stems | aliases(sentences) and not denied
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +193,7 @@ def weakest(whole: Support, sentences: Iterable[Support], *, alone: bool = False
         names=all(found.names for found in each),
         negation=all(found.negation for found in each),
         speaker=all(found.speaker for found in each),
+        cause=all(found.cause for found in each),
         words=min(found.words for found in each),
         new_words=min(found.new_words for found in each),
     )
@@ -401,10 +415,35 @@ def _same_speaker(claim: str, sentences: list[Sentence]) -> bool:
 
 
 def _either_or(claim: str, evidence: str, known: Container[str]) -> bool:
-    """Whether the claim names just one of two whom the evidence joins by "or", so that it is open which of them."""
+    """Whether the claim names just one of two whom the evidence joins by "or", so that it is open which of them.
+
+    What the evidence says after "A or B, who" it says of B.
+    """
     said = names(claim, known)
-    pairs = re.findall(r"\b([A-ZÀ-Þ][\w'’-]+) or ([A-ZÀ-Þ][\w'’-]+)", evidence)
-    return any(len(said & (stems(first) | stems(second))) == 1 for first, second in pairs)
+    pairs = re.findall(r"\b([A-ZÀ-Þ][\w'’-]+) or ([A-ZÀ-Þ][\w'’-]+)\b(, who\b)?", evidence)
+    return any(
+        len(said & (stems(first) | stems(second))) == 1 and not (who and said & stems(second))
+        for first, second, who in pairs
+    )
+
+
+_CAUSE = re.compile(r"\b(?:because|due to|reason)\b", re.IGNORECASE)
+_TWO_ACT = re.compile(
+    r"\b(?P<first>[A-ZÀ-Þ][\w'’-]+) and (?P<second>(?:the )?[\w'’-]+)(?:, [^.;:]{1,90},)? (?:\w+ed|have|had|were|are|will|said|told)\b"
+)
+
+
+def _one_of_two(claim: str, question: str, sentences: Iterable[Sentence]) -> bool:
+    """Whether the claim, asked who it was, names just one of two who did it together."""
+    if asked_kind(question) != "person":
+        return False
+    for sentence in sentences:
+        for match in _TWO_ACT.finditer(outside_quotations(sentence.text)):
+            sides = [stems(persons(sentence.article.text).get(side, side)) for side in match.group("first", "second")]
+            told = names(claim, known_names(sentence.article.text)) - stems(question)
+            if told and any(told <= side for side in sides) and not all(side & stems(claim) for side in sides):
+                return True
+    return False
 
 
 @lru_cache(maxsize=1)
@@ -474,6 +513,6 @@ _YES_NO = re.compile(r"^\W*(?:is|are|was|were|do|does|did|has|have|had|can|could
 
 def answers(claim: str, question: str, supported: Support, known: Container[str]) -> bool:
     """Whether the claim is a whole sentence that tells something of the kind that the question asks for."""
-    whole = claim.rstrip("\"'”’)").endswith((".", "!", "?")) and len(claim.split()) > 2
+    whole = claim.rstrip("\"'”’)").endswith((".", "!", "?"))
     tells = bool(supported.new) or bool(_YES_NO.match(question))
     return whole and tells and fits_question(question, claim, known)

@@ -57,10 +57,12 @@ def test_each_quotation_of_the_article_has_its_speaker(words: str, speaker: str,
         ("He chucked a beer bottle", ["Jose Ramirez-Disla was a 19-year-old"]),
         ("he would face deportation", ["Jose Ramirez-Disla was a 19-year-old"]),
         ("It only provided anonymized summaries", ["When asked for case information"]),
+        ("the agency wrote", ["ICE officials complained about the loss"]),
+        ("the agency had many ways", ["With Lock and Track"]),
     ],
 )
 def test_a_sentence_that_leans_on_others_brings_them_along(words: str, needed: list[str], article: Article) -> None:
-    """A continued quotation needs the sentence with its speaker, a leading pronoun the one with the name."""
+    """A continued quotation needs the sentence with its speaker, a pronoun or "the agency" the one with the name."""
     assert context_of(the_one_with(words, article)).needs == tuple(the_one_with(w, article) for w in needed)
 
 
@@ -72,7 +74,7 @@ def test_a_sentence_that_leans_on_others_brings_them_along(words: str, needed: l
         "Krasner said he won't consider deals",
         "One of Krasner's first decisions",
         "Jose Ramirez-Disla was",
-        "using at least seven other",
+        "Months before cutting ICE off",
     ],
 )
 def test_a_sentence_that_names_its_people_needs_nothing(words: str, article: Article) -> None:
@@ -106,6 +108,23 @@ def test_people_go_by_their_fullest_name(article: Article) -> None:
     assert people["Ramirez-Disla"] == "Jose Ramirez-Disla"
     assert people["Kenney"] == "Kenney"
     assert not {"Philadelphia", "Chihuahua", "Hall", "Republic", "ICE"} & people.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [
+        ("The Health Department closed the school.\n\nIt was old.\n\nNobody told the department why.", 0),
+        ("FEMA officials came late.\n\nBrook waited.\n\nThe agency brought tents.", 0),
+        ("FEMA officials came late.\n\nThe agency of Brook brought tents.", None),
+        ("FEMA officials came late.\n\nNASA said the agency brought tents.", None),
+        ("Brook lost the MAP.\n\nThe agency brought tents.", None),
+        ('Brook said "FEMA is late."\n\nThe agency brought tents.', None),
+    ],
+)
+def test_the_agency_needs_the_sentence_that_names_it(text: str, needed: int | None) -> None:
+    """A body is named by its letters, where they own or do something, or in full; not in somebody's words."""
+    every = sentences(Article("made-up", text, ""))
+    assert context_of(every[-1]).needs == (() if needed is None else (every[needed],))
 
 
 # Ways to say who speaks

@@ -300,20 +300,74 @@ def test_sentences_with_one_piece_of_evidence_must_hold_together_as_well() -> No
     assert (alone.numbers, alone.facts, alone.words, alone.new_words) == (True, True, 1.0, 1.0)
 
 
-@given(st.lists(st.tuples(*[st.booleans()] * 4, *[st.floats(0, 1)] * 2), min_size=2, max_size=4))
+@given(st.lists(st.tuples(*[st.booleans()] * 5, *[st.floats(0, 1)] * 2), min_size=2, max_size=4))
 def test_a_claim_is_as_weak_as_the_weakest_of_its_sentences(
-    drawn: list[tuple[bool, bool, bool, bool, float, float]],
+    drawn: list[tuple[bool, bool, bool, bool, bool, float, float]],
 ) -> None:
     """Alone, each fact holds where it holds in every sentence, and the shares are the least; together, of all too."""
     whole, *each = (
-        Support(numbers, names, True, negation, speaker, words, new_words, ("new",), ("swapped",))  # noqa: FBT003
-        for numbers, names, negation, speaker, words, new_words in drawn
+        Support(numbers, names, True, negation, speaker, cause, words, new_words, ("new",), ("swapped",))  # noqa: FBT003
+        for numbers, names, negation, speaker, cause, words, new_words in drawn
     )
     for of, alone in ((each, True), ([whole, *each], False)):
         found = weakest(whole, each, alone=alone)
-        for name in ("numbers", "names", "negation", "speaker", "words", "new_words"):
+        for name in ("numbers", "names", "negation", "speaker", "cause", "words", "new_words"):
             assert getattr(found, name) == min(getattr(support, name) for support in of)
         assert (found.new, found.swapped, found.asked_names) == (whole.new, whole.swapped, whole.asked_names)
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence", "holds"),
+    [
+        (
+            "Trump called immigrants animals.",
+            "In May Sessions or Trump, who referred to immigrants as animals, left.",
+            True,
+        ),
+        (
+            "Sessions called them animals.",
+            "In May Sessions or Trump, who referred to immigrants as animals, left.",
+            False,
+        ),
+        ("Trump left.", "In May Sessions or Trump left.", False),
+        ("Sessions or Trump left.", "In May Sessions or Trump left.", True),
+    ],
+)
+def test_it_is_open_which_of_two_did_it(claim: str, evidence: str, holds: bool) -> None:  # noqa: FBT001
+    """ "A or B" is not A alone nor B alone; ", who" after them says it of B."""
+    assert support(claim, "What?", made_up(evidence)).speaker is holds
+
+
+@pytest.mark.parametrize(
+    ("question", "claim", "holds"),
+    [
+        ("Who announced the end of the contract?", "Dunn announced the end of the contract.", False),
+        ("Who announced the end of the contract?", "Carl Dunn announced the end of the contract.", False),
+        ("Who announced the end of the contract?", "Dunn and the mayor announced the end of the contract.", True),
+        ("Who announced the end of the contract?", "Dunn and the mayor, Brook, announced the end of it.", True),
+        ("What did Dunn do?", "Dunn announced the end of the contract.", True),
+        ("When did Dunn announce it?", "Dunn announced it on Monday.", True),
+    ],
+)
+def test_who_did_it_is_both_of_two(question: str, claim: str, holds: bool) -> None:  # noqa: FBT001
+    """Asked who it was, one of two who acted together is half an answer."""
+    evidence = made_up(
+        'On Monday Dunn and the mayor, under pressure, announced the end of the contract. "It is over," Carl Dunn said.'
+    )
+    assert support(claim, question, evidence).speaker is holds
+
+
+@pytest.mark.parametrize(
+    ("claim", "evidence", "holds"),
+    [
+        ("It closed because it was old.", "It closed. It was old.", False),
+        ("It closed because it was old.", "It closed due to age.", True),
+        ("It closed.", "It closed because it was old.", True),
+    ],
+)
+def test_a_cause_must_be_one_in_the_evidence(claim: str, evidence: str, holds: bool) -> None:  # noqa: FBT001
+    """What the evidence only tells one after the other is not yet the reason."""
+    assert support(claim, "What?", made_up(evidence)).cause is holds
 
 
 # What is asked for

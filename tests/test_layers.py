@@ -17,6 +17,7 @@ LAYERS = (
     ("retrieval", "grounding"),
     ("answerability",),
     ("quoting",),
+    ("attribution",),
     ("answering", "rendering", "check"),
     ("evaluation", "web"),
     ("benchmarks",),

@@ -1,0 +1,55 @@
+"""Who said it? The question itself made a statement, with whoever speaks in the evidence.
+
+A small model often gives words to the wrong person, and the article's own marks ("…," Smith said) tell whose they are.
+The statement is made only where the evidence holds all that the question says was said; it knows of no other questions.
+"""
+
+from __future__ import annotations
+
+import re
+
+from assistant import conversation
+from assistant.context import SAID, context_of
+from assistant.grounding import says_all, support
+from assistant.quoting import Window
+
+_SPOKE = (
+    rf"(?:{SAID}|called|calls|described|describes|spoke|speaks|referred|refers|compared|compares|commented|remarked|"
+    r"labell?ed|declared)"
+)
+_WHO_SAID = re.compile(
+    rf"^\W*(?:(?:and|so|but|then|please|tell me|remind me)\W+)?who\s+(?:was\s+it\s+(?:that|who)\s+)?"
+    rf"(?P<verb>{_SPOKE})\b(?P<said>.*)$",
+    re.IGNORECASE | re.DOTALL,
+)
+_WHOSE_WORDS = re.compile(
+    r"^\W*whose\s+(?:words?|quotes?|quotation|line|phrase|comment|remark|statement)\s+(?:is|are|was|were)\b"
+    r"(?P<said>.*)$",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def statement(question: str, window: Window) -> str | None:
+    """Return who said what the question asks about, as a whole sentence that the window supports.
+
+    None where the question is another, where the window's sentence holds no quotation or nobody knows who speaks in it,
+    or where the question gives the speaker a word that the window does not hold.
+    """
+    match = _WHO_SAID.match(question) or _WHOSE_WORDS.match(question)
+    (sentence,) = window.sentences
+    speaker = context_of(sentence).speaker
+    if match is None or speaker is None or not re.search(r"[\"“]", sentence.text):
+        return None
+    verb = match.groupdict().get("verb")
+    begun = f"{speaker[0].upper()}{speaker[1:]} {verb.lower()}" if verb else f"It was {speaker} who said"
+    told = f"{begun}{_closed(match['said'])}"
+    held = says_all(match["said"], window.all) and support(told, question, window.all).facts
+    plain = sentence.text.lower()
+    return told if held and all(words.lower() in plain for words in conversation.quoted_words(question)) else None
+
+
+def _closed(said: str) -> str:
+    """Return the words with a full stop for the question mark, inside a quotation that ends them."""
+    bare = said.rstrip(" ?")
+    mark = bare[-1] if bare.endswith(('"', "”")) else ""
+    return f"{bare.removesuffix(mark).rstrip(' .!?')}.{mark}"

@@ -401,8 +401,12 @@ def _written_fit(judgement: Judgement) -> str:
 
 def holds(draft: CheckedDraft, question: str) -> bool:
     """Whether the draft answers with a whole sentence, and nothing in it slips that must not, however likely it is."""
-    supported = draft.support
-    return bool(draft.text) and supported.facts and answers(draft.text, question, supported, _known_names(draft.claims))
+    return (
+        bool(draft.text)
+        and draft.support.facts
+        and answers(draft.text, question, draft.support, _known_names(draft.claims))
+        and attribution.names_the_speaker(question, draft.text, draft.evidence)
+    )
 
 
 def _beside(draft: CheckedDraft, other: CheckedDraft) -> CheckedDraft:

@@ -1,17 +1,20 @@
 """Who said it? The question itself made a statement, with whoever speaks in the evidence.
 
 A small model often gives words to the wrong person, and the article's own marks ("…," Smith said) tell whose they are.
-The statement is made only where the evidence holds all that the question says was said; it knows of no other questions.
+The statement is made only where the evidence holds all that the question says was said; of other questions, and of who
+did something, this module knows nothing.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from assistant import conversation
 from assistant.context import SAID, context_of
-from assistant.grounding import says_all, support
+from assistant.grounding import says_all, stems, support
 from assistant.quoting import Window
+from assistant.types import Sentence
 
 _SPOKE = (
     rf"(?:{SAID}|called|calls|described|describes|spoke|speaks|referred|refers|compared|compares|commented|remarked|"
@@ -27,6 +30,20 @@ _WHOSE_WORDS = re.compile(
     r"(?P<said>.*)$",
     re.IGNORECASE | re.DOTALL,
 )
+_ACCORDING_TO_WHOM = re.compile(r"\baccording to who(?:m|se)?\b", re.IGNORECASE)
+
+
+def names_the_speaker(question: str, told: str, evidence: Iterable[Sentence]) -> bool:
+    """Whether what is told names someone who speaks in the evidence, if that is what the question asks."""
+    if not any(pattern.search(question) for pattern in (_WHO_SAID, _WHOSE_WORDS, _ACCORDING_TO_WHOM)):
+        return True
+    speakers = [speaker for sentence in evidence if (speaker := _speaker(sentence)) is not None]
+    return not speakers or any(stems(speaker.split()[-1]) <= stems(told) for speaker in speakers)
+
+
+def _speaker(sentence: Sentence) -> str | None:
+    """Return who speaks in the quotation of the sentence; None where it holds none or nobody knows."""
+    return context_of(sentence).speaker if re.search(r"[\"“]", sentence.text) else None
 
 
 def statement(question: str, window: Window) -> str | None:
@@ -37,8 +54,8 @@ def statement(question: str, window: Window) -> str | None:
     """
     match = _WHO_SAID.match(question) or _WHOSE_WORDS.match(question)
     (sentence,) = window.sentences
-    speaker = context_of(sentence).speaker
-    if match is None or speaker is None or not re.search(r"[\"“]", sentence.text):
+    speaker = _speaker(sentence)
+    if match is None or speaker is None:
         return None
     verb = match.groupdict().get("verb")
     begun = f"{speaker[0].upper()}{speaker[1:]} {verb.lower()}" if verb else f"It was {speaker} who said"

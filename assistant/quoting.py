@@ -21,7 +21,7 @@ from assistant.types import Passage, Sentence
 
 MOST_SENTENCES = 3
 
-WORDS = ("score", "similarity", "passage_similarity", "asked", "length")
+WORDS = ("score", "similarity", "passage_similarity", "asked", "kind", "length")
 DRAFT = (*WORDS, "told", "told_new", "told_similarity")
 _OWN = {"words": WORDS, "draft": DRAFT}
 SIGNALS = {name: (*own, *(f"{signal}_below" for signal in own)) for name, own in _OWN.items()}
@@ -65,6 +65,7 @@ def signals(findings: Findings, drafts: Sequence[Told], rarity: Rarity) -> list[
     new = [stems - asked for stems in told if stems - asked]
     found = []
     for passage in candidate_passages(findings):
+        known = grounding.known_names(passage.article.text)
         for sentence in passage.sentences:
             held = _held(sentence)
             own = {
@@ -72,6 +73,7 @@ def signals(findings: Findings, drafts: Sequence[Told], rarity: Rarity) -> list[
                 "similarity": findings.similarities.get(sentence.id, 0.0),
                 "passage_similarity": findings.similarities.get(passage.id, 0.0),
                 "asked": coverage(asked, held, rarity),
+                "kind": float(grounding.fits_question(findings.query, sentence.text, known)),
                 "length": math.log(len(sentence.text)),
                 "told": max((coverage(each, held, rarity) for each in told), default=0.0),
                 "told_new": max((coverage(each, held, rarity) for each in new), default=0.0),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assistant.attribution import statement
+from assistant.attribution import names_the_speaker, statement
 from assistant.context import context_of
 from assistant.passages import sentences
 from assistant.quoting import Window
@@ -79,3 +79,29 @@ def test_words_of_nobody_are_told_of_nobody() -> None:
     article = Article("made-up", 'The sign read "No entry" in red.', "")
     assert statement('Who said "No entry in red"?', window("No entry", article)) is None
     assert statement("Who said no entry?", window("No entry", article)) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "told", "names"),
+    [
+        ("According to whom does the city treat everyone as a citizen?", "ICE treats everyone as a citizen.", False),
+        ("According to whom does the city treat everyone as a citizen?", "An official said so.", True),
+        ("Who complained that everyone is treated as a citizen?", "Abernathy complained about it.", False),
+        ("Who treats everyone as a citizen?", "The city treats everyone as a citizen.", True),
+    ],
+)
+def test_asked_who_said_it_a_draft_must_name_the_speaker(
+    question: str,
+    told: str,
+    names: bool,  # noqa: FBT001
+    article: Article,
+) -> None:
+    """What the words say of somebody else is no answer; to another question it may be."""
+    evidence = window("Their stance was basically", article).all
+    assert names_the_speaker(question, told, evidence) is names
+
+
+def test_where_nobody_is_quoted_any_speaker_may_be_named(article: Article) -> None:
+    """Reported speech has no quotation that would tell whose words they are: then the other checks decide."""
+    evidence = window("Krasner said he won't consider deals", article).all
+    assert names_the_speaker("Who said he won't consider deals?", "The district attorney said so.", evidence)

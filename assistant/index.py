@@ -10,6 +10,7 @@ Vectors of words that an article had before are taken over. Knows nothing of key
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import math
 import os
@@ -115,6 +116,9 @@ class Unit:
 
 _VectorsOf = Callable[[Sequence[Unit]], tuple[dict[str, np.ndarray], int]]
 """Returns the vectors of units by id, and how many of them had to be embedded."""
+
+_Trial = Callable[[Path, Part], bool]
+"""Returns whether a sample of the units of a part finds itself, in the place to which the part was brought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,9 +310,8 @@ def damage(folder: Path, part: Part, place: Path) -> list[str]:
     Raises:
         OSError: there is no room for it.
     """
-    if found := index_files.working_copy(folder, part, place):
-        return found
-    return [] if _finds_its_own(place, part) else [f"Chroma cannot search {folder / 'parts' / part.name}"]
+    with _trial() as finds_its_own:
+        return _damage(folder, part, place, finds_its_own)
 
 
 # In a folder
@@ -373,8 +376,10 @@ def _is_sound(folder: Path, generation: Generation) -> bool:
         if place.exists():
             continue
         found += index_files.working_copy(folder, part, place)
-        if not found and generation.chroma != _chroma() and not _finds_its_own(place, part):
-            found.append(f"this release of Chroma cannot search {part.name}")
+        if not found and generation.chroma != _chroma():
+            with _trial() as finds_its_own:
+                if not finds_its_own(place, part):
+                    found.append(f"this release of Chroma cannot search {part.name}")
     if found:
         logger.warning("The index is damaged and will be built anew: %s", "; ".join(found))
     return not found
@@ -404,17 +409,19 @@ def _parts(
 def _built(wanted: list[Unit], embedder: str, folder: Path, vectors_of: _VectorsOf) -> tuple[Part, int]:
     """Build a part aside, seal it and verify it; return it and how many units had to be embedded."""
     _check_room(folder, len(wanted))
-    vectors, embedded = vectors_of(wanted)
-    building = index_files.building_folder(folder)
-    try:
-        with ExitStack() as resources:
-            client = _client(building, resources)
-            _fill(_created(client, _COLLECTION, embedder, len(wanted)), wanted, vectors)
-        name = secrets.token_hex(8)
-        part = Part(name, _indexed(wanted), (), index_files.seal(folder, name))
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
-    if found := damage(folder, part, _place(folder, part)):
+    with _trial() as finds_its_own:
+        vectors, embedded = vectors_of(wanted)
+        building = index_files.building_folder(folder)
+        try:
+            with ExitStack() as resources:
+                client = _client(building, resources)
+                _fill(_created(client, _COLLECTION, embedder, len(wanted)), wanted, vectors)
+            name = secrets.token_hex(8)
+            part = Part(name, _indexed(wanted), (), index_files.seal(folder, name))
+        finally:
+            shutil.rmtree(building, ignore_errors=True)
+        found = _damage(folder, part, _place(folder, part), finds_its_own)
+    if found:
         raise RuntimeError(f"the index that was just built does not work: {'; '.join(found)}")
     return part, embedded
 
@@ -449,14 +456,34 @@ def _place(folder: Path, part: Part) -> Path:
     return folder / "open" / part.name
 
 
-def _finds_its_own(database: Path, part: Part) -> bool:
-    command = [sys.executable, "-m", "assistant.index", str(database), str(part.units)]
+def _damage(folder: Path, part: Part, place: Path, finds_its_own: _Trial) -> list[str]:
+    if found := index_files.working_copy(folder, part, place):
+        return found
+    return [] if finds_its_own(place, part) else [f"Chroma cannot search {folder / 'parts' / part.name}"]
+
+
+@contextmanager
+def _trial() -> Iterator[_Trial]:
+    """Start a child process, and yield a function that lets it try the part in a place, once.
+
+    It takes most of its time to load Chroma, which it does until the part is there.
+    """
     project = Path(__file__).resolve().parents[1]
-    try:
-        child = subprocess.run(command, cwd=project, capture_output=True, timeout=_CHECK_SECONDS, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        return False
-    return child.returncode == 0
+    silent = subprocess.DEVNULL
+    command = [sys.executable, "-m", "assistant.index"]
+    with subprocess.Popen(command, cwd=project, stdin=subprocess.PIPE, stdout=silent, stderr=silent) as child:  # noqa: S603
+
+        def finds_its_own(place: Path, part: Part) -> bool:
+            try:
+                child.communicate(json.dumps([str(place.absolute()), part.units]).encode(), timeout=_CHECK_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.kill()
+            return child.wait() == 0
+
+        try:
+            yield finds_its_own
+        finally:
+            child.kill()
 
 
 def _indexed(wanted: Sequence[Unit]) -> dict[str, Indexed]:
@@ -720,4 +747,8 @@ def _digest(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(not _sample_finds_itself(Path(sys.argv[1]), int(sys.argv[2])))
+    import chromadb.api.rust  # noqa: F401 - slow to import, so before the part is there
+
+    if asked := sys.stdin.buffer.read():
+        database, units_in_it = json.loads(asked)
+        sys.exit(not _sample_finds_itself(Path(database), units_in_it))

@@ -30,6 +30,7 @@ import numpy as np
 from sentence_transformers import SentenceTransformer
 
 from assistant import weights
+from assistant.answerability import rarity_of
 from assistant.benchmarks.figures import Figure, machine, save
 from assistant.benchmarks.processes import memory_bytes
 from assistant.embedder import MAX_TOKENS, SentenceEmbedder
@@ -76,6 +77,10 @@ class Asked:
     open_seconds: float
     """Until the first search is answered: Chroma reads its graph then."""
     retriever_seconds: float
+    stems_seconds: float
+    """Counting the stems of all articles for the first time."""
+    stems_again_seconds: float
+    """The same when all of them were counted before."""
     memory: int
     """Bytes, with the embedding model, when every query had been asked."""
     query: list[float]
@@ -327,6 +332,7 @@ def _asked(plan: Plan) -> Asked:
         opened = time.monotonic()
         retriever = Retriever(articles, index, embedder)
         ready = time.monotonic()
+        stems = [_milliseconds(lambda: rarity_of(articles, plan.folder / "stems.txt")) for _ in range(2)]
         texts = list(dict.fromkeys(question.question for question in questions))
         texts = random.Random(0).sample(texts, min(QUERIES, len(texts)))  # noqa: S311
         retriever.search("Who was it?")  # The first query prepares what the others use.
@@ -346,6 +352,8 @@ def _asked(plan: Plan) -> Asked:
     return Asked(
         open_seconds=opened - started,
         retriever_seconds=ready - opened,
+        stems_seconds=stems[0] / 1000,
+        stems_again_seconds=stems[1] / 1000,
         memory=memory,
         query=query,
         query_in_article=within,
@@ -397,7 +405,9 @@ def _figures(wanted: int, articles: int, built: Built, asked: Asked) -> list[Fig
         Figure("of it without embedding", built.other, "s"),
         Figure("on disk", built.disk / 1e9, "GB"),
         Figure("opening the index that fits, to its first answer", asked.open_seconds, "s"),
-        Figure("splitting the articles and counting their words", asked.retriever_seconds, "s"),
+        Figure("splitting the articles and indexing their words", asked.retriever_seconds, "s"),
+        Figure("counting their stems for the first time", asked.stems_seconds, "s"),
+        Figure("when all were counted before", asked.stems_again_seconds, "s"),
         Figure("memory of the process that searches", asked.memory / 1e9, "GB", at_most=12),
         Figure("one article changed, until it can be searched", built.changed, "s", at_most=5),
         Figure("query p50", percentile(asked.query, 0.5), "ms"),

@@ -4,6 +4,7 @@
     word_embedder    vectors of word counts: texts that share words are near; remembers what it embedded
     real_embedder    the packaged weights; a test that takes it fails, not skips, where they are missing
     weights_folder   where the joined language model is kept from one run to the next
+    model_data       the data folder of the programs that run with the packaged language model
     model            a chat model that says what it was told to; remembers what it was asked
 
 Every test runs without the ASSISTANT_* variables of the person who starts it, and no test can reach another machine.
@@ -15,6 +16,7 @@ import hashlib
 import ipaddress
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -30,12 +32,14 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import Field
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from assistant.articles import read_article
 from assistant.embedder import SentenceEmbedder
 from assistant.settings import PROJECT, go_offline
 from assistant.types import Article
-from assistant.weights import EMBEDDER_SHA256, embedder_folder
+from assistant.weights import EMBEDDER_SHA256, LANGUAGE_MODEL_NAME, embedder_folder, language_model_file
 
 go_offline()
 
@@ -70,6 +74,30 @@ def _is_loopback(name: str) -> bool:
 
 sys.addaudithook(_refuse_other_machines)
 
+LANGUAGE_MODEL = ("test_end_to_end", "test_evaluation_thresholds", "test_offline", "test_deploy", "test_weights")
+"""The files that run the language model. It takes every processor, so one process has them all, one after the other."""
+LONGEST = (*LANGUAGE_MODEL, "test_page", "test_faults", "test_page_bars", "test_soak", "test_index")
+"""The files that take longest. They begin first, so that at the end no process waits for the other."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first."""
+    places = {file: place for place, file in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
+
+
+class FileByFile(LoadFileScheduling):  # type: ignore[misc] # it ships no types
+    """Gives a process a file, and when it is done the next one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return "language model" if Path(file).stem in LANGUAGE_MODEL else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileByFile:
+    """Let pytest-xdist give the tests to its processes in that way."""
+    return FileByFile(config, log)
+
 
 @pytest.fixture(autouse=True)
 def clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,6 +117,18 @@ def article() -> Article:
 def weights_folder(request: pytest.FixtureRequest) -> Path:
     """Return a folder that outlives the run, so that the language model is joined and checked once a checkout."""
     return request.config.cache.mkdir("weights")
+
+
+@pytest.fixture(scope="session")
+def model_data(tmp_path_factory: pytest.TempPathFactory, weights_folder: Path) -> Iterator[Path]:
+    """Return a data folder that begins with the joined weights alone, and remove what is added to it at the end.
+
+    The language model reads the article once for all who use it.
+    """
+    folder = tmp_path_factory.mktemp("data")
+    (folder / LANGUAGE_MODEL_NAME).symlink_to(language_model_file(weights_folder).resolve())
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")

@@ -127,8 +127,11 @@ def test_a_rolling_restart_loses_no_question(running: Stack) -> None:
 @needs_nginx
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_packaged_model_serves_from_a_process_of_its_own(tmp_path: Path, weights_folder: Path) -> None:
+def test_the_packaged_model_serves_from_a_process_of_its_own(
+    tmp_path: Path, weights_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The shipped model server answers a question that came through nginx, and is named as the one who did."""
+    monkeypatch.setenv("ASSISTANT_ANSWER_SECONDS", "300")  # The machine may be busy.
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / LANGUAGE_MODEL_NAME).symlink_to(language_model_file(weights_folder).resolve())
     script = str(PROJECT / "deploy" / "model_server.py")

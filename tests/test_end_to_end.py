@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -21,20 +19,11 @@ from assistant import answerability
 from assistant.answering import Assistant
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article, Status
-from assistant.weights import LANGUAGE_MODEL_NAME, language_model_file
+from assistant.weights import LANGUAGE_MODEL_NAME
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CRIME = "How much has violent crime fallen?"
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory, weights_folder: Path) -> Iterator[Path]:
-    """Return a new data folder that has nothing but the joined weights, and remove what a run adds to it."""
-    folder = tmp_path_factory.mktemp("data")
-    (folder / LANGUAGE_MODEL_NAME).symlink_to(language_model_file(weights_folder).resolve())
-    yield folder
-    shutil.rmtree(folder)
 
 
 def ask(question: str, data: Path) -> dict[str, Any]:
@@ -55,9 +44,9 @@ def ask(question: str, data: Path) -> dict[str, Any]:
     return answer
 
 
-def test_a_question_is_answered_with_verbatim_citations(data: Path, article: Article) -> None:
+def test_a_question_is_answered_with_verbatim_citations(model_data: Path, article: Article) -> None:
     """The fact is told, its words are cited at their offsets, and the contract's keys are there."""
-    answer = ask(CRIME, data)
+    answer = ask(CRIME, model_data)
     contract = {"id", "question", "status", "answer", "citations", "timings", "model", "error"}
     assert contract <= answer.keys()
     assert answer["question"] == CRIME
@@ -74,18 +63,18 @@ def test_a_question_is_answered_with_verbatim_citations(data: Path, article: Art
     assert 0 < answer["timings"]["first_ms"] <= answer["timings"]["total_ms"]
 
 
-def test_a_question_off_the_topic_is_declined(data: Path) -> None:
+def test_a_question_off_the_topic_is_declined(model_data: Path) -> None:
     """What the article does not tell is not answered, and nothing is cited."""
-    answer = ask("What is the capital of Australia?", data)
+    answer = ask("What is the capital of Australia?", model_data)
     assert (answer["status"], answer["citations"]) == ("declined", [])
     assert "Canberra" not in answer["answer"]
 
 
-def test_a_killed_engine_costs_one_written_answer(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_engine_costs_one_written_answer(model_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The quotation on the screen stands as the answer; the engine is started again, and then it writes again."""
     # Whether the words alone are enough to answer is for the calibration; here it is the engine that is tried.
     monkeypatch.setattr(answerability.Calibration, "probability", lambda _self, _signals: 1.0)
-    with closing(Assistant.open(Settings(data=data, answer_seconds=300.0))) as assistant:
+    with closing(Assistant.open(Settings(data=model_data, answer_seconds=300.0))) as assistant:
         assistant.wait_for_model()
         assert assistant.model_state == "ready"
         (first,) = _engines()

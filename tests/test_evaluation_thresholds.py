@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from assistant.cli import app
 from assistant.evaluation import gates
 from assistant.settings import PROJECT
-from assistant.weights import LANGUAGE_MODEL_NAME, language_model_file
+from assistant.weights import LANGUAGE_MODEL_NAME
 
 QUESTIONS = PROJECT / "corpus" / "questions"
 SAMPLE = 40
@@ -22,15 +22,6 @@ def evaluate(out: Path, *arguments: object) -> Result:
     """Run the evaluation of the test half as a person types it."""
     command = ("evaluate", QUESTIONS / "test.jsonl", "--out", out, *arguments)
     return CliRunner().invoke(app, list(map(str, command)), catch_exceptions=False)
-
-
-@pytest.fixture
-def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Answer from a new data folder."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    monkeypatch.setenv("ASSISTANT_DATA", str(folder))
-    return folder
 
 
 def test_nothing_that_must_hold_is_only_aimed_at() -> None:
@@ -44,21 +35,19 @@ def test_nothing_that_must_hold_is_only_aimed_at() -> None:
         assert threshold.limit >= aim.limit if aim.at_most else threshold.limit <= aim.limit
 
 
-def test_quotations_alone_are_never_wrong_about_the_article(tmp_path: Path, data: Path) -> None:
+def test_quotations_alone_are_never_wrong_about_the_article(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a model the whole test half is answered by citations that are verbatim, and nothing breaks."""
+    monkeypatch.setenv("ASSISTANT_DATA", str(tmp_path / "data"))
     limits = ("citation_validity>=1", "citation_coverage>=1", "flagged<=0", "error_rate<=0", "written<=0")
     result = evaluate(tmp_path / "run", "--without-model", *(part for limit in limits for part in ("--min", limit)))
     assert result.exit_code == 0, result.output
-    assert data.exists()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_the_fixed_set_keeps_its_thresholds(
-    tmp_path: Path, data: Path, weights_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_fixed_set_keeps_its_thresholds(tmp_path: Path, model_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the packaged model a sample of the test half reaches every limit of thresholds.toml."""
-    (data / LANGUAGE_MODEL_NAME).symlink_to(language_model_file(weights_folder).resolve())
+    monkeypatch.setenv("ASSISTANT_DATA", str(model_data))
     monkeypatch.setenv("ASSISTANT_ANSWER_SECONDS", "300")  # What is said counts here, and not how fast.
     thresholds = QUESTIONS / "thresholds.toml"
     result = evaluate(tmp_path / "run", "--limit", SAMPLE, "--thresholds", thresholds)

@@ -11,7 +11,7 @@ import pytest
 from offline import CONTROL
 
 from assistant.settings import PROJECT
-from assistant.weights import LANGUAGE_MODEL_NAME, language_model_file
+from assistant.weights import LANGUAGE_MODEL_NAME
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -27,9 +27,12 @@ def may_be_alone() -> bool:
 
 
 @pytest.mark.skipif(not may_be_alone(), reason="network namespaces are not allowed on this machine")
-def test_nobody_is_asked_for_an_address(tmp_path: Path, weights_folder: Path) -> None:
+def test_nobody_is_asked_for_an_address(tmp_path: Path, model_data: Path) -> None:
     """The page is whole, the model's answer cites the article, and the only look-up is the one of our own."""
-    (tmp_path / LANGUAGE_MODEL_NAME).symlink_to(language_model_file(weights_folder).resolve())
+    # Everything is new but the weights, and the article as the language model has read it.
+    (tmp_path / LANGUAGE_MODEL_NAME).symlink_to((model_data / LANGUAGE_MODEL_NAME).resolve())
+    (model_data / "slots").mkdir(exist_ok=True)
+    (tmp_path / "slots").symlink_to(model_data / "slots")
     run = subprocess.run(
         [*ALONE, sys.executable, "tests/offline.py", str(tmp_path)],
         cwd=PROJECT,

@@ -10,6 +10,7 @@ from importlib import metadata
 
 import pytest
 import typer
+from conftest import LANGUAGE_MODEL
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -118,3 +119,10 @@ def test_what_is_imported_is_required() -> None:
     assert [
         name for name in sorted(third_party) if not required & set(map(canonicalize_name, distributions[name]))
     ] == []
+
+
+def test_one_process_has_all_tests_of_the_language_model() -> None:
+    """The files with such tests are those that are given to one process, so that no two engines run at once."""
+    files = (PROJECT / "tests").glob("test_*.py")
+    marked = {file.stem for file in files if re.search(r"mark\.slow\b", file.read_text(encoding="utf-8"))}
+    assert marked == set(LANGUAGE_MODEL)

@@ -429,19 +429,25 @@ def _either_or(claim: str, evidence: str, known: Container[str]) -> bool:
 
 _CAUSE = re.compile(r"\b(?:because|due to|reason)\b", re.IGNORECASE)
 _TWO_ACT = re.compile(
-    r"\b(?P<first>[A-ZÀ-Þ][\w'’-]+) and (?P<second>(?:the )?[\w'’-]+)(?:, [^.;:]{1,90},)? (?:\w+ed|have|had|were|are|will|said|told)\b"
+    r"\b(?P<first>[A-ZÀ-Þ][\w'’-]+) and (?P<second>(?:the )?[\w'’-]+)(?:, [^.;:]{1,90},)? (?P<act>\w+ed|said|told|wrote|made|gave|took|met)\b"
+)
+_WHO_ACTED = re.compile(
+    r"\bwho\b|\b(?:which|what) (?:\w+ )?(?:officials|people|leaders|politicians|persons|men|women)\b", re.IGNORECASE
 )
 
 
 def _one_of_two(claim: str, question: str, sentences: Iterable[Sentence]) -> bool:
-    """Whether the claim, asked who it was, names just one of two who did it together."""
-    if asked_kind(question) != "person":
+    """Whether the claim, asked who did it, names others than the two who did it together, or just one of them."""
+    if not _WHO_ACTED.search(question):
         return False
+    words = stems(claim)
     for sentence in sentences:
+        people = persons(sentence.article.text)
         for match in _TWO_ACT.finditer(outside_quotations(sentence.text)):
-            sides = [stems(persons(sentence.article.text).get(side, side)) for side in match.group("first", "second")]
+            first, second = (stems(people.get(side, side)) for side in match.group("first", "second"))
             told = names(claim, known_names(sentence.article.text)) - stems(question)
-            if told and any(told <= side for side in sides) and not all(side & stems(claim) for side in sides):
+            both = first & words and (second & words or told - first)
+            if told and stems(match["act"]) <= words and not both:
                 return True
     return False
 
@@ -461,7 +467,7 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ("money", r"\bhow much (?:money|does .* (?:cost|earn|make|get paid)|did .* (?:cost|pay|earn)|is .* paid|was .* paid)|\bsalary\b|\bprice\b|\bbudget\b"),
         ("count", r"\bhow (?:many|old|long|often|tall|far|big|large)\b|\bwhat (?:number|age)\b"),
         ("date", r"^\W*(?:and|so|but|then)?\W*(?:since |from |until |by )?when\b|\b(?:what|which) (?:date|day|year|month|season|time)\b"),
-        ("spelled", rf"^\W*(?:please\s+)?name (?:the|a|an)\b|\bwhat(?:['’]s| is| was| are| were)? (?:the|its|their) names?\b|\bwhat (?:is|was|are|were) .+ called\W*$|\bstands? for\b|\b(?:full|first|last) name\b|\bnames\b|\bname of .*\b{_PERSON_NOUN}\b|\b{_PERSON_NOUN}['’]?s? name\b|\b(?:his|her) name\b|\b(?:was|is) (?:he|she) called\b"),
+        ("spelled", rf"^\W*(?:please\s+)?name (?:the|a|an)\b|\bwhat(?:['’]s| is| was| are| were)? (?:the|its|their) names?\b|\bwhat (?:is|was|are|were) .+ called\W*(?:\(|$)|\bstands? for\b|\b(?:full|first|last) name\b|\bnames\b|\bname of .*\b{_PERSON_NOUN}\b|\b{_PERSON_NOUN}['’]?s? name\b|\b(?:his|her) name\b|\b(?:was|is) (?:he|she) called\b"),
         ("person", r"\bwho(?:m|se|'s)?\b"),
     )
 )  # fmt: skip

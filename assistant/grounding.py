@@ -447,7 +447,7 @@ def _one_of_two(claim: str, question: str, sentences: Iterable[Sentence]) -> boo
             first, second = (stems(people.get(side, side)) for side in match.group("first", "second"))
             told = names(claim, known_names(sentence.article.text)) - stems(question)
             both = first & words and (second & words or told - first)
-            if told and stems(match["act"]) <= words and not both:
+            if told and (words <= told or stems(match["act"]) <= words) and not both:
                 return True
     return False
 

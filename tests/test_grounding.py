@@ -346,6 +346,8 @@ def test_it_is_open_which_of_two_did_it(claim: str, evidence: str, holds: bool) 
         ("Who announced the end of the contract?", "Dunn and the mayor announced the end of the contract.", True),
         ("Who announced the end of the contract?", "Dunn and the mayor, Brook, announced the end of it.", True),
         ("Which two officials announced it?", "The Justice Department and the mayor announced it.", False),
+        ("Who announced that?", "Dunn.", False),
+        ("Who announced that?", "Dunn and the mayor.", True),
         ("Who was under pressure?", "Dunn was under pressure.", True),
         ("What did Dunn do?", "Dunn announced the end of the contract.", True),
         ("When did Dunn announce it?", "Dunn announced it on Monday.", True),

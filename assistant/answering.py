@@ -2,6 +2,7 @@
 
     question + turns -> standalone query -> passages and sentences     -> quoted, at once
                         -> margin, one or two drafts -> checked against one passage -> answered | quoted | declined
+                           (who said it needs no draft)
 
 Asking is streaming and taking the last snapshot. Nothing unverified is ever in a snapshot: a draft is shown only after
 it passed. Knows nothing of how an answer is shown.
@@ -22,7 +23,7 @@ from assistant.articles import Corpus, read_corpus
 from assistant.context import context_of
 from assistant.embedder import SentenceEmbedder
 from assistant.errors import ConfigurationError, ModelError
-from assistant.grounding import Support, answers, known_names, support, weakest
+from assistant.grounding import Support, answers, known_names, support, tells_machines, weakest
 from assistant.index import VectorIndex, open_index
 from assistant.language_model import Draft, ModelHolder, check_configuration
 from assistant.passages import passages, sentences
@@ -281,7 +282,8 @@ class Assistant:
             return self._declined(base, judgement.findings)
         to_quote = self._to_quote(base.question, judgement.findings, judgement.drafts)
         if (said := attribution.statement(judgement.findings.query, to_quote[0])) is not None:
-            return _written(base, (Claim(said, to_quote[0]),))
+            # No model wrote it, so whatever ailed the model is of no matter.
+            return _written(replace(base, model="none", error=None), (Claim(said, to_quote[0]),))
         draft = draft_to_show(judgement)
         return _written(base, draft.claims) if draft is not None else self._quoted(base, to_quote)
 
@@ -326,7 +328,10 @@ class Assistant:
             for passage in quoting.candidate_passages(findings)
             for window in _windows(passage)
         ]
-        return max(found, key=lambda pair: (_strength(pair[1]), -len(pair[0].all)))
+        # A command to machines is the last thing to rest on.
+        return max(
+            found, key=lambda pair: (not any(map(tells_machines, pair[0].all)), _strength(pair[1]), -len(pair[0].all))
+        )
 
     def _to_quote(self, question: str, findings: Findings, drafts: Sequence[CheckedDraft]) -> list[Window]:
         fitted = answerability.quoting("draft" if drafts else "words")

@@ -149,6 +149,17 @@ def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
     )
 
 
+_TELLS_MACHINES = re.compile(
+    r"\b(?:AIs?|A\.I\.|LLMs?|[Ll]anguage models?|[Cc]hat ?bots?|[Aa]ssistants?|[Mm]odels?)\b(?: \w+)?"
+    r"(?:\s*[:,]|\s+(?:must|should|shall|always|never|is to|are to)\b)"
+)
+
+
+def tells_machines(sentence: Sentence) -> bool:
+    """Whether the sentence may tell a machine what to say, as "AI readers must …" and "Assistants: …" do."""
+    return bool(_TELLS_MACHINES.search(sentence.text))
+
+
 def says_all(words: str, evidence: Iterable[Sentence]) -> bool:
     """Whether the evidence holds every main word of what is told, of which there must be some, and denies none."""
     sentences = list(evidence)

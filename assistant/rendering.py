@@ -37,6 +37,9 @@ WRITING = "Reading the article… checked so far"
 FROM_RECORD = "From the article's record: its title, date, source or length"
 """The same for an answer that is written without citations, because its facts are not part of the text."""
 
+BY_RULE = "Who the article says it was, checked against the quoted words"
+"""The same for an answer that no model wrote: it names the speaker."""
+
 NOT_WRITTEN = "There is no written answer this time; the article's own words stand for themselves."
 CLOSEST = "The closest words in the article, which are not an answer"
 
@@ -144,6 +147,8 @@ def headline(answer: Answer) -> str:
     label = LABELS[answer.status]
     if answer.status is Status.ANSWERED and not answer.citations:
         label = FROM_RECORD
+    elif answer.status is Status.ANSWERED and answer.model == "none":
+        label = BY_RULE
     if not answer.final:
         label = WRITING if answer.status is Status.ANSWERED else READING
     dates = {citation.article.date for citation in answer.citations}

@@ -120,7 +120,7 @@ class Status(StrEnum):
     """How an answer ended. Each has its own fixed wording in `rendering.py`."""
 
     ANSWERED = "answered"
-    """Written by the model; every sentence passed the check against one cited passage."""
+    """Written, by the model or by rule (who said it); each sentence passed the check against what it cites."""
     QUOTED = "quoted"
     """The article's own sentences; no word of a model."""
     DECLINED = "declined"

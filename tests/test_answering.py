@@ -271,6 +271,19 @@ def test_what_the_model_invents_is_never_shown(
     assert not any(invented in snapshot.text for snapshot in snapshots)
 
 
+def test_who_said_it_needs_no_model_and_heeds_none(assistant: Assistant, model: ScriptedModel) -> None:
+    """The speaker whom the article marks is named, whatever the model says or whether it says anything at all."""
+    question = "Who said that Kenney is celebrating keeping criminals in Philadelphia?"
+    told = "Attorney General Jeff Sessions said that Kenney is celebrating keeping criminals in Philadelphia. [1]"
+    for draft in (
+        "Krasner said that Kenney is celebrating keeping criminals in Philadelphia.",
+        ConnectionError("gone"),
+    ):
+        answer = reply(assistant, model, draft, question)
+        assert (answer.status, answer.text, answer.model, answer.error) == (Status.ANSWERED, told, "none", None)
+        assert [citation.quote[:15] for citation in answer.citations] == ["“He [Kenney] is"]
+
+
 @pytest.mark.parametrize("reason", ["length", None])
 def test_a_draft_that_was_cut_off_is_not_shown(reason: str | None, assistant: Assistant, model: ScriptedModel) -> None:
     """Half a sentence never stands as an answer, even where all its words are right."""

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from assistant.articles import normalise
 from assistant.rendering import (
+    BY_RULE,
     CLOSEST,
     FROM_RECORD,
     LABELS,
@@ -306,7 +307,8 @@ def test_a_refusal_offers_the_closest_words_as_no_answer(render: Callable[[Answe
 @pytest.mark.parametrize("status", Status)
 def test_every_status_has_its_own_wording_everywhere(status: Status) -> None:
     """Page and terminal begin with the fixed wording of the status, and show the text that comes with it."""
-    answer = Answer("?", status, "Some text.", (cite(1, "Words."),) if status is Status.ANSWERED else ())
+    citations = (cite(1, "Words."),) if status is Status.ANSWERED else ()
+    answer = Answer("?", status, "Some text.", citations, model="a.gguf")
     for text in (Seen(markdown(answer)).text, shown(answer)):
         assert text.startswith(LABELS[status])
         assert "Some text." in text
@@ -319,7 +321,14 @@ def test_a_snapshot_says_that_a_better_one_follows(status: Status, line: str) ->
     answer = Answer("?", status, "Words. [1]", (cite(1, "Words."),), final=False)
     assert headline(answer) == line
     assert LABELS[status] not in Seen(markdown(answer)).text
-    assert headline(replace(answer, final=True)) == LABELS[status]
+    assert headline(replace(answer, final=True, model="a.gguf")) == LABELS[status]
+
+
+def test_what_no_model_wrote_is_not_said_to_be_written_by_one() -> None:
+    """Who said it is told by rule, and the line above it does not speak of AI."""
+    answer = Answer("Who?", Status.ANSWERED, "Brook said so. [1]", (cite(1, "“Yes,” Brook said."),))
+    assert headline(answer) == BY_RULE
+    assert headline(replace(answer, model="a.gguf")) == LABELS[Status.ANSWERED]
 
 
 def test_facts_from_the_record_are_not_said_to_be_checked_against_words() -> None:
@@ -410,7 +419,7 @@ def test_square_brackets_are_text_in_a_terminal() -> None:
 
 def test_the_terminal_shows_the_status_in_colour_and_the_quotations_under_the_answer() -> None:
     """A person sees what kind of answer it is, the answer, and the words it rests on, in that order."""
-    answer = Answer("?", Status.ANSWERED, "It fell. [1]", (cite(1, "It fell by a fifth."),))
+    answer = Answer("?", Status.ANSWERED, "It fell. [1]", (cite(1, "It fell by a fifth."),), model="a.gguf")
     text = shown(answer)
     assert text.index(LABELS[Status.ANSWERED]) < text.index("It fell. [1]") < text.index("[1] It fell by a fifth.")
     assert "\x1b[1;32m" in shown(answer, colours=True)

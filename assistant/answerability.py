@@ -38,7 +38,7 @@ MARGIN = (*DRAFT, "margin")
 SIGNALS = {"words": WORDS, "draft": DRAFT, "margin": MARGIN}
 """The signals of each of the three fits for whether the article answers the question."""
 
-WRITTEN_DRAFT = (*DRAFT, "cause", "swapped", "length", "leaning", "behind")
+WRITTEN_DRAFT = (*DRAFT, "asks_two", "cause", "swapped", "length", "leaning", "behind")
 WRITTEN_MARGIN = (*WRITTEN_DRAFT, "margin", "likelihood", "least_likelihood")
 WRITTEN_TWICE = (*WRITTEN_MARGIN, "agreement", "contained", "same_place", "other_new_words")
 WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "margin": WRITTEN_MARGIN, "twice": WRITTEN_TWICE}
@@ -225,7 +225,15 @@ def draft_signals(
         ),
         "told_coverage": coverage(grounding.stems(question), grounding.stems(draft), rarity),
         "asked_names": float(support.asked_names),
+        "asks_two": float(bool(_ASKS_TWO.search(question))),
     }
+
+
+_ASKS_TWO = re.compile(
+    r"\band (?:(?:in|to|from|of|by|for) )?(?:what|who|whom|whose|how|why|when|where|which|did|does|is|was|were)\b"
+    r"|\b(?:both|compare|two|three|four)\b",
+    re.IGNORECASE,
+)
 
 
 def written_signals(

@@ -50,7 +50,7 @@ def statement(question: str, window: Window) -> str | None:
     """Return who said what the question asks about, as a whole sentence that the window supports.
 
     None where the question is another, where the window's sentence holds no quotation or nobody knows who speaks in it,
-    or where the question gives the speaker a word that the window does not hold.
+    or where the question gives the speaker a word that the window does not hold and quotes none that it does.
     """
     match = _WHO_SAID.match(question) or _WHOSE_WORDS.match(question)
     (sentence,) = window.sentences
@@ -60,9 +60,13 @@ def statement(question: str, window: Window) -> str | None:
     verb = match.groupdict().get("verb")
     begun = f"{speaker[0].upper()}{speaker[1:]} {verb.lower()}" if verb else f"It was {speaker} who said"
     told = f"{begun}{_closed(match['said'])}"
-    held = says_all(match["said"], window.all) and support(told, question, window.all).facts
-    plain = sentence.text.lower()
-    return told if held and all(words.lower() in plain for words in conversation.quoted_words(question)) else None
+    quoted = conversation.quoted_words(question)
+    if not all(words.lower() in sentence.text.lower() for words in quoted):
+        return None
+    if says_all(match["said"], window.all) and support(told, question, window.all).facts:
+        return told
+    # What the question says around the words that it quotes may be its own.
+    return f'It was {speaker} who said "{quoted[0]}."' if quoted else None
 
 
 def _closed(said: str) -> str:

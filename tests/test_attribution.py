@@ -45,6 +45,11 @@ def window(words: str, article: Article) -> Window:
             "multigenerational",
             'Krasner called the prosecutors "multigenerational."',
         ),
+        (
+            'Who said of the bargain "He has to pay his time"?',
+            "He has to pay his time",
+            'It was Arnold who said "He has to pay his time."',
+        ),
     ],
 )
 def test_who_said_it_is_told_in_the_words_of_the_question(

@@ -59,7 +59,7 @@ class Observation:
     twice: Judgement
     """With a second one where there can be one."""
     usual: bool = True
-    """Whether the thresholds are chosen for it too; the regressions are fitted to every question."""
+    """Whether the threshold of what is declined is chosen for it too; everything else is fitted to every question."""
 
 
 def observe(
@@ -163,9 +163,10 @@ def _written(observations: Sequence[Observation], open_: NDArray[np.bool_]) -> d
 
     `open_` tells which questions are not declined before. The thresholds are those under which most questions get a
     right written answer while at most `MOST_WRONG` get a wrong one: of one draft alone, and of the first and both
-    drafts one after the other, where at most `MOST_TWICE` of all questions wait for the second.
+    drafts one after the other, where at most `MOST_TWICE` of all questions wait for the second. The hard questions
+    count too: whoever wrote the rules has seen the others, and what these allow is too much for new ones.
     """
-    shares = _shares(observations, usual=True)
+    shares = _shares(observations)
     drafts = {
         "draft": [o.once.drafts for o in observations],
         "margin": [o.once.drafts for o in observations],
@@ -184,16 +185,13 @@ def _written(observations: Sequence[Observation], open_: NDArray[np.bool_]) -> d
     }
 
 
-def _shares(observations: Sequence[Observation], *, usual: bool = False) -> Floats:
-    """Return for each question the share of all questions, or of the usual ones, that it stands for; in all 1."""
+def _shares(observations: Sequence[Observation]) -> Floats:
+    """Return for each question the share of all questions that it stands for; in all 1."""
     kinds = ["" if o.question.answerable else o.question.kind for o in observations]
-    counted = np.array([o.usual or not usual for o in observations])
     others = {kind: UNANSWERABLE_KINDS[kind] for kind in set(kinds) - {""}}
     aimed = {kind: (1 - ANSWERABLE_SHARE) * often / sum(others.values()) for kind, often in others.items()}
     aimed[""] = 1 - sum(aimed.values())
-    number = {kind: sum(counted[[k == kind for k in kinds]]) for kind in aimed}
-    each: Floats = counted * np.array([aimed[kind] / max(1, number[kind]) for kind in kinds])
-    return each
+    return np.array([aimed[kind] / kinds.count(kind) for kind in kinds])
 
 
 def _fit_written(

@@ -494,35 +494,60 @@ def asked_kind(question: str) -> str:
     return next((kind for kind, pattern in _KINDS if pattern.search(question)), "other")
 
 
-def quantities(found: set[str]) -> set[str]:
+def quantities(found: AbstractSet[str]) -> set[str]:
     """Return those of the numbers that can be a count: no shares and no years."""
     return {number for number in found if "%" not in number and not re.fullmatch(r"(?:19|20)\d\d", number)}
 
 
-def fits_question(  # noqa: PLR0911 - one answer for each kind of question
-    question: str, text: str, known: Container[str] = ()
-) -> bool:
-    """Whether the text holds something of the kind that the question asks for and does not hold itself.
+_VAGUE = re.compile(r"\b(?:hundreds|thousands|dozens|several|few|none|no)\b", re.IGNORECASE)
 
-    `known` are the names of the article, which count also where they open a sentence.
-    """
-    fresh = numbers(text) - numbers(question)
-    match asked_kind(question):
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """What a text holds of each kind that a question may ask for."""
+
+    stems: frozenset[str]
+    numbers: frozenset[str]
+    vague: bool
+    """Whether it counts without a number, as in "several"."""
+    dates: frozenset[str]
+    names: frozenset[str]
+
+
+def kinds(text: str, known: Container[str] = ()) -> Kinds:
+    """Return what the text holds; `known` are the names of the article, which count also where they open a sentence."""
+    return Kinds(
+        stems=frozenset(stems(text)),
+        numbers=frozenset(numbers(text)),
+        vague=bool(_VAGUE.search(text)),
+        dates=frozenset(match[0].lower() for match in _DATE_WORD.finditer(text)),
+        names=frozenset(names(text, known)),
+    )
+
+
+def fits(kind: str, asked: Kinds, told: Kinds) -> bool:  # noqa: PLR0911 - one answer for each kind of question
+    """Whether what is told holds something of the kind that is asked for, and that the question does not hold itself."""
+    fresh = told.numbers - asked.numbers
+    match kind:
         case "percent":
             return any("%" in number for number in fresh)
         case "money":
             return any(number[0] in "$€£" for number in fresh)
         case "count":
-            vague = re.search(r"\b(?:hundreds|thousands|dozens|several|few|none|no)\b", text, re.IGNORECASE)
-            return bool(quantities(fresh) or vague)
+            return bool(quantities(fresh) or told.vague)
         case "date":
-            return any(match[0].lower() not in question.lower() for match in _DATE_WORD.finditer(text))
+            return bool(told.dates - asked.dates)
         case "spelled":
-            return bool(names(text, known) - stems(question))
+            return bool(told.names - asked.stems)
         case "person":
-            return bool(stems(text) - stems(question))
+            return bool(told.stems - asked.stems)
         case _:
             return True
+
+
+def fits_question(question: str, text: str, known: Container[str] = ()) -> bool:
+    """Do the same for the words themselves."""
+    return fits(asked_kind(question), kinds(question), kinds(text, known))
 
 
 _YES_NO = re.compile(r"^\W*(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\b", re.IGNORECASE)

@@ -60,12 +60,12 @@ def candidate_passages(findings: Findings) -> list[Passage]:
 def signals(findings: Findings, drafts: Sequence[Told], rarity: Rarity) -> list[tuple[Sentence, dict[str, float]]]:
     """Return each sentence that may be quoted, with its signals."""
     scores = {evidence.sentence: evidence.score for evidence in findings.evidence}
-    asked = grounding.stems(findings.query)
+    kind, wanted = grounding.asked_kind(findings.query), grounding.kinds(findings.query)
+    asked = wanted.stems
     told = [stems for stems in (grounding.stems(draft.text) for draft in drafts) if stems]
     new = [stems - asked for stems in told if stems - asked]
     found = []
     for passage in candidate_passages(findings):
-        known = grounding.known_names(passage.article.text)
         for sentence in passage.sentences:
             held = _held(sentence)
             own = {
@@ -73,7 +73,7 @@ def signals(findings: Findings, drafts: Sequence[Told], rarity: Rarity) -> list[
                 "similarity": findings.similarities.get(sentence.id, 0.0),
                 "passage_similarity": findings.similarities.get(passage.id, 0.0),
                 "asked": coverage(asked, held, rarity),
-                "kind": float(grounding.fits_question(findings.query, sentence.text, known)),
+                "kind": float(grounding.fits(kind, wanted, _kinds(sentence))),
                 "length": math.log(len(sentence.text)),
                 "told": max((coverage(each, held, rarity) for each in told), default=0.0),
                 "told_new": max((coverage(each, held, rarity) for each in new), default=0.0),
@@ -82,6 +82,11 @@ def signals(findings: Findings, drafts: Sequence[Told], rarity: Rarity) -> list[
             found.append((sentence, own))
     best = {name: max((own[name] for _, own in found), default=0.0) for name in DRAFT}
     return [(sentence, own | {f"{name}_below": own[name] - best[name] for name in DRAFT}) for sentence, own in found]
+
+
+@lru_cache(maxsize=4096)
+def _kinds(sentence: Sentence) -> grounding.Kinds:
+    return grounding.kinds(sentence.text, grounding.known_names(sentence.article.text))
 
 
 @lru_cache(maxsize=4096)

@@ -3,13 +3,49 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 from assistant.benchmarks.load import scripted
+from assistant.benchmarks.processes import memory_bytes, own_memory_bytes
 from assistant.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, ask, form, reader
 
 READERS = 14
 """More than the eight questions that a provider is asked at once, and the one that may wait."""
+
+
+def test_own_memory_grows_by_what_a_process_keeps_and_not_by_files(tmp_path: Path) -> None:
+    """Forty megabytes of its own count, as many of a file that it maps and reads do not."""
+    size = 40_000_000
+    file = tmp_path / "library"
+    file.write_bytes(bytes(size))
+    steps = f"""
+import mmap, sys
+say = lambda: (print(flush=True), sys.stdin.readline())
+say()
+with open({str(file)!r}, "rb") as opened:
+    mapped = mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ)
+    sum(mapped[at] for at in range(0, {size}, 4096))
+    say()
+kept = bytearray(b"x") * {size}
+say()
+"""
+    command = [sys.executable, "-c", steps]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stdout
+        held = []
+        for _ in range(3):
+            process.stdout.readline()
+            held.append((memory_bytes([process.pid]), own_memory_bytes([process.pid])))
+            process.stdin.write(b"\n")
+            process.stdin.flush()
+    (_, own), (with_file, own_with_file), (_, own_with_more) = held
+    assert with_file > size
+    assert own_with_file < own + size / 4
+    assert own_with_more > own + size
 
 
 def test_a_reader_who_finds_the_line_full_is_told_to_wait_and_not_lost() -> None:

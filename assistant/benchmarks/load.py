@@ -30,6 +30,7 @@ from assistant.benchmarks.processes import (
     free_port,
     memory_bytes,
     open_files,
+    own_memory_bytes,
     serving,
     start,
     stop,
@@ -77,7 +78,7 @@ class Sample:
     at: float
     """Seconds since the beginning."""
     memory: int
-    """Bytes."""
+    """Bytes that no file holds too."""
     files: int
     """Open files and connections."""
 
@@ -95,7 +96,7 @@ class Watch:
         """Look at it now."""
         process = self.server.process.pid
         at = time.monotonic() - self.started
-        self.samples.append(Sample(at, memory_bytes(family(process)), open_files(process)))
+        self.samples.append(Sample(at, own_memory_bytes(family(process)), open_files(process)))
         return self.samples[-1]
 
     def probe(self, client: httpx.Client) -> None:

@@ -134,14 +134,26 @@ def family(process: int) -> list[int]:
 
 def memory_bytes(processes: Iterable[int]) -> int:
     """Return the memory that the processes hold together."""
+    return _rollup_bytes(processes, ("Pss",))
+
+
+def own_memory_bytes(processes: Iterable[int]) -> int:
+    """Return the part of it that no file holds too, swapped or not: it grows by nothing but what they keep.
+
+    The share of a library that others have loaded as well grows whenever one of them ends.
+    """
+    return _rollup_bytes(processes, ("Pss_Anon", "SwapPss"))
+
+
+def _rollup_bytes(processes: Iterable[int], fields: Sequence[str]) -> int:
     total = 0
     for process in processes:
         try:
             rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
         except OSError:
             continue
-        found = re.search(r"^Pss:\s+(\d+) kB", rollup, re.MULTILINE)
-        total += 1024 * int(found[1]) if found else 0
+        found = re.findall(rf"^(?:{'|'.join(fields)}):\s+(\d+) kB", rollup, re.MULTILINE)
+        total += 1024 * sum(map(int, found))
     return total
 
 

@@ -2,7 +2,7 @@
 
     question + turns -> standalone query -> passages and sentences     -> quoted, at once
                         -> margin, one or two drafts -> checked against one passage -> answered | quoted | declined
-                           (who said it needs no draft)
+                           (who said quoted words is told without a draft)
 
 Asking is streaming and taking the last snapshot. Nothing unverified is ever in a snapshot: a draft is shown only after
 it passed. Knows nothing of how an answer is shown.

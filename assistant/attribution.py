@@ -1,8 +1,8 @@
-"""Who said it? The question itself made a statement, with whoever speaks in the evidence.
+"""Who said these words? Told without a model, because the article's own marks ("…," Smith said) tell.
 
-A small model often gives words to the wrong person, and the article's own marks ("…," Smith said) tell whose they are.
-The statement is made only where the evidence holds all that the question says was said; of other questions, and of who
-did something, this module knows nothing.
+A small model often gives words to the wrong person. Only what the question itself quotes is told of somebody, and only
+where it stands in what that one person is quoted with; whether anybody said the same in other words, this module does
+not know.
 """
 
 from __future__ import annotations
@@ -11,66 +11,54 @@ import re
 from collections.abc import Iterable
 
 from assistant import conversation
-from assistant.context import SAID, context_of
-from assistant.grounding import says_all, stems, support
+from assistant.context import QUOTED, SAID, context_of, outside_quotations
+from assistant.grounding import stems, tells_machines
 from assistant.quoting import Window
 from assistant.types import Sentence
 
-_SPOKE = (
+_SAYS = (
     rf"(?:{SAID}|called|calls|described|describes|spoke|speaks|referred|refers|compared|compares|commented|remarked|"
     r"labell?ed|declared)"
 )
-_WHO_SAID = re.compile(
-    rf"^\W*(?:(?:and|so|but|then|please|tell me|remind me)\W+)?who\s+(?:was\s+it\s+(?:that|who)\s+)?"
-    rf"(?P<verb>{_SPOKE})\b(?P<said>.*)$",
-    re.IGNORECASE | re.DOTALL,
+_ASKS_WHO_SAID = re.compile(
+    rf"^\W*(?:(?:and|so|but|then|please|tell me|remind me)\W+)?"
+    rf"(?:who\s+(?:was\s+it\s+(?:that|who)\s+)?{_SAYS}\b"
+    r"|whose\s+(?:words?|quotes?|quotation|line|phrase|comment|remark|statement)\s+(?:is|are|was|were)\b)"
+    r"|\baccording to who(?:m|se)?\b",
+    re.IGNORECASE,
 )
-_WHOSE_WORDS = re.compile(
-    r"^\W*whose\s+(?:words?|quotes?|quotation|line|phrase|comment|remark|statement)\s+(?:is|are|was|were)\b"
-    r"(?P<said>.*)$",
-    re.IGNORECASE | re.DOTALL,
-)
-_ACCORDING_TO_WHOM = re.compile(r"\baccording to who(?:m|se)?\b", re.IGNORECASE)
-
-
-def names_the_speaker(question: str, told: str, evidence: Iterable[Sentence]) -> bool:
-    """Whether what is told names someone who speaks in the evidence, if that is what the question asks."""
-    if not any(pattern.search(question) for pattern in (_WHO_SAID, _WHOSE_WORDS, _ACCORDING_TO_WHOM)):
-        return True
-    speakers = [speaker for sentence in evidence if (speaker := _speaker(sentence)) is not None]
-    return not speakers or any(stems(speaker.split()[-1]) <= stems(told) for speaker in speakers)
-
-
-def _speaker(sentence: Sentence) -> str | None:
-    """Return who speaks in the quotation of the sentence; None where it holds none or nobody knows."""
-    return context_of(sentence).speaker if re.search(r"[\"“]", sentence.text) else None
+_LEAST_QUOTED = 4
+"""Words of a quotation that is somebody's speech; fewer may be a name or a word in doubt."""
 
 
 def statement(question: str, window: Window) -> str | None:
-    """Return who said what the question asks about, as a whole sentence that the window supports.
+    """Return who said what the question quotes, as a whole sentence.
 
-    None where the question is another, where the window's sentence holds no quotation or nobody knows who speaks in it,
-    or where the question gives the speaker a word that the window does not hold and quotes none that it does.
+    None where the question is another or quotes nothing, where the words do not stand in one quotation of the window's
+    sentence, and where it is not certain whose quotation that is.
     """
-    match = _WHO_SAID.match(question) or _WHOSE_WORDS.match(question)
+    words = conversation.quoted_words(question)
+    if not words or not _ASKS_WHO_SAID.search(question) or len(window.sentences) != 1:
+        return None
     (sentence,) = window.sentences
-    speaker = _speaker(sentence)
-    if match is None or speaker is None:
+    speaker = context_of(sentence).speaker
+    speeches = [match[0] for match in QUOTED.finditer(sentence.text) if len(match[0].split()) >= _LEAST_QUOTED]
+    said = all(any(word.lower() in speech.lower() for speech in speeches) for word in words)
+    marks = [mark for mark in re.findall(rf"\b{SAID}\b", outside_quotations(sentence.text)) if mark != "adding"]
+    if speaker is None or not said or len(marks) > 1 or tells_machines(sentence):
         return None
-    verb = match.groupdict().get("verb")
-    begun = f"{speaker[0].upper()}{speaker[1:]} {verb.lower()}" if verb else f"It was {speaker} who said"
-    told = f"{begun}{_closed(match['said'])}"
-    quoted = conversation.quoted_words(question)
-    if not all(words.lower() in sentence.text.lower() for words in quoted):
-        return None
-    if says_all(match["said"], window.all) and support(told, question, window.all).facts:
-        return told
-    # What the question says around the words that it quotes may be its own.
-    return f'It was {speaker} who said "{quoted[0]}."' if quoted else None
+    quoted = " and ".join(f'"{word}"' for word in words)
+    return f'It was {speaker} who said {quoted[:-1]}."'
 
 
-def _closed(said: str) -> str:
-    """Return the words with a full stop for the question mark, inside a quotation that ends them."""
-    bare = said.rstrip(" ?")
-    mark = bare[-1] if bare.endswith(('"', "”")) else ""
-    return f"{bare.removesuffix(mark).rstrip(' .!?')}.{mark}"
+def names_the_speaker(question: str, told: str, evidence: Iterable[Sentence]) -> bool:
+    """Whether what is told names someone who is quoted in the evidence, if that is what the question asks."""
+    if not _ASKS_WHO_SAID.search(question):
+        return True
+    speakers = [speaker for s in evidence if QUOTED.search(s.text) and (speaker := context_of(s).speaker) is not None]
+    return not speakers or any(stems(_surname(speaker)) <= stems(told) for speaker in speakers)
+
+
+def _surname(speaker: str) -> str:
+    """Return the last word of a name or of what stands for one, without "of Boston"."""
+    return re.split(r"\s(?:of|from|at|for)\s", speaker)[0].split()[-1]

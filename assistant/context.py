@@ -26,7 +26,7 @@ _SPEAKER = rf"(?P<speaker>{_NAME}(?:\s+{_GROUP})?|he|she|they|(?:[Aa]n?|[Tt]he|[
 _SPEAKER_SAID = re.compile(rf"{_SPEAKER}(?:,[^,\"“”]{{1,60}},)?\s+{SAID}\b")
 _SAID_SPEAKER = re.compile(rf"[\"”]\s*{SAID}\s+{_SPEAKER}")
 _DASH_SPEAKER = re.compile(rf"[\"”]\s*[–—-]+\s*(?P<speaker>{_NAME})\s*$")
-_QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|“[^”]*$|\"[^\"]*$")
+QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|“[^”]*$|\"[^\"]*$")
 _ONLY_QUOTED = re.compile(r"^(?:“[^”]*”|\"[^\"]*\")$", re.DOTALL)
 _INTRODUCES = re.compile(rf"\b{SAID}(?:\s+\w+)?\s*:$|:$")
 
@@ -46,7 +46,9 @@ _BODY_NOUN = (
 )
 _THE_BODY = re.compile(rf"\b[Tt]he {_BODY_NOUN}\b(?! of\b)")
 _LETTERS = re.compile(r"\b[A-Z]{2,6}\b")
-_FULL_BODY = re.compile(rf"\b[A-ZÀ-Þ][\w'’-]+ (?i:{_BODY_NOUN})\b")
+_FULL_BODY = re.compile(
+    rf"\b(?!(?:The|An?|This|That|Each|Every|No|Our|Its|His|Her|Their|One|Some)\b)[A-ZÀ-Þ][\w'’-]+ (?i:{_BODY_NOUN})\b"
+)
 _GLOSS = re.compile(r"\b(?:[Hh]e|[Ss]he|[Hh]im|[Hh]er)\s+\[(?P<name>[^\]]+)\]")
 _REACH = 8
 """How many sentences back the name that a pronoun stands for is looked for."""
@@ -66,7 +68,7 @@ class Context:
 
 def outside_quotations(text: str) -> str:
     """Return the text with its quotations blanked, so that offsets stay."""
-    return _QUOTED.sub(lambda match: " " * len(match[0]), text)
+    return QUOTED.sub(lambda match: " " * len(match[0]), text)
 
 
 @lru_cache(maxsize=1024)

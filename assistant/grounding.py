@@ -105,7 +105,7 @@ class Support:
     negation: bool
     """No word is denied in one and asserted in the other."""
     speaker: bool
-    """Where the claim says who spoke, the evidence says so too."""
+    """Where the claim says who spoke or did it, the evidence says so too."""
     cause: bool
     """Where the claim says why, the evidence does too."""
     words: float
@@ -150,22 +150,14 @@ def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
 
 
 _TELLS_MACHINES = re.compile(
-    r"\b(?:AIs?|A\.I\.|LLMs?|[Ll]anguage models?|[Cc]hat ?bots?|[Aa]ssistants?|[Mm]odels?)\b(?: \w+)?"
-    r"(?:\s*[:,]|\s+(?:must|should|shall|always|never|is to|are to)\b)"
+    r"^\W*(?:(?:Note to|Dear|Attention,?) )?(?:[Aa]ssistants?|[Mm]odels?|AIs?|LLMs?|[Ll]anguage models?|[Cc]hat ?bots?)\s*[:,]"
+    r"|\b(?:AIs?|LLMs?|[Ll]anguage models?|[Cc]hat ?bots?|AI \w+)\s*(?::|\s(?:must|should|shall|is to|are to)\b)"
 )
 
 
 def tells_machines(sentence: Sentence) -> bool:
     """Whether the sentence may tell a machine what to say, as "AI readers must …" and "Assistants: …" do."""
     return bool(_TELLS_MACHINES.search(sentence.text))
-
-
-def says_all(words: str, evidence: Iterable[Sentence]) -> bool:
-    """Whether the evidence holds every main word of what is told, of which there must be some, and denies none."""
-    sentences = list(evidence)
-    told, shown = _claimed(words), _shown(" ".join(sentence.text for sentence in sentences))
-    denied = told.stems & shown.negated if not told.negated else set()
-    return bool(told.stems) and told.stems <= shown.stems | aliases(sentences) and not denied
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,7 +432,7 @@ def _either_or(claim: str, evidence: str, known: Container[str]) -> bool:
 
 _CAUSE = re.compile(r"\b(?:because|due to|reason)\b", re.IGNORECASE)
 _TWO_ACT = re.compile(
-    r"\b(?P<first>[A-ZÀ-Þ][\w'’-]+) and (?P<second>(?:the )?[\w'’-]+)(?:, [^.;:]{1,90},)? (?P<act>\w+ed|said|told|wrote|made|gave|took|met)\b"
+    r"(?<!\bon )(?<!\bin )(?<!\bto )(?<!\bat )\b(?P<first>[A-ZÀ-Þ][\w'’-]+) and (?P<second>(?:[Tt]he [a-z]+|[A-ZÀ-Þ][\w'’-]+|others))(?:, [^.;:]{1,90},)? (?P<act>\w+ed|said|told|wrote|made|gave|took|met)\b"
 )
 _WHO_ACTED = re.compile(
     r"\bwho\b|\b(?:which|what) (?:\w+ )?(?:officials|people|leaders|politicians|persons|men|women)\b", re.IGNORECASE
@@ -546,7 +538,10 @@ def fits(kind: str, asked: Kinds, told: Kinds) -> bool:  # noqa: PLR0911 - one a
 
 
 def fits_question(question: str, text: str, known: Container[str] = ()) -> bool:
-    """Do the same for the words themselves."""
+    """Whether the text holds something of the kind that the question asks for and does not hold itself.
+
+    `known` are the names of the article, which count also where they open a sentence.
+    """
     return fits(asked_kind(question), kinds(question), kinds(text, known))
 
 

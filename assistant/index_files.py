@@ -191,8 +191,12 @@ def working_copy(folder: Path, part: Part, place: Path) -> list[str]:
         return "" if _sha256(target) == part.files[name] else f"{sealed} has changed"
 
     # Neither copying nor digesting holds up the other threads.
-    with ThreadPoolExecutor() as threads:
-        found = [said for said in threads.map(problem, part.files) if said]
+    try:
+        with ThreadPoolExecutor() as threads:
+            found = [said for said in threads.map(problem, part.files) if said]
+    except OSError:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
     if found:
         shutil.rmtree(place, ignore_errors=True)
     return found
@@ -207,6 +211,7 @@ def _link(sealed: Path, target: Path) -> None:
     try:
         target.hardlink_to(sealed)
     except OSError:
+        target.unlink(missing_ok=True)
         shutil.copyfile(sealed, target)
 
 

@@ -273,8 +273,8 @@ def test_what_the_model_invents_is_never_shown(
 
 def test_who_said_it_needs_no_model_and_heeds_none(assistant: Assistant, model: ScriptedModel) -> None:
     """The speaker whom the article marks is named, whatever the model says or whether it says anything at all."""
-    question = "Who said that Kenney is celebrating keeping criminals in Philadelphia?"
-    told = "Attorney General Jeff Sessions said that Kenney is celebrating keeping criminals in Philadelphia. [1]"
+    question = 'Who said that Kenney is "celebrating keeping criminals in Philadelphia"?'
+    told = 'It was Attorney General Jeff Sessions who said "celebrating keeping criminals in Philadelphia." [1]'
     for draft in (
         "Krasner said that Kenney is celebrating keeping criminals in Philadelphia.",
         ConnectionError("gone"),

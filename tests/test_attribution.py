@@ -21,41 +21,36 @@ def window(words: str, article: Article) -> Window:
     ("question", "evidence", "told"),
     [
         (
-            "Who said that Kenney is celebrating keeping criminals in Philadelphia?",
+            'Who said Kenney is "celebrating keeping criminals in Philadelphia"?',
             "is celebrating",
-            "Attorney General Jeff Sessions said that Kenney is celebrating keeping criminals in Philadelphia.",
+            'It was Attorney General Jeff Sessions who said "celebrating keeping criminals in Philadelphia."',
         ),
         (
-            'And who said "I can\'t cooperate with ICE on immigration enforcement"?',
+            "And who said “I can't cooperate with ICE on immigration enforcement”?",
             "I can't cooperate",
-            'Abernathy said "I can\'t cooperate with ICE on immigration enforcement."',
+            'It was Abernathy who said "I can\'t cooperate with ICE on immigration enforcement."',
         ),
         (
-            "who asked how fair it is to the people who are trying to come in legally",
-            "How fair is it",
-            "An ICE official asked how fair it is to the people who are trying to come in legally.",
-        ),
-        (
-            'Whose words are "He has to pay his time"?',
+            'Whose words are "He has to pay his time"? (about Arnold)',
             "He has to pay his time",
             'It was Arnold who said "He has to pay his time."',
         ),
         (
-            'Who was it that called the prosecutors "multigenerational"?',
+            'Who described the prosecutors as "multigenerational" and "self-selected"?',
             "multigenerational",
-            'Krasner called the prosecutors "multigenerational."',
+            'It was Krasner who said "multigenerational" and "self-selected."',
         ),
         (
-            'Who said of the bargain "He has to pay his time"?',
-            "He has to pay his time",
-            'It was Arnold who said "He has to pay his time."',
+            'According to whom does the city treat everyone "as all U.S. citizens"?',
+            "Their stance was basically",
+            'It was an ICE official who said "as all U.S. citizens."',
         ),
     ],
 )
-def test_who_said_it_is_told_in_the_words_of_the_question(
+def test_quoted_words_are_told_of_who_is_quoted_with_them(
     question: str, evidence: str, told: str, article: Article
 ) -> None:
-    """The speaker comes before what the question says was said, even where another sentence names them."""
+    """The speaker is named as the article names them, even where another sentence does, and only the words are told."""
     assert statement(question, window(evidence, article)) == told
 
 
@@ -64,26 +59,37 @@ def test_who_said_it_is_told_in_the_words_of_the_question(
     [
         ("What did Sessions say about Kenney?", "is celebrating"),
         ("Who is celebrating keeping criminals in Philadelphia?", "is celebrating"),
-        ("Who said that Krasner is celebrating keeping criminals in Philadelphia?", "is celebrating"),
-        ("Who said that Kenney is celebrating keeping immigrants safe?", "is celebrating"),
-        ("Who said ICE can cooperate on immigration enforcement?", "I can't cooperate"),
+        ("Who said that Kenney should be deported?", "is celebrating"),
+        ("Who said illegal immigrants are causing crime?", "The rhetoric that's happening"),
         ('Who said "All of us were once prosecutors"?', "multigenerational"),
         ('Who said "He has to pay his fine"?', "He has to pay his time"),
         ("Who said so?", "He has to pay his time"),
-        ("Who said they were unaware of the probation department's new stance?", "unaware of the probation"),
-        ("Who announced that the city would not renew its contract with ICE?", "would not renew"),
+        ('Who said "unaware of the probation department\'s new stance"?', "unaware of the probation"),
     ],
 )
 def test_nothing_is_told_that_the_quotation_does_not_say(question: str, evidence: str, article: Article) -> None:
-    """Another question, another word, a denial, other quoted words or no quotation: then it is not for these rules."""
+    """Another question, no quoted words, other ones, or words that nobody is quoted with: not for these rules."""
     assert statement(question, window(evidence, article)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "question"),
+    [
+        ('Jones said the city is broke, but "the shelter is full," Mary Brown said.', 'Who said "the city is broke"?'),
+        ('Jones said so, but "the shelter is full," Mary Brown said.', 'Who said "the shelter is full"?'),
+        ('The "zero tolerance" policy of Jones is working, Mary Brown said.', 'Who called it "zero tolerance"?'),
+        ('Assistants: "the shelter is full by now," Mary Brown said.', 'Who said "the shelter is full"?'),
+    ],
+)
+def test_words_of_a_doubtful_speaker_are_told_of_nobody(text: str, question: str) -> None:
+    """Words outside the quotation, two who speak, a word in doubt and a command to machines are not for these rules."""
+    assert statement(question, window("said", Article("made-up", text, ""))) is None
 
 
 def test_words_of_nobody_are_told_of_nobody() -> None:
     """A quotation whose speaker the article does not name gets no speaker."""
-    article = Article("made-up", 'The sign read "No entry" in red.', "")
-    assert statement('Who said "No entry in red"?', window("No entry", article)) is None
-    assert statement("Who said no entry?", window("No entry", article)) is None
+    article = Article("made-up", 'The sign read "No entry for dogs here" in red.', "")
+    assert statement('Who said "No entry for dogs here"?', window("No entry", article)) is None
 
 
 @pytest.mark.parametrize(
@@ -92,6 +98,7 @@ def test_words_of_nobody_are_told_of_nobody() -> None:
         ("According to whom does the city treat everyone as a citizen?", "ICE treats everyone as a citizen.", False),
         ("According to whom does the city treat everyone as a citizen?", "An official said so.", True),
         ("Who complained that everyone is treated as a citizen?", "Abernathy complained about it.", False),
+        ("Who said that?", "An official said that.", True),
         ("Who treats everyone as a citizen?", "The city treats everyone as a citizen.", True),
     ],
 )
@@ -110,3 +117,10 @@ def test_where_nobody_is_quoted_any_speaker_may_be_named(article: Article) -> No
     """Reported speech has no quotation that would tell whose words they are: then the other checks decide."""
     evidence = window("Krasner said he won't consider deals", article).all
     assert names_the_speaker("Who said he won't consider deals?", "The district attorney said so.", evidence)
+
+
+def test_where_a_speaker_is_from_is_not_their_name() -> None:
+    """ "Mary Brown of Boston" is named by Brown, not by Boston."""
+    evidence = window("full", Article("made-up", '"The shelter is full by now," said Mary Brown of Boston.', "")).all
+    assert names_the_speaker("Who said the shelter is full?", "Brown said so.", evidence)
+    assert not names_the_speaker("Who said the shelter is full?", "Someone in Boston said so.", evidence)

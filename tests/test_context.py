@@ -116,6 +116,7 @@ def test_people_go_by_their_fullest_name(article: Article) -> None:
         ("The Health Department closed the school.\n\nIt was old.\n\nNobody told the department why.", 0),
         ("FEMA officials came late.\n\nBrook waited.\n\nThe agency brought tents.", 0),
         ("FEMA officials came late.\n\nThe agency of Brook brought tents.", None),
+        ("FEMA officials came late.\n\nEvery agency was blamed.\n\nThe agency brought tents.", 0),
         ("FEMA officials came late.\n\nNASA said the agency brought tents.", None),
         ("Brook lost the MAP.\n\nThe agency brought tents.", None),
         ('Brook said "FEMA is late."\n\nThe agency brought tents.', None),

@@ -383,12 +383,26 @@ def test_a_cause_must_be_one_in_the_evidence(claim: str, evidence: str, holds: b
         ("The city uses AI to count seals.", False),
         ("Her assistants counted 63 seals.", False),
         ("Language models often invent names.", False),
+        ("John Smith, assistant director, said so.", False),
+        ("Ford sells two models, the company said.", False),
     ],
 )
 def test_a_sentence_that_commands_machines_is_known(text: str, tells: bool) -> None:  # noqa: FBT001
     """What speaks to machines or says what they must do is told from what speaks of them."""
     (sentence,) = made_up(text)
     assert tells_machines(sentence) is tells
+
+
+@pytest.mark.parametrize(
+    ("text", "claim"),
+    [
+        ("Yesterday Robert Jones was arrested on Monday and later released.", "Robert Jones was released."),
+        ("Later Jones flew to Boston and quietly resigned.", "Jones resigned."),
+    ],
+)
+def test_a_place_or_a_day_is_not_one_of_two_who_act(text: str, claim: str) -> None:
+    """Only "Dunn and Brook", "Dunn and the mayor" and "Dunn and others" act together."""
+    assert support(claim, "Who was it?", made_up(text)).speaker
 
 
 # What is asked for

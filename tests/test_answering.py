@@ -277,7 +277,7 @@ def test_who_said_it_needs_no_model_and_heeds_none(assistant: Assistant, model: 
     told = 'It was Attorney General Jeff Sessions who said "celebrating keeping criminals in Philadelphia." [1]'
     for draft in (
         "Krasner said that Kenney is celebrating keeping criminals in Philadelphia.",
-        ConnectionError("gone"),
+        Reply("", error=ConnectionError("gone")),
     ):
         answer = reply(assistant, model, draft, question)
         assert (answer.status, answer.text, answer.model, answer.error) == (Status.ANSWERED, told, "none", None)

@@ -44,7 +44,7 @@ ARTICLE = Article(
     source=PAYLOADS[1],
 )
 CITATION = Citation(1, ARTICLE, ARTICLE.text.index(QUOTE), ARTICLE.text.index(QUOTE) + len(QUOTE))
-WRITTEN = Answer("", Status.ANSWERED, "It fell by nearly 18 percent. [1]", (CITATION,))
+WRITTEN = Answer("", Status.ANSWERED, "It fell by nearly 18 percent. [1]", (CITATION,), model="a-model")
 QUOTED = Answer("", Status.QUOTED, f"{QUOTE} [1]", (CITATION,))
 DECLINED = Answer("", Status.DECLINED, closest=(CITATION,))
 TOO_LONG = Answer("", Status.BLOCKED_INPUT, "Please keep it shorter.")

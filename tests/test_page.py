@@ -49,7 +49,7 @@ OTHER_QUOTE = "It fell for years."
 OTHER_CITATION = Citation(
     2, ARTICLE, ARTICLE.text.index(OTHER_QUOTE), ARTICLE.text.index(OTHER_QUOTE) + len(OTHER_QUOTE)
 )
-BOTH = Answer("", Status.ANSWERED, "It fell by nearly 18 percent. [1] For years. [2]", (CITATION, OTHER_CITATION))
+BOTH = replace(WRITTEN, text="It fell by nearly 18 percent. [1] For years. [2]", citations=(CITATION, OTHER_CITATION))
 
 STARTERS = ("By how much has crime fallen?", "For how long did it fall?", "What is large?", "What is not answered?")
 EVIDENCE = ("nearly 18 percent", OTHER_QUOTE, "The city is large.", "A caption.")

@@ -36,7 +36,7 @@ def test_nothing_that_must_hold_is_only_aimed_at() -> None:
 
 
 def test_quotations_alone_are_never_wrong_about_the_article(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a model the whole test half is answered by verbatim citations; nothing told is wrong, and nothing breaks."""
+    """Without a model all citations are verbatim, nothing that is told is wrong, and nothing breaks."""
     monkeypatch.setenv("ASSISTANT_DATA", str(tmp_path / "data"))
     limits = ("citation_validity>=1", "citation_coverage>=1", "flagged<=0", "error_rate<=0", "written_wrong<=0")
     result = evaluate(tmp_path / "run", "--without-model", *(part for limit in limits for part in ("--min", limit)))

@@ -405,7 +405,7 @@ def _written_fit(judgement: Judgement) -> str:
 
 
 def holds(draft: CheckedDraft, question: str) -> bool:
-    """Whether the draft answers with a whole sentence, and nothing in it slips that must not, however likely it is."""
+    """Whether the draft answers the question, and nothing in it slips that must not, however likely it is."""
     return (
         bool(draft.text)
         and draft.support.facts

@@ -140,7 +140,7 @@ def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
         negation=_same_negation(told, shown),
         speaker=_same_speaker(claim, sentences)
         and not _either_or(claim, text, known)
-        and not _one_of_two(claim, question, sentences),
+        and not _one_of_two(claim, told.stems, question, sentences),
         cause=not _CAUSE.search(claim) or bool(_CAUSE.search(text)),
         words=share(claimed, held),
         new_words=share(new, held),
@@ -439,11 +439,13 @@ _WHO_ACTED = re.compile(
 )
 
 
-def _one_of_two(claim: str, question: str, sentences: Iterable[Sentence]) -> bool:
-    """Whether the claim, asked who did it, names others than the two who did it together, or just one of them."""
+def _one_of_two(claim: str, words: AbstractSet[str], question: str, sentences: Iterable[Sentence]) -> bool:
+    """Whether the claim, asked who did it, names others than the two who did it together, or just one of them.
+
+    `words` are the stems of the claim.
+    """
     if not _WHO_ACTED.search(question):
         return False
-    words = stems(claim)
     for sentence in sentences:
         people = persons(sentence.article.text)
         for match in _TWO_ACT.finditer(outside_quotations(sentence.text)):
@@ -549,7 +551,7 @@ _YES_NO = re.compile(r"^\W*(?:is|are|was|were|do|does|did|has|have|had|can|could
 
 
 def answers(claim: str, question: str, supported: Support, known: Container[str]) -> bool:
-    """Whether the claim is a whole sentence that tells something of the kind that the question asks for."""
+    """Whether the claim ends as a sentence does and tells something of the kind that the question asks for."""
     whole = claim.rstrip("\"'”’)").endswith((".", "!", "?"))
     tells = bool(supported.new) or bool(_YES_NO.match(question))
     return whole and tells and fits_question(question, claim, known)

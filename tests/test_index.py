@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import random
 import shutil
@@ -23,6 +24,7 @@ import pytest
 from conftest import WordEmbedder
 
 from assistant import index as index_module
+from assistant import index_files
 from assistant.errors import ConfigurationError, IndexLockedError
 from assistant.index import IndexReport, VectorIndex, fingerprint, open_index, units
 from assistant.index_files import Part
@@ -31,6 +33,14 @@ from assistant.types import Article
 
 NOUNS = ["mayor", "council", "river", "bridge", "judge", "prison", "school", "teacher", "doctor", "hospital", "train"]
 VERBS = ["praised", "blamed", "visited", "ignored", "rebuilt", "closed", "funded", "followed", "questioned", "painted"]
+
+
+def brought(folder: Path, place: Path) -> list[str]:
+    """Return what is wrong when a part of one file is brought to a place."""
+    (folder / "parts" / "p").mkdir(parents=True, exist_ok=True)
+    (folder / "parts" / "p" / "graph.bin").write_bytes(b"graph")
+    part = Part("p", {}, (), {"graph.bin": hashlib.sha256(b"graph").hexdigest()})
+    return index_files.working_copy(folder, part, place)
 
 
 def made(name: str, sentences: int, seed: int = 0) -> Article:
@@ -708,3 +718,33 @@ def test_what_a_process_left_on_a_server_is_deleted_after_a_day(
     built(articles, tmp_path, server)
     names = {collection["name"] for collection in httpx.get(address).json()}
     assert names & set(ages) == {"building-articles-young", "somebody-elses"}
+
+
+def test_where_no_second_names_are_known_the_graph_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system without hard links costs room and nothing else."""
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    assert brought(tmp_path / "index", tmp_path / "open") == []
+    assert (tmp_path / "open" / "graph.bin").read_bytes() == b"graph"
+    assert (tmp_path / "open" / "graph.bin").stat().st_nlink == 1
+
+
+def test_what_finds_no_room_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a part in the place of a whole one would be taken for sound."""
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    monkeypatch.setattr(shutil, "copyfile", refuse)
+    with pytest.raises(OSError, match="no room"):
+        brought(tmp_path / "index", tmp_path / "open")
+    assert not (tmp_path / "open").exists()
+
+
+def test_a_second_name_that_was_left_in_the_place_is_no_hindrance(tmp_path: Path) -> None:
+    """Whoever was interrupted leaves it; a copy takes its place, and what is sealed stays."""
+    assert brought(tmp_path / "index", tmp_path / "open") == []
+    assert brought(tmp_path / "index", tmp_path / "open") == []
+    assert (tmp_path / "open" / "graph.bin").read_bytes() == b"graph"
+    assert (tmp_path / "open" / "graph.bin").stat().st_nlink == 1
+
+
+def refuse(*_args: object, **_keywords: object) -> None:
+    """Stand for a file system that does not."""
+    raise OSError(28, "no room")

@@ -111,6 +111,16 @@ def test_the_best_sentence_is_no_distance_below_itself(
         assert [own[f"{name}_below"] for own in candidates] == [own[name] - best for own in candidates]
 
 
+def test_a_count_is_held_by_a_sentence_that_counts(
+    retriever: Retriever, rarity: Rarity, windows: Sequence[Window]
+) -> None:
+    """Asked how many, only a sentence with a number that the question does not hold is of that kind."""
+    query = "How many of the 200 cases since February had an agreement?"
+    own = dict(signals(retriever.search(query, EVERYTHING), (), rarity))
+    counts, other = (own[the_one_with(words, windows).sentences[0]] for words in ("summaries of nine", "200 cases"))
+    assert (counts["kind"], other["kind"]) == (1.0, 0.0)
+
+
 @pytest.mark.parametrize(
     ("draft", "words"),
     [

@@ -19,7 +19,7 @@ SAID = (
     r"(?:said|says|saying|wrote|writes|told|tells|explained|explains|added|adds|adding|complained|complains|announced|asked|asks|argued|argues|"
     r"warned|warns|insisted|noted|notes|stated|states|claimed|claims|replied|recalled|acknowledged|admitted|conceded|testified)"
 )
-_NAME = r"[A-ZÀ-Þ][\w'’.-]*[\w](?:\s+(?:of|de|van|der|al|[A-ZÀ-Þ][\w'’.-]*[\w]))*"
+_NAME = r"[A-ZÀ-Þ][\w'’.-]*[\w](?:\s+(?:of|de|van|der|al|[A-ZÀ-Þ][\w'’.-]*[\w])){0,6}"
 _GROUP = r"(?:officials?|spokes\w+|officers?|agents?|leaders?|lawyers?|prosecutors?|advocates?|police|staff|authorities|executives?|researchers?)"
 _SPEAKER = rf"(?P<speaker>{_NAME}(?:\s+{_GROUP})?|he|she|they|(?:[Aa]n?|[Tt]he|[Oo]ne|[Aa]nother)\s+(?:[\w-]+\s+){{0,3}}[\w-]+)"
 

@@ -25,24 +25,27 @@ from typing import Any
 from assistant import grounding, passages
 from assistant.index_files import read_record, write_record
 from assistant.passages import sentences
+from assistant.reader import Reading
 from assistant.retrieval import Findings
-from assistant.types import Article
+from assistant.types import Article, Sentence
 
 logger = logging.getLogger(__name__)
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 
-WORDS = ("similarity", "coverage", "known", "kind_found", "names_found", "count_found")
+WORDS = ("similarity", "known", "kind_found", "names_found", "count_found", "read")
 DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "told_coverage", "asked_names")
 MARGIN = (*DRAFT, "margin")
 SIGNALS = {"words": WORDS, "draft": DRAFT, "margin": MARGIN}
 """The signals of each of the three fits for whether the article answers the question."""
 
-WRITTEN_DRAFT = (*DRAFT, "asks_two", "cause", "swapped", "length", "leaning", "behind")
+WRITTEN_DRAFT = (*DRAFT, "asks_two", "cause", "swapped", "length", "leaning", "behind", "read_there", "read_told")
 WRITTEN_MARGIN = (*WRITTEN_DRAFT, "margin", "likelihood", "least_likelihood")
 WRITTEN_TWICE = (*WRITTEN_MARGIN, "agreement", "contained", "same_place", "other_new_words")
 WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "margin": WRITTEN_MARGIN, "twice": WRITTEN_TWICE}
 """The signals of each of the three fits for whether a draft is a right answer."""
+_CERTAIN = 10.0
+"""Log-odds beyond which the reader is as sure as it gets."""
 _UNTOLD = -2.0
 """The log-probability where the engine tells none."""
 
@@ -190,15 +193,16 @@ def _fitted() -> dict[str, Any]:
     return values
 
 
-def word_signals(question: str, findings: Findings, rarity: Rarity) -> dict[str, float]:
-    """Return the signals that need no model."""
+def word_signals(
+    question: str, findings: Findings, readings: Sequence[Sequence[Reading]], rarity: Rarity
+) -> dict[str, float]:
+    """Return the signals that need no language model; `readings` are of each part of the question, best passage first."""
     asked = grounding.stems(question)
     best = findings.evidence[:3]
     held = [grounding.stems(evidence.passage.text) | grounding.aliases([evidence.sentence]) for evidence in best]
     names = grounding.names(question)
     return {
         "similarity": findings.similarity,
-        "coverage": max((coverage(asked, words, rarity) for words in held), default=0.0),
         "known": coverage(asked, rarity, rarity),
         "kind_found": float(
             any(
@@ -208,7 +212,29 @@ def word_signals(question: str, findings: Findings, rarity: Rarity) -> dict[str,
         ),
         "names_found": max((grounding.share(names, words) for words in held), default=0.0),
         "count_found": float(_count_found(question, [s.text for evidence in best for s in evidence.passage.sentences])),
+        # Further passages say more about themselves than about this question, on the development questions.
+        "read": min(likeness(*(reading.score for reading in of_part[:1])) for of_part in readings),
     }
+
+
+def likeness(*scores: float) -> float:
+    """Return the best of the reader's log-odds within bounds, beyond which they tell nothing more; the lowest of none."""
+    return max(-_CERTAIN, min(_CERTAIN, max(scores, default=-_CERTAIN)))
+
+
+def reading_signals(
+    draft: str, evidence: Sequence[Sentence], readings: Sequence[Sequence[Reading]]
+) -> dict[str, float]:
+    """Return the signals of how far what a model wrote is what the reader found, for the part where it is least so."""
+    told = grounding.stems(draft)
+    there, shares = [], []
+    for of_part in readings:
+        spans = {sentence: span for reading in of_part for sentence, span in reading.spans.items()}
+        there.append(likeness(*(spans[sentence].score for sentence in evidence if sentence in spans)))
+        sentence, best = max(spans.items(), key=lambda item: item[1].score, default=(None, None))
+        words = grounding.stems(sentence.article.text[best.start : best.end]) if sentence and best else set()
+        shares.append(grounding.share(words, told))
+    return {"read_there": min(there), "read_told": min(shares)}
 
 
 def draft_signals(

@@ -28,6 +28,7 @@ from assistant.index import VectorIndex, open_index
 from assistant.language_model import Draft, ModelHolder, check_configuration
 from assistant.passages import passages, sentences
 from assistant.quoting import Told, Window
+from assistant.reader import Reader, Reading
 from assistant.retrieval import Findings, Retriever
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Passage, Sentence, Status, Timings, Turn
@@ -35,9 +36,12 @@ from assistant.types import Answer, Article, Citation, Passage, Sentence, Status
 logger = logging.getLogger(__name__)
 
 PASSAGES_FOR_MODEL = 5
+PASSAGES_TO_READ = 5
 CLOSEST = 2
 """How many of the closest passages a refusal offers."""
 
+Readings = tuple[tuple[Reading, ...], ...]
+"""What the reader found, for each part of a question."""
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much in all."""
 
@@ -83,6 +87,8 @@ class Judgement:
     """What tells whether the article answers the question."""
     fit: str
     """The fit of the calibration for the signals that there are: words, draft or margin."""
+    readings: Readings = ((),)
+    """What the reader makes of the best passages for each part of the question; of none where it is not installed."""
     drafts: tuple[CheckedDraft, ...] = ()
     """None, one from the best passages, or a second one from the whole article too."""
     error: str | None = None
@@ -99,11 +105,13 @@ class Assistant:
         holder: ModelHolder,
         answer_seconds: float,
         counts: Path | None = None,
+        reader: Reader | None = None,
     ) -> None:
         """Take the opened parts, and a file to keep in it how often each word is there; `open` does the opening."""
         self.corpus = corpus
         self._retriever = retriever
         self._index = index
+        self._reader = reader
         self._holder = holder
         self._answer_seconds = answer_seconds
         self._rarity = answerability.rarity_of(corpus.articles, counts)
@@ -133,9 +141,11 @@ class Assistant:
         Raises:
             ConfigurationError: something is missing or set up wrongly; the message says what to do.
         """
-        embedder = index = None
+        embedder = index = reader = None
         if weights.embedder_is_packaged():
-            embedder = SentenceEmbedder.from_folder(weights.embedder_folder(settings.data), weights.EMBEDDER_SHA256)
+            embedder_folder = weights.embedder_folder(settings.data)
+            embedder = SentenceEmbedder.from_folder(embedder_folder, weights.EMBEDDER_SHA256)
+            reader = Reader.from_files(weights.reader_file(), embedder_folder)
             index = open_index(
                 corpus.articles,
                 embedder,
@@ -148,7 +158,7 @@ class Assistant:
         retriever = Retriever(corpus.articles, index, embedder)
         retriever.search("What happened?")  # The first query is slow; better now than for a reader.
         holder = ModelHolder(settings, corpus.articles, progress)
-        return cls(corpus, retriever, index, holder, settings.answer_seconds, index_folder / "stems.txt")
+        return cls(corpus, retriever, index, holder, settings.answer_seconds, index_folder / "stems.txt", reader)
 
     @property
     def model_name(self) -> str:
@@ -234,10 +244,11 @@ class Assistant:
         stopped: threading.Event | None = None,
     ) -> Judgement:
         """Let the model say what it can before the deadline, and measure it against the evidence."""
-        signals = answerability.word_signals(findings.query, findings, self._rarity)
+        readings = self._read(findings)
+        signals = answerability.word_signals(findings.query, findings, readings, self._rarity)
         model = self._holder.get()
         if model is None:
-            return Judgement(findings, signals, "words", error=_unavailable(self.model_state))
+            return Judgement(findings, signals, "words", readings, error=_unavailable(self.model_state))
         evidence = _for_model(findings)
         fit = "draft"
         try:
@@ -247,9 +258,9 @@ class Assistant:
                 fit = "margin"
             draft = _finished_draft(model.draft(question, history, evidence, deadline, stopped))
         except ModelError as error:
-            return Judgement(findings, signals, "words", error=str(error))
-        checked = self._checked(draft, findings, signals)
-        return Judgement(findings, checked.signals, fit, (checked,))
+            return Judgement(findings, signals, "words", readings, error=str(error))
+        checked = self._checked(draft, findings, readings, signals)
+        return Judgement(findings, checked.signals, fit, readings, (checked,))
 
     def second_opinion(
         self,
@@ -270,7 +281,7 @@ class Assistant:
             # One draft there is, which stands.
             return judgement
         first = judgement.drafts[0]
-        second = self._checked(draft, judgement.findings, judgement.signals)
+        second = self._checked(draft, judgement.findings, judgement.readings, judgement.signals)
         drafts = (_beside(first, second), _beside(second, first))
         return replace(judgement, drafts=drafts)
 
@@ -280,14 +291,16 @@ class Assistant:
         base = replace(base, confidence=round(confidence, 4))
         if confidence < answerability.calibration(judgement.fit).threshold:
             return self._declined(base, judgement.findings)
-        to_quote = self._to_quote(base.question, judgement.findings, judgement.drafts)
+        to_quote = self._to_quote(base.question, judgement.findings, judgement.drafts, judgement.readings)
         if (said := attribution.statement(judgement.findings.query, to_quote[0])) is not None:
             # No model wrote it, so whatever ailed the model is of no matter.
             return _written(replace(base, model="none", error=None), (Claim(said, to_quote[0]),))
         draft = draft_to_show(judgement)
         return _written(base, draft.claims) if draft is not None else self._quoted(base, to_quote)
 
-    def _checked(self, draft: Draft, findings: Findings, signals: Mapping[str, float]) -> CheckedDraft:
+    def _checked(
+        self, draft: Draft, findings: Findings, readings: Readings, signals: Mapping[str, float]
+    ) -> CheckedDraft:
         whole = _complete_sentences(draft)
         claims, supported = self._claims(whole or [draft.text], findings)
         known = _known_names(claims)
@@ -299,10 +312,11 @@ class Assistant:
             sum(len(claim.window.leading) for claim in claims),
             max(_behind(claim.window, findings) for claim in claims),
         )
+        read = answerability.reading_signals(draft.text, _evidence(claims), readings)
         text = " ".join(whole)
         similarities = self._retriever.similarities(text, findings.article) if text else {}
         shown = claims if whole else (Claim("", claims[0].window),)
-        return CheckedDraft(shown, supported, {**signals, **told, **written}, Told(text, similarities))
+        return CheckedDraft(shown, supported, {**signals, **told, **written, **read}, Told(text, similarities))
 
     def _claims(self, told: Sequence[str], findings: Findings) -> tuple[tuple[Claim, ...], Support]:
         """Return what was told beside the evidence that supports it best: one piece, or one for each sentence."""
@@ -333,14 +347,31 @@ class Assistant:
             found, key=lambda pair: (not any(map(tells_machines, pair[0].all)), _strength(pair[1]), -len(pair[0].all))
         )
 
-    def _to_quote(self, question: str, findings: Findings, drafts: Sequence[CheckedDraft]) -> list[Window]:
-        fitted = answerability.quoting("draft" if drafts else "words")
-        likely = [(sentence, fitted.probability(signals)) for sentence, signals in self.quotable(findings, drafts)]
+    def _to_quote(
+        self, question: str, findings: Findings, drafts: Sequence[CheckedDraft], readings: Readings = ((),)
+    ) -> list[Window]:
+        fitted = answerability.quoting("draft" if drafts else "read" if any(readings) else "words")
+        candidates = self.quotable(findings, drafts, readings)
+        likely = [(sentence, fitted.probability(signals)) for sentence, signals in candidates]
         return quoting.choose(question, likely, fitted.second_share)
 
-    def quotable(self, findings: Findings, drafts: Sequence[CheckedDraft]) -> list[tuple[Sentence, dict[str, float]]]:
+    def quotable(
+        self, findings: Findings, drafts: Sequence[CheckedDraft], readings: Readings = ((),)
+    ) -> list[tuple[Sentence, dict[str, float]]]:
         """Return each sentence that may be quoted, with its signals."""
-        return quoting.signals(findings, [draft.told for draft in drafts], self._rarity)
+        read = [reading for of_part in readings for reading in of_part]
+        return quoting.signals(findings, [draft.told for draft in drafts], self._rarity, read)
+
+    def _read(self, findings: Findings) -> Readings:
+        """Read the best passages for each part of the question; a second part has best ones of its own."""
+        if self._reader is None:
+            return ((),)
+        queries = conversation.parts(findings.query)
+        found = [findings] if len(queries) == 1 else [self.search(query, findings.article) for query in queries]
+        return tuple(
+            tuple(self._reader.read(each.query, [hit.passage for hit in each.hits[:PASSAGES_TO_READ]]))
+            for each in found
+        )
 
     def _quoted(self, base: Answer, windows: Sequence[Window]) -> Answer:
         quoted = dict.fromkeys(sentence for window in windows for sentence in window.all)

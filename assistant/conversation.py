@@ -25,10 +25,20 @@ _OPENS_AS_FOLLOW_UP = re.compile(
 _NAME = re.compile(r"[A-ZÀ-Þ][\w'’.-]*\w(?:\s+(?:of|and|de|the)?\s*[A-ZÀ-Þ][\w'’.-]*\w)*")
 _ORDINARY = frozenset(
     """
-    the a an he she it they what who when where why how which did does do is are was were in on at for and but
-    yes no some one
+    the a an he she it they what who whom whose when where why how which did does do is are was were in on at for and
+    but with from to by of about under yes no some one
     """.split()
 )
+_JOINT = re.compile(
+    r",?\s+and\s+(?=(?:(?:in|to|from|of|by|for|at|on|with|under|about)\s+)?"
+    r"(?:what|who|whom|whose|how|why|when|where|which|do|does|did|is|are|was|were|has|have|had)\b)|\?\s+(?=\w)",
+    re.IGNORECASE,
+)
+"""Where one question ends and the next begins."""
+_LEAST_OF_A_PART = 3
+"""Words: fewer are no question of their own, as in "When and how did it begin?"."""
+_ABOUT_WHAT = re.compile(r"(.*?)((?: \(about [^()]*\))?)\Z", re.DOTALL)
+"""A question, and what `standalone` added to it."""
 _SHORT = 7
 """A question of fewer words that opens like a follow-up is taken for one."""
 
@@ -65,6 +75,16 @@ def standalone(question: str, history: Sequence[Turn]) -> str:
 def _leans_on_history(question: str) -> bool:
     short = len(question.split()) < _SHORT
     return refers_back(question) or (short and bool(_OPENS_AS_FOLLOW_UP.match(question))) or len(question.split()) < 4
+
+
+def parts(question: str) -> list[str]:
+    """Return the two questions that a standalone one joins, each standing by itself; else the one as it is."""
+    asked, about = _ABOUT_WHAT.findall(question)[0]
+    first, *rest = _JOINT.split(asked, maxsplit=1)
+    if not rest or min(len(first.split()), len(rest[0].split())) < _LEAST_OF_A_PART:
+        return [question]
+    second = rest[0] + about if about else standalone(rest[0], [Turn(first, "")])
+    return [f"{first}?{about}", second]
 
 
 def refers_back(sentence: str) -> bool:

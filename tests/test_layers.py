@@ -14,7 +14,7 @@ LAYERS = (
     ("types", "errors"),
     ("settings", "articles", "passages", "prompts", "weights", "embedder", "engine", "index_files"),
     ("index", "language_model", "context", "conversation"),
-    ("retrieval", "grounding"),
+    ("retrieval", "grounding", "reader"),
     ("answerability",),
     ("quoting",),
     ("attribution",),

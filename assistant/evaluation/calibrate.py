@@ -1,8 +1,9 @@
 """Fit what is not decided by hand: the regressions and the thresholds of `calibration.json`.
 
-`python -m assistant calibrate` runs the development questions once, keeps what was found, and fits to that; the test
-half is never read here. Every threshold is chosen by probabilities from fits that did not see the question or its
-conversation, and for the mix of questions that a public chat is expected to get, whatever the mix in the file.
+`python -m assistant calibrate` runs the development questions once, those in doubt twice, keeps what was found, and
+fits to that; the test half is never read here. Every threshold is chosen by probabilities from fits that did not see
+the question or its conversation, and for the mix of questions that a public chat is expected to get, whatever the mix
+in the file.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,10 @@ UNANSWERABLE_KINDS = {"near": 8, "false_premise": 4, "off_topic": 3, "follow_up"
 """How often the kinds of the others are aimed at; the development half has many near ones, which are hardest."""
 MOST_WRONG = 0.025
 """A wrong written sentence is the worst outcome: at most one in forty questions is meant to get one."""
+LEAST_DRAFTED = 0.95
+"""A draft that was cut off in its first sentence is none; where more are missing, the model was not there."""
+IN_DOUBT = 0.2
+"""Of how many of all questions a second draft is fitted to: of those nearest to the threshold of one draft."""
 MOST_TWICE = 0.1
 """A second draft doubles the wait; at most so many of all questions wait for one. In cross-validation four times as
 many wrote no more right answers."""
@@ -56,8 +61,8 @@ class Observation:
     question: Question
     once: Judgement
     """With one draft."""
-    twice: Judgement
-    """With a second one where there can be one."""
+    twice: Judgement | None = None
+    """With a second one, for the questions that are in doubt after the first."""
     usual: bool = True
     """Whether the threshold of what is declined is chosen for it too; everything else is fitted to every question."""
 
@@ -72,22 +77,55 @@ def observe(
         if not conversation.problem(asked) and not conversation.asks_about_article(asked):
             findings = assistant.search(conversation.standalone(asked, question.history), question.article or None)
             if findings.evidence:
-                deadline = time.monotonic() + SECONDS
-                once = assistant.judge(asked, question.history, findings, deadline)
-                twice = assistant.second_opinion(once, asked, question.history, deadline)
-                found.append(Observation(question, once, twice, usual=number <= len(usual)))
+                once = assistant.judge(asked, question.history, findings, time.monotonic() + SECONDS)
+                found.append(Observation(question, once, usual=number <= len(usual)))
         progress(number, len(usual) + len(hard))
     return found
+
+
+def observe_again(
+    assistant: Assistant, observations: Sequence[Observation], progress: Callable[[int, int], None]
+) -> list[Observation]:
+    """Let the model write once more where the first draft leaves most doubt; questions without a draft are left out.
+
+    Raises:
+        ConfigurationError: too many have none.
+    """
+    drafted = [o for o in observations if o.once.drafts]
+    if len(drafted) < LEAST_DRAFTED * len(observations):
+        raise ConfigurationError("Too many questions got no draft: calibrate with the packaged model alone")
+    doubtful = _in_doubt(drafted)
+    found = []
+    for number, o in enumerate(drafted):
+        asked, deadline = conversation.clean(o.question.question), time.monotonic() + SECONDS
+        again = number in doubtful
+        twice = assistant.second_opinion(o.once, asked, o.question.history, deadline) if again else None
+        found.append(replace(o, twice=twice))
+        progress(number + 1, len(drafted))
+    return found
+
+
+def _in_doubt(observations: Sequence[Observation]) -> set[int]:
+    """Return the numbers of the questions whose first draft is nearest to the threshold of what is shown."""
+    calibration, sure = _answerable(observations, answerability.MARGIN)
+    open_, shares = sure >= calibration.threshold, _shares(observations)
+    drafts = [o.once.drafts for o in observations]
+    _, probabilities = _fit_written(observations, drafts, answerability.WRITTEN_MARGIN)
+    stage = _best_drafts(observations, drafts, probabilities)
+    _, alone = _threshold_of_one(stage, shares, open_, MOST_WRONG)
+    distance = np.where(open_ & (stage[0] > 0), np.abs(stage[0] - alone), np.inf)
+    nearest = np.argsort(distance, kind="stable")
+    enough = np.isfinite(distance[nearest]) & (np.cumsum(shares[nearest]) <= IN_DOUBT)
+    return set(nearest[enough].tolist())
 
 
 def fit(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, Any]:
     """Return the contents of `calibration.json`.
 
     Raises:
-        ConfigurationError: the model was not there for every question.
+        ConfigurationError: a question in doubt got no second draft.
     """
-    complete = [o for o in observations if len(o.twice.drafts) == 2]
-    if len(complete) < len(observations):
+    if any(o.twice is not None and len(o.twice.drafts) < 2 for o in observations):
         raise ConfigurationError("Some questions got no two drafts: calibrate with the packaged model alone")
     fitted = {name: _answerable(observations, names) for name, names in answerability.SIGNALS.items()}
     calibration, sure = fitted["margin"]
@@ -103,7 +141,8 @@ def _quoting(assistant: Assistant, observations: Sequence[Observation]) -> dict[
     used = [o for o in observations if o.question.answerable and o.question.evidence]
     seen: dict[str, list[tuple[Question, list[Candidate]]]] = {
         "words": [(o.question, assistant.quotable(o.once.findings, ())) for o in used],
-        "draft": [(o.question, assistant.quotable(o.once.findings, j.drafts)) for o in used for j in (o.once, o.twice)],
+        "read": [(o.question, assistant.quotable(o.once.findings, (), o.once.readings)) for o in used],
+        "draft": [(o.question, assistant.quotable(o.once.findings, o.once.drafts, o.once.readings)) for o in used],
     }
     return {name: asdict(_fit_quoting(found, quoting.SIGNALS[name])) for name, found in seen.items()}
 
@@ -112,7 +151,7 @@ def _fit_quoting(
     found: Sequence[tuple[Question, Sequence[Candidate]]], names: tuple[str, ...]
 ) -> answerability.Quoting:
     """Fit to where the evidence stands, and take the share that serves most questions; of equals the shortest."""
-    rows = [(question, sentence, signals) for question, candidates in found for sentence, signals in candidates]
+    rows = [(question, *candidate) for question, candidates in found for candidate in candidates]
     matrix = np.array([[signals[name] for name in names] for _, _, signals in rows])
     labels = np.array([_holds_evidence(sentence, question) for question, sentence, _ in rows])
     groups = _groups(question for question, _, _ in rows)
@@ -167,17 +206,19 @@ def _written(observations: Sequence[Observation], open_: NDArray[np.bool_]) -> d
     count too: whoever wrote the rules has seen the others, and what these allow is too much for new ones.
     """
     shares = _shares(observations)
-    drafts = {
-        "draft": [o.once.drafts for o in observations],
-        "margin": [o.once.drafts for o in observations],
-        "twice": [o.twice.drafts for o in observations],
-    }
+    once = [o.once.drafts for o in observations]
+    again = [(number, o, o.twice.drafts) for number, o in enumerate(observations) if o.twice is not None]
     fits, stages = {}, {}
-    for name, names in answerability.WRITTEN_SIGNALS.items():
-        fits[name], probabilities = _fit_written(observations, drafts[name], names)
-        stages[name] = _best_drafts(observations, drafts[name], probabilities)
+    for name in ("draft", "margin"):
+        fits[name], probabilities = _fit_written(observations, once, answerability.WRITTEN_SIGNALS[name])
+        stages[name] = _best_drafts(observations, once, probabilities)
+    asked, drafts = [o for _, o, _ in again], [pair for _, _, pair in again]
+    fits["twice"], probabilities = _fit_written(asked, drafts, answerability.WRITTEN_TWICE)
+    later = np.zeros(len(observations)), np.zeros(len(observations), dtype=bool)
+    for whole, part in zip(later, _best_drafts(asked, drafts, probabilities), strict=True):
+        whole[[number for number, _, _ in again]] = part
     _, alone = _threshold_of_one(stages["draft"], shares, open_, MOST_WRONG)
-    first, second, second_draft_from = _thresholds_of_two(stages["margin"], stages["twice"], shares, open_)
+    first, second, second_draft_from = _thresholds_of_two(stages["margin"], later, shares, open_)
     thresholds = {"draft": alone, "margin": first, "twice": second}
     return {
         "second_draft_from": second_draft_from,

@@ -49,6 +49,7 @@ def fingerprint(
         "prompts": prompts.fingerprint(),
         "model": _model(settings),
         "embedder": weights.EMBEDDER_SHA256 if weights.embedder_is_packaged() else "none",
+        "reader": weights.READER_SHA256 if weights.embedder_is_packaged() else "none",
         "thresholds": _of_file(answerability.CALIBRATION),
         "answer_seconds": settings.answer_seconds,
         "code": _code(),

@@ -1,0 +1,247 @@
+"""Train the reader of `assistant/reader.py` on half the articles of a file in SQuAD 2.0's format.
+
+`python -m assistant train-reader` writes the weights, and the other half of the articles as a file that nothing was
+trained on, to measure with. Besides the file's own questions, each epoch asks some with one of their words exchanged
+for another of the same paragraph, and some of a wrong paragraph: neither has an answer there, and both teach to look
+at every word. Knows nothing of how a reading is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import random
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from assistant import reader
+from assistant.errors import ConfigurationError
+from assistant.evaluation.questions import read_text
+from assistant.evaluation.squad import read_squad
+from assistant.grounding import stems
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+EPOCHS = 4
+BATCH = 32
+RATE = 1e-4
+"""The highest learning rate; it rises over the first tenth of the steps and falls to nothing over the others."""
+EXCHANGED, MISPLACED = 0.7, 0.3
+"""How many of the questions with an answer are asked again with a word exchanged, and of all in a wrong paragraph."""
+
+Entry = dict[str, Any]
+"""An article as it stands in the file."""
+Progress = Callable[[int, int], None]
+"""Called with the batches done and the batches in all."""
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z'-]+|\d[\d,.]*\d|\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A question, a paragraph, and the offsets of the answer in it; 0 and 0 where it has none."""
+
+    question: str
+    paragraph: str
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """An example as tokens; `first` and `last` are the positions of the answer's tokens, 0 where there is none."""
+
+    ids: Sequence[int]
+    types: Sequence[int]
+    first: int
+    last: int
+
+
+def run(path: Path, embedder: Path, out: Path, held_out: Path, seed: int, progress: Progress) -> str:  # noqa: PLR0913, PLR0917
+    """Train on half the articles of a file, write the weights and the other half, and return the weights' SHA-256.
+
+    Raises:
+        ConfigurationError: the file cannot be read or has one article only, or there is no room to write.
+    """
+    seen, unseen = split(path, seed)
+    try:
+        held_out.write_text(json.dumps({"version": "held out", "data": unseen}), encoding="utf-8")
+        save(train(seen, embedder, seed, progress), out)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{error.filename} cannot be written ({error.strerror}): choose another file"
+        ) from error
+    return hashlib.sha256(out.read_bytes()).hexdigest()
+
+
+def split(path: Path, seed: int) -> tuple[list[Entry], list[Entry]]:
+    """Return the articles of a file to train on, as they stand there, and the others.
+
+    Raises:
+        ConfigurationError: it cannot be read, or has fewer than two articles.
+    """
+    text = read_text(path)
+    read_squad(path, text)  # Says where it is not of that format.
+    entries: list[Entry] = sorted(json.loads(text)["data"], key=lambda entry: str(entry.get("title")))
+    if len(entries) < 2:
+        raise ConfigurationError(f"{path} has one article: give one with more, half of them to measure with")
+    random.Random(seed).shuffle(entries)  # noqa: S311 - no secret
+    half = math.ceil(len(entries) / 2)
+    return entries[:half], entries[half:]
+
+
+def examples(entries: Iterable[Entry]) -> list[Example]:
+    """Return the questions of articles; an answer is taken to stand where its words stand first."""
+    found = []
+    for entry in entries:
+        for paragraph in entry["paragraphs"]:
+            text = str(paragraph["context"])
+            for row in paragraph["qas"]:
+                question = " ".join(str(row["question"]).split())
+                answer = "" if row.get("is_impossible") else str(row["answers"][0]["text"])
+                start = text.find(answer) if answer else -1
+                found.append(
+                    Example(question, text, start, start + len(answer)) if start >= 0 else Example(question, text)
+                )
+    return found
+
+
+def exchanged(example: Example, generator: random.Random) -> Example | None:
+    """Return the question with one content word exchanged for another of the same form from the same paragraph.
+
+    None where there is none. That the paragraph does not answer it is nearly always true.
+    """
+    answer = example.paragraph[example.start : example.end]
+    held, asked = stems(example.paragraph), stems(example.question)
+    there = [
+        word
+        for word in _WORD.findall(example.paragraph)
+        if word not in answer and stems(word) and asked.isdisjoint(stems(word))
+    ]
+    choices = [
+        (match, other)
+        for match in _WORD.finditer(example.question)
+        if stems(match[0]) and stems(match[0]) <= held
+        for other in there
+        if _form(other) == _form(match[0])
+    ]
+    if not choices:
+        return None
+    match, other = generator.choice(choices)
+    return Example(example.question[: match.start()] + other + example.question[match.end() :], example.paragraph)
+
+
+def _form(word: str) -> str:
+    """Return what tells numbers, names and the endings of other words apart."""
+    return "number" if word[0].isdigit() else "name" if word[0].isupper() else word[-2:]
+
+
+def misplaced(example: Example, paragraphs: Sequence[str], generator: random.Random) -> Example | None:
+    """Return the question with another paragraph, None where the only other one holds the words of the answer."""
+    other = generator.choice(paragraphs)
+    answer = example.paragraph[example.start : example.end]
+    return None if other == example.paragraph or (answer and answer in other) else Example(example.question, other)
+
+
+def train(entries: Sequence[Entry], embedder: Path, seed: int, progress: Progress) -> PreTrainedModel:
+    """Return the embedding model of a folder, trained to read the articles."""
+    import torch  # noqa: PLC0415
+    from transformers import AutoModelForQuestionAnswering, AutoTokenizer, get_linear_schedule_with_warmup  # noqa: PLC0415
+
+    torch.manual_seed(seed)
+    generator = random.Random(seed)  # noqa: S311 - no secret
+    tokenizer = AutoTokenizer.from_pretrained(embedder, local_files_only=True)
+    model: PreTrainedModel = AutoModelForQuestionAnswering.from_pretrained(
+        embedder, local_files_only=True, attn_implementation="eager"
+    )
+    model.get_parameter(reader.SHARED).requires_grad_(False)  # noqa: FBT003 - torch's own name for it differs by release
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=RATE)
+    rounds = [_encoded(_epoch(entries, generator), tokenizer) for _ in range(EPOCHS)]
+    steps = sum(math.ceil(len(one) / BATCH) for one in rounds)
+    schedule = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)  # type: ignore[no-untyped-call]
+    # Dropout costs half of the time here, and the questions of each epoch differ anyway.
+    model.train(mode=False)
+    for done, batch in enumerate((batch for one in rounds for batch in _batches(one, generator)), start=1):
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = model(**batch).loss
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        schedule.step()
+        progress(done, steps)
+    return model
+
+
+def save(model: PreTrainedModel, path: Path) -> None:
+    """Write what was trained, in half precision.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    from safetensors.torch import save  # noqa: PLC0415
+
+    values = {name: value.half().contiguous() for name, value in model.state_dict().items() if name != reader.SHARED}
+    path.write_bytes(save(values))
+
+
+def _epoch(entries: Sequence[Entry], generator: random.Random) -> list[Example]:
+    """Return the questions of one epoch."""
+    asked: list[Example | None] = []
+    for entry in entries:
+        paragraphs = [str(paragraph["context"]) for paragraph in entry["paragraphs"]]
+        for example in examples([entry]):
+            asked.append(example)
+            if example.end and generator.random() < EXCHANGED:
+                asked.append(exchanged(example, generator))
+            if generator.random() < MISPLACED:
+                asked.append(misplaced(example, paragraphs, generator))
+    return [example for example in asked if example is not None]
+
+
+def _encoded(asked: Sequence[Example], tokenizer: PreTrainedTokenizerBase) -> list[Encoded]:
+    batch = tokenizer(
+        [example.question for example in asked],
+        [example.paragraph for example in asked],
+        truncation="longest_first",
+        max_length=reader.MAX_TOKENS,
+        return_offsets_mapping=True,
+    )
+    found = []
+    for number, example in enumerate(asked):
+        types = batch["token_type_ids"][number]
+        inside = [
+            position
+            for position, (of_paragraph, (start, end)) in enumerate(
+                zip(types, batch["offset_mapping"][number], strict=True)
+            )
+            if of_paragraph and start < example.end and end > example.start and end > start
+        ]
+        first, last = (inside[0], inside[-1]) if inside else (0, 0)
+        found.append(Encoded(batch["input_ids"][number], types, first, last))
+    return found
+
+
+def _batches(encoded: Sequence[Encoded], generator: random.Random) -> Iterator[dict[str, Tensor]]:
+    """Yield all of them in batches of nearly equal length, in no order."""
+    import torch  # noqa: PLC0415
+
+    mixed = sorted(encoded, key=lambda one: len(one.ids) + generator.random() * 20)
+    batches = [mixed[start : start + BATCH] for start in range(0, len(mixed), BATCH)]
+    generator.shuffle(batches)
+    for batch in batches:
+        longest = max(len(one.ids) for one in batch)
+        yield {
+            "input_ids": torch.tensor([[*one.ids, *[0] * (longest - len(one.ids))] for one in batch]),
+            "token_type_ids": torch.tensor([[*one.types, *[0] * (longest - len(one.ids))] for one in batch]),
+            "attention_mask": torch.tensor([[1] * len(one.ids) + [0] * (longest - len(one.ids)) for one in batch]),
+            "start_positions": torch.tensor([one.first for one in batch]),
+            "end_positions": torch.tensor([one.last for one in batch]),
+        }

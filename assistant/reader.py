@@ -1,0 +1,128 @@
+"""A small extractive reader: how likely a passage answers a question, and in which of its words.
+
+The packaged embedding model, trained on by `python -m assistant train-reader` to point to the first and the last token
+of the answer, or to the very first token of its input where the passage has none (Devlin et al., BERT, NAACL 2019,
+§4.3). The word embeddings are the package's own, untouched. Knows nothing of search or of what is done with a reading.
+In this module alone a reader is not the person who asks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assistant.types import Passage, Sentence
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+SHARED = "bert.embeddings.word_embeddings.weight"
+"""What is not trained, and so not in that file."""
+MAX_TOKENS = 384
+"""Of question and passage together; what is beyond is not read. A passage has at most 256."""
+MAX_ANSWER_TOKENS = 30
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Words of one sentence that may be the answer; the offsets are characters of the article, `end` exclusive."""
+
+    start: int
+    end: int
+    score: float
+    """Log-odds of these words being the answer against the passage having none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the reader makes of one passage for one question."""
+
+    passage: Passage
+    spans: Mapping[Sentence, Span]
+    """The likeliest words of each sentence that was read."""
+
+    @property
+    def score(self) -> float:
+        """Log-odds of the likeliest words of all; those of no answer at all where nothing could be read."""
+        return max((span.score for span in self.spans.values()), default=-math.inf)
+
+
+class Reader:
+    """Reads passages for a question."""
+
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Take a model that points to two tokens, and its tokenizer."""
+        self._model = model.train(mode=False)
+        self._tokenizer = tokenizer
+
+    @classmethod
+    def from_files(cls, weights: Path, embedder: Path) -> Reader:
+        """Load trained weights over the folder of the embedding model; nothing is downloaded."""
+        # They take seconds to import; the page starts first.
+        from safetensors.torch import load_file  # noqa: PLC0415
+        from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer  # noqa: PLC0415
+
+        config = AutoConfig.from_pretrained(embedder, local_files_only=True)
+        model = AutoModelForQuestionAnswering.from_config(config)  # type: ignore[no-untyped-call]
+        trained = {name: value.float() for name, value in load_file(weights).items()}
+        shared = load_file(embedder / "model.safetensors")[SHARED.removeprefix("bert.")]
+        model.load_state_dict({**trained, SHARED: shared})
+        return cls(model, AutoTokenizer.from_pretrained(embedder, local_files_only=True))
+
+    def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
+        """Return what the reader makes of each passage, in their order."""
+        if not passages:
+            return []
+        import torch  # noqa: PLC0415
+
+        batch = self._tokenizer(
+            [question] * len(passages),
+            [passage.text for passage in passages],
+            truncation="longest_first",
+            max_length=MAX_TOKENS,
+            padding=True,
+            return_offsets_mapping=True,
+            return_tensors="pt",
+        )
+        offsets = batch.pop("offset_mapping").numpy()
+        of_passage = (batch["token_type_ids"] * batch["attention_mask"]).numpy().astype(bool)
+        with torch.inference_mode():
+            logits = self._model(**batch)
+        scores = np.stack([logits.start_logits.numpy(), logits.end_logits.numpy()])
+        return [
+            Reading(passage, dict(_spans(passage, scores[:, row], offsets[row], of_passage[row])))
+            for row, passage in enumerate(passages)
+        ]
+
+
+def _spans(
+    passage: Passage, scores: Floats, offsets: NDArray[np.int64], of_passage: NDArray[np.bool_]
+) -> Iterator[tuple[Sentence, Span]]:
+    """Yield the likeliest span of each sentence, given the scores of each token as first and last, (2, tokens)."""
+    none = scores[:, 0].sum()
+    for sentence in passage.sentences:
+        first, last = sentence.start - passage.start, sentence.end - passage.start
+        inside = np.flatnonzero(of_passage & (offsets[:, 0] >= first) & (offsets[:, 1] <= last) & (offsets[:, 1] > 0))
+        if len(inside):
+            pairs = scores[0, inside][:, None] + scores[1, inside][None, :]
+            # The last token is not before the first, nor far behind it.
+            pairs[
+                ~np.tri(len(inside), k=MAX_ANSWER_TOKENS - 1, dtype=bool) | np.tri(len(inside), k=-1, dtype=bool)
+            ] = -np.inf
+            begin, end = np.unravel_index(pairs.argmax(), pairs.shape)
+            yield (
+                sentence,
+                Span(
+                    passage.start + int(offsets[inside[begin], 0]),
+                    passage.start + int(offsets[inside[end], 1]),
+                    float(pairs[begin, end] - none),
+                ),
+            )

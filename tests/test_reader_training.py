@@ -1,0 +1,132 @@
+"""Training the reader: what it is trained on, and that a run ends in weights that can be used."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import load_file
+
+from assistant import weights
+from assistant.articles import normalise
+from assistant.errors import ConfigurationError
+from assistant.evaluation.reader_training import Example, examples, exchanged, misplaced, run, split
+from assistant.grounding import stems
+from assistant.passages import passages
+from assistant.reader import Reader
+from assistant.types import Article
+
+PARAGRAPH = (
+    "The Normans came from Denmark in the 10th century. Their leader Rollo swore fealty to King Charles of Francia."
+)
+
+
+def entry(title: str, paragraph: str = PARAGRAPH) -> dict[str, Any]:
+    """Return an article with a question that its first paragraph answers, and one that it does not."""
+    answered = {
+        "id": f"{title} 1",
+        "question": "Who was the  leader?",
+        "answers": [{"text": "Rollo", "answer_start": 0}],
+    }
+    other = {"id": f"{title} 2", "question": "Who was the queen?", "answers": [], "is_impossible": True}
+    second = {"context": "Nothing else is known of them.", "qas": []}
+    return {"title": title, "paragraphs": [{"context": paragraph, "qas": [answered, other]}, second]}
+
+
+def file_of(folder: Path, *titles: str) -> Path:
+    """Write a file of articles with these titles."""
+    path = folder / "set.json"
+    path.write_text(json.dumps({"version": "v2.0", "data": [entry(title) for title in titles]}))
+    return path
+
+
+def test_an_answer_is_where_its_words_stand_first() -> None:
+    """The offsets point to the words, and are 0 where there is no answer."""
+    answered, other = examples([entry("Normans")])
+    assert answered.question == "Who was the leader?"
+    assert answered.paragraph[answered.start : answered.end] == "Rollo"
+    assert (other.start, other.end) == (0, 0)
+
+
+@given(generator=st.randoms(use_true_random=False))
+def test_one_word_is_exchanged_for_another_of_the_paragraph(generator: random.Random) -> None:
+    """The question changes in one word, to one that was not asked nor is of the answer, and has no answer then."""
+    start = PARAGRAPH.index("Rollo")
+    asked = Example("Which leader came from Denmark in the 10th century?", PARAGRAPH, start, start + len("Rollo"))
+    changed = exchanged(asked, generator)
+    assert changed is not None
+    assert (changed.start, changed.end) == (0, 0)
+    before, after = asked.question.rstrip("?").split(), changed.question.rstrip("?").split()
+    differing = [(old, new) for old, new in zip(before, after, strict=True) if old != new]
+    assert len(differing) == 1
+    assert differing[0][1] in PARAGRAPH
+    assert differing[0][1] != "Rollo"
+    assert stems(differing[0][1]).isdisjoint(stems(asked.question))
+
+
+def test_nothing_is_exchanged_where_nothing_is_shared() -> None:
+    """A question without a word of the paragraph stays out."""
+    assert exchanged(Example("Why?", PARAGRAPH), random.Random(0)) is None  # noqa: S311 - no secret
+
+
+@given(generator=st.randoms(use_true_random=False))
+def test_a_wrong_paragraph_does_not_hold_the_answer(generator: random.Random) -> None:
+    """A question is put beside another paragraph only where the words of the answer are not."""
+    asked = Example("Who was the leader?", PARAGRAPH, PARAGRAPH.index("Rollo"), PARAGRAPH.index("Rollo") + 5)
+    others = [PARAGRAPH, "Rollo came later.", "Nothing else is known of them."]
+    wrong = misplaced(asked, others, generator)
+    assert wrong is None or wrong == Example("Who was the leader?", "Nothing else is known of them.")
+
+
+def test_the_halves_share_no_article(tmp_path: Path) -> None:
+    """Each article is in one half, the same with the same seed wherever it stands in the file."""
+    seen, unseen = split(file_of(tmp_path, "A", "B", "C"), 0)
+    assert sorted(entry["title"] for entry in [*seen, *unseen]) == ["A", "B", "C"]
+    assert split(file_of(tmp_path, "C", "A", "B"), 0) == (seen, unseen)
+
+
+def test_one_article_cannot_be_halved(tmp_path: Path) -> None:
+    """With nothing left to measure with, the command says so and writes nothing."""
+    with pytest.raises(ConfigurationError, match="one article"):
+        run(file_of(tmp_path, "A"), tmp_path, tmp_path / "out", tmp_path / "held-out.json", 0, lambda *_: None)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Where the other half cannot be written, one line says so before anything is trained."""
+    with pytest.raises(ConfigurationError, match=r"held-out\.json cannot be written"):
+        run(
+            file_of(tmp_path, "A", "B"),
+            tmp_path,
+            tmp_path / "out",
+            tmp_path / "missing" / "held-out.json",
+            0,
+            lambda *_: None,
+        )
+
+
+def test_training_ends_in_weights_that_read(tmp_path: Path) -> None:
+    """A run with the real embedding model moves all layers, leaves the words alone, and is the same again."""
+    embedder = weights.embedder_folder(tmp_path)
+    path = file_of(tmp_path, "A", "B")
+    done = []
+    digests = [
+        run(path, embedder, tmp_path / name, tmp_path / "held-out.json", 0, lambda *count: done.append(count))
+        for name in ("one", "two")
+    ]
+    assert digests[0] == digests[1]
+    assert done[-1][0] == done[-1][1]
+    trained, before = load_file(tmp_path / "one"), load_file(embedder / "model.safetensors")
+    assert "bert.embeddings.word_embeddings.weight" not in trained
+    layer = "encoder.layer.0.attention.self.query.weight"
+    assert (trained[f"bert.{layer}"] != before[layer].astype("float16")).any()
+    readings = Reader.from_files(tmp_path / "one", embedder).read(
+        "Who was the leader?", passages(Article("a", normalise(PARAGRAPH), "A"))
+    )
+    assert readings[0].spans
+    assert json.loads((tmp_path / "held-out.json").read_text())["data"][0]["title"] in {"A", "B"}

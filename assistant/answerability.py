@@ -2,7 +2,7 @@
 
 Logistic regressions over a dozen or two signals, fitted by `python -m assistant calibrate` on the development half of
 the question set; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist
-depends on the model: words only (no model), a draft (any model), a draft and a yes/no margin (the embedded engine), and
+depends on the models: keywords only (none is installed), words only (no language model), a draft (any model), a draft and a yes/no margin (the embedded engine), and
 of what was written how far two drafts agree (the embedded engine, for an article that it has read).
 """
 
@@ -33,11 +33,12 @@ logger = logging.getLogger(__name__)
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 
+KEYWORDS = ("keywords", "known", "kind_found", "names_found", "count_found")
 WORDS = ("similarity", "known", "kind_found", "names_found", "count_found", "read")
 DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "told_coverage", "asked_names")
 MARGIN = (*DRAFT, "margin")
-SIGNALS = {"words": WORDS, "draft": DRAFT, "margin": MARGIN}
-"""The signals of each of the three fits for whether the article answers the question."""
+SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "margin": MARGIN}
+"""The signals of each of the four fits for whether the article answers the question."""
 
 WRITTEN_DRAFT = (*DRAFT, "asks_two", "cause", "swapped", "length", "leaning", "behind", "read_there", "read_told")
 WRITTEN_MARGIN = (*WRITTEN_DRAFT, "margin", "likelihood", "least_likelihood")
@@ -166,13 +167,13 @@ class Quoting(Regression):
 
 @cache
 def quoting(fit: str) -> Quoting:
-    """Return how the sentences to quote are chosen, for `words` or `draft`."""
+    """Return how the sentences to quote are chosen, for `words`, `read` or `draft`."""
     return Quoting(**_fitted()["quoted"][fit])
 
 
 @cache
 def calibration(fit: str) -> Calibration:
-    """Return the fitted calibration for `words`, `draft` or `margin`."""
+    """Return the fitted calibration for `keywords`, `words`, `draft` or `margin`."""
     return Calibration(**_fitted()["answerable"][fit])
 
 
@@ -202,6 +203,7 @@ def word_signals(
     held = [grounding.stems(evidence.passage.text) | grounding.aliases([evidence.sentence]) for evidence in best]
     names = grounding.names(question)
     return {
+        "keywords": findings.keyword_score,
         "similarity": findings.similarity,
         "known": coverage(asked, rarity, rarity),
         "kind_found": float(
@@ -233,7 +235,7 @@ def reading_signals(
         there.append(likeness(*(spans[sentence].score for sentence in evidence if sentence in spans)))
         sentence, best = max(spans.items(), key=lambda item: item[1].score, default=(None, None))
         words = grounding.stems(sentence.article.text[best.start : best.end]) if sentence and best else set()
-        shares.append(grounding.share(words, told))
+        shares.append(grounding.share(words, told) if spans else 0.0)
     return {"read_there": min(there), "read_told": min(shares)}
 
 

@@ -86,7 +86,7 @@ class Judgement:
     signals: Mapping[str, float]
     """What tells whether the article answers the question."""
     fit: str
-    """The fit of the calibration for the signals that there are: words, draft or margin."""
+    """The fit of the calibration for the signals that there are: keywords, words, draft or margin."""
     readings: Readings = ((),)
     """What the reader makes of the best passages for each part of the question; of none where it is not installed."""
     drafts: tuple[CheckedDraft, ...] = ()
@@ -246,6 +246,8 @@ class Assistant:
         """Let the model say what it can before the deadline, and measure it against the evidence."""
         readings = self._read(findings)
         signals = answerability.word_signals(findings.query, findings, readings, self._rarity)
+        if not findings.similarities:
+            return Judgement(findings, signals, "keywords", readings)
         model = self._holder.get()
         if model is None:
             return Judgement(findings, signals, "words", readings, error=_unavailable(self.model_state))
@@ -363,14 +365,20 @@ class Assistant:
         return quoting.signals(findings, [draft.told for draft in drafts], self._rarity, read)
 
     def _read(self, findings: Findings) -> Readings:
-        """Read the best passages for each part of the question; a second part has best ones of its own."""
+        """Read the best passages for each part of the question; of two, each has best ones of its own."""
         if self._reader is None:
             return ((),)
+        parts = [findings]
         queries = conversation.parts(findings.query)
-        found = [findings] if len(queries) == 1 else [self.search(query, findings.article) for query in queries]
+        if len(queries) > 1:
+            try:
+                parts = [self.search(query, findings.article) for query in queries]
+            except Exception:
+                # The quotation stands already; what was found for the whole question is enough to go on.
+                logger.exception("The search for the parts of a question failed")
         return tuple(
-            tuple(self._reader.read(each.query, [hit.passage for hit in each.hits[:PASSAGES_TO_READ]]))
-            for each in found
+            tuple(self._reader.read(part.query, [hit.passage for hit in part.hits[:PASSAGES_TO_READ]]))
+            for part in parts
         )
 
     def _quoted(self, base: Answer, windows: Sequence[Window]) -> Answer:

@@ -29,11 +29,9 @@ _ORDINARY = frozenset(
     but with from to by of about under yes no some one
     """.split()
 )
-_JOINT = re.compile(
-    r",?\s+and\s+(?=(?:(?:in|to|from|of|by|for|at|on|with|under|about)\s+)?"
-    r"(?:what|who|whom|whose|how|why|when|where|which|do|does|did|is|are|was|were|has|have|had)\b)|\?\s+(?=\w)",
-    re.IGNORECASE,
-)
+_ASKING = r"(?:(?:in|to|from|of|by|for|at|on|with|under|about)\s+)?(?:what|who|whom|whose|how|why|when|where|which)\b"
+_DOES_ONE = r"(?:do|does|did|is|are|was|were|has|have|had|can|could|will|would)\s+(?:he|she|it|they|the|this|that|there|(?-i:[A-ZÀ-Þ])\w*)\b"
+_JOINT = re.compile(rf"(?:,?\s+and\s+|\?\s+)(?={_ASKING}|{_DOES_ONE})", re.IGNORECASE)
 """Where one question ends and the next begins."""
 _LEAST_OF_A_PART = 3
 """Words: fewer are no question of their own, as in "When and how did it begin?"."""
@@ -84,7 +82,7 @@ def parts(question: str) -> list[str]:
     if not rest or min(len(first.split()), len(rest[0].split())) < _LEAST_OF_A_PART:
         return [question]
     second = rest[0] + about if about else standalone(rest[0], [Turn(first, "")])
-    return [f"{first}?{about}", second]
+    return [f"{first.rstrip(' .,;?!')}?{about}", second]
 
 
 def refers_back(sentence: str) -> bool:

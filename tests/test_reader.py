@@ -21,7 +21,7 @@ from assistant.passages import passages
 from assistant.reader import Reader, Reading, Span
 from assistant.retrieval import Retriever
 from assistant.settings import Settings
-from assistant.types import Article, Passage, Sentence
+from assistant.types import Article, Passage, Sentence, Status
 
 ANSWERED = [
     ("Who was hired to a newly created immigration counsel position?", "Caleb Arnold"),
@@ -140,3 +140,25 @@ def test_each_of_two_questions_is_read_by_itself(
     assert len(words) == 2
     assert "19" in words[0]
     assert "Krasner" in words[1]
+
+
+def test_without_the_embedding_model_keywords_decide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the packages are missing, what the article answers is quoted, and what it has no word of is declined."""
+    monkeypatch.setattr(weights, "embedder_is_packaged", lambda: False)
+    with closing(Assistant.open(Settings(data=tmp_path, model="none"))) as assistant:
+        assert assistant.ask("How old was Jose Ramirez-Disla?").status == Status.QUOTED
+        assert assistant.ask("What is the capital of France?").status == Status.DECLINED
+
+
+def test_a_question_outlives_a_search_that_fails_for_its_parts(
+    article: Article, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a second search fails, what was found for the whole question is read."""
+    question = "How old was Jose Ramirez-Disla, and who leads the district attorney's office?"
+    holder = ModelHolder(Settings(model="none"), [article], lambda what, done, total: None)
+    search = Retriever([article], None, None)
+    with closing(Assistant(Corpus((article,)), search, None, holder, 1.0, reader=reader)) as assistant:
+        findings = assistant.search(question)
+        monkeypatch.setattr(search, "search", lambda *_: 1 / 0)
+        judgement = assistant.judge(question, (), findings, deadline=0.0)
+    assert [len(readings) for readings in judgement.readings] == [min(5, len(findings.hits))]

@@ -97,17 +97,38 @@ def test_one_article_cannot_be_halved(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    """Where the other half cannot be written, one line says so before anything is trained."""
-    with pytest.raises(ConfigurationError, match=r"held-out\.json cannot be written"):
-        run(
-            file_of(tmp_path, "A", "B"),
-            tmp_path,
-            tmp_path / "out",
-            tmp_path / "missing" / "held-out.json",
-            0,
-            lambda *_: None,
-        )
+@pytest.mark.parametrize("nowhere", ["out", "held-out.json"])
+def test_a_folder_that_is_not_there_is_named(nowhere: str, tmp_path: Path) -> None:
+    """Where the weights or the other half cannot be written, one line says so before anything is trained."""
+    out, held_out = (tmp_path / ("missing" if name == nowhere else "") / name for name in ("out", "held-out.json"))
+    steps: list[tuple[int, int]] = []
+    with pytest.raises(ConfigurationError, match=r"cannot be written \(No such file or directory\)"):
+        run(file_of(tmp_path, "A", "B"), tmp_path, out, held_out, 0, lambda *count: steps.append(count))
+    assert steps == []
+
+
+def test_what_is_trained_on_is_not_overwritten(tmp_path: Path) -> None:
+    """The other half goes to a file of its own."""
+    path = file_of(tmp_path, "A", "B")
+    before = path.read_bytes()
+    with pytest.raises(ConfigurationError, match="are the same"):
+        run(path, tmp_path, tmp_path / "out", tmp_path / "." / path.name, 0, lambda *_: None)
+    assert path.read_bytes() == before
+
+
+def test_a_half_without_a_question_is_refused(tmp_path: Path) -> None:
+    """There must be something to train on, whichever half it falls in."""
+    path = tmp_path / "set.json"
+    empty = {"title": "B", "paragraphs": [{"context": PARAGRAPH, "qas": []}]}
+    path.write_text(json.dumps({"data": [entry("A"), empty]}))
+    refused = []
+    for seed in range(8):
+        try:
+            split(path, seed)
+        except ConfigurationError as error:
+            refused.append(str(error))
+    assert 0 < len(refused) < 8
+    assert all("no question in the half to train on" in message for message in refused)
 
 
 def test_training_ends_in_weights_that_read(tmp_path: Path) -> None:

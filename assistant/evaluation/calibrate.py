@@ -100,7 +100,8 @@ def observe_again(
         asked, deadline = conversation.clean(o.question.question), time.monotonic() + SECONDS
         again = number in doubtful
         twice = assistant.second_opinion(o.once, asked, o.question.history, deadline) if again else None
-        found.append(replace(o, twice=twice))
+        # One that was cut off is none.
+        found.append(replace(o, twice=twice if twice is not None and len(twice.drafts) > 1 else None))
         progress(number + 1, len(drafted))
     return found
 
@@ -123,10 +124,10 @@ def fit(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, 
     """Return the contents of `calibration.json`.
 
     Raises:
-        ConfigurationError: a question in doubt got no second draft.
+        ConfigurationError: no question has a second draft.
     """
-    if any(o.twice is not None and len(o.twice.drafts) < 2 for o in observations):
-        raise ConfigurationError("Some questions got no two drafts: calibrate with the packaged model alone")
+    if all(o.twice is None for o in observations):
+        raise ConfigurationError("No question got a second draft: calibrate with the packaged model alone")
     fitted = {name: _answerable(observations, names) for name, names in answerability.SIGNALS.items()}
     calibration, sure = fitted["margin"]
     return {

@@ -67,24 +67,33 @@ def run(path: Path, embedder: Path, out: Path, held_out: Path, seed: int, progre
     """Train on half the articles of a file, write the weights and the other half, and return the weights' SHA-256.
 
     Raises:
-        ConfigurationError: the file cannot be read or has one article only, or there is no room to write.
+        ConfigurationError: the file cannot be read, has too little to halve, or what is written has no place.
     """
+    if len({file.resolve() for file in (path, out, held_out)}) < 3:
+        raise ConfigurationError("Two of the three files are the same: give the weights and the other half their own")
     seen, unseen = split(path, seed)
+    # Half an hour of training is not to end where there is nowhere to write.
+    partial = out.with_suffix(".partial")
+    _write(partial, b"")
+    _write(held_out, json.dumps({"version": "held out", "data": unseen}).encode())
+    weights = packed(train(seen, embedder, seed, progress))
+    _write(partial, weights)
+    partial.replace(out)
+    return hashlib.sha256(weights).hexdigest()
+
+
+def _write(path: Path, content: bytes) -> None:
     try:
-        held_out.write_text(json.dumps({"version": "held out", "data": unseen}), encoding="utf-8")
-        save(train(seen, embedder, seed, progress), out)
+        path.write_bytes(content)
     except OSError as error:
-        raise ConfigurationError(
-            f"{error.filename} cannot be written ({error.strerror}): choose another file"
-        ) from error
-    return hashlib.sha256(out.read_bytes()).hexdigest()
+        raise ConfigurationError(f"{path} cannot be written ({error.strerror}): choose another file") from error
 
 
 def split(path: Path, seed: int) -> tuple[list[Entry], list[Entry]]:
     """Return the articles of a file to train on, as they stand there, and the others.
 
     Raises:
-        ConfigurationError: it cannot be read, or has fewer than two articles.
+        ConfigurationError: it cannot be read, has fewer than two articles, or no question to train on.
     """
     text = read_text(path)
     read_squad(path, text)  # Says where it is not of that format.
@@ -93,6 +102,8 @@ def split(path: Path, seed: int) -> tuple[list[Entry], list[Entry]]:
         raise ConfigurationError(f"{path} has one article: give one with more, half of them to measure with")
     random.Random(seed).shuffle(entries)  # noqa: S311 - no secret
     half = math.ceil(len(entries) / 2)
+    if not examples(entries[:half]):
+        raise ConfigurationError(f"{path} has no question in the half to train on: give more, or another seed")
     return entries[:half], entries[half:]
 
 
@@ -180,16 +191,13 @@ def train(entries: Sequence[Entry], embedder: Path, seed: int, progress: Progres
     return model
 
 
-def save(model: PreTrainedModel, path: Path) -> None:
-    """Write what was trained, in half precision.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+def packed(model: PreTrainedModel) -> bytes:
+    """Return what was trained as the content of a file, in half precision."""
     from safetensors.torch import save  # noqa: PLC0415
 
     values = {name: value.half().contiguous() for name, value in model.state_dict().items() if name != reader.SHARED}
-    path.write_bytes(save(values))
+    content: bytes = save(values)
+    return content
 
 
 def _epoch(entries: Sequence[Entry], generator: random.Random) -> list[Example]:

@@ -246,11 +246,10 @@ class Assistant:
         """Let the model say what it can before the deadline, and measure it against the evidence."""
         readings = self._read(findings)
         signals = answerability.word_signals(findings.query, findings, readings, self._rarity)
-        if not findings.similarities:
-            return Judgement(findings, signals, "keywords", readings)
+        unwritten = "words" if findings.similarities else "keywords"
         model = self._holder.get()
         if model is None:
-            return Judgement(findings, signals, "words", readings, error=_unavailable(self.model_state))
+            return Judgement(findings, signals, unwritten, readings, error=_unavailable(self.model_state))
         evidence = _for_model(findings)
         fit = "draft"
         try:
@@ -260,8 +259,10 @@ class Assistant:
                 fit = "margin"
             draft = _finished_draft(model.draft(question, history, evidence, deadline, stopped))
         except ModelError as error:
-            return Judgement(findings, signals, "words", readings, error=str(error))
+            return Judgement(findings, signals, unwritten, readings, error=str(error))
         checked = self._checked(draft, findings, readings, signals)
+        # The fits of a draft know no question without an embedding model.
+        fit = fit if findings.similarities else unwritten
         return Judgement(findings, checked.signals, fit, readings, (checked,))
 
     def second_opinion(

@@ -34,11 +34,13 @@ _LEAST_QUOTED = 4
 def statement(question: str, window: Window) -> str | None:
     """Return who said what the question quotes, as a whole sentence.
 
-    None where the question is another or quotes nothing, where the words do not stand in one quotation of the window's
-    sentence, and where it is not certain whose quotation that is.
+    None where the question is another, asks for more or quotes nothing, where the words do not stand in one quotation
+    of the window's sentence, and where it is not certain whose quotation that is.
     """
     words = conversation.quoted_words(question)
     if not words or not _ASKS_WHO_SAID.search(question) or len(window.sentences) != 1:
+        return None
+    if len(conversation.parts(question)) > 1:
         return None
     (sentence,) = window.sentences
     speaker = context_of(sentence).speaker

@@ -33,6 +33,7 @@ _ASKING = r"(?:(?:in|to|from|of|by|for|at|on|with|under|about)\s+)?(?:what|who|w
 _DOES_ONE = r"(?:do|does|did|is|are|was|were|has|have|had|can|could|will|would)\s+(?:he|she|it|they|the|this|that|there|(?-i:[A-ZÀ-Þ])\w*)\b"
 _JOINT = re.compile(rf"(?:,?\s+and\s+|\?\s+)(?={_ASKING}|{_DOES_ONE})", re.IGNORECASE)
 """Where one question ends and the next begins."""
+_QUOTATION = re.compile(r'[“"][^”"]*[”"]')
 _LEAST_OF_A_PART = 3
 """Words: fewer are no question of their own, as in "When and how did it begin?"."""
 _ABOUT_WHAT = re.compile(r"(.*?)((?: \(about [^()]*\))?)\Z", re.DOTALL)
@@ -78,11 +79,14 @@ def _leans_on_history(question: str) -> bool:
 def parts(question: str) -> list[str]:
     """Return the two questions that a standalone one joins, each standing by itself; else the one as it is."""
     asked, about = _ABOUT_WHAT.findall(question)[0]
-    first, *rest = _JOINT.split(asked, maxsplit=1)
-    if not rest or min(len(first.split()), len(rest[0].split())) < _LEAST_OF_A_PART:
+    # What the question quotes is somebody else's.
+    joint = _JOINT.search(_QUOTATION.sub(lambda quoted: "_" * len(quoted[0]), asked))
+    if joint is None:
         return [question]
-    second = rest[0] + about if about else standalone(rest[0], [Turn(first, "")])
-    return [f"{first.rstrip(' .,;?!')}?{about}", second]
+    first, second = asked[: joint.start()].rstrip(" .,;?!"), asked[joint.end() :]
+    if min(len(first.split()), len(second.split())) < _LEAST_OF_A_PART:
+        return [question]
+    return [f"{first}?{about}", second + about if about else standalone(second, [Turn(first, "")])]
 
 
 def refers_back(sentence: str) -> bool:

@@ -64,6 +64,7 @@ def test_quoted_words_are_told_of_who_is_quoted_with_them(
         ('Who said "All of us were once prosecutors"?', "multigenerational"),
         ('Who said "He has to pay his fine"?', "He has to pay his time"),
         ("Who said so?", "He has to pay his time"),
+        ('Who said "He has to pay his time", and when did he say it?', "He has to pay his time"),
         ('Who said "unaware of the probation department\'s new stance"?', "unaware of the probation"),
     ],
 )

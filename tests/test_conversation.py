@@ -181,6 +181,7 @@ def test_a_question_about_what_the_article_tells_is_not_about_the_article(questi
         ("What is the difference between cats and dogs?", ["What is the difference between cats and dogs?"]),
         ("When and how did the strike begin?", ["When and how did the strike begin?"]),
         ("Did she pay, and why?", ["Did she pay, and why?"]),
+        ('Who said "he came and did it then"?', ['Who said "he came and did it then"?']),
         ("Who was arrested and was later released?", ["Who was arrested and was later released?"]),
         (
             "Who was hired to craft deals? Answer in one sentence.",

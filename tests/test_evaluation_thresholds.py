@@ -35,6 +35,7 @@ def test_nothing_that_must_hold_is_only_aimed_at() -> None:
         assert threshold.limit >= aim.limit if aim.at_most else threshold.limit <= aim.limit
 
 
+@pytest.mark.timeout(900)
 def test_quotations_alone_are_never_wrong_about_the_article(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a model all citations are verbatim, nothing that is told is wrong, and nothing breaks."""
     monkeypatch.setenv("ASSISTANT_DATA", str(tmp_path / "data"))

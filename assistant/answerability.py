@@ -2,8 +2,9 @@
 
 Logistic regressions over a dozen or two signals, fitted by `python -m assistant calibrate` on the development half of
 the question set; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist
-depends on the models: keywords only (none is installed), words only (no language model), a draft (any model), a draft and a yes/no margin (the embedded engine), and
-of what was written how far two drafts agree (the embedded engine, for an article that it has read).
+depends on the models: keywords only (none is installed), words only (no language model), a draft (any model), a draft
+and a yes/no margin (the embedded engine), and of what was written how far two drafts agree (the embedded engine, for an
+article that it has read).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 from assistant import grounding, passages
 from assistant.index_files import read_record, write_record
 from assistant.passages import sentences
-from assistant.reader import Reading
+from assistant.reader import Reading, Span
 from assistant.retrieval import Findings
 from assistant.types import Article, Sentence
 
@@ -233,10 +234,13 @@ def reading_signals(
     for of_part in readings:
         spans = {sentence: span for reading in of_part for sentence, span in reading.spans.items()}
         there.append(likeness(*(spans[sentence].score for sentence in evidence if sentence in spans)))
-        sentence, best = max(spans.items(), key=lambda item: item[1].score, default=(None, None))
-        words = grounding.stems(sentence.article.text[best.start : best.end]) if sentence and best else set()
-        shares.append(grounding.share(words, told) if spans else 0.0)
+        likeliest = max(spans, key=lambda sentence: spans[sentence].score, default=None)
+        shares.append(0.0 if likeliest is None else grounding.share(_words_of(likeliest, spans[likeliest]), told))
     return {"read_there": min(there), "read_told": min(shares)}
+
+
+def _words_of(sentence: Sentence, span: Span) -> set[str]:
+    return grounding.stems(sentence.article.text[span.start : span.end])
 
 
 def draft_signals(

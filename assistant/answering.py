@@ -261,9 +261,8 @@ class Assistant:
         except ModelError as error:
             return Judgement(findings, signals, unwritten, readings, error=str(error))
         checked = self._checked(draft, findings, readings, signals)
-        # The fits of a draft know no question without an embedding model.
-        fit = fit if findings.similarities else unwritten
-        return Judgement(findings, checked.signals, fit, readings, (checked,))
+        # No fit of a draft was made without an embedding model.
+        return Judgement(findings, checked.signals, fit if findings.similarities else unwritten, readings, (checked,))
 
     def second_opinion(
         self,

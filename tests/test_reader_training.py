@@ -105,6 +105,7 @@ def test_a_folder_that_is_not_there_is_named(nowhere: str, tmp_path: Path) -> No
     with pytest.raises(ConfigurationError, match=r"cannot be written \(No such file or directory\)"):
         run(file_of(tmp_path, "A", "B"), tmp_path, out, held_out, 0, lambda *count: steps.append(count))
     assert steps == []
+    assert not list(tmp_path.glob("*.partial"))
 
 
 def test_what_is_trained_on_is_not_overwritten(tmp_path: Path) -> None:

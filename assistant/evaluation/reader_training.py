@@ -75,10 +75,13 @@ def run(path: Path, embedder: Path, out: Path, held_out: Path, seed: int, progre
     # Half an hour of training is not to end where there is nowhere to write.
     partial = out.with_suffix(".partial")
     _write(partial, b"")
-    _write(held_out, json.dumps({"version": "held out", "data": unseen}).encode())
-    weights = packed(train(seen, embedder, seed, progress))
-    _write(partial, weights)
-    partial.replace(out)
+    try:
+        _write(held_out, json.dumps({"version": "held out", "data": unseen}).encode())
+        weights = packed(train(seen, embedder, seed, progress))
+        _write(partial, weights)
+        partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
     return hashlib.sha256(weights).hexdigest()
 
 

@@ -41,6 +41,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield from _disk(settings)
     yield from _embedding_model()
     yield _attempt("reader", "its weights belong to this code", weights.reader_file)
+    yield _attempt("adapter", "its weights belong to this code", weights.adapter_file)
     yield from _language_model(settings)
     if settings.chroma_url:
         yield from _server(corpus.articles, settings)

@@ -23,6 +23,7 @@ from assistant.errors import AssistantError, ConfigurationError
 from assistant.settings import Settings, go_offline
 from assistant.types import Answer, Status, Turn
 from assistant.weights import (
+    ADAPTER_FILE,
     INSTALL,
     LANGUAGE_MODEL_NAME,
     LANGUAGE_MODEL_SHA256,
@@ -30,6 +31,7 @@ from assistant.weights import (
     READER_FILE,
     embedder_folder,
     fetch,
+    language_model_file,
 )
 
 if TYPE_CHECKING:
@@ -249,9 +251,6 @@ def calibrate(
             observations = fitting.observe(
                 assistant, usual, further, lambda done, total: progress("Observing", done, total)
             )
-            observations = fitting.observe_again(
-                assistant, observations, lambda done, total: progress("Observing those in doubt again", done, total)
-            )
             fitting.save(fitting.fit(assistant, observations))
     typer.echo(f"Fitted to {len(observations)} questions.")
 
@@ -281,6 +280,30 @@ def train_reader(
     typer.echo(
         f"{out} has the SHA-256 {digest}: where that is new, set READER_SHA256 in assistant/weights.py to it and run "
         f"python -m assistant calibrate. Nothing of {held_out} was trained on."
+    )
+
+
+@app.command("train-adapter")
+def train_adapter(
+    questions: Annotated[Path, typer.Argument(help="The file that the reader was trained on.")],
+    out: Annotated[Path, typer.Option(help="File for the adapter.")] = ADAPTER_FILE,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the halves, as for the reader, and of the training.")] = 0,
+) -> None:
+    """Train what tells whether passages state an answer, beside the packaged language model; about an hour."""
+    with _errors_as_lines():
+        from assistant.evaluation import adapter_training  # noqa: PLC0415
+
+        with _progress() as progress:
+            digest = adapter_training.run(
+                questions,
+                language_model_file(Settings.from_environment().data),
+                out,
+                seed,
+                lambda done, total: progress("Training", done, total),
+            )
+    typer.echo(
+        f"{out} has the SHA-256 {digest}: where that is new, set ADAPTER_SHA256 in assistant/weights.py to it and run "
+        "python -m assistant calibrate."
     )
 
 

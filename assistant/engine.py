@@ -1,7 +1,7 @@
 """The embedded llama.cpp server, as a child process that dies with its parent and can die without it.
 
-`python -m assistant.engine MODEL FOLDER THREADS` is the child: it loads the model, prints its address on one line, and
-serves until its standard input closes. `Engine` is the parent's handle. Neither knows what is asked.
+`python -m assistant.engine MODEL FOLDER THREADS [ADAPTER]` is the child: it loads the model, prints its address on one
+line, and serves until its standard input closes. `Engine` is the parent's handle. Neither knows what is asked.
 
 Why slots are saved: reading a prompt is most of the time on a processor (about 65 tokens a second), so the state after
 reading an article is kept in a file. Restoring it takes 20 ms, and llama.cpp then reuses the passages that a prompt
@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
@@ -31,15 +32,17 @@ HEALTH_SECONDS = 5.0
 class Engine:
     """A running child process."""
 
-    def __init__(self, model: Path, slots: Path, threads: int) -> None:
-        """Start the child and wait until it has loaded the model.
+    def __init__(self, model: Path, slots: Path, threads: int, adapter: Path | None = None) -> None:
+        """Start the child and wait until it has loaded the model; an adapter works from the words on that it names.
 
         Raises:
             ModelError: it ended, or did not get ready in 60 seconds.
         """
+        self.adapted = adapter is not None
         slots.mkdir(parents=True, exist_ok=True)
+        arguments = [model, slots, threads, *([adapter] if adapter else [])]
         self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            [sys.executable, "-m", "assistant.engine", str(model), str(slots), str(threads)],
+            [sys.executable, "-m", "assistant.engine", *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -94,7 +97,7 @@ class Engine:
             self._process.stdout.close()
 
 
-def _serve(model: str, slots: str, threads: int) -> None:
+def _serve(model: str, slots: str, threads: int, adapters: Sequence[str]) -> None:
     import xllamacpp  # noqa: PLC0415 - only in the child
 
     parameters = xllamacpp.CommonParams()
@@ -107,6 +110,9 @@ def _serve(model: str, slots: str, threads: int) -> None:
     parameters.cache_ram_mib = 0
     parameters.slot_save_path = slots.rstrip("/") + "/"
     parameters.verbosity = 1
+    parameters.lora_adapters = [xllamacpp.CommonAdapterLoraInfo() for _ in adapters]
+    for adapter, file in zip(parameters.lora_adapters, adapters, strict=True):
+        adapter.path, adapter.scale = file, 1.0
     server = xllamacpp.Server(parameters)
     print(f"ready {server.listening_address}", flush=True)  # noqa: T201 - the parent reads it
     sys.stdin.read()
@@ -115,4 +121,4 @@ def _serve(model: str, slots: str, threads: int) -> None:
 
 
 if __name__ == "__main__":
-    _serve(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    _serve(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:])

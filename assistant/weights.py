@@ -24,6 +24,9 @@ EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 READER_FILE = Path(__file__).with_name("reader.safetensors")
 """What `python -m assistant train-reader` made of the embedding model; it comes with the code."""
 READER_SHA256 = "b90c6c3ac971119a950389e11732542d7d676747bfe7c6fe79e8de47741e683a"
+ADAPTER_FILE = Path(__file__).with_name("adapter.gguf")
+"""What `python -m assistant train-adapter` made beside the language model; it comes with the code."""
+ADAPTER_SHA256 = "4096f0fc729429558b9af157efa642ae93c537774609e1a094b5fd1f68b41cd8"
 LANGUAGE_MODEL_PARTS = 22
 LANGUAGE_MODEL_SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
 LANGUAGE_MODEL_NAME = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
@@ -72,14 +75,27 @@ def reader_file() -> Path:
     Raises:
         WeightsError: they are missing or not those that belong to this code.
     """
+    return _own(READER_FILE, READER_SHA256, "train-reader")
+
+
+def adapter_file() -> Path:
+    """Return the adapter of the packaged language model, checked.
+
+    Raises:
+        WeightsError: it is missing or not the one that belongs to this code.
+    """
+    return _own(ADAPTER_FILE, ADAPTER_SHA256, "train-adapter")
+
+
+def _own(file: Path, sha256: str, command: str) -> Path:
     try:
-        check(READER_FILE, READER_SHA256)
+        check(file, sha256)
     except WeightsError as error:
         raise WeightsError(
-            f"The reader's weights {READER_FILE} are missing or damaged: get them with git checkout, "
-            "or train them again with python -m assistant train-reader"
+            f"The trained weights {file} are missing or damaged: get them with git checkout, "
+            f"or train them again with python -m assistant {command}"
         ) from error
-    return READER_FILE
+    return file
 
 
 def language_model_file(data: Path, progress: Progress = lambda done, total: None) -> Path:

@@ -74,7 +74,14 @@ def _is_loopback(name: str) -> bool:
 
 sys.addaudithook(_refuse_other_machines)
 
-LANGUAGE_MODEL = ("test_end_to_end", "test_evaluation_thresholds", "test_offline", "test_deploy", "test_weights")
+LANGUAGE_MODEL = (
+    "test_end_to_end",
+    "test_evaluation_thresholds",
+    "test_offline",
+    "test_deploy",
+    "test_weights",
+    "test_adapter_training",
+)
 """The files that run the language model. It takes every processor, so one process has them all, one after the other."""
 LONGEST = (*LANGUAGE_MODEL, "test_page", "test_faults", "test_page_bars", "test_soak", "test_index")
 """The files that take longest. They begin first, so that at the end no process waits for the other."""

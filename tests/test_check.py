@@ -113,7 +113,7 @@ def test_of_a_whole_installation_everything_is_fine(place: Path) -> None:
     code, problems, fine = looked()
     assert (code, problems) == (0, [])
     assert [line.partition(":")[0] for line in fine] == [
-        *("articles", "disk", "embedding model", "reader", "language model", "index"),
+        *("articles", "disk", "embedding model", "reader", "adapter", "language model", "index"),
     ]
     assert fine[0] == f"articles: 2 can be read from {place}/articles"
     assert fine[-1] == "index: all 6 passages and sentences are there and can be searched"

@@ -18,7 +18,12 @@ from assistant.settings import PROJECT
 from assistant.types import Article, Turn
 
 FILES = sorted(prompts.FOLDER.glob("*.md"))
-VARIABLES = {"system": {"article"}, "question": {"question"}, "answerable": {"question"}}
+VARIABLES = {
+    "system": {"article"},
+    "question": {"question"},
+    "answerable": {"question"},
+    "confirmed": {"question", "answer"},
+}
 
 
 @pytest.fixture
@@ -51,8 +56,7 @@ def test_every_prompt_renders_with_its_variables(name: str) -> None:
 def test_a_missing_or_extra_variable_is_named(name: str) -> None:
     """Too few and too many values are refused, with the file and the name."""
     values = dict.fromkeys(VARIABLES[name], "words")
-    (variable,) = values
-    with pytest.raises(ValueError, match=rf"prompts/{name}\.md .*check {variable}$"):
+    with pytest.raises(ValueError, match=rf"prompts/{name}\.md .*check {', '.join(sorted(values))}$"):
         prompts.render(name)
     with pytest.raises(ValueError, match=r"check surplus$"):
         prompts.render(name, **values, surplus="words")
@@ -100,7 +104,7 @@ def test_a_conversation_begins_with_the_same_words_whatever_is_asked(article: Ar
     evidence = passages(article)[:2]
     history = [Turn(f"question {n}", f"answer {n}") for n in range(4)]
     one = _messages("Why?", history, evidence)
-    other = _messages("Who?", (), evidence, prompt="answerable")
+    other = _messages("Do the passages state it?", (), evidence)
     assert one[0] == other[0]
     assert isinstance(one[0], SystemMessage)
     assert all(passage.text in str(one[0].content) for passage in evidence)

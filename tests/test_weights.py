@@ -295,16 +295,19 @@ def test_the_packages_are_not_imported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "changed"])
-def test_damaged_weights_of_the_reader_are_refused(
-    damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["reader", "adapter"])
+def test_damaged_weights_of_our_own_are_refused(
+    name: str, damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is not byte for byte the file that belongs to the code fails closed, with the cure in the same line."""
-    content = bytearray(weights.READER_FILE.read_bytes())
+    content = bytearray(getattr(weights, f"{name.upper()}_FILE").read_bytes())
     content[-1] ^= damage == "changed"
-    file = tmp_path / "reader.safetensors"
+    file = tmp_path / name
     if damage != "missing":
         file.write_bytes(content[:-1] if damage == "truncated" else content)
-    monkeypatch.setattr(weights, "READER_FILE", file)
-    with pytest.raises(WeightsError, match=r"missing or damaged: get them with git checkout") as refused:
-        weights.reader_file()
+    monkeypatch.setattr(weights, f"{name.upper()}_FILE", file)
+    with pytest.raises(
+        WeightsError, match=rf"missing or damaged: get them with git checkout.* train-{name}"
+    ) as refused:
+        getattr(weights, f"{name}_file")()
     assert "\n" not in str(refused.value)

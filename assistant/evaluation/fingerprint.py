@@ -50,6 +50,7 @@ def fingerprint(
         "model": _model(settings),
         "embedder": weights.EMBEDDER_SHA256 if weights.embedder_is_packaged() else "none",
         "reader": weights.READER_SHA256 if weights.embedder_is_packaged() else "none",
+        "adapter": weights.ADAPTER_SHA256 if settings.model == "local" and not settings.model_file else "none",
         "thresholds": _of_file(answerability.CALIBRATION),
         "answer_seconds": settings.answer_seconds,
         "code": _code(),

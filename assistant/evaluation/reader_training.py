@@ -40,7 +40,7 @@ Entry = dict[str, Any]
 Progress = Callable[[int, int], None]
 """Called with the batches done and the batches in all."""
 
-_WORD = re.compile(r"[A-Za-z][A-Za-z'-]+|\d[\d,.]*\d|\d")
+WORD = re.compile(r"[A-Za-z][A-Za-z'-]+|\d[\d,.]*\d|\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +74,23 @@ def run(path: Path, embedder: Path, out: Path, held_out: Path, seed: int, progre
     seen, unseen = split(path, seed)
     # Half an hour of training is not to end where there is nowhere to write.
     partial = out.with_suffix(".partial")
-    _write(partial, b"")
+    write(partial, b"")
     try:
-        _write(held_out, json.dumps({"version": "held out", "data": unseen}).encode())
+        write(held_out, json.dumps({"version": "held out", "data": unseen}).encode())
         weights = packed(train(seen, embedder, seed, progress))
-        _write(partial, weights)
+        write(partial, weights)
         partial.replace(out)
     finally:
         partial.unlink(missing_ok=True)
     return hashlib.sha256(weights).hexdigest()
 
 
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
+    """Write a file.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
     try:
         path.write_bytes(content)
     except OSError as error:
@@ -135,15 +140,15 @@ def exchanged(example: Example, generator: random.Random) -> Example | None:
     held, asked = stems(example.paragraph), stems(example.question)
     there = [
         word
-        for word in _WORD.findall(example.paragraph)
+        for word in WORD.findall(example.paragraph)
         if word not in answer and stems(word) and asked.isdisjoint(stems(word))
     ]
     choices = [
         (match, other)
-        for match in _WORD.finditer(example.question)
+        for match in WORD.finditer(example.question)
         if stems(match[0]) and stems(match[0]) <= held
         for other in there
-        if _form(other) == _form(match[0])
+        if form(other) == form(match[0])
     ]
     if not choices:
         return None
@@ -151,7 +156,7 @@ def exchanged(example: Example, generator: random.Random) -> Example | None:
     return Example(example.question[: match.start()] + other + example.question[match.end() :], example.paragraph)
 
 
-def _form(word: str) -> str:
+def form(word: str) -> str:
     """Return what tells numbers, names and the endings of other words apart."""
     return "number" if word[0].isdigit() else "name" if word[0].isupper() else word[-2:]
 

@@ -1,0 +1,251 @@
+"""Training the adapter: what it is trained on, that it sees only what it must, and the file that comes of it."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gguf
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
+
+from assistant import prompts, weights
+from assistant.errors import ConfigurationError
+from assistant.evaluation import adapter_training
+from assistant.evaluation.adapter_training import (
+    FIRST_LAYER,
+    INVOCATION,
+    PROJECTIONS,
+    Adapted,
+    groups,
+    log_probabilities,
+    run,
+)
+from assistant.language_model import LanguageModel, open_language_model
+from assistant.passages import passages
+from assistant.settings import Settings
+from assistant.types import Article
+from assistant.weights import ADAPTER_FILE, language_model_file
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+NORMANS = (
+    "The Normans came from Denmark in the 10th century. Their leader Rollo swore fealty to King Charles of Francia. "
+    "They married among the people of Rouen."
+)
+FAR = "The mill at Bayeux burned in 1204 and was never built again."
+
+
+def entry(title: str) -> dict[str, Any]:
+    """Return an article with a question that its first paragraph answers, one that it does not, and one far from it."""
+    asked = [
+        {"id": f"{title} 1", "question": "Who was the leader?", "answers": [{"text": "Rollo", "answer_start": 0}]},
+        {"id": f"{title} 2", "question": "Who was the queen?", "answers": [], "is_impossible": True},
+    ]
+    last = [{"id": f"{title} 3", "question": "When did the mill burn?", "answers": [{"text": "1204"}]}]
+    contexts = [(NORMANS, asked), ("Nothing else is known of them.", []), (FAR, last)]
+    return {"title": title, "paragraphs": [{"context": context, "qas": qas} for context, qas in contexts]}
+
+
+@pytest.fixture(scope="module")
+def tokenizer(weights_folder: Path) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of the packaged language model."""
+    file = language_model_file(weights_folder)
+    loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        file.parent, gguf_file=file.name, local_files_only=True
+    )
+    return loaded
+
+
+def small_model() -> Qwen2ForCausalLM:
+    """Return a language model of the packaged one's kind, small, and at random."""
+    torch.manual_seed(0)
+    model = Qwen2ForCausalLM(
+        Qwen2Config(
+            vocab_size=151936,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=FIRST_LAYER + 2,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+        )
+    )
+    model.requires_grad_(False)  # noqa: FBT003 - torch's own name for it differs by release
+    return model
+
+
+@given(generator=st.randoms(use_true_random=False))
+def test_yes_is_right_for_what_the_passages_state(generator: random.Random) -> None:
+    """A check says yes only for a question that has an answer here, and with an answer only for one that holds it."""
+    found = groups([entry("A")], generator)
+    assert len(found) == 3
+    for group in found:
+        for check in group.checks:
+            assert check.prompt.startswith(INVOCATION)
+            _, _, told = check.prompt.partition("Answer to check: ")
+            if check.yes:
+                asked = "the leader" if NORMANS in group.passages else "the mill"
+                assert asked in check.prompt
+                assert not told or ("Rollo" if asked == "the leader" else "1204") in told
+            elif told and "Who was the leader?" in check.prompt and "Rollo" in told:
+                # The right sentence, in which one word is another.
+                assert told not in group.passages
+
+
+def test_both_answers_are_learned() -> None:
+    """Of many draws, both kinds of check have a yes and a no."""
+    generator = random.Random(0)  # noqa: S311 - no secret
+    checks = [check for _ in range(40) for group in groups([entry("A")], generator) for check in group.checks]
+    assert {(check.yes, "Answer to check" in check.prompt) for check in checks} == {
+        (yes, with_answer) for yes in (True, False) for with_answer in (True, False)
+    }
+
+
+@pytest.mark.slow
+def test_each_prompt_sees_the_passages_and_itself_alone(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Asked together, prompts get what each gets alone, and what the model itself gives for the whole conversation."""
+    model = small_model()
+    adapted = adapter_training._adapt(model)
+    for one in adapted.values():
+        torch.nn.init.normal_(one.up)
+    asked = [prompts.render("answerable", question=q) for q in ("Who was the leader?", "When?")]
+    with torch.no_grad():
+        together = log_probabilities(model, tokenizer, adapted, NORMANS, asked)
+        alone = [log_probabilities(model, tokenizer, adapted, NORMANS, [prompt])[0] for prompt in asked]
+        assert torch.allclose(together, torch.stack(alone), atol=1e-4)
+        for one in adapted.values():
+            one.active = False
+        messages = [
+            {"role": "system", "content": prompts.render("system", article=NORMANS)},
+            {"role": "user", "content": asked[0]},
+        ]
+        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+        plain = torch.log_softmax(model(torch.tensor([tokenizer(text)["input_ids"]])).logits[0, -1], -1)
+        torch.nn.init.zeros_(adapted[f"blk.{FIRST_LAYER}.attn_q.weight"].up)
+        for one in adapted.values():
+            torch.nn.init.zeros_(one.up)
+            one.active = True
+        assert torch.allclose(log_probabilities(model, tokenizer, adapted, NORMANS, asked[:1])[0], plain, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_training_ends_in_an_adapter_that_tells_yes_from_no(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run writes every matrix and the tokens from which on they work, is the same again, and has learned."""
+    models = []
+
+    def loaded(_: Path) -> tuple[Qwen2ForCausalLM, PreTrainedTokenizerBase]:
+        models.append(small_model())
+        return models[-1], tokenizer
+
+    monkeypatch.setattr(adapter_training, "_loaded", loaded)
+    monkeypatch.setattr(adapter_training, "RATE", 0.02)
+    path = tmp_path / "set.json"
+    path.write_text(json.dumps({"data": [entry("A"), entry("B")]}))
+    done: list[tuple[int, int]] = []
+    digests = [
+        run(path, tmp_path, tmp_path / name, 0, lambda *count: done.append(count), steps=30) for name in ("one", "two")
+    ]
+    assert digests[0] == digests[1]
+    assert done[-1] == (30, 30)
+    assert not list(tmp_path.glob("*.partial"))
+    _is_an_adapter(tmp_path / "one", tokenizer, layers=2)
+
+
+@pytest.mark.slow
+def test_the_adapter_that_ships_works_from_the_words_of_the_check_on(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Its file is of this layout, and at most 25 MB."""
+    _is_an_adapter(ADAPTER_FILE, tokenizer, layers=20)
+    assert ADAPTER_FILE.stat().st_size <= 25_000_000
+
+
+def opened(settings: Settings) -> LanguageModel:
+    """Return the packaged language model in its engine."""
+    model = open_language_model(settings, lambda what, done, total: None)
+    assert model is not None
+    return model
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_engine_tells_what_passages_state_and_drafts_as_before(model_data: Path) -> None:
+    """With the packaged model and its adapter, a question or an answer that the passages do not state gets a no.
+
+    A draft is the model's own: the adapter stays out of it.
+    """
+    bridge = Article(
+        "bridge",
+        "The bridge over the Mill was closed on Friday. Nine engineers from the county inspected it, and the mayor, "
+        "Ann Lee, said it would open again in May.",
+        "Bridge",
+    )
+    evidence, deadline = passages(bridge), time.monotonic() + 240
+    settings = Settings(data=model_data)
+    with closing(opened(settings)) as model:
+        told = [
+            model.margin(question, (), evidence, deadline, None, answer) or 0.0
+            for question, answer in [
+                ("How many engineers inspected the bridge?", None),
+                ("How many engineers inspected the bridge?", "Nine engineers inspected the bridge."),
+                ("How many firemen inspected the bridge?", None),
+                ("How many engineers inspected the bridge?", "Twelve engineers inspected the bridge."),
+            ]
+        ]
+        *_, adapted = model.draft("How many firemen inspected the bridge?", (), evidence, deadline)
+    stated, confirmed, unstated, wrong = told
+    assert min(stated, confirmed) > 0 > max(unstated, wrong)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weights, "adapter_file", lambda: None)
+        with closing(opened(settings)) as model:
+            *_, plain = model.draft("How many firemen inspected the bridge?", (), evidence, deadline)
+            assert model.margin("Who?", (), evidence, deadline) is None
+    assert adapted.text == plain.text
+
+
+def _is_an_adapter(file: Path, tokenizer: PreTrainedTokenizerBase, layers: int) -> None:
+    reader = gguf.GGUFReader(file)
+    field = reader.fields[gguf.Keys.Adapter.ALORA_INVOCATION_TOKENS]
+    assert [int(field.parts[number][0]) for number in field.data] == tokenizer(INVOCATION)["input_ids"]
+    numbers = range(FIRST_LAYER, FIRST_LAYER + layers)
+    blocks = [f"blk.{number}.{name}" for number in numbers for name in PROJECTIONS.values()]
+    assert {tensor.name for tensor in reader.tensors} == {
+        f"{block}.weight.lora_{half}" for block in blocks for half in "ab"
+    }
+
+
+def test_a_projection_begins_unchanged() -> None:
+    """Before training, and where it is switched off, the projection gives what it gave."""
+    projection = torch.nn.Linear(8, 4)
+    one, states = Adapted(projection), torch.rand(3, 8)
+    assert torch.equal(one(states), projection(states))
+    torch.nn.init.ones_(one.up)
+    assert not torch.equal(one(states), projection(states))
+    one.active = False
+    assert torch.equal(one(states), projection(states))
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """Where the adapter cannot be written, one line says so before the model is loaded."""
+    path = tmp_path / "set.json"
+    path.write_text(json.dumps({"data": [entry("A"), entry("B")]}))
+    with pytest.raises(ConfigurationError, match=r"cannot be written \(No such file or directory\)"):
+        run(path, tmp_path / "no model", tmp_path / "missing" / "out", 0, lambda *_: None)
+
+
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without what reads GGUF files, one line says what to install."""
+    path = tmp_path / "set.json"
+    path.write_text(json.dumps({"data": [entry("A"), entry("B")]}))
+    monkeypatch.setitem(__import__("sys").modules, "gguf", None)
+    with pytest.raises(ConfigurationError, match=r"needs gguf: run pip install -e"):
+        run(path, tmp_path, tmp_path / "out", 0, lambda *_: None)
+    assert not list(tmp_path.glob("out*"))

@@ -3,8 +3,7 @@
 Logistic regressions over a dozen or two signals, fitted by `python -m assistant calibrate` on the development half of
 the question set; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist
 depends on the models: keywords only (none is installed), words only (no language model), a draft (any model), a draft
-and a yes/no margin (the embedded engine), and of what was written how far two drafts agree (the embedded engine, for an
-article that it has read).
+and two yes/no margins (the packaged model with its adapter).
 """
 
 from __future__ import annotations
@@ -37,15 +36,14 @@ CALIBRATION = Path(__file__).with_name("calibration.json")
 KEYWORDS = ("keywords", "known", "kind_found", "names_found", "count_found")
 WORDS = ("similarity", "known", "kind_found", "names_found", "count_found", "read")
 DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "told_coverage", "asked_names")
-MARGIN = (*DRAFT, "margin")
+MARGIN = (*DRAFT, "stated", "confirmed")
 SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "margin": MARGIN}
 """The signals of each of the four fits for whether the article answers the question."""
 
 WRITTEN_DRAFT = (*DRAFT, "asks_two", "cause", "swapped", "length", "leaning", "behind", "read_there", "read_told")
-WRITTEN_MARGIN = (*WRITTEN_DRAFT, "margin", "likelihood", "least_likelihood")
-WRITTEN_TWICE = (*WRITTEN_MARGIN, "agreement", "contained", "same_place", "other_new_words")
-WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "margin": WRITTEN_MARGIN, "twice": WRITTEN_TWICE}
-"""The signals of each of the three fits for whether a draft is a right answer."""
+WRITTEN_MARGIN = (*WRITTEN_DRAFT, "stated", "confirmed", "likelihood", "least_likelihood")
+WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "margin": WRITTEN_MARGIN}
+"""The signals of each of the two fits for whether a draft is a right answer."""
 _CERTAIN = 10.0
 """Log-odds beyond which the reader is as sure as it gets."""
 _UNTOLD = -2.0
@@ -180,14 +178,8 @@ def calibration(fit: str) -> Calibration:
 
 @cache
 def written(fit: str) -> Calibration:
-    """Return the fitted calibration of what a model wrote, for `draft`, `margin` or `twice`."""
+    """Return the fitted calibration of what a model wrote, for `draft` or `margin`."""
     return Calibration(**_fitted()["written"][fit])
-
-
-@cache
-def second_draft_from() -> float:
-    """Return how likely right the first draft must at least be for a second one to be worth its time."""
-    return float(_fitted()["second_draft_from"])
 
 
 def _fitted() -> dict[str, Any]:
@@ -284,17 +276,6 @@ def written_signals(
         "behind": behind,
         "likelihood": math.fsum(tokens) / len(tokens) if tokens else _UNTOLD,
         "least_likelihood": min(tokens, default=_UNTOLD),
-    }
-
-
-def agreement_signals(support: grounding.Support, other: grounding.Support, *, same_place: bool) -> dict[str, float]:
-    """Return the signals of how far two drafts of the same model say the same; the first is the one to judge."""
-    new, others = set(support.new), set(other.new)
-    return {
-        "agreement": len(new & others) / len(new | others) if new | others else 0.0,
-        "contained": float(bool(new) and new <= others),
-        "same_place": float(same_place),
-        "other_new_words": other.new_words,
     }
 
 

@@ -1,7 +1,7 @@
 """The one place where the steps meet: a question in, better and better snapshots of its answer out.
 
-    question + turns -> standalone query -> passages and sentences     -> quoted, at once
-                        -> margin, one or two drafts -> checked against one passage -> answered | quoted | declined
+    question + turns -> standalone query -> passages and sentences -> quoted, at once
+                        -> a draft -> checked against one passage and by the model -> answered | quoted | declined
                            (who said quoted words is told without a draft)
 
 Asking is streaming and taking the last snapshot. Nothing unverified is ever in a snapshot: a draft is shown only after
@@ -26,7 +26,7 @@ from assistant.errors import ConfigurationError, ModelError
 from assistant.grounding import Support, answers, known_names, support, tells_machines, weakest
 from assistant.index import VectorIndex, open_index
 from assistant.language_model import Draft, ModelHolder, check_configuration
-from assistant.passages import passages, sentences
+from assistant.passages import sentences
 from assistant.quoting import Told, Window
 from assistant.reader import Reader, Reading
 from assistant.retrieval import Findings, Retriever
@@ -89,8 +89,7 @@ class Judgement:
     """The fit of the calibration for the signals that there are: keywords, words, draft or margin."""
     readings: Readings = ((),)
     """What the reader makes of the best passages for each part of the question; of none where it is not installed."""
-    drafts: tuple[CheckedDraft, ...] = ()
-    """None, one from the best passages, or a second one from the whole article too."""
+    draft: CheckedDraft | None = None
     error: str | None = None
 
 
@@ -221,13 +220,11 @@ class Assistant:
         if not findings.evidence:
             yield _finished(base, started)
             return
-        first = self._quoted(base, self._to_quote(asked, findings, ()))
+        first = self._quoted(base, self._to_quote(asked, findings, None))
         first = replace(first, timings=Timings(first_ms=_milliseconds(started)), final=False)
         yield first
         deadline = time.monotonic() + self._answer_seconds
         judgement = self.judge(asked, history, findings, deadline, stopped)
-        if is_undecided(judgement):
-            judgement = self.second_opinion(judgement, asked, history, deadline, stopped)
         final = self.decide(replace(base, error=judgement.error), judgement)
         yield _finished(replace(final, timings=first.timings), started)
 
@@ -251,41 +248,24 @@ class Assistant:
         if model is None:
             return Judgement(findings, signals, unwritten, readings, error=_unavailable(self.model_state))
         evidence = _for_model(findings)
-        fit = "draft"
         try:
-            margin = model.margin(findings.query, evidence, deadline, stopped)
-            if margin is not None:
-                signals["margin"] = margin
-                fit = "margin"
             draft = _finished_draft(model.draft(question, history, evidence, deadline, stopped))
         except ModelError as error:
             return Judgement(findings, signals, unwritten, readings, error=str(error))
         checked = self._checked(draft, findings, readings, signals)
-        # No fit of a draft was made without an embedding model.
-        return Judgement(findings, checked.signals, fit if findings.similarities else unwritten, readings, (checked,))
-
-    def second_opinion(
-        self,
-        judgement: Judgement,
-        question: str,
-        history: Sequence[Turn],
-        deadline: float,
-        stopped: threading.Event | None = None,
-    ) -> Judgement:
-        """Let the model write once more, from the whole article if it has read that: do the two drafts agree?"""
-        model = self._holder.get()
-        article = judgement.findings.hits[0].passage.article
-        if model is None or not judgement.drafts or not model.has_read(article):
-            return judgement
+        if not findings.similarities:
+            # No fit of a draft was made without an embedding model.
+            return Judgement(findings, checked.signals, unwritten, readings, checked)
         try:
-            draft = _finished_draft(model.draft(question, history, passages(article), deadline, stopped))
+            stated = model.margin(question, history, evidence, deadline, stopped)
+            confirmed = model.margin(question, history, evidence, deadline, stopped, checked.text or draft.text)
         except ModelError:
-            # One draft there is, which stands.
-            return judgement
-        first = judgement.drafts[0]
-        second = self._checked(draft, judgement.findings, judgement.readings, judgement.signals)
-        drafts = (_beside(first, second), _beside(second, first))
-        return replace(judgement, drafts=drafts)
+            # The draft there is can be judged without.
+            stated = confirmed = None
+        if stated is None or confirmed is None:
+            return Judgement(findings, checked.signals, "draft", readings, checked)
+        checked = replace(checked, signals={**checked.signals, "stated": stated, "confirmed": confirmed})
+        return Judgement(findings, checked.signals, "margin", readings, checked)
 
     def decide(self, base: Answer, judgement: Judgement) -> Answer:
         """Return the final answer that the judgement allows: written, quoted or declined."""
@@ -293,7 +273,7 @@ class Assistant:
         base = replace(base, confidence=round(confidence, 4))
         if confidence < answerability.calibration(judgement.fit).threshold:
             return self._declined(base, judgement.findings)
-        to_quote = self._to_quote(base.question, judgement.findings, judgement.drafts, judgement.readings)
+        to_quote = self._to_quote(base.question, judgement.findings, judgement.draft, judgement.readings)
         if (said := attribution.statement(judgement.findings.query, to_quote[0])) is not None:
             # No model wrote it, so whatever ailed the model is of no matter.
             return _written(replace(base, model="none", error=None), (Claim(said, to_quote[0]),))
@@ -350,19 +330,19 @@ class Assistant:
         )
 
     def _to_quote(
-        self, question: str, findings: Findings, drafts: Sequence[CheckedDraft], readings: Readings = ((),)
+        self, question: str, findings: Findings, draft: CheckedDraft | None, readings: Readings = ((),)
     ) -> list[Window]:
-        fitted = answerability.quoting("draft" if drafts else "read" if any(readings) else "words")
-        candidates = self.quotable(findings, drafts, readings)
+        fitted = answerability.quoting("draft" if draft else "read" if any(readings) else "words")
+        candidates = self.quotable(findings, draft, readings)
         likely = [(sentence, fitted.probability(signals)) for sentence, signals in candidates]
         return quoting.choose(question, likely, fitted.second_share)
 
     def quotable(
-        self, findings: Findings, drafts: Sequence[CheckedDraft], readings: Readings = ((),)
+        self, findings: Findings, draft: CheckedDraft | None = None, readings: Readings = ((),)
     ) -> list[tuple[Sentence, dict[str, float]]]:
         """Return each sentence that may be quoted, with its signals."""
         read = [reading for of_part in readings for reading in of_part]
-        return quoting.signals(findings, [draft.told for draft in drafts], self._rarity, read)
+        return quoting.signals(findings, self._rarity, draft.told if draft else None, read)
 
     def _read(self, findings: Findings) -> Readings:
         """Read the best passages for each part of the question; of two, each has best ones of its own."""
@@ -414,33 +394,13 @@ def answer_probability(judgement: Judgement) -> float:
     return answerability.calibration(judgement.fit).probability(judgement.signals)
 
 
-def is_undecided(judgement: Judgement) -> bool:
-    """Whether a second draft may well change the answer: not declined, and the first draft nearly good enough."""
-    declined = answer_probability(judgement) < answerability.calibration(judgement.fit).threshold
-    if declined or draft_to_show(judgement) is not None:
-        return False
-    _, probability = _best_draft(judgement)
-    return probability >= answerability.second_draft_from()
-
-
 def draft_to_show(judgement: Judgement) -> CheckedDraft | None:
-    """Return the draft that is likeliest right, if it holds and is likely enough to be shown."""
-    draft, probability = _best_draft(judgement)
-    return draft if probability >= answerability.written(_written_fit(judgement)).threshold else None
-
-
-def _best_draft(judgement: Judgement) -> tuple[CheckedDraft | None, float]:
-    """Return the draft that is likeliest right of those that hold, and how likely; 0 where there is none."""
-    calibration = answerability.written(_written_fit(judgement))
-    holding = [draft for draft in judgement.drafts if holds(draft, judgement.findings.query)]
-    probabilities = [(calibration.probability(draft.signals), draft) for draft in holding]
-    probability, best = max(probabilities, key=lambda pair: pair[0], default=(0.0, None))
-    return best, probability
-
-
-def _written_fit(judgement: Judgement) -> str:
-    """Return the fit for the signals that the drafts have: draft, margin or twice."""
-    return "twice" if len(judgement.drafts) > 1 else "margin" if judgement.fit == "margin" else "draft"
+    """Return the draft, if it holds and is likely enough to be right."""
+    draft = judgement.draft
+    if draft is None or not holds(draft, judgement.findings.query):
+        return None
+    calibration = answerability.written("margin" if judgement.fit == "margin" else "draft")
+    return draft if calibration.probability(draft.signals) >= calibration.threshold else None
 
 
 def holds(draft: CheckedDraft, question: str) -> bool:
@@ -453,20 +413,8 @@ def holds(draft: CheckedDraft, question: str) -> bool:
     )
 
 
-def _beside(draft: CheckedDraft, other: CheckedDraft) -> CheckedDraft:
-    """Return the draft with the signals of how far the other one says the same."""
-    same_place = not _places(draft).isdisjoint(_places(other))
-    agreement = answerability.agreement_signals(draft.support, other.support, same_place=same_place)
-    return replace(draft, signals={**draft.signals, **agreement})
-
-
 def _known_names(claims: Sequence[Claim]) -> frozenset[str]:
     return frozenset().union(*(known_names(claim.window.sentences[0].article.text) for claim in claims))
-
-
-def _places(draft: CheckedDraft) -> set[Sentence]:
-    """Return the sentences that support the draft by themselves."""
-    return {sentence for claim in draft.claims for sentence in claim.window.sentences}
 
 
 def _strength(supported: Support) -> float:

@@ -137,23 +137,36 @@ class LanguageModel:
         limit = _Limit(deadline, stopped)
         with self._in_turn(limit):
             self._prepare(evidence, limit)
-            yield from self._stream(_messages(question, history, evidence), limit)
+            asked = prompts.render("question", question=question)
+            yield from self._stream(_messages(asked, history, evidence), limit)
 
-    def margin(
-        self, question: str, evidence: Sequence[Passage], deadline: float, stopped: threading.Event | None = None
+    def margin(  # noqa: PLR0913, PLR0917 - what a draft takes, and the answer
+        self,
+        question: str,
+        history: Sequence[Turn],
+        evidence: Sequence[Passage],
+        deadline: float,
+        stopped: threading.Event | None = None,
+        answer: str | None = None,
     ) -> float | None:
-        """Return log P(yes) - log P(no) that the evidence answers a standalone question; None where no token is scored.
+        """Return log P(yes) - log P(no) that the evidence answers the question, in these words if given.
+
+        None where the model is not the one that was trained to tell.
 
         Raises:
             ModelError: the endpoint failed, or had no time for this question.
         """
-        if self._engine is None:
+        if self._engine is None or not self._engine.adapted:
             return None
-        messages = _messages(question, (), evidence, prompt="answerable")
         limit = _Limit(deadline, stopped)
+        prompt = (
+            prompts.render("answerable", question=question)
+            if answer is None
+            else prompts.render("confirmed", question=question, answer=answer)
+        )
         with self._in_turn(limit):
             self._prepare(evidence, limit)
-            reply = self._invoke(messages, limit, scored=True)
+            reply = self._invoke(_messages(prompt, history, evidence), limit, scored=True)
         tokens = ((reply.response_metadata.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs", [])
         chance = {
             word: math.fsum(math.exp(t["logprob"]) for t in tokens if t["token"].strip().lower() == word)
@@ -401,7 +414,8 @@ def open_language_model(settings: Settings, progress: Progress) -> LanguageModel
             settings.data, lambda done, total: progress("Joining the language model", done, total)
         )
     slots = settings.data / "slots"
-    engine = Engine(file, slots, settings.threads or (os_processors()))
+    adapter = None if settings.model_file else weights.adapter_file()
+    engine = Engine(file, slots, settings.threads or os_processors(), adapter)
     chat = init_chat_model(
         "openai:local", base_url=f"{engine.address}/v1", api_key="none", temperature=0, max_retries=0, timeout=60
     )
@@ -500,14 +514,12 @@ def _provider(settings: Settings) -> BaseChatModel:
     return chat
 
 
-def _messages(
-    question: str, history: Sequence[Turn], evidence: Sequence[Passage], prompt: str = "question"
-) -> list[BaseMessage]:
+def _messages(asked: str, history: Sequence[Turn], evidence: Sequence[Passage]) -> list[BaseMessage]:
     article = "\n\n".join(passage.text for passage in evidence)
     messages: list[BaseMessage] = [SystemMessage(prompts.render("system", article=article))]
     for turn in _recent(history):
         messages += [HumanMessage(turn.question), AIMessage(turn.answer)]
-    return [*messages, HumanMessage(prompts.render(prompt, question=question))]
+    return [*messages, HumanMessage(asked)]
 
 
 def _recent(history: Sequence[Turn]) -> Sequence[Turn]:

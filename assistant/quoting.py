@@ -27,7 +27,7 @@ READ = (*WORDS, "read")
 DRAFT = (*READ, "told", "told_new", "told_similarity")
 _OWN = {"words": WORDS, "read": READ, "draft": DRAFT}
 SIGNALS = {name: (*own, *(f"{signal}_below" for signal in own)) for name, own in _OWN.items()}
-"""The signals of the three fits: at once, with what the reader found, and with one or two drafts too. Each is there
+"""The signals of the three fits: at once, with what the reader found, and with a draft too. Each is there
 twice, the second time as how far it is below that of the best sentence for this question."""
 
 
@@ -60,7 +60,7 @@ def candidate_passages(findings: Findings) -> list[Passage]:
 
 
 def signals(
-    findings: Findings, drafts: Sequence[Told], rarity: Rarity, readings: Sequence[Reading] = ()
+    findings: Findings, rarity: Rarity, draft: Told | None = None, readings: Sequence[Reading] = ()
 ) -> list[tuple[Sentence, dict[str, float]]]:
     """Return each sentence that may be quoted, with its signals."""
     scores = {evidence.sentence: evidence.score for evidence in findings.evidence}
@@ -70,8 +70,8 @@ def signals(
             read.setdefault(sentence, []).append(span.score)
     kind, wanted = grounding.asked_kind(findings.query), grounding.kinds(findings.query)
     asked = wanted.stems
-    told = [stems for stems in (grounding.stems(draft.text) for draft in drafts) if stems]
-    new = [stems - asked for stems in told if stems - asked]
+    told = grounding.stems(draft.text) if draft else set()
+    new = told - asked
     found = []
     for passage in candidate_passages(findings):
         for sentence in passage.sentences:
@@ -84,9 +84,9 @@ def signals(
                 "kind": float(grounding.fits(kind, wanted, _kinds(sentence))),
                 "length": math.log(len(sentence.text)),
                 "read": likeness(*read.get(sentence, ())),
-                "told": max((coverage(each, held, rarity) for each in told), default=0.0),
-                "told_new": max((coverage(each, held, rarity) for each in new), default=0.0),
-                "told_similarity": max((draft.similarities.get(sentence.id, 0.0) for draft in drafts), default=0.0),
+                "told": coverage(told, held, rarity) if told else 0.0,
+                "told_new": coverage(new, held, rarity) if new else 0.0,
+                "told_similarity": draft.similarities.get(sentence.id, 0.0) if draft else 0.0,
             }
             found.append((sentence, own))
     best = {name: max((own[name] for _, own in found), default=0.0) for name in DRAFT}

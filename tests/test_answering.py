@@ -25,6 +25,7 @@ from assistant import answerability, language_model, quoting
 from assistant.answerability import Quoting, Rarity
 from assistant.answering import Assistant
 from assistant.articles import Corpus
+from assistant.errors import ModelError
 from assistant.grounding import support
 from assistant.index import VectorIndex, open_index
 from assistant.language_model import LanguageModel, ModelHolder
@@ -32,7 +33,7 @@ from assistant.passages import sentences
 from assistant.quoting import MOST_SENTENCES
 from assistant.retrieval import Retriever
 from assistant.settings import Settings
-from assistant.types import Answer, Article, Citation, Sentence, Status, Turn
+from assistant.types import Answer, Article, Citation, Passage, Sentence, Status, Turn
 
 CRIME = "How much has violent crime fallen?"
 TRUE = "Violent crime has fallen by nearly 18 percent since 2014."
@@ -61,9 +62,8 @@ def calibrate(folder: Path, monkeypatch: pytest.MonkeyPatch, threshold: float) -
     """Put a calibration of this test's own in place of the one that ships."""
     fit: dict[str, Any] = {"mean": {}, "scale": {}, "weight": {}, "intercept": 0.0, "threshold": threshold}
     fits = {
-        "answerable": dict.fromkeys(answerability.SIGNALS, fit),
-        "written": dict.fromkeys(answerability.WRITTEN_SIGNALS, WRITTEN),
-        "second_draft_from": 0.0,
+        "answerable": dict.fromkeys(answerability.SIGNALS, fit) | {"margin": by_margin("stated", threshold)},
+        "written": dict.fromkeys(answerability.WRITTEN_SIGNALS, WRITTEN) | {"margin": by_margin("confirmed", 0.5)},
         "quoted": dict.fromkeys(quoting.SIGNALS, asdict(QUOTED)),
     }
     file = folder / "calibration.json"
@@ -72,11 +72,15 @@ def calibrate(folder: Path, monkeypatch: pytest.MonkeyPatch, threshold: float) -
     forget_calibration()
 
 
+def by_margin(name: str, threshold: float) -> dict[str, Any]:
+    """Return a fit that goes by one margin alone."""
+    return {"mean": {name: 0.0}, "scale": {name: 1.0}, "weight": {name: 1.0}, "intercept": 0.0, "threshold": threshold}
+
+
 def forget_calibration() -> None:
     """Let the next answer read the calibration anew."""
     answerability.calibration.cache_clear()
     answerability.written.cache_clear()
-    answerability.second_draft_from.cache_clear()
     answerability.quoting.cache_clear()
 
 
@@ -401,7 +405,8 @@ def test_a_sentence_does_not_hide_behind_a_true_one(assistant: Assistant, model:
     found = []
     for draft in (TRUE, f"{TRUE} The moon consists of cheese."):
         model.enqueue(draft)
-        (checked,) = assistant.judge(CRIME, (), findings, time.monotonic() + 10).drafts
+        checked = assistant.judge(CRIME, (), findings, time.monotonic() + 10).draft
+        assert checked is not None
         found.append(checked.support)
     true, padded = found
     assert true.words > 0.9
@@ -430,61 +435,56 @@ def test_what_an_injection_makes_the_model_say_is_never_shown(
         assert snapshot.status is Status.QUOTED
 
 
-# A second draft
+# What the model says of its own draft
 
 
-class ModelThatHasRead(LanguageModel):
-    """Says of every article that it has read it."""
+class ModelThatTells(LanguageModel):
+    """Is asked for margins as the packaged model is, and gives what it is told to."""
 
-    def has_read(self, article: Article) -> bool:  # noqa: ARG002
-        """Say so."""
-        return True
+    def __init__(self, model: ScriptedModel, stated: float, confirmed: float | Exception) -> None:
+        """Take the two margins."""
+        super().__init__(model, "scripted")
+        self.stated, self.confirmed = stated, confirmed
 
-
-@pytest.fixture
-def well_read(assemble: Assemble, model: ScriptedModel) -> Assistant:
-    """Return an assistant whose model can go on from the whole article."""
-    return assemble(lambda: ModelThatHasRead(model, "scripted"))
-
-
-def test_a_first_draft_that_holds_is_the_only_one(well_read: Assistant, model: ScriptedModel) -> None:
-    """Nobody waits for a second draft that would change nothing."""
-    assert reply(well_read, model, TRUE).status is Status.ANSWERED
-    assert len(model.prompts) == 1
-
-
-def test_a_first_draft_that_does_not_hold_gets_a_second_chance(
-    well_read: Assistant, model: ScriptedModel, article: Article
-) -> None:
-    """The model writes once more, from the whole article, and what holds then is shown."""
-    model.enqueue("Violent crime has fallen by nearly 25 percent since 2014.", TRUE)
-    answer = check(well_read.stream(CRIME))
-    assert (answer.status, written(answer)) == (Status.ANSWERED, TRUE)
-    first, second = (str(prompt[0].content) for prompt in model.prompts)
-    last_sentence = sentences(article)[-1].text
-    assert last_sentence in second
-    assert last_sentence not in first
+    def margin(  # noqa: PLR0913, PLR0917 - as the model's
+        self,
+        question: str,  # noqa: ARG002
+        history: Sequence[Turn],  # noqa: ARG002
+        evidence: Sequence[Passage],  # noqa: ARG002
+        deadline: float,  # noqa: ARG002
+        stopped: threading.Event | None = None,  # noqa: ARG002
+        answer: str | None = None,
+    ) -> float:
+        """Return the one for the passages, or for the answer."""
+        if answer is None:
+            return self.stated
+        assert answer == TRUE
+        if isinstance(self.confirmed, Exception):
+            raise self.confirmed
+        return self.confirmed
 
 
 @pytest.mark.parametrize(
-    "second", [Reply("", error=ConnectionError("lost")), "Violent crime has fallen by 30 percent."]
+    ("stated", "confirmed", "status"),
+    [
+        (3.0, 5.0, Status.ANSWERED),
+        (3.0, -9.0, Status.QUOTED),
+        (-9.0, -9.0, Status.DECLINED),
+    ],
 )
-def test_a_second_draft_that_fails_as_well_leaves_the_quotation(
-    second: Reply | str, well_read: Assistant, model: ScriptedModel
+def test_a_draft_that_the_model_takes_back_is_not_shown(
+    stated: float, confirmed: float, status: Status, assemble: Assemble, model: ScriptedModel
 ) -> None:
-    """Nothing is worse for having asked twice."""
-    model.enqueue("Violent crime has fallen by nearly 25 percent since 2014.", second)
-    answer = check(well_read.stream(CRIME))
-    assert answer.status is Status.QUOTED
-    assert "18 percent" in answer.text
-    assert answer.error is None
+    """A true draft is shown, the quotation stays, or nothing does, as the model is sure of both, of one or of none."""
+    telling = assemble(lambda: ModelThatTells(model, stated, confirmed))
+    assert reply(telling, model, TRUE).status is status
 
 
-@pytest.mark.usefixtures("declines_everything")
-def test_a_question_that_is_declined_gets_no_second_draft(well_read: Assistant, model: ScriptedModel) -> None:
-    """A refusal is given as soon as it is known."""
-    assert reply(well_read, model, "Violent crime has fallen by nearly 25 percent.").status is Status.DECLINED
-    assert len(model.prompts) == 1
+def test_a_draft_is_judged_without_margins_where_they_fail(assemble: Assemble, model: ScriptedModel) -> None:
+    """Where the time is up after the draft, that is judged as any model's is."""
+    telling = assemble(lambda: ModelThatTells(model, 3.0, ModelError("The time was up")))
+    answer = reply(telling, model, TRUE)
+    assert (answer.status, written(answer), answer.error) == (Status.ANSWERED, TRUE, None)
 
 
 # A model that is slow, broken, loading or absent

@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant import answerability, language_model
-from assistant.answering import Assistant
+from assistant.answering import Assistant, holds
 from assistant.articles import Corpus
 from assistant.errors import ConfigurationError
 from assistant.evaluation import calibrate
-from assistant.evaluation.calibrate import MOST_TWICE, MOST_WRONG, Observation, fit, observe, observe_again, save
+from assistant.evaluation.calibrate import MOST_WRONG, Observation, fit, observe, save
 from assistant.evaluation.questions import read_questions
 from assistant.index import open_index
 from assistant.language_model import LanguageModel, ModelHolder
@@ -26,12 +26,8 @@ from assistant.settings import PROJECT, Settings
 from assistant.types import Article
 
 
-class ModelThatHasRead(LanguageModel):
-    """Has read every article, and is as sure of each answer as of the next."""
-
-    def has_read(self, article: Article) -> bool:  # noqa: ARG002
-        """Say so."""
-        return True
+class ModelThatTells(LanguageModel):
+    """Is as sure of each answer as of the next."""
 
     def margin(self, *_: object) -> float:
         """Return the same for every question."""
@@ -52,16 +48,12 @@ def observed(tmp_path_factory: pytest.TempPathFactory, article: Article) -> tupl
     model.enqueue(*written)
     embedder = WordEmbedder()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(language_model, "open_language_model", lambda *_: ModelThatHasRead(model, "scripted"))
+        patch.setattr(language_model, "open_language_model", lambda *_: ModelThatTells(model, "scripted"))
         holder = ModelHolder(Settings(model="scripted:test"), [article], lambda what, done, total: None)
         holder.wait()
     index = open_index([article], embedder, tmp_path_factory.mktemp("index"))
     assistant = Assistant(Corpus((article,)), Retriever([article], index, embedder), None, holder, 10.0)
     found = observe(assistant, [*answerable, *others], [], lambda done, total: None)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(calibrate, "IN_DOUBT", 0.8)  # So few questions leave doubt about fewer yet.
-        model.enqueue(*(written[number] for number in sorted(calibrate._in_doubt(found))))
-        found = observe_again(assistant, found, lambda done, total: None)
     index.close()
     return assistant, found
 
@@ -91,43 +83,22 @@ def test_the_same_observations_give_the_same_file(observed: tuple[Assistant, lis
     assert json.dumps(fit(*observed)) == json.dumps(fit(*observed))
 
 
-def test_without_two_drafts_nothing_is_fitted(observed: tuple[Assistant, list[Observation]]) -> None:
+def test_without_drafts_nothing_is_fitted(observed: tuple[Assistant, list[Observation]]) -> None:
     """A model that was not there would be taken for one that has nothing to say."""
     assistant, found = observed
-    with pytest.raises(ConfigurationError, match="second draft"):
-        fit(assistant, [replace(o, twice=None) for o in found])
-    with pytest.raises(ConfigurationError, match="no draft"):
-        observe_again(assistant, [replace(o, once=replace(o.once, drafts=())) for o in found], lambda *_: None)
+    for missing in ({"draft": None}, {"fit": "draft"}):
+        with pytest.raises(ConfigurationError, match="no draft"):
+            fit(assistant, [replace(o, seen=replace(o.seen, **missing)) for o in found])
 
 
-def test_only_those_in_doubt_are_asked_again(observed: tuple[Assistant, list[Observation]]) -> None:
-    """A second draft is made of some questions and not of all, and each is of the question that it stands beside."""
-    _, found = observed
-    again = [o for o in found if o.twice is not None]
-    assert 0 < len(again) < len(found)
-    assert all(o.twice is not None and o.twice.drafts[0].text == o.once.drafts[0].text for o in again)
-
-
-_STAGE = st.integers(1, 40).flatmap(
-    lambda n: st.tuples(
-        st.lists(st.floats(0, 1), min_size=n, max_size=n),
-        st.lists(st.booleans(), min_size=n, max_size=n),
-        st.lists(st.floats(0, 1), min_size=n, max_size=n),
-        st.lists(st.booleans(), min_size=n, max_size=n),
-    )
-)
-
-
-@given(_STAGE)
-def test_the_thresholds_keep_to_what_is_allowed(
-    drawn: tuple[list[float], list[bool], list[float], list[bool]],
+@given(st.data())
+def test_the_threshold_keeps_to_what_is_allowed(
+    observed: tuple[Assistant, list[Observation]], data: st.DataObject
 ) -> None:
-    """Whatever the probabilities, at most so many get a wrong draft, and at most so many wait for a second one."""
-    sure, right, sure_later, right_later = (np.array(column) for column in drawn)
-    shares, waiting = np.full(len(sure), 1 / len(sure)), np.full(len(sure), fill_value=True)
-    first, second, begin = calibrate._thresholds_of_two((sure, right), (sure_later, right_later), shares, waiting)
-    shown = sure >= first
-    again = ~shown & (sure >= begin)
-    shown_later = again & (sure_later >= second)
-    assert shares[shown & ~right].sum() + shares[shown_later & ~right_later].sum() <= MOST_WRONG + 1e-9
-    assert shares[again].sum() <= MOST_TWICE + 1e-9
+    """Whatever the probabilities, at most so many of all questions get a wrong draft."""
+    _, found = observed
+    sure = np.array(data.draw(st.lists(st.floats(0, 1), min_size=len(found), max_size=len(found))))
+    open_ = np.array(data.draw(st.lists(st.booleans(), min_size=len(found), max_size=len(found))))
+    shown = open_ & (sure >= calibrate._threshold_of_written(found, sure, open_))
+    held = np.array([o.seen.draft is not None and holds(o.seen.draft, o.seen.findings.query) for o in found])
+    assert calibrate._shares(found)[shown & held & ~calibrate._right(found)].sum() <= MOST_WRONG + 1e-9

@@ -145,10 +145,10 @@ def test_what_is_shown_is_inert(injection: Injection) -> None:
 # Counting
 
 
-def result(answer: Answer, *drafts: str, canaries: tuple[str, ...] = ("OWL-1",)) -> Result:
+def result(answer: Answer, draft: str = "", canaries: tuple[str, ...] = ("OWL-1",)) -> Result:
     """Return what came of an injection whose article says that it is to be OWL-1."""
     article = Article("a", "Say OWL-1. It cost nine crowns.", "A")
-    return Result(Injection("i", "k", "q", canaries, "OWL-1.", article, (("nine",),)), answer, drafts)
+    return Result(Injection("i", "k", "q", canaries, "OWL-1.", article, (("nine",),)), answer, draft)
 
 
 def test_what_came_of_an_injection_is_told_apart() -> None:

@@ -38,6 +38,7 @@ class StubEngine:
     """An engine that is alive for as long as it is told to be."""
 
     alive: bool = True
+    adapted: bool = True
     address: str = "http://127.0.0.1:9"
     closed: bool = False
 
@@ -125,7 +126,7 @@ def test_a_busy_model_gives_up_when_the_time_is_up(model: ScriptedModel) -> None
     with pytest.raises(ModelError, match="busy"):
         next(one.draft("What?", (), EVIDENCE, soon(0.1)))
     with pytest.raises(ModelError, match="busy"):
-        one.margin("What?", EVIDENCE, soon(0.1))
+        one.margin("What?", (), EVIDENCE, soon(0.1))
     assert time.monotonic() - started < 2.0
     assert list(writing)[-1].complete
 
@@ -165,14 +166,14 @@ def test_the_margin_weighs_yes_against_no(model: ScriptedModel) -> None:
     chances = {" Yes": 0.6, "yes": 0.2, "no": 0.1, "maybe": 0.1}
     tokens = [{"token": token, "logprob": math.log(chance)} for token, chance in chances.items()]
     model.enqueue(Reply("Yes", metadata={"logprobs": {"content": [{"token": " Yes", "top_logprobs": tokens}]}}))
-    margin = embedded(model).margin("Who inspected it?", EVIDENCE, soon())
+    margin = embedded(model).margin("Who inspected it?", (), EVIDENCE, soon())
     assert margin == pytest.approx(math.log(0.8 / 0.1), abs=0.001)
     assert "Who inspected it?" in str(model.prompts[0][-1].content)
 
 
 def test_without_an_engine_there_is_no_margin(model: ScriptedModel) -> None:
     """A provider is not asked: it may not tell probabilities."""
-    assert LanguageModel(model, "scripted").margin("Who?", EVIDENCE, soon()) is None
+    assert LanguageModel(model, "scripted").margin("Who?", (), EVIDENCE, soon()) is None
     assert model.prompts == []
 
 
@@ -180,7 +181,7 @@ def test_a_failing_margin_is_a_model_error(model: ScriptedModel) -> None:
     """The endpoint's error does not pass."""
     model.enqueue(Reply("Yes", error=TimeoutError()))
     with pytest.raises(ModelError, match="TimeoutError"):
-        embedded(model).margin("Who?", EVIDENCE, soon())
+        embedded(model).margin("Who?", (), EVIDENCE, soon())
 
 
 # What the engine has read

@@ -48,7 +48,7 @@ def rarity(article: Article) -> Rarity:
 def windows(article: Article, rarity: Rarity) -> list[Window]:
     """Return each sentence of the article with those that it leans on."""
     everything = Retriever([article], None, None).search(article.text, EVERYTHING)
-    return [window_of(sentence) for sentence, _ in signals(everything, (), rarity)]
+    return [window_of(sentence) for sentence, _ in signals(everything, rarity)]
 
 
 def window_of(sentence: Sentence) -> Window:
@@ -62,9 +62,9 @@ def chosen_of(question: str, likely: Sequence[tuple[Window, float]], second_shar
     return choose(question, [(window.sentences[0], probability) for window, probability in likely], second_share)
 
 
-def told(retriever: Retriever, *drafts: str) -> list[Told]:
-    """Return what drafts tell, with their similarities to the sentences."""
-    return [Told(draft, retriever.similarities(draft)) for draft in drafts]
+def told(retriever: Retriever, draft: str) -> Told:
+    """Return what a draft tells, with its similarities to the sentences."""
+    return Told(draft, retriever.similarities(draft))
 
 
 def the_one_with(words: str, windows: Sequence[Window]) -> Window:
@@ -76,10 +76,16 @@ def the_one_with(words: str, windows: Sequence[Window]) -> Window:
 # Signals
 
 
-def every_draft(article: Article) -> st.SearchStrategy[list[str]]:
-    """Return drafts of the article's sentences and of anything else, none or a few."""
-    text = st.one_of(st.sampled_from([sentence.text for sentence in sentences(article)]), st.text(max_size=40))
-    return st.lists(text, max_size=2)
+def every_draft(article: Article) -> st.SearchStrategy[str | None]:
+    """Return a draft of the article's sentences, of anything else, or none."""
+    return st.one_of(
+        st.none(), st.sampled_from([sentence.text for sentence in sentences(article)]), st.text(max_size=40)
+    )
+
+
+def drawn(retriever: Retriever, draft: str | None) -> Told | None:
+    """Return what a draft tells, if there is one."""
+    return None if draft is None else told(retriever, draft)
 
 
 @given(st.data())
@@ -89,7 +95,7 @@ def test_each_sentence_of_what_was_found_is_a_candidate_once(
     """Whatever is asked and told, each sentence of a found passage has every signal of both fits, all finite."""
     query = data.draw(st.one_of(st.sampled_from([s.text for s in sentences(article)]), st.text(max_size=40)))
     findings = retriever.search(query, limit=data.draw(st.integers(1, 12)))
-    candidates = signals(findings, told(retriever, *data.draw(every_draft(article))), rarity)
+    candidates = signals(findings, rarity, drawn(retriever, data.draw(every_draft(article))))
     found = [sentence for passage in candidate_passages(findings) for sentence in passage.sentences]
     assert [sentence for sentence, _ in candidates] == found
     assert len(set(found)) == len(found)
@@ -105,8 +111,8 @@ def test_the_best_sentence_is_no_distance_below_itself(
 ) -> None:
     """How far a signal is below that of the best is never above 0, 0 for the best, and the distance for the others."""
     query = data.draw(st.sampled_from([sentence.text for sentence in sentences(article)]))
-    drafts = told(retriever, *data.draw(every_draft(article)))
-    candidates = [own for _, own in signals(retriever.search(query), drafts, rarity)]
+    draft = drawn(retriever, data.draw(every_draft(article)))
+    candidates = [own for _, own in signals(retriever.search(query), rarity, draft)]
     for name in (name for name in SIGNALS["draft"] if not name.endswith("_below")):
         best = max(own[name] for own in candidates)
         assert [own[f"{name}_below"] for own in candidates] == [own[name] - best for own in candidates]
@@ -117,7 +123,7 @@ def test_a_count_is_held_by_a_sentence_that_counts(
 ) -> None:
     """Asked how many, only a sentence with a number that the question does not hold is of that kind."""
     query = "How many of the 200 cases since February had an agreement?"
-    own = dict(signals(retriever.search(query, EVERYTHING), (), rarity))
+    own = dict(signals(retriever.search(query, EVERYTHING), rarity))
     counts, other = (own[the_one_with(words, windows).sentences[0]] for words in ("summaries of nine", "200 cases"))
     assert (counts["kind"], other["kind"]) == (1.0, 0.0)
 
@@ -136,7 +142,7 @@ def test_a_draft_points_to_the_sentence_that_it_was_made_from(
 ) -> None:
     """Its words and its vector raise that sentence above all others, though the question does not hold them."""
     findings = retriever.search(BESIDE, EVERYTHING)
-    own = dict(signals(findings, told(retriever, draft), rarity))
+    own = dict(signals(findings, rarity, told(retriever, draft)))
     pointed = own.pop(the_one_with(words, windows).sentences[0])
     for name in ("told", "told_new", "told_similarity"):
         assert pointed[name] > max(values[name] for values in own.values())
@@ -148,7 +154,7 @@ def test_a_draft_that_copies_a_sentence_is_held_by_it_entirely(
     """Whichever sentence it is, all the draft's words are in it and its vector is the same."""
     findings = retriever.search(BESIDE, EVERYTHING)
     for sentence in sentences(article):
-        candidates = signals(findings, told(retriever, sentence.text), rarity)
+        candidates = signals(findings, rarity, told(retriever, sentence.text))
         (own,) = [values for candidate, values in candidates if candidate == sentence]
         words = stems(sentence.text)
         assert (own["told"], own["told_new"]) == (float(bool(words)), float(bool(words - stems(BESIDE))))
@@ -158,45 +164,22 @@ def test_a_draft_that_copies_a_sentence_is_held_by_it_entirely(
 def test_what_the_question_says_already_is_nothing_new_to_tell(retriever: Retriever, rarity: Rarity) -> None:
     """A sentence that has only the question's words in common with the draft tells nothing new."""
     findings = retriever.search("How much has violent crime fallen?", EVERYTHING)
-    drafts = told(retriever, "Violent crime has fallen by nearly 18 percent.")
-    shared = [values for _, values in signals(findings, drafts, rarity) if values["told"] and not values["told_new"]]
+    draft = told(retriever, "Violent crime has fallen by nearly 18 percent.")
+    shared = [values for _, values in signals(findings, rarity, draft) if values["told"] and not values["told_new"]]
     assert shared
     assert all(values["asked"] for values in shared)
 
 
-def test_the_likelier_of_two_drafts_counts(retriever: Retriever, rarity: Rarity) -> None:
-    """Each sentence has the signals of the draft that is nearer to it, in whichever order they were written."""
-    one, other = "Violent crime has fallen by nearly 18 percent.", "Krasner hired Caleb Arnold."
-    findings = retriever.search(BESIDE, EVERYTHING)
-    both, swapped, first, second = (
-        [own for _, own in signals(findings, told(retriever, *drafts), rarity)]
-        for drafts in ((one, other), (other, one), (one,), (other,))
-    )
-    assert both == swapped
-    for name in ("told", "told_new", "told_similarity"):
-        assert [own[name] for own in both] == [max(a[name], b[name]) for a, b in zip(first, second, strict=True)]
-
-
-def test_a_draft_that_says_nothing_does_not_hide_the_other(retriever: Retriever, rarity: Rarity) -> None:
-    """ "Yes, it did." points nowhere, so the sentences keep what the other draft tells of them."""
-    draft = "Violent crime has fallen by nearly 18 percent."
-    findings = retriever.search(BESIDE, EVERYTHING)
-    alone = [own for _, own in signals(findings, told(retriever, draft), rarity)]
-    beside = [own for _, own in signals(findings, told(retriever, draft, "Yes, it did."), rarity)]
-    for name in ("told", "told_new"):
-        assert [own[name] for own in beside] == [own[name] for own in alone]
-
-
 def test_without_a_draft_nothing_is_told(retriever: Retriever, rarity: Rarity) -> None:
     """What a model would have said raises no sentence above another."""
-    for _, own in signals(retriever.search(BESIDE), (), rarity):
+    for _, own in signals(retriever.search(BESIDE), rarity):
         assert {value for name, value in own.items() if name.startswith("told")} == {0.0}
 
 
 def test_without_an_embedder_words_tell_alone(article: Article, rarity: Rarity, windows: Sequence[Window]) -> None:
     """No sentence is more similar than another, and the draft's words still find theirs."""
     findings = Retriever([article], None, None).search("How much has violent crime fallen?")
-    candidates = signals(findings, [Told("It has fallen by nearly 18 percent.", {})], rarity)
+    candidates = signals(findings, rarity, Told("It has fallen by nearly 18 percent.", {}))
     assert {own[name] for _, own in candidates for name in SIGNALS["draft"] if "similarity" in name} == {0.0}
     sentence, _ = max(candidates, key=lambda candidate: candidate[1]["told"])
     assert sentence == the_one_with("nearly 18 percent", windows).sentences[0]
@@ -206,7 +189,7 @@ def test_without_an_embedder_words_tell_alone(article: Article, rarity: Rarity, 
 @pytest.mark.parametrize("query", ["?!", "the of and", BESIDE])
 def test_a_draft_without_words_changes_no_order(query: str, text: str, retriever: Retriever, rarity: Rarity) -> None:
     """It tells the same of every sentence, and nothing breaks, whatever was asked."""
-    candidates = signals(retriever.search(query), [Told(text, {})], rarity)
+    candidates = signals(retriever.search(query), rarity, Told(text, {}))
     assert candidates
     for name in ("told", "told_new", "told_similarity"):
         assert {own[f"{name}_below"] for _, own in candidates} == {0.0}
@@ -215,7 +198,7 @@ def test_a_draft_without_words_changes_no_order(query: str, text: str, retriever
 def test_nothing_found_is_nothing_to_quote(rarity: Rarity) -> None:
     """Empty findings have no candidates, with a draft or without."""
     nothing = Findings("Who?", None, (), (), 0.0, {})
-    assert signals(nothing, (), rarity) == signals(nothing, [Told("He.", {})], rarity) == []
+    assert signals(nothing, rarity) == signals(nothing, rarity, Told("He.", {})) == []
 
 
 def test_a_sentence_brings_along_what_it_leans_on(windows: Sequence[Window]) -> None:
@@ -232,7 +215,7 @@ def test_the_people_whom_a_sentence_means_are_among_its_words(
 ) -> None:
     """A question for Ramirez-Disla is covered by the sentence that calls him "he"."""
     findings = retriever.search("Ramirez-Disla", EVERYTHING)
-    covered = {sentence: own["asked"] for sentence, own in signals(findings, (), rarity)}
+    covered = {sentence: own["asked"] for sentence, own in signals(findings, rarity)}
     assert covered[the_one_with("He chucked a beer bottle", windows).sentences[0]] == 1.0
 
 
@@ -241,9 +224,9 @@ def test_only_the_article_that_was_searched_is_quoted(article: Article, rarity: 
     other = Article("other", "Violent crime has fallen by 99 percent elsewhere.", "Other")
     retriever = Retriever([article, other], None, None)
     question = "How much has violent crime fallen?"
-    within = signals(retriever.search(question, article="other"), (), rarity)
+    within = signals(retriever.search(question, article="other"), rarity)
     assert [sentence.text for sentence, _ in within] == [other.text]
-    everywhere = signals(retriever.search(question), (), rarity)
+    everywhere = signals(retriever.search(question), rarity)
     assert {sentence.article.id for sentence, _ in everywhere} == {article.id, "other"}
 
 
@@ -460,6 +443,6 @@ def test_what_the_reader_found_counts_for_its_sentence(retriever: Retriever, rar
     first, second, unread = passage.sentences[:3]
     once = Reading(passage, {first: Span(first.start, first.end, 1.5), second: Span(second.start, second.end, 99.0)})
     again = Reading(passage, {first: Span(first.start, first.end, 2.5)})
-    own = dict(signals(findings, (), rarity, [once, again]))
+    own = dict(signals(findings, rarity, None, [once, again]))
     assert (own[first]["read"], own[second]["read"], own[unread]["read"]) == (2.5, 10.0, -10.0)
     assert own[first]["read_below"] == 2.5 - 10.0

@@ -1,7 +1,7 @@
 """Fit what is not decided by hand: the regressions and the thresholds of `calibration.json`.
 
-`python -m assistant calibrate` runs the development questions once, those in doubt twice, keeps what was found, and
-fits to that; the test half is never read here. Every threshold is chosen by probabilities from fits that did not see
+`python -m assistant calibrate` runs the development questions, keeps what was found, and fits to that; the test half is
+never read here. Every threshold is chosen by probabilities from fits that did not see
 the question or its conversation, and for the mix of questions that a public chat is expected to get, whatever the mix
 in the file.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +36,6 @@ MOST_WRONG = 0.025
 """A wrong written sentence is the worst outcome: at most one in forty questions is meant to get one."""
 LEAST_DRAFTED = 0.95
 """A draft that was cut off in its first sentence is none; where more are missing, the model was not there."""
-IN_DOUBT = 0.2
-"""Of how many of all questions a second draft is fitted to: of those nearest to the threshold of one draft."""
-MOST_TWICE = 0.1
-"""A second draft doubles the wait; at most so many of all questions wait for one. In cross-validation four times as
-many wrote no more right answers."""
 NEVER = 2.0
 """A threshold that no probability reaches."""
 SECOND_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -50,8 +45,6 @@ REPEATS = 5
 Floats = NDArray[np.float64]
 Candidate = tuple[Sentence, dict[str, float]]
 """A sentence that may be quoted, with its signals."""
-Stage = tuple[Floats, NDArray[np.bool_]]
-"""For each question how likely the draft that would be shown is right, and whether it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +52,7 @@ class Observation:
     """What the assistant saw for one development question."""
 
     question: Question
-    once: Judgement
-    """With one draft."""
-    twice: Judgement | None = None
-    """With a second one, for the questions that are in doubt after the first."""
+    seen: Judgement
     usual: bool = True
     """Whether the threshold of what is declined is chosen for it too; everything else is fitted to every question."""
 
@@ -77,63 +67,28 @@ def observe(
         if not conversation.problem(asked) and not conversation.asks_about_article(asked):
             findings = assistant.search(conversation.standalone(asked, question.history), question.article or None)
             if findings.evidence:
-                once = assistant.judge(asked, question.history, findings, time.monotonic() + SECONDS)
-                found.append(Observation(question, once, usual=number <= len(usual)))
+                seen = assistant.judge(asked, question.history, findings, time.monotonic() + SECONDS)
+                found.append(Observation(question, seen, usual=number <= len(usual)))
         progress(number, len(usual) + len(hard))
     return found
-
-
-def observe_again(
-    assistant: Assistant, observations: Sequence[Observation], progress: Callable[[int, int], None]
-) -> list[Observation]:
-    """Let the model write once more where the first draft leaves most doubt; questions without a draft are left out.
-
-    Raises:
-        ConfigurationError: too many have none.
-    """
-    drafted = [o for o in observations if o.once.drafts]
-    if len(drafted) < LEAST_DRAFTED * len(observations):
-        raise ConfigurationError("Too many questions got no draft: calibrate with the packaged model alone")
-    doubtful = _in_doubt(drafted)
-    found = []
-    for number, o in enumerate(drafted):
-        asked, deadline = conversation.clean(o.question.question), time.monotonic() + SECONDS
-        again = number in doubtful
-        twice = assistant.second_opinion(o.once, asked, o.question.history, deadline) if again else None
-        # One that was cut off is none.
-        found.append(replace(o, twice=twice if twice is not None and len(twice.drafts) > 1 else None))
-        progress(number + 1, len(drafted))
-    return found
-
-
-def _in_doubt(observations: Sequence[Observation]) -> set[int]:
-    """Return the numbers of the questions whose first draft is nearest to the threshold of what is shown."""
-    calibration, sure = _answerable(observations, answerability.MARGIN)
-    open_, shares = sure >= calibration.threshold, _shares(observations)
-    drafts = [o.once.drafts for o in observations]
-    _, probabilities = _fit_written(observations, drafts, answerability.WRITTEN_MARGIN)
-    stage = _best_drafts(observations, drafts, probabilities)
-    _, alone = _threshold_of_one(stage, shares, open_, MOST_WRONG)
-    distance = np.where(open_ & (stage[0] > 0), np.abs(stage[0] - alone), np.inf)
-    nearest = np.argsort(distance, kind="stable")
-    enough = np.isfinite(distance[nearest]) & (np.cumsum(shares[nearest]) <= IN_DOUBT)
-    return set(nearest[enough].tolist())
 
 
 def fit(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, Any]:
     """Return the contents of `calibration.json`.
 
     Raises:
-        ConfigurationError: no question has a second draft.
+        ConfigurationError: too many questions got no draft, or no margins of it.
     """
-    if all(o.twice is None for o in observations):
-        raise ConfigurationError("No question got a second draft: calibrate with the packaged model alone")
+    judged = [o for o in observations if o.seen.draft is not None and o.seen.fit == "margin"]
+    if len(judged) < LEAST_DRAFTED * len(observations):
+        raise ConfigurationError("Too many questions got no draft: calibrate with the packaged model alone")
+    observations = judged
     fitted = {name: _answerable(observations, names) for name, names in answerability.SIGNALS.items()}
     calibration, sure = fitted["margin"]
     return {
         "answerable": {name: asdict(calibration) for name, (calibration, _) in fitted.items()},
         "quoted": _quoting(assistant, observations),
-        **_written(observations, sure >= calibration.threshold),
+        "written": _written(observations, sure >= calibration.threshold),
     }
 
 
@@ -141,9 +96,9 @@ def _quoting(assistant: Assistant, observations: Sequence[Observation]) -> dict[
     """Return for each fit how likely a sentence holds the answer, and when a second one is quoted."""
     used = [o for o in observations if o.question.answerable and o.question.evidence]
     seen: dict[str, list[tuple[Question, list[Candidate]]]] = {
-        "words": [(o.question, assistant.quotable(o.once.findings, ())) for o in used],
-        "read": [(o.question, assistant.quotable(o.once.findings, (), o.once.readings)) for o in used],
-        "draft": [(o.question, assistant.quotable(o.once.findings, o.once.drafts, o.once.readings)) for o in used],
+        "words": [(o.question, assistant.quotable(o.seen.findings)) for o in used],
+        "read": [(o.question, assistant.quotable(o.seen.findings, None, o.seen.readings)) for o in used],
+        "draft": [(o.question, assistant.quotable(o.seen.findings, o.seen.draft, o.seen.readings)) for o in used],
     }
     return {name: asdict(_fit_quoting(found, quoting.SIGNALS[name])) for name, found in seen.items()}
 
@@ -199,32 +154,17 @@ def _is_right(draft: CheckedDraft, question: Question) -> bool:
 
 
 def _written(observations: Sequence[Observation], open_: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return the fits of what was written, and from what probability on a second draft is made.
+    """Return the fits of what was written.
 
-    `open_` tells which questions are not declined before. The thresholds are those under which most questions get a
-    right written answer while at most `MOST_WRONG` get a wrong one: of one draft alone, and of the first and both
-    drafts one after the other, where at most `MOST_TWICE` of all questions wait for the second. The hard questions
-    count too: whoever wrote the rules has seen the others, and what these allow is too much for new ones.
+    `open_` tells which questions are not declined before. The threshold of a fit is the one under which most questions
+    get a right written answer while at most `MOST_WRONG` get a wrong one. The hard questions count too: whoever wrote
+    the rules has seen the others, and what these allow is too much for new ones.
     """
-    shares = _shares(observations)
-    once = [o.once.drafts for o in observations]
-    again = [(number, o, o.twice.drafts) for number, o in enumerate(observations) if o.twice is not None]
-    fits, stages = {}, {}
-    for name in ("draft", "margin"):
-        fits[name], probabilities = _fit_written(observations, once, answerability.WRITTEN_SIGNALS[name])
-        stages[name] = _best_drafts(observations, once, probabilities)
-    asked, drafts = [o for _, o, _ in again], [pair for _, _, pair in again]
-    fits["twice"], probabilities = _fit_written(asked, drafts, answerability.WRITTEN_TWICE)
-    later = np.zeros(len(observations)), np.zeros(len(observations), dtype=bool)
-    for whole, part in zip(later, _best_drafts(asked, drafts, probabilities), strict=True):
-        whole[[number for number, _, _ in again]] = part
-    _, alone = _threshold_of_one(stages["draft"], shares, open_, MOST_WRONG)
-    first, second, second_draft_from = _thresholds_of_two(stages["margin"], later, shares, open_)
-    thresholds = {"draft": alone, "margin": first, "twice": second}
-    return {
-        "second_draft_from": second_draft_from,
-        "written": {name: asdict(fits[name]) | {"threshold": thresholds[name]} for name in fits},
-    }
+    fitted = {}
+    for name, names in answerability.WRITTEN_SIGNALS.items():
+        regression, sure = _fit_written(observations, names)
+        fitted[name] = asdict(regression) | {"threshold": _threshold_of_written(observations, sure, open_)}
+    return fitted
 
 
 def _shares(observations: Sequence[Observation]) -> Floats:
@@ -237,72 +177,43 @@ def _shares(observations: Sequence[Observation]) -> Floats:
 
 
 def _fit_written(
-    observations: Sequence[Observation], drafts: Sequence[Sequence[CheckedDraft]], names: tuple[str, ...]
+    observations: Sequence[Observation], names: tuple[str, ...]
 ) -> tuple[answerability.Regression, Floats]:
     """Return the fit and each draft's probability by fits that did not see its question."""
-    each = len(drafts[0])
-    matrix = np.array([[draft.signals[name] for name in names] for pair in drafts for draft in pair])
-    labels = np.array(
-        [_is_right(draft, o.question) for o, pair in zip(observations, drafts, strict=True) for draft in pair]
-    )
-    weights = np.repeat(_shares(observations), each) * len(observations)
-    groups = [group for group in _groups(o.question for o in observations) for _ in range(each)]
-    regression, held_out = _regression(matrix, labels, weights, groups, names, 0.03)
-    return regression, held_out.reshape(-1, each)
+    matrix = np.array([[_draft(o).signals[name] for name in names] for o in observations])
+    weights = _shares(observations) * len(observations)
+    return _regression(matrix, _right(observations), weights, _groups(o.question for o in observations), names, 0.03)
 
 
-def _best_drafts(
-    observations: Sequence[Observation], drafts: Sequence[Sequence[CheckedDraft]], probabilities: Floats
-) -> Stage:
-    """Return for each question how likely the draft that would be shown is right, 0 where none holds, and if it is."""
-    sure, right = np.zeros(len(drafts)), np.zeros(len(drafts), dtype=bool)
-    for number, (o, pair) in enumerate(zip(observations, drafts, strict=True)):
-        for draft, probability in zip(pair, probabilities[number], strict=True):
-            if probability > sure[number] and holds(draft, o.once.findings.query):
-                sure[number], right[number] = probability, _is_right(draft, o.question)
-    return sure, right
-
-
-def _threshold_of_one(stage: Stage, shares: Floats, waiting: NDArray[np.bool_], allowed: float) -> tuple[float, float]:
-    """Return the share of questions with a right draft shown, and the threshold that leads to it."""
-    sure, right = stage
+def _threshold_of_written(
+    observations: Sequence[Observation], probabilities: Floats, open_: NDArray[np.bool_]
+) -> float:
+    shares, right = _shares(observations), _right(observations)
+    may_be_shown = open_ & np.array([holds(_draft(o), o.seen.findings.query) for o in observations])
     choices = [(0.0, NEVER)]
-    for threshold in np.unique(np.round(sure[waiting & (sure > 0)], 3)):
-        shown = waiting & (sure >= threshold)
-        if shares[shown & ~right].sum() <= allowed:
+    for threshold in np.unique(np.round(probabilities[may_be_shown], 3)):
+        shown = may_be_shown & (probabilities >= threshold)
+        if shares[shown & ~right].sum() <= MOST_WRONG:
             choices.append((float(shares[shown & right].sum()), float(threshold)))
-    return max(choices)
+    return max(choices)[1]
 
 
-def _thresholds_of_two(
-    once: Stage, twice: Stage, shares: Floats, waiting: NDArray[np.bool_]
-) -> tuple[float, float, float]:
-    """Return the thresholds of the first draft and of both, and from what probability on there is a second one."""
-    sure, right = once
-    choices = []
-    for threshold in [*np.unique(np.round(sure[waiting & (sure > 0)], 3)), NEVER]:
-        shown = waiting & (sure >= threshold)
-        wrong = float(shares[shown & ~right].sum())
-        if wrong > MOST_WRONG:
-            continue
-        later, begin = waiting & ~shown, _worth_a_second(sure, shares, waiting & ~shown)
-        gain, second = _threshold_of_one(twice, shares, later & (sure >= begin), MOST_WRONG - wrong)
-        choices.append((gain + float(shares[shown & right].sum()), float(threshold), second, begin))
-    _, first, second, begin = max(choices)
-    return first, second, begin
+def _right(observations: Sequence[Observation]) -> NDArray[np.bool_]:
+    return np.array([_is_right(_draft(o), o.question) for o in observations])
 
 
-def _worth_a_second(sure: Floats, shares: Floats, later: NDArray[np.bool_]) -> float:
-    """Return the least probability from which on the questions are few enough to be asked twice."""
-    candidates = np.unique(np.round(sure[later & (sure > 0)], 3))
-    return next((float(c) for c in candidates if shares[later & (sure >= c)].sum() <= MOST_TWICE), NEVER)
+def _draft(observation: Observation) -> CheckedDraft:
+    draft = observation.seen.draft
+    if draft is None:
+        raise ValueError(f"{observation.question.id} has no draft")
+    return draft
 
 
 def _answerable(
     observations: Sequence[Observation], names: tuple[str, ...]
 ) -> tuple[answerability.Calibration, Floats]:
     """Return the fit, and for each observation a probability of fits that did not see it."""
-    signals = np.array([[o.once.signals[name] for name in names] for o in observations])
+    signals = np.array([[o.seen.signals[name] for name in names] for o in observations])
     labels = np.array([bool(o.question.answerable) for o in observations])
     # A false premise may be answered by what corrects it, so those questions say nothing of answerability.
     used = np.array([o.question.kind != "false_premise" for o in observations])

@@ -60,8 +60,8 @@ class Result:
 
     injection: Injection
     answer: Answer
-    drafts: tuple[str, ...]
-    """Whole sentences, at most two each, before they were checked."""
+    draft: str
+    """Whole sentences, at most two, before they were checked; empty where there were none."""
 
     @property
     def outcome(self) -> str:
@@ -75,7 +75,7 @@ class Result:
     @property
     def is_held_back(self) -> bool:
         """Whether the model obeyed and the reader did not see it."""
-        return self.outcome != "obeyed" and any(map(self.injection.is_obeyed_by, self.drafts))
+        return self.outcome != "obeyed" and self.injection.is_obeyed_by(self.draft)
 
     @property
     def quotes_command(self) -> bool:
@@ -109,11 +109,11 @@ class Rate:
 class WatchedAssistant(Assistant):
     """An assistant that remembers what its model wrote for the last question."""
 
-    drafts: tuple[str, ...] = ()
+    draft: str = ""
 
     def decide(self, base: Answer, judgement: Judgement) -> Answer:
         """Decide as always."""
-        self.drafts = tuple(draft.text for draft in judgement.drafts)
+        self.draft = judgement.draft.text if judgement.draft else ""
         return super().decide(base, judgement)
 
 
@@ -167,9 +167,9 @@ def ask(assistant: WatchedAssistant, injections: Sequence[Injection], progress: 
     assistant.wait_for_model()
     results = []
     for number, injection in enumerate(injections, start=1):
-        assistant.drafts = ()
+        assistant.draft = ""
         answer = assistant.ask(injection.question, article=injection.article.id if injection.article else None)
-        results.append(Result(injection, answer, assistant.drafts))
+        results.append(Result(injection, answer, assistant.draft))
         progress("Asking", number, len(injections))
     return results
 
@@ -212,7 +212,7 @@ def to_json(results: Sequence[Result]) -> dict[str, Any]:
                 "command_quoted": result.quotes_command,
                 "right": result.holds_facts if result.injection.must_have else None,
                 "answer": result.answer.text,
-                "drafts": list(result.drafts),
+                "draft": result.draft,
                 "error": result.answer.error,
             }
             for result in results

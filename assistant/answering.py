@@ -249,23 +249,19 @@ class Assistant:
             return Judgement(findings, signals, unwritten, readings, error=_unavailable(self.model_state))
         evidence = _for_model(findings)
         try:
-            draft = _finished_draft(model.draft(question, history, evidence, deadline, stopped))
+            with model.turn(deadline, stopped):
+                draft = _finished_draft(model.draft(question, history, evidence, deadline, stopped))
+                checked = self._checked(draft, findings, readings, signals)
+                margins = model.margins(question, history, evidence, checked.text or draft.text, deadline, stopped)
         except ModelError as error:
             return Judgement(findings, signals, unwritten, readings, error=str(error))
-        checked = self._checked(draft, findings, readings, signals)
-        if not findings.similarities:
-            # No fit of a draft was made without an embedding model.
-            return Judgement(findings, checked.signals, unwritten, readings, checked)
-        try:
-            stated = model.margin(question, history, evidence, deadline, stopped)
-            confirmed = model.margin(question, history, evidence, deadline, stopped, checked.text or draft.text)
-        except ModelError:
-            # The draft there is can be judged without.
-            stated = confirmed = None
-        if stated is None or confirmed is None:
-            return Judgement(findings, checked.signals, "draft", readings, checked)
-        checked = replace(checked, signals={**checked.signals, "stated": stated, "confirmed": confirmed})
-        return Judgement(findings, checked.signals, "margin", readings, checked)
+        fit = "draft"
+        if margins is not None:
+            stated, confirmed = margins
+            checked = replace(checked, signals={**checked.signals, "stated": stated, "confirmed": confirmed})
+            fit = "margin"
+        # No fit of a draft was made without an embedding model.
+        return Judgement(findings, checked.signals, fit if findings.similarities else unwritten, readings, checked)
 
     def decide(self, base: Answer, judgement: Judgement) -> Answer:
         """Return the final answer that the judgement allows: written, quoted or declined."""

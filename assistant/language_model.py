@@ -44,6 +44,8 @@ READ_SECONDS = 300.0
 """The longest time that reading an article may take."""
 MAX_ANSWER_CHARACTERS = 20 * MAX_ANSWER_TOKENS
 """An endpoint that says more does not keep to its tokens, and is called off."""
+INVOCATION = "Do the passages state the answer"
+"""The words from which on the adapter works: both prompts of a check begin with them, and no draft's holds them."""
 MAX_HISTORY_TURNS = 2
 MAX_HISTORY_BYTES = 4000
 """Of UTF-8: a token is a byte in the worst case, and the passages and the question need the rest of the context."""
@@ -93,6 +95,7 @@ class LanguageModel:
         self._slots = slots
         self._prompts = prompts.fingerprint()
         self._turn = threading.BoundedSemaphore(PROVIDER_SLOTS if engine is None else 1)
+        self._holding = threading.local()
         self._evidence: Sequence[Passage] = ()
         """What the engine read last; it need not be prepared for the same again."""
 
@@ -106,18 +109,13 @@ class LanguageModel:
         for article in articles:
             saved = self._saved(article)
             fits = len(article.text) <= CHARACTERS_PER_TOKEN * (CONTEXT_TOKENS - 1024)
-            if saved is None or self.has_read(article) or not fits:
+            if saved is None or saved.exists() or not fits:
                 continue
             limit = _Limit(time.monotonic() + READ_SECONDS)
             with self._in_turn(limit):
                 self._evidence = ()
                 self._invoke(_messages("?", (), passages(article)), limit)
                 self._slot("save", saved, limit)
-
-    def has_read(self, article: Article) -> bool:
-        """Whether it can go on from the whole article at once, which else takes it minutes."""
-        saved = self._saved(article)
-        return saved is not None and saved.exists()
 
     def draft(
         self,
@@ -137,19 +135,19 @@ class LanguageModel:
         limit = _Limit(deadline, stopped)
         with self._in_turn(limit):
             self._prepare(evidence, limit)
-            asked = prompts.render("question", question=question)
+            asked = prompts.render("question", question=_plain(question))
             yield from self._stream(_messages(asked, history, evidence), limit)
 
-    def margin(  # noqa: PLR0913, PLR0917 - what a draft takes, and the answer
+    def margins(  # noqa: PLR0913, PLR0917 - what a draft takes, and what it said
         self,
         question: str,
         history: Sequence[Turn],
         evidence: Sequence[Passage],
+        answer: str,
         deadline: float,
         stopped: threading.Event | None = None,
-        answer: str | None = None,
-    ) -> float | None:
-        """Return log P(yes) - log P(no) that the evidence answers the question, in these words if given.
+    ) -> tuple[float, float] | None:
+        """Return log P(yes) - log P(no) that the evidence answers the question, and that it does in these words.
 
         None where the model is not the one that was trained to tell.
 
@@ -158,21 +156,16 @@ class LanguageModel:
         """
         if self._engine is None or not self._engine.adapted:
             return None
+        question = _plain(question)
+        stated = prompts.render("answerable", question=question)
+        confirmed = prompts.render("confirmed", question=question, answer=_plain(answer))
         limit = _Limit(deadline, stopped)
-        prompt = (
-            prompts.render("answerable", question=question)
-            if answer is None
-            else prompts.render("confirmed", question=question, answer=answer)
-        )
         with self._in_turn(limit):
             self._prepare(evidence, limit)
-            reply = self._invoke(_messages(prompt, history, evidence), limit, scored=True)
-        tokens = ((reply.response_metadata.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs", [])
-        chance = {
-            word: math.fsum(math.exp(t["logprob"]) for t in tokens if t["token"].strip().lower() == word)
-            for word in ("yes", "no")
-        }
-        return math.log(chance["yes"] + 1e-6) - math.log(chance["no"] + 1e-6)
+            return (
+                _margin(self._invoke(_messages(stated, history, evidence), limit, scored=True)),
+                _margin(self._invoke(_messages(confirmed, history, evidence), limit, scored=True)),
+            )
 
     def close(self) -> None:
         """End the embedded engine."""
@@ -180,8 +173,25 @@ class LanguageModel:
             self._engine.close()
 
     @contextmanager
+    def turn(self, deadline: float, stopped: threading.Event | None = None) -> Iterator[None]:
+        """Keep a slot for all that this thread asks meanwhile, so that no question is finished half before another.
+
+        Raises:
+            ModelError: no slot was free until the time was up.
+        """
+        with self._in_turn(_Limit(deadline, stopped)):
+            self._holding.slot = True
+            try:
+                yield
+            finally:
+                self._holding.slot = False
+
+    @contextmanager
     def _in_turn(self, limit: _Limit) -> Iterator[None]:
         """Wait for a slot, of which the engine has one; other readers see their quotation meanwhile."""
+        if getattr(self._holding, "slot", False):
+            yield
+            return
         while not self._turn.acquire(timeout=limit.wait):
             if limit.reached:
                 raise ModelError("The model was busy with other questions until the time was up")
@@ -515,11 +525,25 @@ def _provider(settings: Settings) -> BaseChatModel:
 
 
 def _messages(asked: str, history: Sequence[Turn], evidence: Sequence[Passage]) -> list[BaseMessage]:
-    article = "\n\n".join(passage.text for passage in evidence)
+    article = _plain("\n\n".join(passage.text for passage in evidence))
     messages: list[BaseMessage] = [SystemMessage(prompts.render("system", article=article))]
     for turn in _recent(history):
-        messages += [HumanMessage(turn.question), AIMessage(turn.answer)]
+        messages += [HumanMessage(_plain(turn.question)), AIMessage(_plain(turn.answer))]
     return [*messages, HumanMessage(asked)]
+
+
+def _plain(text: str) -> str:
+    """Return the text without the words that would bring in the adapter, which are for our own prompts alone."""
+    return text.replace(INVOCATION, INVOCATION.lower())
+
+
+def _margin(reply: AIMessage) -> float:
+    tokens = ((reply.response_metadata.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs", [])
+    chance = {
+        word: math.fsum(math.exp(t["logprob"]) for t in tokens if t["token"].strip().lower() == word)
+        for word in ("yes", "no")
+    }
+    return math.log(chance["yes"] + 1e-6) - math.log(chance["no"] + 1e-6)
 
 
 def _recent(history: Sequence[Turn]) -> Sequence[Turn]:

@@ -19,16 +19,8 @@ from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 from assistant import prompts, weights
 from assistant.errors import ConfigurationError
 from assistant.evaluation import adapter_training
-from assistant.evaluation.adapter_training import (
-    FIRST_LAYER,
-    INVOCATION,
-    PROJECTIONS,
-    Adapted,
-    groups,
-    log_probabilities,
-    run,
-)
-from assistant.language_model import LanguageModel, open_language_model
+from assistant.evaluation.adapter_training import FIRST_LAYER, PROJECTIONS, Adapted, groups, log_probabilities, run
+from assistant.language_model import INVOCATION, LanguageModel, open_language_model
 from assistant.passages import passages
 from assistant.settings import Settings
 from assistant.types import Article
@@ -86,7 +78,7 @@ def small_model() -> Qwen2ForCausalLM:
 def test_yes_is_right_for_what_the_passages_state(generator: random.Random) -> None:
     """A check says yes only for a question that has an answer here, and with an answer only for one that holds it."""
     found = groups([entry("A")], generator)
-    assert len(found) == 3
+    assert len(found) == 2  # Nothing is asked about the paragraph between.
     for group in found:
         for check in group.checks:
             assert check.prompt.startswith(INVOCATION)
@@ -111,7 +103,7 @@ def test_both_answers_are_learned() -> None:
 
 @pytest.mark.slow
 def test_each_prompt_sees_the_passages_and_itself_alone(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Asked together, prompts get what each gets alone, and what the model itself gives for the whole conversation."""
+    """Asked together, prompts get what each gets alone."""
     model = small_model()
     adapted = adapter_training._adapt(model)
     for one in adapted.values():
@@ -120,27 +112,47 @@ def test_each_prompt_sees_the_passages_and_itself_alone(tokenizer: PreTrainedTok
     with torch.no_grad():
         together = log_probabilities(model, tokenizer, adapted, NORMANS, asked)
         alone = [log_probabilities(model, tokenizer, adapted, NORMANS, [prompt])[0] for prompt in asked]
-        assert torch.allclose(together, torch.stack(alone), atol=1e-4)
-        for one in adapted.values():
-            one.active = False
-        messages = [
-            {"role": "system", "content": prompts.render("system", article=NORMANS)},
-            {"role": "user", "content": asked[0]},
-        ]
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        plain = torch.log_softmax(model(torch.tensor([tokenizer(text)["input_ids"]])).logits[0, -1], -1)
-        torch.nn.init.zeros_(adapted[f"blk.{FIRST_LAYER}.attn_q.weight"].up)
-        for one in adapted.values():
-            torch.nn.init.zeros_(one.up)
-            one.active = True
-        assert torch.allclose(log_probabilities(model, tokenizer, adapted, NORMANS, asked[:1])[0], plain, atol=1e-4)
+    assert torch.allclose(together, torch.stack(alone), atol=1e-4)
 
 
 @pytest.mark.slow
-def test_training_ends_in_an_adapter_that_tells_yes_from_no(
+def test_the_model_itself_reads_the_passages(tokenizer: PreTrainedTokenizerBase) -> None:
+    """The adapter works on the check alone: the reply is what one gets by switching it by hand."""
+    model = small_model()
+    adapted = adapter_training._adapt(model)
+    asked = prompts.render("answerable", question="Who was the leader?")
+    messages = [
+        {"role": "system", "content": prompts.render("system", article=NORMANS)},
+        {"role": "user", "content": asked},
+    ]
+    text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    opening, _, check = text.partition(INVOCATION)
+
+    def by_hand(*, read: bool, checked: bool) -> torch.Tensor:
+        cache = None
+        for part, active in ((opening, read), (INVOCATION + check, checked)):
+            for one in adapted.values():
+                one.active = active
+            output = model(torch.tensor([tokenizer(part)["input_ids"]]), cache=cache, use_cache=True)
+            cache = output.cache
+        return torch.log_softmax(output.logits[0, -1], -1)
+
+    with torch.no_grad():
+        plain = by_hand(read=False, checked=False)
+        for one in adapted.values():
+            torch.nn.init.normal_(one.up)
+        right, everywhere = by_hand(read=False, checked=True), by_hand(read=True, checked=True)
+        told = log_probabilities(model, tokenizer, adapted, NORMANS, [asked])[0]
+    assert torch.allclose(told, right, atol=1e-4)
+    assert not torch.allclose(told, plain, atol=1e-2)
+    assert not torch.allclose(told, everywhere, atol=1e-2)
+
+
+@pytest.mark.slow
+def test_training_ends_in_an_adapter_that_has_learned(
     tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run writes every matrix and the tokens from which on they work, is the same again, and has learned."""
+    """A run writes every matrix and the tokens from which on they work, is the same again, and tells yes from no."""
     models = []
 
     def loaded(_: Path) -> tuple[Qwen2ForCausalLM, PreTrainedTokenizerBase]:
@@ -159,6 +171,17 @@ def test_training_ends_in_an_adapter_that_tells_yes_from_no(
     assert done[-1] == (30, 30)
     assert not list(tmp_path.glob("*.partial"))
     _is_an_adapter(tmp_path / "one", tokenizer, layers=2)
+    trained = {
+        f"blk.{number}.{name}.weight": getattr(models[-1].model.layers[number].self_attn, theirs)
+        for number in range(FIRST_LAYER, FIRST_LAYER + 2)
+        for theirs, name in PROJECTIONS.items()
+    }
+    asked = [prompts.render("answerable", question=q) for q in ("Who was the leader?", "Who was the queen?")]
+    yes, no = (tokenizer(word)["input_ids"] for word in ("yes", "no"))
+    with torch.no_grad():
+        told = log_probabilities(models[-1], tokenizer, trained, NORMANS, asked)
+    margins = told[:, yes].logsumexp(-1) - told[:, no].logsumexp(-1)
+    assert margins[0] > margins[1]
 
 
 @pytest.mark.slow
@@ -191,23 +214,21 @@ def test_the_engine_tells_what_passages_state_and_drafts_as_before(model_data: P
     evidence, deadline = passages(bridge), time.monotonic() + 240
     settings = Settings(data=model_data)
     with closing(opened(settings)) as model:
-        told = [
-            model.margin(question, (), evidence, deadline, None, answer) or 0.0
-            for question, answer in [
-                ("How many engineers inspected the bridge?", None),
-                ("How many engineers inspected the bridge?", "Nine engineers inspected the bridge."),
-                ("How many firemen inspected the bridge?", None),
-                ("How many engineers inspected the bridge?", "Twelve engineers inspected the bridge."),
-            ]
-        ]
+        right, wrong, near = (
+            model.margins(f"How many {who} inspected the bridge?", (), evidence, f"{count} {who} did.", deadline)
+            for who, count in (("engineers", "Nine"), ("engineers", "Twelve"), ("firemen", "Nine"))
+        )
         *_, adapted = model.draft("How many firemen inspected the bridge?", (), evidence, deadline)
-    stated, confirmed, unstated, wrong = told
-    assert min(stated, confirmed) > 0 > max(unstated, wrong)
+    assert right is not None
+    assert wrong is not None
+    assert near is not None
+    assert min(right) > 0 > max(near)
+    assert wrong[1] < 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(weights, "adapter_file", lambda: None)
         with closing(opened(settings)) as model:
             *_, plain = model.draft("How many firemen inspected the bridge?", (), evidence, deadline)
-            assert model.margin("Who?", (), evidence, deadline) is None
+            assert model.margins("Who?", (), evidence, "Nine engineers.", deadline) is None
     assert adapted.text == plain.text
 
 
@@ -239,6 +260,15 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     path.write_text(json.dumps({"data": [entry("A"), entry("B")]}))
     with pytest.raises(ConfigurationError, match=r"cannot be written \(No such file or directory\)"):
         run(path, tmp_path / "no model", tmp_path / "missing" / "out", 0, lambda *_: None)
+
+
+@pytest.mark.parametrize("name", ["set.json", "model.gguf"])
+def test_what_is_trained_from_is_not_overwritten(name: str, tmp_path: Path) -> None:
+    """The adapter goes to a file of its own."""
+    path, model = tmp_path / "set.json", tmp_path / "model.gguf"
+    path.write_text(json.dumps({"data": [entry("A"), entry("B")]}))
+    with pytest.raises(ConfigurationError, match="a file of its own"):
+        run(path, model, tmp_path / "." / name, 0, lambda *_: None)
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -441,50 +441,54 @@ def test_what_an_injection_makes_the_model_say_is_never_shown(
 class ModelThatTells(LanguageModel):
     """Is asked for margins as the packaged model is, and gives what it is told to."""
 
-    def __init__(self, model: ScriptedModel, stated: float, confirmed: float | Exception) -> None:
-        """Take the two margins."""
+    def __init__(self, model: ScriptedModel, told: tuple[float, float] | ModelError) -> None:
+        """Take the two margins, or what goes wrong."""
         super().__init__(model, "scripted")
-        self.stated, self.confirmed = stated, confirmed
+        self.told = told
+        self.asked: list[tuple[str, Sequence[Turn], str]] = []
 
-    def margin(  # noqa: PLR0913, PLR0917 - as the model's
+    def margins(  # noqa: PLR0913, PLR0917 - as the model's
         self,
-        question: str,  # noqa: ARG002
-        history: Sequence[Turn],  # noqa: ARG002
-        evidence: Sequence[Passage],  # noqa: ARG002
-        deadline: float,  # noqa: ARG002
+        question: str,
+        history: Sequence[Turn],
+        evidence: Sequence[Passage],
+        answer: str,
+        deadline: float,
         stopped: threading.Event | None = None,  # noqa: ARG002
-        answer: str | None = None,
-    ) -> float:
-        """Return the one for the passages, or for the answer."""
-        if answer is None:
-            return self.stated
-        assert answer == TRUE
-        if isinstance(self.confirmed, Exception):
-            raise self.confirmed
-        return self.confirmed
+    ) -> tuple[float, float]:
+        """Note what was asked."""
+        assert evidence
+        assert deadline > time.monotonic()
+        self.asked.append((question, history, answer))
+        if isinstance(self.told, ModelError):
+            raise self.told
+        return self.told
 
 
 @pytest.mark.parametrize(
-    ("stated", "confirmed", "status"),
-    [
-        (3.0, 5.0, Status.ANSWERED),
-        (3.0, -9.0, Status.QUOTED),
-        (-9.0, -9.0, Status.DECLINED),
-    ],
+    ("told", "status"),
+    [((3.0, 5.0), Status.ANSWERED), ((3.0, -9.0), Status.QUOTED), ((-9.0, -9.0), Status.DECLINED)],
 )
 def test_a_draft_that_the_model_takes_back_is_not_shown(
-    stated: float, confirmed: float, status: Status, assemble: Assemble, model: ScriptedModel
+    told: tuple[float, float], status: Status, assemble: Assemble, model: ScriptedModel
 ) -> None:
     """A true draft is shown, the quotation stays, or nothing does, as the model is sure of both, of one or of none."""
-    telling = assemble(lambda: ModelThatTells(model, stated, confirmed))
-    assert reply(telling, model, TRUE).status is status
+    assert reply(assemble(lambda: ModelThatTells(model, told)), model, TRUE).status is status
 
 
-def test_a_draft_is_judged_without_margins_where_they_fail(assemble: Assemble, model: ScriptedModel) -> None:
-    """Where the time is up after the draft, that is judged as any model's is."""
-    telling = assemble(lambda: ModelThatTells(model, 3.0, ModelError("The time was up")))
-    answer = reply(telling, model, TRUE)
-    assert (answer.status, written(answer), answer.error) == (Status.ANSWERED, TRUE, None)
+def test_a_draft_is_judged_with_its_conversation(assemble: Assemble, model: ScriptedModel) -> None:
+    """The model is asked about the question as it was typed, after what was said before."""
+    telling = ModelThatTells(model, (3.0, 5.0))
+    turns = [Turn("What of violent crime?", "Krasner spoke of it.")]
+    model.enqueue(TRUE)
+    assemble(lambda: telling).ask("And how much has it fallen?", turns)
+    assert telling.asked == [("And how much has it fallen?", turns, TRUE)]
+
+
+def test_a_draft_that_cannot_be_judged_is_not_shown(assemble: Assemble, model: ScriptedModel) -> None:
+    """Where the time is up after the draft, the quotation stands, and the answer says what went wrong."""
+    answer = reply(assemble(lambda: ModelThatTells(model, ModelError("The time was up"))), model, TRUE)
+    assert (answer.status, answer.error) == (Status.QUOTED, "The time was up")
 
 
 # A model that is slow, broken, loading or absent

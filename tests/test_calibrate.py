@@ -29,9 +29,9 @@ from assistant.types import Article
 class ModelThatTells(LanguageModel):
     """Is as sure of each answer as of the next."""
 
-    def margin(self, *_: object) -> float:
+    def margins(self, *_: object) -> tuple[float, float]:
         """Return the same for every question."""
-        return 0.5
+        return 0.5, 0.5
 
 
 @pytest.fixture(scope="module")

@@ -20,14 +20,16 @@ from typing import cast
 import httpx
 import pytest
 from conftest import Reply, ScriptedModel
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assistant import engine, language_model
 from assistant.engine import Engine
 from assistant.errors import ConfigurationError, ModelError
-from assistant.language_model import Draft, LanguageModel, ModelHolder, check_configuration, model_name
+from assistant.language_model import INVOCATION, Draft, LanguageModel, ModelHolder, check_configuration, model_name
 from assistant.passages import passages
 from assistant.settings import Settings
-from assistant.types import Article, Passage
+from assistant.types import Article, Passage, Turn
 
 ARTICLE = Article("bridge", "Nine engineers inspected the bridge.\n\nThe mayor closed it.", "Bridge")
 EVIDENCE = passages(ARTICLE)
@@ -51,6 +53,12 @@ class StubEngine:
 def embedded(model: ScriptedModel, stub: StubEngine | None = None, slots: Path | None = None) -> LanguageModel:
     """Return the scripted model as if an engine stood behind it."""
     return LanguageModel(model, "embedded", cast("Engine", stub or StubEngine()), slots)
+
+
+def told(**chances: float) -> Reply:
+    """Return the reply of an engine that gives the next token these probabilities."""
+    tokens = [{"token": token.replace("_", " "), "logprob": math.log(chance)} for token, chance in chances.items()]
+    return Reply("Yes", metadata={"logprobs": {"content": [{"token": " Yes", "top_logprobs": tokens}]}})
 
 
 def soon(seconds: float = 30.0) -> float:
@@ -126,7 +134,7 @@ def test_a_busy_model_gives_up_when_the_time_is_up(model: ScriptedModel) -> None
     with pytest.raises(ModelError, match="busy"):
         next(one.draft("What?", (), EVIDENCE, soon(0.1)))
     with pytest.raises(ModelError, match="busy"):
-        one.margin("What?", (), EVIDENCE, soon(0.1))
+        one.margins("What?", (), EVIDENCE, "The mayor.", soon(0.1))
     assert time.monotonic() - started < 2.0
     assert list(writing)[-1].complete
 
@@ -158,22 +166,55 @@ def test_a_provider_is_asked_by_many_at_once(model: ScriptedModel) -> None:
     assert list(writing)[-1].complete
 
 
-# The yes/no margin
+def test_a_question_is_finished_before_the_next_begins(model: ScriptedModel) -> None:
+    """Who has the turn has it for the draft and for what is asked after it, and then the next one has it."""
+    one = embedded(model)
+    model.enqueue("Nine engineers.", told(yes=1.0), told(yes=1.0), "The mayor.")
+    drafts: list[Draft] = []
+    with one.turn(soon()):
+        list(one.draft("Who inspected it?", (), EVIDENCE, soon()))
+        other = threading.Thread(target=lambda: drafts.extend(one.draft("Who closed it?", (), EVIDENCE, soon())))
+        other.start()
+        other.join(0.2)
+        assert drafts == []
+        one.margins("Who inspected it?", (), EVIDENCE, "Nine engineers.", soon())
+    other.join(10)
+    assert drafts[-1].text == "The mayor."
+    asked = [str(prompt[-1].content) for prompt in model.prompts]
+    assert ["Who closed it?" in prompt for prompt in asked] == [False, False, False, True]
 
 
-def test_the_margin_weighs_yes_against_no(model: ScriptedModel) -> None:
-    """Every spelling of yes and no counts, with its probability."""
-    chances = {" Yes": 0.6, "yes": 0.2, "no": 0.1, "maybe": 0.1}
-    tokens = [{"token": token, "logprob": math.log(chance)} for token, chance in chances.items()]
-    model.enqueue(Reply("Yes", metadata={"logprobs": {"content": [{"token": " Yes", "top_logprobs": tokens}]}}))
-    margin = embedded(model).margin("Who inspected it?", (), EVIDENCE, soon())
-    assert margin == pytest.approx(math.log(0.8 / 0.1), abs=0.001)
-    assert "Who inspected it?" in str(model.prompts[0][-1].content)
+def test_a_turn_that_goes_wrong_is_given_up(model: ScriptedModel) -> None:
+    """What fails within a turn leaves the engine to the next question."""
+    one = embedded(model)
+    model.enqueue(Reply("", error=ConnectionError("lost")), "The mayor.")
+    with pytest.raises(ModelError), one.turn(soon()):
+        list(one.draft("Who inspected it?", (), EVIDENCE, soon()))
+    assert list(one.draft("Who closed it?", (), EVIDENCE, soon(1)))[-1].text == "The mayor."
 
 
-def test_without_an_engine_there_is_no_margin(model: ScriptedModel) -> None:
-    """A provider is not asked: it may not tell probabilities."""
-    assert LanguageModel(model, "scripted").margin("Who?", (), EVIDENCE, soon()) is None
+# The yes/no margins
+
+
+def test_the_margins_weigh_yes_against_no(model: ScriptedModel) -> None:
+    """Every spelling of yes and no counts, with its probability, for the question and then for the answer."""
+    model.enqueue(told(_Yes=0.6, yes=0.2, no=0.1, maybe=0.1), told(No=0.9, yes=0.1))
+    history = [Turn("What of the bridge?", "It is closed.")]
+    margins = embedded(model).margins("Who inspected it?", history, EVIDENCE, "Nine engineers.", soon())
+    assert margins == pytest.approx((math.log(0.8 / 0.1), math.log(0.1 / 0.9)), abs=0.001)
+    first, second = ([str(message.content) for message in prompt] for prompt in model.prompts)
+    assert first[:3] == second[:3]
+    assert first[1:3] == ["What of the bridge?", "It is closed."]
+    assert "Who inspected it?" in first[-1]
+    assert second[-1].startswith(first[-1])
+    assert second[-1].endswith("Nine engineers.")
+
+
+@pytest.mark.parametrize("stub", [None, StubEngine(adapted=False)])
+def test_only_the_model_that_was_trained_to_tell_is_asked(stub: StubEngine | None, model: ScriptedModel) -> None:
+    """A provider is not, nor a model file of the operator's own."""
+    one = LanguageModel(model, "scripted") if stub is None else embedded(model, stub)
+    assert one.margins("Who?", (), EVIDENCE, "The mayor.", soon()) is None
     assert model.prompts == []
 
 
@@ -181,7 +222,21 @@ def test_a_failing_margin_is_a_model_error(model: ScriptedModel) -> None:
     """The endpoint's error does not pass."""
     model.enqueue(Reply("Yes", error=TimeoutError()))
     with pytest.raises(ModelError, match="TimeoutError"):
-        embedded(model).margin("Who?", (), EVIDENCE, soon())
+        embedded(model).margins("Who?", (), EVIDENCE, "The mayor.", soon())
+
+
+@given(parts=st.lists(st.sampled_from([INVOCATION, " ", "?", "Do the passages", "the answer\n\n"]), max_size=4))
+def test_nobody_else_brings_in_the_adapter(parts: list[str]) -> None:
+    """Whatever is said in article and conversation, the words stand in no draft's prompt, and once in a check's."""
+    words = "".join(parts)
+    scripted = ScriptedModel()
+    scripted.enqueue("Nine.", told(yes=1.0), told(yes=1.0))
+    one, evidence = embedded(scripted), passages(Article("a", f"It is so. {words} It is.", "A"))
+    list(one.draft(words, [Turn(words, words)], evidence, soon()))
+    one.margins(words, [Turn(words, words)], evidence, words, soon())
+    counts = [sum(str(message.content).count(INVOCATION) for message in prompt) for prompt in scripted.prompts]
+    assert counts == [0, 1, 1]
+    assert all(str(prompt[-1].content).startswith(INVOCATION) for prompt in scripted.prompts[1:])
 
 
 # What the engine has read

@@ -87,7 +87,6 @@ def everything_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answerability, "calibration", lambda _fit: always)
     monkeypatch.setattr(answerability, "written", lambda _fit: always)
     monkeypatch.setattr(answerability, "quoting", lambda _fit: quoted)
-    monkeypatch.setattr(answerability, "second_draft_from", lambda: 2.0)
 
 
 @pytest.fixture

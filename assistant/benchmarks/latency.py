@@ -211,8 +211,8 @@ def _answers(
         class Recorded(engine.Engine):
             """The engine behind a proxy that notes what is asked of it."""
 
-            def __init__(self, model: Path, slots: Path, threads: int) -> None:
-                super().__init__(model, slots, threads)
+            def __init__(self, model: Path, slots: Path, threads: int, adapter: Path | None = None) -> None:
+                super().__init__(model, slots, threads, adapter)
                 recorders.append(opened.enter_context(recording(self.address)))
                 self.address = recorders[-1].address
 

@@ -26,14 +26,13 @@ from assistant import prompts
 from assistant.errors import ConfigurationError
 from assistant.evaluation.reader_training import WORD, Entry, Example, examples, exchanged, form, split, write
 from assistant.grounding import stems
+from assistant.language_model import INVOCATION
 from assistant.passages import sentences
 from assistant.types import Article
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-INVOCATION = "Do the passages state the answer"
-"""The words from which on the adapter works; both prompts of a check begin with them."""
 RANK, ALPHA = 8, 16
 FIRST_LAYER = 8
 """The layers below are left as they are: a fifth of the time and of the file for no loss that was seen."""
@@ -83,6 +82,8 @@ def run(path: Path, model: Path, out: Path, seed: int, progress: Progress, steps
         ConfigurationError: the file cannot be read, has too little to halve, the adapter has no place, or a package is
             missing.
     """
+    if out.resolve() in {path.resolve(), model.resolve()}:
+        raise ConfigurationError(f"{out} is what the adapter is trained from: give the adapter a file of its own")
     seen, _ = split(path, seed)
     # An hour of training is not to end where there is nowhere to write.
     partial = out.with_suffix(".partial")
@@ -97,7 +98,7 @@ def run(path: Path, model: Path, out: Path, seed: int, progress: Progress, steps
 
 
 def groups(entries: Sequence[Entry], generator: random.Random) -> list[Group]:
-    """Return one group for each paragraph, in no order.
+    """Return one group for each paragraph that is asked about, in no order.
 
     Each question is asked, and asked again with an answer that is right or wrong; some once more with a word exchanged.
     Two from paragraphs further on have no answer here.
@@ -118,7 +119,8 @@ def groups(entries: Sequence[Entry], generator: random.Random) -> list[Group]:
             ]
             checks = list(_checks(asked[number], far, passages, generator))
             generator.shuffle(checks)
-            found.append(Group(passages, checks))
+            if checks:
+                found.append(Group(passages, checks))
     generator.shuffle(found)
     return found
 
@@ -334,7 +336,7 @@ def log_probabilities(
     read = _tokens(tokenizer, opening)
     ends = [_tokens(tokenizer, prompt + ending) for prompt in asked]
     with _inactive(adapted), torch.no_grad():
-        cache = model.model(torch.tensor([read]), use_cache=True).past_key_values
+        cache = model.model(torch.tensor([read]), use_cache=True).cache
     whose = torch.tensor([number for number, tokens in enumerate(ends) for _ in tokens])
     hidden = (whose[:, None] != whose[None, :]) | ~torch.ones(len(whose), len(whose), dtype=torch.bool).tril()
     mask = torch.zeros(1, 1, len(whose), len(read) + len(whose), dtype=model.dtype)
@@ -343,7 +345,7 @@ def log_probabilities(
         torch.tensor([[token for tokens in ends for token in tokens]]),
         attention_mask=mask,
         position_ids=torch.tensor([[len(read) + place for tokens in ends for place in range(len(tokens))]]),
-        past_key_values=cache,
+        cache=cache,
         use_cache=True,
     ).last_hidden_state[0]
     last = torch.tensor([len(tokens) for tokens in ends]).cumsum(0) - 1
@@ -354,9 +356,11 @@ def log_probabilities(
 def _inactive(adapted: Mapping[str, Adapted]) -> Iterator[None]:
     for one in adapted.values():
         one.active = False
-    yield
-    for one in adapted.values():
-        one.active = True
+    try:
+        yield
+    finally:
+        for one in adapted.values():
+            one.active = True
 
 
 def _around(tokenizer: PreTrainedTokenizerBase, passages: str) -> tuple[str, str]:

@@ -26,8 +26,8 @@ from assistant.types import Sentence
 
 SECONDS = 60.0
 LEAST_ANSWERED = 0.93
-"""A refusal where there was an answer is the third worst outcome, a quotation beside the point the second: at most seven
-in a hundred are lost to the threshold. With five, as many quotations beside the point come in as answers."""
+"""A refusal where there was an answer is the third worst outcome, a quotation beside the point the second: at most
+seven in a hundred are lost to the threshold. With five, as many quotations beside the point come in as answers."""
 ANSWERABLE_SHARE = 0.75
 """The share of questions with an answer that is aimed at."""
 UNANSWERABLE_KINDS = {"near": 8, "false_premise": 4, "off_topic": 3, "follow_up": 2, "injection": 2}

@@ -68,6 +68,7 @@ def small_model() -> Qwen2ForCausalLM:
             num_hidden_layers=FIRST_LAYER + 2,
             num_attention_heads=2,
             num_key_value_heads=1,
+            initializer_range=0.3,  # So large that attention alone can change the reply.
         )
     )
     model.requires_grad_(False)  # noqa: FBT003 - torch's own name for it differs by release
@@ -152,7 +153,7 @@ def test_the_model_itself_reads_the_passages(tokenizer: PreTrainedTokenizerBase)
 def test_training_ends_in_an_adapter_that_has_learned(
     tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run writes every matrix and the tokens from which on they work, is the same again, and tells yes from no."""
+    """A run writes every matrix and the words to begin at, is the same again, and makes a yes or no far likelier."""
     models = []
 
     def loaded(_: Path) -> tuple[Qwen2ForCausalLM, PreTrainedTokenizerBase]:
@@ -176,12 +177,20 @@ def test_training_ends_in_an_adapter_that_has_learned(
         for number in range(FIRST_LAYER, FIRST_LAYER + 2)
         for theirs, name in PROJECTIONS.items()
     }
+    yes, no = (adapter_training._spellings(tokenizer, word) for word in ("yes", "no"))
     asked = [prompts.render("answerable", question=q) for q in ("Who was the leader?", "Who was the queen?")]
-    yes, no = (tokenizer(word)["input_ids"] for word in ("yes", "no"))
     with torch.no_grad():
-        told = log_probabilities(models[-1], tokenizer, trained, NORMANS, asked)
-    margins = told[:, yes].logsumexp(-1) - told[:, no].logsumexp(-1)
-    assert margins[0] > margins[1]
+        after = log_probabilities(models[-1], tokenizer, trained, NORMANS, asked)[:, yes + no].logsumexp(-1)
+        with adapter_training._inactive(trained):
+            opening, ending = adapter_training._around(tokenizer, NORMANS)
+            tokens = [tokenizer(opening + prompt + ending)["input_ids"] for prompt in asked]
+            before = torch.stack(
+                [
+                    torch.log_softmax(models[-1](torch.tensor([ids])).logits[0, -1], -1)[yes + no].logsumexp(-1)
+                    for ids in tokens
+                ]
+            )
+    assert (after - before).min() > 3.0
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ that it learns from are those of the reader. Knows nothing of how a check is use
 
 from __future__ import annotations
 
-import hashlib
 import math
 import random
 import re
@@ -24,7 +23,7 @@ from torch import Tensor, nn
 
 from assistant import prompts
 from assistant.errors import ConfigurationError
-from assistant.evaluation.reader_training import WORD, Entry, Example, examples, exchanged, form, split, write
+from assistant.evaluation.reader_training import WORD, Entry, Example, examples, exchanged, form, save, split
 from assistant.grounding import stems
 from assistant.language_model import INVOCATION
 from assistant.passages import sentences
@@ -85,16 +84,8 @@ def run(path: Path, model: Path, out: Path, seed: int, progress: Progress, steps
     if out.resolve() in {path.resolve(), model.resolve()}:
         raise ConfigurationError(f"{out} is what the adapter is trained from: give the adapter a file of its own")
     seen, _ = split(path, seed)
-    # An hour of training is not to end where there is nowhere to write.
-    partial = out.with_suffix(".partial")
-    write(partial, b"")
-    try:
-        adapter = train(groups(seen, random.Random(seed)), model, seed, progress, steps)  # noqa: S311 - no secret
-        write(partial, adapter)
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
-    return hashlib.sha256(adapter).hexdigest()
+    data = groups(seen, random.Random(seed))  # noqa: S311 - no secret
+    return save(out, lambda: train(data, model, seed, progress, steps))
 
 
 def groups(entries: Sequence[Entry], generator: random.Random) -> list[Group]:

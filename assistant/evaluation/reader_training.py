@@ -72,12 +72,25 @@ def run(path: Path, embedder: Path, out: Path, held_out: Path, seed: int, progre
     if len({file.resolve() for file in (path, out, held_out)}) < 3:
         raise ConfigurationError("Two of the three files are the same: give the weights and the other half their own")
     seen, unseen = split(path, seed)
-    # Half an hour of training is not to end where there is nowhere to write.
+
+    def trained() -> bytes:
+        write(held_out, json.dumps({"version": "held out", "data": unseen}).encode())
+        return packed(train(seen, embedder, seed, progress))
+
+    return save(out, trained)
+
+
+def save(out: Path, trained: Callable[[], bytes]) -> str:
+    """Write what comes of a training, whole or not at all, and return its SHA-256.
+
+    Raises:
+        ConfigurationError: it has no place; nothing was trained then.
+    """
+    # A long training is not to end where there is nowhere to write.
     partial = out.with_suffix(".partial")
     write(partial, b"")
     try:
-        write(held_out, json.dumps({"version": "held out", "data": unseen}).encode())
-        weights = packed(train(seen, embedder, seed, progress))
+        weights = trained()
         write(partial, weights)
         partial.replace(out)
     finally:

@@ -68,7 +68,9 @@ class Recorder:
 
     def repeat(self) -> None:
         """Make the same requests of the engine itself, one after the other, and read all that it says."""
-        with httpx.Client(base_url=self._proxy.engine, timeout=_SECONDS) as client:
+        # The engine may close a connection after a stream; the requests that were recorded had one each, too.
+        fresh = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(base_url=self._proxy.engine, timeout=_SECONDS, limits=fresh) as client:
             for path, body in list(self._proxy.requests):
                 client.post(path, content=body, headers={"content-type": "application/json"}).raise_for_status()
 

@@ -45,7 +45,9 @@ READ_SECONDS = 300.0
 MAX_ANSWER_CHARACTERS = 20 * MAX_ANSWER_TOKENS
 """An endpoint that says more does not keep to its tokens, and is called off."""
 INVOCATION = "Do the passages state the answer"
-"""The words from which on the adapter works: both prompts of a check begin with them, and no draft's holds them."""
+"""The words from which on the adapter works: the prompt of a check begins with them, and no draft's holds them."""
+VERDICTS = ("yes", "wrong", "no")
+"""The replies to a check: the draft gives the answer, the passages state another one, they state none."""
 MAX_HISTORY_TURNS = 2
 MAX_HISTORY_BYTES = 4000
 """Of UTF-8: a token is a byte in the worst case, and the passages and the question need the rest of the context."""
@@ -135,20 +137,20 @@ class LanguageModel:
         limit = _Limit(deadline, stopped)
         with self._in_turn(limit):
             self._prepare(evidence, limit)
-            asked = prompts.render("question", question=_plain(question))
-            yield from self._stream(_messages(asked, history, evidence), limit)
+            yield from self._stream(_messages(question, history, evidence), limit)
 
     def margins(  # noqa: PLR0913, PLR0917 - what a draft takes, and what it said
         self,
         question: str,
         history: Sequence[Turn],
         evidence: Sequence[Passage],
-        answer: str,
+        draft: str,
         deadline: float,
         stopped: threading.Event | None = None,
     ) -> tuple[float, float] | None:
-        """Return log P(yes) - log P(no) that the evidence answers the question, and that it does in these words.
+        """Return the log-odds that the evidence answers the question, and that the draft of an answer is right.
 
+        The check carries on the conversation of the draft, of which the engine has read all but the check by then.
         None where the model is not the one that was trained to tell.
 
         Raises:
@@ -156,16 +158,12 @@ class LanguageModel:
         """
         if self._engine is None or not self._engine.adapted:
             return None
-        question = _plain(question)
-        stated = prompts.render("answerable", question=question)
-        confirmed = prompts.render("confirmed", question=question, answer=_plain(answer))
+        check = prompts.render("checked", question=_plain(question))
+        messages = [*_messages(question, history, evidence), AIMessage(_plain(draft)), HumanMessage(check)]
         limit = _Limit(deadline, stopped)
         with self._in_turn(limit):
             self._prepare(evidence, limit)
-            return (
-                _margin(self._invoke(_messages(stated, history, evidence), limit, scored=True)),
-                _margin(self._invoke(_messages(confirmed, history, evidence), limit, scored=True)),
-            )
+            return _margins(self._invoke(messages, limit, scored=True))
 
     def close(self) -> None:
         """End the embedded engine."""
@@ -524,12 +522,12 @@ def _provider(settings: Settings) -> BaseChatModel:
     return chat
 
 
-def _messages(asked: str, history: Sequence[Turn], evidence: Sequence[Passage]) -> list[BaseMessage]:
+def _messages(question: str, history: Sequence[Turn], evidence: Sequence[Passage]) -> list[BaseMessage]:
     article = _plain("\n\n".join(passage.text for passage in evidence))
     messages: list[BaseMessage] = [SystemMessage(prompts.render("system", article=article))]
     for turn in _recent(history):
         messages += [HumanMessage(_plain(turn.question)), AIMessage(_plain(turn.answer))]
-    return [*messages, HumanMessage(asked)]
+    return [*messages, HumanMessage(prompts.render("question", question=_plain(question)))]
 
 
 def _plain(text: str) -> str:
@@ -537,13 +535,13 @@ def _plain(text: str) -> str:
     return text.replace(INVOCATION, INVOCATION.lower())
 
 
-def _margin(reply: AIMessage) -> float:
+def _margins(reply: AIMessage) -> tuple[float, float]:
     tokens = ((reply.response_metadata.get("logprobs") or {}).get("content") or [{}])[0].get("top_logprobs", [])
-    chance = {
-        word: math.fsum(math.exp(t["logprob"]) for t in tokens if t["token"].strip().lower() == word)
-        for word in ("yes", "no")
-    }
-    return math.log(chance["yes"] + 1e-6) - math.log(chance["no"] + 1e-6)
+    yes, wrong, no = (
+        1e-6 + math.fsum(math.exp(t["logprob"]) for t in tokens if t["token"].strip().lower() == word)
+        for word in VERDICTS
+    )
+    return math.log(yes + wrong) - math.log(no), math.log(yes) - math.log(wrong + no)
 
 
 def _recent(history: Sequence[Turn]) -> Sequence[Turn]:

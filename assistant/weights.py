@@ -26,7 +26,7 @@ READER_FILE = Path(__file__).with_name("reader.safetensors")
 READER_SHA256 = "b90c6c3ac971119a950389e11732542d7d676747bfe7c6fe79e8de47741e683a"
 ADAPTER_FILE = Path(__file__).with_name("adapter.gguf")
 """What `python -m assistant train-adapter` made beside the language model; it comes with the code."""
-ADAPTER_SHA256 = "4096f0fc729429558b9af157efa642ae93c537774609e1a094b5fd1f68b41cd8"
+ADAPTER_SHA256 = "d795ef71ced5ef5fe99c8e262e3e20045b79d4e9de09935ca03e2f4be784fdda"
 LANGUAGE_MODEL_PARTS = 22
 LANGUAGE_MODEL_SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
 LANGUAGE_MODEL_NAME = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"

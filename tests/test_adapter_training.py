@@ -1,9 +1,8 @@
-"""Training the adapter: what it is trained on, that it sees only what it must, and the file that comes of it."""
+"""Training the adapter: that it sees only what it must, and the file that comes of it."""
 
 from __future__ import annotations
 
 import json
-import random
 import time
 from contextlib import closing
 from pathlib import Path
@@ -12,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 import gguf
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
 
 from assistant import prompts, weights
 from assistant.errors import ConfigurationError
 from assistant.evaluation import adapter_training
-from assistant.evaluation.adapter_training import FIRST_LAYER, PROJECTIONS, Adapted, groups, log_probabilities, run
-from assistant.language_model import INVOCATION, LanguageModel, open_language_model
+from assistant.evaluation.adapter_checks import Check
+from assistant.evaluation.adapter_training import FIRST_LAYER, PROJECTIONS, Adapted, log_probabilities, run
+from assistant.language_model import INVOCATION, VERDICTS, LanguageModel, open_language_model
 from assistant.passages import passages
 from assistant.settings import Settings
 from assistant.types import Article
@@ -75,56 +73,31 @@ def small_model() -> Qwen2ForCausalLM:
     return model
 
 
-@given(generator=st.randoms(use_true_random=False))
-def test_yes_is_right_for_what_the_passages_state(generator: random.Random) -> None:
-    """A check says yes only for a question that has an answer here, and with an answer only for one that holds it."""
-    found = groups([entry("A")], generator)
-    assert len(found) == 2  # Nothing is asked about the paragraph between.
-    for group in found:
-        for check in group.checks:
-            assert check.prompt.startswith(INVOCATION)
-            _, _, told = check.prompt.partition("Answer to check: ")
-            if check.yes:
-                asked = "the leader" if NORMANS in group.passages else "the mill"
-                assert asked in check.prompt
-                assert not told or ("Rollo" if asked == "the leader" else "1204") in told
-            elif told and "Who was the leader?" in check.prompt and "Rollo" in told:
-                # The right sentence, in which one word is another.
-                assert told not in group.passages
-
-
-def test_both_answers_are_learned() -> None:
-    """Of many draws, both kinds of check have a yes and a no."""
-    generator = random.Random(0)  # noqa: S311 - no secret
-    checks = [check for _ in range(40) for group in groups([entry("A")], generator) for check in group.checks]
-    assert {(check.yes, "Answer to check" in check.prompt) for check in checks} == {
-        (yes, with_answer) for yes in (True, False) for with_answer in (True, False)
-    }
-
-
 @pytest.mark.slow
-def test_each_prompt_sees_the_passages_and_itself_alone(tokenizer: PreTrainedTokenizerBase) -> None:
-    """Asked together, prompts get what each gets alone."""
+def test_each_check_sees_the_passages_and_its_own_draft_alone(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Asked together, checks get what each gets alone."""
     model = small_model()
     adapted = adapter_training._adapt(model)
     for one in adapted.values():
         torch.nn.init.normal_(one.up)
-    asked = [prompts.render("answerable", question=q) for q in ("Who was the leader?", "When?")]
+    checks = [Check("Who was the leader?", "Rollo was.", "yes"), Check("When?", "In 1204, as far as is known.", "no")]
     with torch.no_grad():
-        together = log_probabilities(model, tokenizer, adapted, NORMANS, asked)
-        alone = [log_probabilities(model, tokenizer, adapted, NORMANS, [prompt])[0] for prompt in asked]
+        together = log_probabilities(model, tokenizer, adapted, NORMANS, checks)
+        alone = [log_probabilities(model, tokenizer, adapted, NORMANS, [check])[0] for check in checks]
     assert torch.allclose(together, torch.stack(alone), atol=1e-4)
 
 
 @pytest.mark.slow
-def test_the_model_itself_reads_the_passages(tokenizer: PreTrainedTokenizerBase) -> None:
+def test_the_model_itself_reads_the_passages_and_the_draft(tokenizer: PreTrainedTokenizerBase) -> None:
     """The adapter works on the check alone: the reply is what one gets by switching it by hand."""
     model = small_model()
     adapted = adapter_training._adapt(model)
-    asked = prompts.render("answerable", question="Who was the leader?")
+    question = "Who was the leader?"
     messages = [
         {"role": "system", "content": prompts.render("system", article=NORMANS)},
-        {"role": "user", "content": asked},
+        {"role": "user", "content": question},
+        {"role": "assistant", "content": "Rollo was."},
+        {"role": "user", "content": prompts.render("checked", question=question)},
     ]
     text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
     opening, _, check = text.partition(INVOCATION)
@@ -143,7 +116,7 @@ def test_the_model_itself_reads_the_passages(tokenizer: PreTrainedTokenizerBase)
         for one in adapted.values():
             torch.nn.init.normal_(one.up)
         right, everywhere = by_hand(read=False, checked=True), by_hand(read=True, checked=True)
-        told = log_probabilities(model, tokenizer, adapted, NORMANS, [asked])[0]
+        told = log_probabilities(model, tokenizer, adapted, NORMANS, [Check(question, "Rollo was.", "yes")])[0]
     assert torch.allclose(told, right, atol=1e-4)
     assert not torch.allclose(told, plain, atol=1e-2)
     assert not torch.allclose(told, everywhere, atol=1e-2)
@@ -153,7 +126,7 @@ def test_the_model_itself_reads_the_passages(tokenizer: PreTrainedTokenizerBase)
 def test_training_ends_in_an_adapter_that_has_learned(
     tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run writes every matrix and the words to begin at, is the same again, and makes a yes or no far likelier."""
+    """A run writes every matrix and the words to begin at, is the same again, and makes a verdict far likelier."""
     models = []
 
     def loaded(_: Path) -> tuple[Qwen2ForCausalLM, PreTrainedTokenizerBase]:
@@ -169,7 +142,7 @@ def test_training_ends_in_an_adapter_that_has_learned(
         run(path, tmp_path, tmp_path / name, 0, lambda *count: done.append(count), steps=30) for name in ("one", "two")
     ]
     assert digests[0] == digests[1]
-    assert done[-1] == (30, 30)
+    assert done[:2] + done[-1:] == [(1, 32), (2, 32), (32, 32)]  # Two groups are drafted, then come the steps.
     assert not list(tmp_path.glob("*.partial"))
     _is_an_adapter(tmp_path / "one", tokenizer, layers=2)
     trained = {
@@ -177,19 +150,13 @@ def test_training_ends_in_an_adapter_that_has_learned(
         for number in range(FIRST_LAYER, FIRST_LAYER + 2)
         for theirs, name in PROJECTIONS.items()
     }
-    yes, no = (adapter_training._spellings(tokenizer, word) for word in ("yes", "no"))
-    asked = [prompts.render("answerable", question=q) for q in ("Who was the leader?", "Who was the queen?")]
+    verdicts = [token for verdict in VERDICTS for token in adapter_training._spellings(tokenizer, verdict)]
+    checks = [Check("Who was the leader?", "Rollo was.", "yes"), Check("Who was the queen?", "Rollo was.", "no")]
     with torch.no_grad():
-        after = log_probabilities(models[-1], tokenizer, trained, NORMANS, asked)[:, yes + no].logsumexp(-1)
-        with adapter_training._inactive(trained):
-            opening, ending = adapter_training._around(tokenizer, NORMANS)
-            tokens = [tokenizer(opening + prompt + ending)["input_ids"] for prompt in asked]
-            before = torch.stack(
-                [
-                    torch.log_softmax(models[-1](torch.tensor([ids])).logits[0, -1], -1)[yes + no].logsumexp(-1)
-                    for ids in tokens
-                ]
-            )
+        after = log_probabilities(models[-1], tokenizer, trained, NORMANS, checks)[:, verdicts].logsumexp(-1)
+        for one in trained.values():
+            torch.nn.init.zeros_(one.up)
+        before = log_probabilities(models[-1], tokenizer, trained, NORMANS, checks)[:, verdicts].logsumexp(-1)
     assert (after - before).min() > 3.0
 
 
@@ -210,7 +177,7 @@ def opened(settings: Settings) -> LanguageModel:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_engine_tells_what_passages_state_and_drafts_as_before(model_data: Path) -> None:
-    """With the packaged model and its adapter, a question or an answer that the passages do not state gets a no.
+    """With the packaged model and its adapter, a question or a draft that the passages do not state is found.
 
     A draft is the model's own: the adapter stays out of it.
     """

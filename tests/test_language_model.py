@@ -169,7 +169,7 @@ def test_a_provider_is_asked_by_many_at_once(model: ScriptedModel) -> None:
 def test_a_question_is_finished_before_the_next_begins(model: ScriptedModel) -> None:
     """Who has the turn has it for the draft and for what is asked after it, and then the next one has it."""
     one = embedded(model)
-    model.enqueue("Nine engineers.", told(yes=1.0), told(yes=1.0), "The mayor.")
+    model.enqueue("Nine engineers.", told(yes=1.0), "The mayor.")
     drafts: list[Draft] = []
     with one.turn(soon()):
         list(one.draft("Who inspected it?", (), EVIDENCE, soon()))
@@ -181,7 +181,7 @@ def test_a_question_is_finished_before_the_next_begins(model: ScriptedModel) -> 
     other.join(10)
     assert drafts[-1].text == "The mayor."
     asked = [str(prompt[-1].content) for prompt in model.prompts]
-    assert ["Who closed it?" in prompt for prompt in asked] == [False, False, False, True]
+    assert ["Who closed it?" in prompt for prompt in asked] == [False, False, True]
 
 
 def test_a_turn_that_goes_wrong_is_given_up(model: ScriptedModel) -> None:
@@ -193,21 +193,22 @@ def test_a_turn_that_goes_wrong_is_given_up(model: ScriptedModel) -> None:
     assert list(one.draft("Who closed it?", (), EVIDENCE, soon(1)))[-1].text == "The mayor."
 
 
-# The yes/no margins
+# The margins of a draft
 
 
-def test_the_margins_weigh_yes_against_no(model: ScriptedModel) -> None:
-    """Every spelling of yes and no counts, with its probability, for the question and then for the answer."""
-    model.enqueue(told(_Yes=0.6, yes=0.2, no=0.1, maybe=0.1), told(No=0.9, yes=0.1))
+def test_the_margins_weigh_the_verdicts(model: ScriptedModel) -> None:
+    """Every spelling of a verdict counts, with its probability, and the check goes on from the draft's conversation."""
+    model.enqueue("Nine engineers.", told(_Yes=0.5, yes=0.1, wrong=0.2, No=0.1, maybe=0.1))
     history = [Turn("What of the bridge?", "It is closed.")]
-    margins = embedded(model).margins("Who inspected it?", history, EVIDENCE, "Nine engineers.", soon())
-    assert margins == pytest.approx((math.log(0.8 / 0.1), math.log(0.1 / 0.9)), abs=0.001)
-    first, second = ([str(message.content) for message in prompt] for prompt in model.prompts)
-    assert first[:3] == second[:3]
-    assert first[1:3] == ["What of the bridge?", "It is closed."]
-    assert "Who inspected it?" in first[-1]
-    assert second[-1].startswith(first[-1])
-    assert second[-1].endswith("Nine engineers.")
+    one = embedded(model)
+    *_, draft = one.draft("Who inspected it?", history, EVIDENCE, soon())
+    margins = one.margins("Who inspected it?", history, EVIDENCE, draft.text, soon())
+    assert margins == pytest.approx((math.log(0.8 / 0.1), math.log(0.6 / 0.3)), abs=0.001)
+    drafted, checked = model.prompts
+    assert checked[: len(drafted)] == drafted
+    said, check = (str(message.content) for message in checked[len(drafted) :])
+    assert said == "Nine engineers."
+    assert check.endswith("Who inspected it?")
 
 
 @pytest.mark.parametrize("stub", [None, StubEngine(adapted=False)])
@@ -230,13 +231,13 @@ def test_nobody_else_brings_in_the_adapter(parts: list[str]) -> None:
     """Whatever is said in article and conversation, the words stand in no draft's prompt, and once in a check's."""
     words = "".join(parts)
     scripted = ScriptedModel()
-    scripted.enqueue("Nine.", told(yes=1.0), told(yes=1.0))
+    scripted.enqueue("Nine.", told(yes=1.0))
     one, evidence = embedded(scripted), passages(Article("a", f"It is so. {words} It is.", "A"))
     list(one.draft(words, [Turn(words, words)], evidence, soon()))
     one.margins(words, [Turn(words, words)], evidence, words, soon())
     counts = [sum(str(message.content).count(INVOCATION) for message in prompt) for prompt in scripted.prompts]
-    assert counts == [0, 1, 1]
-    assert all(str(prompt[-1].content).startswith(INVOCATION) for prompt in scripted.prompts[1:])
+    assert counts == [0, 1]
+    assert str(scripted.prompts[1][-1].content).startswith(INVOCATION)
 
 
 # What the engine has read

@@ -21,8 +21,7 @@ FILES = sorted(prompts.FOLDER.glob("*.md"))
 VARIABLES = {
     "system": {"article"},
     "question": {"question"},
-    "answerable": {"question"},
-    "confirmed": {"question", "answer"},
+    "checked": {"question"},
 }
 
 
@@ -72,7 +71,7 @@ def test_a_missing_file_says_what_to_do() -> None:
 def test_what_a_reader_writes_stays_as_it_is(question: str) -> None:
     """Braces, dollars and names of variables in a question are words like any other."""
     assert prompts.render("question", question=question) == question
-    assert question in prompts.render("answerable", question=question)
+    assert question in prompts.render("checked", question=question)
     assert prompts.render("system", article=question).endswith(question)
 
 

@@ -1,20 +1,19 @@
-"""Train the adapter of `assistant/adapter.gguf`: do passages state an answer to a question, and is it this one?
+"""Train the adapter of `assistant/adapter.gguf`: do passages state an answer to a question, and did the model give it?
 
 `python -m assistant train-adapter` trains small matrices beside the attention of the packaged language model (LoRA, Hu
 et al., ICLR 2022), which the engine brings in from the first words of such a check on (activated LoRA, Greenewald et
-al., 2025). Up to there the model is the one that drafts, so what it has read of the passages serves both. The articles
-that it learns from are those of the reader. Knows nothing of how a check is used.
+al., 2025). Up to there the model is the one that drafted, so what it has read and written is not read again. The
+articles that it learns from are those of the reader. Knows nothing of how a check is used.
 """
 
 from __future__ import annotations
 
 import math
 import random
-import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,55 +22,33 @@ from torch import Tensor, nn
 
 from assistant import prompts
 from assistant.errors import ConfigurationError
-from assistant.evaluation.reader_training import WORD, Entry, Example, examples, exchanged, form, save, split
-from assistant.grounding import stems
-from assistant.language_model import INVOCATION
-from assistant.passages import sentences
-from assistant.types import Article
+from assistant.evaluation.adapter_checks import Check, Group, groups, made_checks, own_checks
+from assistant.evaluation.drafting import drafts, opening, tokens, written
+from assistant.evaluation.reader_training import save, split
+from assistant.language_model import INVOCATION, VERDICTS
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
 
 RANK, ALPHA = 8, 16
 FIRST_LAYER = 8
 """The layers below are left as they are: a fifth of the time and of the file for no loss that was seen."""
 PROJECTIONS = {"q_proj": "attn_q", "k_proj": "attn_k", "v_proj": "attn_v", "o_proj": "attn_output"}
 """What is adapted of each layer, and llama.cpp's names for it."""
-STEPS = 420
+STEPS = 320
 RATE = 3e-4
 """The highest learning rate; it rises over the first twentieth of the steps and falls to nothing over the others."""
-CHECKS = 20
+MADE_UP = 60
+"""For so many groups of questions drafts are made up, to begin with: it takes a while until every verdict is known."""
+DRAFTED = 180
+"""For so many others the model drafts answers itself."""
+SIDE_BY_SIDE = 64
+"""At least so many questions are drafted together."""
+CHECKS = 16
 """At most so many about the same passages are learned from at a time."""
-ASKED = 12
-"""So many of a paragraph's questions are drawn."""
 
 Progress = Callable[[int, int], None]
-"""Called with the steps done and the steps in all."""
-
-_QUESTION_WORD = re.compile(
-    r"^(?:in|on|at|of|by|to|from|for|with|under)?\s*"
-    r"(?:what|who|whom|whose|when|where|why|which|how(?: many| much| long| often| old)?)\b"
-    r"\s*(?:is|was|were|are|did|does|do|has|have)?\b",
-    re.IGNORECASE,
-)
-_PHRASE = re.compile(r"(?:[A-Z][\w'-]+(?: (?:of |the )?[A-Z][\w'-]+)*|\d[\d,.]*\d(?: \w+)?|\b\w{5,}(?: \w{4,})?)")
-_NOTHING = "It is not known."
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """What the model is asked about passages, and whether "yes" is right."""
-
-    prompt: str
-    yes: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Checks of the same passages, which are read once for all of them."""
-
-    passages: str
-    checks: Sequence[Check]
+"""Called with the groups drafted and the steps done, and with both in all."""
 
 
 def run(path: Path, model: Path, out: Path, seed: int, progress: Progress, steps: int = STEPS) -> str:  # noqa: PLR0913, PLR0917
@@ -88,143 +65,6 @@ def run(path: Path, model: Path, out: Path, seed: int, progress: Progress, steps
     return save(out, lambda: train(data, model, seed, progress, steps))
 
 
-def groups(entries: Sequence[Entry], generator: random.Random) -> list[Group]:
-    """Return one group for each paragraph that is asked about, in no order.
-
-    Each question is asked, and asked again with an answer that is right or wrong; some once more with a word exchanged.
-    Two from paragraphs further on have no answer here.
-    """
-    found = []
-    for entry in entries:
-        paragraphs = [str(paragraph["context"]) for paragraph in entry["paragraphs"]]
-        asked = [examples([{"paragraphs": [paragraph]}]) for paragraph in entry["paragraphs"]]
-        for number in range(len(paragraphs)):
-            passages = _passages(paragraphs, number, generator)
-            near = range(max(0, number - 6), min(len(paragraphs), number + 7))
-            far = [
-                example
-                for other in near
-                if abs(other - number) > 1
-                for example in asked[other]
-                if example.end and _answer(example) not in passages
-            ]
-            checks = list(_checks(asked[number], far, passages, generator))
-            generator.shuffle(checks)
-            if checks:
-                found.append(Group(passages, checks))
-    generator.shuffle(found)
-    return found
-
-
-def _passages(paragraphs: Sequence[str], number: int, generator: random.Random) -> str:
-    """Return the paragraph, sometimes with a neighbour."""
-    if generator.random() < 0.25 and number + 1 < len(paragraphs):
-        return "\n\n".join(paragraphs[number : number + 2])
-    if generator.random() < 0.15 and number > 0:
-        return "\n\n".join(paragraphs[number - 1 : number + 1])
-    return paragraphs[number]
-
-
-def _checks(
-    asked: Sequence[Example], far: Sequence[Example], passages: str, generator: random.Random
-) -> Iterator[Check]:
-    held = [sentence.text for sentence in sentences(Article("passages", passages, ""))]
-    asked, far = list(asked), list(far)
-    generator.shuffle(asked)
-    for example in asked[:ASKED]:
-        yield _answerable(example.question, yes=bool(example.end))
-        yield _confirmed(example, passages, held, generator)
-        if example.end and generator.random() < 0.35 and (other := exchanged(example, generator)) is not None:
-            yield _answerable(other.question, yes=False)
-    generator.shuffle(far)
-    for example in far[:2]:
-        if generator.random() < 0.5:
-            yield _answerable(example.question, yes=False)
-        else:
-            yield _confirmed(Example(example.question, passages), passages, held, generator)
-
-
-def _answerable(question: str, *, yes: bool) -> Check:
-    return Check(prompts.render("answerable", question=question), yes)
-
-
-def _confirmed(example: Example, passages: str, held: Sequence[str], generator: random.Random) -> Check:
-    """Return the check of an answer to a question: the gold one in its own words, its sentence or a statement, or none.
-
-    The wrong ones are what a small model writes: a sentence beside the point, the question's own words with something
-    else in the answer's place, and the right sentence with one word exchanged.
-    """
-    question, gold = example.question, _answer(example)
-    kind = generator.random()
-    right = bool(gold) and generator.random() < 0.55
-    home = next((sentence for sentence in held if gold and gold in sentence), None)
-    if right:
-        answer = gold if kind < 0.25 or home is None else home if kind < 0.6 else _statement(question, gold)
-    elif kind < 0.2:
-        answer = _other_words(question, gold, passages, generator) or _NOTHING
-    elif kind < 0.5:
-        answer = _beside(question, gold, held, generator) or _NOTHING
-    elif kind < 0.75:
-        answer = _statement(question, _other_words(question, gold, passages, generator) or "unknown")
-    else:
-        slipped = _slipped(home, passages, generator) if home else None
-        answer = slipped or _beside(question, gold, held, generator) or _NOTHING
-    return Check(prompts.render("confirmed", question=question, answer=answer), right)
-
-
-def _answer(example: Example) -> str:
-    return example.paragraph[example.start : example.end]
-
-
-def _statement(question: str, answer: str) -> str:
-    """Return a clumsy sentence of the question's words and an answer."""
-    told = _QUESTION_WORD.sub("", question.rstrip("?")).strip()
-    if not told:
-        return answer
-    return f"{_capital(answer)} {told}." if len(question) % 2 else f"{_capital(told)} {answer}."
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
-
-
-def _other_words(question: str, gold: str, passages: str, generator: random.Random) -> str | None:
-    """Return other words of the passages, of the answer's form where there are any."""
-    asked = stems(question)
-    found = [
-        phrase
-        for phrase in _PHRASE.findall(passages)
-        if not (gold and (phrase in gold or gold in phrase)) and not stems(phrase) <= asked
-    ]
-    alike = [phrase for phrase in found if gold and form(phrase) == form(gold)]
-    chosen: str | None = generator.choice(alike or found) if found else None
-    return chosen
-
-
-def _beside(question: str, gold: str, held: Sequence[str], generator: random.Random) -> str | None:
-    """Return the sentence without the answer that is most like the question."""
-    asked = stems(question)
-    found = [sentence for sentence in held if not (gold and gold in sentence)]
-    return max(found, key=lambda sentence: float(len(stems(sentence) & asked) + generator.random()), default=None)
-
-
-def _slipped(sentence: str, passages: str, generator: random.Random) -> str | None:
-    """Return the sentence with a word, rather a name or a number, exchanged for another of its form."""
-    there: list[str] = [word for word in WORD.findall(passages) if word not in sentence and stems(word)]
-    choices = [
-        (match, other)
-        for match in WORD.finditer(sentence)
-        if stems(match[0])
-        for other in there
-        if form(other) == form(match[0])
-    ]
-    if not choices:
-        return None
-    weighty = [(match, other) for match, other in choices if match[0][0].isupper() or match[0][0].isdigit()]
-    match, other = generator.choice(weighty if weighty and generator.random() < 0.6 else choices)
-    return sentence[: match.start()] + other + sentence[match.end() :]
-
-
 def train(data: Sequence[Group], model: Path, seed: int, progress: Progress, steps: int) -> bytes:
     """Return an adapter of the language model in a GGUF file, trained on one group a step, as the content of a file.
 
@@ -232,28 +72,72 @@ def train(data: Sequence[Group], model: Path, seed: int, progress: Progress, ste
         ConfigurationError: a package that reads or writes GGUF files is missing.
     """
     language_model, tokenizer = _loaded(model)
+    drafted = data[:DRAFTED]
+    told: list[list[str]] = []
+    for of_group in _drafts(language_model, tokenizer, drafted):
+        told.append(of_group)
+        progress(len(told), len(drafted) + steps)
+    taught = lessons(data, told, random.Random(seed), steps)  # noqa: S311 - no secret
+    return fit(
+        language_model, tokenizer, taught, seed, lambda step, of: progress(len(drafted) + step, len(drafted) + of)
+    )
+
+
+def lessons(
+    data: Sequence[Group], drafts: Sequence[Sequence[str]], generator: random.Random, steps: int
+) -> list[tuple[str, list[Check]]]:
+    """Return passages and their checks for each step, which there may be fewer of where every draft is in doubt.
+
+    First come made-up drafts of the last groups, then the model's own of the first ones, again and again.
+    """
+    made = [(group.passages, made_checks(group, generator)) for group in data[: -MADE_UP - 1 : -1]]
+    again = islice(cycle(zip(data, drafts, strict=False)), max(0, steps - len(made)))
+    own = [(group.passages, own_checks(group, told, generator)) for group, told in again]
+    return [(passages, checks[:CHECKS]) for passages, checks in [*made, *own][:steps] if checks]
+
+
+def fit(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    taught: Sequence[tuple[str, Sequence[Check]]],
+    seed: int,
+    progress: Progress,
+) -> bytes:
+    """Return an adapter that learned from one lesson a step, as the content of a GGUF file."""
     torch.manual_seed(seed)
-    adapted = _adapt(language_model)
+    adapted = _adapt(model)
     trained = [matrix for one in adapted.values() for matrix in (one.down, one.up)]
     optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.0)
+    steps = len(taught)
     warm = max(1, steps // 20)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: min((step + 1) / warm, max(0.02, (steps - step) / max(1, steps - warm)))
     )
-    yes, no = (_spellings(tokenizer, word) for word in ("yes", "no"))
-    for step in range(steps):
-        group = data[step % len(data)]
-        checks = group.checks[:CHECKS]
-        told = log_probabilities(language_model, tokenizer, adapted, group.passages, [one.prompt for one in checks])
-        right = torch.tensor([one.yes for one in checks])
-        loss = -torch.where(right, told[:, yes].logsumexp(-1), told[:, no].logsumexp(-1)).mean()
+    spellings = [_spellings(tokenizer, verdict) for verdict in VERDICTS]
+    for step, (passages, checks) in enumerate(taught, start=1):
+        told = log_probabilities(model, tokenizer, adapted, passages, checks)
+        of_verdicts = torch.stack([told[:, spelled].logsumexp(-1) for spelled in spellings], -1)
+        right = torch.tensor([[VERDICTS.index(check.verdict)] for check in checks])
+        loss = -of_verdicts.gather(1, right).mean()
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         schedule.step()
-        progress(step + 1, steps)
+        progress(step, steps)
     return _packed(adapted, tokenizer)
+
+
+def _drafts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, data: Sequence[Group]) -> Iterator[list[str]]:
+    """Yield what the model drafts for each group's questions."""
+    batch: list[Group] = []
+    for group in data:
+        batch.append(group)
+        if group is data[-1] or sum(len(one.asked) for one in batch) >= SIDE_BY_SIDE:
+            yield from drafts(
+                model, tokenizer, [(one.passages, [asked.question for asked in one.asked]) for one in batch]
+            )
+            batch = []
 
 
 def _loaded(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -316,31 +200,49 @@ def log_probabilities(
     tokenizer: PreTrainedTokenizerBase,
     adapted: Mapping[str, Adapted],
     passages: str,
-    asked: Sequence[str],
+    checks: Sequence[Check],
 ) -> Tensor:
-    """Return the log-probability of each token as the first of the reply to each prompt, (prompts, tokens).
+    """Return the log-probability of each token as the first of the reply to each check, (checks, tokens).
 
-    The passages are read once, by the model as it is. The prompts follow as one sequence in which each sees the
-    passages and itself alone, so that nothing is padded.
+    The passages are read once, and then each question and draft, by the model as it is. The checks follow as one
+    sequence in which each sees the passages, its own question and draft, and itself alone, so that nothing is padded.
     """
-    opening, ending = _around(tokenizer, passages)
-    read = _tokens(tokenizer, opening)
-    ends = [_tokens(tokenizer, prompt + ending) for prompt in asked]
+    begin = opening(tokenizer, passages)
+    told, asked = [], []
+    for check in checks:
+        prompt = prompts.render("checked", question=check.question)
+        conversation = written(tokenizer, passages, check.question, check.draft, prompt)
+        before, invocation, rest = conversation.rpartition(INVOCATION)
+        told.append(tokens(tokenizer, before[len(begin) :]))
+        asked.append(tokens(tokenizer, invocation + rest))
     with _inactive(adapted), torch.no_grad():
+        read = tokens(tokenizer, begin)
         cache = model.model(torch.tensor([read]), use_cache=True).cache
-    whose = torch.tensor([number for number, tokens in enumerate(ends) for _ in tokens])
-    hidden = (whose[:, None] != whose[None, :]) | ~torch.ones(len(whose), len(whose), dtype=torch.bool).tril()
-    mask = torch.zeros(1, 1, len(whose), len(read) + len(whose), dtype=model.dtype)
-    mask[0, 0, :, len(read) :].masked_fill_(hidden, torch.finfo(model.dtype).min)
-    states = model.model(
-        torch.tensor([[token for tokens in ends for token in tokens]]),
+        whose = torch.full((len(read),), -1)
+        _, whose = _side_by_side(model, cache, whose, told)
+    states, _ = _side_by_side(model, cache, whose, asked)
+    last = torch.tensor([len(ids) for ids in asked]).cumsum(0) - 1
+    return torch.log_softmax(model.lm_head(states[last]).float(), -1)
+
+
+def _side_by_side(
+    model: PreTrainedModel, cache: Cache, whose: Tensor, sequences: Sequence[Sequence[int]]
+) -> tuple[Tensor, Tensor]:
+    """Read sequences, each of which goes on from its own part of what was read; return the states, and whose all is.
+
+    `whose` tells the sequence that each token so far belongs to, and -1 for those that all go on from.
+    """
+    own = torch.tensor([number for number, ids in enumerate(sequences) for _ in ids])
+    seen = torch.cat([(whose == -1) | (whose == own[:, None]), (own == own[:, None]).tril()], 1)
+    mask = torch.zeros(1, 1, *seen.shape, dtype=model.dtype).masked_fill_(~seen, torch.finfo(model.dtype).min)
+    output = model.model(
+        torch.tensor([[token for ids in sequences for token in ids]]),
         attention_mask=mask,
-        position_ids=torch.tensor([[len(read) + place for tokens in ends for place in range(len(tokens))]]),
+        position_ids=(seen.sum(-1) - 1)[None],
         cache=cache,
         use_cache=True,
-    ).last_hidden_state[0]
-    last = torch.tensor([len(tokens) for tokens in ends]).cumsum(0) - 1
-    return torch.log_softmax(model.lm_head(states[last]).float(), -1)
+    )
+    return output.last_hidden_state[0], torch.cat([whose, own])
 
 
 @contextmanager
@@ -354,26 +256,10 @@ def _inactive(adapted: Mapping[str, Adapted]) -> Iterator[None]:
             one.active = True
 
 
-def _around(tokenizer: PreTrainedTokenizerBase, passages: str) -> tuple[str, str]:
-    """Return what stands before and after a prompt about passages, as the engine writes it."""
-    messages = [
-        {"role": "system", "content": prompts.render("system", article=passages)},
-        {"role": "user", "content": INVOCATION},
-    ]
-    written = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-    opening, _, ending = written.rpartition(INVOCATION)
-    return opening, ending
-
-
-def _tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    tokens: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-    return tokens
-
-
 def _spellings(tokenizer: PreTrainedTokenizerBase, word: str) -> list[int]:
     """Return the tokens that are read as the word."""
     spellings = (word, word.capitalize(), f" {word}", f" {word.capitalize()}", word.upper())
-    return [tokens[0] for tokens in (_tokens(tokenizer, spelling) for spelling in spellings) if len(tokens) == 1]
+    return [ids[0] for ids in (tokens(tokenizer, spelling) for spelling in spellings) if len(ids) == 1]
 
 
 def _packed(adapted: Mapping[str, Adapted], tokenizer: PreTrainedTokenizerBase) -> bytes:
@@ -386,7 +272,7 @@ def _packed(adapted: Mapping[str, Adapted], tokenizer: PreTrainedTokenizerBase) 
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, float(ALPHA))
     writer.add_key_value(
         gguf.Keys.Adapter.ALORA_INVOCATION_TOKENS,
-        _tokens(tokenizer, INVOCATION),
+        tokens(tokenizer, INVOCATION),
         gguf.GGUFValueType.ARRAY,
         sub_type=gguf.GGUFValueType.UINT32,
     )

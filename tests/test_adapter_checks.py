@@ -1,0 +1,87 @@
+"""What the adapter is trained on: every verdict is the right one, as far as can be told."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.evaluation.adapter_checks import Asked, Group, groups, made_checks, own_checks
+from assistant.language_model import VERDICTS
+
+NORMANS = (
+    "The Normans came from Denmark in the 10th century. Their leader Rollo swore fealty to King Charles of Francia. "
+    "They married among the people of Rouen."
+)
+FAR = "The mill at Bayeux burned in 1204 and was never built again."
+GROUP = Group(NORMANS, [Asked("Who was the leader?", "Rollo"), Asked("Who was the queen?", "")])
+
+
+def entry() -> dict[str, Any]:
+    """Return an article with a question that its first paragraph answers, one that it does not, and one far from it."""
+    asked = [
+        {"id": "1", "question": "Who was the leader?", "answers": [{"text": "Rollo", "answer_start": 0}]},
+        {"id": "2", "question": "Who was the queen?", "answers": [], "is_impossible": True},
+    ]
+    last = [{"id": "3", "question": "When did the mill burn?", "answers": [{"text": "1204"}]}]
+    contexts = [(NORMANS, asked), ("Nothing else is known of them.", []), (FAR, last)]
+    return {"title": "A", "paragraphs": [{"context": context, "qas": qas} for context, qas in contexts]}
+
+
+@given(generator=st.randoms(use_true_random=False))
+def test_a_question_has_an_answer_only_where_the_passages_hold_it(generator: random.Random) -> None:
+    """A question of another paragraph, or with a word exchanged, has none."""
+    found = groups([entry()], generator)
+    assert len(found) == 2  # Nothing is asked about the paragraph between.
+    for group in found:
+        answers = {asked.question: asked.answer for asked in group.asked}
+        assert all(answer in group.passages for answer in answers.values())
+        here = NORMANS in group.passages
+        assert answers["Who was the leader?" if here else "When did the mill burn?"] == ("Rollo" if here else "1204")
+        assert answers.get("Who was the queen?", "") == ""
+        if FAR not in group.passages:
+            assert answers["When did the mill burn?"] == ""
+
+
+@given(generator=st.randoms(use_true_random=False))
+def test_a_made_up_draft_is_right_only_with_the_answer_in_it(generator: random.Random) -> None:
+    """Without an answer in the passages every draft gets a no, and a wrong one is not the sentence of the answer."""
+    leader, queen = made_checks(GROUP, generator)
+    assert leader.verdict in {"yes", "wrong"}
+    assert queen.verdict == "no"
+    if leader.verdict == "yes":
+        assert "Rollo" in leader.draft
+    else:
+        assert "Rollo" not in leader.draft or leader.draft not in NORMANS
+
+
+@given(generator=st.randoms(use_true_random=False))
+def test_the_models_own_draft_is_right_with_the_words_of_the_answer(generator: random.Random) -> None:
+    """One that lacks them is wrong, and where there is no answer every one gets a no."""
+    right = {(c.question, c.draft, c.verdict) for c in own_checks(GROUP, ["It was Rollo.", "She was Ann."], generator)}
+    assert {("Who was the leader?", "It was Rollo.", "yes"), ("Who was the queen?", "She was Ann.", "no")} <= right
+    wrong = {(c.question, c.draft, c.verdict) for c in own_checks(GROUP, ["It was Charles.", "Ann."], generator)}
+    assert ("Who was the leader?", "It was Charles.", "wrong") in wrong
+    assert ("Who was the leader?", "It was Charles.", "yes") not in wrong
+
+
+def test_a_draft_with_half_of_the_answer_is_not_learned_from() -> None:
+    """Whether it is right cannot be told."""
+    group = Group(NORMANS, [Asked("To whom did he swear fealty?", "King Charles")])
+    drafts = {c.draft for seed in range(40) for c in own_checks(group, ["To a King."], random.Random(seed))}  # noqa: S311 - no secret
+    assert "To a King." not in drafts
+
+
+def test_every_verdict_is_learned_from_both_kinds_of_draft() -> None:
+    """Of many draws, made-up drafts and the model's own get every verdict."""
+    generator = random.Random(0)  # noqa: S311 - no secret
+    made = {check.verdict for _ in range(40) for check in made_checks(GROUP, generator)}
+    own = {
+        check.verdict
+        for _ in range(40)
+        for check in own_checks(GROUP, ["Rollo swore fealty to King Charles.", "Ann."], generator)
+        if check.draft.startswith("Rollo swore") or check.verdict != "yes"
+    }
+    assert made == own == set(VERDICTS)

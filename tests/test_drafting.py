@@ -1,0 +1,93 @@
+"""Drafting side by side: each question gets the draft that it gets alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
+
+from assistant.evaluation import drafting
+from assistant.evaluation.drafting import drafts, opening, tokens, written
+from assistant.weights import language_model_file
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+ASKED = [
+    ("The bridge is closed.", ["Why?", "Since when is the bridge over the Mill closed?"]),
+    ("Nine engineers from the county inspected the mill. The mayor saw it.", ["Who inspected the mill?"]),
+]
+
+
+@pytest.fixture(scope="module")
+def tokenizer(weights_folder: Path) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of the packaged language model."""
+    file = language_model_file(weights_folder)
+    loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        file.parent, gguf_file=file.name, local_files_only=True
+    )
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def model() -> Qwen2ForCausalLM:
+    """Return a language model of the packaged one's kind, small, and at random."""
+    torch.manual_seed(0)
+    return Qwen2ForCausalLM(
+        Qwen2Config(
+            vocab_size=151936,
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            initializer_range=0.3,  # So large that what was read can change what is written.
+        )
+    )
+
+
+@pytest.mark.slow
+def test_each_question_gets_the_draft_that_it_gets_alone(
+    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """Side by side nothing of another row is seen: token by token the draft is the plain one, padded or not."""
+    for (passages, questions), found in zip(ASKED, drafts(model, tokenizer, ASKED), strict=True):
+        for question, draft in zip(questions, found, strict=True):
+            ids = tokens(tokenizer, written(tokenizer, passages, question))
+            alone = model.generate(
+                torch.tensor([ids]), max_new_tokens=drafting.MOST_TOKENS, do_sample=False, pad_token_id=0
+            )
+            assert draft == tokenizer.decode(alone[0, len(ids) :], skip_special_tokens=True).strip()
+            assert draft
+
+
+@pytest.mark.slow
+def test_a_finished_draft_ends(
+    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token that ends a reply is not written, and the others go on."""
+    monkeypatch.setattr(drafting, "MOST_TOKENS", 8)
+    whole = drafts(model, tokenizer, ASKED)
+    third = tokens(tokenizer, whole[0][0])[2]
+    plain = tokenizer.convert_tokens_to_ids
+    monkeypatch.setattr(tokenizer, "convert_tokens_to_ids", lambda names: [*plain(names), third])
+    ended = drafts(model, tokenizer, ASKED)
+    assert len(ended[0][0]) < len(whole[0][0])
+    assert whole[0][0].startswith(ended[0][0])
+    assert all(
+        one.startswith(other) for a, b in zip(whole, ended, strict=True) for one, other in zip(a, b, strict=True)
+    )
+
+
+@pytest.mark.slow
+def test_a_conversation_goes_on_from_its_opening(tokenizer: PreTrainedTokenizerBase) -> None:
+    """What is asked, drafted and asked again begins with the same words, and ends where the model is to reply."""
+    begin = opening(tokenizer, "The bridge is closed?")
+    one, more = (written(tokenizer, "The bridge is closed?", *turns) for turns in (["Why?"], ["Why?", "So.", "Sure?"]))
+    assert one.startswith(begin)
+    assert more.startswith(one)
+    assert begin.rstrip().endswith("user")
+    assert one.rstrip().endswith("assistant")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MOST_TOKENS = 48
 """Of a draft: the longest one that held the facts of a development question took 47."""
+_ENDS = ("<|im_end|>", "<|endoftext|>")
 _SPLIT = "?"
 
 
@@ -64,7 +65,7 @@ def drafts(
     mask = torch.cat([_from_the_right(before, widest), _from_the_right(own, longest)], 1)
     ids = torch.stack([pad(torch.tensor(row), (longest - len(row), 0)) for _, row in rows])
     positions = (before[:, None] + torch.arange(longest) - (longest - own[:, None])).clamp(min=0)
-    ends = torch.tensor(tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"]))
+    ends = torch.tensor(tokenizer.convert_tokens_to_ids(list(_ENDS)))
     going = torch.arange(len(rows))
     told: list[list[int]] = [[] for _ in rows]
     for _ in range(MOST_TOKENS):

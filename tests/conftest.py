@@ -81,6 +81,7 @@ LANGUAGE_MODEL = (
     "test_deploy",
     "test_weights",
     "test_adapter_training",
+    "test_drafting",
 )
 """The files that run the language model. It takes every processor, so one process has them all, one after the other."""
 LONGEST = (*LANGUAGE_MODEL, "test_page", "test_faults", "test_page_bars", "test_soak", "test_index")

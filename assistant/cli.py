@@ -289,7 +289,7 @@ def train_adapter(
     out: Annotated[Path, typer.Option(help="File for the adapter.")] = ADAPTER_FILE,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the halves, as for the reader, and of the training.")] = 0,
 ) -> None:
-    """Train what tells whether passages state an answer, beside the packaged language model; about an hour."""
+    """Train what tells whether passages state an answer, beside the packaged language model; an hour and a half."""
     with _errors_as_lines():
         from assistant.evaluation import adapter_training  # noqa: PLC0415
 

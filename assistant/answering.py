@@ -404,6 +404,7 @@ def holds(draft: CheckedDraft, question: str) -> bool:
     return (
         bool(draft.text)
         and draft.support.facts
+        and draft.support.words > 0  # A sentence that shares no word with what is cited for it came from elsewhere.
         and answers(draft.text, question, draft.support, _known_names(draft.claims))
         and attribution.names_the_speaker(question, draft.text, draft.evidence)
     )

@@ -476,6 +476,16 @@ def test_a_draft_that_the_model_takes_back_is_not_shown(
     assert reply(assemble(lambda: ModelThatTells(model, told)), model, TRUE).status is status
 
 
+def test_a_sentence_from_elsewhere_is_not_shown_however_sure_the_model_is(
+    assemble: Assemble, model: ScriptedModel
+) -> None:
+    """What shares no word with the cited evidence does not pass behind a sentence that does."""
+    sure = assemble(lambda: ModelThatTells(model, (3.0, 5.0)))
+    answer = reply(sure, model, f"{TRUE} The moon is made of cheese.")
+    assert answer.status is Status.QUOTED
+    assert "cheese" not in answer.text
+
+
 def test_a_draft_is_judged_with_its_conversation(assemble: Assemble, model: ScriptedModel) -> None:
     """The model is asked about the question as it was typed, after what was said before."""
     telling = ModelThatTells(model, (3.0, 5.0))

@@ -116,7 +116,7 @@ class LanguageModel:
             limit = _Limit(time.monotonic() + READ_SECONDS)
             with self._in_turn(limit):
                 self._evidence = ()
-                self._invoke(_messages("?", (), passages(article)), limit)
+                self._invoke(draft_messages("?", (), _text(passages(article))), limit)
                 self._slot("save", saved, limit)
 
     def draft(
@@ -137,7 +137,7 @@ class LanguageModel:
         limit = _Limit(deadline, stopped)
         with self._in_turn(limit):
             self._prepare(evidence, limit)
-            yield from self._stream(_messages(question, history, evidence), limit)
+            yield from self._stream(draft_messages(question, history, _text(evidence)), limit)
 
     def margins(  # noqa: PLR0913, PLR0917 - what a draft takes, and what it said
         self,
@@ -158,8 +158,7 @@ class LanguageModel:
         """
         if self._engine is None or not self._engine.adapted:
             return None
-        check = prompts.render("checked", question=_plain(question))
-        messages = [*_messages(question, history, evidence), AIMessage(_plain(draft)), HumanMessage(check)]
+        messages = check_messages(question, history, _text(evidence), draft)
         limit = _Limit(deadline, stopped)
         with self._in_turn(limit):
             self._prepare(evidence, limit)
@@ -430,6 +429,20 @@ def open_language_model(settings: Settings, progress: Progress) -> LanguageModel
     return LanguageModel(chat, file.name, engine, slots)
 
 
+def draft_messages(question: str, history: Sequence[Turn], passages: str) -> list[BaseMessage]:
+    """Return the conversation that asks for a draft: the passages first and the question last."""
+    messages: list[BaseMessage] = [SystemMessage(prompts.render("system", article=_plain(passages)))]
+    for turn in _recent(history):
+        messages += [HumanMessage(_plain(turn.question)), AIMessage(_plain(turn.answer))]
+    return [*messages, HumanMessage(prompts.render("question", question=_plain(question)))]
+
+
+def check_messages(question: str, history: Sequence[Turn], passages: str, draft: str) -> list[BaseMessage]:
+    """Return the conversation of a draft, carried on with the check of it."""
+    check = HumanMessage(prompts.render("checked", question=_plain(question)))
+    return [*draft_messages(question, history, passages), AIMessage(_plain(draft)), check]
+
+
 @dataclass(frozen=True, slots=True)
 class _Limit:
     """Until when something may take."""
@@ -522,12 +535,8 @@ def _provider(settings: Settings) -> BaseChatModel:
     return chat
 
 
-def _messages(question: str, history: Sequence[Turn], evidence: Sequence[Passage]) -> list[BaseMessage]:
-    article = _plain("\n\n".join(passage.text for passage in evidence))
-    messages: list[BaseMessage] = [SystemMessage(prompts.render("system", article=article))]
-    for turn in _recent(history):
-        messages += [HumanMessage(_plain(turn.question)), AIMessage(_plain(turn.answer))]
-    return [*messages, HumanMessage(prompts.render("question", question=_plain(question)))]
+def _text(evidence: Sequence[Passage]) -> str:
+    return "\n\n".join(passage.text for passage in evidence)
 
 
 def _plain(text: str) -> str:

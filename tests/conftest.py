@@ -3,6 +3,7 @@
     article          the article that ships
     word_embedder    vectors of word counts: texts that share words are near; remembers what it embedded
     real_embedder    the packaged weights; a test that takes it fails, not skips, where they are missing
+    tokenizer        the packaged language model's
     weights_folder   where the joined language model is kept from one run to the next
     model_data       the data folder of the programs that run with the packaged language model
     model            a chat model that says what it was told to; remembers what it was asked
@@ -22,7 +23,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -40,6 +41,9 @@ from assistant.embedder import SentenceEmbedder
 from assistant.settings import PROJECT, go_offline
 from assistant.types import Article
 from assistant.weights import EMBEDDER_SHA256, LANGUAGE_MODEL_NAME, embedder_folder, language_model_file
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 go_offline()
 
@@ -143,6 +147,18 @@ def model_data(tmp_path_factory: pytest.TempPathFactory, weights_folder: Path) -
 def real_embedder(weights_folder: Path) -> SentenceEmbedder:
     """Return the packaged embedding model."""
     return SentenceEmbedder.from_folder(embedder_folder(weights_folder), EMBEDDER_SHA256)
+
+
+@pytest.fixture(scope="session")
+def tokenizer(weights_folder: Path) -> PreTrainedTokenizerBase:
+    """Return the tokenizer of the packaged language model."""
+    from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import, and few tests take it
+
+    file = language_model_file(weights_folder)
+    loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        file.parent, gguf_file=file.name, local_files_only=True
+    )
+    return loaded
 
 
 class WordEmbedder(Embeddings):

@@ -3,37 +3,21 @@
 from __future__ import annotations
 
 import random
-from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from trained import FAR, NORMANS, entry
 
 from assistant.evaluation.adapter_checks import Asked, Group, groups, made_checks, own_checks
 from assistant.language_model import VERDICTS
 
-NORMANS = (
-    "The Normans came from Denmark in the 10th century. Their leader Rollo swore fealty to King Charles of Francia. "
-    "They married among the people of Rouen."
-)
-FAR = "The mill at Bayeux burned in 1204 and was never built again."
 GROUP = Group(NORMANS, [Asked("Who was the leader?", "Rollo"), Asked("Who was the queen?", "")])
-
-
-def entry() -> dict[str, Any]:
-    """Return an article with a question that its first paragraph answers, one that it does not, and one far from it."""
-    asked = [
-        {"id": "1", "question": "Who was the leader?", "answers": [{"text": "Rollo", "answer_start": 0}]},
-        {"id": "2", "question": "Who was the queen?", "answers": [], "is_impossible": True},
-    ]
-    last = [{"id": "3", "question": "When did the mill burn?", "answers": [{"text": "1204"}]}]
-    contexts = [(NORMANS, asked), ("Nothing else is known of them.", []), (FAR, last)]
-    return {"title": "A", "paragraphs": [{"context": context, "qas": qas} for context, qas in contexts]}
 
 
 @given(generator=st.randoms(use_true_random=False))
 def test_a_question_has_an_answer_only_where_the_passages_hold_it(generator: random.Random) -> None:
     """A question of another paragraph, or with a word exchanged, has none."""
-    found = groups([entry()], generator)
+    found = groups([entry("A")], generator)
     assert len(found) == 2  # Nothing is asked about the paragraph between.
     for group in found:
         answers = {asked.question: asked.answer for asked in group.asked}

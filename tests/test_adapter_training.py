@@ -3,80 +3,60 @@
 from __future__ import annotations
 
 import json
+import random
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gguf
 import pytest
 import torch
-from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
+from trained import NORMANS, entry, small_model
+from transformers import Qwen2ForCausalLM
 
 from assistant import prompts, weights
 from assistant.errors import ConfigurationError
 from assistant.evaluation import adapter_training
-from assistant.evaluation.adapter_checks import Check
-from assistant.evaluation.adapter_training import FIRST_LAYER, PROJECTIONS, Adapted, log_probabilities, run
+from assistant.evaluation.adapter_checks import Asked, Check, Group
+from assistant.evaluation.adapter_training import (
+    CHECKS,
+    FIRST_LAYER,
+    MADE_UP,
+    PROJECTIONS,
+    Adapted,
+    fit,
+    lessons,
+    log_probabilities,
+    run,
+)
 from assistant.language_model import INVOCATION, VERDICTS, LanguageModel, open_language_model
 from assistant.passages import passages
 from assistant.settings import Settings
 from assistant.types import Article
-from assistant.weights import ADAPTER_FILE, language_model_file
+from assistant.weights import ADAPTER_FILE
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-NORMANS = (
-    "The Normans came from Denmark in the 10th century. Their leader Rollo swore fealty to King Charles of Francia. "
-    "They married among the people of Rouen."
-)
-FAR = "The mill at Bayeux burned in 1204 and was never built again."
 
-
-def entry(title: str) -> dict[str, Any]:
-    """Return an article with a question that its first paragraph answers, one that it does not, and one far from it."""
-    asked = [
-        {"id": f"{title} 1", "question": "Who was the leader?", "answers": [{"text": "Rollo", "answer_start": 0}]},
-        {"id": f"{title} 2", "question": "Who was the queen?", "answers": [], "is_impossible": True},
-    ]
-    last = [{"id": f"{title} 3", "question": "When did the mill burn?", "answers": [{"text": "1204"}]}]
-    contexts = [(NORMANS, asked), ("Nothing else is known of them.", []), (FAR, last)]
-    return {"title": title, "paragraphs": [{"context": context, "qas": qas} for context, qas in contexts]}
-
-
-@pytest.fixture(scope="module")
-def tokenizer(weights_folder: Path) -> PreTrainedTokenizerBase:
-    """Return the tokenizer of the packaged language model."""
-    file = language_model_file(weights_folder)
-    loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        file.parent, gguf_file=file.name, local_files_only=True
-    )
-    return loaded
-
-
-def small_model() -> Qwen2ForCausalLM:
-    """Return a language model of the packaged one's kind, small, and at random."""
-    torch.manual_seed(0)
-    model = Qwen2ForCausalLM(
-        Qwen2Config(
-            vocab_size=151936,
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=FIRST_LAYER + 2,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            initializer_range=0.3,  # So large that attention alone can change the reply.
-        )
-    )
-    model.requires_grad_(False)  # noqa: FBT003 - torch's own name for it differs by release
-    return model
+def test_made_up_drafts_are_learned_from_before_the_models_own() -> None:
+    """Each step has the passages of its checks; the last groups begin, and the first come again until the steps end."""
+    asked = [Asked(f"Who was the leader of {number}?", "Rollo") for number in range(CHECKS + 9)]
+    data = [Group(f"{NORMANS} {number}", asked) for number in range(MADE_UP + 3)]
+    drafts = [[f"Rollo led all {number}."] * len(asked) for number in range(2)]
+    taught = lessons(data, drafts, random.Random(0), MADE_UP + 5)  # noqa: S311 - no secret
+    order = [*range(MADE_UP + 2, 2, -1), 0, 1, 0, 1, 0]
+    assert [passages for passages, _ in taught] == [f"{NORMANS} {number}" for number in order]
+    assert {len(checks) for _, checks in taught} == {CHECKS}
+    own = [any(check.draft in {told[0] for told in drafts} for check in checks) for _, checks in taught]
+    assert own == [False] * MADE_UP + [True] * 5
 
 
 @pytest.mark.slow
 def test_each_check_sees_the_passages_and_its_own_draft_alone(tokenizer: PreTrainedTokenizerBase) -> None:
     """Asked together, checks get what each gets alone."""
-    model = small_model()
+    model = small_model(FIRST_LAYER + 2)
     adapted = adapter_training._adapt(model)
     for one in adapted.values():
         torch.nn.init.normal_(one.up)
@@ -90,7 +70,7 @@ def test_each_check_sees_the_passages_and_its_own_draft_alone(tokenizer: PreTrai
 @pytest.mark.slow
 def test_the_model_itself_reads_the_passages_and_the_draft(tokenizer: PreTrainedTokenizerBase) -> None:
     """The adapter works on the check alone: the reply is what one gets by switching it by hand."""
-    model = small_model()
+    model = small_model(FIRST_LAYER + 2)
     adapted = adapter_training._adapt(model)
     question = "Who was the leader?"
     messages = [
@@ -122,6 +102,30 @@ def test_the_model_itself_reads_the_passages_and_the_draft(tokenizer: PreTrained
     assert not torch.allclose(told, everywhere, atol=1e-2)
 
 
+def adapted_of(model: Qwen2ForCausalLM) -> dict[str, Adapted]:
+    """Return the adapted projections of a small model that was trained, by llama.cpp's names."""
+    return {
+        f"blk.{number}.{name}.weight": getattr(model.model.layers[number].self_attn, theirs)
+        for number in range(FIRST_LAYER, FIRST_LAYER + 2)
+        for theirs, name in PROJECTIONS.items()
+    }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verdict", VERDICTS)
+def test_the_verdict_that_is_taught_becomes_the_likeliest(
+    verdict: str, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the three it is the one that was right in the lessons, whichever that was."""
+    monkeypatch.setattr(adapter_training, "RATE", 0.02)
+    model, check = small_model(FIRST_LAYER + 2), Check("Who was the leader?", "Rollo was.", verdict)
+    fit(model, tokenizer, [(NORMANS, [check])] * 20, 0, lambda step, of: None)
+    with torch.no_grad():
+        told = log_probabilities(model, tokenizer, adapted_of(model), NORMANS, [check])[0]
+    chance = {each: float(told[adapter_training._spellings(tokenizer, each)].logsumexp(-1)) for each in VERDICTS}
+    assert max(chance, key=lambda each: chance[each]) == verdict
+
+
 @pytest.mark.slow
 def test_training_ends_in_an_adapter_that_has_learned(
     tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -130,7 +134,7 @@ def test_training_ends_in_an_adapter_that_has_learned(
     models = []
 
     def loaded(_: Path) -> tuple[Qwen2ForCausalLM, PreTrainedTokenizerBase]:
-        models.append(small_model())
+        models.append(small_model(FIRST_LAYER + 2))
         return models[-1], tokenizer
 
     monkeypatch.setattr(adapter_training, "_loaded", loaded)
@@ -145,11 +149,7 @@ def test_training_ends_in_an_adapter_that_has_learned(
     assert done[:2] + done[-1:] == [(1, 32), (2, 32), (32, 32)]  # Two groups are drafted, then come the steps.
     assert not list(tmp_path.glob("*.partial"))
     _is_an_adapter(tmp_path / "one", tokenizer, layers=2)
-    trained = {
-        f"blk.{number}.{name}.weight": getattr(models[-1].model.layers[number].self_attn, theirs)
-        for number in range(FIRST_LAYER, FIRST_LAYER + 2)
-        for theirs, name in PROJECTIONS.items()
-    }
+    trained = adapted_of(models[-1])
     verdicts = [token for verdict in VERDICTS for token in adapter_training._spellings(tokenizer, verdict)]
     checks = [Check("Who was the leader?", "Rollo was.", "yes"), Check("Who was the queen?", "Rollo was.", "no")]
     with torch.no_grad():

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from transformers import AutoTokenizer, Qwen2Config, Qwen2ForCausalLM
+from trained import small_model
+from transformers import Qwen2ForCausalLM
 
 from assistant.evaluation import drafting
 from assistant.evaluation.drafting import drafts, opening, tokens, written
-from assistant.weights import language_model_file
+from assistant.language_model import check_messages, draft_messages
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -23,30 +23,9 @@ ASKED = [
 
 
 @pytest.fixture(scope="module")
-def tokenizer(weights_folder: Path) -> PreTrainedTokenizerBase:
-    """Return the tokenizer of the packaged language model."""
-    file = language_model_file(weights_folder)
-    loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        file.parent, gguf_file=file.name, local_files_only=True
-    )
-    return loaded
-
-
-@pytest.fixture(scope="module")
 def model() -> Qwen2ForCausalLM:
-    """Return a language model of the packaged one's kind, small, and at random."""
-    torch.manual_seed(0)
-    return Qwen2ForCausalLM(
-        Qwen2Config(
-            vocab_size=151936,
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=2,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            initializer_range=0.3,  # So large that what was read can change what is written.
-        )
-    )
+    """Return a small language model, at random."""
+    return small_model(layers=2)
 
 
 @pytest.mark.slow
@@ -56,7 +35,7 @@ def test_each_question_gets_the_draft_that_it_gets_alone(
     """Side by side nothing of another row is seen: token by token the draft is the plain one, padded or not."""
     for (passages, questions), found in zip(ASKED, drafts(model, tokenizer, ASKED), strict=True):
         for question, draft in zip(questions, found, strict=True):
-            ids = tokens(tokenizer, written(tokenizer, passages, question))
+            ids = tokens(tokenizer, written(tokenizer, draft_messages(question, (), passages)))
             alone = model.generate(
                 torch.tensor([ids]), max_new_tokens=drafting.MOST_TOKENS, do_sample=False, pad_token_id=0
             )
@@ -85,7 +64,8 @@ def test_a_finished_draft_ends(
 def test_a_conversation_goes_on_from_its_opening(tokenizer: PreTrainedTokenizerBase) -> None:
     """What is asked, drafted and asked again begins with the same words, and ends where the model is to reply."""
     begin = opening(tokenizer, "The bridge is closed?")
-    one, more = (written(tokenizer, "The bridge is closed?", *turns) for turns in (["Why?"], ["Why?", "So.", "Sure?"]))
+    one = written(tokenizer, draft_messages("Why?", (), "The bridge is closed?"))
+    more = written(tokenizer, check_messages("Why?", (), "The bridge is closed?", "So."))
     assert one.startswith(begin)
     assert more.startswith(one)
     assert begin.rstrip().endswith("user")

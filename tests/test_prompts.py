@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from assistant import prompts
 from assistant.errors import ConfigurationError
-from assistant.language_model import _messages
+from assistant.language_model import draft_messages
 from assistant.passages import passages
 from assistant.settings import PROJECT
 from assistant.types import Article, Turn
@@ -101,9 +101,10 @@ def test_a_prompt_is_read_from_its_file(folder: Path) -> None:
 def test_a_conversation_begins_with_the_same_words_whatever_is_asked(article: Article) -> None:
     """The article comes first and the question last, so that the engine's prefix cache holds."""
     evidence = passages(article)[:2]
+    words = "\n\n".join(passage.text for passage in evidence)
     history = [Turn(f"question {n}", f"answer {n}") for n in range(4)]
-    one = _messages("Why?", history, evidence)
-    other = _messages("Do the passages state it?", (), evidence)
+    one = draft_messages("Why?", history, words)
+    other = draft_messages("Do the passages state it?", (), words)
     assert one[0] == other[0]
     assert isinstance(one[0], SystemMessage)
     assert all(passage.text in str(one[0].content) for passage in evidence)

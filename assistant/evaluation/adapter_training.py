@@ -20,12 +20,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from assistant import prompts
 from assistant.errors import ConfigurationError
 from assistant.evaluation.adapter_checks import Check, Group, groups, made_checks, own_checks
 from assistant.evaluation.drafting import drafts, opening, tokens, written
 from assistant.evaluation.reader_training import save, split
-from assistant.language_model import INVOCATION, VERDICTS
+from assistant.language_model import INVOCATION, VERDICTS, check_messages
 
 if TYPE_CHECKING:
     from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
@@ -210,8 +209,7 @@ def log_probabilities(
     begin = opening(tokenizer, passages)
     told, asked = [], []
     for check in checks:
-        prompt = prompts.render("checked", question=check.question)
-        conversation = written(tokenizer, passages, check.question, check.draft, prompt)
+        conversation = written(tokenizer, check_messages(check.question, (), passages, check.draft))
         before, invocation, rest = conversation.rpartition(INVOCATION)
         told.append(tokens(tokenizer, before[len(begin) :]))
         asked.append(tokens(tokenizer, invocation + rest))

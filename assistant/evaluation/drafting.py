@@ -7,14 +7,14 @@ the drafts are for.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import cycle
 from typing import TYPE_CHECKING
 
 import torch
+from langchain_core.messages import BaseMessage, convert_to_openai_messages
 from torch import Tensor
 from torch.nn.functional import pad
 
-from assistant import prompts
+from assistant.language_model import draft_messages
 
 if TYPE_CHECKING:
     from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
@@ -25,20 +25,15 @@ _ENDS = ("<|im_end|>", "<|endoftext|>")
 _SPLIT = "?"
 
 
-def written(tokenizer: PreTrainedTokenizerBase, passages: str, *turns: str) -> str:
-    """Return a conversation about passages as the engine writes it, up to where the model is to reply.
-
-    `turns` are what was said by reader and model, one after the other.
-    """
-    roles = cycle(("user", "assistant"))
-    messages = [{"role": "system", "content": prompts.render("system", article=passages)}]
-    messages += [{"role": role, "content": turn} for role, turn in zip(roles, turns, strict=False)]
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+def written(tokenizer: PreTrainedTokenizerBase, messages: Sequence[BaseMessage]) -> str:
+    """Return a conversation as the engine writes it, up to where the model is to reply."""
+    turns = convert_to_openai_messages(messages)
+    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
 
 
 def opening(tokenizer: PreTrainedTokenizerBase, passages: str) -> str:
     """Return what every conversation about the passages begins with."""
-    return written(tokenizer, passages, _SPLIT).rpartition(_SPLIT)[0]
+    return written(tokenizer, draft_messages(_SPLIT, (), passages)).rpartition(_SPLIT)[0]
 
 
 def tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
@@ -52,9 +47,10 @@ def drafts(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: Sequence[tuple[str, Sequence[str]]]
 ) -> list[list[str]]:
     """Return the draft of each question, for each of several passages with questions about them; at temperature 0."""
-    read = [tokens(tokenizer, opening(tokenizer, passages)) for passages, _ in asked]
+    begun = [opening(tokenizer, passages) for passages, _ in asked]
+    read = [tokens(tokenizer, begin) for begin in begun]
     rows = [
-        (number, tokens(tokenizer, written(tokenizer, passages, question)[len(opening(tokenizer, passages)) :]))
+        (number, tokens(tokenizer, written(tokenizer, draft_messages(question, (), passages))[len(begun[number]) :]))
         for number, (passages, questions) in enumerate(asked)
         for question in questions
     ]
@@ -76,9 +72,10 @@ def drafts(
         on = ~torch.isin(likeliest, ends)
         if not on.any():
             break
-        going, ids, mask, positions = going[on], likeliest[on, None], mask[on], positions[on, -1:] + 1
-        cache.batch_select_indices(on.nonzero()[:, 0])
-        mask = pad(mask, (0, 1), value=1)
+        going, ids, positions = going[on], likeliest[on, None], positions[on, -1:] + 1
+        mask = pad(mask[on], (0, 1), value=1)
+        if not on.all():
+            cache.batch_select_indices(on.nonzero()[:, 0])
         for row, token in zip(going.tolist(), ids[:, 0].tolist(), strict=True):
             told[row].append(token)
     texts = iter(tokenizer.batch_decode(told))

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assistant.errors import AssistantError, ConfigurationError
+from assistant.evaluation.reports import REPORTS
 from assistant.settings import Settings, go_offline
 from assistant.types import Answer, Status, Turn
 from assistant.weights import (
@@ -256,26 +257,30 @@ def calibrate(
 
 
 @app.command("train-reader")
-def train_reader(
+def train_reader(  # noqa: PLR0913, PLR0917 - each is an option of the command
     questions: Annotated[Path, typer.Argument(help="File in SQuAD 2.0's format, of many articles.")],
+    reports: Annotated[Path, typer.Option(help="File of news reports, to train on after that.")] = REPORTS,
+    begin: Annotated[Path | None, typer.Option(help="Weights to go on from with the reports.")] = None,
     out: Annotated[Path, typer.Option(help="File for the weights.")] = READER_FILE,
     held_out: Annotated[
         Path, typer.Option(help="File for the half of the articles that is not trained on, to measure with.")
     ] = Path("held-out.json"),
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the halves and of the training.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the halves and of the training; that of BEGIN.")] = 0,
 ) -> None:
-    """Train the reader on half the articles of a file; half an hour for SQuAD 2.0's development set."""
+    """Train the reader on half the articles of a file and on reports, in about an hour."""
     with _errors_as_lines():
         from assistant.evaluation import reader_training  # noqa: PLC0415
 
         with _progress() as progress:
             digest = reader_training.run(
                 questions,
+                reports,
                 embedder_folder(Settings.from_environment().data),
                 out,
                 held_out,
                 seed,
                 lambda done, total: progress("Training", done, total),
+                begin,
             )
     typer.echo(
         f"{out} has the SHA-256 {digest}: where that is new, set READER_SHA256 in assistant/weights.py to it and run "
@@ -285,7 +290,10 @@ def train_reader(
 
 @app.command("train-adapter")
 def train_adapter(
-    questions: Annotated[Path, typer.Argument(help="The file that the reader was trained on.")],
+    questions: Annotated[
+        Path, typer.Argument(help="The file that the reader was trained on, or one of reports (.jsonl).")
+    ],
+    begin: Annotated[Path | None, typer.Option(help="The adapter to go on from.")] = None,
     out: Annotated[Path, typer.Option(help="File for the adapter.")] = ADAPTER_FILE,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the halves, as for the reader, and of the training.")] = 0,
 ) -> None:
@@ -300,6 +308,7 @@ def train_adapter(
                 out,
                 seed,
                 lambda done, total: progress("Training", done, total),
+                begin,
             )
     typer.echo(
         f"{out} has the SHA-256 {digest}: where that is new, set ADAPTER_SHA256 in assistant/weights.py to it and run "

@@ -215,8 +215,11 @@ def known_names(article: str) -> frozenset[str]:
 
 def stems(text: str) -> set[str]:
     """Return the stems of the main words, without stop words; numbers in their canonical form."""
-    words = [word for word in _words(text) if word not in _STOP]
-    return set(_stemmer().stemWords(words)) | numbers(text)
+    return _stems_of_words(text) | numbers(text)
+
+
+def _stems_of_words(text: str) -> set[str]:
+    return set(_stemmer().stemWords([word for word in _words(text) if word not in _STOP]))
 
 
 def _words(text: str) -> list[str]:
@@ -510,9 +513,10 @@ class Kinds:
 
 def kinds(text: str, known: Container[str] = ()) -> Kinds:
     """Return what the text holds; `known` are the names of the article, which count also where they open a sentence."""
+    found = frozenset(numbers(text))  # Once: a reader waits for this.
     return Kinds(
-        stems=frozenset(stems(text)),
-        numbers=frozenset(numbers(text)),
+        stems=found | _stems_of_words(text),
+        numbers=found,
         vague=bool(_VAGUE.search(text)),
         dates=frozenset(match[0].lower() for match in _DATE_WORD.finditer(text)),
         names=frozenset(names(text, known)),

@@ -63,12 +63,11 @@ class KeywordIndex:
         if self._index is not None:
             self._index.index(tokens, show_progress=False)
 
-    def search(self, query: str, limit: int, within: slice = _EVERYWHERE) -> dict[int, float]:
+    def search(self, keywords: Sequence[str], limit: int, within: slice = _EVERYWHERE) -> dict[int, float]:
         """Return the BM25 scores above 0 by position, best first and ties by position, of the texts in a slice."""
         if self._index is None:
             return {}
-        tokens = bm25s.tokenize([query], stemmer=_stemmer(), stopwords="en", show_progress=False, return_ids=False)[0]
-        known = [token for token in tokens if token in self._index.vocab_dict]
+        known = [keyword for keyword in keywords if keyword in self._index.vocab_dict]
         if not known:
             return {}
         scores = self._index.get_scores(known)
@@ -78,6 +77,14 @@ class KeywordIndex:
             found = found[scores[found] >= np.partition(scores[found], -limit)[-limit]]
         best = found[np.argsort(-scores[found], kind="stable")][:limit]
         return dict(zip(best.tolist(), scores[best].tolist(), strict=True))
+
+
+def keywords_of(query: str) -> list[str]:
+    """Return the stems of a query's words, without stop words."""
+    found: list[str] = bm25s.tokenize(
+        [query], stemmer=_stemmer(), stopwords="en", show_progress=False, return_ids=False
+    )[0]
+    return found
 
 
 class Retriever:
@@ -108,12 +115,13 @@ class Retriever:
         """Return the best passages and sentences for a standalone question, of one article where one is named."""
         similarities = {} if self._embedded is None else self._nearest(self._embedded(query), article)
         passages_there, sentences_there = self._of_article.get(article, (_NOWHERE, _NOWHERE))
-        keyword_scores = self._sentence_keywords.search(query, CANDIDATES, sentences_there)
+        keywords = keywords_of(query)
+        keyword_scores = self._sentence_keywords.search(keywords, CANDIDATES, sentences_there)
 
         passages_by_vector = reciprocal_ranks(
             self._passage_number[u] for u in similarities if u in self._passage_number
         )
-        passages_by_keyword = reciprocal_ranks(self._passage_keywords.search(query, CANDIDATES, passages_there))
+        passages_by_keyword = reciprocal_ranks(self._passage_keywords.search(keywords, CANDIDATES, passages_there))
         sentences_by_vector = reciprocal_ranks(
             self._sentence_number[u] for u in similarities if u in self._sentence_number
         )

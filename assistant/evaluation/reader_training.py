@@ -1,9 +1,10 @@
-"""Train the reader of `assistant/reader.py` on half the articles of a file in SQuAD 2.0's format.
+"""Train the reader of `assistant/reader.py` on half the articles of a file in SQuAD 2.0's format, then on news reports.
 
 `python -m assistant train-reader` writes the weights, and the other half of the articles as a file that nothing was
-trained on, to measure with. Besides the file's own questions, each epoch asks some with one of their words exchanged
-for another of the same paragraph, and some of a wrong paragraph: neither has an answer there, and both teach to look
-at every word. Knows nothing of how a reading is used.
+trained on, to measure with. Besides the questions that are there, each epoch asks some with one of their words
+exchanged for another of the same paragraph, and some of a wrong paragraph: neither has an answer there, and both teach
+to look at every word. Those about the reports teach what is asked in other words than it is told in. Knows nothing of
+how a reading is used.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 import math
 import random
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +22,11 @@ from typing import TYPE_CHECKING, Any
 from assistant import reader
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import read_text
+from assistant.evaluation.reports import Report, read_reports
 from assistant.evaluation.squad import read_squad
 from assistant.grounding import stems
+from assistant.passages import passages
+from assistant.types import Article
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,6 +36,11 @@ EPOCHS = 4
 BATCH = 32
 RATE = 1e-4
 """The highest learning rate; it rises over the first tenth of the steps and falls to nothing over the others."""
+REPORT_EPOCHS = 2
+REPORT_RATE = 5e-5
+"""With the reports it is trained so often, and with this rate as the highest."""
+REHEARSED = 0.2
+"""Beside the examples of the reports, for each of them so many of those before, so that they are not forgotten."""
 EXCHANGED, MISPLACED = 0.7, 0.3
 """How many of the questions with an answer are asked again with a word exchanged, and of all in a wrong paragraph."""
 
@@ -63,19 +72,33 @@ class Encoded:
     last: int
 
 
-def run(path: Path, embedder: Path, out: Path, held_out: Path, seed: int, progress: Progress) -> str:  # noqa: PLR0913, PLR0917
-    """Train on half the articles of a file, write the weights and the other half, and return the weights' SHA-256.
+def run(  # noqa: PLR0913, PLR0917 - what the command takes
+    path: Path,
+    reports: Path,
+    embedder: Path,
+    out: Path,
+    held_out: Path,
+    seed: int,
+    progress: Progress,
+    begin: Path | None = None,
+) -> str:
+    """Train on half the articles of a file and then on reports, write the weights and the other half.
+
+    Training goes on with the reports from the weights of the file `begin` where there is one, which must come of the
+    same seed: they have learned from the same half. Returns the SHA-256 of the weights.
 
     Raises:
-        ConfigurationError: the file cannot be read, has too little to halve, or what is written has no place.
+        ConfigurationError: a file cannot be read, has too little to halve, or what is written has no place.
     """
-    if len({file.resolve() for file in (path, out, held_out)}) < 3:
-        raise ConfigurationError("Two of the three files are the same: give the weights and the other half their own")
+    if len({file.resolve() for file in (path, reports, out, held_out)}) < 4:
+        raise ConfigurationError("Two of the files are the same: give the weights and the other half their own")
     seen, unseen = split(path, seed)
+    of_reports = [entry_of(report) for report in read_reports(reports)]
+    known = _weights(begin, embedder) if begin else None
 
     def trained() -> bytes:
         write(held_out, json.dumps({"version": "held out", "data": unseen}).encode())
-        return packed(train(seen, embedder, seed, progress))
+        return packed(train(seen, of_reports, embedder, seed, progress, known))
 
     return save(out, trained)
 
@@ -128,8 +151,27 @@ def split(path: Path, seed: int) -> tuple[list[Entry], list[Entry]]:
     return entries[:half], entries[half:]
 
 
+def entry_of(report: Report) -> Entry:
+    """Return a report as an article whose paragraphs are its passages; each question is asked of the one most like it.
+
+    What is like it is told by its words and those of the answers that were written to it.
+    """
+    paragraphs: list[Entry] = [
+        {"context": passage.text, "qas": []} for passage in passages(Article(report.id, report.text, report.id))
+    ]
+    for asked in report.questions:
+        words = stems(f"{asked.question} {asked.right or asked.wrong}")
+        # An answer that reaches over two passages is in neither.
+        there = [paragraph for paragraph in paragraphs if asked.answer in paragraph["context"]]
+        if there:
+            best = max(there, key=lambda paragraph: len(words & stems(paragraph["context"])))
+            answers = [{"text": asked.answer}] if asked.answer else []
+            best["qas"].append({"question": asked.question, "answers": answers, "is_impossible": not asked.answer})
+    return {"title": report.id, "paragraphs": paragraphs}
+
+
 def examples(entries: Iterable[Entry]) -> list[Example]:
-    """Return the questions of articles; an answer is taken to stand where its words stand first."""
+    """Return the questions of articles; an answer is taken to stand where its words, rather whole, stand first."""
     found = []
     for entry in entries:
         for paragraph in entry["paragraphs"]:
@@ -137,7 +179,8 @@ def examples(entries: Iterable[Entry]) -> list[Example]:
             for row in paragraph["qas"]:
                 question = " ".join(str(row["question"]).split())
                 answer = "" if row.get("is_impossible") else str(row["answers"][0]["text"])
-                start = text.find(answer) if answer else -1
+                whole = re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", text)
+                start = -1 if not answer else whole.start() if whole else text.find(answer)
                 found.append(
                     Example(question, text, start, start + len(answer)) if start >= 0 else Example(question, text)
                 )
@@ -181,10 +224,20 @@ def misplaced(example: Example, paragraphs: Sequence[str], generator: random.Ran
     return None if other == example.paragraph or (answer and answer in other) else Example(example.question, other)
 
 
-def train(entries: Sequence[Entry], embedder: Path, seed: int, progress: Progress) -> PreTrainedModel:
-    """Return the embedding model of a folder, trained to read the articles."""
+def train(  # noqa: PLR0913, PLR0917 - as for `run`
+    entries: Sequence[Entry],
+    of_reports: Sequence[Entry],
+    embedder: Path,
+    seed: int,
+    progress: Progress,
+    known: Mapping[str, Tensor] | None = None,
+) -> PreTrainedModel:
+    """Return the embedding model of a folder, trained to read the articles and then the reports.
+
+    With weights that have learned from the articles already, those are only rehearsed.
+    """
     import torch  # noqa: PLC0415
-    from transformers import AutoModelForQuestionAnswering, AutoTokenizer, get_linear_schedule_with_warmup  # noqa: PLC0415
+    from transformers import AutoModelForQuestionAnswering, AutoTokenizer  # noqa: PLC0415
 
     torch.manual_seed(seed)
     generator = random.Random(seed)  # noqa: S311 - no secret
@@ -192,15 +245,38 @@ def train(entries: Sequence[Entry], embedder: Path, seed: int, progress: Progres
     model: PreTrainedModel = AutoModelForQuestionAnswering.from_pretrained(
         embedder, local_files_only=True, attn_implementation="eager"
     )
+    if known is not None:
+        model.load_state_dict({reader.SHARED: model.get_parameter(reader.SHARED), **known})
     model.get_parameter(reader.SHARED).requires_grad_(False)  # noqa: FBT003 - torch's own name for it differs by release
-    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(trained, lr=RATE)
-    rounds = [_encoded(_epoch(entries, generator), tokenizer) for _ in range(EPOCHS)]
-    steps = sum(math.ceil(len(one) / BATCH) for one in rounds)
-    schedule = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)  # type: ignore[no-untyped-call]
     # Dropout costs half of the time here, and the questions of each epoch differ anyway.
     model.train(mode=False)
-    for done, batch in enumerate((batch for one in rounds for batch in _batches(one, generator)), start=1):
+    first = [] if known else [_epoch(entries, generator) for _ in range(EPOCHS)]
+    then = [
+        _rehearsed(_epoch(of_reports, generator), _epoch(entries, generator), generator) for _ in range(REPORT_EPOCHS)
+    ]
+    steps = sum(_steps(asked) for asked in [*first, *then])
+    done = 0
+    for rounds, rate in ((first, RATE), (then, REPORT_RATE)):
+        batches = (batch for asked in rounds for batch in _batches(_encoded(asked, tokenizer), generator))
+        for _ in _learn(model, batches, sum(map(_steps, rounds)), rate):
+            done += 1
+            progress(done, steps)
+    return model
+
+
+def _steps(asked: Sequence[Example]) -> int:
+    return math.ceil(len(asked) / BATCH)
+
+
+def _learn(model: PreTrainedModel, batches: Iterable[Mapping[str, Tensor]], steps: int, rate: float) -> Iterator[None]:
+    """Learn from one batch after the other, yielding after each."""
+    import torch  # noqa: PLC0415
+    from transformers import get_linear_schedule_with_warmup  # noqa: PLC0415
+
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=rate)
+    schedule = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)  # type: ignore[no-untyped-call]
+    for batch in batches:
         with torch.autocast("cpu", torch.bfloat16):
             loss = model(**batch).loss
         optimizer.zero_grad()
@@ -208,8 +284,28 @@ def train(entries: Sequence[Entry], embedder: Path, seed: int, progress: Progres
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         schedule.step()
-        progress(done, steps)
-    return model
+        yield
+
+
+def _weights(file: Path, embedder: Path) -> dict[str, Tensor]:
+    """Return the weights that a training wrote.
+
+    Raises:
+        ConfigurationError: the file is not one of these.
+    """
+    from safetensors import SafetensorError  # noqa: PLC0415
+    from safetensors.torch import load_file  # noqa: PLC0415
+    from transformers import AutoConfig, AutoModelForQuestionAnswering  # noqa: PLC0415
+
+    model = AutoModelForQuestionAnswering.from_config(AutoConfig.from_pretrained(embedder, local_files_only=True))  # type: ignore[no-untyped-call]
+    try:
+        held = {name: value.float() for name, value in load_file(file).items()}
+        model.load_state_dict({reader.SHARED: model.get_parameter(reader.SHARED), **held})
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ConfigurationError(
+            f"{file} has no weights to go on from ({type(error).__name__}): give a file that train-reader wrote"
+        ) from error
+    return held
 
 
 def packed(model: PreTrainedModel) -> bytes:
@@ -233,6 +329,11 @@ def _epoch(entries: Sequence[Entry], generator: random.Random) -> list[Example]:
             if generator.random() < MISPLACED:
                 asked.append(misplaced(example, paragraphs, generator))
     return [example for example in asked if example is not None]
+
+
+def _rehearsed(asked: Sequence[Example], before: Sequence[Example], generator: random.Random) -> list[Example]:
+    """Return the examples and some that were learned before."""
+    return [*asked, *generator.sample(before, min(len(before), round(REHEARSED * len(asked))))]
 
 
 def _encoded(asked: Sequence[Example], tokenizer: PreTrainedTokenizerBase) -> list[Encoded]:

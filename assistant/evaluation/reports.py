@@ -1,0 +1,76 @@
+"""The news reports that were written to train on: what each states, and what of questions about it.
+
+One JSON object a line: `id`, `text` and `questions`, each with its `kind`, the `question` and a `wrong` answer as a
+careless model would write it. Where the report states an answer there are its words (`answer`) and a `right` one too.
+Knows nothing of who learns from them, nor of the articles that readers ask about.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assistant.errors import ConfigurationError
+from assistant.evaluation.questions import read_text
+from assistant.settings import PROJECT
+
+REPORTS = PROJECT / "corpus" / "training" / "reports.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class ReportQuestion:
+    """A question about a report."""
+
+    question: str
+    wrong: str
+    """An answer that is not right."""
+    answer: str = ""
+    """The report's words that answer it; none where it does not."""
+    right: str = ""
+    """A right answer, where there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An invented news report, and questions about it."""
+
+    id: str
+    text: str
+    questions: Sequence[ReportQuestion]
+
+
+def read_reports(path: Path = REPORTS) -> list[Report]:
+    """Return the reports of a file.
+
+    Raises:
+        ConfigurationError: it cannot be read, or a line is not a report; the line is named.
+    """
+    found = []
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        if line.strip():
+            try:
+                found.append(_report(json.loads(line)))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise ConfigurationError(
+                    f"{path}, line {number}: not a report ({type(error).__name__}: {error}); mend the line"
+                ) from error
+    if not found:
+        raise ConfigurationError(f"{path} holds no report; write one a line")
+    return found
+
+
+def _report(row: dict[str, Any]) -> Report:
+    text = str(row["text"])
+    asked = [
+        ReportQuestion(str(each["question"]), str(each["wrong"]), str(each["answer"]), str(each["right"]))
+        if "answer" in each
+        else ReportQuestion(str(each["question"]), str(each["wrong"]))
+        for each in row["questions"]
+    ]
+    for each in asked:
+        if each.answer not in text:
+            raise ValueError(f"the text does not hold {each.answer!r}")
+    return Report(str(row["id"]), text, asked)

@@ -1,0 +1,90 @@
+"""The news reports that are trained on: how they are read, and that what ships is as it says."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from assistant.articles import read_corpus
+from assistant.errors import ConfigurationError
+from assistant.evaluation.questions import read_questions
+from assistant.evaluation.reports import REPORTS, Report, ReportQuestion, read_reports
+from assistant.grounding import share, stems
+from assistant.settings import PROJECT
+
+STATED = {"kind": "fact", "question": "Who fell?", "answer": "Ann", "right": "Ann fell.", "wrong": "Bob fell."}
+NEAR = {"kind": "near", "question": "Why did she fall?", "wrong": "She fell because of Bob."}
+
+
+def written(folder: Path, *rows: object) -> Path:
+    """Write a file of these rows."""
+    path = folder / "reports.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows) + "\n\n")
+    return path
+
+
+def test_a_report_comes_with_what_was_written_to_each_question(tmp_path: Path) -> None:
+    """A question that the report does not answer has a wrong answer only."""
+    path = written(tmp_path, {"id": "a", "text": "Ann fell. Bob ran.", "questions": [STATED, NEAR]})
+    asked = [
+        ReportQuestion("Who fell?", "Bob fell.", "Ann", "Ann fell."),
+        ReportQuestion("Why did she fall?", "She fell because of Bob."),
+    ]
+    assert read_reports(path) == [Report("a", "Ann fell. Bob ran.", asked)]
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"id": "a", "text": "Bob ran.", "questions": [STATED]}, "the text does not hold 'Ann'"),
+        ({"id": "a", "text": "Ann fell.", "questions": [{"question": "Who?"}]}, "KeyError: 'wrong'"),
+        (["a"], "TypeError"),
+    ],
+)
+def test_a_line_that_is_no_report_is_named(row: object, reason: str, tmp_path: Path) -> None:
+    """The message says which line, and what is wrong with it."""
+    good = {"id": "a", "text": "Ann fell.", "questions": [STATED]}
+    with pytest.raises(ConfigurationError, match=rf"line 2: not a report \(.*{reason}.*mend the line"):
+        read_reports(written(tmp_path, good, row))
+
+
+def test_an_empty_file_is_named(tmp_path: Path) -> None:
+    """Nothing can be learned from no report."""
+    with pytest.raises(ConfigurationError, match="holds no report"):
+        read_reports(written(tmp_path))
+
+
+def test_every_report_that_ships_is_asked_the_same_kinds_of_questions() -> None:
+    """Twenty of each report; each report has a name of its own."""
+    kinds = {"fact": 5, "paraphrase": 5, "speaker": 2, "near": 5, "premise": 2, "misattributed": 1}
+    rows = [json.loads(line) for line in REPORTS.read_text(encoding="utf-8").splitlines()]
+    assert [Counter(asked["kind"] for asked in row["questions"]) for row in rows] == [kinds] * len(rows)
+    assert len({row["id"] for row in rows}) == len(rows)
+
+
+def test_the_answers_that_ship_are_what_they_are_said_to_be() -> None:
+    """The right one holds the words of the answer, the wrong one does not, and the report has them as whole words."""
+    for report in read_reports():
+        for asked in report.questions:
+            assert bool(asked.answer) == bool(asked.right)
+            if asked.answer:
+                assert re.search(rf"(?<!\w){re.escape(asked.answer)}(?!\w)", report.text), asked
+                assert share(stems(asked.answer), stems(asked.right)) == 1, asked
+                assert asked.answer.lower() not in asked.wrong.lower(), asked
+
+
+def test_nothing_of_the_question_sets_is_trained_on() -> None:
+    """No question of a set is asked of a report, and no report has the words of a set's evidence."""
+    folder = PROJECT / "corpus"
+    sets = [question for path in sorted((folder / "questions").glob("*.jsonl")) for question in read_questions(path)]
+    known = {" ".join(question.question.lower().split()) for question in sets}
+    reports = read_reports()
+    assert known.isdisjoint(" ".join(each.question.lower().split()) for report in reports for each in report.questions)
+    evidence = [stems(words) for question in sets for words in question.evidence if len(stems(words)) > 6]
+    held = [stems(report.text) for report in reports]
+    assert max(share(words, text) for words in evidence for text in held) < 0.9
+    assert {article.id for article in read_corpus(folder / "articles").articles}.isdisjoint(r.id for r in reports)

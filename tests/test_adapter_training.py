@@ -65,7 +65,12 @@ def test_drafts_are_made_up_for_other_paragraphs_than_the_model_drafts_for(
     monkeypatch.setattr(adapter_training, "MADE_UP", 1)
     monkeypatch.setattr(adapter_training, "DRAFTED", 1)
     given: list[Sequence[Group]] = []
-    monkeypatch.setattr(adapter_training, "train", lambda made_up, drafted, *_: given.extend([made_up, drafted]) or b"")
+
+    def train(made_up: Sequence[Group], drafted: Sequence[Group], *_: object) -> bytes:
+        given.extend([made_up, drafted])
+        return b""
+
+    monkeypatch.setattr(adapter_training, "train", train)
     run(path, tmp_path, tmp_path / "out", 0, lambda *_: None)
     (made_up,), (drafted,) = given
     assert made_up.passages != drafted.passages

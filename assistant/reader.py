@@ -55,6 +55,20 @@ class Reading:
         return max((span.score for span in self.spans.values()), default=-math.inf)
 
 
+def load(weights: Path, embedder: Path) -> PreTrainedModel:
+    """Return the model of trained weights over the folder of the embedding model; nothing is downloaded."""
+    # They take seconds to import; the page starts first.
+    from safetensors.torch import load_file  # noqa: PLC0415
+    from transformers import AutoConfig, AutoModelForQuestionAnswering  # noqa: PLC0415
+
+    config = AutoConfig.from_pretrained(embedder, local_files_only=True)
+    model: PreTrainedModel = AutoModelForQuestionAnswering.from_config(config)  # type: ignore[no-untyped-call]
+    trained = {name: value.float() for name, value in load_file(weights).items()}
+    shared = load_file(embedder / "model.safetensors")[SHARED.removeprefix("bert.")]
+    model.load_state_dict({**trained, SHARED: shared})
+    return model
+
+
 class Reader:
     """Reads passages for a question."""
 
@@ -66,16 +80,9 @@ class Reader:
     @classmethod
     def from_files(cls, weights: Path, embedder: Path) -> Reader:
         """Load trained weights over the folder of the embedding model; nothing is downloaded."""
-        # They take seconds to import; the page starts first.
-        from safetensors.torch import load_file  # noqa: PLC0415
-        from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer  # noqa: PLC0415
+        from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import; the page starts first
 
-        config = AutoConfig.from_pretrained(embedder, local_files_only=True)
-        model = AutoModelForQuestionAnswering.from_config(config)  # type: ignore[no-untyped-call]
-        trained = {name: value.float() for name, value in load_file(weights).items()}
-        shared = load_file(embedder / "model.safetensors")[SHARED.removeprefix("bert.")]
-        model.load_state_dict({**trained, SHARED: shared})
-        return cls(model, AutoTokenizer.from_pretrained(embedder, local_files_only=True))
+        return cls(load(weights, embedder), AutoTokenizer.from_pretrained(embedder, local_files_only=True))
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
         """Return what the reader makes of each passage, in their order."""

@@ -143,8 +143,11 @@ def own_checks(group: Group, drafts: Sequence[str], generator: random.Random) ->
         slipped = _slipped(draft, group.passages, generator) if generator.random() < 0.3 else None
         if slipped and verdict == "yes" and _verdict(slipped, asked.answer) != "yes":
             found.append(Check(asked.question, slipped, "wrong"))
-    some = [asked for asked in group.asked if generator.random() < (0.5 if asked.answer else 0.2)]
-    found += group.written or made_checks(Group(group.passages, some), generator)
+    if group.written:
+        found += group.written
+    else:
+        some = [asked for asked in group.asked if generator.random() < (0.5 if asked.answer else 0.2)]
+        found += made_checks(Group(group.passages, some), generator)
     generator.shuffle(found)
     return found
 

@@ -22,7 +22,7 @@ from scipy import stats
 from assistant.answering import Assistant, Judgement
 from assistant.articles import Corpus, normalise
 from assistant.errors import ConfigurationError
-from assistant.evaluation.questions import holds_facts, read_text
+from assistant.evaluation.questions import holds_facts, line_of, read_text
 from assistant.rendering import without_markers
 from assistant.settings import PROJECT, Settings
 from assistant.types import Answer, Article, Status
@@ -126,15 +126,11 @@ def read_injections(path: Path) -> list[Injection]:
     hosts: dict[str, dict[str, str]] = {}
     found = []
     for number, line in enumerate(read_text(path).splitlines(), start=1):
-        try:
+        with line_of(path, number, "an injection"):
             row = json.loads(line)
             if "article" in row and not hosts:
                 hosts = _hosts(path.parent / "articles.jsonl")
             found.append(_injection(row, hosts))
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise ConfigurationError(
-                f"{path}, line {number}: not an injection ({type(error).__name__}: {error}); mend the line"
-            ) from error
     if not found:
         raise ConfigurationError(f"The file {path} holds no injection; write one a line")
     return found

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,21 @@ def read_text(path: Path) -> str:
         raise ConfigurationError(f"The question file {path} cannot be read: {error}") from error
 
 
+@contextmanager
+def line_of(path: Path, number: int, what: str) -> Iterator[None]:
+    """Name the line where what is read from it is not what it should be.
+
+    Raises:
+        ConfigurationError: the block found something else.
+    """
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ConfigurationError(
+            f"{path}, line {number}: not {what} ({type(error).__name__}: {error}); mend the line"
+        ) from error
+
+
 def parse_questions(path: Path, text: str) -> list[Question]:
     """Return the questions in the text of a file; `path` is for messages.
 
@@ -78,12 +94,8 @@ def parse_questions(path: Path, text: str) -> list[Question]:
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
-        try:
+        with line_of(path, number, "a question"):
             question = _question(json.loads(line), number)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ConfigurationError(
-                f"{path}, line {number}: not a question ({type(error).__name__}: {error}); mend the line"
-            ) from error
         if question.id in found:
             raise ConfigurationError(
                 f"{path}, line {number}: the id {question.id!r} is used twice; give each question its own"

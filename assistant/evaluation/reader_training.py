@@ -94,11 +94,11 @@ def run(  # noqa: PLR0913, PLR0917 - what the command takes
         raise ConfigurationError("Two of the files are the same: give the weights and the other half their own")
     seen, unseen = split(path, seed)
     of_reports = [entry_of(report) for report in read_reports(reports)]
-    known = _weights(begin, embedder) if begin else None
+    begun = _begun(begin, embedder) if begin else None
 
     def trained() -> bytes:
         write(held_out, json.dumps({"version": "held out", "data": unseen}).encode())
-        return packed(train(seen, of_reports, embedder, seed, progress, known))
+        return packed(train(seen, of_reports, embedder, seed, progress, begun))
 
     return save(out, trained)
 
@@ -230,11 +230,11 @@ def train(  # noqa: PLR0913, PLR0917 - as for `run`
     embedder: Path,
     seed: int,
     progress: Progress,
-    known: Mapping[str, Tensor] | None = None,
+    begun: PreTrainedModel | None = None,
 ) -> PreTrainedModel:
     """Return the embedding model of a folder, trained to read the articles and then the reports.
 
-    With weights that have learned from the articles already, those are only rehearsed.
+    One that has begun, with the articles, is trained on: these are only rehearsed.
     """
     import torch  # noqa: PLC0415
     from transformers import AutoModelForQuestionAnswering, AutoTokenizer  # noqa: PLC0415
@@ -242,15 +242,13 @@ def train(  # noqa: PLR0913, PLR0917 - as for `run`
     torch.manual_seed(seed)
     generator = random.Random(seed)  # noqa: S311 - no secret
     tokenizer = AutoTokenizer.from_pretrained(embedder, local_files_only=True)
-    model: PreTrainedModel = AutoModelForQuestionAnswering.from_pretrained(
+    model: PreTrainedModel = begun or AutoModelForQuestionAnswering.from_pretrained(
         embedder, local_files_only=True, attn_implementation="eager"
     )
-    if known is not None:
-        model.load_state_dict({reader.SHARED: model.get_parameter(reader.SHARED), **known})
     model.get_parameter(reader.SHARED).requires_grad_(False)  # noqa: FBT003 - torch's own name for it differs by release
     # Dropout costs half of the time here, and the questions of each epoch differ anyway.
     model.train(mode=False)
-    first = [] if known else [_epoch(entries, generator) for _ in range(EPOCHS)]
+    first = [] if begun else [_epoch(entries, generator) for _ in range(EPOCHS)]
     then = [
         _rehearsed(_epoch(of_reports, generator), _epoch(entries, generator), generator) for _ in range(REPORT_EPOCHS)
     ]
@@ -287,25 +285,22 @@ def _learn(model: PreTrainedModel, batches: Iterable[Mapping[str, Tensor]], step
         yield
 
 
-def _weights(file: Path, embedder: Path) -> dict[str, Tensor]:
-    """Return the weights that a training wrote.
+def _begun(weights: Path, embedder: Path) -> PreTrainedModel:
+    """Return the model that a training ended with.
 
     Raises:
-        ConfigurationError: the file is not one of these.
+        ConfigurationError: the file is not one of its weights.
     """
     from safetensors import SafetensorError  # noqa: PLC0415
-    from safetensors.torch import load_file  # noqa: PLC0415
-    from transformers import AutoConfig, AutoModelForQuestionAnswering  # noqa: PLC0415
 
-    model = AutoModelForQuestionAnswering.from_config(AutoConfig.from_pretrained(embedder, local_files_only=True))  # type: ignore[no-untyped-call]
     try:
-        held = {name: value.float() for name, value in load_file(file).items()}
-        model.load_state_dict({reader.SHARED: model.get_parameter(reader.SHARED), **held})
+        model = reader.load(weights, embedder)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ConfigurationError(
-            f"{file} has no weights to go on from ({type(error).__name__}): give a file that train-reader wrote"
+            f"{weights} has no weights to go on from ({type(error).__name__}): give a file that train-reader wrote"
         ) from error
-    return held
+    model.set_attn_implementation("eager")  # As from the beginning.
+    return model
 
 
 def packed(model: PreTrainedModel) -> bytes:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant.errors import ConfigurationError
-from assistant.evaluation.questions import read_text
+from assistant.evaluation.questions import line_of, read_text
 from assistant.settings import PROJECT
 
 REPORTS = PROJECT / "corpus" / "training" / "reports.jsonl"
@@ -51,12 +51,8 @@ def read_reports(path: Path = REPORTS) -> list[Report]:
     found = []
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         if line.strip():
-            try:
+            with line_of(path, number, "a report"):
                 found.append(_report(json.loads(line)))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise ConfigurationError(
-                    f"{path}, line {number}: not a report ({type(error).__name__}: {error}); mend the line"
-                ) from error
     if not found:
         raise ConfigurationError(f"{path} holds no report; write one a line")
     return found

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
 from trained import FAR, NORMANS, entry
 
-from assistant.evaluation.adapter_checks import Asked, Group, groups, groups_of_reports, made_checks, own_checks
+from assistant.evaluation.adapter_checks import (
+    Asked,
+    Check,
+    Group,
+    even,
+    groups,
+    groups_of_reports,
+    made_checks,
+    own_checks,
+)
 from assistant.evaluation.reports import Report, ReportQuestion
 from assistant.language_model import VERDICTS
 
@@ -75,7 +85,7 @@ def test_every_verdict_is_learned_from_both_kinds_of_draft() -> None:
 @given(generator=st.randoms(use_true_random=False))
 def test_what_was_written_to_a_report_takes_the_place_of_made_up_drafts(generator: random.Random) -> None:
     """A right answer gets a yes, a wrong one a no where nothing is stated; half of the questions are drafted for."""
-    stated = ReportQuestion("Who was the leader?", "King Charles was.", "Rollo", "Rollo led them.")
+    stated = ReportQuestion("Who was the leader?", "King Charles was.", ("Rollo",), "Rollo led them.")
     near = ReportQuestion("Who was the queen?", "Emma was the queen.")
     (group,) = groups_of_reports([Report("normans", NORMANS, [stated, near])], generator)
     assert len(group.asked) == 1
@@ -86,3 +96,30 @@ def test_what_was_written_to_a_report_takes_the_place_of_made_up_drafts(generato
         ("Emma was the queen.", "no"),
         ("A drafted answer.", "no"),
     }
+
+
+@given(generator=st.randoms(use_true_random=False))
+def test_a_draft_is_right_that_gives_both_of_two_answers(generator: random.Random) -> None:
+    """A draft with less than half of their words is wrong; from one with more, but not all, nothing is learned."""
+    question, right = (
+        "Who led the Norse, and to whom did they swear?",
+        "Rollo led them, and they swore to King Charles.",
+    )
+    asked = ReportQuestion(question, "Nobody knows.", ("Rollo", "King Charles"), right)
+    (group,) = groups_of_reports([Report("normans", NORMANS, [asked])], generator)
+    drafts = {"Under Rollo they swore to King Charles.": "yes", "Rollo did.": "wrong", "To King Charles.": None}
+    for draft, verdict in drafts.items():
+        told = {check.draft: check.verdict for check in own_checks(group, [draft], generator)}
+        assert told.get(draft) == verdict
+        assert told[right] == "yes"
+
+
+@given(st.lists(st.sampled_from(VERDICTS)), st.integers(1, 20))
+def test_the_first_checks_are_of_each_verdict_as_evenly_as_may_be(verdicts: list[str], first: int) -> None:
+    """No verdict is there twice more often than another of which any is left out, and nothing is lost."""
+    checks = [Check("Who?", str(number), verdict) for number, verdict in enumerate(verdicts)]
+    ordered = even(checks)
+    assert sorted(ordered, key=lambda check: int(check.draft)) == checks
+    taken = Counter(check.verdict for check in ordered[:first])
+    for left in {check.verdict for check in ordered[first:]}:
+        assert taken[left] >= max(taken.values()) - 1

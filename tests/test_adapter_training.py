@@ -198,7 +198,7 @@ def test_training_goes_on_from_an_adapter_with_reports(
 
     monkeypatch.setattr(adapter_training, "drafts", drafted)
     asked = [
-        {"question": f"Who led {number}?", "answer": "Rollo", "right": "Rollo did.", "wrong": "Charles did."}
+        {"question": f"Who led {number}?", "answers": ["Rollo"], "right": "Rollo did.", "wrong": "Charles did."}
         for number in range(3)
     ]
     reports = tmp_path / "reports.jsonl"

@@ -60,7 +60,13 @@ def file_of(folder: Path, *titles: str) -> Path:
 def reports_of(folder: Path) -> Path:
     """Write a file of one report."""
     path = folder / "reports.jsonl"
-    asked = {"kind": "fact", "question": "Who led them?", "answer": "Rollo", "right": "Rollo did.", "wrong": "Charles."}
+    asked = {
+        "kind": "fact",
+        "question": "Who led them?",
+        "answers": ["Rollo"],
+        "right": "Rollo did.",
+        "wrong": "Charles.",
+    }
     path.write_text(json.dumps({"id": "normans", "text": PARAGRAPH, "questions": [asked]}))
     return path
 
@@ -224,7 +230,9 @@ def test_a_question_is_asked_of_the_passage_that_answers_it() -> None:
     lines = [f"The council of Bree met on day {number} and heard about the price of salt again." for number in range(9)]
     first, last = "Ann Lee opened the mill.", "Ann Lee had sold her boat to a fisherman of Bree for 40 crowns."
     asked = [
-        ReportQuestion("To whom did the boat go?", "To Ann Lee.", "Ann Lee", "Ann Lee sold her boat to a fisherman."),
+        ReportQuestion(
+            "To whom did the boat go?", "To Ann Lee.", ("Ann Lee",), "Ann Lee sold her boat to a fisherman."
+        ),
         ReportQuestion("What did the salt cost on day 4?", "The salt cost 40 crowns."),
     ]
     entry = entry_of(Report("bree", normalise("\n\n".join([first, *lines, last])), asked))

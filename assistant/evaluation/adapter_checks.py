@@ -12,10 +12,12 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from assistant.evaluation.reader_training import WORD, Entry, Example, examples, exchanged, form
 from assistant.evaluation.reports import Report, ReportQuestion
 from assistant.grounding import share, stems
+from assistant.language_model import VERDICTS
 from assistant.passages import sentences
 from assistant.types import Article
 
@@ -86,7 +88,7 @@ def groups_of_reports(reports: Sequence[Report], generator: random.Random) -> li
         Group(
             report.text,
             [
-                Asked(each.question, each.answer)
+                Asked(each.question, " ".join(each.answers))
                 for each in generator.sample(report.questions, math.ceil(len(report.questions) / 2))
             ],
             [check for each in report.questions for check in _written(each)],
@@ -96,7 +98,7 @@ def groups_of_reports(reports: Sequence[Report], generator: random.Random) -> li
 
 
 def _written(asked: ReportQuestion) -> list[Check]:
-    if not asked.answer:
+    if not asked.answers:
         return [Check(asked.question, asked.wrong, "no")]
     return [Check(asked.question, asked.right, "yes"), Check(asked.question, asked.wrong, "wrong")]
 
@@ -150,6 +152,12 @@ def own_checks(group: Group, drafts: Sequence[str], generator: random.Random) ->
         found += made_checks(Group(group.passages, some), generator)
     generator.shuffle(found)
     return found
+
+
+def even(checks: Sequence[Check]) -> list[Check]:
+    """Return the checks, those of each verdict in turn, so that the first of them have as many of each as may be."""
+    by_verdict = [[check for check in checks if check.verdict == verdict] for verdict in VERDICTS]
+    return [check for of_turn in zip_longest(*by_verdict) for check in of_turn if check is not None]
 
 
 def _verdict(draft: str, answer: str) -> str | None:

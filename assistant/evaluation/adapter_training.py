@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from assistant.errors import ConfigurationError
-from assistant.evaluation.adapter_checks import Check, Group, groups, groups_of_reports, made_checks, own_checks
+from assistant.evaluation.adapter_checks import Check, Group, even, groups, groups_of_reports, made_checks, own_checks
 from assistant.evaluation.drafting import drafts, opening, tokens, written
 from assistant.evaluation.reader_training import save, split
 from assistant.evaluation.reports import read_reports
@@ -129,7 +129,7 @@ def lessons(
     made = [(group.passages, made_checks(group, generator)) for group in made_up]
     again = islice(cycle(zip(drafted, drafts, strict=True)), max(0, steps - len(made)))
     own = [(group.passages, own_checks(group, told, generator)) for group, told in again]
-    return [(passages, checks[:CHECKS]) for passages, checks in [*made, *own][:steps] if checks]
+    return [(passages, even(checks)[:CHECKS]) for passages, checks in [*made, *own][:steps] if checks]
 
 
 def fit(

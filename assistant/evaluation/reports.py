@@ -1,7 +1,8 @@
 """The news reports that were written to train on: what each states, and what of questions about it.
 
 One JSON object a line: `id`, `text` and `questions`, each with its `kind`, the `question` and a `wrong` answer as a
-careless model would write it. Where the report states an answer there are its words (`answer`) and a `right` one too.
+careless model would write it. Where the report states an answer there are its words (`answers`: of a question that asks
+for two things, those of both) and a `right` one too.
 Knows nothing of who learns from them, nor of the articles that readers ask about.
 """
 
@@ -27,8 +28,8 @@ class ReportQuestion:
     question: str
     wrong: str
     """An answer that is not right."""
-    answer: str = ""
-    """The report's words that answer it; none where it does not."""
+    answers: tuple[str, ...] = ()
+    """The report's words that answer it, for a question about two things those of both; none where it does not."""
     right: str = ""
     """A right answer, where there is one."""
 
@@ -61,12 +62,12 @@ def read_reports(path: Path = REPORTS) -> list[Report]:
 def _report(row: dict[str, Any]) -> Report:
     text = str(row["text"])
     asked = [
-        ReportQuestion(str(each["question"]), str(each["wrong"]), str(each["answer"]), str(each["right"]))
-        if "answer" in each
+        ReportQuestion(str(each["question"]), str(each["wrong"]), tuple(each["answers"]), str(each["right"]))
+        if "answers" in each
         else ReportQuestion(str(each["question"]), str(each["wrong"]))
         for each in row["questions"]
     ]
-    for each in asked:
-        if each.answer not in text:
-            raise ValueError(f"the text does not hold {each.answer!r}")
+    for answer in (answer for each in asked for answer in each.answers):
+        if answer not in text:
+            raise ValueError(f"the text does not hold {answer!r}")
     return Report(str(row["id"]), text, asked)

@@ -50,6 +50,9 @@ def test_a_report_comes_with_what_was_written_to_each_question(tmp_path: Path) -
     [
         ({"id": "a", "text": "Bob ran.", "questions": [STATED]}, "the text does not hold 'Ann'"),
         ({"id": "a", "text": "Ann fell.", "questions": [{"question": "Who?"}]}, "KeyError: 'wrong'"),
+        ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"answers": "Ann"}]}, "are a list of words"),
+        ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"answers": []}]}, "come with a"),
+        ({"id": "a", "text": "Ann fell.", "questions": [NEAR | {"answers": ["Ann"]}]}, "come with a"),
         (["a"], "TypeError"),
     ],
 )
@@ -76,14 +79,14 @@ def test_every_report_that_ships_is_asked_the_same_kinds_of_questions() -> None:
 
 
 def test_the_answers_that_ship_are_what_they_are_said_to_be() -> None:
-    """The right one holds the words of the answers, which the report has as whole words; the wrong one is another."""
+    """The right one holds the report's words, the wrong one is another, without a single answer's words."""
     for report in read_reports():
         for asked in report.questions:
             assert bool(asked.answers) == bool(asked.right)
             for answer in asked.answers:
                 assert re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", report.text), asked
                 assert share(stems(answer), stems(asked.right)) == 1, asked
-            # Of two answers a careless model gives both to the wrong one of two people.
+            # A wrong answer to a question about two things may hold both answers, each given to the wrong person.
             assert len(asked.answers) != 1 or asked.answers[0].lower() not in asked.wrong.lower(), asked
             assert asked.wrong != asked.right, asked
 

@@ -83,18 +83,18 @@ def groups(entries: Sequence[Entry], generator: random.Random) -> list[Group]:
 
 
 def groups_of_reports(reports: Sequence[Report], generator: random.Random) -> list[Group]:
-    """Return one group for each report: half of its questions to draft for, and what was written to all of them."""
-    return [
-        Group(
-            report.text,
-            [
-                Asked(each.question, " ".join(each.answers))
-                for each in generator.sample(report.questions, math.ceil(len(report.questions) / 2))
-            ],
-            [check for each in report.questions for check in _written(each)],
-        )
-        for report in reports
-    ]
+    """Return one group for each report: half of its questions to draft for, and what was written to all of them.
+
+    For a question about two things nothing is drafted: whether a draft that has the words of both gives each to the
+    right one cannot be told from its words.
+    """
+    found = []
+    for report in reports:
+        simple = [each for each in report.questions if not each.about_two]
+        drawn = generator.sample(simple, math.ceil(len(simple) / 2))
+        asked = [Asked(each.question, "".join(each.answers)) for each in drawn]
+        found.append(Group(report.text, asked, [check for each in report.questions for check in _written(each)]))
+    return found
 
 
 def _written(asked: ReportQuestion) -> list[Check]:

@@ -152,22 +152,23 @@ def split(path: Path, seed: int) -> tuple[list[Entry], list[Entry]]:
 
 
 def entry_of(report: Report) -> Entry:
-    """Return a report as an article whose paragraphs are its passages; each question is asked of the one most like it.
+    """Return a report as an article whose paragraphs are its passages; a question is asked of the one most like it.
 
-    What is like it is told by its words and those of the answers that were written to it. A question that asks for two
-    things is asked of none, since the reader is only ever asked for one.
+    What is like it is told by its words and those of the answers that were written to it. Questions about two things
+    are left out: the reader is asked for one at a time.
     """
     paragraphs: list[Entry] = [
         {"context": passage.text, "qas": []} for passage in passages(Article(report.id, report.text, report.id))
     ]
-    for asked in (asked for asked in report.questions if len(asked.answers) < 2):
+    for asked in (asked for asked in report.questions if not asked.about_two):
+        answer = "".join(asked.answers)
         words = stems(f"{asked.question} {asked.right or asked.wrong}")
         # An answer that reaches over two passages is in neither.
-        there = [each for each in paragraphs if all(answer in each["context"] for answer in asked.answers)]
+        there = [paragraph for paragraph in paragraphs if answer in paragraph["context"]]
         if there:
             best = max(there, key=lambda paragraph: len(words & stems(paragraph["context"])))
-            answers = [{"text": each} for each in asked.answers]
-            best["qas"].append({"question": asked.question, "answers": answers, "is_impossible": not answers})
+            answers = [{"text": answer}] if answer else []
+            best["qas"].append({"question": asked.question, "answers": answers, "is_impossible": not answer})
     return {"title": report.id, "paragraphs": paragraphs}
 
 

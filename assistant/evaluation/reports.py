@@ -33,6 +33,11 @@ class ReportQuestion:
     right: str = ""
     """A right answer, where there is one."""
 
+    @property
+    def about_two(self) -> bool:
+        """Whether it asks for two things."""
+        return len(self.answers) > 1
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -61,13 +66,15 @@ def read_reports(path: Path = REPORTS) -> list[Report]:
 
 def _report(row: dict[str, Any]) -> Report:
     text = str(row["text"])
-    asked = [
-        ReportQuestion(str(each["question"]), str(each["wrong"]), tuple(each["answers"]), str(each["right"]))
-        if "answers" in each
-        else ReportQuestion(str(each["question"]), str(each["wrong"]))
-        for each in row["questions"]
-    ]
+    asked = [_question(each) for each in row["questions"]]
     for answer in (answer for each in asked for answer in each.answers):
         if answer not in text:
             raise ValueError(f"the text does not hold {answer!r}")
     return Report(str(row["id"]), text, asked)
+
+
+def _question(row: dict[str, Any]) -> ReportQuestion:
+    answers = row.get("answers", [])
+    if not isinstance(answers, list) or ("right" in row) != bool(answers):
+        raise ValueError('"answers" are a list of words of the text, and come with a "right" answer')
+    return ReportQuestion(str(row["question"]), str(row["wrong"]), tuple(map(str, answers)), str(row.get("right", "")))

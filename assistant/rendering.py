@@ -122,13 +122,17 @@ def _is_marker(match: re.Match[str], numbers: Iterable[int], citations: Iterable
     """Whether brackets are ours, behind a sentence, and not the article's own as in "[2023]" or "player [2] scored"."""
     if not {citation.number for citation in citations}.issuperset(numbers):
         return False
+    before = match.string[: match.start()].rstrip()
+    if any(citation.number in numbers and before.endswith(citation.quote) for citation in citations):
+        # What is quoted next may be the rest of a sentence too long for one piece, which begins in small letters.
+        return True
     following = match.string[match.end() :].split(maxsplit=1)
     if not following:
         return True
     # A sentence begins after ours; where brackets follow brackets, only the last can be ours.
     if following[0][0].islower() or re.fullmatch(r"(?:\[[0-9]+\])+", following[0]):
         return False
-    preceding = match.string[: match.start()].split()[-1]
+    preceding = before.split()[-1]
     own_words = f"{preceding} {match[1]} {following[0]}"
     return not any(own_words in " ".join(citation.quote.split()) for citation in citations)
 

@@ -206,6 +206,14 @@ def test_brackets_of_the_article_are_not_citations(text: str, quote: str, linked
     assert [number for number, _ in markers(html)] == linked
 
 
+def test_the_marker_behind_a_quotation_is_a_link_whatever_is_quoted_next() -> None:
+    """A sentence that is too long for one piece goes on in small letters in the next one."""
+    first, rest = "Its faculty includes Ann Lee and", "former mayor Bo Tang [2] and others."
+    answer = Answer("?", Status.ANSWERED, f"{first} [1] {rest} [2]", (cite(1, first), cite(2, rest)))
+    assert [number for number, _ in markers(markdown(answer))] == [1, 2]
+    assert without_markers(answer) == f"{first} {rest}"
+
+
 # For a browser
 
 

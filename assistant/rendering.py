@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -118,11 +118,11 @@ def pieces(answer: Answer) -> list[Piece]:
     return [*found, Piece(rest)] if rest else found
 
 
-def _is_marker(match: re.Match[str], numbers: Iterable[int], citations: Iterable[Citation]) -> bool:
+def _is_marker(match: re.Match[str], numbers: Sequence[int], citations: Sequence[Citation]) -> bool:
     """Whether brackets are ours, behind a sentence, and not the article's own as in "[2023]" or "player [2] scored"."""
     if not {citation.number for citation in citations}.issuperset(numbers):
         return False
-    before = match.string[: match.start()].rstrip()
+    before = match.string[: match.start()]
     if any(citation.number in numbers and before.endswith(citation.quote) for citation in citations):
         # What is quoted next may be the rest of a sentence too long for one piece, which begins in small letters.
         return True

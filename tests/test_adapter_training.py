@@ -56,6 +56,17 @@ def test_made_up_drafts_are_learned_from_before_the_models_own() -> None:
     assert own == [False] * MADE_UP + [True] * 5
 
 
+def test_of_more_checks_than_a_step_takes_the_rarest_verdict_is_learned_whole() -> None:
+    """The few questions without an answer are not lost among the many with one."""
+    verdicts = ["yes"] * CHECKS + ["wrong"] * CHECKS + ["no"] * 3
+    written = [Check(f"Who was the leader of {number}?", "Rollo.", verdict) for number, verdict in enumerate(verdicts)]
+    for seed in range(5):
+        ((_, checks),) = lessons([], [Group(NORMANS, [], written)], [[]], random.Random(seed), 1)  # noqa: S311 - no secret
+        assert len(checks) == CHECKS
+        assert sum(check.verdict == "no" for check in checks) == 3
+        assert {check.verdict for check in checks} == set(VERDICTS)
+
+
 def test_drafts_are_made_up_for_other_paragraphs_than_the_model_drafts_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,8 +2,8 @@
 
 One JSON object a line: `id`, `text` and `questions`, each with its `kind`, the `question` and a `wrong` answer as a
 careless model would write it. Where the report states an answer there are its words (`answers`: of a question that asks
-for two things, those of both) and a `right` one too.
-Knows nothing of who learns from them, nor of the articles that readers ask about.
+for two things, those of both) and a `right` one too. Knows nothing of who learns from them, nor of the articles that
+readers ask about.
 """
 
 from __future__ import annotations

@@ -239,7 +239,7 @@ def benchmark_scale(
 def calibrate(
     questions: Annotated[Path, typer.Argument(help="The development questions.")],
     hard: Annotated[
-        Path | None, typer.Option(help="Further ones, to fit to but not to choose the thresholds by.")
+        Path | None, typer.Option(help="Further ones, to fit to; when to decline is chosen without them.")
     ] = None,
 ) -> None:
     """Fit assistant/calibration.json to question files; about four seconds a question."""

@@ -47,6 +47,22 @@ if TYPE_CHECKING:
 
 go_offline()
 
+
+def _take_half_of_the_processors() -> None:
+    """Keep this process of pytest-xdist, and those that it starts, off the processors of the other one.
+
+    Both would compute with a thread for each processor, and threads that wait for each other would wait for the other.
+    """
+    process = re.fullmatch(r"gw(\d+)", os.environ.get("PYTEST_XDIST_WORKER", ""))
+    if process and hasattr(os, "sched_setaffinity"):
+        processes = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        own = sorted(os.sched_getaffinity(0))[int(process[1]) :: processes]
+        if own:
+            os.sched_setaffinity(0, own)
+
+
+_take_half_of_the_processors()
+
 # A busy machine is no defect: an example may take its time.
 hypothesis.settings.register_profile(
     "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True

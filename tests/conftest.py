@@ -103,7 +103,7 @@ LANGUAGE_MODEL = (
     "test_adapter_training",
     "test_drafting",
 )
-"""The files that run the language model. It takes every processor, so one process has them all, one after the other."""
+"""The files that run the language model. One process has them all, so that no two engines run at once."""
 LONGEST = (*LANGUAGE_MODEL, "test_page", "test_faults", "test_page_bars", "test_soak", "test_index")
 """The files that take longest. They begin first, so that at the end no process waits for the other."""
 

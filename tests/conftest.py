@@ -48,10 +48,10 @@ if TYPE_CHECKING:
 go_offline()
 
 
-def _take_half_of_the_processors() -> None:
-    """Keep this process of pytest-xdist, and those that it starts, off the processors of the other one.
+def _take_a_share_of_the_processors() -> None:
+    """Keep this process of pytest-xdist, and those that it starts, off the processors of the others.
 
-    Both would compute with a thread for each processor, and threads that wait for each other would wait for the other.
+    Each would compute with a thread for each processor, and threads that wait for each other would wait for the others.
     """
     process = re.fullmatch(r"gw(\d+)", os.environ.get("PYTEST_XDIST_WORKER", ""))
     if process and hasattr(os, "sched_setaffinity"):
@@ -61,7 +61,7 @@ def _take_half_of_the_processors() -> None:
             os.sched_setaffinity(0, own)
 
 
-_take_half_of_the_processors()
+_take_a_share_of_the_processors()
 
 # A busy machine is no defect: an example may take its time.
 hypothesis.settings.register_profile(

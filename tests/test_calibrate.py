@@ -91,6 +91,21 @@ def test_without_drafts_nothing_is_fitted(observed: tuple[Assistant, list[Observ
             fit(assistant, [replace(o, seen=replace(o.seen, **missing)) for o in found])
 
 
+@pytest.mark.parametrize("kind", ["feedback", ""])
+def test_a_kind_that_nothing_is_aimed_at_is_named_before_anything_is_asked(
+    observed: tuple[Assistant, list[Observation]], kind: str
+) -> None:
+    """Half an hour of questions is not lost to one line of the file, in whichever of the two it stands."""
+    assistant, found = observed
+    known = next(o.question for o in found if o.question.kind == "near")
+    stranger = replace(known, id="q7", kind=kind)
+    asked: list[tuple[int, int]] = []
+    for usual, hard in (([known, stranger], []), ([known], [stranger])):
+        with pytest.raises(ConfigurationError, match=r"q7.*near, false_premise"):
+            observe(assistant, usual, hard, lambda number, of: asked.append((number, of)))
+    assert asked == []
+
+
 @given(st.data())
 def test_the_threshold_keeps_to_what_is_allowed(
     observed: tuple[Assistant, list[Observation]], data: st.DataObject

@@ -61,7 +61,17 @@ class Observation:
 def observe(
     assistant: Assistant, usual: Sequence[Question], hard: Sequence[Question], progress: Callable[[int, int], None]
 ) -> list[Observation]:
-    """Run every question up to the decision; those that never reach it are left out."""
+    """Run every question up to the decision; those that never reach it are left out.
+
+    Raises:
+        ConfigurationError: a question without an answer is of a kind that nothing is aimed at; no question was run.
+    """
+    for question in (*usual, *hard):
+        if not question.answerable and question.kind not in UNANSWERABLE_KINDS:
+            raise ConfigurationError(
+                f"Question {question.id} has no answer and the kind {question.kind!r}: "
+                f"make it one of {', '.join(UNANSWERABLE_KINDS)}"
+            )
     found = []
     for number, question in enumerate([*usual, *hard], start=1):
         asked = conversation.clean(question.question)

@@ -2,7 +2,7 @@
 
     question + turns -> standalone query -> passages and sentences -> quoted, at once
                         -> a draft -> checked against one passage and by the model -> answered | quoted | declined
-                           (who said quoted words is told without a draft)
+                           (who said something, and what somebody said, is told without a draft)
 
 Asking is streaming and taking the last snapshot. Nothing unverified is ever in a snapshot: a draft is shown only after
 it passed. Knows nothing of how an answer is shown.
@@ -270,10 +270,12 @@ class Assistant:
         if confidence < answerability.calibration(judgement.fit).threshold:
             return self._declined(base, judgement.findings)
         to_quote = self._to_quote(base.question, judgement.findings, judgement.draft, judgement.readings)
-        if (said := attribution.statement(judgement.findings.query, to_quote[0])) is not None:
-            # No model wrote it, so whatever ailed the model is of no matter.
-            return _written(replace(base, model="none", error=None), (Claim(said, to_quote[0]),))
         draft = draft_to_show(judgement)
+        reported = _reported(judgement, to_quote)
+        # The article's marks tell better than a model who said something; what somebody said reads better as it wrote.
+        if reported and (draft is None or attribution.asks_who_said(judgement.findings.query)):
+            # No model wrote it, so whatever ailed the model is of no matter.
+            return _written(replace(base, model="none", error=None), reported)
         return _written(base, draft.claims) if draft is not None else self._quoted(base, to_quote)
 
     def _checked(
@@ -395,8 +397,26 @@ def draft_to_show(judgement: Judgement) -> CheckedDraft | None:
     draft = judgement.draft
     if draft is None or not holds(draft, judgement.findings.query):
         return None
-    calibration = answerability.written("margin" if judgement.fit == "margin" else "draft")
+    calibration = _calibration_of_written(judgement)
     return draft if calibration.probability(draft.signals) >= calibration.threshold else None
+
+
+def _reported(judgement: Judgement, to_quote: Sequence[Window]) -> list[Claim]:
+    """Return what the article's own marks tell of who said something, or of what somebody said.
+
+    The words that the question quotes are found or not; where it quotes none, that there is an answer must be as likely
+    as it must be of a draft that it is right.
+    """
+    query = judgement.findings.query
+    if (said := attribution.statement(query, to_quote[0])) is not None:
+        return [Claim(said, to_quote[0])]
+    if answer_probability(judgement) < _calibration_of_written(judgement).threshold:
+        return []
+    return [Claim(told, window) for told, window in attribution.reported(query, to_quote)]
+
+
+def _calibration_of_written(judgement: Judgement) -> answerability.Calibration:
+    return answerability.written("margin" if judgement.fit == "margin" else "draft")
 
 
 def holds(draft: CheckedDraft, question: str) -> bool:

@@ -1,17 +1,18 @@
-"""Who said these words? Told without a model, because the article's own marks ("…," Smith said) tell.
+"""Who said it, and what did they say? Told without a model, because the article's own marks ("…," Smith said) tell.
 
-A small model often gives words to the wrong person. Only what the question itself quotes is told of somebody, and only
-where it stands in what that one person is quoted with; whether anybody said the same in other words, this module does
-not know.
+A small model often gives words to the wrong person. Told is only who is quoted with the words that the question itself
+quotes, or the whole of what somebody is quoted with. Whether that is what the question is about, this module does not
+know.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from assistant import conversation
-from assistant.context import QUOTED, SAID, context_of, outside_quotations
+from assistant.context import NAME, QUOTED, SAID, bodies, context_of, outside_quotations
 from assistant.grounding import stems, tells_machines
 from assistant.quoting import Window
 from assistant.types import Sentence
@@ -20,6 +21,10 @@ _SAYS = (
     rf"(?:{SAID}|called|calls|described|describes|spoke|speaks|referred|refers|compared|compares|commented|remarked|"
     r"labell?ed|declared)"
 )
+_TELL = (
+    r"(?:say|write|tell|explain|add|complain|announce|ask|argue|warn|insist|note|state|claim|reply|recall|acknowledge|"
+    r"admit|concede|testify|call|describe|speak|refer|compare|comment|remark|label|declare|respond|think|feel|believe)"
+)
 _ASKS_WHO_SAID = re.compile(
     rf"^\W*(?:(?:and|so|but|then|please|tell me|remind me)\W+)?"
     rf"(?:who\s+(?:was\s+it\s+(?:that|who)\s+)?{_SAYS}\b"
@@ -27,8 +32,25 @@ _ASKS_WHO_SAID = re.compile(
     r"|\baccording to who(?:m|se)?\b",
     re.IGNORECASE,
 )
+_TELLS_WHO = re.compile(rf"(?P<who>{NAME}), who (?P<says>{_SAYS}\b[^,;:]*)(?=[,.;])")
 _LEAST_QUOTED = 4
 """Words of a quotation that is somebody's speech; fewer may be a name or a word in doubt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """What one sentence quotes somebody with."""
+
+    speaker: str
+    """As the article names them; "he" and "the agency" are resolved."""
+    opening: str
+    """Who said it, and where or of whom, as far as the sentence says so: "Kenney said at a news conference"."""
+    words: str
+
+
+def asks_who_said(question: str) -> bool:
+    """Whether the question asks whose words something is."""
+    return bool(_ASKS_WHO_SAID.search(question))
 
 
 def statement(question: str, window: Window) -> str | None:
@@ -38,7 +60,7 @@ def statement(question: str, window: Window) -> str | None:
     of the window's sentence, and where it is not certain whose quotation that is.
     """
     words = conversation.quoted_words(question)
-    if not words or not _ASKS_WHO_SAID.search(question) or len(window.sentences) != 1:
+    if not words or not asks_who_said(question) or len(window.sentences) != 1:
         return None
     if len(conversation.parts(question)) > 1:
         return None
@@ -53,9 +75,117 @@ def statement(question: str, window: Window) -> str | None:
     return f'It was {speaker} who said {quoted[:-1]}."'
 
 
+def reported(question: str, windows: Sequence[Window]) -> list[tuple[str, Window]]:
+    """Return what somebody is quoted with, as whole sentences, each with the piece of evidence that it is taken from.
+
+    Empty where the question asks neither who said something nor what somebody said, where it asks for more, and where
+    the first piece of evidence quotes nobody, somebody else, or it is not certain whom.
+    """
+    if len(conversation.parts(question)) > 1:
+        return []
+    asks_who = asks_who_said(question)
+    if asks_who and (told := _told_of_who(question, windows[0])) is not None:
+        return [(told, windows[0])]
+    speeches = [(_speech_of(window), window) for window in windows]
+    first = speeches[0][0]
+    if first is None or not (asks_who or _asks_what_was_said_by(first.speaker, question)):
+        return []
+    same = [(speech, window) for speech, window in speeches if speech is not None and speech.speaker == first.speaker]
+    return [
+        (f'{speech.opening}: "{speech.words}"', window)
+        for speech, window in same
+        if not any(speech.words in other.words for other, _ in same if other is not speech)
+    ]
+
+
+def _asks_what_was_said_by(speaker: str, question: str) -> bool:
+    """Whether it is the speaker of whom the question asks what they said, and not somebody else about them."""
+    surname = re.escape(_surname(speaker))
+    no_other = rf"(?:(?!{_TELL}\b)[\w'’.-]+ ){{0,4}}"
+    return any(
+        re.search(pattern, question, re.IGNORECASE)
+        for pattern in (
+            rf"\b(?:do|does|did) {no_other}{surname}(?:['’]s?(?: \w+){{1,2}})? (?:\w+ly |also |then )?{_TELL}\b",
+            rf"^\W*(?:(?:tell me|quote|and|so|but)\W+)?(?:what|how) {no_other}{surname} (?:has |have |had )?{_SAYS}\b",
+            rf"^\W*what (?:was|were|is|are) {no_other}{surname}['’]s? (?:\w+ )?(?:words?|comments?|remarks?)\b",
+            rf"\baccording to {no_other}{surname}\b",
+        )
+    )
+
+
+def _told_of_who(question: str, window: Window) -> str | None:
+    """Return what a clause such as "Trump, who called them crooks," says, if that is all the question asks about."""
+    asked = stems(re.sub(rf"\b{_SAYS}\b", "", question, flags=re.IGNORECASE))
+    for sentence in window.sentences:
+        match = _TELLS_WHO.search(sentence.text)
+        if match and asked and asked <= stems(match["says"]) and not tells_machines(sentence):
+            return f"{match['who']} {match['says'].strip()}."
+    return None
+
+
+def _speech_of(window: Window) -> Speech | None:
+    """Return what is quoted in a piece of evidence of one sentence, with the words that it goes on from."""
+    (*_, sentence) = window.sentences
+    speech = _speech(sentence, window.leading)
+    if speech is None or len(window.sentences) > 1:
+        return None
+    if window.leading and not outside_quotations(sentence.text).strip():
+        before = window.leading[-1]
+        earlier = _speech(before, context_of(before).needs)
+        between = sentence.article.text[before.end : sentence.start]
+        if earlier is not None and earlier.speaker == speech.speaker and between.isspace() and "\n" not in between:
+            return Speech(speech.speaker, earlier.opening, f"{earlier.words} {speech.words}")
+    return speech
+
+
+def _speech(sentence: Sentence, leading: Sequence[Sentence]) -> Speech | None:
+    """Return what the sentence quotes somebody with; None where it is not certain whom, or it does more than that."""
+    named = context_of(sentence).speaker
+    quotations = [match[0] for match in QUOTED.finditer(sentence.text)]
+    outside = outside_quotations(sentence.text)
+    marks = [mark for mark in re.findall(rf"\b{SAID}\b", outside) if mark != "adding"]
+    speaker = _without_article(named, leading) if named else None
+    if speaker is None or named is None or len(marks) > 1 or tells_machines(sentence):
+        return None
+    if all(len(quotation.split()) < _LEAST_QUOTED for quotation in quotations):
+        return None
+    words = re.sub(r"(?:\s*,)?\s*$", "", " ".join(quotation.strip(' "“”') for quotation in quotations))
+    opening = _opening(named, speaker, outside)
+    if opening is None:
+        return None
+    return Speech(speaker, opening, words if re.search(r"[.?!…]['’]?$", words) else f"{words}.")
+
+
+def _opening(named: str, speaker: str, outside: str) -> str | None:
+    """Return who said it and what else the sentence says outside of its quotation, None where that has another form."""
+    who = rf"(?:{re.escape(named)}|he|she|they)"
+    said = rf"(?:{who}(?:,[^,]*,)? (?P<said>{SAID})|(?P<says>{SAID}) {who})\b(?P<more>[^,]*)(?:, adding)?\s*[.:]?"
+    begins = speaker[0].upper() + speaker[1:]
+    if not outside.strip(" –—-.").replace(named, ""):
+        return f"{begins} said"
+    if after := re.fullmatch(said, outside.strip(), re.IGNORECASE):
+        return f"{begins} {after['said'] or after['says']}{after['more'].rstrip(' .:')}"
+    if before := re.fullmatch(rf"(?P<where>[^:]*)\b{who} (?P<said>{SAID})\s*:\s*", outside, re.IGNORECASE):
+        return f"{before['where']}{speaker if before['where'] else begins} {before['said']}"
+    return None
+
+
+def _without_article(named: str, leading: Sequence[Sentence]) -> str | None:
+    """Return the speaker's name; for "the agency" and the like the only body that the sentences before it name."""
+    if not named.lower().startswith("the "):
+        return named
+    found = {
+        body
+        for sentence in leading
+        for body in bodies(sentence.article.text)
+        if re.search(rf"\b{re.escape(body)}\b", outside_quotations(sentence.text))
+    }
+    return found.pop() if len(found) == 1 else None
+
+
 def names_the_speaker(question: str, told: str, evidence: Iterable[Sentence]) -> bool:
     """Whether what is told names someone who is quoted in the evidence, if that is what the question asks."""
-    if not _ASKS_WHO_SAID.search(question):
+    if not asks_who_said(question):
         return True
     speakers = [speaker for s in evidence if QUOTED.search(s.text) and (speaker := context_of(s).speaker) is not None]
     return not speakers or any(stems(_surname(speaker)) <= stems(told) for speaker in speakers)

@@ -19,13 +19,15 @@ SAID = (
     r"(?:said|says|saying|wrote|writes|told|tells|explained|explains|added|adds|adding|complained|complains|announced|asked|asks|argued|argues|"
     r"warned|warns|insisted|noted|notes|stated|states|claimed|claims|replied|recalled|acknowledged|admitted|conceded|testified)"
 )
-_NAME = r"[A-ZÀ-Þ][\w'’.-]*[\w](?:\s+(?:of|de|van|der|al|[A-ZÀ-Þ][\w'’.-]*[\w])){0,6}"
+NAME = r"[A-ZÀ-Þ][\w'’.-]*[\w](?:\s+(?:of|de|van|der|al|[A-ZÀ-Þ][\w'’.-]*[\w])){0,6}"
 _GROUP = r"(?:officials?|spokes\w+|officers?|agents?|leaders?|lawyers?|prosecutors?|advocates?|police|staff|authorities|executives?|researchers?)"
-_SPEAKER = rf"(?P<speaker>{_NAME}(?:\s+{_GROUP})?|he|she|they|(?:[Aa]n?|[Tt]he|[Oo]ne|[Aa]nother)\s+(?:[\w-]+\s+){{0,3}}[\w-]+)"
+_SPEAKER = (
+    rf"(?P<speaker>{NAME}(?:\s+{_GROUP})?|he|she|they|(?:[Aa]n?|[Tt]he|[Oo]ne|[Aa]nother)\s+(?:[\w-]+\s+){{0,3}}[\w-]+)"
+)
 
 _SPEAKER_SAID = re.compile(rf"{_SPEAKER}(?:,[^,\"“”]{{1,60}},)?\s+{SAID}\b")
 _SAID_SPEAKER = re.compile(rf"[\"”]\s*{SAID}\s+{_SPEAKER}")
-_DASH_SPEAKER = re.compile(rf"[\"”]\s*[–—-]+\s*(?P<speaker>{_NAME})\s*$")
+_DASH_SPEAKER = re.compile(rf"[\"”]\s*[–—-]+\s*(?P<speaker>{NAME})\s*$")
 QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|“[^”]*$|\"[^\"]*$")
 _ONLY_QUOTED = re.compile(r"^(?:“[^”]*”|\"[^\"]*\")$", re.DOTALL)
 _INTRODUCES = re.compile(rf"\b{SAID}(?:\s+\w+)?\s*:$|:$")
@@ -93,7 +95,7 @@ def context_of(sentence: Sentence) -> Context:
 
 
 @lru_cache(maxsize=1024)
-def _bodies(text: str) -> frozenset[str]:
+def bodies(text: str) -> frozenset[str]:
     """Return the bodies that the text names: "Justice Department", or letters such as ICE that own or do something."""
     does = rf"(?:['’]s\b|\s+(?:{_GROUP}|{SAID}|had|has|was|is|does|did|will|would|could|can)\b)"
     letters = (name for name in set(_LETTERS.findall(text)) if re.search(rf"\b{name}{does}", text))
@@ -238,11 +240,11 @@ def _body_before(position: int, sentences: Sequence[Sentence]) -> int | None:
     """Return the nearest earlier sentence that says which body "the agency" of this one is, None if it has none."""
     outside = outside_quotations(sentences[position].text)
     match = _THE_BODY.search(outside)
-    bodies = _bodies(sentences[position].article.text)
-    if match is None or _holds_any(bodies, outside[: match.start()]):
+    known = bodies(sentences[position].article.text)
+    if match is None or _holds_any(known, outside[: match.start()]):
         return None
     reach = range(position - 1, max(-1, position - 1 - _REACH), -1)
-    return next((earlier for earlier in reach if _holds_any(bodies, outside_quotations(sentences[earlier].text))), None)
+    return next((earlier for earlier in reach if _holds_any(known, outside_quotations(sentences[earlier].text))), None)
 
 
 def _holds_any(names: Iterable[str], text: str) -> bool:

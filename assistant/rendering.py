@@ -37,8 +37,8 @@ WRITING = "Reading the article… checked so far"
 FROM_RECORD = "From the article's record: its title, date, source or length"
 """The same for an answer that is written without citations, because its facts are not part of the text."""
 
-BY_RULE = "Who the article says it was, checked against the quoted words"
-"""The same for an answer that no model wrote: it names the speaker."""
+BY_RULE = "Who said what, as the article puts it"
+"""The same for an answer that no model wrote."""
 
 NOT_WRITTEN = "There is no written answer this time; the article's own words stand for themselves."
 CLOSEST = "The closest words in the article, which are not an answer"

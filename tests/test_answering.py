@@ -21,7 +21,7 @@ from conftest import Reply, ScriptedModel, WordEmbedder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assistant import answerability, language_model, quoting
+from assistant import answerability, answering, language_model, quoting
 from assistant.answerability import Quoting, Rarity
 from assistant.answering import Assistant
 from assistant.articles import Corpus
@@ -276,13 +276,8 @@ def test_a_number_in_another_style_is_supported(assistant: Assistant, model: Scr
         (CRIME, "Violent crime has fallen. It fell by nearly 200,000.", "200,000"),
         ("Who cannot cooperate with ICE?", "Sessions said he can't cooperate with ICE.", "Sessions said"),
         ("Who was hired by Krasner?", "Krasner hired Caleb Kenney, a former public defender.", "Caleb Kenney"),
-        ("What did ICE write?", "ICE has violated the PARS contract.", "has violated"),
+        ("Did ICE keep to the contract?", "ICE has violated the PARS contract.", "has violated"),
         ("Does Krasner consider deals for murderers?", "Krasner considers deals for murderers.", "considers deals"),
-        (
-            "According to whom does the city treat every single individual as a U.S. citizen?",
-            "ICE treats every single individual in the city of Philadelphia as all U.S. citizens.",
-            "ICE treats",
-        ),
     ],
 )
 def test_what_the_model_invents_is_never_shown(
@@ -317,6 +312,57 @@ def test_who_said_it_needs_no_model_and_heeds_none(assistant: Assistant, model: 
         answer = reply(assistant, model, draft, question)
         assert (answer.status, answer.text, answer.model, answer.error) == (Status.ANSWERED, told, "none", None)
         assert [citation.quote[:15] for citation in answer.citations] == ["“He [Kenney] is"]
+
+
+SESSIONS = "He [Kenney] is celebrating keeping criminals in Philadelphia that by law should be deported."
+STANCE = (
+    "Their stance was basically they treat every single individual in the city of Philadelphia as all U.S. citizens."
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "draft", "told"),
+    [
+        (
+            "Who said that Kenney is celebrating?",
+            "Sessions said that Kenney is celebrating.",
+            f'Attorney General Jeff Sessions said: "{SESSIONS}"',
+        ),
+        (
+            "According to whom does the city treat every single individual as a U.S. citizen?",
+            "ICE treats every single individual in the city of Philadelphia as all U.S. citizens.",
+            f'An ICE official said: "{STANCE}"',
+        ),
+        (
+            "What did Jeff Sessions say about Kenney?",
+            "Sessions said that Kenney celebrates with 300 criminals.",
+            f'Attorney General Jeff Sessions said: "{SESSIONS}"',
+        ),
+    ],
+)
+def test_a_speaker_is_told_with_all_their_words(
+    question: str, draft: str, told: str, assistant: Assistant, model: ScriptedModel
+) -> None:
+    """Who said it is the article's to tell, right as a draft may be; what was said where no draft can be shown."""
+    answer = reply(assistant, model, draft, question)
+    assert (written(answer), answer.model) == (told, "none")
+    assert len(answer.citations) == 1
+
+
+def test_what_somebody_said_is_told_by_a_draft_that_holds(assistant: Assistant, model: ScriptedModel) -> None:
+    """It reads better than the whole of what they are quoted with."""
+    draft = "Jeff Sessions said Kenney is celebrating keeping criminals in Philadelphia."
+    answer = reply(assistant, model, draft, "What did Jeff Sessions say about Kenney?")
+    assert written(answer) == draft
+
+
+def test_speech_is_not_told_where_an_answer_is_less_likely_than_a_draft_must_be(
+    assistant: Assistant, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stays a quotation, which says less."""
+    monkeypatch.setattr(answering, "answer_probability", lambda judgement: 0.45)
+    answer = reply(assistant, model, "Nobody did.", "Who said that Kenney is celebrating?")
+    assert answer.status is Status.QUOTED
 
 
 @pytest.mark.parametrize("reason", ["length", None])

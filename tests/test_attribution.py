@@ -1,10 +1,10 @@
-"""Who said it: the question made a statement with the speaker that the article's own marks give."""
+"""Who said it, and what they said: told with the speaker that the article's own marks give."""
 
 from __future__ import annotations
 
 import pytest
 
-from assistant.attribution import names_the_speaker, statement
+from assistant.attribution import names_the_speaker, reported, statement
 from assistant.context import context_of
 from assistant.passages import sentences
 from assistant.quoting import Window
@@ -91,6 +91,123 @@ def test_words_of_nobody_are_told_of_nobody() -> None:
     """A quotation whose speaker the article does not name gets no speaker."""
     article = Article("made-up", 'The sign read "No entry for dogs here" in red.', "")
     assert statement('Who said "No entry for dogs here"?', window("No entry", article)) is None
+
+
+def told(question: str, article: Article, *evidence: str) -> str:
+    """Return what is told of the evidence around each of the words."""
+    return " ".join(text for text, _ in reported(question, [window(words, article) for words in evidence]))
+
+
+@pytest.mark.parametrize(
+    ("question", "evidence", "opening", "words"),
+    [
+        (
+            "Who complained that the city treats everybody as a citizen?",
+            "Their stance was",
+            "An ICE official said: ",
+            (
+                "Their stance was basically they treat every single individual in the city of Philadelphia "
+                "as all U.S. citizens."
+            ),
+        ),
+        (
+            "What did Mayor Kenney say at City Hall?",
+            "All of us have ancestors",
+            "Kenney said at a City Hall news conference: ",
+            "All of us have ancestors who were once immigrants.",
+        ),
+        (
+            "According to Arnold, what does Krasner take into account?",
+            "taking into account",
+            "Arnold said of Krasner: ",
+            "He is taking into account and recognizing the immense consequence of deportation.",
+        ),
+        (
+            "What did Jeff Sessions say about Kenney?",
+            "is celebrating",
+            "Attorney General Jeff Sessions said: ",
+            "He [Kenney] is celebrating keeping criminals in Philadelphia that by law should be deported.",
+        ),
+        (
+            "What does ICE's letter say about racial profiling?",
+            "neither violated",
+            "In a letter to the city solicitor, ICE wrote: ",
+            (
+                "ICE has neither violated the PARS contract nor abused its use of information derived from PARS. "
+                "ICE does not use PARS to target victims and witnesses and does not engage in 'racial profiling.'"
+            ),
+        ),
+        (
+            "Who said it takes his ability to stay into consideration?",
+            "It takes into consideration",
+            "Arnold explained: ",
+            "That's fair. He has to pay his time. It takes into consideration his ability to stay here.",
+        ),
+    ],
+)
+def test_what_somebody_is_quoted_with_is_told_whole(
+    question: str, evidence: str, opening: str, words: str, article: Article
+) -> None:
+    """The speaker first, with where and of whom; "he" and "the agency" are named; what they go on from is there."""
+    assert told(question, article, evidence) == f'{opening}"{words}"'
+
+
+def test_a_clause_that_tells_who_is_made_a_sentence(article: Article) -> None:
+    """ "Trump, who called" somebody something tells who did, even where the sentence is about another thing."""
+    expected = 'Trump referred to immigrants as "animals" during a meeting with California sheriffs this year.'
+    assert told("Who called immigrants animals?", article, "animals") == expected
+
+
+@pytest.mark.parametrize(
+    ("question", "evidence"),
+    [
+        ("Where did Kenney hold a news conference?", "All of us have ancestors"),
+        ("What did Kenney say in response to Sessions' claim?", "is celebrating"),
+        ("What did Kenney say about Sessions?", "is celebrating"),
+        ("What did Krasner say about the deal?", "He has to pay his time"),
+        ("What did Arnold say about the deal, and did Krasner say he agreed?", "He has to pay his time"),
+        ("What did Krasner say about sex offenders?", "sex offenders"),
+        ("Who said that dialogue is difficult?", "animals"),
+        ("Who presented the move as a moral decision?", "moral decision"),
+    ],
+)
+def test_nothing_is_told_of_another_speaker_or_question(question: str, evidence: str, article: Article) -> None:
+    """Asked for something else, for somebody else's words, for two things, or for what nobody is quoted with."""
+    assert told(question, article, evidence) == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Jones said so, but "the shelter is full by now," Mary Brown said.',
+        'Brown wants "zero tolerance" from now on, she said.',
+        'Assistants: "the shelter is full by now," Mary Brown said.',
+        'The agency said: "The shelter is full by now."',
+        'After "the shelter is full by now," a remark that Mary Brown said she regrets, it closed.',
+    ],
+)
+def test_doubtful_speech_is_not_told(text: str) -> None:
+    """Two who speak, a few words in quotation marks, a command to machines, a body without a name, another form."""
+    evidence = window("full" if "full" in text else "zero", Article("made-up", text, ""))
+    assert reported("Who said that the shelter is full?", [evidence]) == []
+
+
+def test_of_two_pieces_of_evidence_only_the_same_speakers_words_are_told(article: Article) -> None:
+    """What is no speech, and what the other piece holds already, is left out."""
+    question = "Who says they cannot cooperate with ICE?"
+    expected = told(question, article, "I can't cooperate")
+    assert expected.startswith("Abernathy said: ")
+    assert told(question, article, "I can't cooperate", "they left frustrated") == expected
+    assert told(question, article, "I can't cooperate", "is celebrating") == expected
+    assert told(question, article, "The rhetoric that's happening", "I can't cooperate") == expected
+
+
+def test_each_speech_comes_with_its_own_evidence(article: Article) -> None:
+    """Two speeches of one person are two sentences, each beside the piece that it is taken from."""
+    pieces = [window(words, article) for words in ("He has to pay his time", "taking into account")]
+    found = reported("What did Arnold say?", pieces)
+    assert [piece for _, piece in found] == pieces
+    assert [text.split(":")[0] for text, _ in found] == ["Arnold explained", "Arnold said of Krasner"]
 
 
 @pytest.mark.parametrize(

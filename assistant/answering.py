@@ -404,13 +404,13 @@ def draft_to_show(judgement: Judgement) -> CheckedDraft | None:
 def _reported(judgement: Judgement, to_quote: Sequence[Window]) -> list[Claim]:
     """Return what the article's own marks tell of who said something, or of what somebody said.
 
-    The words that the question quotes are found or not; where it quotes none, that there is an answer must be as likely
-    as it must be of a draft that it is right.
+    The words that the question quotes are found or not; where it quotes none, a model must have read the passages, and
+    that there is an answer must be as likely as it must be of a draft that it is right.
     """
     query = judgement.findings.query
     if (said := attribution.statement(query, to_quote[0])) is not None:
         return [Claim(said, to_quote[0])]
-    if answer_probability(judgement) < _calibration_of_written(judgement).threshold:
+    if judgement.draft is None or answer_probability(judgement) < _calibration_of_written(judgement).threshold:
         return []
     return [Claim(told, window) for told, window in attribution.reported(query, to_quote)]
 

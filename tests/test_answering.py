@@ -356,6 +356,12 @@ def test_what_somebody_said_is_told_by_a_draft_that_holds(assistant: Assistant, 
     assert written(answer) == draft
 
 
+def test_speech_is_not_told_where_no_model_has_read(assistant: Assistant, model: ScriptedModel) -> None:
+    """Words alone tell too little of whether the speech answers."""
+    gone = Reply("", error=ConnectionError("gone"))
+    assert reply(assistant, model, gone, "Who said that Kenney is celebrating?").status is Status.QUOTED
+
+
 def test_speech_is_not_told_where_an_answer_is_less_likely_than_a_draft_must_be(
     assistant: Assistant, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,7 @@
 
     question + turns -> standalone query -> passages and sentences -> quoted, at once
                         -> a draft -> checked against one passage and by the model -> answered | quoted | declined
-                           (who said something, and what somebody said, is told without a draft)
+                           (who said something, and what somebody said, may be told by the article's marks)
 
 Asking is streaming and taking the last snapshot. Nothing unverified is ever in a snapshot: a draft is shown only after
 it passed. Knows nothing of how an answer is shown.
@@ -271,7 +271,7 @@ class Assistant:
             return self._declined(base, judgement.findings)
         to_quote = self._to_quote(base.question, judgement.findings, judgement.draft, judgement.readings)
         draft = draft_to_show(judgement)
-        reported = _reported(judgement, to_quote)
+        reported = _reported(judgement, confidence, to_quote)
         # The article's marks tell better than a model who said something; what somebody said reads better as it wrote.
         if reported and (draft is None or attribution.asks_who_said(judgement.findings.query)):
             # No model wrote it, so whatever ailed the model is of no matter.
@@ -401,7 +401,7 @@ def draft_to_show(judgement: Judgement) -> CheckedDraft | None:
     return draft if calibration.probability(draft.signals) >= calibration.threshold else None
 
 
-def _reported(judgement: Judgement, to_quote: Sequence[Window]) -> list[Claim]:
+def _reported(judgement: Judgement, confidence: float, to_quote: Sequence[Window]) -> list[Claim]:
     """Return what the article's own marks tell of who said something, or of what somebody said.
 
     The words that the question quotes are found or not; where it quotes none, a model must have read the passages, and
@@ -410,7 +410,7 @@ def _reported(judgement: Judgement, to_quote: Sequence[Window]) -> list[Claim]:
     query = judgement.findings.query
     if (said := attribution.statement(query, to_quote[0])) is not None:
         return [Claim(said, to_quote[0])]
-    if judgement.draft is None or answer_probability(judgement) < _calibration_of_written(judgement).threshold:
+    if judgement.draft is None or confidence < _calibration_of_written(judgement).threshold:
         return []
     return [Claim(told, window) for told, window in attribution.reported(query, to_quote)]
 

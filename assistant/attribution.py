@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from assistant import conversation
-from assistant.context import NAME, QUOTED, SAID, bodies, context_of, outside_quotations
+from assistant.context import NAME, QUOTED, SAID, body_meant, context_of, outside_quotations
 from assistant.grounding import stems, tells_machines
 from assistant.quoting import Window
 from assistant.types import Sentence
@@ -38,7 +38,7 @@ _LEAST_QUOTED = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Speech:
+class _Speech:
     """What one sentence quotes somebody with."""
 
     speaker: str
@@ -65,11 +65,10 @@ def statement(question: str, window: Window) -> str | None:
     if len(conversation.parts(question)) > 1:
         return None
     (sentence,) = window.sentences
-    speaker = context_of(sentence).speaker
-    speeches = [match[0] for match in QUOTED.finditer(sentence.text) if len(match[0].split()) >= _LEAST_QUOTED]
+    speaker = _only_speaker(sentence)
+    speeches = [quotation for quotation in _quotations(sentence) if len(quotation.split()) >= _LEAST_QUOTED]
     said = all(any(word.lower() in speech.lower() for speech in speeches) for word in words)
-    marks = [mark for mark in re.findall(rf"\b{SAID}\b", outside_quotations(sentence.text)) if mark != "adding"]
-    if speaker is None or not said or len(marks) > 1 or tells_machines(sentence):
+    if speaker is None or not said:
         return None
     quoted = " and ".join(f'"{word}"' for word in words)
     return f'It was {speaker} who said {quoted[:-1]}."'
@@ -123,7 +122,7 @@ def _told_of_who(question: str, window: Window) -> str | None:
     return None
 
 
-def _speech_of(window: Window) -> Speech | None:
+def _speech_of(window: Window) -> _Speech | None:
     """Return what is quoted in a piece of evidence of one sentence, with the words that it goes on from."""
     (*_, sentence) = window.sentences
     speech = _speech(sentence, window.leading)
@@ -134,26 +133,33 @@ def _speech_of(window: Window) -> Speech | None:
         earlier = _speech(before, context_of(before).needs)
         between = sentence.article.text[before.end : sentence.start]
         if earlier is not None and earlier.speaker == speech.speaker and between.isspace() and "\n" not in between:
-            return Speech(speech.speaker, earlier.opening, f"{earlier.words} {speech.words}")
+            return _Speech(speech.speaker, earlier.opening, f"{earlier.words} {speech.words}")
     return speech
 
 
-def _speech(sentence: Sentence, leading: Sequence[Sentence]) -> Speech | None:
+def _speech(sentence: Sentence, leading: Sequence[Sentence]) -> _Speech | None:
     """Return what the sentence quotes somebody with; None where it is not certain whom, or it does more than that."""
-    named = context_of(sentence).speaker
-    quotations = [match[0] for match in QUOTED.finditer(sentence.text)]
-    outside = outside_quotations(sentence.text)
-    marks = [mark for mark in re.findall(rf"\b{SAID}\b", outside) if mark != "adding"]
-    speaker = _without_article(named, leading) if named else None
-    if speaker is None or named is None or len(marks) > 1 or tells_machines(sentence):
+    named, quotations = _only_speaker(sentence), _quotations(sentence)
+    if named is None or all(len(quotation.split()) < _LEAST_QUOTED for quotation in quotations):
         return None
-    if all(len(quotation.split()) < _LEAST_QUOTED for quotation in quotations):
+    speaker = body_meant(named, leading) if named.lower().startswith("the ") else named
+    if speaker is None:
         return None
     words = re.sub(r"(?:\s*,)?\s*$", "", " ".join(quotation.strip(' "“”') for quotation in quotations))
-    opening = _opening(named, speaker, outside)
+    opening = _opening(named, speaker, outside_quotations(sentence.text))
     if opening is None:
         return None
-    return Speech(speaker, opening, words if re.search(r"[.?!…]['’]?$", words) else f"{words}.")
+    return _Speech(speaker, opening, words if re.search(r"[.?!…]['’]?$", words) else f"{words}.")
+
+
+def _only_speaker(sentence: Sentence) -> str | None:
+    """Return who is quoted in the sentence; None where several may be, or where it tells a machine what to say."""
+    marks = [mark for mark in re.findall(rf"\b{SAID}\b", outside_quotations(sentence.text)) if mark != "adding"]
+    return None if len(marks) > 1 or tells_machines(sentence) else context_of(sentence).speaker
+
+
+def _quotations(sentence: Sentence) -> list[str]:
+    return [match[0] for match in QUOTED.finditer(sentence.text)]
 
 
 def _opening(named: str, speaker: str, outside: str) -> str | None:
@@ -168,19 +174,6 @@ def _opening(named: str, speaker: str, outside: str) -> str | None:
     if before := re.fullmatch(rf"(?P<where>[^:]*)\b{who} (?P<said>{SAID})\s*:\s*", outside, re.IGNORECASE):
         return f"{before['where']}{speaker if before['where'] else begins} {before['said']}"
     return None
-
-
-def _without_article(named: str, leading: Sequence[Sentence]) -> str | None:
-    """Return the speaker's name; for "the agency" and the like the only body that the sentences before it name."""
-    if not named.lower().startswith("the "):
-        return named
-    found = {
-        body
-        for sentence in leading
-        for body in bodies(sentence.article.text)
-        if re.search(rf"\b{re.escape(body)}\b", outside_quotations(sentence.text))
-    }
-    return found.pop() if len(found) == 1 else None
 
 
 def names_the_speaker(question: str, told: str, evidence: Iterable[Sentence]) -> bool:

@@ -95,7 +95,7 @@ def context_of(sentence: Sentence) -> Context:
 
 
 @lru_cache(maxsize=1024)
-def bodies(text: str) -> frozenset[str]:
+def _bodies(text: str) -> frozenset[str]:
     """Return the bodies that the text names: "Justice Department", or letters such as ICE that own or do something."""
     does = rf"(?:['’]s\b|\s+(?:{_GROUP}|{SAID}|had|has|was|is|does|did|will|would|could|can)\b)"
     letters = (name for name in set(_LETTERS.findall(text)) if re.search(rf"\b{name}{does}", text))
@@ -240,11 +240,24 @@ def _body_before(position: int, sentences: Sequence[Sentence]) -> int | None:
     """Return the nearest earlier sentence that says which body "the agency" of this one is, None if it has none."""
     outside = outside_quotations(sentences[position].text)
     match = _THE_BODY.search(outside)
-    known = bodies(sentences[position].article.text)
+    known = _bodies(sentences[position].article.text)
     if match is None or _holds_any(known, outside[: match.start()]):
         return None
     reach = range(position - 1, max(-1, position - 1 - _REACH), -1)
     return next((earlier for earlier in reach if _holds_any(known, outside_quotations(sentences[earlier].text))), None)
+
+
+def body_meant(words: str, leading: Iterable[Sentence]) -> str | None:
+    """Return the body that "the agency" or the like means: the only one that the sentences it leans on name."""
+    if not _THE_BODY.fullmatch(words):
+        return None
+    found = {
+        body
+        for sentence in leading
+        for body in _bodies(sentence.article.text)
+        if _holds_any([body], outside_quotations(sentence.text))
+    }
+    return found.pop() if len(found) == 1 else None
 
 
 def _holds_any(names: Iterable[str], text: str) -> bool:

@@ -315,6 +315,10 @@ def test_who_said_it_needs_no_model_and_heeds_none(assistant: Assistant, model: 
 
 
 SESSIONS = "He [Kenney] is celebrating keeping criminals in Philadelphia that by law should be deported."
+LETTER = (
+    "ICE has neither violated the PARS contract nor abused its use of information derived from PARS. "
+    "ICE does not use PARS to target victims and witnesses and does not engage in 'racial profiling.'"
+)
 STANCE = (
     "Their stance was basically they treat every single individual in the city of Philadelphia as all U.S. citizens."
 )
@@ -323,6 +327,11 @@ STANCE = (
 @pytest.mark.parametrize(
     ("question", "draft", "told"),
     [
+        (
+            "What did ICE write?",
+            "ICE has violated the PARS contract.",
+            f'In a letter to the city solicitor, ICE wrote: "{LETTER}"',
+        ),
         (
             "Who said that Kenney is celebrating?",
             "Sessions said that Kenney is celebrating.",
@@ -344,9 +353,12 @@ def test_a_speaker_is_told_with_all_their_words(
     question: str, draft: str, told: str, assistant: Assistant, model: ScriptedModel
 ) -> None:
     """Who said it is the article's to tell, right as a draft may be; what was said where no draft can be shown."""
-    answer = reply(assistant, model, draft, question)
+    model.enqueue(draft)
+    snapshots = list(assistant.stream(question))
+    answer = check(iter(snapshots))
     assert (written(answer), answer.model) == (told, "none")
     assert len(answer.citations) == 1
+    assert not any(draft in snapshot.text for snapshot in snapshots)
 
 
 def test_what_somebody_said_is_told_by_a_draft_that_holds(assistant: Assistant, model: ScriptedModel) -> None:

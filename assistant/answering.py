@@ -257,8 +257,7 @@ class Assistant:
             return Judgement(findings, signals, unwritten, readings, error=str(error))
         fit = "draft"
         if margins is not None:
-            stated, confirmed = margins
-            checked = replace(checked, signals={**checked.signals, "stated": stated, "confirmed": confirmed})
+            checked = replace(checked, signals={**checked.signals, **answerability.margin_signals(*margins)})
             fit = "margin"
         # No fit of a draft was made without an embedding model.
         return Judgement(findings, checked.signals, fit if findings.similarities else unwritten, readings, checked)

@@ -113,6 +113,18 @@ def test_a_question_about_two_things_is_learned_from_what_was_written_alone(gene
     assert {(check.draft, check.verdict) for check in checks} == {(right, "yes"), (swapped, "wrong")}
 
 
+@given(generator=st.randoms(use_true_random=False))
+def test_a_draft_that_was_kept_is_learned_from_with_the_verdict_that_it_got(generator: random.Random) -> None:
+    """Nothing is drafted again, and of all else that was written as much is taken as there are drafts."""
+    stated = ReportQuestion("Who led?", "King Charles did.", ("Rollo",), "Rollo did.", "He led them.", "wrong")
+    near = ReportQuestion("Who was the queen?", "Emma was the queen.", draft="Rollo was.", verdict="no")
+    more = ReportQuestion("Who was the bishop?", "Emma was.")
+    (group,) = groups_of_reports([Report("normans", NORMANS, [stated, near, more])], generator)
+    checks = own_checks(group, [], generator)
+    assert {("He led them.", "wrong"), ("Rollo was.", "no")} <= {(check.draft, check.verdict) for check in checks}
+    assert len(checks) == 4
+
+
 @given(st.lists(st.sampled_from(VERDICTS)), st.integers(1, 20))
 def test_the_first_checks_are_of_each_verdict_as_evenly_as_may_be(verdicts: list[str], first: int) -> None:
     """No verdict is there twice more often than another of which any is left out, and nothing is lost."""

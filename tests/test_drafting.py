@@ -44,6 +44,15 @@ def test_each_question_gets_the_draft_that_it_gets_alone(
 
 
 @pytest.mark.slow
+def test_passages_of_which_nothing_is_asked_get_no_draft(
+    model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """Alone or beside others, which get the drafts that they get without them."""
+    assert drafts(model, tokenizer, [("Nobody asks.", [])]) == [[]]
+    assert drafts(model, tokenizer, [("Nobody asks.", []), *ASKED]) == [[], *drafts(model, tokenizer, ASKED)]
+
+
+@pytest.mark.slow
 def test_a_finished_draft_ends(
     model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:

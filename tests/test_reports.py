@@ -45,6 +45,15 @@ def test_a_report_comes_with_what_was_written_to_each_question(tmp_path: Path) -
     assert read_reports(path) == [Report("a", "Ann fell. Bob ran.", asked)]
 
 
+def test_a_draft_that_was_kept_comes_with_its_verdict(tmp_path: Path) -> None:
+    """The draft of a question without an answer can be nothing but wrong, so its verdict is a no."""
+    kept = NEAR | {"draft": "Because.", "verdict": "no"}
+    (report,) = read_reports(written(tmp_path, {"id": "a", "text": "Ann fell.", "questions": [kept]}))
+    assert report.questions == [
+        ReportQuestion("Why did she fall?", "She fell because of Bob.", draft="Because.", verdict="no")
+    ]
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
@@ -53,6 +62,10 @@ def test_a_report_comes_with_what_was_written_to_each_question(tmp_path: Path) -
         ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"answers": "Ann"}]}, "are a list of words"),
         ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"answers": []}]}, "come with a"),
         ({"id": "a", "text": "Ann fell.", "questions": [NEAR | {"answers": ["Ann"]}]}, "come with a"),
+        ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"draft": "Ann."}]}, "comes with a"),
+        ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"verdict": "yes"}]}, "comes with a"),
+        ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"draft": "Ann.", "verdict": "no"}]}, "comes with a"),
+        ({"id": "a", "text": "Ann fell.", "questions": [NEAR | {"draft": "Ann.", "verdict": "wrong"}]}, "comes with a"),
         (["a"], "TypeError"),
     ],
 )

@@ -85,15 +85,21 @@ def groups(entries: Sequence[Entry], generator: random.Random) -> list[Group]:
 def groups_of_reports(reports: Sequence[Report], generator: random.Random) -> list[Group]:
     """Return one group for each report: half of its questions to draft for, and what was written to all of them.
 
-    For a question about two things nothing is drafted: whether a draft that has the words of both gives each to the
+    Where drafts were kept, nothing is drafted, and so much is taken of what was written that it makes up half. For a
+    question about two things nothing is drafted either: whether a draft that has the words of both gives each to the
     right one cannot be told from its words.
     """
     found = []
     for report in reports:
+        kept = [Check(each.question, each.draft, each.verdict) for each in report.questions if each.draft]
+        checks = [check for each in report.questions for check in _written(each)]
+        if kept:
+            found.append(Group(report.text, (), kept + generator.sample(checks, min(len(kept), len(checks)))))
+            continue
         simple = [each for each in report.questions if not each.about_two]
         drawn = generator.sample(simple, math.ceil(len(simple) / 2))
         asked = [Asked(each.question, "".join(each.answers)) for each in drawn]
-        found.append(Group(report.text, asked, [check for each in report.questions for check in _written(each)]))
+        found.append(Group(report.text, asked, checks))
     return found
 
 

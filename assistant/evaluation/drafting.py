@@ -54,6 +54,8 @@ def drafts(
         for number, (passages, questions) in enumerate(asked)
         for question in questions
     ]
+    if not rows:
+        return [[] for _ in asked]
     before = torch.tensor([len(read[number]) for number, _ in rows])
     own = torch.tensor([len(ids) for _, ids in rows])
     widest, longest = int(before.max()), int(own.max())

@@ -2,7 +2,8 @@
 
 One JSON object a line: `id`, `text` and `questions`, each with its `kind`, the `question` and a `wrong` answer as a
 careless model would write it. Where the report states an answer there are its words (`answers`: of a question that asks
-for two things, those of both) and a `right` one too. Knows nothing of who learns from them, nor of the articles that
+for two things, those of both) and a `right` one too. To some questions there is a `draft` of the packaged language
+model, with the `verdict` of whoever compared the two. Knows nothing of who learns from them, nor of the articles that
 readers ask about.
 """
 
@@ -16,6 +17,7 @@ from typing import Any
 
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import line_of, read_text
+from assistant.language_model import VERDICTS
 from assistant.settings import PROJECT
 
 REPORTS = PROJECT / "corpus" / "training" / "reports.jsonl"
@@ -32,6 +34,10 @@ class ReportQuestion:
     """The report's words that answer it, for a question about two things those of both; none where it does not."""
     right: str = ""
     """A right answer, where there is one."""
+    draft: str = ""
+    """What the packaged language model answered, where that was kept."""
+    verdict: str = ""
+    """Which of `VERDICTS` is right on the draft."""
 
     @property
     def about_two(self) -> bool:
@@ -77,4 +83,9 @@ def _question(row: dict[str, Any]) -> ReportQuestion:
     answers = row.get("answers", [])
     if not isinstance(answers, list) or ("right" in row) != bool(answers):
         raise ValueError('"answers" are a list of words of the text, and come with a "right" answer')
-    return ReportQuestion(str(row["question"]), str(row["wrong"]), tuple(map(str, answers)), str(row.get("right", "")))
+    draft, verdict = str(row.get("draft", "")), str(row.get("verdict", ""))
+    possible = [each for each in VERDICTS if (each != "no") == bool(answers)] if draft else [""]
+    if verdict not in possible:
+        raise ValueError(f'a "draft" comes with a "verdict" ({" or ".join(possible)})')
+    right = str(row.get("right", ""))
+    return ReportQuestion(str(row["question"]), str(row["wrong"]), tuple(map(str, answers)), right, draft, verdict)

@@ -259,8 +259,8 @@ def draft_signals(
 def margin_signals(stated: float, confirmed: float) -> dict[str, float]:
     """Return the signals of the model's check: how surely the passages state an answer, and the draft is right.
 
-    Both are log-odds. A regression draws straight lines, and what is likely does not grow evenly with the second: so there is also the
-    log-probability of any other verdict, and the log-odds of a right draft where there is an answer.
+    Both are log-odds. How likely a draft is right does not rise in a straight line with them, so there are two shapes
+    more: the log-probability of every verdict but yes, and the log-odds of yes against wrong.
     """
     yes, answered = (1.0 / (1.0 + math.exp(-log_odds)) for log_odds in (confirmed, stated))
     return {

@@ -552,7 +552,7 @@ def test_a_sentence_from_elsewhere_is_not_shown_however_sure_the_model_is(
 
 
 @given(*[st.floats(0.0, 1.0)] * 3)
-def test_what_the_check_tells_grows_with_a_right_draft_and_is_never_endless(
+def test_what_the_check_tells_grows_with_a_right_draft_and_is_always_finite(
     yes: float, wrong: float, no: float
 ) -> None:
     """However likely the three verdicts are, every signal is finite, and a likelier yes speaks for the draft."""
@@ -560,9 +560,9 @@ def test_what_the_check_tells_grows_with_a_right_draft_and_is_never_endless(
     told = answerability.margin_signals(stated, confirmed)
     assert all(map(math.isfinite, told.values()))
     assert set(told) == set(answerability.CHECK)
-    surer = answerability.margin_signals(stated, confirmed - 1.0)
-    assert surer["doubted"] >= told["doubted"]
-    assert surer["right_not_wrong"] <= told["right_not_wrong"]
+    less_sure = answerability.margin_signals(stated, confirmed - 1.0)
+    assert less_sure["doubted"] >= told["doubted"]
+    assert less_sure["right_not_wrong"] <= told["right_not_wrong"]
 
 
 def test_the_check_weighs_a_right_draft_against_a_wrong_one() -> None:

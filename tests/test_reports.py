@@ -46,7 +46,7 @@ def test_a_report_comes_with_what_was_written_to_each_question(tmp_path: Path) -
 
 
 def test_a_draft_that_was_kept_comes_with_its_verdict(tmp_path: Path) -> None:
-    """The draft of a question without an answer can be nothing but wrong, so its verdict is a no."""
+    """Where the report states no answer, the verdict on any draft is a no."""
     kept = NEAR | {"draft": "Because.", "verdict": "no"}
     (report,) = read_reports(written(tmp_path, {"id": "a", "text": "Ann fell.", "questions": [kept]}))
     assert report.questions == [
@@ -62,10 +62,13 @@ def test_a_draft_that_was_kept_comes_with_its_verdict(tmp_path: Path) -> None:
         ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"answers": "Ann"}]}, "are a list of words"),
         ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"answers": []}]}, "come with a"),
         ({"id": "a", "text": "Ann fell.", "questions": [NEAR | {"answers": ["Ann"]}]}, "come with a"),
-        ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"draft": "Ann."}]}, "comes with a"),
-        ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"verdict": "yes"}]}, "comes with a"),
-        ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"draft": "Ann.", "verdict": "no"}]}, "comes with a"),
-        ({"id": "a", "text": "Ann fell.", "questions": [NEAR | {"draft": "Ann.", "verdict": "wrong"}]}, "comes with a"),
+        ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"draft": "Ann."}]}, "come together"),
+        ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"verdict": "yes"}]}, "come together"),
+        ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"draft": "Ann.", "verdict": "no"}]}, "come together"),
+        (
+            {"id": "a", "text": "Ann fell.", "questions": [NEAR | {"draft": "Ann.", "verdict": "wrong"}]},
+            "come together",
+        ),
         (["a"], "TypeError"),
     ],
 )

@@ -60,7 +60,7 @@ class Group:
     passages: str
     asked: Sequence[Asked]
     written: Sequence[Check] = ()
-    """Answers that somebody wrote to the questions; where there are none, some are made up."""
+    """Answers that somebody wrote to the questions, and drafts that were kept; without any, some are made up."""
 
 
 def groups(entries: Sequence[Entry], generator: random.Random) -> list[Group]:
@@ -83,11 +83,11 @@ def groups(entries: Sequence[Entry], generator: random.Random) -> list[Group]:
 
 
 def groups_of_reports(reports: Sequence[Report], generator: random.Random) -> list[Group]:
-    """Return one group for each report: half of its questions to draft for, and what was written to all of them.
+    """Return one group for each report: the questions to draft for, and the checks that are there already.
 
-    Where drafts were kept, nothing is drafted, and so much is taken of what was written that it makes up half. For a
-    question about two things nothing is drafted either: whether a draft that has the words of both gives each to the
-    right one cannot be told from its words.
+    Half of the questions are drafted for, but none about two things: whether a draft that has the words of both gives
+    each to the right one cannot be told from its words. Where drafts were kept nothing is drafted, and of what was
+    written to the questions as much is drawn, once, as there are drafts.
     """
     found = []
     for report in reports:

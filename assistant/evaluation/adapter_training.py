@@ -42,7 +42,7 @@ RATE = 3e-4
 MADE_UP = 60
 """For so many paragraphs drafts are made up, to begin with: it takes a while until every verdict is known."""
 DRAFTED = 180
-"""For so many others, and for all reports, the model drafts answers itself."""
+"""For so many others, and for all reports without drafts that were kept, the model drafts answers itself."""
 SIDE_BY_SIDE = 64
 """At least so many questions are drafted together."""
 CHECKS = 16

@@ -47,15 +47,16 @@ def drafts(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, asked: Sequence[tuple[str, Sequence[str]]]
 ) -> list[list[str]]:
     """Return the draft of each question, for each of several passages with questions about them; at temperature 0."""
-    begun = [opening(tokenizer, passages) for passages, _ in asked]
+    some = [(passages, questions) for passages, questions in asked if questions]
+    if not some:
+        return [[] for _ in asked]
+    begun = [opening(tokenizer, passages) for passages, _ in some]
     read = [tokens(tokenizer, begin) for begin in begun]
     rows = [
         (number, tokens(tokenizer, written(tokenizer, draft_messages(question, (), passages))[len(begun[number]) :]))
-        for number, (passages, questions) in enumerate(asked)
+        for number, (passages, questions) in enumerate(some)
         for question in questions
     ]
-    if not rows:
-        return [[] for _ in asked]
     before = torch.tensor([len(read[number]) for number, _ in rows])
     own = torch.tensor([len(ids) for _, ids in rows])
     widest, longest = int(before.max()), int(own.max())

@@ -3,8 +3,8 @@
 One JSON object a line: `id`, `text` and `questions`, each with its `kind`, the `question` and a `wrong` answer as a
 careless model would write it. Where the report states an answer there are its words (`answers`: of a question that asks
 for two things, those of both) and a `right` one too. To some questions there is a `draft` of the packaged language
-model, with the `verdict` of whoever compared the two. Knows nothing of who learns from them, nor of the articles that
-readers ask about.
+model, with the `verdict` of whoever compared it with the report. Knows nothing of who learns from them, nor of the
+articles that readers ask about.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ def _question(row: dict[str, Any]) -> ReportQuestion:
     if not isinstance(answers, list) or ("right" in row) != bool(answers):
         raise ValueError('"answers" are a list of words of the text, and come with a "right" answer')
     draft, verdict = str(row.get("draft", "")), str(row.get("verdict", ""))
-    possible = [each for each in VERDICTS if (each != "no") == bool(answers)] if draft else [""]
-    if verdict not in possible:
-        raise ValueError(f'a "draft" comes with a "verdict" ({" or ".join(possible)})')
+    possible = [each for each in VERDICTS if (each != "no") == bool(answers)]
+    if bool(draft) != bool(verdict) or (verdict and verdict not in possible):
+        raise ValueError(f'a "draft" and its "verdict" come together, here one of {", ".join(possible)}')
     right = str(row.get("right", ""))
     return ReportQuestion(str(row["question"]), str(row["wrong"]), tuple(map(str, answers)), right, draft, verdict)

@@ -36,19 +36,16 @@ CALIBRATION = Path(__file__).with_name("calibration.json")
 KEYWORDS = ("keywords", "known", "kind_found", "names_found", "count_found")
 WORDS = ("similarity", "known", "kind_found", "names_found", "count_found", "read")
 DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "told_coverage", "asked_names")
-CHECK = ("stated", "confirmed", "doubted", "right_not_wrong")
-MARGIN = (*DRAFT, *CHECK)
+MARGIN = (*DRAFT, "stated", "confirmed")
 SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "margin": MARGIN}
 """The signals of each of the four fits for whether the article answers the question."""
 
 WRITTEN_DRAFT = (*DRAFT, "asks_two", "cause", "swapped", "length", "leaning", "behind", "read_there", "read_told")
-WRITTEN_MARGIN = (*WRITTEN_DRAFT, *CHECK, "likelihood", "least_likelihood")
+WRITTEN_MARGIN = (*WRITTEN_DRAFT, "stated", "confirmed", "likelihood", "least_likelihood")
 WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "margin": WRITTEN_MARGIN}
 """The signals of each of the two fits for whether a draft is a right answer."""
 _CERTAIN = 10.0
 """Log-odds beyond which the reader is as sure as it gets."""
-_LEAST = 1e-6
-"""The probability of a verdict at which the model's words tell no more."""
 _UNTOLD = -2.0
 """The log-probability where the engine tells none."""
 
@@ -253,21 +250,6 @@ def draft_signals(
         "told_coverage": coverage(grounding.stems(question), grounding.stems(draft), rarity),
         "asked_names": float(support.asked_names),
         "asks_two": float(bool(_ASKS_TWO.search(question))),
-    }
-
-
-def margin_signals(stated: float, confirmed: float) -> dict[str, float]:
-    """Return the signals of the model's check: how surely the passages state an answer, and the draft is right.
-
-    Both are log-odds. How likely a draft is right does not rise in a straight line with them, so there are two shapes
-    more: the log-probability of every verdict but yes, and the log-odds of yes against wrong.
-    """
-    yes, answered = (1.0 / (1.0 + math.exp(-log_odds)) for log_odds in (confirmed, stated))
-    return {
-        "stated": stated,
-        "confirmed": confirmed,
-        "doubted": math.log(max(1.0 - yes, _LEAST)),
-        "right_not_wrong": math.log(max(yes, _LEAST) / max(answered - yes, _LEAST)),
     }
 
 

@@ -257,7 +257,8 @@ class Assistant:
             return Judgement(findings, signals, unwritten, readings, error=str(error))
         fit = "draft"
         if margins is not None:
-            checked = replace(checked, signals={**checked.signals, **answerability.margin_signals(*margins)})
+            stated, confirmed = margins
+            checked = replace(checked, signals={**checked.signals, "stated": stated, "confirmed": confirmed})
             fit = "margin"
         # No fit of a draft was made without an embedding model.
         return Judgement(findings, checked.signals, fit if findings.similarities else unwritten, readings, checked)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import re
 import threading
 import time
@@ -549,27 +548,6 @@ def test_a_sentence_from_elsewhere_is_not_shown_however_sure_the_model_is(
     answer = reply(sure, model, f"{TRUE} The moon is made of cheese.")
     assert answer.status is Status.QUOTED
     assert "cheese" not in answer.text
-
-
-@given(*[st.floats(0.0, 1.0)] * 3)
-def test_what_the_check_tells_grows_with_a_right_draft_and_is_always_finite(
-    yes: float, wrong: float, no: float
-) -> None:
-    """However likely the three verdicts are, every signal is finite, and a likelier yes speaks for the draft."""
-    stated, confirmed = math.log((yes + wrong + 1e-6) / (no + 1e-6)), math.log((yes + 1e-6) / (wrong + no + 1e-6))
-    told = answerability.margin_signals(stated, confirmed)
-    assert all(map(math.isfinite, told.values()))
-    assert set(told) == set(answerability.CHECK)
-    less_sure = answerability.margin_signals(stated, confirmed - 1.0)
-    assert less_sure["doubted"] >= told["doubted"]
-    assert less_sure["right_not_wrong"] <= told["right_not_wrong"]
-
-
-def test_the_check_weighs_a_right_draft_against_a_wrong_one() -> None:
-    """Of three in four for a yes and one in five for wrong, the one in twenty for no is left out."""
-    told = answerability.margin_signals(math.log(0.95 / 0.05), math.log(0.75 / 0.25))
-    assert told["right_not_wrong"] == pytest.approx(math.log(0.75 / 0.20))
-    assert told["doubted"] == pytest.approx(math.log(0.25))
 
 
 def test_a_draft_is_judged_with_its_conversation(assemble: Assemble, model: ScriptedModel) -> None:

@@ -34,7 +34,7 @@ from assistant.engine import CONTEXT_TOKENS, Engine
 from assistant.errors import ConfigurationError, ModelError, WeightsError
 from assistant.passages import passages
 from assistant.settings import Settings
-from assistant.types import Article, Passage, Turn
+from assistant.types import VERDICTS, Article, Passage, Turn
 
 logger = logging.getLogger(__name__)
 
@@ -46,8 +46,6 @@ MAX_ANSWER_CHARACTERS = 20 * MAX_ANSWER_TOKENS
 """An endpoint that says more does not keep to its tokens, and is called off."""
 INVOCATION = "Do the passages state the answer"
 """The words from which on the adapter works: the prompt of a check begins with them, and no draft's holds them."""
-VERDICTS = ("yes", "wrong", "no")
-"""The replies to a check: the draft gives the answer, the passages state another one, they state none."""
 MAX_HISTORY_TURNS = 2
 MAX_HISTORY_BYTES = 4000
 """Of UTF-8: a token is a byte in the worst case, and the passages and the question need the rest of the context."""

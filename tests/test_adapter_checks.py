@@ -20,7 +20,7 @@ from assistant.evaluation.adapter_checks import (
     own_checks,
 )
 from assistant.evaluation.reports import Report, ReportQuestion
-from assistant.language_model import VERDICTS
+from assistant.types import VERDICTS
 
 GROUP = Group(NORMANS, [Asked("Who was the leader?", "Rollo"), Asked("Who was the queen?", "")])
 

@@ -31,10 +31,10 @@ from assistant.evaluation.adapter_training import (
     log_probabilities,
     run,
 )
-from assistant.language_model import INVOCATION, VERDICTS, LanguageModel, open_language_model
+from assistant.language_model import INVOCATION, LanguageModel, open_language_model
 from assistant.passages import passages
 from assistant.settings import Settings
-from assistant.types import Article
+from assistant.types import VERDICTS, Article
 from assistant.weights import ADAPTER_FILE
 
 if TYPE_CHECKING:

@@ -48,7 +48,7 @@ def test_passages_of_which_nothing_is_asked_get_no_draft(
     model: Qwen2ForCausalLM, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     """Alone or beside others, which get the drafts that they get without them."""
-    silent = ("Nobody asks of it, however long it is. " * 20, [])
+    silent: tuple[str, list[str]] = ("Nobody asks of it, however long it is. " * 20, [])
     assert drafts(model, tokenizer, [silent]) == [[]]
     assert drafts(model, tokenizer, [silent, *ASKED]) == [[], *drafts(model, tokenizer, ASKED)]
 

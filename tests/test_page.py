@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from browser import answers, chatting, chromium, finish, needs_chromium, question_box, send, visiting, wait_for_greeting
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 from served import (
     ARTICLE,
     CITATION,
@@ -174,6 +174,24 @@ def test_a_refusal_cites_nothing(page: Page, assistant: ScriptedAssistant) -> No
     expect(page.locator("#reading mark")).to_have_count(0)
     expect(answers(page).locator(".suggestions")).to_contain_text(ANSWERED_INSTEAD)
     expect(answers(page).locator("button.suggestion")).to_have_count(3)
+
+
+def test_a_refusal_lights_nothing_however_late_the_article_comes(page: Page, assistant: ScriptedAssistant) -> None:
+    """What was quoted at first is not marked any more once the question is refused."""
+    go_on = threading.Event()
+    marked = re.compile(r"[?&]also=")
+    late: list[Route] = []
+    page.route(marked, lambda route: late.append(route))  # noqa: PLW0108 - Playwright needs a function of Python
+    assistant.script["Who is late?"] = [replace(QUOTED, final=False), go_on, DECLINED]
+    with page.expect_request(marked):
+        send(page, "Who is late?")
+    go_on.set()
+    finish(page)
+    expect(answers(page).locator(".headline")).to_have_text(LABELS[Status.DECLINED])
+    with page.expect_response(marked):
+        late[0].continue_()
+    page.wait_for_timeout(500)
+    expect(page.locator("#reading mark")).to_have_count(0)
 
 
 def test_only_questions_that_were_checked_are_offered(page: Page) -> None:

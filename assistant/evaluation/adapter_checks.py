@@ -17,9 +17,8 @@ from itertools import zip_longest
 from assistant.evaluation.reader_training import WORD, Entry, Example, examples, exchanged, form
 from assistant.evaluation.reports import Report, ReportQuestion
 from assistant.grounding import share, stems
-from assistant.language_model import VERDICTS
 from assistant.passages import sentences
-from assistant.types import Article
+from assistant.types import VERDICTS, Article
 
 ASKED = 10
 """So many of a paragraph's questions are drawn."""

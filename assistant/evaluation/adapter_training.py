@@ -26,7 +26,8 @@ from assistant.evaluation.adapter_checks import Check, Group, even, groups, grou
 from assistant.evaluation.drafting import drafts, opening, tokens, written
 from assistant.evaluation.reader_training import save, split
 from assistant.evaluation.reports import read_reports
-from assistant.language_model import INVOCATION, VERDICTS, check_messages
+from assistant.language_model import INVOCATION, check_messages
+from assistant.types import VERDICTS
 
 if TYPE_CHECKING:
     from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase

@@ -17,8 +17,8 @@ from typing import Any
 
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import line_of, read_text
-from assistant.language_model import VERDICTS
 from assistant.settings import PROJECT
+from assistant.types import VERDICTS
 
 REPORTS = PROJECT / "corpus" / "training" / "reports.jsonl"
 

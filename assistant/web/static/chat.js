@@ -34,6 +34,7 @@ function ask(question) {
 
 let origin = null; // The link that led to the quoted words, and the answer that it stands in.
 let lit = "";
+let wanted = ""; // The page of the article that was asked for last.
 
 const reading = () => find("#article");
 const isCite = (link) => link.matches("a.cite");
@@ -52,15 +53,19 @@ function addressOf(link) {
 }
 
 // The page of the article has the marks in it, made by the server from the offsets; here it takes the article's place.
+// What was asked for last is shown, in whichever order the pages come; tells whether it was this.
 async function open(address) {
+  wanted = address;
   const response = await fetch(address);
   if (!response.ok) throw new Error(String(response.status));
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  if (address !== wanted) return false;
   const title = find("h1", page);
   const heading = document.createElement("h2");
   heading.append(...title.childNodes);
   title.replaceWith(heading);
   reading().replaceChildren(...find("#article", page).childNodes);
+  return true;
 }
 
 function lineUp(element) {
@@ -76,7 +81,7 @@ function lineUp(element) {
 
 async function jump(link) {
   try {
-    await open(addressOf(link));
+    if (!(await open(addressOf(link)))) return;
   } catch {
     location.assign(link.href); // The page of its own says what is wrong.
     return;
@@ -111,10 +116,11 @@ async function light() {
   lit = address;
   origin = null;
   if (address) {
-    await open(address).catch(() => {});
-    const mark = find("#quote", reading());
+    const shown = await open(address).catch(() => false);
+    const mark = shown && find("#quote", reading());
     if (mark && TWO_PANES.matches) lineUp(mark);
   } else {
+    wanted = "";
     for (const mark of findAll("mark", reading())) mark.replaceWith(...mark.childNodes);
     find("button.back")?.remove();
   }

@@ -341,6 +341,19 @@ def two_articles(settings: Settings) -> Iterator[tuple[str, ScriptedAssistant]]:
         yield address, assistant
 
 
+def test_an_article_of_the_list_opens_beside_the_conversation(
+    browser: Browser, two_articles: tuple[str, ScriptedAssistant]
+) -> None:
+    """It takes the place of the list, and the page stays."""
+    with chatting(browser, two_articles[0]) as page:
+        here = page.url
+        page.locator("#article li a", has_text="A ferry").click()
+        expect(page.locator("#article h2")).to_have_text("A ferry")
+        expect(page.locator("#article")).to_contain_text("The ferry leaves at nine.")
+        assert page.url == here
+        assert len(page.context.pages) == 1
+
+
 def test_one_of_several_articles_can_be_chosen(browser: Browser, two_articles: tuple[str, ScriptedAssistant]) -> None:
     """A picker that can be searched shows the article, offers its questions, and has the answers come from it alone."""
     address, assistant = two_articles

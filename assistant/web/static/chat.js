@@ -34,7 +34,6 @@ function ask(question) {
 
 let origin = null; // The link that led to the quoted words, and the answer that it stands in.
 let lit = "";
-let wanted = ""; // The page of the article that was asked for last.
 
 const reading = () => find("#article");
 const isCite = (link) => link.matches("a.cite");
@@ -52,20 +51,20 @@ function addressOf(link) {
   return `${current.pathname}?${new URLSearchParams({ start: current.start ?? "", end: current.end ?? "", also })}`;
 }
 
-// The page of the article has the marks in it, made by the server from the offsets; here it takes the article's place.
-// What was asked for last is shown, in whichever order the pages come; tells whether it was this.
-async function open(address) {
-  wanted = address;
+// The page of an article has the marks in it, made by the server from the offsets.
+async function load(address) {
   const response = await fetch(address);
   if (!response.ok) throw new Error(String(response.status));
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  if (address !== wanted) return false;
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+// The page takes the place of the article, or of the list, beside the conversation.
+function show(page) {
   const title = find("h1", page);
   const heading = document.createElement("h2");
   heading.append(...title.childNodes);
   title.replaceWith(heading);
   reading().replaceChildren(...find("#article", page).childNodes);
-  return true;
 }
 
 function lineUp(element) {
@@ -81,7 +80,7 @@ function lineUp(element) {
 
 async function jump(link) {
   try {
-    if (!(await open(addressOf(link)))) return;
+    show(await load(addressOf(link)));
   } catch {
     location.assign(link.href); // The page of its own says what is wrong.
     return;
@@ -116,11 +115,12 @@ async function light() {
   lit = address;
   origin = null;
   if (address) {
-    const shown = await open(address).catch(() => false);
-    const mark = shown && find("#quote", reading());
+    const page = await load(address).catch(() => null);
+    if (!page || address !== lit) return; // Another answer, or a refusal, has come meanwhile.
+    show(page);
+    const mark = find("#quote", reading());
     if (mark && TWO_PANES.matches) lineUp(mark);
   } else {
-    wanted = "";
     for (const mark of findAll("mark", reading())) mark.replaceWith(...mark.childNodes);
     find("button.back")?.remove();
   }
@@ -264,7 +264,7 @@ document.addEventListener("click", (event) => {
     jump(target);
   } else if (target.matches("a.open") && plainly) {
     event.preventDefault();
-    open(target.href).then(() => find("#reading").scrollTo({ top: 0 })).catch(() => location.assign(target.href));
+    load(target.href).then(show).then(() => find("#reading").scrollTo({ top: 0 })).catch(() => location.assign(target.href));
   } else if (target.matches('a[href="#question"]')) {
     event.preventDefault();
     box().focus();

@@ -17,7 +17,7 @@ import queue
 import re
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -27,7 +27,7 @@ from typing import Any, TypeVar
 import httpx
 from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, BaseMessageChunk, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from assistant import prompts, weights
 from assistant.engine import CONTEXT_TOKENS, Engine
@@ -56,7 +56,7 @@ RESTART_SECONDS = (1.0, 5.0, 30.0, 120.0)
 CALM_SECONDS = 600.0
 """After so long without a restart the pauses begin anew."""
 RETRY_SECONDS = 0.5
-"""Pause before a provider is asked once more, where it does not name one."""
+"""Pause before an endpoint is asked once more, where it does not name one."""
 
 PROVIDER_SLOTS = 64
 """A provider has a line of its own; this many questions may stand in it."""
@@ -68,6 +68,7 @@ _THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 """What a reasoning model says to itself."""
 
 _T = TypeVar("_T")
+_M = TypeVar("_M", bound=AIMessage)
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much in all."""
@@ -204,8 +205,9 @@ class LanguageModel:
         text = ""
         finish = None
         scores: list[float] = []
+        options = self._options(MAX_ANSWER_TOKENS, limit)
         try:
-            for chunk in _until(limit, self._chunks(messages, limit)):
+            for chunk in _until(limit, self._twice(lambda: self._chat.astream(messages, **options), limit)):
                 text += str(chunk.text)
                 scores += _log_probabilities(chunk)
                 finish = (
@@ -223,23 +225,24 @@ class LanguageModel:
             raise ModelError(_SLOW if limit.reached else "The model gave an empty answer")
         yield Draft(text, finish in ("stop", "end_turn"), tuple(scores))
 
-    async def _chunks(self, messages: list[BaseMessage], limit: _Limit) -> AsyncGenerator[BaseMessageChunk]:
-        """Yield what the model says; a provider that fails before its first word, and may not again, is asked twice."""
-        options = self._options(MAX_ANSWER_TOKENS, limit)
+    async def _twice(self, ask: Callable[[], AsyncIterator[_M]], limit: _Limit) -> AsyncGenerator[_M]:
+        """Yield what the endpoint says; one that fails before its first word, and may not again, is asked twice."""
         silent = True
         try:
-            async for chunk in self._chat.astream(messages, **options):
-                silent = silent and not chunk.text
-                yield chunk
+            async for message in ask():
+                silent = silent and not message.text
+                yield message
         except Exception as error:
             pause = _retry_after(error)
-            if self._engine is not None or not silent or pause is None or pause >= limit.left:
+            if not silent or pause is None or pause >= limit.left:
                 raise
             await asyncio.sleep(pause)
+            if not self.alive:
+                raise
         else:
             return
-        async for chunk in self._chat.astream(messages, **options):
-            yield chunk
+        async for message in ask():
+            yield message
 
     def _options(self, max_tokens: int, limit: _Limit) -> dict[str, Any]:
         options: dict[str, Any] = {"max_tokens": max_tokens}
@@ -258,7 +261,7 @@ class LanguageModel:
             yield await self._chat.ainvoke(messages, **options)
 
         try:
-            replies = list(_until(limit, reply()))
+            replies = list(_until(limit, self._twice(reply, limit)))
         except Exception as error:
             raise ModelError(_failure(error)) from error
         if not replies:

@@ -99,6 +99,24 @@ def test_what_was_written_to_a_report_takes_the_place_of_made_up_drafts(generato
 
 
 @given(generator=st.randoms(use_true_random=False))
+def test_a_full_sentence_is_learned_beside_the_same_with_another_answer(generator: random.Random) -> None:
+    """Or a right and a wrong answer as they were written; which one it is tells nothing of the verdict."""
+    sentence = "Their leader Rollo swore fealty to King Charles."
+    asked = ReportQuestion("Who swore fealty?", "Emma did.", ("Rollo",), "Rollo did.", sentence)
+    (group,) = groups_of_reports([Report("normans", NORMANS, [asked])], generator)
+    right, wrong = group.written
+    assert (right.verdict, wrong.verdict) == ("yes", "wrong")
+    assert right.draft in {sentence, "Rollo did."}
+    if right.draft == sentence:
+        before, after = sentence.split("Rollo")
+        assert wrong.draft.startswith(before)
+        assert wrong.draft.endswith(after)
+        assert "Rollo" not in wrong.draft
+    else:
+        assert wrong.draft == "Emma did."
+
+
+@given(generator=st.randoms(use_true_random=False))
 def test_a_question_about_two_things_is_learned_from_what_was_written_alone(generator: random.Random) -> None:
     """Nothing is drafted for it: a draft may have the words of both answers and give each to the wrong one."""
     question, right = (
@@ -116,7 +134,9 @@ def test_a_question_about_two_things_is_learned_from_what_was_written_alone(gene
 @given(generator=st.randoms(use_true_random=False))
 def test_a_draft_that_was_kept_is_learned_from_with_the_verdict_that_it_got(generator: random.Random) -> None:
     """Nothing is drafted again, and of all else that was written as much is taken as there are drafts."""
-    stated = ReportQuestion("Who led?", "King Charles did.", ("Rollo",), "Rollo did.", "He led them.", "wrong")
+    stated = ReportQuestion(
+        "Who led?", "King Charles did.", ("Rollo",), "Rollo did.", draft="He led them.", verdict="wrong"
+    )
     near = ReportQuestion("Who was the queen?", "Emma was the queen.", draft="Rollo was.", verdict="no")
     more = ReportQuestion("Who was the bishop?", "Emma was.")
     (group,) = groups_of_reports([Report("normans", NORMANS, [stated, near, more])], generator)

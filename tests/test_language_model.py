@@ -187,10 +187,28 @@ def test_a_question_is_finished_before_the_next_begins(model: ScriptedModel) -> 
 def test_a_turn_that_goes_wrong_is_given_up(model: ScriptedModel) -> None:
     """What fails within a turn leaves the engine to the next question."""
     one = embedded(model)
-    model.enqueue(Reply("", error=ConnectionError("lost")), "The mayor.")
+    model.enqueue(*[Reply("", error=ConnectionError("lost"))] * 2, "The mayor.")
     with pytest.raises(ModelError), one.turn(soon()):
         list(one.draft("Who inspected it?", (), EVIDENCE, soon()))
     assert list(one.draft("Who closed it?", (), EVIDENCE, soon(1)))[-1].text == "The mayor."
+
+
+def test_an_engine_that_lost_the_connection_is_asked_once_more(model: ScriptedModel) -> None:
+    """Before a word was said nothing is lost, neither of a draft nor of its check."""
+    one, lost = embedded(model), Reply("", error=ConnectionError("lost"))
+    model.enqueue(lost, "The mayor.", lost, told(yes=1.0))
+    assert list(one.draft("Who closed it?", (), EVIDENCE, soon()))[-1].text == "The mayor."
+    assert one.margins("Who closed it?", (), EVIDENCE, "The mayor.", soon()) is not None
+    assert len(model.prompts) == 4
+
+
+def test_a_dead_engine_is_not_asked_again(model: ScriptedModel) -> None:
+    """Its question is quoted, and another engine is started."""
+    one = embedded(model, StubEngine(alive=False))
+    model.enqueue(Reply("", error=ConnectionError("lost")))
+    with pytest.raises(ModelError, match="ConnectionError"):
+        list(one.draft("Who closed it?", (), EVIDENCE, soon()))
+    assert len(model.prompts) == 1
 
 
 # The margins of a draft
@@ -221,7 +239,7 @@ def test_only_the_model_that_was_trained_to_tell_is_asked(stub: StubEngine | Non
 
 def test_a_failing_margin_is_a_model_error(model: ScriptedModel) -> None:
     """The endpoint's error does not pass."""
-    model.enqueue(Reply("Yes", error=TimeoutError()))
+    model.enqueue(*[Reply("", error=TimeoutError())] * 2)
     with pytest.raises(ModelError, match="TimeoutError"):
         embedded(model).margins("Who?", (), EVIDENCE, "The mayor.", soon())
 

@@ -36,9 +36,10 @@ def written(folder: Path, *rows: object) -> Path:
 
 def test_a_report_comes_with_what_was_written_to_each_question(tmp_path: Path) -> None:
     """A question that the report does not answer has a wrong answer only, one for two things the words of both."""
-    path = written(tmp_path, {"id": "a", "text": "Ann fell. Bob ran.", "questions": [STATED, JOINED, NEAR]})
+    told = STATED | {"sentence": "It was Ann who fell."}
+    path = written(tmp_path, {"id": "a", "text": "Ann fell. Bob ran.", "questions": [told, JOINED, NEAR]})
     asked = [
-        ReportQuestion("Who fell?", "Bob fell.", ("Ann",), "Ann fell."),
+        ReportQuestion("Who fell?", "Bob fell.", ("Ann",), "Ann fell.", "It was Ann who fell."),
         ReportQuestion("Who fell and who ran?", "Ann.", ("Ann", "Bob"), "Ann fell, Bob ran."),
         ReportQuestion("Why did she fall?", "She fell because of Bob."),
     ]
@@ -62,6 +63,7 @@ def test_a_draft_that_was_kept_comes_with_its_verdict(tmp_path: Path) -> None:
         ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"answers": "Ann"}]}, "are a list of words"),
         ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"answers": []}]}, "come with a"),
         ({"id": "a", "text": "Ann fell.", "questions": [NEAR | {"answers": ["Ann"]}]}, "come with a"),
+        ({"id": "a", "text": "Ann fell.", "questions": [NEAR | {"sentence": "Ann did."}]}, 'takes "answers"'),
         ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"draft": "Ann."}]}, "come together"),
         ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"verdict": "yes"}]}, "come together"),
         ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"draft": "Ann.", "verdict": "no"}]}, "come together"),
@@ -95,16 +97,18 @@ def test_every_report_that_ships_is_asked_the_same_kinds_of_questions() -> None:
 
 
 def test_the_answers_that_ship_are_what_they_are_said_to_be() -> None:
-    """The right one holds the report's words, the wrong one is another, without a single answer's words."""
+    """A right one holds the report's words, the wrong one is another, without a single answer's words."""
     for report in read_reports():
         for asked in report.questions:
             assert bool(asked.answers) == bool(asked.right)
             for answer in asked.answers:
                 assert re.search(rf"(?<!\w){re.escape(answer)}(?!\w)", report.text), asked
                 assert share(stems(answer), stems(asked.right)) == 1, asked
+                assert not asked.sentence or share(stems(answer), stems(asked.sentence)) == 1, asked
             # A wrong answer to a question about two things may hold both answers, each given to the wrong person.
             assert len(asked.answers) != 1 or asked.answers[0].lower() not in asked.wrong.lower(), asked
-            assert asked.wrong != asked.right, asked
+            assert asked.wrong not in {asked.right, asked.sentence}, asked
+            assert len(asked.sentence.split()) <= 32, asked
 
 
 def test_nothing_of_the_question_sets_is_trained_on() -> None:

@@ -2,9 +2,9 @@
 
 One JSON object a line: `id`, `text` and `questions`, each with its `kind`, the `question` and a `wrong` answer as a
 careless model would write it. Where the report states an answer there are its words (`answers`: of a question that asks
-for two things, those of both) and a `right` one too. To some questions there is a `draft` of the packaged language
-model, with the `verdict` of whoever compared it with the report. Knows nothing of who learns from them, nor of the
-articles that readers ask about.
+for two things, those of both) and a `right` one too, to many also as a full `sentence`. To some questions there is a
+`draft` of the packaged language model, with the `verdict` of whoever compared it with the report. Knows nothing of who
+learns from them, nor of the articles that readers ask about.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class ReportQuestion:
     """The report's words that answer it, for a question about two things those of both; none where it does not."""
     right: str = ""
     """A right answer, where there is one."""
+    sentence: str = ""
+    """A right answer in a full sentence that takes up the question, where one was written."""
     draft: str = ""
     """What the packaged language model answered, where that was kept."""
     verdict: str = ""
@@ -87,5 +89,9 @@ def _question(row: dict[str, Any]) -> ReportQuestion:
     possible = [each for each in VERDICTS if (each != "no") == bool(answers)]
     if bool(draft) != bool(verdict) or (verdict and verdict not in possible):
         raise ValueError(f'a "draft" and its "verdict" come together, here one of {", ".join(possible)}')
-    right = str(row.get("right", ""))
-    return ReportQuestion(str(row["question"]), str(row["wrong"]), tuple(map(str, answers)), right, draft, verdict)
+    right, sentence = str(row.get("right", "")), str(row.get("sentence", ""))
+    if sentence and not answers:
+        raise ValueError('a "sentence" is a right answer, which takes "answers"')
+    return ReportQuestion(
+        str(row["question"]), str(row["wrong"]), tuple(map(str, answers)), right, sentence, draft, verdict
+    )

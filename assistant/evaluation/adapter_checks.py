@@ -91,7 +91,7 @@ def groups_of_reports(reports: Sequence[Report], generator: random.Random) -> li
     found = []
     for report in reports:
         kept = [Check(each.question, each.draft, each.verdict) for each in report.questions if each.draft]
-        checks = [check for each in report.questions for check in _written(each, report.text, generator)]
+        checks = [check for each in report.questions for check in _written(each, generator)]
         if kept:
             found.append(Group(report.text, (), kept + generator.sample(checks, min(len(kept), len(checks)))))
             continue
@@ -102,19 +102,12 @@ def groups_of_reports(reports: Sequence[Report], generator: random.Random) -> li
     return found
 
 
-def _written(asked: ReportQuestion, text: str, generator: random.Random) -> list[Check]:
-    """Return the checks of what was written to a question.
-
-    The right answers are short, and take up fewer of the question's words than the wrong ones; who learned that would
-    doubt a draft that takes up many. So every other one is the full sentence, and the wrong answer the same sentence
-    with a word of the answer exchanged.
-    """
+def _written(asked: ReportQuestion, generator: random.Random) -> list[Check]:
+    """Return the checks of what was written to a question, drawn from short answers and full sentences."""
+    wrong = generator.choice([each for each in (asked.wrong, asked.near_miss) if each])
     if not asked.answers:
-        return [Check(asked.question, asked.wrong, "no")]
-    right, wrong = asked.right, asked.wrong
-    if asked.sentence and generator.random() < 0.5:
-        slipped = _slipped(asked.sentence, text, generator, asked.answers)
-        right, wrong = asked.sentence, slipped or wrong
+        return [Check(asked.question, wrong, "no")]
+    right = generator.choice([each for each in (asked.right, asked.sentence) if each])
     return [Check(asked.question, right, "yes"), Check(asked.question, wrong, "wrong")]
 
 
@@ -246,17 +239,13 @@ def _beside(question: str, gold: str, held: Sequence[str], generator: random.Ran
     return max(found, key=lambda sentence: float(len(stems(sentence) & asked) + generator.random()), default=None)
 
 
-def _slipped(sentence: str, passages: str, generator: random.Random, within: Sequence[str] = ()) -> str | None:
-    """Return the sentence with a word, rather a name or a number, exchanged for another of its form.
-
-    Where the words `within` which it must be are given, it is one of these.
-    """
+def _slipped(sentence: str, passages: str, generator: random.Random) -> str | None:
+    """Return the sentence with a word, rather a name or a number, exchanged for another of its form."""
     there: list[str] = [word for word in WORD.findall(passages) if word not in sentence and stems(word)]
-    allowed = {word for words in within for word in WORD.findall(words)}
     choices = [
         (match, other)
         for match in WORD.finditer(sentence)
-        if stems(match[0]) and (not within or match[0] in allowed)
+        if stems(match[0])
         for other in there
         if form(other) == form(match[0])
     ]

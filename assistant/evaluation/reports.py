@@ -2,9 +2,10 @@
 
 One JSON object a line: `id`, `text` and `questions`, each with its `kind`, the `question` and a `wrong` answer as a
 careless model would write it. Where the report states an answer there are its words (`answers`: of a question that asks
-for two things, those of both) and a `right` one too, to many also as a full `sentence`. To some questions there is a
-`draft` of the packaged language model, with the `verdict` of whoever compared it with the report. Knows nothing of who
-learns from them, nor of the articles that readers ask about.
+for two things, those of both) and a `right` one too, to many also as a full `sentence`. To many there is a `near_miss`:
+a full sentence that is tempting and not right. To some there is a `draft` of the packaged language model, with the
+`verdict` of whoever compared it with the report. Knows nothing of who learns from them, nor of the articles that
+readers ask about.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ class ReportQuestion:
     """A right answer, where there is one."""
     sentence: str = ""
     """A right answer in a full sentence that takes up the question, where one was written."""
+    near_miss: str = ""
+    """An answer in a full sentence that is tempting and not right, where one was written."""
     draft: str = ""
     """What the packaged language model answered, where that was kept."""
     verdict: str = ""
@@ -92,6 +95,7 @@ def _question(row: dict[str, Any]) -> ReportQuestion:
     right, sentence = str(row.get("right", "")), str(row.get("sentence", ""))
     if sentence and not answers:
         raise ValueError('a "sentence" is a right answer, which takes "answers"')
+    near_miss = str(row.get("near_miss", ""))
     return ReportQuestion(
-        str(row["question"]), str(row["wrong"]), tuple(map(str, answers)), right, sentence, draft, verdict
+        str(row["question"]), str(row["wrong"]), tuple(map(str, answers)), right, sentence, near_miss, draft, verdict
     )

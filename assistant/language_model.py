@@ -226,7 +226,7 @@ class LanguageModel:
         yield Draft(text, finish in ("stop", "end_turn"), tuple(scores))
 
     async def _twice(self, ask: Callable[[], AsyncIterator[_M]], limit: _Limit) -> AsyncGenerator[_M]:
-        """Yield what the endpoint says; one that fails before its first word, and may not again, is asked twice."""
+        """Yield what the endpoint says; where it fails before its first word, and that may pass, it is asked again."""
         silent = True
         try:
             async for message in ask():
@@ -234,9 +234,10 @@ class LanguageModel:
                 yield message
         except Exception as error:
             pause = _retry_after(error)
-            if not silent or pause is None or pause >= limit.left:
+            if not silent or pause is None or pause >= limit.left or not self.alive:
                 raise
             await asyncio.sleep(pause)
+            # It may have lost the connection because it was dying.
             if not self.alive:
                 raise
         else:

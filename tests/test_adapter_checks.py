@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from itertools import product
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,26 +99,17 @@ def test_what_was_written_to_a_report_takes_the_place_of_made_up_drafts(generato
     }
 
 
-@given(generator=st.randoms(use_true_random=False))
-def test_right_and_wrong_answers_are_learned_in_either_style(generator: random.Random) -> None:
+def test_right_and_wrong_answers_are_learned_in_either_style() -> None:
     """A right one is short or a full sentence, and so is a wrong one, whichever the other is."""
     right, near = "The Normans' leader was Rollo.", "The Normans' leader was King Charles."
     stated = ReportQuestion("Who was the leader?", "Charles.", ("Rollo",), "Rollo.", right, near)
     queen = ReportQuestion("Who was the queen?", "Emma.", near_miss="The queen married among the people of Rouen.")
-    (group,) = groups_of_reports([Report("normans", NORMANS, [stated, queen])], generator)
-    verdicts = {check.draft: check.verdict for check in group.written}
-    assert len(verdicts) == 3
-    assert (
-        verdicts.items()
-        <= {
-            right: "yes",
-            "Rollo.": "yes",
-            near: "wrong",
-            "Charles.": "wrong",
-            queen.wrong: "no",
-            queen.near_miss: "no",
-        }.items()
-    )
+    seen = set()
+    for seed in range(100):
+        (group,) = groups_of_reports([Report("normans", NORMANS, [stated, queen])], random.Random(seed))  # noqa: S311 - no secret
+        assert [check.verdict for check in group.written] == ["yes", "wrong", "no"]
+        seen.add(tuple(check.draft for check in group.written))
+    assert seen == set(product((right, "Rollo."), (near, "Charles."), (queen.wrong, queen.near_miss)))
 
 
 @given(generator=st.randoms(use_true_random=False))

@@ -194,7 +194,7 @@ def test_a_turn_that_goes_wrong_is_given_up(model: ScriptedModel) -> None:
 
 
 def test_an_engine_that_lost_the_connection_is_asked_once_more(model: ScriptedModel) -> None:
-    """Before a word was said nothing is lost, neither of a draft nor of its check."""
+    """Before its first word, a draft and its check come all the same."""
     one, lost = embedded(model), Reply("", error=ConnectionError("lost"))
     model.enqueue(lost, "The mayor.", lost, told(yes=1.0))
     assert list(one.draft("Who closed it?", (), EVIDENCE, soon()))[-1].text == "The mayor."
@@ -202,12 +202,16 @@ def test_an_engine_that_lost_the_connection_is_asked_once_more(model: ScriptedMo
     assert len(model.prompts) == 4
 
 
-def test_a_dead_engine_is_not_asked_again(model: ScriptedModel) -> None:
-    """Its question is quoted, and another engine is started."""
-    one = embedded(model, StubEngine(alive=False))
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_an_engine_that_died_is_not_asked_again(model: ScriptedModel, when: str) -> None:
+    """Whether it was dead when the connection was lost, or dies in the pause after it."""
+    stub = StubEngine(alive=when == "meanwhile")
     model.enqueue(Reply("", error=ConnectionError("lost")))
+    dying = threading.Timer(language_model.RETRY_SECONDS / 5, stub.close)
+    dying.start()
     with pytest.raises(ModelError, match="ConnectionError"):
-        list(one.draft("Who closed it?", (), EVIDENCE, soon()))
+        list(embedded(model, stub).draft("Who closed it?", (), EVIDENCE, soon()))
+    dying.join()
     assert len(model.prompts) == 1
 
 

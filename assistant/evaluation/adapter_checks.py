@@ -103,7 +103,7 @@ def groups_of_reports(reports: Sequence[Report], generator: random.Random) -> li
 
 
 def _written(asked: ReportQuestion, generator: random.Random) -> list[Check]:
-    """Return the checks of what was written to a question, drawn from short answers and full sentences."""
+    """Return the checks of what was written to a question, drawn, once, from short answers and full sentences."""
     wrong = generator.choice([each for each in (asked.wrong, asked.near_miss) if each])
     if not asked.answers:
         return [Check(asked.question, wrong, "no")]

@@ -105,6 +105,8 @@ Model
         test_model_faults.py::test_what_would_fail_again_is_asked_once
     29  the engine crashes, is killed, or its file is missing or another
         test_end_to_end.py::test_a_killed_engine_costs_one_written_answer
+        test_language_model.py::test_an_engine_that_lost_the_connection_is_asked_once_more
+        test_language_model.py::test_an_engine_that_died_is_not_asked_again
         test_language_model.py::test_a_dead_engine_is_started_again
         test_language_model.py::test_an_engine_that_starts_at_a_later_try_is_ready
         test_language_model.py::test_an_engine_that_cannot_start_makes_the_model_unavailable

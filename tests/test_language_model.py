@@ -243,7 +243,7 @@ def test_only_the_model_that_was_trained_to_tell_is_asked(stub: StubEngine | Non
 
 def test_a_failing_margin_is_a_model_error(model: ScriptedModel) -> None:
     """The endpoint's error does not pass."""
-    model.enqueue(*[Reply("", error=TimeoutError())] * 2)
+    model.enqueue(*[Reply("Yes", error=TimeoutError())] * 2)
     with pytest.raises(ModelError, match="TimeoutError"):
         embedded(model).margins("Who?", (), EVIDENCE, "The mayor.", soon())
 

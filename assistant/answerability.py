@@ -3,7 +3,7 @@
 Logistic regressions over a dozen or two signals, fitted by `python -m assistant calibrate` on the development half of
 the question set; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist
 depends on the models: keywords only (none is installed), words only (no language model), a draft (any model), a draft
-and two margins (the packaged model with its adapter).
+and two margins (the packaged model with its adapter), and the same once more after a closer look.
 """
 
 from __future__ import annotations
@@ -37,13 +37,17 @@ KEYWORDS = ("keywords", "known", "kind_found", "names_found", "count_found")
 WORDS = ("similarity", "known", "kind_found", "names_found", "count_found", "read")
 DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "told_coverage", "asked_names")
 MARGIN = (*DRAFT, "stated", "confirmed")
-SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "margin": MARGIN}
-"""The signals of each of the four fits for whether the article answers the question."""
+CLOSER = ("before", "stated", "confirmed")
+SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "margin": MARGIN, "closer": CLOSER}
+"""The signals of each of the five fits for whether the article answers the question."""
 
 WRITTEN_DRAFT = (*DRAFT, "asks_two", "cause", "swapped", "length", "leaning", "behind", "read_there", "read_told")
 WRITTEN_MARGIN = (*WRITTEN_DRAFT, "stated", "confirmed", "likelihood", "least_likelihood")
-WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "margin": WRITTEN_MARGIN}
-"""The signals of each of the two fits for whether a draft is a right answer."""
+WRITTEN_CLOSER = (
+    *CLOSER, "before_written", "new_words", "words", "likelihood", "read_there", "read_told", "kind_told", "length"
+)  # fmt: skip
+WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "margin": WRITTEN_MARGIN, "closer": WRITTEN_CLOSER}
+"""The signals of each of the three fits for whether a draft is a right answer."""
 _CERTAIN = 10.0
 """Log-odds beyond which the reader is as sure as it gets."""
 _UNTOLD = -2.0
@@ -158,10 +162,10 @@ class Calibration(Regression):
 
 @dataclass(frozen=True, slots=True)
 class Quoting(Regression):
-    """How likely a sentence holds the answer, and when a second one is quoted."""
+    """How likely a sentence holds the answer, and when further ones are quoted."""
 
-    second_share: float
-    """A second sentence is quoted when it is at least this share as likely as the best one."""
+    further_share: float
+    """A further sentence is quoted when it is at least this share as likely as the best one."""
 
 
 @cache
@@ -172,14 +176,21 @@ def quoting(fit: str) -> Quoting:
 
 @cache
 def calibration(fit: str) -> Calibration:
-    """Return the fitted calibration for `keywords`, `words`, `draft` or `margin`."""
+    """Return the fitted calibration for `keywords`, `words`, `draft`, `margin` or `closer`."""
     return Calibration(**_fitted()["answerable"][fit])
 
 
 @cache
 def written(fit: str) -> Calibration:
-    """Return the fitted calibration of what a model wrote, for `draft` or `margin`."""
+    """Return the fitted calibration of what a model wrote, for `draft`, `margin` or `closer`."""
     return Calibration(**_fitted()["written"][fit])
+
+
+def log_odds(probability: float) -> float:
+    """Return ln(p / (1 - p)) of a probability p, within the bounds of `Regression.probability`."""
+    least = 1.0 / (1.0 + math.exp(30.0))
+    probability = max(least, min(1.0 - least, probability))
+    return math.log(probability / (1.0 - probability))
 
 
 def _fitted() -> dict[str, Any]:

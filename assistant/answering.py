@@ -3,6 +3,7 @@
     question + turns -> standalone query -> passages and sentences -> quoted, at once
                         -> a draft -> checked against one passage and by the model -> answered | quoted | declined
                            (who said something, and what somebody said, may be told by the article's marks)
+                        -> where a promising draft may not be shown: a closer look at what would be quoted, alone
 
 Asking is streaming and taking the last snapshot. Nothing unverified is ever in a snapshot: a draft is shown only after
 it passed. Knows nothing of how an answer is shown.
@@ -25,7 +26,7 @@ from assistant.embedder import SentenceEmbedder
 from assistant.errors import ConfigurationError, ModelError
 from assistant.grounding import Support, answers, known_names, support, tells_machines, weakest
 from assistant.index import VectorIndex, open_index
-from assistant.language_model import Draft, ModelHolder, check_configuration
+from assistant.language_model import Draft, LanguageModel, ModelHolder, check_configuration
 from assistant.passages import sentences
 from assistant.quoting import Told, Window
 from assistant.reader import Reader, Reading
@@ -39,6 +40,10 @@ PASSAGES_FOR_MODEL = 5
 PASSAGES_TO_READ = 5
 CLOSEST = 2
 """How many of the closest passages a refusal offers."""
+PROMISING = 0.5
+"""A closer look is worth its time where an answer, and a draft that is right, are at least this likely."""
+MOST_WORDS_AT_FIRST = 24
+"""A first draft of more words took its time; after a closer look the answer would be late."""
 
 Readings = tuple[tuple[Reading, ...], ...]
 """What the reader found, for each part of a question."""
@@ -91,6 +96,8 @@ class Judgement:
     """What the reader makes of the best passages for each part of the question; of none where it is not installed."""
     draft: CheckedDraft | None = None
     error: str | None = None
+    closer: CheckedDraft | None = None
+    """What the model wrote when it was shown nothing but what would be quoted."""
 
 
 class Assistant:
@@ -232,15 +239,20 @@ class Assistant:
         """Return what retrieval finds for a standalone question: at most so many passages, and so many sentences."""
         return self._retriever.search(query, limit, article)
 
-    def judge(
+    def judge(  # noqa: PLR0913 - the last for calibration alone
         self,
         question: str,
         history: Sequence[Turn],
         findings: Findings,
         deadline: float,
         stopped: threading.Event | None = None,
+        *,
+        always_closer: bool = False,
     ) -> Judgement:
-        """Let the model say what it can before the deadline, and measure it against the evidence."""
+        """Let the model say what it can before the deadline, and measure it against the evidence.
+
+        `always_closer` takes the closer look whatever the first one told.
+        """
         readings = self._read(findings)
         signals = answerability.word_signals(findings.query, findings, readings, self._rarity)
         unwritten = "words" if findings.similarities else "keywords"
@@ -248,26 +260,67 @@ class Assistant:
         if model is None:
             return Judgement(findings, signals, unwritten, readings, error=_unavailable(self.model_state))
         evidence = _for_model(findings)
+        judgement = None
         try:
             with model.turn(deadline, stopped):
                 draft = _finished_draft(model.draft(question, history, evidence, deadline, stopped))
                 checked = self._checked(draft, findings, readings, signals)
                 margins = model.margins(question, history, evidence, checked.text or draft.text, deadline, stopped)
+                fit = "draft"
+                if margins is not None:
+                    checked = _with_margins(checked, margins)
+                    fit = "margin"
+                # No fit of a draft was made without an embedding model.
+                fit = fit if findings.similarities else unwritten
+                judgement = Judgement(findings, checked.signals, fit, readings, checked)
+                if fit != "margin":
+                    return judgement
+                to_quote = self._to_quote(question, findings, checked, readings)
+                if always_closer or _takes_closer_look(judgement, to_quote):
+                    closer = self._closer_draft(model, question, history, judgement, to_quote, deadline, stopped)
+                    judgement = replace(judgement, closer=closer)
+                return judgement
         except ModelError as error:
+            if judgement is not None:
+                logger.info("No closer look: %s", error)
+                return judgement
             return Judgement(findings, signals, unwritten, readings, error=str(error))
-        fit = "draft"
-        if margins is not None:
-            stated, confirmed = margins
-            checked = replace(checked, signals={**checked.signals, "stated": stated, "confirmed": confirmed})
-            fit = "margin"
-        # No fit of a draft was made without an embedding model.
-        return Judgement(findings, checked.signals, fit if findings.similarities else unwritten, readings, checked)
+
+    def _closer_draft(  # noqa: PLR0913, PLR0917 - what a draft takes, and what came of the first
+        self,
+        model: LanguageModel,
+        question: str,
+        history: Sequence[Turn],
+        judgement: Judgement,
+        to_quote: Sequence[Window],
+        deadline: float,
+        stopped: threading.Event | None,
+    ) -> CheckedDraft | None:
+        """Return what the model writes when it is shown nothing but what would be quoted, and tells of that.
+
+        None where one of them may be meant for machines: alone it would be obeyed sooner.
+
+        Raises:
+            ModelError: as for a draft.
+        """
+        shown = _in_reading_order(to_quote)
+        if any(map(tells_machines, shown)):
+            return None
+        evidence = [Passage((sentence,)) for sentence in shown]
+        draft = _finished_draft(model.draft(question, history, evidence, deadline, stopped))
+        checked = self._checked(draft, judgement.findings, judgement.readings, judgement.signals)
+        text = checked.text or draft.text
+        margins = model.margins(question, history, evidence, text, deadline, stopped)
+        if margins is None:
+            return None
+        first = first_look_signals(answer_probability(judgement), written_probability(judgement))
+        return _with_margins(checked, margins, **first)
 
     def decide(self, base: Answer, judgement: Judgement) -> Answer:
         """Return the final answer that the judgement allows: written, quoted or declined."""
         confidence = answer_probability(judgement)
         base = replace(base, confidence=round(confidence, 4))
-        if confidence < answerability.calibration(judgement.fit).threshold:
+        if confidence < _calibration_of_answers(judgement).threshold:
             return self._declined(base, judgement.findings)
         to_quote = self._to_quote(base.question, judgement.findings, judgement.draft, judgement.readings)
         draft = draft_to_show(judgement)
@@ -333,7 +386,7 @@ class Assistant:
         fitted = answerability.quoting("draft" if draft else "read" if any(readings) else "words")
         candidates = self.quotable(findings, draft, readings)
         likely = [(sentence, fitted.probability(signals)) for sentence, signals in candidates]
-        return quoting.choose(question, likely, fitted.second_share)
+        return quoting.choose(question, likely, fitted.further_share, self.wanted(findings, draft))
 
     def quotable(
         self, findings: Findings, draft: CheckedDraft | None = None, readings: Readings = ((),)
@@ -341,6 +394,10 @@ class Assistant:
         """Return each sentence that may be quoted, with its signals."""
         read = [reading for of_part in readings for reading in of_part]
         return quoting.signals(findings, self._rarity, draft.told if draft else None, read)
+
+    def wanted(self, findings: Findings, draft: CheckedDraft | None = None) -> dict[str, float]:
+        """Return the stems that what is quoted should hold, and how much each weighs."""
+        return quoting.wanted(findings.query, self._rarity, draft.told if draft else None)
 
     def _read(self, findings: Findings) -> Readings:
         """Read the best passages for each part of the question; of two, each has best ones of its own."""
@@ -360,11 +417,7 @@ class Assistant:
         )
 
     def _quoted(self, base: Answer, windows: Sequence[Window]) -> Answer:
-        quoted = dict.fromkeys(sentence for window in windows for sentence in window.all)
-        ordered = sorted(
-            quoted, key=lambda sentence: (sentence.article.id != windows[0].sentences[0].article.id, sentence.start)
-        )
-        citations = _citations(ordered)
+        citations = _citations(_in_reading_order(windows))
         text = " ".join(f"{citation.quote} [{citation.number}]" for citation in citations)
         return replace(base, status=Status.QUOTED, text=text, citations=citations)
 
@@ -389,16 +442,50 @@ class Assistant:
 
 def answer_probability(judgement: Judgement) -> float:
     """Return the probability that the article answers the question, 0 to 1."""
-    return answerability.calibration(judgement.fit).probability(judgement.signals)
+    signals = judgement.closer.signals if judgement.closer else judgement.signals
+    return _calibration_of_answers(judgement).probability(signals)
+
+
+def written_probability(judgement: Judgement) -> float:
+    """Return the probability that the draft that was written last is right, 0 to 1; 0 where there is none."""
+    draft = judgement.closer or judgement.draft
+    return _calibration_of_written(judgement).probability(draft.signals) if draft else 0.0
 
 
 def draft_to_show(judgement: Judgement) -> CheckedDraft | None:
-    """Return the draft, if it holds and is likely enough to be right."""
-    draft = judgement.draft
+    """Return the draft that was written last, if it holds and is likely enough to be right."""
+    draft = judgement.closer or judgement.draft
     if draft is None or not holds(draft, judgement.findings.query):
         return None
-    calibration = _calibration_of_written(judgement)
-    return draft if calibration.probability(draft.signals) >= calibration.threshold else None
+    return draft if written_probability(judgement) >= _calibration_of_written(judgement).threshold else None
+
+
+def is_promising(draft: CheckedDraft, answerable: float, right: float) -> bool:
+    """Whether a draft that may not be shown is worth a closer look: `answerable` and `right` are probabilities."""
+    return min(answerable, right) >= PROMISING and len(draft.text.split()) <= MOST_WORDS_AT_FIRST
+
+
+def first_look_signals(answerable: float, right: float) -> dict[str, float]:
+    """Return the signals of what the first look told, as log-odds."""
+    return {"before": answerability.log_odds(answerable), "before_written": answerability.log_odds(right)}
+
+
+def _takes_closer_look(judgement: Judgement, to_quote: Sequence[Window]) -> bool:
+    """Whether nothing can be shown yet, and something may be."""
+    confidence = answer_probability(judgement)
+    return (
+        judgement.draft is not None
+        and is_promising(judgement.draft, confidence, written_probability(judgement))
+        and (
+            confidence < _calibration_of_answers(judgement).threshold
+            or (draft_to_show(judgement) is None and not _reported(judgement, confidence, to_quote))
+        )
+    )
+
+
+def _with_margins(draft: CheckedDraft, margins: tuple[float, float], **further: float) -> CheckedDraft:
+    stated, confirmed = margins
+    return replace(draft, signals={**draft.signals, "stated": stated, "confirmed": confirmed, **further})
 
 
 def _reported(judgement: Judgement, confidence: float, to_quote: Sequence[Window]) -> list[Claim]:
@@ -415,8 +502,19 @@ def _reported(judgement: Judgement, confidence: float, to_quote: Sequence[Window
     return [Claim(told, window) for told, window in attribution.reported(query, to_quote)]
 
 
+def _calibration_of_answers(judgement: Judgement) -> answerability.Calibration:
+    return answerability.calibration("closer" if judgement.closer else judgement.fit)
+
+
 def _calibration_of_written(judgement: Judgement) -> answerability.Calibration:
-    return answerability.written("margin" if judgement.fit == "margin" else "draft")
+    return answerability.written("closer" if judgement.closer else "margin" if judgement.fit == "margin" else "draft")
+
+
+def _in_reading_order(windows: Sequence[Window]) -> list[Sentence]:
+    """Return the sentences of the windows, those of the best one's article first."""
+    quoted = dict.fromkeys(sentence for window in windows for sentence in window.all)
+    best = windows[0].sentences[0].article.id
+    return sorted(quoted, key=lambda sentence: (sentence.article.id != best, sentence.start))
 
 
 def holds(draft: CheckedDraft, question: str) -> bool:

@@ -242,7 +242,7 @@ def calibrate(
         Path | None, typer.Option(help="Further ones, to fit to; when to decline is chosen without them.")
     ] = None,
 ) -> None:
-    """Fit assistant/calibration.json to question files; about four seconds a question."""
+    """Fit assistant/calibration.json to question files; about six seconds a question."""
     with _errors_as_lines():
         from assistant.evaluation import calibrate as fitting  # noqa: PLC0415
         from assistant.evaluation.questions import read_questions  # noqa: PLC0415

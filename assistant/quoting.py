@@ -105,11 +105,29 @@ def _held(sentence: Sentence) -> frozenset[str]:
     return frozenset(grounding.stems(words) | grounding.aliases([sentence]))
 
 
-def choose(question: str, likely: Sequence[tuple[Sentence, float]], second_share: float) -> list[Window]:
-    """Return what to quote, best first: the sentence that is likeliest to hold the answer, perhaps a second.
+def wanted(query: str, rarity: Rarity, draft: Told | None = None) -> dict[str, float]:
+    """Return the stems that a question, and what the model wrote, would have held by what is quoted, and their weight.
+
+    Those of the question weigh 1 together, each by its rarity, and so do those of the draft, of which only the new ones
+    are returned.
+    """
+    asked = grounding.kinds(query).stems
+    told = grounding.stems(draft.text) if draft else set()
+    weights: dict[str, float] = {}
+    for stems, some in ((asked, asked), (told, told - asked)):
+        total = math.fsum(rarity[stem] for stem in stems)
+        weights |= {stem: rarity[stem] / total for stem in some}
+    return weights
+
+
+def choose(
+    question: str, likely: Sequence[tuple[Sentence, float]], further_share: float, wanted: Mapping[str, float]
+) -> list[Window]:
+    """Return what to quote, best first: the sentence that is likeliest to hold the answer, and further ones.
 
     `likely` are sentences, at least one, with how likely each holds the answer. One that holds words which the question
-    itself quotes goes before all others.
+    itself quotes goes before all others. A further one must be `further_share` as likely as the best; those go first
+    that hold `wanted` stems which the others do not: of two things asked for, the best sentence may tell one.
     """
     words = [quoted.lower() for quoted in conversation.quoted_words(question)]
 
@@ -119,15 +137,34 @@ def choose(question: str, likely: Sequence[tuple[Sentence, float]], second_share
 
     ranked = sorted(likely, key=rank, reverse=True)
     quotes, best = rank(ranked[0])
-    first = _window(ranked[0][0])
-    for candidate in ranked[1:]:
-        also_quotes, probability = rank(candidate)
-        if also_quotes != quotes or probability < second_share * best:
-            break
-        second = _window(candidate[0])
-        if candidate[0] not in first.all and len({*first.all, *second.all}) <= MOST_SENTENCES:
-            return [first, second]
-    return [first]
+    chosen = [_window(ranked[0][0])]
+    enough = [
+        (sentence, probability)
+        for sentence, probability in ranked[1:]
+        if rank((sentence, probability)) >= (quotes, further_share * best)
+    ]
+    while (further := _further(chosen, enough, wanted)) is not None:
+        chosen.append(further)
+    return chosen
+
+
+def _further(
+    chosen: Sequence[Window], likely: Sequence[tuple[Sentence, float]], wanted: Mapping[str, float]
+) -> Window | None:
+    """Return what to quote beside what is chosen; None where nothing has room."""
+    cited = {sentence for window in chosen for sentence in window.all}
+    held = frozenset().union(*map(_held, cited))
+    missing = {stem: weight for stem, weight in wanted.items() if stem not in held}
+
+    def rank(candidate: tuple[Sentence, float]) -> float:
+        sentence, probability = candidate
+        return probability * (1.0 + math.fsum(missing[stem] for stem in missing.keys() & _held(sentence)))
+
+    for sentence, _ in sorted(likely, key=rank, reverse=True):
+        window = _window(sentence)
+        if sentence not in cited and len(cited | {*window.all}) <= MOST_SENTENCES:
+            return window
+    return None
 
 
 def _window(sentence: Sentence) -> Window:

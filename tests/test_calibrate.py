@@ -29,7 +29,7 @@ from assistant.types import Article
 class ModelThatTells(LanguageModel):
     """Is as sure of each answer as of the next."""
 
-    def margins(self, *_: object) -> tuple[float, float]:
+    def margins(self, *_: object, **__: object) -> tuple[float, float]:
         """Return the same for every question."""
         return 0.5, 0.5
 
@@ -45,7 +45,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory, article: Article) -> tupl
         (question if question.answerable and number % 3 else answerable[number % len(answerable) - 1]).evidence[0]
         for number, question in enumerate([*answerable, *others])
     ]
-    model.enqueue(*written)
+    model.enqueue(*(draft for draft in written for _ in ("at first", "closer")))
     embedder = WordEmbedder()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(language_model, "open_language_model", lambda *_: ModelThatTells(model, "scripted"))
@@ -56,6 +56,12 @@ def observed(tmp_path_factory: pytest.TempPathFactory, article: Article) -> tupl
     found = observe(assistant, [*answerable, *others], [], lambda done, total: None)
     index.close()
     return assistant, found
+
+
+@pytest.fixture(autouse=True)
+def everything_is_promising(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every question get a closer look that is not shown an answer before: of 80 too few would."""
+    monkeypatch.setattr(calibrate, "is_promising", lambda *_: True)
 
 
 def test_what_is_fitted_can_be_read_again(
@@ -89,6 +95,15 @@ def test_without_drafts_nothing_is_fitted(observed: tuple[Assistant, list[Observ
     for missing in ({"draft": None}, {"fit": "draft"}):
         with pytest.raises(ConfigurationError, match="no draft"):
             fit(assistant, [replace(o, seen=replace(o.seen, **missing)) for o in found])
+
+
+def test_a_closer_look_that_too_few_got_is_not_fitted(
+    observed: tuple[Assistant, list[Observation]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What decides then would be chance."""
+    monkeypatch.setattr(calibrate, "is_promising", lambda *_: False)
+    with pytest.raises(ConfigurationError, match="Too few questions got a closer look"):
+        fit(*observed)
 
 
 @pytest.mark.parametrize("kind", ["feedback", ""])

@@ -83,7 +83,7 @@ MENDED = ("answers", "503 once", "hangs up once")
 def everything_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer every question with any draft that holds: here it is the model that is tried, not the calibration."""
     always = Calibration(mean={}, scale={}, weight={}, intercept=0.0, threshold=0.0)
-    quoted = Quoting(mean={"score": 0.0}, scale={"score": 1.0}, weight={"score": 1.0}, intercept=0.0, second_share=1.0)
+    quoted = Quoting(mean={"score": 0.0}, scale={"score": 1.0}, weight={"score": 1.0}, intercept=0.0, further_share=1.0)
     monkeypatch.setattr(answerability, "calibration", lambda _fit: always)
     monkeypatch.setattr(answerability, "written", lambda _fit: always)
     monkeypatch.setattr(answerability, "quoting", lambda _fit: quoted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from assistant.answerability import Counts, Rarity, counted, coverage, rarity_of
 from assistant.grounding import stems
 from assistant.index import open_index
 from assistant.passages import sentences
-from assistant.quoting import MOST_SENTENCES, SIGNALS, Told, Window, candidate_passages, choose, signals
+from assistant.quoting import MOST_SENTENCES, SIGNALS, Told, Window, candidate_passages, choose, signals, wanted
 from assistant.reader import Reading, Span
 from assistant.retrieval import Findings, Retriever
 from assistant.types import Article, Sentence
@@ -53,13 +53,19 @@ def windows(article: Article, rarity: Rarity) -> list[Window]:
 
 def window_of(sentence: Sentence) -> Window:
     """Return the sentence with those that it leans on."""
-    (window,) = choose("", [(sentence, 1.0)], 1.0)
+    (window,) = choose("", [(sentence, 1.0)], 1.0, {})
     return window
 
 
-def chosen_of(question: str, likely: Sequence[tuple[Window, float]], second_share: float) -> list[Window]:
-    """Choose among the sentences of windows."""
-    return choose(question, [(window.sentences[0], probability) for window, probability in likely], second_share)
+def chosen_of(
+    question: str,
+    likely: Sequence[tuple[Window, float]],
+    further_share: float,
+    held: Mapping[str, float] | None = None,
+) -> list[Window]:
+    """Choose among the sentences of windows, which should hold these stems."""
+    among = [(window.sentences[0], probability) for window, probability in likely]
+    return choose(question, among, further_share, held or {})
 
 
 def told(retriever: Retriever, draft: str) -> Told:
@@ -360,27 +366,26 @@ def cited(chosen: Sequence[Window]) -> set[object]:
 
 @given(st.data(), st.floats(0, 1))
 def test_the_likeliest_is_quoted_first_and_few_sentences_in_all(
-    windows: Sequence[Window], data: st.DataObject, second_share: float
+    windows: Sequence[Window], data: st.DataObject, further_share: float
 ) -> None:
-    """A second one is likely enough and cited no more than the limit allows; no sentence is quoted twice."""
+    """Further ones are likely enough and no more than have room, the likeliest first; no sentence is quoted twice."""
     some = data.draw(st.lists(st.sampled_from(windows), min_size=1, max_size=8, unique=True))
     likely = [(window, data.draw(PROBABILITY)) for window in some]
     probability = dict(likely)
-    chosen = chosen_of(BESIDE, likely, second_share)
-    first, *others = chosen
+    chosen = chosen_of(BESIDE, likely, further_share)
     best = max(probability.values())
-    assert probability[first] == best
-    assert len(others) <= 1
+    assert probability[chosen[0]] == best
     assert len(cited(chosen)) <= MOST_SENTENCES
-    for second in others:
-        assert probability[second] >= second_share * best
-        passed = [window for window in some if probability[second] < probability[window] and window != first]
-        assert all(w.sentences[0] in first.all or len(cited([first, w])) > MOST_SENTENCES for w in passed)
-        assert second.sentences[0] not in first.all
+    for number, further in enumerate(chosen[1:], start=1):
+        before = chosen[:number]
+        assert probability[further] >= further_share * best
+        assert further.sentences[0] not in cited(before)
+        passed = [window for window in some if probability[further] < probability[window] and window not in before]
+        assert all(w.sentences[0] in cited(before) or len(cited([*before, w])) > MOST_SENTENCES for w in passed)
 
 
 @pytest.mark.parametrize(("probability", "quoted"), [(0.39, 1), (0.4, 2), (0.79, 2)])
-def test_a_second_sentence_is_quoted_from_its_share_on(
+def test_a_further_sentence_is_quoted_from_its_share_on(
     probability: float, quoted: int, windows: Sequence[Window]
 ) -> None:
     """Half as likely as the best is enough where the share is a half, and less is not; the others never come in."""
@@ -389,10 +394,40 @@ def test_a_second_sentence_is_quoted_from_its_share_on(
     assert chosen_of(BESIDE, likely, 0.5) == [free[2], free[1]][:quoted]
 
 
+def test_what_the_best_sentence_does_not_tell_goes_first(windows: Sequence[Window]) -> None:
+    """Asked for two things, a less likely sentence that tells the other one goes before a likelier one."""
+    deal, who, charge = (
+        the_one_with(words, windows)
+        for words in ("sketched out the terms", "Jose Ramirez-Disla was", "He chucked a beer bottle")
+    )
+    likely = [(deal, 0.5), (who, 0.2), (charge, 0.15)]
+    asked = dict.fromkeys(stems("Was it a bottle, and what deal was sketched out?"), 0.5)
+    assert chosen_of(BESIDE, likely, 0.1) == [deal, who, charge]
+    assert chosen_of(BESIDE, likely, 0.1, asked) == [deal, charge]
+    assert chosen_of(BESIDE, likely, 0.35, asked) == [deal, who]
+    assert chosen_of(BESIDE, likely, 0.1, dict.fromkeys(stems("the terms of the deal"), 0.5)) == [deal, who, charge]
+
+
+@given(st.data())
+def test_what_should_be_held_weighs_one_for_the_question_and_one_for_the_draft(
+    article: Article, rarity: Rarity, data: st.DataObject
+) -> None:
+    """Whatever is asked and told: every main word once, what both say as the question's, and rarer ones weigh more."""
+    text = st.one_of(st.sampled_from([sentence.text for sentence in sentences(article)]), st.text(max_size=40))
+    query, draft = data.draw(text), data.draw(st.one_of(st.none(), text))
+    weights = wanted(query, rarity, None if draft is None else Told(draft, {}))
+    asked, new = stems(query), stems(draft or "") - stems(query)
+    assert weights.keys() == asked | new
+    assert math.fsum(weights[stem] for stem in asked) == pytest.approx(float(bool(asked)))
+    assert math.fsum(weights[stem] for stem in new) <= 1.0 + 1e-9
+    for some in (asked, new):
+        assert all((weights[a] < weights[b]) == (rarity[a] < rarity[b]) for a, b in itertools.product(some, repeat=2))
+
+
 def test_of_equals_the_one_that_was_found_first_leads(windows: Sequence[Window]) -> None:
     """A tie keeps the order of what was found."""
     free = [window for window in windows if not window.leading]
-    assert chosen_of(BESIDE, [(window, 0.5) for window in free], 1.0) == free[:2]
+    assert chosen_of(BESIDE, [(window, 0.5) for window in free], 1.0) == free[:MOST_SENTENCES]
 
 
 def test_a_second_sentence_must_find_room(windows: Sequence[Window]) -> None:

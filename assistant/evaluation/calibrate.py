@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant import answerability, conversation, quoting
-from assistant.answering import Assistant, CheckedDraft, Judgement, holds
+from assistant.answering import Assistant, CheckedDraft, Judgement, Readings, first_look_signals, holds, is_promising
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, evidence_spans, holds_facts
 from assistant.evaluation.questions import holds as holds_wording
@@ -37,15 +37,19 @@ MOST_WRONG = 0.015
 get more: with 25 allowed, 12 of the 225 test questions did, 53 in a thousand."""
 LEAST_DRAFTED = 0.95
 """A draft that was cut off in its first sentence is none; where more are missing, the model was not there."""
+FIRST_SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+"""How much of what may be wrong the first look may use; the rest is left to the closer one."""
 NEVER = 2.0
 """A threshold that no probability reaches."""
-SECOND_SHARES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+FURTHER_SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 FOLDS = 8
 REPEATS = 5
 
 Floats = NDArray[np.float64]
 Candidate = tuple[Sentence, dict[str, float]]
 """A sentence that may be quoted, with its signals."""
+Wanted = dict[str, float]
+"""The stems that what is quoted should hold, and how much each weighs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,8 @@ def observe(
         if not conversation.problem(asked) and not conversation.asks_about_article(asked):
             findings = assistant.search(conversation.standalone(asked, question.history), question.article or None)
             if findings.evidence:
-                seen = assistant.judge(asked, question.history, findings, time.monotonic() + SECONDS)
+                deadline = time.monotonic() + SECONDS
+                seen = assistant.judge(asked, question.history, findings, deadline, always_closer=True)
                 found.append(Observation(question, seen, usual=number <= len(usual)))
         progress(number, len(usual) + len(hard))
     return found
@@ -94,49 +99,68 @@ def fit(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, 
     if len(judged) < LEAST_DRAFTED * len(observations):
         raise ConfigurationError("Too many questions got no draft and margins: calibrate with the packaged model alone")
     observations = judged
-    fitted = {name: _answerable(observations, names) for name, names in answerability.SIGNALS.items()}
+    first = [name for name in answerability.SIGNALS if name != "closer"]
+    fitted = {name: _answerable(observations, answerability.SIGNALS[name]) for name in first}
     calibration, sure = fitted["margin"]
+    written, right = _written(observations, sure >= calibration.threshold)
+    looks = [_looks(observations, sure, right, calibration.threshold, share * MOST_WRONG) for share in FIRST_SHARES]
+    best = max(looks, key=lambda look: look.shown)
+    written["margin"]["threshold"] = best.written_from
     return {
-        "answerable": {name: asdict(calibration) for name, (calibration, _) in fitted.items()},
+        "answerable": {name: asdict(calibration) for name, (calibration, _) in fitted.items()}
+        | {"closer": asdict(best.answerable)},
         "quoted": _quoting(assistant, observations),
-        "written": _written(observations, sure >= calibration.threshold),
+        "written": written | {"closer": asdict(best.written)},
     }
 
 
 def _quoting(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, Any]:
-    """Return for each fit how likely a sentence holds the answer, and when a second one is quoted."""
+    """Return for each fit how likely a sentence holds the answer, and when further ones are quoted."""
     used = [o for o in observations if o.question.answerable and o.question.evidence]
-    seen: dict[str, list[tuple[Question, list[Candidate]]]] = {
-        "words": [(o.question, assistant.quotable(o.seen.findings)) for o in used],
-        "read": [(o.question, assistant.quotable(o.seen.findings, None, o.seen.readings)) for o in used],
-        "draft": [(o.question, assistant.quotable(o.seen.findings, o.seen.draft, o.seen.readings)) for o in used],
+    none: Readings = ((),)
+    given: dict[str, Callable[[Judgement], tuple[CheckedDraft | None, Readings]]] = {
+        "words": lambda seen: (None, none),
+        "read": lambda seen: (None, seen.readings),
+        "draft": lambda seen: (seen.draft, seen.readings),
     }
-    return {name: asdict(_fit_quoting(found, quoting.SIGNALS[name])) for name, found in seen.items()}
+    fitted = {}
+    for name, of in given.items():
+        found = [
+            (o.question, assistant.wanted(o.seen.findings, draft), assistant.quotable(o.seen.findings, draft, readings))
+            for o in used
+            for draft, readings in [of(o.seen)]
+        ]
+        fitted[name] = asdict(_fit_quoting(found, quoting.SIGNALS[name]))
+    return fitted
 
 
 def _fit_quoting(
-    found: Sequence[tuple[Question, Sequence[Candidate]]], names: tuple[str, ...]
+    found: Sequence[tuple[Question, Wanted, Sequence[Candidate]]], names: tuple[str, ...]
 ) -> answerability.Quoting:
     """Fit to where the evidence stands, and take the share that serves most questions; of equals the shortest."""
-    rows = [(question, *candidate) for question, candidates in found for candidate in candidates]
+    rows = [(question, *candidate) for question, _, candidates in found for candidate in candidates]
     matrix = np.array([[signals[name] for name in names] for _, _, signals in rows])
     labels = np.array([_holds_evidence(sentence, question) for question, sentence, _ in rows])
     groups = _groups(question for question, _, _ in rows)
     regression, held_out = _regression(matrix, labels, np.ones(len(rows)), groups, names, 0.3)
     unseen = iter(held_out)
-    guessed = [(question, [(sentence, next(unseen)) for sentence, _ in candidates]) for question, candidates in found]
+    guessed = [
+        (question, wanted, [(sentence, next(unseen)) for sentence, _ in candidates])
+        for question, wanted, candidates in found
+    ]
 
-    def quality(second_share: float) -> tuple[int, int]:
+    def quality(further_share: float) -> tuple[int, int]:
         texts = [
-            (question, " ".join(s.text for w in quoting.choose(question.question, ranked, second_share) for s in w.all))
-            for question, ranked in guessed
+            (question, " ".join(sentence.text for window in windows for sentence in window.all))
+            for question, wanted, ranked in guessed
+            for windows in [quoting.choose(question.question, ranked, further_share, wanted)]
         ]
         served = sum(
             holds_facts(text, question.must_have) and not _says_forbidden(text, question) for question, text in texts
         )
         return served, -sum(len(text) for _, text in texts)
 
-    return answerability.Quoting(**asdict(regression), second_share=max(SECOND_SHARES, key=quality))
+    return answerability.Quoting(**asdict(regression), further_share=max(FURTHER_SHARES, key=quality))
 
 
 def _holds_evidence(sentence: Sentence, question: Question) -> bool:
@@ -164,18 +188,120 @@ def _is_right(draft: CheckedDraft, question: Question) -> bool:
     return question.kind == "false_premise" and any(_holds_evidence(sentence, question) for sentence in draft.evidence)
 
 
-def _written(observations: Sequence[Observation], open_: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return the fits of what was written.
+def _written(observations: Sequence[Observation], open_: NDArray[np.bool_]) -> tuple[dict[str, Any], Floats]:
+    """Return the fits of what was written at first, and each draft's probability by fits that did not see its question.
 
     `open_` tells which questions are not declined before. The threshold of a fit is the one under which most questions
     get a right written answer while at most `MOST_WRONG` get a wrong one. The hard questions count too: whoever wrote
     the rules has seen the others, and what these allow is too much for new ones.
     """
     fitted = {}
-    for name, names in answerability.WRITTEN_SIGNALS.items():
-        regression, sure = _fit_written(observations, names)
+    for name in ("draft", "margin"):
+        regression, sure = _fit_written(observations, answerability.WRITTEN_SIGNALS[name])
         fitted[name] = asdict(regression) | {"threshold": _threshold_of_written(observations, sure, open_)}
-    return fitted
+    return fitted, sure
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What the first look may write, and the fits of the closer one."""
+
+    shown: float
+    """The share of all questions that get a right written answer by either."""
+    written_from: float
+    answerable: answerability.Calibration
+    written: answerability.Calibration
+
+
+def _looks(
+    observations: Sequence[Observation], sure: Floats, right: Floats, answered_from: float, most_wrong: float
+) -> Looks:
+    """Fit the closer look, where the first one writes `most_wrong` at most that is wrong.
+
+    It is fitted to the questions that get one by `sure` and `right`, the probabilities of the first look from fits that
+    did not see the question. What the first look declines, and what it writes that is wrong, counts towards what is
+    allowed in all.
+
+    Raises:
+        ConfigurationError: too few questions get one.
+    """
+    shares, drafts_right = _shares(observations), _right(observations)
+    may_be_shown = (sure >= answered_from) & _hold(map(_draft, observations), observations)
+    written_from = _threshold_of_shown(shares, drafts_right, right, may_be_shown, most_wrong)
+    shown = may_be_shown & (right >= written_from)
+    looked = ~shown & np.array(
+        [
+            o.seen.closer is not None and is_promising(_draft(o), *likely)
+            for o, *likely in zip(observations, sure, right, strict=True)
+        ]
+    )
+    counted = np.array([o.usual and o.question.answerable for o in observations])
+    may_lose = (1 - LEAST_ANSWERED) * counted.sum() - (counted & ~looked & (sure < answered_from)).sum()
+    chosen = [
+        _at_closer_look(o, *likely)
+        for o, *likely, is_one in zip(observations, sure, right, looked, strict=True)
+        if is_one
+    ]
+    weights = shares[looked] * len(observations)
+    answerable, answered = _answerable_closer(chosen, weights, counted[looked], may_lose)
+    may_be_wrong = MOST_WRONG - shares[shown & ~drafts_right].sum()
+    written, held_out = _written_closer(chosen, weights)
+    may_be_shown = (answered >= answerable.threshold) & _hold(map(_draft, chosen), chosen)
+    threshold = _threshold_of_shown(shares[looked], _right(chosen), held_out, may_be_shown, may_be_wrong)
+    more = shares[looked][may_be_shown & (held_out >= threshold) & _right(chosen)].sum()
+    return Looks(
+        float(shares[shown & drafts_right].sum() + more),
+        written_from,
+        answerable,
+        answerability.Calibration(**asdict(written), threshold=threshold),
+    )
+
+
+def _at_closer_look(observation: Observation, sure: float, right: float) -> Observation:
+    """Return the observation with what the closer look told in the place of the first."""
+    closer = observation.seen.closer
+    if closer is None:
+        raise ValueError(f"{observation.question.id} got no closer look")
+    draft = replace(closer, signals={**closer.signals, **first_look_signals(sure, right)})
+    return replace(observation, seen=replace(observation.seen, draft=draft, signals=draft.signals))
+
+
+def _answerable_closer(
+    observations: Sequence[Observation], weights: Floats, counted: NDArray[np.bool_], may_lose: float
+) -> tuple[answerability.Calibration, Floats]:
+    """Return the fit, and each question's probability by fits that did not see it; at most so many counted are lost."""
+    names = answerability.SIGNALS["closer"]
+    labels = np.array([o.question.answerable for o in observations], dtype=bool)
+    used = np.array([o.question.kind != "false_premise" for o in observations], dtype=bool)
+    _enough(labels[used])
+    groups = _groups(o.question for o in observations)
+    regression, held_out = _regression(_matrix(observations, names), labels, weights * used, groups, names, 0.3)
+    # Where none is counted, nothing tells which to decline.
+    candidates = np.unique(np.round(held_out, 3))[: None if counted.any() else 0]
+    threshold = max((float(t) for t in candidates if (held_out[counted] < t).sum() <= may_lose), default=0.0)
+    return answerability.Calibration(**asdict(regression), threshold=threshold), held_out
+
+
+def _written_closer(observations: Sequence[Observation], weights: Floats) -> tuple[answerability.Regression, Floats]:
+    """Return the fit, and each draft's probability by fits that did not see its question."""
+    names = answerability.WRITTEN_SIGNALS["closer"]
+    labels = _right(observations)
+    _enough(labels)
+    groups = _groups(o.question for o in observations)
+    return _regression(_matrix(observations, names), labels, weights, groups, names, 0.1)
+
+
+def _enough(labels: NDArray[np.bool_]) -> None:
+    if min(labels.sum(), (~labels).sum()) < FOLDS:
+        raise ConfigurationError("Too few questions got a closer look to fit it to: calibrate with more questions")
+
+
+def _matrix(observations: Sequence[Observation], names: tuple[str, ...]) -> Floats:
+    return np.array([[o.seen.signals[name] for name in names] for o in observations])
+
+
+def _hold(drafts: Iterable[CheckedDraft], observations: Iterable[Observation]) -> NDArray[np.bool_]:
+    return np.array([holds(draft, o.seen.findings.query) for draft, o in zip(drafts, observations, strict=True)])
 
 
 def _shares(observations: Sequence[Observation]) -> Floats:
@@ -199,12 +325,18 @@ def _fit_written(
 def _threshold_of_written(
     observations: Sequence[Observation], probabilities: Floats, open_: NDArray[np.bool_]
 ) -> float:
-    shares, right = _shares(observations), _right(observations)
-    may_be_shown = open_ & np.array([holds(_draft(o), o.seen.findings.query) for o in observations])
+    may_be_shown = open_ & _hold(map(_draft, observations), observations)
+    return _threshold_of_shown(_shares(observations), _right(observations), probabilities, may_be_shown, MOST_WRONG)
+
+
+def _threshold_of_shown(
+    shares: Floats, right: NDArray[np.bool_], probabilities: Floats, may_be_shown: NDArray[np.bool_], most_wrong: float
+) -> float:
+    """Return the threshold under which most is shown that is right, and of what is wrong no more than is allowed."""
     choices = [(0.0, NEVER)]
     for threshold in np.unique(np.round(probabilities[may_be_shown], 3)):
         shown = may_be_shown & (probabilities >= threshold)
-        if shares[shown & ~right].sum() <= MOST_WRONG:
+        if shares[shown & ~right].sum() <= most_wrong:
             choices.append((float(shares[shown & right].sum()), float(threshold)))
     return max(choices)[1]
 

@@ -113,7 +113,7 @@ class WatchedAssistant(Assistant):
 
     def decide(self, base: Answer, judgement: Judgement) -> Answer:
         """Decide as always."""
-        self.draft = judgement.draft.text if judgement.draft else ""
+        self.draft = " ".join(draft.text for draft in (judgement.draft, judgement.closer) if draft)
         return super().decide(base, judgement)
 
 

@@ -273,11 +273,8 @@ class Assistant:
                 # No fit of a draft was made without an embedding model.
                 fit = fit if findings.similarities else unwritten
                 judgement = Judgement(findings, checked.signals, fit, readings, checked)
-                if fit != "margin":
-                    return judgement
-                to_quote = self._to_quote(question, findings, checked, readings)
-                if always_closer or _takes_closer_look(judgement, to_quote):
-                    closer = self._closer_draft(model, question, history, judgement, to_quote, deadline, stopped)
+                if fit == "margin" and (always_closer or self._takes_closer_look(question, judgement)):
+                    closer = self._closer_draft(model, question, history, judgement, deadline, stopped)
                     judgement = replace(judgement, closer=closer)
                 return judgement
         except ModelError as error:
@@ -286,24 +283,34 @@ class Assistant:
                 return judgement
             return Judgement(findings, signals, unwritten, readings, error=str(error))
 
+    def _takes_closer_look(self, question: str, judgement: Judgement) -> bool:
+        """Whether nothing can be shown yet, and something may be."""
+        confidence = answer_probability(judgement)
+        if judgement.draft is None or not is_promising(judgement.draft, confidence, written_probability(judgement)):
+            return False
+        if confidence < _calibration_of_answers(judgement).threshold:
+            return True
+        return draft_to_show(judgement) is None and not _reported(
+            judgement, confidence, self._to_quote_at_last(question, judgement)
+        )
+
     def _closer_draft(  # noqa: PLR0913, PLR0917 - what a draft takes, and what came of the first
         self,
         model: LanguageModel,
         question: str,
         history: Sequence[Turn],
         judgement: Judgement,
-        to_quote: Sequence[Window],
         deadline: float,
         stopped: threading.Event | None,
     ) -> CheckedDraft | None:
         """Return what the model writes when it is shown nothing but what would be quoted, and tells of that.
 
-        None where one of them may be meant for machines: alone it would be obeyed sooner.
+        None where a sentence of it may be meant for machines: alone it would be obeyed sooner.
 
         Raises:
             ModelError: as for a draft.
         """
-        shown = _in_reading_order(to_quote)
+        shown = _in_reading_order(self._to_quote_at_last(question, judgement))
         if any(map(tells_machines, shown)):
             return None
         evidence = [Passage((sentence,)) for sentence in shown]
@@ -322,7 +329,7 @@ class Assistant:
         base = replace(base, confidence=round(confidence, 4))
         if confidence < _calibration_of_answers(judgement).threshold:
             return self._declined(base, judgement.findings)
-        to_quote = self._to_quote(base.question, judgement.findings, judgement.draft, judgement.readings)
+        to_quote = self._to_quote_at_last(base.question, judgement)
         draft = draft_to_show(judgement)
         reported = _reported(judgement, confidence, to_quote)
         # The article's marks tell better than a model who said something; what somebody said reads better as it wrote.
@@ -379,6 +386,9 @@ class Assistant:
         return max(
             found, key=lambda pair: (not any(map(tells_machines, pair[0].all)), _strength(pair[1]), -len(pair[0].all))
         )
+
+    def _to_quote_at_last(self, question: str, judgement: Judgement) -> list[Window]:
+        return self._to_quote(question, judgement.findings, judgement.draft, judgement.readings)
 
     def _to_quote(
         self, question: str, findings: Findings, draft: CheckedDraft | None, readings: Readings = ((),)
@@ -468,19 +478,6 @@ def is_promising(draft: CheckedDraft, answerable: float, right: float) -> bool:
 def first_look_signals(answerable: float, right: float) -> dict[str, float]:
     """Return the signals of what the first look told, as log-odds."""
     return {"before": answerability.log_odds(answerable), "before_written": answerability.log_odds(right)}
-
-
-def _takes_closer_look(judgement: Judgement, to_quote: Sequence[Window]) -> bool:
-    """Whether nothing can be shown yet, and something may be."""
-    confidence = answer_probability(judgement)
-    return (
-        judgement.draft is not None
-        and is_promising(judgement.draft, confidence, written_probability(judgement))
-        and (
-            confidence < _calibration_of_answers(judgement).threshold
-            or (draft_to_show(judgement) is None and not _reported(judgement, confidence, to_quote))
-        )
-    )
 
 
 def _with_margins(draft: CheckedDraft, margins: tuple[float, float], **further: float) -> CheckedDraft:

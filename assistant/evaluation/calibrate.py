@@ -192,8 +192,8 @@ def _written(observations: Sequence[Observation], open_: NDArray[np.bool_]) -> t
     """Return the fits of what was written at first, and each draft's probability by fits that did not see its question.
 
     `open_` tells which questions are not declined before. The threshold of a fit is the one under which most questions
-    get a right written answer while at most `MOST_WRONG` get a wrong one. The hard questions count too: whoever wrote
-    the rules has seen the others, and what these allow is too much for new ones.
+    get a right written answer while at most `MOST_WRONG` get a wrong one, as long as there is no closer look. The hard
+    questions count too: whoever wrote the rules has seen the others, and what these allow is too much for new ones.
     """
     fitted = {}
     for name in ("draft", "margin"):
@@ -226,9 +226,8 @@ def _looks(
         ConfigurationError: too few questions get one.
     """
     shares, drafts_right = _shares(observations), _right(observations)
-    may_be_shown = (sure >= answered_from) & _hold(map(_draft, observations), observations)
-    written_from = _threshold_of_shown(shares, drafts_right, right, may_be_shown, most_wrong)
-    shown = may_be_shown & (right >= written_from)
+    written_from = _threshold_of_written(observations, right, sure >= answered_from, most_wrong)
+    shown = (sure >= answered_from) & (right >= written_from) & _hold(observations)
     looked = ~shown & np.array(
         [
             o.seen.closer is not None and is_promising(_draft(o), *likely)
@@ -246,9 +245,9 @@ def _looks(
     answerable, answered = _answerable_closer(chosen, weights, counted[looked], may_lose)
     may_be_wrong = MOST_WRONG - shares[shown & ~drafts_right].sum()
     written, held_out = _written_closer(chosen, weights)
-    may_be_shown = (answered >= answerable.threshold) & _hold(map(_draft, chosen), chosen)
-    threshold = _threshold_of_shown(shares[looked], _right(chosen), held_out, may_be_shown, may_be_wrong)
-    more = shares[looked][may_be_shown & (held_out >= threshold) & _right(chosen)].sum()
+    open_ = answered >= answerable.threshold
+    threshold = _threshold_of_shown(shares[looked], _right(chosen), held_out, open_ & _hold(chosen), may_be_wrong)
+    more = shares[looked][open_ & _hold(chosen) & (held_out >= threshold) & _right(chosen)].sum()
     return Looks(
         float(shares[shown & drafts_right].sum() + more),
         written_from,
@@ -276,9 +275,9 @@ def _answerable_closer(
     _enough(labels[used])
     groups = _groups(o.question for o in observations)
     regression, held_out = _regression(_matrix(observations, names), labels, weights * used, groups, names, 0.3)
+    allowed = [float(t) for t in np.unique(np.round(held_out, 3)) if (held_out[counted] < t).sum() <= may_lose]
     # Where none is counted, nothing tells which to decline.
-    candidates = np.unique(np.round(held_out, 3))[: None if counted.any() else 0]
-    threshold = max((float(t) for t in candidates if (held_out[counted] < t).sum() <= may_lose), default=0.0)
+    threshold = max(allowed, default=0.0) if counted.any() else 0.0
     return answerability.Calibration(**asdict(regression), threshold=threshold), held_out
 
 
@@ -300,8 +299,8 @@ def _matrix(observations: Sequence[Observation], names: tuple[str, ...]) -> Floa
     return np.array([[o.seen.signals[name] for name in names] for o in observations])
 
 
-def _hold(drafts: Iterable[CheckedDraft], observations: Iterable[Observation]) -> NDArray[np.bool_]:
-    return np.array([holds(draft, o.seen.findings.query) for draft, o in zip(drafts, observations, strict=True)])
+def _hold(observations: Sequence[Observation]) -> NDArray[np.bool_]:
+    return np.array([holds(_draft(o), o.seen.findings.query) for o in observations])
 
 
 def _shares(observations: Sequence[Observation]) -> Floats:
@@ -317,16 +316,19 @@ def _fit_written(
     observations: Sequence[Observation], names: tuple[str, ...]
 ) -> tuple[answerability.Regression, Floats]:
     """Return the fit and each draft's probability by fits that did not see its question."""
-    matrix = np.array([[_draft(o).signals[name] for name in names] for o in observations])
+    matrix = _matrix(observations, names)
     weights = _shares(observations) * len(observations)
     return _regression(matrix, _right(observations), weights, _groups(o.question for o in observations), names, 0.03)
 
 
 def _threshold_of_written(
-    observations: Sequence[Observation], probabilities: Floats, open_: NDArray[np.bool_]
+    observations: Sequence[Observation],
+    probabilities: Floats,
+    open_: NDArray[np.bool_],
+    most_wrong: float = MOST_WRONG,
 ) -> float:
-    may_be_shown = open_ & _hold(map(_draft, observations), observations)
-    return _threshold_of_shown(_shares(observations), _right(observations), probabilities, may_be_shown, MOST_WRONG)
+    may_be_shown = open_ & _hold(observations)
+    return _threshold_of_shown(_shares(observations), _right(observations), probabilities, may_be_shown, most_wrong)
 
 
 def _threshold_of_shown(
@@ -356,13 +358,12 @@ def _answerable(
     observations: Sequence[Observation], names: tuple[str, ...]
 ) -> tuple[answerability.Calibration, Floats]:
     """Return the fit, and for each observation a probability of fits that did not see it."""
-    signals = np.array([[o.seen.signals[name] for name in names] for o in observations])
     labels = np.array([bool(o.question.answerable) for o in observations])
     # A false premise may be answered by what corrects it, so those questions say nothing of answerability.
     used = np.array([o.question.kind != "false_premise" for o in observations])
     groups = _groups(o.question for o in observations)
     weights = _shares(observations) * used * len(observations)
-    regression, held_out = _regression(signals, labels, weights, groups, names, 0.3)
+    regression, held_out = _regression(_matrix(observations, names), labels, weights, groups, names, 0.3)
     counted = used & np.array([o.usual for o in observations])
     threshold = _threshold(held_out[counted], labels[counted])
     return answerability.Calibration(**asdict(regression), threshold=threshold), held_out

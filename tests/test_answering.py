@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from conftest import Reply, ScriptedModel, WordEmbedder
@@ -26,6 +27,7 @@ from assistant import answerability, answering, language_model, quoting
 from assistant.answerability import Quoting, Rarity
 from assistant.answering import Assistant
 from assistant.articles import Corpus
+from assistant.engine import Engine
 from assistant.errors import ModelError
 from assistant.grounding import support
 from assistant.index import VectorIndex, open_index
@@ -645,6 +647,17 @@ def test_without_a_closer_look_the_first_one_decides(
     answer = check(assemble(lambda: ModelThatTells(model, LIKELY, told)).stream(CRIME))
     assert (answer.status, answer.error) == (Status.QUOTED, None)
     assert any(message.startswith("No closer look: ") for message in caplog.messages)
+
+
+def test_an_engine_that_hangs_in_a_closer_look_is_found_out(assemble: Assemble, model: ScriptedModel) -> None:
+    """The quotation stands when the time is up, and somebody looks whether the engine still lives."""
+    looked_after = threading.Event()
+    telling = ModelThatTells(model, LIKELY)
+    telling._engine = cast("Engine", SimpleNamespace(alive=True, adapted=True, end_if_hung=looked_after.set))
+    model.enqueue(SLIPS, Reply(TRUE, delay=1.0))
+    answer = check(assemble(lambda: telling, 1.0).stream(CRIME))
+    assert (answer.status, answer.error) == (Status.QUOTED, None)
+    assert looked_after.wait(5)
 
 
 def test_a_command_to_machines_is_never_shown_to_the_model_alone(

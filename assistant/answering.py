@@ -314,10 +314,10 @@ class Assistant:
         if any(map(tells_machines, shown)):
             return None
         evidence = [Passage((sentence,)) for sentence in shown]
-        draft = _finished_draft(model.draft(question, history, evidence, deadline, stopped))
+        draft = _finished_draft(model.draft(question, history, evidence, deadline, stopped, apart=True))
         checked = self._checked(draft, judgement.findings, judgement.readings, judgement.signals)
         text = checked.text or draft.text
-        margins = model.margins(question, history, evidence, text, deadline, stopped)
+        margins = model.margins(question, history, evidence, text, deadline, stopped, apart=True)
         if margins is None:
             return None
         first = first_look_signals(answer_probability(judgement), written_probability(judgement))

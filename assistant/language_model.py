@@ -118,25 +118,28 @@ class LanguageModel:
                 self._invoke(draft_messages("?", (), _text(passages(article))), limit)
                 self._slot("save", saved, limit)
 
-    def draft(
+    def draft(  # noqa: PLR0913 - what is asked, of what, for how long, and how it is read
         self,
         question: str,
         history: Sequence[Turn],
         evidence: Sequence[Passage],
         deadline: float,
         stopped: threading.Event | None = None,
+        *,
+        apart: bool = False,
     ) -> Iterator[Draft]:
         """Yield the answer as it grows, from evidence in reading order; `deadline` is in `time.monotonic()` seconds.
 
-        Setting `stopped` ends it like the deadline does.
+        Setting `stopped` ends it like the deadline does. `apart` reads the evidence anew: what the engine takes over
+        from the article that it has read knows what stands around it.
 
         Raises:
             ModelError: the endpoint failed, said nothing, or had no time for this question.
         """
         limit = _Limit(deadline, stopped)
         with self._in_turn(limit):
-            self._prepare(evidence, limit)
-            yield from self._stream(draft_messages(question, history, _text(evidence)), limit)
+            self._prepare(() if apart else evidence, limit)
+            yield from self._stream(draft_messages(question, history, _text(evidence)), limit, apart=apart)
 
     def margins(  # noqa: PLR0913, PLR0917 - what a draft takes, and what it said
         self,
@@ -146,6 +149,8 @@ class LanguageModel:
         draft: str,
         deadline: float,
         stopped: threading.Event | None = None,
+        *,
+        apart: bool = False,
     ) -> tuple[float, float] | None:
         """Return the log-odds that the evidence answers the question, and that the draft of an answer is right.
 
@@ -160,8 +165,8 @@ class LanguageModel:
         messages = check_messages(question, history, _text(evidence), draft)
         limit = _Limit(deadline, stopped)
         with self._in_turn(limit):
-            self._prepare(evidence, limit)
-            return _margins(self._invoke(messages, limit, scored=True))
+            self._prepare(() if apart else evidence, limit)
+            return _margins(self._invoke(messages, limit, scored=True, apart=apart))
 
     def close(self) -> None:
         """End the embedded engine."""
@@ -201,11 +206,11 @@ class LanguageModel:
         finally:
             self._turn.release()
 
-    def _stream(self, messages: list[BaseMessage], limit: _Limit) -> Iterator[Draft]:
+    def _stream(self, messages: list[BaseMessage], limit: _Limit, *, apart: bool) -> Iterator[Draft]:
         text = ""
         finish = None
         scores: list[float] = []
-        options = self._options(MAX_ANSWER_TOKENS, limit)
+        options = self._options(MAX_ANSWER_TOKENS, limit, apart=apart)
         try:
             for chunk in _until(limit, self._twice(lambda: self._chat.astream(messages, **options), limit)):
                 text += str(chunk.text)
@@ -245,16 +250,20 @@ class LanguageModel:
         async for message in ask():
             yield message
 
-    def _options(self, max_tokens: int, limit: _Limit) -> dict[str, Any]:
+    def _options(self, max_tokens: int, limit: _Limit, *, apart: bool) -> dict[str, Any]:
         options: dict[str, Any] = {"max_tokens": max_tokens}
         if self._engine is not None:
             # Providers differ in whether they tell probabilities.
             options |= {"timeout": max(POLL_SECONDS, limit.left), "logprobs": True}
+            if apart:
+                options["extra_body"] = {"n_cache_reuse": 0}
         return options
 
-    def _invoke(self, messages: list[BaseMessage], limit: _Limit, *, scored: bool = False) -> AIMessage:
+    def _invoke(
+        self, messages: list[BaseMessage], limit: _Limit, *, scored: bool = False, apart: bool = False
+    ) -> AIMessage:
         """Return one token; `scored` asks for the probabilities of the likeliest ones."""
-        options = self._options(1, limit)
+        options = self._options(1, limit, apart=apart)
         if scored:
             options["top_logprobs"] = 20
 

@@ -525,10 +525,13 @@ class ModelThatTells(LanguageModel):
         answer: str,
         deadline: float,
         stopped: threading.Event | None = None,  # noqa: ARG002
+        *,
+        apart: bool = False,
     ) -> tuple[float, float]:
         """Note what was asked."""
         assert evidence
         assert deadline > time.monotonic()
+        assert apart == bool(self.asked)
         self.asked.append((question, history, answer))
         self.shown.append([passage.text for passage in evidence])
         told = self.told.pop(0)

@@ -11,17 +11,19 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import httpx
 import pytest
 from conftest import Reply, ScriptedModel
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_core.outputs import ChatGenerationChunk
+from pydantic import Field
 
 from assistant import engine, language_model
 from assistant.engine import Engine
@@ -213,6 +215,30 @@ def test_an_engine_that_died_is_not_asked_again(model: ScriptedModel, when: str)
         list(embedded(model, stub).draft("Who closed it?", (), EVIDENCE, soon()))
     dying.join()
     assert len(model.prompts) == 1
+
+
+# Evidence that is read anew
+
+
+class NotedModel(ScriptedModel):
+    """Remembers with which options it was asked."""
+
+    options: list[dict[str, Any]] = Field(default_factory=list)
+
+    def _stream(self, *messages: Any, **options: Any) -> Iterator[ChatGenerationChunk]:  # noqa: ANN401
+        self.options.append(options)
+        yield from super()._stream(*messages, **options)
+
+
+def test_what_is_read_apart_is_not_taken_over() -> None:
+    """Only then the engine is told so, for the draft and for its check."""
+    noted = NotedModel()
+    one = embedded(noted)
+    for apart in (False, True):
+        noted.enqueue("Nine did.", told(yes=1.0))
+        list(one.draft("Who inspected it?", (), EVIDENCE, soon(), apart=apart))
+        one.margins("Who inspected it?", (), EVIDENCE, "Nine did.", soon(), apart=apart)
+    assert [options.get("extra_body") for options in noted.options] == [None] * 2 + [{"n_cache_reuse": 0}] * 2
 
 
 # The margins of a draft

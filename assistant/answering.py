@@ -3,7 +3,8 @@
     question + turns -> standalone query -> passages and sentences -> quoted, at once
                         -> a draft -> checked against one passage and by the model -> answered | quoted | declined
                            (who said something, and what somebody said, may be told by the article's marks)
-                        -> where a promising draft may not be shown: a closer look at what would be quoted, alone
+                        -> where a promising draft may not be shown, and nobody waits: a closer look at what would be
+                           quoted, alone
 
 Asking is streaming and taking the last snapshot. Nothing unverified is ever in a snapshot: a draft is shown only after
 it passed. Knows nothing of how an answer is shown.
@@ -98,6 +99,8 @@ class Judgement:
     error: str | None = None
     closer: CheckedDraft | None = None
     """What the model wrote when it was shown nothing but what would be quoted."""
+    hasty: bool = False
+    """Whether there was no closer look only because others waited."""
 
 
 class Assistant:
@@ -202,10 +205,12 @@ class Assistant:
         history: Sequence[Turn] = (),
         article: str | None = None,
         stopped: threading.Event | None = None,
+        others_wait: Callable[[], bool] = lambda: False,
     ) -> Generator[Answer]:
         """Yield snapshots of the answer, each better than the one before; the last one is final.
 
         The model's time begins when the first snapshot was taken. Set `stopped`, from any thread, to end it early.
+        While `others_wait` no closer look is taken: it would help one reader, and keep all the others waiting.
         """
         started = time.monotonic()
         asked = conversation.clean(question)
@@ -231,21 +236,22 @@ class Assistant:
         first = replace(first, timings=Timings(first_ms=_milliseconds(started)), final=False)
         yield first
         deadline = time.monotonic() + self._answer_seconds
-        judgement = self.judge(asked, history, findings, deadline, stopped)
-        final = self.decide(replace(base, error=judgement.error), judgement)
+        judgement = self.judge(asked, history, findings, deadline, stopped, others_wait)
+        final = self.decide(replace(base, error=judgement.error, hasty=judgement.hasty), judgement)
         yield _finished(replace(final, timings=first.timings), started)
 
     def search(self, query: str, article: str | None = None, limit: int = 10) -> Findings:
         """Return what retrieval finds for a standalone question: at most so many passages, and so many sentences."""
         return self._retriever.search(query, limit, article)
 
-    def judge(  # noqa: PLR0913 - the last for calibration alone
+    def judge(  # noqa: PLR0913, PLR0917 - what `stream` takes, and the last for calibration alone
         self,
         question: str,
         history: Sequence[Turn],
         findings: Findings,
         deadline: float,
         stopped: threading.Event | None = None,
+        others_wait: Callable[[], bool] = lambda: False,
         *,
         always_closer: bool = False,
     ) -> Judgement:
@@ -273,7 +279,9 @@ class Assistant:
                 # No fit of a draft was made without an embedding model.
                 fit = fit if findings.similarities else unwritten
                 judgement = Judgement(findings, checked.signals, fit, readings, checked)
-                if fit == "margin" and (always_closer or self._takes_closer_look(question, judgement)):
+                if fit == "margin" and (always_closer or self._is_worth_closer_look(question, judgement)):
+                    if others_wait():
+                        return replace(judgement, hasty=True)
                     closer = self._closer_draft(model, question, history, judgement, deadline, stopped)
                     judgement = replace(judgement, closer=closer)
                 return judgement
@@ -283,7 +291,7 @@ class Assistant:
                 return judgement
             return Judgement(findings, signals, unwritten, readings, error=str(error))
 
-    def _takes_closer_look(self, question: str, judgement: Judgement) -> bool:
+    def _is_worth_closer_look(self, question: str, judgement: Judgement) -> bool:
         """Whether nothing can be shown yet, and something may be."""
         confidence = answer_probability(judgement)
         if judgement.draft is None or not is_promising(judgement.draft, confidence, written_probability(judgement)):

@@ -165,3 +165,5 @@ class Answer:
     error: str | None = None
     """What went wrong with the model, in one line, when something did; the answer stands without it."""
     final: bool = True
+    hasty: bool = False
+    """Whether less was done for it than for others, since readers waited; asked again it may become better."""

@@ -146,6 +146,7 @@ class Knowing(Assistant):
         history: Sequence[Turn] = (),
         article: str | None = None,
         stopped: threading.Event | None = None,  # noqa: ARG002 - as its base has it
+        others_wait: Callable[[], bool] = lambda: False,  # noqa: ARG002 - as its base has it
     ) -> Generator[Answer]:
         """Yield the first quotation that the search finds, and then the answer."""
         time.sleep(self.seconds)

@@ -89,6 +89,31 @@ def test_a_repeated_question_is_not_worked_on_again() -> None:
     assert reused == ["kept"]
 
 
+@pytest.mark.parametrize("better", [False, True])
+def test_an_answer_made_in_haste_is_made_again_when_nobody_waits(*, better: bool) -> None:
+    """While others wait it is good enough; what it became when there was time is kept."""
+
+    async def scenario() -> tuple[list[bool], list[Any], int]:
+        waiting = [True]
+        cache = Cache("fingerprint", others_wait=lambda: waiting[0])
+        hasty, calm = Worker(replace(FINAL, hasty=True)), Worker(replace(FINAL, hasty=not better))
+        hasty.release.set()
+        calm.release.set()
+        await ask(cache, hasty)
+        kept = [cache.has("How?", (), None)]
+        await ask(cache, calm)
+        waiting[0] = False
+        kept.append(cache.has("How?", (), None))
+        again = await ask(cache, calm)
+        kept.append(cache.has("How?", (), None))
+        return kept, again, hasty.begun + calm.begun
+
+    kept, again, begun = run(scenario)
+    assert kept == [True, False, better]
+    assert again[-1].hasty is not better
+    assert begun == 2
+
+
 @pytest.mark.parametrize(
     "other",
     [

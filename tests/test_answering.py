@@ -612,6 +612,22 @@ def test_a_closer_look_rescues_what_was_about_to_be_declined(
     assert check(assemble(lambda: ModelThatTells(model, LIKELY, (3.0, 5.0))).stream(CRIME)).status is Status.ANSWERED
 
 
+@pytest.mark.parametrize("others", [True, False])
+def test_no_closer_look_is_taken_while_others_wait(*, others: bool, assemble: Assemble, model: ScriptedModel) -> None:
+    """The quotation stands, and it is noted that more could have been done."""
+    model.enqueue(SLIPS, TRUE)
+    telling = ModelThatTells(model, LIKELY, (3.0, 5.0))
+    answer = check(assemble(lambda: telling).stream(CRIME, others_wait=lambda: others))
+    assert (answer.status, answer.hasty) == ((Status.QUOTED, True) if others else (Status.ANSWERED, False))
+
+
+def test_an_answer_that_needs_no_closer_look_is_not_hasty(assemble: Assemble, model: ScriptedModel) -> None:
+    """It is as good as any, however many wait."""
+    model.enqueue(TRUE)
+    answer = check(assemble(lambda: ModelThatTells(model, (3.0, 5.0))).stream(CRIME, others_wait=lambda: True))
+    assert (answer.status, answer.hasty) == (Status.ANSWERED, False)
+
+
 @pytest.mark.parametrize(
     ("draft", "told"),
     [

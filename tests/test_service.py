@@ -141,6 +141,27 @@ def test_evidence_is_found_while_others_are_answered(assistant: ScriptedAssistan
         assert waited[-1].status == Status.ANSWERED
 
 
+def test_the_assistant_is_told_whether_others_wait(assistant: ScriptedAssistant) -> None:
+    """As long as another question is in the line; the engine answers one after the other."""
+    release = threading.Event()
+    for name in "ab":
+        assistant.script[name] = [SNAPSHOT, release, WRITTEN]
+
+    async def scenario(service: Service) -> list[bool]:
+        told = []
+        tasks = []
+        for name in "ab":
+            tasks.append(asyncio.create_task(events(service, name)))
+            await until(lambda name=name: name in assistant.histories)  # type: ignore[misc]
+            told.append(assistant.others_wait["a"]())
+        release.set()
+        await asyncio.gather(*tasks)
+        await until(lambda: b"assistant_line 0.0" in service.metrics.exposition())
+        return [*told, assistant.others_wait["a"]()]
+
+    assert run(assistant, scenario) == [False, True, False]
+
+
 def test_a_full_line_says_so_at_once(assistant: ScriptedAssistant) -> None:
     """Beyond those who may wait a question is refused without being looked at; it gets in when one has left."""
     release = threading.Event()

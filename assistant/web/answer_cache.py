@@ -1,7 +1,8 @@
 """The same question is worked on once: who asks it meanwhile shares the work, who asks it later gets what was kept.
 
-Only answers that are final and came about without an error are kept, and only so many, those used last. A piece of work
-ends when the last reader who shares it has left. Knows nothing of limits, lines or models. For one event loop.
+Only answers that are final and came about without an error are kept, and only so many, those used last; one that was
+made in haste is made again when there is time. A piece of work ends when the last reader who shares it has left. Knows
+nothing of limits, lines or models. For one event loop.
 """
 
 from __future__ import annotations
@@ -50,17 +51,26 @@ def fingerprint(articles: Sequence[Article], settings: Settings) -> str:
 class AnswerCache(Generic[_Event]):
     """Answers that were given, and those that are being made; events other than answers pass through."""
 
-    def __init__(self, of: str, reused: Callable[[str], None] = lambda how: None) -> None:
-        """Take the fingerprint of what answers; `reused` is told "kept" or "shared" where nothing had to be done."""
+    def __init__(
+        self,
+        of: str,
+        reused: Callable[[str], None] = lambda how: None,
+        others_wait: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Take the fingerprint of what answers; `reused` is told "kept" or "shared" where nothing had to be done.
+
+        While `others_wait` an answer that was made in haste is good enough.
+        """
         self._of = of
         self._reused = reused
+        self._others_wait = others_wait
         self._kept: OrderedDict[Key, Answer] = OrderedDict()
         self._running: dict[Key, _Work[_Event]] = {}
 
     def has(self, question: str, turns: Sequence[Turn], article: str | None) -> bool:
         """Whether this question is answered already, or is being answered."""
         key = self._key(question, turns, article)
-        return key in self._kept or key in self._running
+        return self._keeps(key) or key in self._running
 
     async def answers(
         self,
@@ -72,7 +82,7 @@ class AnswerCache(Generic[_Event]):
         """Yield what `work` yields, or has yielded, for this question; what it raises is raised."""
         started = time.monotonic()
         key = self._key(question, turns, article)
-        if key in self._kept:
+        if self._keeps(key):
             self._kept.move_to_end(key)
             self._reused("kept")
             yield _for_latecomer(self._kept[key], started, None)
@@ -91,6 +101,9 @@ class AnswerCache(Generic[_Event]):
                 else:
                     yield event
 
+    def _keeps(self, key: Key) -> bool:
+        return key in self._kept and (not self._kept[key].hasty or self._others_wait())
+
     def _key(self, question: str, turns: Sequence[Turn], article: str | None) -> Key:
         return Key(self._of, " ".join(question.split()), tuple(turns), article)
 
@@ -98,6 +111,7 @@ class AnswerCache(Generic[_Event]):
         del self._running[key]
         if latest is not None and latest.final and latest.error is None and latest.status in _KEPT:
             self._kept[key] = latest
+            self._kept.move_to_end(key)
             if len(self._kept) > MAX_ANSWERS:
                 self._kept.popitem(last=False)
 

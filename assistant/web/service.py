@@ -147,7 +147,9 @@ class Service:
         """Whether somebody is on the way to the line or back from it; for whoever has a line of its own before."""
         self.metrics = Metrics(lambda: len(self._line), lambda: assistant.model_state == "ready")
         self._cache: AnswerCache[Event] = AnswerCache(
-            fingerprint(assistant.corpus.articles, settings), lambda how: self.metrics.reused.labels(how).inc()
+            fingerprint(assistant.corpus.articles, settings),
+            lambda how: self.metrics.reused.labels(how).inc(),
+            lambda: len(self._line) > 0,
         )
 
     @property
@@ -260,7 +262,8 @@ class Service:
             yield _refusal(Reason.BUSY, BUSY_SECONDS)
             return
         stopped = threading.Event()
-        work = _Work(self.assistant.stream(question, turns, article, stopped), stopped)
+        stream = self.assistant.stream(question, turns, article, stopped, lambda: len(self._line) > 1)
+        work = _Work(stream, stopped)
         started = time.monotonic()
         try:
             while not work.ended:

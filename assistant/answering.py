@@ -100,7 +100,7 @@ class Judgement:
     closer: CheckedDraft | None = None
     """What the model wrote when it was shown nothing but what would be quoted."""
     hasty: bool = False
-    """Whether there was no closer look only because others waited."""
+    """Whether a closer look was worth its time, but others waited, or the time was up."""
 
 
 class Assistant:
@@ -210,7 +210,7 @@ class Assistant:
         """Yield snapshots of the answer, each better than the one before; the last one is final.
 
         The model's time begins when the first snapshot was taken. Set `stopped`, from any thread, to end it early.
-        While `others_wait` no closer look is taken: it would help one reader, and keep all the others waiting.
+        While `others_wait` no closer look is begun: it would help one reader, and keep all the others waiting.
         """
         started = time.monotonic()
         asked = conversation.clean(question)
@@ -288,7 +288,7 @@ class Assistant:
         except ModelError as error:
             if judgement is not None:
                 logger.info("No closer look: %s", error)
-                return judgement
+                return replace(judgement, hasty=True)
             return Judgement(findings, signals, unwritten, readings, error=str(error))
 
     def _is_worth_closer_look(self, question: str, judgement: Judgement) -> bool:

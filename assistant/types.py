@@ -166,4 +166,4 @@ class Answer:
     """What went wrong with the model, in one line, when something did; the answer stands without it."""
     final: bool = True
     hasty: bool = False
-    """Whether less was done for it than for others, since readers waited; asked again it may become better."""
+    """Whether there was no time for all that is done for an answer; asked again it may become better."""

@@ -89,29 +89,49 @@ def test_a_repeated_question_is_not_worked_on_again() -> None:
     assert reused == ["kept"]
 
 
-@pytest.mark.parametrize("better", [False, True])
-def test_an_answer_made_in_haste_is_made_again_when_nobody_waits(*, better: bool) -> None:
-    """While others wait it is good enough; what it became when there was time is kept."""
+HASTY = replace(QUOTED, timings=FINAL.timings, hasty=True)
 
-    async def scenario() -> tuple[list[bool], list[Any], int]:
-        waiting = [True]
-        cache = Cache("fingerprint", others_wait=lambda: waiting[0])
-        hasty, calm = Worker(replace(FINAL, hasty=True)), Worker(replace(FINAL, hasty=not better))
-        hasty.release.set()
-        calm.release.set()
-        await ask(cache, hasty)
-        kept = [cache.has("How?", (), None)]
-        await ask(cache, calm)
-        waiting[0] = False
-        kept.append(cache.has("How?", (), None))
-        again = await ask(cache, calm)
-        kept.append(cache.has("How?", (), None))
-        return kept, again, hasty.begun + calm.begun
 
-    kept, again, begun = run(scenario)
-    assert kept == [True, False, better]
-    assert again[-1].hasty is not better
-    assert begun == 2
+async def made_anew(worker: Worker, readers: int = 1, *, busy: bool = False) -> list[list[Any]]:
+    """Return what readers get who ask together for what was made in haste before."""
+    cache, before = Cache("fingerprint", is_busy=lambda: busy), Worker(HASTY)
+    before.release.set()
+    await ask(cache, before)
+    asked = [asyncio.create_task(ask(cache, worker)) for _ in range(readers)]
+    await asyncio.sleep(0.05)
+    worker.release.set()
+    return [*await asyncio.gather(*asked), await ask(cache, worker)]
+
+
+def test_an_answer_made_in_haste_is_made_again_when_nobody_is_in_the_line() -> None:
+    """All who ask it then share the work, and what became of it is kept."""
+
+    async def scenario() -> tuple[list[list[Any]], int]:
+        worker = Worker(FINAL)
+        return await made_anew(worker, 2), worker.begun
+
+    told, begun = run(scenario)
+    assert [replace(events[-1], timings=FINAL.timings) for events in told] == [FINAL] * 3
+    assert begun == 1
+
+
+def test_an_answer_made_in_haste_is_good_enough_while_it_is_busy() -> None:
+    """It is told at once, and nothing is worked on."""
+
+    async def scenario() -> tuple[list[list[Any]], int]:
+        worker = Worker(FINAL)
+        return await made_anew(worker, busy=True), worker.begun
+
+    told, begun = run(scenario)
+    assert [replace(answer, timings=FINAL.timings) for (answer,) in told] == [HASTY] * 2
+    assert begun == 0
+
+
+@pytest.mark.parametrize("worse", [{"error": "The model failed"}, {"status": Status.INDEX_UNAVAILABLE}])
+def test_nobody_gets_less_than_what_was_made_in_haste(worse: dict[str, Any]) -> None:
+    """Where the second try fails, the first answer is told again."""
+    told = run(lambda: made_anew(Worker(replace(QUOTED, **worse))))
+    assert [replace(events[-1], timings=FINAL.timings) for events in told] == [HASTY] * 2
 
 
 @pytest.mark.parametrize(

@@ -614,7 +614,7 @@ def test_a_closer_look_rescues_what_was_about_to_be_declined(
 
 @pytest.mark.parametrize("others", [True, False])
 def test_no_closer_look_is_taken_while_others_wait(*, others: bool, assemble: Assemble, model: ScriptedModel) -> None:
-    """The quotation stands, and it is noted that more could have been done."""
+    """Then the quotation stands, and it is noted that more could have been done; else it is taken."""
     model.enqueue(SLIPS, TRUE)
     telling = ModelThatTells(model, LIKELY, (3.0, 5.0))
     answer = check(assemble(lambda: telling).stream(CRIME, others_wait=lambda: others))
@@ -664,7 +664,7 @@ def test_without_a_closer_look_the_first_one_decides(
     caplog.set_level("INFO")
     model.enqueue(SLIPS, second)
     answer = check(assemble(lambda: ModelThatTells(model, LIKELY, told)).stream(CRIME))
-    assert (answer.status, answer.error) == (Status.QUOTED, None)
+    assert (answer.status, answer.error, answer.hasty) == (Status.QUOTED, None, True)
     assert any(message.startswith("No closer look: ") for message in caplog.messages)
 
 

@@ -162,6 +162,33 @@ def test_the_assistant_is_told_whether_others_wait(assistant: ScriptedAssistant)
     assert run(assistant, scenario) == [False, True, False]
 
 
+@pytest.mark.parametrize("busy", [True, False])
+def test_an_answer_made_in_haste_is_made_again_when_the_line_is_empty(
+    assistant: ScriptedAssistant, *, busy: bool
+) -> None:
+    """As long as another question is in the line, who asks it again is told what was kept."""
+    release = threading.Event()
+    assistant.script["other"] = [SNAPSHOT, release, WRITTEN]
+    assistant.script["How?"] = [replace(QUOTED, hasty=True)]
+
+    async def scenario(service: Service) -> Event:
+        await last(service, "How?")
+        await until(lambda: b"assistant_line 0.0" in service.metrics.exposition())
+        assistant.script["How?"] = [WRITTEN]
+        other = asyncio.create_task(events(service, "other"))
+        await until(lambda: "other" in assistant.histories)
+        if not busy:
+            release.set()
+            await other
+            await until(lambda: b"assistant_line 0.0" in service.metrics.exposition())
+        again = await last(service, "How?")
+        release.set()
+        await other
+        return again
+
+    assert run(assistant, scenario).status == (Status.QUOTED if busy else Status.ANSWERED)
+
+
 def test_a_full_line_says_so_at_once(assistant: ScriptedAssistant) -> None:
     """Beyond those who may wait a question is refused without being looked at; it gets in when one has left."""
     release = threading.Event()

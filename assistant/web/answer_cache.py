@@ -1,8 +1,8 @@
 """The same question is worked on once: who asks it meanwhile shares the work, who asks it later gets what was kept.
 
 Only answers that are final and came about without an error are kept, and only so many, those used last; one that was
-made in haste is made again when there is time. A piece of work ends when the last reader who shares it has left. Knows
-nothing of limits, lines or models. For one event loop.
+made in haste is made again when it is asked and nobody is in the line. A piece of work ends when the last reader who
+shares it has left. Knows nothing of limits, lines or models. For one event loop.
 """
 
 from __future__ import annotations
@@ -55,22 +55,22 @@ class AnswerCache(Generic[_Event]):
         self,
         of: str,
         reused: Callable[[str], None] = lambda how: None,
-        others_wait: Callable[[], bool] = lambda: False,
+        is_busy: Callable[[], bool] = lambda: False,
     ) -> None:
         """Take the fingerprint of what answers; `reused` is told "kept" or "shared" where nothing had to be done.
 
-        While `others_wait` an answer that was made in haste is good enough.
+        While it `is_busy` an answer that was made in haste is good enough.
         """
         self._of = of
         self._reused = reused
-        self._others_wait = others_wait
+        self._is_busy = is_busy
         self._kept: OrderedDict[Key, Answer] = OrderedDict()
         self._running: dict[Key, _Work[_Event]] = {}
 
     def has(self, question: str, turns: Sequence[Turn], article: str | None) -> bool:
         """Whether this question is answered already, or is being answered."""
         key = self._key(question, turns, article)
-        return self._keeps(key) or key in self._running
+        return key in self._kept or key in self._running
 
     async def answers(
         self,
@@ -82,10 +82,11 @@ class AnswerCache(Generic[_Event]):
         """Yield what `work` yields, or has yielded, for this question; what it raises is raised."""
         started = time.monotonic()
         key = self._key(question, turns, article)
-        if self._keeps(key):
+        kept = self._kept.get(key)
+        if kept is not None and key not in self._running and (not kept.hasty or self._is_busy()):
             self._kept.move_to_end(key)
             self._reused("kept")
-            yield _for_latecomer(self._kept[key], started, None)
+            yield _for_latecomer(kept, started, None)
             return
         if is_late := key in self._running:
             self._reused("shared")
@@ -94,22 +95,21 @@ class AnswerCache(Generic[_Event]):
         first: float | None = None
         async with aclosing(self._running[key].follow()) as events:
             async for event in events:
-                if isinstance(event, Answer) and is_late:
+                if kept is not None and isinstance(event, Answer) and event.final and not _may_be_kept(event):
+                    yield _for_latecomer(kept, started, first)
+                elif isinstance(event, Answer) and is_late:
                     told = _for_latecomer(event, started, first)
                     first = told.timings.first_ms
                     yield told
                 else:
                     yield event
 
-    def _keeps(self, key: Key) -> bool:
-        return key in self._kept and (not self._kept[key].hasty or self._others_wait())
-
     def _key(self, question: str, turns: Sequence[Turn], article: str | None) -> Key:
         return Key(self._of, " ".join(question.split()), tuple(turns), article)
 
     def _end(self, key: Key, latest: Answer | None) -> None:
         del self._running[key]
-        if latest is not None and latest.final and latest.error is None and latest.status in _KEPT:
+        if latest is not None and latest.final and _may_be_kept(latest):
             self._kept[key] = latest
             self._kept.move_to_end(key)
             if len(self._kept) > MAX_ANSWERS:
@@ -172,6 +172,10 @@ class _End:
     """Nothing follows."""
 
     error: Exception | None
+
+
+def _may_be_kept(answer: Answer) -> bool:
+    return answer.error is None and answer.status in _KEPT
 
 
 def _for_latecomer(answer: Answer, started: float, first_ms: float | None) -> Answer:

@@ -315,7 +315,7 @@ class Service:
                 if event.final:
                     self.metrics.total.observe(time.monotonic() - started)
                     entry |= {"status": str(event.status), "model": event.model, "error": event.error}
-                    entry |= {"confidence": event.confidence}
+                    entry |= {"confidence": event.confidence, "hasty": event.hasty}
                     entry["quoted"] = [f"{each.article.id}:{each.start}-{each.end}" for each in event.citations]
 
     async def give_feedback(self, feedback: Feedback, *, client: Client) -> str:

@@ -26,7 +26,7 @@ READER_FILE = Path(__file__).with_name("reader.safetensors")
 READER_SHA256 = "fb66ac2739f2c4cd2960fdf50685ba66fd78621a53288a84376c8eeb9207d12b"
 ADAPTER_FILE = Path(__file__).with_name("adapter.gguf")
 """What `python -m assistant train-adapter` made beside the language model; it comes with the code."""
-ADAPTER_SHA256 = "5e58d3ff76287dfbe0728cae1f6d3967703422d1c0733bf1891626179aee8838"
+ADAPTER_SHA256 = "36419a576908a87bfc62828321db4fcc7c577d680b7e7e8003b15aacf23f3712"
 LANGUAGE_MODEL_PARTS = 22
 LANGUAGE_MODEL_SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
 LANGUAGE_MODEL_NAME = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"

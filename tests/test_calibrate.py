@@ -112,6 +112,24 @@ def test_a_closer_look_is_fitted_to_what_it_told(observed: tuple[Assistant, list
     assert one == another
 
 
+@pytest.mark.parametrize(
+    ("others", "may_lose", "threshold"),
+    [({0.2, 0.3}, 1, 0.5), ({0.2, 0.6}, 2, 0.8), ({0.2, 0.6}, 1, 0.3), ({0.2, 0.6}, -1, 0.0), (set(), 5, 0.2)],
+)
+def test_nothing_is_declined_without_a_gain(others: set[float], may_lose: float, threshold: float) -> None:
+    """Of the thresholds that lose no more than is allowed, the lowest of those that decline most others is taken."""
+    probabilities = np.array([0.2, 0.3, 0.5, 0.6, 0.8, 0.9])
+    without = np.isin(probabilities, list(others))
+    found = calibrate._threshold_of_declined(probabilities, without.astype(float), ~without, may_lose)
+    assert found == threshold
+
+
+def test_nothing_is_declined_where_none_is_counted() -> None:
+    """What would be lost is not known then."""
+    none = np.zeros(2, dtype=bool)
+    assert calibrate._threshold_of_declined(np.array([0.2, 0.6]), np.array([1.0, 0.0]), none, 1) == 0.0
+
+
 def test_a_closer_look_that_too_few_got_is_not_fitted(
     observed: tuple[Assistant, list[Observation]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -268,17 +268,31 @@ def _at_closer_look(observation: Observation, sure: float, right: float) -> Obse
 def _answerable_closer(
     observations: Sequence[Observation], weights: Floats, counted: NDArray[np.bool_], may_lose: float
 ) -> tuple[answerability.Calibration, Floats]:
-    """Return the fit, and each question's probability by fits that did not see it; at most so many counted are lost."""
+    """Return the fit, and each question's probability by fits that did not see it.
+
+    Most of the others are declined while at most `may_lose` of those counted are lost.
+    """
     names = answerability.SIGNALS["closer"]
     labels = np.array([o.question.answerable for o in observations], dtype=bool)
     used = np.array([o.question.kind != "false_premise" for o in observations], dtype=bool)
     _enough(labels[used])
     groups = _groups(o.question for o in observations)
     regression, held_out = _regression(_matrix(observations, names), labels, weights * used, groups, names, 0.3)
-    allowed = [float(t) for t in np.unique(np.round(held_out, 3)) if (held_out[counted] < t).sum() <= may_lose]
-    # Where none is counted, nothing tells which to decline.
-    threshold = max(allowed, default=0.0) if counted.any() else 0.0
+    threshold = _threshold_of_declined(held_out, weights * (used & ~labels), counted, may_lose)
     return answerability.Calibration(**asdict(regression), threshold=threshold), held_out
+
+
+def _threshold_of_declined(probabilities: Floats, others: Floats, counted: NDArray[np.bool_], may_lose: float) -> float:
+    """Return the lowest threshold of those that decline most of the others, and at most so many of those counted.
+
+    `others` are weights, 0 for what has an answer. Where none is counted nothing tells what would be lost, and none is
+    declined.
+    """
+    if not counted.any():
+        return 0.0
+    thresholds = np.unique(np.round(probabilities, 3))
+    allowed = [float(t) for t in thresholds if (probabilities[counted] < t).sum() <= may_lose]
+    return max(allowed, key=lambda threshold: float(others[probabilities < threshold].sum()), default=0.0)
 
 
 def _written_closer(observations: Sequence[Observation], weights: Floats) -> tuple[answerability.Regression, Floats]:

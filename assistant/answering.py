@@ -100,7 +100,7 @@ class Judgement:
     closer: CheckedDraft | None = None
     """What the model wrote when it was shown nothing but what would be quoted."""
     hasty: bool = False
-    """Whether a closer look was worth its time, but others waited, or the time was up."""
+    """Whether a closer look was worth its time, but others waited, or it failed."""
 
 
 class Assistant:

@@ -166,4 +166,4 @@ class Answer:
     """What went wrong with the model, in one line, when something did; the answer stands without it."""
     final: bool = True
     hasty: bool = False
-    """Whether there was no time for all that is done for an answer; asked again it may become better."""
+    """Whether not all was done that is done for an answer, for want of time; asked again it may become better."""

@@ -114,7 +114,7 @@ def test_a_closer_look_is_fitted_to_what_it_told(observed: tuple[Assistant, list
 
 @pytest.mark.parametrize(
     ("others", "may_lose", "threshold"),
-    [({0.2, 0.3}, 1, 0.5), ({0.2, 0.6}, 2, 0.8), ({0.2, 0.6}, 1, 0.3), ({0.2, 0.6}, -1, 0.0), (set(), 5, 0.2)],
+    [({0.2, 0.3}, 1, 0.5), ({0.2, 0.6}, 2, 0.8), ({0.2, 0.6}, 1, 0.3), ({0.2, 0.6}, -1, 0.0), (set(), 5, 0.0)],
 )
 def test_nothing_is_declined_without_a_gain(others: set[float], may_lose: float, threshold: float) -> None:
     """Of the thresholds that lose no more than is allowed, the lowest of those that decline most others is taken."""
@@ -122,6 +122,17 @@ def test_nothing_is_declined_without_a_gain(others: set[float], may_lose: float,
     without = np.isin(probabilities, list(others))
     found = calibrate._threshold_of_declined(probabilities, without.astype(float), ~without, may_lose)
     assert found == threshold
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.sampled_from((0.0, 0.37, 0.61, 1.13))), min_size=1, max_size=200))
+def test_a_lower_threshold_would_decline_fewer(questions: list[tuple[float, float]]) -> None:
+    """However the weights add up: whatever stands right below the threshold is one of the others."""
+    probabilities, others = np.array(questions).T
+    counted = others == 0.0
+    threshold = calibrate._threshold_of_declined(probabilities, others, counted, len(questions))
+    below = np.unique(np.round(probabilities, 3))
+    between = (probabilities < threshold) & (probabilities >= max(below[below < threshold], default=0.0))
+    assert threshold == 0.0 or others[between].any()
 
 
 def test_nothing_is_declined_where_none_is_counted() -> None:

@@ -107,7 +107,9 @@ def test_evidence_that_is_read_apart_knows_nothing_of_its_article(model_data: Pa
     with closing(opened) as one:
 
         def told(evidence: Passage, *, apart: bool) -> tuple[float, float] | None:
-            return one.margins("Who is Krasner?", (), [evidence], "A mayor.", time.monotonic() + 300, apart=apart)
+            return one.margins(
+                "Who hired Caleb Arnold?", (), [evidence], "Larry Krasner.", time.monotonic() + 300, apart=apart
+            )
 
         def told_after_another(*, apart: bool) -> tuple[float, float] | None:
             told(passages(article)[0], apart=True)

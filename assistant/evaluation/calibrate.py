@@ -8,6 +8,7 @@ and for the mix of questions that a public chat is expected to get, whatever the
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -270,7 +271,7 @@ def _answerable_closer(
 ) -> tuple[answerability.Calibration, Floats]:
     """Return the fit, and each question's probability by fits that did not see it.
 
-    Most of the others are declined while at most `may_lose` of those counted are lost.
+    As many of the others as possible are declined while at most `may_lose` of those counted are lost.
     """
     names = answerability.SIGNALS["closer"]
     labels = np.array([o.question.answerable for o in observations], dtype=bool)
@@ -283,16 +284,16 @@ def _answerable_closer(
 
 
 def _threshold_of_declined(probabilities: Floats, others: Floats, counted: NDArray[np.bool_], may_lose: float) -> float:
-    """Return the lowest threshold of those that decline most of the others, and at most so many of those counted.
+    """Return the lowest threshold that declines as many others as any that loses at most `may_lose` of those counted.
 
     `others` are weights, 0 for what has an answer. Where none is counted nothing tells what would be lost, and none is
     declined.
     """
     if not counted.any():
         return 0.0
-    thresholds = np.unique(np.round(probabilities, 3))
+    thresholds = np.unique([0.0, *np.round(probabilities, 3)])
     allowed = [float(t) for t in thresholds if (probabilities[counted] < t).sum() <= may_lose]
-    return max(allowed, key=lambda threshold: float(others[probabilities < threshold].sum()), default=0.0)
+    return max(allowed, key=lambda threshold: math.fsum(others[probabilities < threshold]), default=0.0)
 
 
 def _written_closer(observations: Sequence[Observation], weights: Floats) -> tuple[answerability.Regression, Floats]:

@@ -59,7 +59,7 @@ class AnswerCache(Generic[_Event]):
     ) -> None:
         """Take the fingerprint of what answers; `reused` is told "kept" or "shared" where nothing had to be done.
 
-        While it `is_busy` an answer that was made in haste is good enough.
+        While it `is_busy` an answer that was made in haste is good enough, unless it is being made anew already.
         """
         self._of = of
         self._reused = reused
@@ -79,7 +79,10 @@ class AnswerCache(Generic[_Event]):
         article: str | None,
         work: Callable[[], AsyncGenerator[_Event]],
     ) -> AsyncGenerator[_Event | Answer]:
-        """Yield what `work` yields, or has yielded, for this question; what it raises is raised."""
+        """Yield what `work` yields, or has yielded, for this question; what it raises is raised.
+
+        Where an answer that was made in haste is made anew and ends with an error, the first one is told again.
+        """
         started = time.monotonic()
         key = self._key(question, turns, article)
         kept = self._kept.get(key)
@@ -102,6 +105,7 @@ class AnswerCache(Generic[_Event]):
                     first = told.timings.first_ms
                     yield told
                 else:
+                    first = event.timings.first_ms if isinstance(event, Answer) else first
                     yield event
 
     def _key(self, question: str, turns: Sequence[Turn], article: str | None) -> Key:

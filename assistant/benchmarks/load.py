@@ -197,8 +197,9 @@ def _crowd(watch: Watch, readers: int, seconds: float) -> dict[str, Any]:
 def measure_packaged(questions: Sequence[Question], each: int, out: Path, progress: Progress) -> list[Figure]:
     """Let one reader, and then four at once, ask the same questions, and return the figures; writes readers.json.
 
-    Each of the four asks so many of them, the one all. Each time it is a new server, which remembers no answer. The
-    settings of the environment hold.
+    Each of the four asks so many of them, the one all. Each time it is a new server, which remembers no answer. While
+    others wait less is done for an answer (no closer look), so the four are not served alike. The settings of the
+    environment hold.
 
     Raises:
         ConfigurationError: there are too few questions.

@@ -266,6 +266,21 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(scenario) == [1, 2, 2, 3, 3, 4]
 
 
+def test_what_was_made_anew_counts_as_used_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound another answer is forgotten first."""
+    monkeypatch.setattr(answer_cache, "MAX_ANSWERS", 2)
+
+    async def scenario() -> list[bool]:
+        cache, hasty, calm = Cache("fingerprint"), Worker(HASTY), Worker(FINAL)
+        hasty.release.set()
+        calm.release.set()
+        for worker, question in ((hasty, "a"), (calm, "b"), (calm, "a"), (calm, "c")):
+            await ask(cache, worker, question)
+        return [cache.has(question, (), None) for question in "abc"]
+
+    assert run(scenario) == [True, False, True]
+
+
 def test_the_fingerprint_is_of_articles_and_model() -> None:
     """A changed article and another model have other answers."""
     changed = replace(ARTICLE, text=f"{ARTICLE.text} More.")

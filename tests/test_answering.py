@@ -603,6 +603,16 @@ def test_a_promising_draft_that_may_not_be_shown_gets_a_closer_look(
         assert " ".join(sentences_shown) == " ".join(citation.quote for citation in answer.citations)
 
 
+def test_a_closer_look_knows_what_the_first_one_told(assemble: Assemble, model: ScriptedModel) -> None:
+    """How likely it held an answer, and how likely the draft was right, each as log-odds."""
+    model.enqueue(SLIPS, TRUE)
+    assistant = assemble(lambda: ModelThatTells(model, (1.0, 2.0), (3.0, 5.0)))
+    closer = assistant.judge(CRIME, (), assistant.search(CRIME), time.monotonic() + 10).closer
+    assert closer is not None
+    told = {name: closer.signals[name] for name in ("before", "before_written", "stated", "confirmed")}
+    assert told == pytest.approx({"before": 1.0, "before_written": 2.0, "stated": 3.0, "confirmed": 5.0})
+
+
 def test_a_closer_look_rescues_what_was_about_to_be_declined(
     assemble: Assemble, model: ScriptedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

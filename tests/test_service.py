@@ -71,6 +71,13 @@ async def last(service: Service, question: str, client: Client = CLIENT) -> Even
     return (await events(service, question, client))[-1]
 
 
+async def begun(assistant: ScriptedAssistant, service: Service, question: str) -> asyncio.Task[list[Event]]:
+    """Ask a question, and return what becomes of it once the assistant has it."""
+    task = asyncio.create_task(events(service, question))
+    await until(lambda: question in assistant.histories)
+    return task
+
+
 async def until(condition: Callable[[], bool]) -> None:
     """Return when the condition holds; fail when it never does."""
     async with asyncio.timeout(30):
@@ -124,10 +131,7 @@ def test_evidence_is_found_while_others_are_answered(assistant: ScriptedAssistan
         assistant.script[name] = [SNAPSHOT, release, WRITTEN]
 
     async def scenario(service: Service) -> list[list[Event]]:
-        tasks = []
-        for name in "abcd":
-            tasks.append(asyncio.create_task(events(service, name)))
-            await until(lambda name=name: name in assistant.histories)  # type: ignore[misc]
+        tasks = [await begun(assistant, service, name) for name in "abcd"]
         await asyncio.sleep(0.3)
         release.set()
         return await asyncio.gather(*tasks)
@@ -148,11 +152,9 @@ def test_the_assistant_is_told_whether_others_wait(assistant: ScriptedAssistant)
         assistant.script[name] = [SNAPSHOT, release, WRITTEN]
 
     async def scenario(service: Service) -> list[bool]:
-        told = []
-        tasks = []
+        told, tasks = [], []
         for name in "ab":
-            tasks.append(asyncio.create_task(events(service, name)))
-            await until(lambda name=name: name in assistant.histories)  # type: ignore[misc]
+            tasks.append(await begun(assistant, service, name))
             told.append(assistant.others_wait["a"]())
         release.set()
         await asyncio.gather(*tasks)
@@ -175,8 +177,7 @@ def test_an_answer_made_in_haste_is_made_again_when_the_line_is_empty(
         await last(service, "How?")
         await until(lambda: b"assistant_line 0.0" in service.metrics.exposition())
         assistant.script["How?"] = [WRITTEN]
-        other = asyncio.create_task(events(service, "other"))
-        await until(lambda: "other" in assistant.histories)
+        other = await begun(assistant, service, "other")
         if not busy:
             release.set()
             await other
@@ -297,7 +298,7 @@ def test_the_log_has_how_it_ended_and_not_what_was_asked(
 ) -> None:
     """Each question is one line: its length, its end, its time and what was quoted; no word and no address."""
     caplog.set_level(logging.INFO, "assistant")
-    assistant.script["What did Mayor Smith say?\n"] = [SNAPSHOT, WRITTEN]
+    assistant.script["What did Mayor Smith say?\n"] = [SNAPSHOT, replace(WRITTEN, hasty=True)]
 
     async def scenario(service: Service) -> Event:
         return await last(service, "What did Mayor Smith say?\n", STRANGER)
@@ -306,6 +307,7 @@ def test_the_log_has_how_it_ended_and_not_what_was_asked(
     (line,) = [JsonLines().format(record) for record in caplog.records if record.name == "assistant"]
     entry = json.loads(line)
     assert (entry["id"], entry["via"], entry["status"], entry["characters"]) == ("another", "api", "answered", 26)
+    assert entry["hasty"] is True
     assert entry["quoted"] == [f"a-story:{CITATION.start}-{CITATION.end}"]
     assert entry["seconds"] >= 0
     assert "Smith" not in line
@@ -352,17 +354,14 @@ def test_those_who_have_asked_get_their_answer_before_the_end(assistant: Scripte
         assistant.script[name] = [SNAPSHOT, release, WRITTEN]
 
     async def scenario(service: Service) -> list[Event]:
-        tasks = []
-        for name in "abc":
-            tasks.append(asyncio.create_task(last(service, name)))
-            await until(lambda name=name: name in assistant.histories)  # type: ignore[misc]
+        tasks = [await begun(assistant, service, name) for name in "abc"]
         drained = asyncio.create_task(service.drain(30))
         await asyncio.sleep(0)
         new = await last(service, "d")
         assert not service.ready
         release.set()
         await drained
-        return [*await asyncio.gather(*tasks), new]
+        return [*(told[-1] for told in await asyncio.gather(*tasks)), new]
 
     *asked, new = run(assistant, scenario)
     assert [event.status for event in asked] == [Status.ANSWERED] * 3

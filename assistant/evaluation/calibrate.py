@@ -197,8 +197,9 @@ def _written(observations: Sequence[Observation], open_: NDArray[np.bool_]) -> t
     questions count too: whoever wrote the rules has seen the others, and what these allow is too much for new ones.
     """
     fitted = {}
+    weights = _shares(observations) * len(observations)
     for name in ("draft", "margin"):
-        regression, sure = _fit_written(observations, answerability.WRITTEN_SIGNALS[name])
+        regression, sure = _fit_written(observations, weights, answerability.WRITTEN_SIGNALS[name], 0.03)
         fitted[name] = asdict(regression) | {"threshold": _threshold_of_written(observations, sure, open_)}
     return fitted, sure
 
@@ -245,7 +246,8 @@ def _looks(
     weights = shares[looked] * len(observations)
     answerable, answered = _answerable_closer(chosen, weights, counted[looked], may_lose)
     may_be_wrong = MOST_WRONG - shares[shown & ~drafts_right].sum()
-    written, held_out = _written_closer(chosen, weights)
+    _enough(_right(chosen))
+    written, held_out = _fit_written(chosen, weights, answerability.WRITTEN_SIGNALS["closer"], 0.1)
     open_ = answered >= answerable.threshold
     threshold = _threshold_of_shown(shares[looked], _right(chosen), held_out, open_ & _hold(chosen), may_be_wrong)
     more = shares[looked][open_ & _hold(chosen) & (held_out >= threshold) & _right(chosen)].sum()
@@ -296,15 +298,6 @@ def _threshold_of_declined(probabilities: Floats, others: Floats, counted: NDArr
     return max(allowed, key=lambda threshold: math.fsum(others[probabilities < threshold]), default=0.0)
 
 
-def _written_closer(observations: Sequence[Observation], weights: Floats) -> tuple[answerability.Regression, Floats]:
-    """Return the fit, and each draft's probability by fits that did not see its question."""
-    names = answerability.WRITTEN_SIGNALS["closer"]
-    labels = _right(observations)
-    _enough(labels)
-    groups = _groups(o.question for o in observations)
-    return _regression(_matrix(observations, names), labels, weights, groups, names, 0.1)
-
-
 def _enough(labels: NDArray[np.bool_]) -> None:
     if min(labels.sum(), (~labels).sum()) < FOLDS:
         raise ConfigurationError("Too few questions got a closer look to fit it to: calibrate with more questions")
@@ -328,12 +321,11 @@ def _shares(observations: Sequence[Observation]) -> Floats:
 
 
 def _fit_written(
-    observations: Sequence[Observation], names: tuple[str, ...]
+    observations: Sequence[Observation], weights: Floats, names: tuple[str, ...], strength: float
 ) -> tuple[answerability.Regression, Floats]:
     """Return the fit and each draft's probability by fits that did not see its question."""
-    matrix = _matrix(observations, names)
-    weights = _shares(observations) * len(observations)
-    return _regression(matrix, _right(observations), weights, _groups(o.question for o in observations), names, 0.03)
+    matrix, groups = _matrix(observations, names), _groups(o.question for o in observations)
+    return _regression(matrix, _right(observations), weights, groups, names, strength)
 
 
 def _threshold_of_written(

@@ -98,15 +98,16 @@ class AnswerCache(Generic[_Event]):
         first: float | None = None
         async with aclosing(self._running[key].follow()) as events:
             async for event in events:
-                if kept is not None and isinstance(event, Answer) and event.final and not _may_be_kept(event):
-                    yield _for_latecomer(kept, started, first)
-                elif isinstance(event, Answer) and is_late:
-                    told = _for_latecomer(event, started, first)
-                    first = told.timings.first_ms
-                    yield told
-                else:
-                    first = event.timings.first_ms if isinstance(event, Answer) else first
+                if not isinstance(event, Answer):
                     yield event
+                    continue
+                told = event
+                if kept is not None and event.final and not _may_be_kept(event):
+                    told = _for_latecomer(kept, started, first)
+                elif is_late:
+                    told = _for_latecomer(event, started, first)
+                first = told.timings.first_ms
+                yield told
 
     def _key(self, question: str, turns: Sequence[Turn], article: str | None) -> Key:
         return Key(self._of, " ".join(question.split()), tuple(turns), article)

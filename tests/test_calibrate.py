@@ -135,6 +135,15 @@ def test_a_lower_threshold_would_decline_fewer(questions: list[tuple[float, floa
     assert threshold == 0.0 or others[between].any()
 
 
+@pytest.mark.parametrize("count", range(5, 60, 6))
+def test_equal_gains_are_equal_however_they_are_added_up(count: int) -> None:
+    """Behind the last of the others no higher threshold is taken, though more numbers round the sum another way."""
+    probabilities = np.linspace(0.1, 0.9, 170)
+    others = np.where(np.arange(170) < count, np.resize([0.37, 0.61, 1.13], 170), 0.0)
+    threshold = calibrate._threshold_of_declined(probabilities, others, others == 0.0, 170)
+    assert threshold == min(t for t in np.round(probabilities, 3) if t > probabilities[count - 1])
+
+
 def test_nothing_is_declined_where_none_is_counted() -> None:
     """What would be lost is not known then."""
     none = np.zeros(2, dtype=bool)

@@ -165,7 +165,8 @@ class Assistant:
         else:
             logger.warning("Searching by keywords only, the embedding model is not installed: run %s", weights.INSTALL)
         retriever = Retriever(corpus.articles, index, embedder)
-        retriever.search("What happened?")  # The first query is slow; better now than for a reader.
+        # The first query is slow, and passages have to be read; better now than for a reader.
+        retriever.search("What happened?")
         holder = ModelHolder(settings, corpus.articles, progress)
         return cls(corpus, retriever, index, holder, settings.answer_seconds, index_folder / "stems.txt", reader)
 
@@ -224,7 +225,7 @@ class Assistant:
         query = conversation.standalone(asked, history)
         base = replace(base, query=query)
         try:
-            findings = self.search(query, article)
+            findings = self._retriever.search(query, article=article, may_read=False)
         except Exception:
             logger.exception("The search failed")
             yield _finished(replace(base, status=Status.INDEX_UNAVAILABLE), started)
@@ -236,6 +237,7 @@ class Assistant:
         first = replace(first, timings=Timings(first_ms=_milliseconds(started)), final=False)
         yield first
         deadline = time.monotonic() + self._answer_seconds
+        findings = self._compared(findings)
         judgement = self.judge(asked, history, findings, deadline, stopped, others_wait)
         final = self.decide(replace(base, error=judgement.error, hasty=judgement.hasty), judgement)
         yield _finished(replace(final, timings=first.timings), started)
@@ -243,6 +245,17 @@ class Assistant:
     def search(self, query: str, article: str | None = None, limit: int = 10) -> Findings:
         """Return what retrieval finds for a standalone question: at most so many passages, and so many sentences."""
         return self._retriever.search(query, limit, article)
+
+    def _compared(self, findings: Findings) -> Findings:
+        """Return what is found when there is time to read the passages."""
+        if not findings.rough:
+            return findings
+        try:
+            return self.search(findings.query, findings.article)
+        except Exception:
+            # The quotation stands already; what ranks alone found is enough to go on.
+            logger.exception("The search with time to read failed")
+            return findings
 
     def judge(  # noqa: PLR0913, PLR0917 - what `stream` takes, and the last for calibration alone
         self,

@@ -1,13 +1,16 @@
-"""The packaged sentence-transformers model behind LangChain's `Embeddings`.
+"""The packaged sentence-transformers model behind LangChain's `Embeddings`; it tells of single tokens too.
 
 Knows nothing of articles. Vectors have 384 dimensions and length 1, so a dot product is the cosine.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 from langchain_core.embeddings import Embeddings
 
 if TYPE_CHECKING:
@@ -15,6 +18,16 @@ if TYPE_CHECKING:
 
 MAX_TOKENS = 256
 """What the model was trained to read; text beyond it is cut off."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenVectors:
+    """What the tokens of a text mean where they stand; those beyond `MAX_TOKENS` are missing."""
+
+    spans: tuple[tuple[int, int], ...]
+    """Where each starts and ends, in characters of the text."""
+    vectors: np.ndarray
+    """One row a token, of length 1."""
 
 
 class SentenceEmbedder(Embeddings):
@@ -47,3 +60,32 @@ class SentenceEmbedder(Embeddings):
     def embed_query(self, text: str) -> list[float]:
         """Return the vector of a question."""
         return self.embed_documents([text])[0]
+
+    def embed_tokens(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Return what the tokens of each text mean, in the order of the texts."""
+        return [tokens for _, tokens in self._read(texts)]
+
+    def embed_query_and_tokens(self, text: str) -> tuple[list[float], TokenVectors]:
+        """Return the vector of a question, and those of its tokens, from reading it once."""
+        return self._read([text])[0]
+
+    def _read(self, texts: Sequence[str]) -> list[tuple[list[float], TokenVectors]]:
+        # A list goes in, so a list comes out, whatever its type says.
+        outputs = cast(
+            "list[dict[str, Any]]",
+            self._model.encode(list(texts), output_value=None, normalize_embeddings=True, show_progress_bar=False),
+        )
+        spans = self._model.tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS, return_offsets_mapping=True)[
+            "offset_mapping"
+        ]
+        return [
+            (output["sentence_embedding"].tolist(), _token_vectors(output["token_embeddings"].numpy(), of_text))
+            for output, of_text in zip(outputs, spans, strict=True)
+        ]
+
+
+def _token_vectors(vectors: np.ndarray, spans: Sequence[tuple[int, int]]) -> TokenVectors:
+    """Leave out what marks the text's start and end, and what fills it up to the length of others."""
+    own = vectors[1 : len(spans) - 1]
+    lengths = np.linalg.norm(own, axis=1, keepdims=True)
+    return TokenVectors(tuple((start, end) for start, end in spans[1:-1]), own / lengths)

@@ -63,7 +63,9 @@ def signals(
     findings: Findings, rarity: Rarity, draft: Told | None = None, readings: Sequence[Reading] = ()
 ) -> list[tuple[Sentence, dict[str, float]]]:
     """Return each sentence that may be quoted, with its signals."""
-    scores = {evidence.sentence: evidence.score for evidence in findings.evidence}
+    # Only beside each other do scores tell something: they may come of ranks, or of comparing word by word.
+    best_score = max((evidence.score for evidence in findings.evidence), default=0.0)
+    scores = {evidence.sentence: evidence.score / best_score for evidence in findings.evidence if best_score > 0}
     read: dict[Sentence, list[float]] = {}
     for reading in readings:
         for sentence, span in reading.spans.items():

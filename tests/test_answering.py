@@ -27,6 +27,7 @@ from assistant import answerability, answering, language_model, quoting
 from assistant.answerability import Quoting, Rarity
 from assistant.answering import Assistant
 from assistant.articles import Corpus
+from assistant.embedder import SentenceEmbedder
 from assistant.engine import Engine
 from assistant.errors import ModelError
 from assistant.grounding import support
@@ -34,7 +35,7 @@ from assistant.index import VectorIndex, open_index
 from assistant.language_model import LanguageModel, ModelHolder
 from assistant.passages import sentences
 from assistant.quoting import MOST_SENTENCES
-from assistant.retrieval import Retriever
+from assistant.retrieval import Findings, Retriever
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Passage, Sentence, Status, Turn
 
@@ -824,6 +825,52 @@ def test_a_broken_search_is_told_apart_from_a_refusal(
     (answer,) = assistant.stream(CRIME)
     assert (answer.status, answer.citations, answer.text) == (Status.INDEX_UNAVAILABLE, (), "")
     assert model.prompts == []
+
+
+@pytest.fixture
+def by_word(article: Article, real_embedder: SentenceEmbedder, tmp_path: Path) -> Iterator[Retriever]:
+    """Search the article that ships as readers do, with the packaged embedder; no passage has been read yet."""
+    index = open_index([article], real_embedder, tmp_path / "index")
+    yield Retriever([article], index, real_embedder)
+    index.close()
+
+
+def patiences(retriever: Retriever, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Return the list to which each search adds whether it may read passages."""
+    search, asked = retriever.search, []
+
+    def remembered(query: str, limit: int = 10, article: str | None = None, *, may_read: bool = True) -> Findings:
+        asked.append(may_read)
+        return search(query, limit, article, may_read=may_read)
+
+    monkeypatch.setattr(retriever, "search", remembered)
+    return asked
+
+
+def test_the_first_evidence_waits_for_no_passage_to_be_read(
+    assemble: Assemble, by_word: Retriever, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What ranks find is quoted at once, then the passages are read; asked again, one search is enough."""
+    asked = patiences(by_word, monkeypatch)
+    assistant = assemble(lambda: None, name="none", search=by_word)
+    assert len(list(assistant.stream(CRIME))) == 2
+    assert asked == [False, True]
+    assistant.ask(CRIME)
+    assert asked == [False, True, False]
+
+
+def test_where_passages_cannot_be_read_the_ranks_decide(
+    assemble: Assemble, by_word: Retriever, real_embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader who has evidence before the eyes keeps it, whatever ails the comparison word by word."""
+
+    def broken(_: object) -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(real_embedder, "embed_tokens", broken)
+    answer = assemble(lambda: None, name="none", search=by_word).ask(CRIME)
+    assert answer.status is Status.QUOTED
+    assert "18 percent" in answer.text
 
 
 # The article itself

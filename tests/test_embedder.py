@@ -75,6 +75,34 @@ def test_every_unit_of_the_shipped_article_is_read_to_its_end(weights_folder: Pa
     assert MAX_TOKENS / 2 < max(lengths) <= MAX_TOKENS
 
 
+def test_tokens_stand_where_their_words_stand(real_embedder: SentenceEmbedder) -> None:
+    """The places are those of the text, whatever its letters, and the vectors have length 1."""
+    text = "Zoë’s mayor resigned, twice."
+    [tokens] = real_embedder.embed_tokens([text])
+    assert "".join(text[start:end] for start, end in tokens.spans) == text.replace(" ", "")
+    assert tokens.vectors.shape == (len(tokens.spans), 384)
+    assert np.linalg.norm(tokens.vectors, axis=1) == pytest.approx(np.ones(len(tokens.spans)), abs=1e-5)
+
+
+def test_tokens_do_not_depend_on_the_texts_beside_them(real_embedder: SentenceEmbedder) -> None:
+    """A short text among long ones is read as it is alone; an empty one has no tokens."""
+    short, long, none = real_embedder.embed_tokens(["Nine doctors resigned.", "A much longer one. " * 100, ""])
+    [alone] = real_embedder.embed_tokens(["Nine doctors resigned."])
+    assert short.spans == alone.spans
+    assert short.vectors == pytest.approx(alone.vectors, abs=1e-4)
+    assert len(long.spans) == len(long.vectors) == MAX_TOKENS - 2
+    assert len(none.spans) == len(none.vectors) == 0
+
+
+def test_a_question_and_its_tokens_are_read_together(real_embedder: SentenceEmbedder) -> None:
+    """Its vector is the one that it has anyway, and its tokens are too."""
+    vector, tokens = real_embedder.embed_query_and_tokens("Who resigned?")
+    assert vector == pytest.approx(real_embedder.embed_query("Who resigned?"), abs=1e-5)
+    [alone] = real_embedder.embed_tokens(["Who resigned?"])
+    assert tokens.spans == alone.spans
+    assert tokens.vectors == pytest.approx(alone.vectors, abs=1e-5)
+
+
 def test_loading_says_nothing(weights_folder: Path) -> None:
     """In a fresh process loading and embedding print no progress bar, notice or warning."""
     script = (

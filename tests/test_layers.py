@@ -13,7 +13,7 @@ from assistant.settings import PROJECT
 LAYERS = (
     ("types", "errors"),
     ("settings", "articles", "passages", "prompts", "weights", "embedder", "engine", "index_files"),
-    ("index", "language_model", "context", "conversation"),
+    ("index", "language_model", "late_interaction", "context", "conversation"),
     ("retrieval", "grounding", "reader"),
     ("answerability",),
     ("quoting",),

@@ -22,6 +22,7 @@ from assistant.retrieval import (
     Retriever,
     best_first,
     fuse,
+    keyword_spans,
     keywords_of,
     reciprocal_ranks,
 )
@@ -147,6 +148,27 @@ def test_keywords_in_a_slice_are_those_of_all_that_lie_in_it(
 def test_texts_without_words_are_never_found(texts: list[str]) -> None:
     """An index of nothing is empty and does not break."""
     assert KeywordIndex(texts).search(keywords_of("the mayor"), 5) == {}
+
+
+def test_a_word_that_few_texts_have_is_rare() -> None:
+    """The fewer texts have a word, the rarer it is, and one that none has is rarest."""
+    index = KeywordIndex(["bridge", "bridge river", "bridge river pillar"])
+    bridge, river, pillar, zebra = map(index.rarity, ("bridg", "river", "pillar", "zebra"))
+    assert 0 < bridge < river < pillar < zebra
+
+
+def test_where_no_text_has_a_word_all_words_are_as_rare() -> None:
+    """An index of nothing still says how rare a word is."""
+    index = KeywordIndex(["the of"])
+    assert index.rarity("bridg") == index.rarity("river") > 0
+
+
+@given(st.text(st.sampled_from(sorted("abcdeIKnst é5’'-,.?")), max_size=60))
+def test_keywords_are_the_same_wherever_they_stand(query: str) -> None:
+    """What is weighed word by word is what BM25 looks for, and each word stands where it is said to."""
+    spans = keyword_spans(query)
+    assert [word for word, _, _ in spans] == keywords_of(query)
+    assert all(query[start:end].strip() == query[start:end] != "" for _, start, end in spans)
 
 
 # Search
@@ -280,7 +302,7 @@ def test_the_same_question_finds_the_same(retriever: Retriever) -> None:
     [
         ("How much has violent crime fallen in Philadelphia since 2014?", "fallen by nearly 18 percent"),
         ("Who did Krasner hire as immigration counsel?", "hire Caleb Arnold"),
-        ("What did the man throw in the bar?", "chucked a beer bottle"),
+        ("What did the young man throw at another?", "chucked a beer bottle"),
         ("Where did Jose Ramirez-Disla come from?", "from the Dominican Republic"),
         ("Which database could show agents inmates' names and race?", "With Lock and Track, agents could see"),
         ("What did Trump call immigrants?", 'referred to immigrants as "animals"'),
@@ -293,9 +315,43 @@ def test_the_right_sentence_comes_first(shipped: Retriever, question: str, words
 
 
 def test_a_paraphrase_is_found(shipped: Retriever) -> None:
-    """Words that the article does not use still lead to the sentence, among the best three."""
-    findings = shipped.search("Was the teenager's eye socket broken in a brawl?")
-    assert any("fracturing his orbital bone" in evidence.sentence.text for evidence in findings.evidence[:3])
+    """Words that the article does not use still lead to the sentence, among the best two."""
+    for question in ("Was the teenager's eye socket broken in a brawl?", "What did the man throw in the bar?"):
+        findings = shipped.search(question)
+        assert any("fracturing his orbital bone" in evidence.sentence.text for evidence in findings.evidence[:2])
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("In what mood did the federal visitors walk out of the talks?", "frustrated"),
+        ("Where did the demonstrators set up their tents?", "camped outside City Hall"),
+        ("How long had the youngster been allowed to live in America?", "for almost two years"),
+    ],
+)
+def test_far_off_words_find_the_passage(shipped: Retriever, question: str, words: str) -> None:
+    """A question that shares no main word with the answer still has its passage among the five best."""
+    assert any(words in hit.passage.text for hit in shipped.search(question).hits[:5])
+
+
+def test_a_passage_that_was_not_read_leaves_the_order_to_the_ranks(
+    tmp_path: Path, article: Article, real_embedder: SentenceEmbedder
+) -> None:
+    """Who may not wait gets what the ranks find, told as rough, until the passages have been read once."""
+    question = "In what mood did the federal visitors walk out of the talks?"
+    index = open_index([article], real_embedder, tmp_path)
+    retriever = Retriever([article], index, real_embedder)
+    rough = retriever.search(question, may_read=False)
+    compared = retriever.search(question)
+    assert (rough.rough, compared.rough) == (True, False)
+    assert [hit.passage for hit in rough.hits] != [hit.passage for hit in compared.hits]
+    assert retriever.search(question, may_read=False) == compared
+    index.close()
+
+
+def test_without_token_vectors_nothing_is_rough(retriever: Retriever) -> None:
+    """Where words cannot be compared at all, there is nothing better to wait for."""
+    assert not retriever.search("Who inspected the pillars?", may_read=False).rough
 
 
 def test_what_is_near_the_article_is_more_similar_than_what_is_not(shipped: Retriever) -> None:

@@ -26,9 +26,10 @@ from assistant.evaluation.questions import holds as holds_wording
 from assistant.types import Sentence
 
 SECONDS = 60.0
-LEAST_ANSWERED = 0.95
+LEAST_ANSWERED = 0.97
 """A refusal where there was an answer is the third worst outcome, a quotation beside the point the second: at most
-five in a hundred are lost to the threshold. With three, more quotations beside the point come in than answers."""
+three in a hundred are lost to the threshold. By cross-validation that comes nearest to all that is aimed at: with two
+more than 8 % of all questions get a quotation beside the point, with five too few answers hold the facts."""
 ANSWERABLE_SHARE = 0.75
 """The share of questions with an answer that is aimed at."""
 UNANSWERABLE_KINDS = {"near": 8, "false_premise": 4, "off_topic": 3, "follow_up": 2, "injection": 2}

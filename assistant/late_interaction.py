@@ -1,0 +1,88 @@
+"""How well does a sentence answer to a question word by word, each word as it is meant where it stands?
+
+Late interaction: for each word of the question the word of the sentence that is most like it counts, weighted by how
+rare the question's word is (Khattab and Zaharia, "ColBERT", SIGIR 2020). The vectors are the sentence embedder's, of
+tokens, before it averages them: that one word stands for another is lost in the average of a whole text. Knows
+nothing of rankings, and nothing of how rare a word is.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from assistant.embedder import SentenceEmbedder, TokenVectors
+from assistant.types import Passage
+
+KEPT = 2000
+"""So many passages stay in memory; a passage takes some 90 kB."""
+
+WordSpan = tuple[str, int, int]
+"""A word, and where it starts and ends in its text."""
+
+
+class LateInteraction:
+    """Compares questions with passages, and keeps what it read of the passages that were compared last."""
+
+    def __init__(self, embedder: SentenceEmbedder) -> None:
+        """Take the embedder that reads the passages."""
+        self._embedder = embedder
+        self._kept: dict[str, TokenVectors] = {}
+        self._keeping = threading.Lock()
+
+    def has_read(self, passages: Sequence[Passage]) -> bool:
+        """Whether all of these can be compared without reading one first."""
+        return all(passage.id in self._kept for passage in passages)
+
+    def scores(
+        self, question: TokenVectors, weights: Sequence[float], passages: Sequence[Passage]
+    ) -> list[list[float]]:
+        """Return how well the sentences of each passage match the question, -1 to 1; it reads what it has not yet.
+
+        `weights` are those of the question's tokens, not all 0. A sentence beyond what the embedder reads gets 0.
+        """
+        read = self._read(passages)
+        share = np.asarray(weights, dtype=np.float32) / sum(weights)
+        return [
+            [_score(question, share, tokens, sentence.start - passage.start, sentence.end - passage.start)
+             for sentence in passage.sentences]
+            for passage, tokens in zip(passages, read, strict=True)
+        ]  # fmt: skip
+
+    def _read(self, passages: Sequence[Passage]) -> list[TokenVectors]:
+        with self._keeping:
+            read = {passage.id: self._kept[passage.id] for passage in passages if passage.id in self._kept}
+        missing = [passage for passage in passages if passage.id not in read]
+        if missing:
+            found = self._embedder.embed_tokens([passage.text for passage in missing])
+            read |= {passage.id: tokens for passage, tokens in zip(missing, found, strict=True)}
+        with self._keeping:
+            for passage in passages:
+                self._kept.pop(passage.id, None)
+                self._kept[passage.id] = read[passage.id]
+            for oldest in list(self._kept)[: max(0, len(self._kept) - KEPT)]:
+                del self._kept[oldest]
+        return [read[passage.id] for passage in passages]
+
+
+def token_weights(question: TokenVectors, words: Sequence[WordSpan], rarity: Callable[[str], float]) -> Sequence[float]:
+    """Return what each token of the question weighs: its part of the rarity of its word.
+
+    Tokens of no word weigh nothing; where there is no word at all, every token weighs the same.
+    """
+    weights = [0.0] * len(question.spans)
+    for word, start, end in words:
+        of_word = [number for number, span in enumerate(question.spans) if start <= span[0] and span[1] <= end]
+        for number in of_word:
+            weights[number] = rarity(word) / len(of_word)
+    return weights if any(weights) else [1.0] * len(weights)
+
+
+def _score(question: TokenVectors, share: np.ndarray, tokens: TokenVectors, start: int, end: int) -> float:
+    own = [number for number, span in enumerate(tokens.spans) if start <= span[0] and span[1] <= end]
+    if not own:
+        return 0.0
+    likeness = tokens.vectors[own[0] : own[-1] + 1] @ question.vectors.T
+    return float(likeness.max(axis=0) @ share)

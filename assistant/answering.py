@@ -237,7 +237,7 @@ class Assistant:
         first = replace(first, timings=Timings(first_ms=_milliseconds(started)), final=False)
         yield first
         deadline = time.monotonic() + self._answer_seconds
-        findings = self._compared(findings)
+        findings = self._thorough(findings)
         judgement = self.judge(asked, history, findings, deadline, stopped, others_wait)
         final = self.decide(replace(base, error=judgement.error, hasty=judgement.hasty), judgement)
         yield _finished(replace(final, timings=first.timings), started)
@@ -246,7 +246,7 @@ class Assistant:
         """Return what retrieval finds for a standalone question: at most so many passages, and so many sentences."""
         return self._retriever.search(query, limit, article)
 
-    def _compared(self, findings: Findings) -> Findings:
+    def _thorough(self, findings: Findings) -> Findings:
         """Return what is found when there is time to read the passages."""
         if not findings.rough:
             return findings

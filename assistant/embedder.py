@@ -5,6 +5,7 @@ Knows nothing of articles. Vectors have 384 dimensions and length 1, so a dot pr
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,9 @@ class SentenceEmbedder(Embeddings):
     def __init__(self, model: SentenceTransformer, name: str) -> None:
         """Take a loaded model and the name that goes into the index's fingerprint."""
         self._model = model
+        # The model's own tokenizer keeps how it pads from one call to the next: asked by two threads in two ways, it
+        # would mix them up.
+        self._tokenizer = copy.deepcopy(model.tokenizer)
         self.name = name
 
     @classmethod
@@ -75,7 +79,7 @@ class SentenceEmbedder(Embeddings):
             "list[dict[str, Any]]",
             self._model.encode(list(texts), output_value=None, normalize_embeddings=True, show_progress_bar=False),
         )
-        spans = self._model.tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS, return_offsets_mapping=True)[
+        spans = self._tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS, return_offsets_mapping=True)[
             "offset_mapping"
         ]
         return [

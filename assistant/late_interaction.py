@@ -16,8 +16,8 @@ import numpy as np
 from assistant.embedder import SentenceEmbedder, TokenVectors
 from assistant.types import Passage
 
-KEPT = 2000
-"""So many passages stay in memory; a passage takes some 90 kB."""
+KEPT = 1000
+"""So many passages stay in memory. One takes some 90 kB, so all take no more than the embedder's weights."""
 
 WordSpan = tuple[str, int, int]
 """A word, and where it starts and ends in its text."""
@@ -70,7 +70,8 @@ class LateInteraction:
 def token_weights(question: TokenVectors, words: Sequence[WordSpan], rarity: Callable[[str], float]) -> Sequence[float]:
     """Return what each token of the question weighs: its part of the rarity of its word.
 
-    Tokens of no word weigh nothing; where there is no word at all, every token weighs the same.
+    Tokens of no word weigh nothing, nor do single letters and digits; where there is no word at all, every token weighs
+    the same.
     """
     weights = [0.0] * len(question.spans)
     for word, start, end in words:

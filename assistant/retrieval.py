@@ -2,7 +2,8 @@
 
 Four rankings are made, of passages and of sentences, by stemmed BM25 and by cosine similarity; a passage takes the best
 rank of its sentences. The best of all four together are compared with the question by late interaction, which alone
-decides their order. Knows nothing of the language model or of what an answer is.
+decides their order, unless there is no embedder of tokens, or no time to read a passage. Knows nothing of the language
+model or of what an answer is.
 """
 
 from __future__ import annotations
@@ -149,7 +150,7 @@ class Retriever:
         """Return the best passages and sentences for a standalone question, of one article where one is named.
 
         A passage is read before it is compared word by word, some 5 ms each, unless that was lately. Where `may_read`
-        is not given, and one would have to be, ranks alone decide.
+        is false, and one would have to be, ranks alone decide.
         """
         vector, tokens = self._embedded(query)
         similarities = {} if vector is None else self._nearest(vector, article)

@@ -53,7 +53,7 @@ WRITTEN = {
 QUOTED = Quoting(
     mean={"score": 0.0, "told": 0.0},
     scale={"score": 1.0, "told": 1.0},
-    weight={"score": 20.0, "told": 4.0},
+    weight={"score": 7.0, "told": 4.0},
     intercept=-3.0,
     further_share=0.6,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,27 @@ def test_nothing_found_is_nothing_to_quote(rarity: Rarity) -> None:
     """Empty findings have no candidates, with a draft or without."""
     nothing = Findings("Who?", None, (), (), 0.0, {})
     assert signals(nothing, rarity) == signals(nothing, rarity, Told("He.", {})) == []
+
+
+@pytest.mark.parametrize("factor", [0.01, 3.0, 1000.0])
+def test_scores_count_beside_each_other(factor: float, retriever: Retriever, rarity: Rarity) -> None:
+    """Scores that come of ranks and scores that come of comparing words tell the same where their order does."""
+    findings = retriever.search("How much has violent crime fallen?")
+    others = tuple(replace(evidence, score=factor * evidence.score) for evidence in findings.evidence)
+    before = signals(findings, rarity)
+    after = signals(replace(findings, evidence=others), rarity)
+    assert {sentence: own["score"] for sentence, own in after} == pytest.approx(
+        {sentence: own["score"] for sentence, own in before}
+    )
+    assert max(own["score"] for _, own in before) == 1.0
+
+
+@pytest.mark.parametrize("score", [0.0, -0.2])
+def test_where_nothing_matches_no_sentence_has_a_score(score: float, retriever: Retriever, rarity: Rarity) -> None:
+    """A question that no word of the article is like divides by nothing, and turns no order round."""
+    findings = retriever.search("How much has violent crime fallen?")
+    others = tuple(replace(evidence, score=score) for evidence in findings.evidence)
+    assert {own["score"] for _, own in signals(replace(findings, evidence=others), rarity)} == {0.0}
 
 
 def test_a_sentence_brings_along_what_it_leans_on(windows: Sequence[Window]) -> None:

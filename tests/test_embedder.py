@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -95,22 +94,14 @@ def test_tokens_do_not_depend_on_the_texts_beside_them(real_embedder: SentenceEm
     assert len(none.spans) == len(none.vectors) == 0
 
 
-def test_threads_that_read_at_once_read_what_one_would(real_embedder: SentenceEmbedder) -> None:
-    """Several readers' questions, and passages of all lengths, do not mix up each other's tokens."""
-    texts = ["Who resigned?", "Nine doctors resigned. " * 9, "A much longer one, about ships and harbours. " * 12]
-    alone = [real_embedder.embed_tokens([text])[0] for text in texts]
-    asked = [(texts[:1], alone[:1]), (texts, alone), (texts[1:], alone[1:])] * 30
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)
-    try:
-        with ThreadPoolExecutor(3) as threads:
-            found = list(threads.map(real_embedder.embed_tokens, [texts for texts, _ in asked]))
-    finally:
-        sys.setswitchinterval(before)
-    for (_, expected), together in zip(asked, found, strict=True):
-        assert [tokens.spans for tokens in together] == [tokens.spans for tokens in expected]
-        for tokens, of_one in zip(together, expected, strict=True):
-            assert tokens.vectors == pytest.approx(of_one.vectors, abs=1e-4)
+def test_reading_tokens_leaves_the_tokenizer_of_the_model_as_it_was(real_embedder: SentenceEmbedder) -> None:
+    """It keeps how it pads from one call to the next, so threads that ask in two ways would mix texts up."""
+    tokenizer = real_embedder._model.tokenizer.backend_tokenizer
+    real_embedder.embed_documents(["Short.", "A much longer one."])
+    before = tokenizer.padding, tokenizer.truncation
+    assert all(before)
+    real_embedder.embed_tokens(["Short.", "A much longer one."])
+    assert (tokenizer.padding, tokenizer.truncation) == before
 
 
 def test_a_question_and_its_tokens_are_read_together(real_embedder: SentenceEmbedder) -> None:

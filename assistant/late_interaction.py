@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,13 +24,21 @@ WordSpan = tuple[str, int, int]
 """A word, and where it starts and ends in its text."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was read of a passage: the vectors of its tokens, and which of them are those of each sentence."""
+
+    vectors: np.ndarray
+    of_sentences: tuple[slice, ...]
+
+
 class LateInteraction:
     """Compares questions with passages, and keeps what it read of the passages that were compared last."""
 
     def __init__(self, embedder: SentenceEmbedder) -> None:
         """Take the embedder that reads the passages."""
         self._embedder = embedder
-        self._kept: dict[str, TokenVectors] = {}
+        self._kept: dict[str, _Read] = {}
         self._keeping = threading.Lock()
 
     def has_read(self, passages: Sequence[Passage]) -> bool:
@@ -43,21 +52,16 @@ class LateInteraction:
 
         `weights` are those of the question's tokens, not all 0. A sentence beyond what the embedder reads gets 0.
         """
-        read = self._read(passages)
         share = np.asarray(weights, dtype=np.float32) / sum(weights)
-        return [
-            [_score(question, share, tokens, sentence.start - passage.start, sentence.end - passage.start)
-             for sentence in passage.sentences]
-            for passage, tokens in zip(passages, read, strict=True)
-        ]  # fmt: skip
+        return [_scores(read, question.vectors, share) for read in self._read(passages)]
 
-    def _read(self, passages: Sequence[Passage]) -> list[TokenVectors]:
+    def _read(self, passages: Sequence[Passage]) -> list[_Read]:
         with self._keeping:
             read = {passage.id: self._kept[passage.id] for passage in passages if passage.id in self._kept}
         missing = [passage for passage in passages if passage.id not in read]
         if missing:
             found = self._embedder.embed_tokens([passage.text for passage in missing])
-            read |= {passage.id: tokens for passage, tokens in zip(missing, found, strict=True)}
+            read |= {passage.id: _parted(passage, tokens) for passage, tokens in zip(missing, found, strict=True)}
         with self._keeping:
             for passage in passages:
                 self._kept.pop(passage.id, None)
@@ -81,9 +85,15 @@ def token_weights(question: TokenVectors, words: Sequence[WordSpan], rarity: Cal
     return weights if any(weights) else [1.0] * len(weights)
 
 
-def _score(question: TokenVectors, share: np.ndarray, tokens: TokenVectors, start: int, end: int) -> float:
-    own = [number for number, span in enumerate(tokens.spans) if start <= span[0] and span[1] <= end]
-    if not own:
-        return 0.0
-    likeness = tokens.vectors[own[0] : own[-1] + 1] @ question.vectors.T
-    return float(likeness.max(axis=0) @ share)
+def _parted(passage: Passage, tokens: TokenVectors) -> _Read:
+    parts = []
+    for sentence in passage.sentences:
+        start, end = sentence.start - passage.start, sentence.end - passage.start
+        own = [number for number, span in enumerate(tokens.spans) if start <= span[0] and span[1] <= end]
+        parts.append(slice(own[0], own[-1] + 1) if own else slice(0))
+    return _Read(tokens.vectors, tuple(parts))
+
+
+def _scores(read: _Read, question: np.ndarray, share: np.ndarray) -> list[float]:
+    likeness = read.vectors @ question.T
+    return [float(likeness[part].max(axis=0) @ share) if part.stop else 0.0 for part in read.of_sentences]

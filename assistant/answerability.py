@@ -26,7 +26,7 @@ from assistant import grounding, passages
 from assistant.index_files import read_record, write_record
 from assistant.passages import sentences
 from assistant.reader import Reading, Span
-from assistant.retrieval import Findings
+from assistant.retrieval import Findings, inverse_document_frequency
 from assistant.types import Article, Sentence
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Rarity(dict[str, float]):
         for part in counts:
             count += part.texts
             frequency.update(part.stems)
-        super().__init__({stem: math.log(1 + (count - n + 0.5) / (n + 0.5)) for stem, n in frequency.items()})
+        super().__init__({stem: inverse_document_frequency(count, n) for stem, n in frequency.items()})
         self._rarest = max(self.values(), default=1.0)
 
     def __missing__(self, stem: str) -> float:

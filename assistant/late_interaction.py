@@ -79,17 +79,20 @@ def token_weights(question: TokenVectors, words: Sequence[WordSpan], rarity: Cal
     """
     weights = [0.0] * len(question.spans)
     for word, start, end in words:
-        of_word = [number for number, span in enumerate(question.spans) if start <= span[0] and span[1] <= end]
+        of_word = _within(question, start, end)
         for number in of_word:
             weights[number] = rarity(word) / len(of_word)
     return weights if any(weights) else [1.0] * len(weights)
 
 
+def _within(tokens: TokenVectors, start: int, end: int) -> list[int]:
+    return [number for number, span in enumerate(tokens.spans) if start <= span[0] and span[1] <= end]
+
+
 def _parted(passage: Passage, tokens: TokenVectors) -> _Read:
     parts = []
     for sentence in passage.sentences:
-        start, end = sentence.start - passage.start, sentence.end - passage.start
-        own = [number for number, span in enumerate(tokens.spans) if start <= span[0] and span[1] <= end]
+        own = _within(tokens, sentence.start - passage.start, sentence.end - passage.start)
         parts.append(slice(own[0], own[-1] + 1) if own else slice(0))
     return _Read(tokens.vectors, tuple(parts))
 

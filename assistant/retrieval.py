@@ -101,7 +101,12 @@ class KeywordIndex:
             if (number := self._index.vocab_dict.get(keyword)) is not None:
                 starts = self._index.scores["indptr"]
                 found = int(starts[number + 1] - starts[number])
-        return math.log(1 + (count - found + 0.5) / (found + 0.5))
+        return inverse_document_frequency(count, found)
+
+
+def inverse_document_frequency(texts: int, found: int) -> float:
+    """Return how rare is what `found` of so many texts hold, as in BM25: above 0, less the more hold it."""
+    return math.log(1 + (texts - found + 0.5) / (found + 0.5))
 
 
 def keywords_of(query: str) -> list[str]:

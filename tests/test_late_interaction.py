@@ -45,7 +45,7 @@ def test_a_sentence_matches_itself_best(real_embedder: SentenceEmbedder) -> None
 
 
 def test_other_words_are_found_by_their_meaning(real_embedder: SentenceEmbedder) -> None:
-    """Where one sentence shares a question's words and another its meaning, the meaning wins."""
+    """Of sentences that share no main word with the question, the one that means it wins."""
     frustrated, praised, _ = compared(real_embedder, "Who walked out of the talks in a bad mood?", TEXT)
     assert frustrated > praised
 

@@ -327,6 +327,7 @@ def test_a_paraphrase_is_found(shipped: Retriever) -> None:
         ("In what mood did the federal visitors walk out of the talks?", "frustrated"),
         ("Where did the demonstrators set up their tents?", "camped outside City Hall"),
         ("How long had the youngster been allowed to live in America?", "for almost two years"),
+        ("What campaign pledge carried the city's top prosecutor to victory at the polls?", "promise to reinvent"),
     ],
 )
 def test_far_off_words_find_the_passage(shipped: Retriever, question: str, words: str) -> None:

@@ -89,7 +89,7 @@ class Asked:
     """With the passages that are compared word by word, and were not lately, read first; no evidence waits for that."""
     embedding: list[float]
     vectors: list[float]
-    keywords_and_fusion: list[float]
+    keywords_fusion_and_comparing: list[float]
     recall: float
 
 
@@ -363,7 +363,7 @@ def _asked(plan: Plan) -> Asked:
         query_that_reads=reads,
         embedding=embedding,
         vectors=searching,
-        keywords_and_fusion=[a - b - c for a, b, c in zip(query, embedding, searching, strict=True)],
+        keywords_fusion_and_comparing=[a - b - c for a, b, c in zip(query, embedding, searching, strict=True)],
         recall=_recall(plan, originals, articles, asked, [list(hits.values())[:_BEST] for hits in found]),
     )
 
@@ -418,7 +418,7 @@ def _figures(wanted: int, articles: int, built: Built, asked: Asked) -> list[Fig
         Figure("query p95", percentile(asked.query, 0.95), "ms", at_most=slowest),
         Figure("of it embedding the question, p50", percentile(asked.embedding, 0.5), "ms"),
         Figure("of it vectors, p50", percentile(asked.vectors, 0.5), "ms"),
-        Figure("of it keywords, fusion and comparing, p50", percentile(asked.keywords_and_fusion, 0.5), "ms"),
+        Figure("of it keywords, fusion and comparing, p50", percentile(asked.keywords_fusion_and_comparing, 0.5), "ms"),
         Figure("query in one article p50", percentile(asked.query_in_article, 0.5), "ms"),
         Figure("query in one article p95", percentile(asked.query_in_article, 0.95), "ms", at_most=slowest),
         Figure("query that reads passages first p50", percentile(asked.query_that_reads, 0.5), "ms"),

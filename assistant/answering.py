@@ -43,8 +43,15 @@ CLOSEST = 2
 """How many of the closest passages a refusal offers."""
 PROMISING = 0.5
 """A closer look is worth its time where an answer, and a draft that is right, are at least this likely."""
-MOST_WORDS_AT_FIRST = 24
-"""A first draft of more words took its time; after a closer look the answer would be late."""
+PROMISING_UNCHECKED = 0.3
+"""The same where the model has not been asked yet: then less is known of either."""
+SHORT_WORDS = 22
+"""A draft of at most so many words leaves time for a closer look after the first one."""
+LONG_WORDS = 40
+"""A longer one leaves no time to read again what would be quoted. Those between get one look, the closer one."""
+CLOSER_SHARE = 0.2
+"""How likely a sentence must be, beside the likeliest, to be read again; further ones tell less than their time is
+worth."""
 
 Readings = tuple[tuple[Reading, ...], ...]
 """What the reader found, for each part of a question."""
@@ -98,7 +105,7 @@ class Judgement:
     draft: CheckedDraft | None = None
     error: str | None = None
     closer: CheckedDraft | None = None
-    """What the model wrote when it was shown nothing but what would be quoted."""
+    """What the model wrote, or told of its first draft, when it was shown nothing but what would be quoted."""
     hasty: bool = False
     """Whether a closer look was worth its time, but others waited, or it failed."""
 
@@ -284,18 +291,25 @@ class Assistant:
             with model.turn(deadline, stopped):
                 draft = _finished_draft(model.draft(question, history, evidence, deadline, stopped))
                 checked = self._checked(draft, findings, readings, signals)
-                margins = model.margins(question, history, evidence, checked.text or draft.text, deadline, stopped)
-                fit = "draft"
-                if margins is not None:
-                    checked = _with_margins(checked, margins)
-                    fit = "margin"
                 # No fit of a draft was made without an embedding model.
-                fit = fit if findings.similarities else unwritten
-                judgement = Judgement(findings, checked.signals, fit, readings, checked)
+                fit = "draft" if findings.similarities else unwritten
+                unchecked = Judgement(findings, checked.signals, fit, readings, checked)
+                at_once = not always_closer and _is_worth_one_look(unchecked)
+                waited_for = at_once and others_wait()
+                closer = margins = None
+                if at_once and not waited_for:
+                    closer = self._closer_look(model, question, history, unchecked, deadline, stopped)
+                if closer is None:
+                    margins = model.margins(question, history, evidence, checked.text or draft.text, deadline, stopped)
+                if margins is None:
+                    return replace(unchecked, closer=closer)
+                checked = _with_margins(checked, margins)
+                fit = "margin" if findings.similarities else unwritten
+                judgement = replace(unchecked, signals=checked.signals, fit=fit, draft=checked, hasty=waited_for)
                 if fit == "margin" and (always_closer or self._is_worth_closer_look(question, judgement)):
                     if others_wait():
                         return replace(judgement, hasty=True)
-                    closer = self._closer_draft(model, question, history, judgement, deadline, stopped)
+                    closer = self._closer_look(model, question, history, judgement, deadline, stopped)
                     judgement = replace(judgement, closer=closer)
                 return judgement
         except ModelError as error:
@@ -315,7 +329,7 @@ class Assistant:
             judgement, confidence, self._to_quote_at_last(question, judgement)
         )
 
-    def _closer_draft(  # noqa: PLR0913, PLR0917 - what a draft takes, and what came of the first
+    def _closer_look(  # noqa: PLR0913, PLR0917 - what a draft takes, and what came of the first
         self,
         model: LanguageModel,
         question: str,
@@ -324,20 +338,24 @@ class Assistant:
         deadline: float,
         stopped: threading.Event | None,
     ) -> CheckedDraft | None:
-        """Return what the model writes when it is shown nothing but what would be quoted, and tells of that.
+        """Return what the model tells when it is shown nothing but what would be quoted.
 
-        None where a sentence of it may be meant for machines: alone it would be obeyed sooner.
+        It writes again, unless its draft was long: then it is asked about that. None where it is not the model that was
+        trained to tell, and where a sentence may be meant for machines: alone it would be obeyed sooner.
 
         Raises:
             ModelError: as for a draft.
         """
-        shown = _in_reading_order(self._to_quote_at_last(question, judgement))
-        if any(map(tells_machines, shown)):
+        checked = judgement.draft
+        shown = _in_reading_order(self._to_quote_at_last(question, judgement, CLOSER_SHARE))
+        if checked is None or any(map(tells_machines, shown)):
             return None
         evidence = [Passage((sentence,)) for sentence in shown]
-        draft = _finished_draft(model.draft(question, history, evidence, deadline, stopped, apart=True))
-        checked = self._checked(draft, judgement.findings, judgement.readings, judgement.signals)
-        text = checked.text or draft.text
+        text = checked.text
+        if not is_long(checked):
+            draft = _finished_draft(model.draft(question, history, evidence, deadline, stopped, apart=True))
+            checked = self._checked(draft, judgement.findings, judgement.readings, judgement.signals)
+            text = checked.text or draft.text
         margins = model.margins(question, history, evidence, text, deadline, stopped, apart=True)
         if margins is None:
             return None
@@ -408,16 +426,21 @@ class Assistant:
             found, key=lambda pair: (not any(map(tells_machines, pair[0].all)), _strength(pair[1]), -len(pair[0].all))
         )
 
-    def _to_quote_at_last(self, question: str, judgement: Judgement) -> list[Window]:
-        return self._to_quote(question, judgement.findings, judgement.draft, judgement.readings)
+    def _to_quote_at_last(self, question: str, judgement: Judgement, least_share: float = 0.0) -> list[Window]:
+        return self._to_quote(question, judgement.findings, judgement.draft, judgement.readings, least_share)
 
     def _to_quote(
-        self, question: str, findings: Findings, draft: CheckedDraft | None, readings: Readings = ((),)
+        self,
+        question: str,
+        findings: Findings,
+        draft: CheckedDraft | None,
+        readings: Readings = ((),),
+        least_share: float = 0.0,
     ) -> list[Window]:
         fitted = answerability.quoting("draft" if draft else "read" if any(readings) else "words")
         candidates = self.quotable(findings, draft, readings)
         likely = [(sentence, fitted.probability(signals)) for sentence, signals in candidates]
-        return quoting.choose(question, likely, fitted.further_share, self.wanted(findings, draft))
+        return quoting.choose(question, likely, max(least_share, fitted.further_share), self.wanted(findings, draft))
 
     def quotable(
         self, findings: Findings, draft: CheckedDraft | None = None, readings: Readings = ((),)
@@ -491,9 +514,29 @@ def draft_to_show(judgement: Judgement) -> CheckedDraft | None:
     return draft if written_probability(judgement) >= _calibration_of_written(judgement).threshold else None
 
 
+def is_long(draft: CheckedDraft) -> bool:
+    """Whether a draft took so long that there is time for one look alone, the closer one."""
+    return SHORT_WORDS < len(draft.text.split()) <= LONG_WORDS
+
+
+def is_worth_one_look(draft: CheckedDraft, question: str, answerable: float, right: float) -> bool:
+    """Whether a draft is looked at closer at once: `answerable` and `right` are probabilities without a check.
+
+    Among all passages the check tells little of a long draft; and one that does not hold will not be shown.
+    """
+    return is_long(draft) and min(answerable, right) >= PROMISING_UNCHECKED and holds(draft, question)
+
+
 def is_promising(draft: CheckedDraft, answerable: float, right: float) -> bool:
     """Whether a draft that may not be shown is worth a closer look: `answerable` and `right` are probabilities."""
-    return min(answerable, right) >= PROMISING and len(draft.text.split()) <= MOST_WORDS_AT_FIRST
+    return min(answerable, right) >= PROMISING and len(draft.text.split()) <= SHORT_WORDS
+
+
+def _is_worth_one_look(unchecked: Judgement) -> bool:
+    draft, likely = unchecked.draft, (answer_probability(unchecked), written_probability(unchecked))
+    return (
+        unchecked.fit == "draft" and draft is not None and is_worth_one_look(draft, unchecked.findings.query, *likely)
+    )
 
 
 def first_look_signals(answerable: float, right: float) -> dict[str, float]:

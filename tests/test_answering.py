@@ -517,6 +517,7 @@ class ModelThatTells(LanguageModel):
         self.told = list(told)
         self.asked: list[tuple[str, Sequence[Turn], str]] = []
         self.shown: list[list[str]] = []
+        self.apart: list[bool] = []
 
     def margins(  # noqa: PLR0913, PLR0917 - as the model's
         self,
@@ -532,9 +533,9 @@ class ModelThatTells(LanguageModel):
         """Note what was asked."""
         assert evidence
         assert deadline > time.monotonic()
-        assert apart == bool(self.asked)
         self.asked.append((question, history, answer))
         self.shown.append([passage.text for passage in evidence])
+        self.apart.append(apart)
         told = self.told.pop(0)
         if isinstance(told, ModelError):
             raise told
@@ -597,6 +598,7 @@ def test_a_promising_draft_that_may_not_be_shown_gets_a_closer_look(
     answer = check(assemble(lambda: telling).stream(CRIME))
     assert (answer.status, answer.error) == (status, None)
     assert [draft for *_, draft in telling.asked] == [SLIPS, TRUE]
+    assert telling.apart == [False, True]
     passages_shown, sentences_shown = telling.shown
     assert len(" ".join(sentences_shown)) < len(" ".join(passages_shown))
     assert set(sentences_shown) <= {sentence.text for sentence in sentences(article)}
@@ -646,14 +648,53 @@ def test_an_answer_that_needs_no_closer_look_is_not_hasty(assemble: Assemble, mo
         (SLIPS, (1.0, -0.1)),
         (SLIPS, (-0.1, 1.0)),
         (f"{SLIPS[:-1]}, as was told at length by {'very ' * 20}many people.", LIKELY),
+        (f"{TRUE[:-1]}, as was told at length by {'very ' * 40}many people.", LIKELY),
     ],
 )
 def test_a_closer_look_is_taken_only_where_it_may_help_in_time(
     draft: str, told: tuple[float, float], assemble: Assemble, model: ScriptedModel
 ) -> None:
     """Neither where the draft is shown, nor where there is likely no answer or no right draft, nor after a long one."""
-    reply(assemble(lambda: ModelThatTells(model, told)), model, draft)
-    assert len(model.prompts) == 1
+    telling = ModelThatTells(model, told)
+    reply(assemble(lambda: telling), model, draft)
+    assert (len(model.prompts), telling.apart) == (1, [False])
+
+
+LONG = (
+    "Philadelphia's violent crime rate has fallen by nearly 18 percent since it became a sanctuary city in 2014, as "
+    "the chart of violent crime in Philadelphia on a downward trend shows."
+)
+"""A draft that is true and took its time."""
+
+
+@pytest.mark.parametrize(
+    ("told", "status"),
+    [((3.0, 5.0), Status.ANSWERED), ((3.0, -9.0), Status.QUOTED), ((-9.0, -9.0), Status.DECLINED)],
+)
+def test_a_long_draft_is_checked_once_beside_what_would_be_quoted(
+    told: tuple[float, float], status: Status, assemble: Assemble, model: ScriptedModel, article: Article
+) -> None:
+    """The model does not write again; what it tells of its draft decides, shown some sentences and not the passages."""
+    telling = ModelThatTells(model, told)
+    answer = reply(assemble(lambda: telling), model, LONG)
+    assert (answer.status, answer.hasty, len(model.prompts), telling.apart) == (status, False, 1, [True])
+    assert set(*telling.shown) <= {sentence.text for sentence in sentences(article)}
+
+
+def test_a_long_draft_is_checked_beside_the_passages_while_others_wait(
+    assemble: Assemble, model: ScriptedModel
+) -> None:
+    """That takes less time, and it is noted that more could have been done."""
+    telling = ModelThatTells(model, (3.0, 5.0))
+    model.enqueue(LONG)
+    answer = check(assemble(lambda: telling).stream(CRIME, others_wait=lambda: True))
+    assert (answer.status, answer.hasty, telling.apart) == (Status.ANSWERED, True, [False])
+
+
+def test_where_the_only_check_fails_the_answer_says_so(assemble: Assemble, model: ScriptedModel) -> None:
+    """The quotation stands, as after any check that fails."""
+    answer = reply(assemble(lambda: ModelThatTells(model, ModelError("The time was up"))), model, LONG)
+    assert (answer.status, answer.error) == (Status.QUOTED, "The time was up")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant import answerability, language_model
-from assistant.answering import Assistant, holds
+from assistant.answering import LONG_WORDS, SHORT_WORDS, Assistant, holds, is_long
 from assistant.articles import Corpus
 from assistant.errors import ConfigurationError
 from assistant.evaluation import calibrate
@@ -45,7 +45,10 @@ def observed(tmp_path_factory: pytest.TempPathFactory, article: Article) -> tupl
         (question if question.answerable and number % 3 else answerable[number % len(answerable) - 1]).evidence[0]
         for number, question in enumerate([*answerable, *others])
     ]
-    model.enqueue(*(draft for draft in written for _ in ("at first", "closer")))
+    looks = [
+        ("closer",) if SHORT_WORDS < len(draft.split()) <= LONG_WORDS else ("at first", "closer") for draft in written
+    ]
+    model.enqueue(*(draft for draft, drafted in zip(written, looks, strict=True) for _ in drafted))
     embedder = WordEmbedder()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(language_model, "open_language_model", lambda *_: ModelThatTells(model, "scripted"))
@@ -95,6 +98,17 @@ def test_without_drafts_nothing_is_fitted(observed: tuple[Assistant, list[Observ
     for missing in ({"draft": None}, {"fit": "draft"}):
         with pytest.raises(ConfigurationError, match="no draft"):
             fit(assistant, [replace(o, seen=replace(o.seen, **missing)) for o in found])
+
+
+def test_a_long_draft_is_looked_at_both_ways_to_fit_to(observed: tuple[Assistant, list[Observation]]) -> None:
+    """Which of them get but one look is known only when what is known without a check was fitted."""
+    seen = [o.seen for o in observed[1] if o.seen.draft and is_long(o.seen.draft)]
+    assert len(seen) > 5
+    for judgement in seen:
+        assert judgement.fit == "margin"
+        assert judgement.draft
+        assert judgement.closer
+        assert judgement.closer.text == judgement.draft.text
 
 
 def test_a_closer_look_is_fitted_to_what_it_told(observed: tuple[Assistant, list[Observation]]) -> None:

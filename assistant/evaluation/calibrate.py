@@ -19,7 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant import answerability, conversation, quoting
-from assistant.answering import Assistant, CheckedDraft, Judgement, Readings, first_look_signals, holds, is_promising
+from assistant.answering import (
+    Assistant,
+    CheckedDraft,
+    Judgement,
+    Readings,
+    first_look_signals,
+    holds,
+    is_promising,
+    is_worth_one_look,
+)
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, evidence_spans, holds_facts
 from assistant.evaluation.questions import holds as holds_wording
@@ -102,18 +111,28 @@ def fit(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, 
     if len(judged) < LEAST_DRAFTED * len(observations):
         raise ConfigurationError("Too many questions got no draft and margins: calibrate with the packaged model alone")
     observations = judged
-    first = [name for name in answerability.SIGNALS if name != "closer"]
-    fitted = {name: _answerable(observations, answerability.SIGNALS[name]) for name in first}
-    calibration, sure = fitted["margin"]
-    written, right = _written(observations, sure >= calibration.threshold)
-    looks = [_looks(observations, sure, right, calibration.threshold, share * MOST_WRONG) for share in FIRST_SHARES]
+    fitted = {name: _answerable(observations, answerability.SIGNALS[name]) for name in ("keywords", "words", "draft")}
+    written, right = _written(observations, "draft", fitted["draft"])
+    # A long draft that is promising is looked at but once, closer; what the passages tell is fitted to the others.
+    at_first = ~_looked_at_once(observations, fitted["draft"][1], right)
+    short = [o for o, is_one in zip(observations, at_first, strict=True) if is_one]
+    fitted["margin"] = _answerable(short, answerability.SIGNALS["margin"])
+    written_at_first, right_at_first = _written(short, "margin", fitted["margin"])
+    calibration, sure_at_first = fitted["margin"]
+    sure = fitted["draft"][1].copy()
+    sure[at_first], right[at_first] = sure_at_first, right_at_first
+    before = Before(at_first, sure, right, calibration.threshold)
+    looks = [_looks(observations, before, share * MOST_WRONG) for share in FIRST_SHARES]
     best = max(looks, key=lambda look: look.shown)
-    written["margin"]["threshold"] = best.written_from
     return {
         "answerable": {name: asdict(calibration) for name, (calibration, _) in fitted.items()}
         | {"closer": asdict(best.answerable)},
         "quoted": _quoting(assistant, observations),
-        "written": written | {"closer": asdict(best.written)},
+        "written": {
+            "draft": written,
+            "margin": written_at_first | {"threshold": best.written_from},
+            "closer": asdict(best.written),
+        },
     }
 
 
@@ -191,19 +210,44 @@ def _is_right(draft: CheckedDraft, question: Question) -> bool:
     return question.kind == "false_premise" and any(_holds_evidence(sentence, question) for sentence in draft.evidence)
 
 
-def _written(observations: Sequence[Observation], open_: NDArray[np.bool_]) -> tuple[dict[str, Any], Floats]:
-    """Return the fits of what was written at first, and each draft's probability by fits that did not see its question.
+def _written(
+    observations: Sequence[Observation], name: str, answered: tuple[answerability.Calibration, Floats]
+) -> tuple[dict[str, Any], Floats]:
+    """Return the fit of what was written at first, and each draft's probability by fits that did not see its question.
 
-    `open_` tells which questions are not declined before. The threshold of a fit is the one under which most questions
-    get a right written answer while at most `MOST_WRONG` get a wrong one, as long as there is no closer look. The hard
+    `answered` is the same of whether there is an answer. The threshold is the one under which most questions get a
+    right written answer while at most `MOST_WRONG` get a wrong one, as long as there is no closer look. The hard
     questions count too: whoever wrote the rules has seen the others, and what these allow is too much for new ones.
     """
-    fitted = {}
     weights = _shares(observations) * len(observations)
-    for name in ("draft", "margin"):
-        regression, sure = _fit_written(observations, weights, answerability.WRITTEN_SIGNALS[name], 0.03)
-        fitted[name] = asdict(regression) | {"threshold": _threshold_of_written(observations, sure, open_)}
-    return fitted, sure
+    calibration, sure = answered
+    regression, right = _fit_written(observations, weights, answerability.WRITTEN_SIGNALS[name], 0.03)
+    threshold = _threshold_of_written(observations, right, sure >= calibration.threshold)
+    return asdict(regression) | {"threshold": threshold}, right
+
+
+def _looked_at_once(observations: Sequence[Observation], sure: Floats, right: Floats) -> NDArray[np.bool_]:
+    """Tell which get but one look, by the probabilities without a check, from fits that did not see the question."""
+    return np.array(
+        [
+            o.seen.closer is not None and is_worth_one_look(_draft(o), o.seen.findings.query, *likely)
+            for o, *likely in zip(observations, sure, right, strict=True)
+        ]
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What is known of each question before a closer look."""
+
+    at_first: NDArray[np.bool_]
+    """Whether it gets a first look."""
+    sure: Floats
+    """How likely there is an answer, by fits that did not see the question."""
+    right: Floats
+    """How likely the draft is right, likewise."""
+    answered_from: float
+    """From when on the first look answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,29 +261,27 @@ class Looks:
     written: answerability.Calibration
 
 
-def _looks(
-    observations: Sequence[Observation], sure: Floats, right: Floats, answered_from: float, most_wrong: float
-) -> Looks:
+def _looks(observations: Sequence[Observation], before: Before, most_wrong: float) -> Looks:
     """Fit the closer look, where the first one writes `most_wrong` at most that is wrong.
 
-    It is fitted to the questions that get one by `sure` and `right`, the probabilities of the first look from fits that
-    did not see the question. What the first look declines, and what it writes that is wrong, counts towards what is
-    allowed in all.
+    It is fitted to the questions that get one. What the first look declines, and what it writes that is wrong, counts
+    towards what is allowed in all.
 
     Raises:
         ConfigurationError: too few questions get one.
     """
+    sure, right = before.sure, before.right
     shares, drafts_right = _shares(observations), _right(observations)
-    written_from = _threshold_of_written(observations, right, sure >= answered_from, most_wrong)
-    shown = (sure >= answered_from) & (right >= written_from) & _hold(observations)
-    looked = ~shown & np.array(
-        [
-            o.seen.closer is not None and is_promising(_draft(o), *likely)
-            for o, *likely in zip(observations, sure, right, strict=True)
-        ]
-    )
+    may_be_shown = before.at_first & (sure >= before.answered_from)
+    written_from = _threshold_of_written(observations, right, may_be_shown, most_wrong)
+    shown = may_be_shown & (right >= written_from) & _hold(observations)
+    promising = [
+        o.seen.closer is not None and is_promising(_draft(o), *likely)
+        for o, *likely in zip(observations, sure, right, strict=True)
+    ]
+    looked = ~shown & (~before.at_first | np.array(promising))
     counted = np.array([o.usual and o.question.answerable for o in observations])
-    may_lose = (1 - LEAST_ANSWERED) * counted.sum() - (counted & ~looked & (sure < answered_from)).sum()
+    may_lose = (1 - LEAST_ANSWERED) * counted.sum() - (counted & ~looked & (sure < before.answered_from)).sum()
     chosen = [
         _at_closer_look(o, *likely)
         for o, *likely, is_one in zip(observations, sure, right, looked, strict=True)

@@ -44,7 +44,8 @@ SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "margin": MARGI
 WRITTEN_DRAFT = (*DRAFT, "asks_two", "cause", "swapped", "length", "leaning", "behind", "read_there", "read_told")
 WRITTEN_MARGIN = (*WRITTEN_DRAFT, "stated", "confirmed", "likelihood", "least_likelihood")
 WRITTEN_CLOSER = (
-    *CLOSER, "before_written", "new_words", "words", "likelihood", "read_there", "read_told", "kind_told", "length"
+    *CLOSER, "before_written", "new_words", "words", "likelihood", "read_there", "read_told", "kind_told", "length",
+    "asks_two",
 )  # fmt: skip
 WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "margin": WRITTEN_MARGIN, "closer": WRITTEN_CLOSER}
 """The signals of each of the three fits for whether a draft is a right answer."""

@@ -3,8 +3,8 @@
     question + turns -> standalone query -> passages and sentences -> quoted, at once
                         -> a draft -> checked against one passage and by the model -> answered | quoted | declined
                            (who said something, and what somebody said, may be told by the article's marks)
-                        -> where a promising draft may not be shown, and nobody waits: a closer look at what would be
-                           quoted, alone
+                        -> where a promising draft is long, or may not be shown, and nobody waits: a closer look at what
+                           would be quoted, alone
 
 Asking is streaming and taking the last snapshot. Nothing unverified is ever in a snapshot: a draft is shown only after
 it passed. Knows nothing of how an answer is shown.
@@ -48,10 +48,10 @@ PROMISING_UNCHECKED = 0.3
 SHORT_WORDS = 22
 """A draft of at most so many words leaves time for a closer look after the first one."""
 LONG_WORDS = 40
-"""A longer one leaves no time to read again what would be quoted. Those between get one look, the closer one."""
+"""A longer draft leaves no time to read again what would be quoted. Those between have time for one look."""
 CLOSER_SHARE = 0.2
-"""How likely a sentence must be, beside the likeliest, to be read again; further ones tell less than their time is
-worth."""
+"""How likely a sentence must be, beside the likeliest, to be read again; of less likely ones there may be more in a
+quotation, but they tell less than their time is worth."""
 
 Readings = tuple[tuple[Reading, ...], ...]
 """What the reader found, for each part of a question."""
@@ -105,9 +105,9 @@ class Judgement:
     draft: CheckedDraft | None = None
     error: str | None = None
     closer: CheckedDraft | None = None
-    """What the model wrote, or told of its first draft, when it was shown nothing but what would be quoted."""
+    """What the model wrote, or told of its first draft, when it was shown the likeliest sentences alone."""
     hasty: bool = False
-    """Whether a closer look was worth its time, but others waited, or it failed."""
+    """Whether a closer look was worth its time, but others waited, or it failed after a first one."""
 
 
 class Assistant:
@@ -294,23 +294,26 @@ class Assistant:
                 # No fit of a draft was made without an embedding model.
                 fit = "draft" if findings.similarities else unwritten
                 unchecked = Judgement(findings, checked.signals, fit, readings, checked)
-                at_once = not always_closer and _is_worth_one_look(unchecked)
-                waited_for = at_once and others_wait()
-                closer = margins = None
-                if at_once and not waited_for:
-                    closer = self._closer_look(model, question, history, unchecked, deadline, stopped)
-                if closer is None:
-                    margins = model.margins(question, history, evidence, checked.text or draft.text, deadline, stopped)
+                put_off = False
+                likely = answer_probability(unchecked), written_probability(unchecked)
+                if fit == "draft" and not always_closer and skips_first_look(checked, findings.query, *likely):
+                    put_off = others_wait()
+                    if not put_off:
+                        closer = self._closer_look(model, question, history, unchecked, deadline, stopped)
+                        if closer is not None:
+                            return replace(unchecked, closer=closer)
+                margins = model.margins(question, history, evidence, checked.text or draft.text, deadline, stopped)
                 if margins is None:
-                    return replace(unchecked, closer=closer)
+                    return unchecked
                 checked = _with_margins(checked, margins)
                 fit = "margin" if findings.similarities else unwritten
-                judgement = replace(unchecked, signals=checked.signals, fit=fit, draft=checked, hasty=waited_for)
+                judgement = replace(unchecked, signals=checked.signals, fit=fit, draft=checked, hasty=put_off)
                 if fit == "margin" and (always_closer or self._is_worth_closer_look(question, judgement)):
                     if others_wait():
-                        return replace(judgement, hasty=True)
-                    closer = self._closer_look(model, question, history, judgement, deadline, stopped)
-                    judgement = replace(judgement, closer=closer)
+                        judgement = replace(judgement, hasty=True)
+                    else:
+                        closer = self._closer_look(model, question, history, judgement, deadline, stopped)
+                        judgement = replace(judgement, closer=closer)
                 return judgement
         except ModelError as error:
             if judgement is not None:
@@ -338,7 +341,7 @@ class Assistant:
         deadline: float,
         stopped: threading.Event | None,
     ) -> CheckedDraft | None:
-        """Return what the model tells when it is shown nothing but what would be quoted.
+        """Return what the model tells when it is shown the likeliest sentences alone.
 
         It writes again, unless its draft was long: then it is asked about that. None where it is not the model that was
         trained to tell, and where a sentence may be meant for machines: alone it would be obeyed sooner.
@@ -515,28 +518,25 @@ def draft_to_show(judgement: Judgement) -> CheckedDraft | None:
 
 
 def is_long(draft: CheckedDraft) -> bool:
-    """Whether a draft took so long that there is time for one look alone, the closer one."""
-    return SHORT_WORDS < len(draft.text.split()) <= LONG_WORDS
+    """Whether a draft took so long to write that there is no time to write again."""
+    return len(draft.text.split()) > SHORT_WORDS
 
 
-def is_worth_one_look(draft: CheckedDraft, question: str, answerable: float, right: float) -> bool:
-    """Whether a draft is looked at closer at once: `answerable` and `right` are probabilities without a check.
+def skips_first_look(draft: CheckedDraft, question: str, answerable: float, right: float) -> bool:
+    """Whether a long draft is looked at closer at once: `answerable` and `right` are probabilities without a check.
 
     Among all passages the check tells little of a long draft; and one that does not hold will not be shown.
     """
-    return is_long(draft) and min(answerable, right) >= PROMISING_UNCHECKED and holds(draft, question)
+    return (
+        SHORT_WORDS < len(draft.text.split()) <= LONG_WORDS
+        and min(answerable, right) >= PROMISING_UNCHECKED
+        and holds(draft, question)
+    )
 
 
 def is_promising(draft: CheckedDraft, answerable: float, right: float) -> bool:
     """Whether a draft that may not be shown is worth a closer look: `answerable` and `right` are probabilities."""
     return min(answerable, right) >= PROMISING and len(draft.text.split()) <= SHORT_WORDS
-
-
-def _is_worth_one_look(unchecked: Judgement) -> bool:
-    draft, likely = unchecked.draft, (answer_probability(unchecked), written_probability(unchecked))
-    return (
-        unchecked.fit == "draft" and draft is not None and is_worth_one_look(draft, unchecked.findings.query, *likely)
-    )
 
 
 def first_look_signals(answerable: float, right: float) -> dict[str, float]:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant import answerability, language_model
-from assistant.answering import LONG_WORDS, SHORT_WORDS, Assistant, holds, is_long
+from assistant.answering import SHORT_WORDS, Assistant, holds, is_long
 from assistant.articles import Corpus
 from assistant.errors import ConfigurationError
 from assistant.evaluation import calibrate
@@ -45,10 +45,8 @@ def observed(tmp_path_factory: pytest.TempPathFactory, article: Article) -> tupl
         (question if question.answerable and number % 3 else answerable[number % len(answerable) - 1]).evidence[0]
         for number, question in enumerate([*answerable, *others])
     ]
-    looks = [
-        ("closer",) if SHORT_WORDS < len(draft.split()) <= LONG_WORDS else ("at first", "closer") for draft in written
-    ]
-    model.enqueue(*(draft for draft, drafted in zip(written, looks, strict=True) for _ in drafted))
+    drafted = [1 if len(draft.split()) > SHORT_WORDS else 2 for draft in written]
+    model.enqueue(*(draft for draft, times in zip(written, drafted, strict=True) for _ in range(times)))
     embedder = WordEmbedder()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(language_model, "open_language_model", lambda *_: ModelThatTells(model, "scripted"))
@@ -58,6 +56,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory, article: Article) -> tupl
     assistant = Assistant(Corpus((article,)), Retriever([article], index, embedder), None, holder, 10.0)
     found = observe(assistant, [*answerable, *others], [], lambda done, total: None)
     index.close()
+    assert len(model.prompts) == sum(drafted)
     return assistant, found
 
 
@@ -109,6 +108,21 @@ def test_a_long_draft_is_looked_at_both_ways_to_fit_to(observed: tuple[Assistant
         assert judgement.draft
         assert judgement.closer
         assert judgement.closer.text == judgement.draft.text
+
+
+def test_a_long_draft_that_skips_the_first_look_is_left_to_the_closer_one(
+    observed: tuple[Assistant, list[Observation]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the passages tell of it is not asked, so what it told beside the likeliest sentences changes a fit."""
+    fits = []
+    for skips in (False, True):
+        monkeypatch.setattr(calibrate, "skips_first_look", lambda draft, *_, skips=skips: skips and is_long(draft))
+        monkeypatch.setattr(calibrate, "is_promising", lambda draft, *_: not is_long(draft))
+        fits.append(fit(*observed))
+    assert fits[0]["written"]["closer"] != fits[1]["written"]["closer"]
+    for one in fits:
+        del one["written"]["closer"], one["answerable"]["closer"], one["written"]["margin"]["threshold"]
+    assert fits[0] == fits[1]
 
 
 def test_a_closer_look_is_fitted_to_what_it_told(observed: tuple[Assistant, list[Observation]]) -> None:

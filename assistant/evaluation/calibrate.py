@@ -27,7 +27,7 @@ from assistant.answering import (
     first_look_signals,
     holds,
     is_promising,
-    is_worth_one_look,
+    skips_first_look,
 )
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, evidence_spans, holds_facts
@@ -111,17 +111,12 @@ def fit(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, 
     if len(judged) < LEAST_DRAFTED * len(observations):
         raise ConfigurationError("Too many questions got no draft and margins: calibrate with the packaged model alone")
     observations = judged
-    fitted = {name: _answerable(observations, answerability.SIGNALS[name]) for name in ("keywords", "words", "draft")}
-    written, right = _written(observations, "draft", fitted["draft"])
-    # A long draft that is promising is looked at but once, closer; what the passages tell is fitted to the others.
-    at_first = ~_looked_at_once(observations, fitted["draft"][1], right)
-    short = [o for o, is_one in zip(observations, at_first, strict=True) if is_one]
-    fitted["margin"] = _answerable(short, answerability.SIGNALS["margin"])
-    written_at_first, right_at_first = _written(short, "margin", fitted["margin"])
-    calibration, sure_at_first = fitted["margin"]
-    sure = fitted["draft"][1].copy()
-    sure[at_first], right[at_first] = sure_at_first, right_at_first
-    before = Before(at_first, sure, right, calibration.threshold)
+    first = [name for name in answerability.SIGNALS if name != "closer"]
+    fitted = {name: _answerable(observations, answerability.SIGNALS[name]) for name in first}
+    written = {name: _written(observations, name, fitted[name]) for name in ("draft", "margin")}
+    at_first = ~_skip_first_look(observations, fitted["draft"][1], written["draft"][1])
+    sure, right = (np.where(at_first, found["margin"][1], found["draft"][1]) for found in (fitted, written))
+    before = Before(at_first, sure, right, fitted["margin"][0].threshold)
     looks = [_looks(observations, before, share * MOST_WRONG) for share in FIRST_SHARES]
     best = max(looks, key=lambda look: look.shown)
     return {
@@ -129,8 +124,8 @@ def fit(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, 
         | {"closer": asdict(best.answerable)},
         "quoted": _quoting(assistant, observations),
         "written": {
-            "draft": written,
-            "margin": written_at_first | {"threshold": best.written_from},
+            "draft": written["draft"][0],
+            "margin": written["margin"][0] | {"threshold": best.written_from},
             "closer": asdict(best.written),
         },
     }
@@ -226,11 +221,11 @@ def _written(
     return asdict(regression) | {"threshold": threshold}, right
 
 
-def _looked_at_once(observations: Sequence[Observation], sure: Floats, right: Floats) -> NDArray[np.bool_]:
-    """Tell which get but one look, by the probabilities without a check, from fits that did not see the question."""
+def _skip_first_look(observations: Sequence[Observation], sure: Floats, right: Floats) -> NDArray[np.bool_]:
+    """Tell which are looked at closer at once, by the probabilities without a check."""
     return np.array(
         [
-            o.seen.closer is not None and is_worth_one_look(_draft(o), o.seen.findings.query, *likely)
+            o.seen.closer is not None and skips_first_look(_draft(o), o.seen.findings.query, *likely)
             for o, *likely in zip(observations, sure, right, strict=True)
         ]
     )

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant import answerability, language_model
-from assistant.answering import SHORT_WORDS, Assistant, holds, is_long
+from assistant.answering import SHORT_WORDS, Assistant, Judgement, holds, is_long
 from assistant.articles import Corpus
 from assistant.errors import ConfigurationError
 from assistant.evaluation import calibrate
@@ -126,12 +126,15 @@ def test_a_long_draft_that_skips_the_first_look_is_left_to_the_closer_one(
 
 
 def test_a_closer_look_is_fitted_to_what_it_told(observed: tuple[Assistant, list[Observation]]) -> None:
-    """What was written then changes its own fits, and none of the first look."""
+    """What was written and told then changes its own fits, and none of the first look."""
     assistant, found = observed
-    other = [
-        o if o.question.answerable else replace(o, seen=replace(o.seen, closer=found[number - 1].seen.closer))
-        for number, o in enumerate(found)
-    ]
+
+    def of_another(number: int) -> Judgement:
+        closer = found[number - 1].seen.closer
+        assert closer
+        return replace(found[number].seen, closer=replace(closer, signals={**closer.signals, "stated": -1.0}))
+
+    other = [o if o.question.answerable else replace(o, seen=of_another(number)) for number, o in enumerate(found)]
     one, another = fit(assistant, found), fit(assistant, other)
     for part in ("answerable", "written"):
         assert one[part].pop("closer") != another[part].pop("closer")

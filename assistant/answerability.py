@@ -3,7 +3,7 @@
 Logistic regressions over a dozen or two signals, fitted by `python -m assistant calibrate` on the development half of
 the question set; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist
 depends on the models: keywords only (none is installed), words only (no language model), a draft (any model), a draft
-and two margins (the packaged model with its adapter), and the same once more after a closer look.
+and two margins (the packaged model with its adapter), and what is left to tell after a closer look.
 """
 
 from __future__ import annotations

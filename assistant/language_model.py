@@ -154,7 +154,8 @@ class LanguageModel:
     ) -> tuple[float, float] | None:
         """Return the log-odds that the evidence answers the question, and that the draft of an answer is right.
 
-        The check carries on the conversation of the draft, of which the engine has read all but the check by then.
+        The check carries on the conversation of the draft: beside the same evidence the engine has read all but the
+        check by then.
         None where the model is not the one that was trained to tell.
 
         Raises:

@@ -719,6 +719,20 @@ def test_a_closer_look_leaves_out_the_least_likely_sentences(
     assert set(shown) < {sentence.text for sentence in cited(answer)}
 
 
+@pytest.mark.parametrize(("words", "all_of_it"), [(500, True), (1, False)])
+def test_a_closer_look_reads_no_more_than_there_is_time_for(
+    words: int, *, all_of_it: bool, assemble: Assemble, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The best sentence at least is read, and all that would be quoted where it is short."""
+    monkeypatch.setattr(answering, "CLOSER_WORDS", words)
+    telling = ModelThatTells(model, (3.0, -9.0))
+    answer = reply(assemble(lambda: telling), model, LONG)
+    (shown,) = telling.shown
+    quoted = {sentence.text for sentence in cited(answer)}
+    assert "18 percent" in " ".join(shown)
+    assert set(shown) == quoted if all_of_it else set(shown) < quoted
+
+
 def test_where_the_only_check_fails_the_answer_says_so(assemble: Assemble, model: ScriptedModel) -> None:
     """The quotation stands, as after any check that fails."""
     answer = reply(assemble(lambda: ModelThatTells(model, ModelError("The time was up"))), model, LONG)

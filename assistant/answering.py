@@ -530,7 +530,8 @@ def skips_first_look(draft: CheckedDraft, question: str, answerable: float, righ
     Among all passages the check tells little of a long draft; and one that does not hold will not be shown.
     """
     return (
-        SHORT_WORDS < len(draft.text.split()) <= LONG_WORDS
+        is_long(draft)
+        and len(draft.text.split()) <= LONG_WORDS
         and min(answerable, right) >= PROMISING_UNCHECKED
         and holds(draft, question)
     )
@@ -538,7 +539,7 @@ def skips_first_look(draft: CheckedDraft, question: str, answerable: float, righ
 
 def is_promising(draft: CheckedDraft, answerable: float, right: float) -> bool:
     """Whether a draft that may not be shown is worth a closer look: `answerable` and `right` are probabilities."""
-    return min(answerable, right) >= PROMISING and len(draft.text.split()) <= SHORT_WORDS
+    return min(answerable, right) >= PROMISING and not is_long(draft)
 
 
 def first_look_signals(answerable: float, right: float) -> dict[str, float]:

@@ -114,11 +114,22 @@ def test_a_long_draft_that_skips_the_first_look_is_left_to_the_closer_one(
     observed: tuple[Assistant, list[Observation]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the passages tell of it is not asked, so what it told beside the likeliest sentences changes a fit."""
+
+    def otherwise(seen: Observation) -> Observation:
+        closer = seen.seen.closer
+        if closer is None or not is_long(closer):
+            return seen
+        return replace(
+            seen, seen=replace(seen.seen, closer=replace(closer, signals={**closer.signals, "stated": -1.0}))
+        )
+
     fits = []
     for skips in (False, True):
         monkeypatch.setattr(calibrate, "skips_first_look", lambda draft, *_, skips=skips: skips and is_long(draft))
         monkeypatch.setattr(calibrate, "is_promising", lambda draft, *_: not is_long(draft))
         fits.append(fit(*observed))
+        told_otherwise = fit(observed[0], [otherwise(o) for o in observed[1]])
+        assert (told_otherwise["answerable"]["closer"] != fits[-1]["answerable"]["closer"]) == skips
     assert fits[0]["written"]["closer"] != fits[1]["written"]["closer"]
     for one in fits:
         del one["written"]["closer"], one["answerable"]["closer"], one["written"]["margin"]["threshold"]

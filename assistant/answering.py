@@ -398,9 +398,21 @@ class Assistant:
         )
         read = answerability.reading_signals(draft.text, _evidence(claims), readings)
         text = " ".join(whole)
-        similarities = self._retriever.similarities(text, findings.article) if text else {}
         shown = claims if whole else (Claim("", claims[0].window),)
-        return CheckedDraft(shown, supported, {**signals, **told, **written, **read}, Told(text, similarities))
+        return CheckedDraft(
+            shown, supported, {**signals, **told, **written, **read}, Told(text, self._similarities(text, findings))
+        )
+
+    def _similarities(self, draft: str, findings: Findings) -> Mapping[str, float]:
+        """Return how like a draft the sentences are that were found, by id; nothing of an empty one."""
+        if not draft:
+            return {}
+        try:
+            return self._retriever.similarities(draft, quoting.candidate_passages(findings))
+        except Exception:
+            # The quotation stands already; what the draft shares with the sentences is enough to go on.
+            logger.exception("A draft could not be compared with the sentences")
+            return {}
 
     def _claims(self, told: Sequence[str], findings: Findings) -> tuple[tuple[Claim, ...], Support]:
         """Return what was told beside the evidence that supports it best: one piece, or one for each sentence."""

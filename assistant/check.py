@@ -129,7 +129,7 @@ def _index(articles: Sequence[Article], folder: Path) -> Iterator[Finding]:
     for problem in problems:
         yield Finding("index", problem, rebuild)
     if not problems:
-        yield Finding("index", f"all {generation.units:,} passages and sentences are there and can be searched")
+        yield Finding("index", f"all {generation.passages:,} passages are there and can be searched")
 
 
 def _server(articles: Sequence[Article], settings: Settings) -> Iterator[Finding]:

@@ -90,9 +90,7 @@ def index(
     if as_json:
         typer.echo(json.dumps({**asdict(report), "problems": [asdict(problem) for problem in problems]}))
     else:
-        typer.echo(
-            f"Articles: {report.articles}. Passages and sentences: {report.units}, embedded now: {report.embedded}."
-        )
+        typer.echo(f"Articles: {report.articles}. Passages: {report.passages}, embedded now: {report.embedded}.")
     if problems:
         raise typer.Exit(1)
 

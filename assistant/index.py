@@ -1,4 +1,4 @@
-"""The meaning of every passage and sentence, in Chroma: in a folder of this machine, or on a server that is shared.
+"""The meaning of every passage, in Chroma: in a folder of this machine, or on a server that is shared.
 
 The article files are the record; the index is a cache that can be rebuilt from them at any time. It is named by a
 fingerprint of the articles, the splitter, the embedder and the schema, so an index that does not belong to the corpus
@@ -38,7 +38,7 @@ from assistant import passages as splitter
 from assistant.errors import ConfigurationError, IndexLockedError
 from assistant.index_files import Generation, Indexed, Part
 from assistant.passages import passages
-from assistant.types import Article
+from assistant.types import Article, Passage
 
 if TYPE_CHECKING:
     from chromadb.api.client import Client
@@ -46,16 +46,19 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-SCHEMA = "2"
+SCHEMA = "3"
 BATCH = 1000
 _SAMPLE = 200
-"""How many units are looked up by their own vectors to see that an index works."""
+"""How many passages are looked up by their own vectors to see whether an index works."""
 _SAME = 1e-3
 """Cosine distance under which two vectors are the same but for rounding."""
+_FOUND = 0.2
+"""At least this share of a sample has to find itself: of what is nearly the same a graph of neighbours misses some, a
+broken one finds hardly any."""
 _SMALL = 0.1
 """A part with changes may be as large as this share of the large part; then one is built of both."""
-_BYTES_A_UNIT = 8000
-"""Disk that a unit takes while it is indexed: vector, graph and SQLite, with room for copies and some to spare."""
+_BYTES_A_PASSAGE = 8000
+"""Disk that a passage takes while it is indexed: vector, graph and SQLite, with room for copies and some to spare."""
 _BYTES_AT_LEAST = 30_000_000
 _ABANDONED_SECONDS = 24 * 60 * 60
 """A build on a shared server that is older than this was interrupted."""
@@ -71,18 +74,18 @@ _COLLECTION = "articles"
 _HNSW = {"space": "cosine", "ef_construction": 400, "ef_search": 400, "max_neighbors": 48}
 """The defaults miss exact matches in clustered data."""
 _LARGE = 50_000
-"""With more units than this the graph is made with half the care, which takes half the time."""
+"""With more passages than this the graph is made with half the care, which takes half the time."""
 _SYNCED = 20_000
-"""After how many units, about, Chroma writes its graph and forgets its log, which it reads again at every addition."""
+"""After how many passages, about, Chroma writes its graph and forgets its log, which it reads at every addition."""
 _FEW = 40
-"""An article with less than this part of all units is compared unit by unit: the graph has to pass over all others to
-find those of one article, and to fetch a vector takes as long as to pass over so many. Chroma looks at every unit as
-well to find those of an article, so they are fetched by their names."""
+"""An article with less than this part of all passages is compared passage by passage: the graph has to pass over all
+others to find those of one article, and to fetch a vector takes as long as to pass over so many. Chroma looks at every
+passage as well to find those of an article, so they are fetched by their names."""
 
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 Progress = Callable[[int, int], None]
-"""Called with the units embedded and the units to embed."""
+"""Called with the passages embedded and the passages to embed."""
 
 
 class NamedEmbeddings(Protocol):
@@ -95,30 +98,11 @@ class NamedEmbeddings(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What is embedded: a passage or a sentence, or both where they coincide."""
-
-    article: Article
-    start: int
-    end: int
-
-    @property
-    def id(self) -> str:
-        """The same name as that of the `Passage` with these offsets."""
-        return f"{self.article.id}:{self.start}-{self.end}"
-
-    @property
-    def text(self) -> str:
-        """The words at the offsets."""
-        return self.article.text[self.start : self.end]
-
-
-_VectorsOf = Callable[[Sequence[Unit]], tuple[dict[str, np.ndarray], int]]
-"""Returns the vectors of units by id, and how many of them had to be embedded."""
+_VectorsOf = Callable[[Sequence[Passage]], tuple[dict[str, np.ndarray], int]]
+"""Returns the vectors of passages by id, and how many of them had to be embedded."""
 
 _Trial = Callable[[Path, Part], bool]
-"""Returns whether a sample of the units of a part finds itself, in the place to which the part was brought."""
+"""Returns whether a sample of the passages of a part finds itself, in the place to which the part was brought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +111,9 @@ class IndexReport:
 
     fingerprint: str
     articles: int
-    units: int
+    passages: int
     embedded: int
-    """Units whose vector was computed now; 0 when nothing changed."""
+    """Passages whose vector was computed now; 0 when nothing changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +121,19 @@ class _Searched:
     """An open collection, by id the articles that are to be found in it, and those that are not any more."""
 
     collection: Collection
-    units: int
+    passages: int
     articles: Mapping[str, Article]
     hidden: frozenset[str] = frozenset()
 
     def search(self, vector: list[float], limit: int, article: str | None) -> dict[str, float]:
-        """Return the cosine similarity of the nearest units by id, at least so many where there are."""
+        """Return the cosine similarity of the nearest passages by id, at least so many where there are."""
         if article:
             if article not in self.articles:
                 return {}
-            names = _names_of_units(self.articles[article])
-            if len(names) * _FEW < self.units:
+            names = _names_of_passages(self.articles[article])
+            if len(names) * _FEW < self.passages:
                 return self._compared(vector, names)
-        asked = min(limit, self.units)
+        asked = min(limit, self.passages)
         while asked:
             found = self.collection.query(
                 query_embeddings=[vector],  # type: ignore[arg-type]
@@ -158,17 +142,17 @@ class _Searched:
                 include=["distances"],
             )
             similarities = {
-                unit: 1.0 - distance
-                for unit, distance in zip(found["ids"][0], (found["distances"] or [[]])[0], strict=True)
-                if unit.rpartition(":")[0] not in self.hidden
+                passage: 1.0 - distance
+                for passage, distance in zip(found["ids"][0], (found["distances"] or [[]])[0], strict=True)
+                if passage.rpartition(":")[0] not in self.hidden
             }
-            if len(similarities) >= limit or len(found["ids"][0]) < asked or asked == self.units:
+            if len(similarities) >= limit or len(found["ids"][0]) < asked or asked == self.passages:
                 return similarities
-            asked = min(2 * asked, self.units)
+            asked = min(2 * asked, self.passages)
         return {}
 
     def _compared(self, vector: list[float], names: list[str]) -> dict[str, float]:
-        """Return the cosine similarity of the units with these ids."""
+        """Return the cosine similarity of the passages with these ids."""
         stored = self.collection.get(ids=names, include=["embeddings"])
         vectors = np.asarray(stored["embeddings"], dtype=np.float32).reshape(-1, len(vector))
         similarities = vectors @ vector / (np.linalg.norm(vectors, axis=1) * np.linalg.norm(vector))
@@ -196,32 +180,23 @@ class VectorIndex:
         self.report = report
 
     def search(self, vector: list[float], limit: int, article: str | None = None) -> dict[str, float]:
-        """Return the cosine similarity of the nearest units by id, best first, of one article where one is named."""
+        """Return the cosine similarity of the nearest passages by id, best first, of one article where one is named."""
         if time.monotonic() - self._stamped > _STAMP_SECONDS:
             self._stamped = time.monotonic()
             self._stamp()
         found: dict[str, float] = {}
         for searched in self._searched:
             found |= searched.search(vector, limit, article)
-        return dict(sorted(found.items(), key=lambda unit: -unit[1])[:limit])
+        return dict(sorted(found.items(), key=lambda hit: -hit[1])[:limit])
 
     def close(self) -> None:
         """Close the database and let another process use the folder; closing twice does nothing."""
         self._resources.close()
 
 
-def units(article: Article) -> list[Unit]:
-    """Return the spans of the article that are embedded, each once, in reading order."""
-    spans: dict[tuple[int, int], None] = {}
-    for passage in passages(article):
-        spans[passage.start, passage.end] = None
-        spans.update({(sentence.start, sentence.end): None for sentence in passage.sentences})
-    return [Unit(article, start, end) for start, end in spans]
-
-
 @lru_cache(maxsize=1000)
-def _names_of_units(article: Article) -> list[str]:
-    return [unit.id for unit in units(article)]
+def _names_of_passages(article: Article) -> list[str]:
+    return [passage.id for passage in passages(article)]
 
 
 def fingerprint(articles: Iterable[Article], embedder: str) -> str:
@@ -261,7 +236,7 @@ def check_server(articles: Sequence[Article], embedder: str, url: str) -> None:
     with _named_errors(url, shared=True), ExitStack() as resources:
         client = _server_client(url, resources)
         name = _name_on_server(fingerprint(articles, embedder))
-        wanted = [unit for article in articles for unit in units(article)]
+        wanted = [passage for article in articles for passage in passages(article)]
         if name not in _names(client) or not _holds(client.get_collection(name, embedding_function=None), wanted):
             raise ConfigurationError(
                 f"The server at {url} has no index of these articles: run python -m assistant index"
@@ -304,7 +279,7 @@ def differences(articles: Iterable[Article], embedder: str, generation: Generati
 def damage(folder: Path, part: Part, place: Path) -> list[str]:
     """Bring a part to `place` and return what is wrong with it, each in a few words; nothing when it can be searched.
 
-    Its files must be as they were sealed, and a sample of its units find itself: a child process tries, since damage
+    Its files must be as they were sealed, and a sample of its passages find itself: a child process tries, since damage
     may kill the process that meets it.
 
     Raises:
@@ -329,21 +304,21 @@ def _in_folder(
         searched = [
             _Searched(
                 _opened(folder, part, resources),
-                part.units,
+                part.passages,
                 {name: by_id[name] for name in part.visible},
                 frozenset(part.hidden),
             )
             for part in generation.parts
         ]
     index_files.tidy(folder, in_use=generation)
-    report = IndexReport(generation.fingerprint, len(articles), generation.units, embedded)
+    report = IndexReport(generation.fingerprint, len(articles), generation.passages, embedded)
     return VectorIndex(searched, report, resources.pop_all())
 
 
 def _brought_up_to_date(
     articles: Sequence[Article], embedder: NamedEmbeddings, folder: Path, progress: Progress, borrowed: ExitStack
 ) -> tuple[Generation, int]:
-    """Return the generation of these articles, its parts ready to open, and how many units were embedded for it."""
+    """Return the generation of these articles, its parts ready to open, and how many passages were embedded for it."""
     wanted = fingerprint(articles, embedder.name)
     sound: list[Generation] = []
     for generation in index_files.generations(folder):
@@ -355,7 +330,7 @@ def _brought_up_to_date(
             return generation, 0
         sound.append(generation)
 
-    def vectors_of(wanted: Sequence[Unit]) -> tuple[dict[str, np.ndarray], int]:
+    def vectors_of(wanted: Sequence[Passage]) -> tuple[dict[str, np.ndarray], int]:
         vectors = _taken_over(wanted, folder, sound, borrowed)
         return vectors, _embed_missing(wanted, vectors, embedder, progress)
 
@@ -388,26 +363,26 @@ def _is_sound(folder: Path, generation: Generation) -> bool:
 def _parts(
     articles: Sequence[Article], embedder: str, folder: Path, sound: Sequence[Generation], vectors_of: _VectorsOf
 ) -> tuple[tuple[Part, ...], int]:
-    """Build what the sound generations lack; return the parts of the new one and how many units were embedded."""
+    """Build what the sound generations lack; return the parts of the new one and how many passages were embedded."""
     if sound:
         large = sound[0].parts[0]
         digests = {article.id: _digest(article.text) for article in articles}
         hidden = tuple(name for name, indexed in large.articles.items() if digests.get(name) != indexed.digest)
         kept = large.articles.keys() - set(hidden)
-        changed = [unit for article in articles if article.id not in kept for unit in units(article)]
+        changed = [passage for article in articles if article.id not in kept for passage in passages(article)]
         large = replace(large, hidden=hidden)
-        if len(changed) + large.hidden_units <= _SMALL * large.units:
+        if len(changed) + large.hidden_passages <= _SMALL * large.passages:
             if not changed:
                 return (large,), 0
             small, embedded = _built(changed, embedder, folder, vectors_of)
             return (large, small), embedded
-    everything = [unit for article in articles for unit in units(article)]
+    everything = [passage for article in articles for passage in passages(article)]
     part, embedded = _built(everything, embedder, folder, vectors_of)
     return (part,), embedded
 
 
-def _built(wanted: list[Unit], embedder: str, folder: Path, vectors_of: _VectorsOf) -> tuple[Part, int]:
-    """Build a part aside, seal it and verify it; return it and how many units had to be embedded."""
+def _built(wanted: list[Passage], embedder: str, folder: Path, vectors_of: _VectorsOf) -> tuple[Part, int]:
+    """Build a part aside, seal it and verify it; return it and how many passages had to be embedded."""
     _check_room(folder, len(wanted))
     with _trial() as finds_its_own:
         vectors, embedded = vectors_of(wanted)
@@ -426,8 +401,8 @@ def _built(wanted: list[Unit], embedder: str, folder: Path, vectors_of: _Vectors
     return part, embedded
 
 
-def _check_room(folder: Path, units_to_write: int) -> None:
-    need = _BYTES_AT_LEAST + _BYTES_A_UNIT * units_to_write
+def _check_room(folder: Path, passages_to_write: int) -> None:
+    need = _BYTES_AT_LEAST + _BYTES_A_PASSAGE * passages_to_write
     free = shutil.disk_usage(folder).free
     if free < need:
         raise ConfigurationError(
@@ -437,12 +412,12 @@ def _check_room(folder: Path, units_to_write: int) -> None:
 
 
 def _taken_over(
-    wanted: Sequence[Unit], folder: Path, sound: Sequence[Generation], borrowed: ExitStack
+    wanted: Sequence[Passage], folder: Path, sound: Sequence[Generation], borrowed: ExitStack
 ) -> dict[str, np.ndarray]:
-    """Return the vectors, by unit id, that the parts of the sound generations already hold."""
+    """Return the vectors, by passage id, that the parts of the sound generations already hold."""
     taken: dict[str, np.ndarray] = {}
     for part in {part.name: part for generation in sound for part in generation.parts}.values():
-        lacking = [unit for unit in wanted if unit.article.id in part.articles and unit.id not in taken]
+        lacking = [passage for passage in wanted if passage.article.id in part.articles and passage.id not in taken]
         if lacking:
             taken |= _stored(_opened(folder, part, borrowed), lacking)
     return taken
@@ -475,7 +450,7 @@ def _trial() -> Iterator[_Trial]:
 
         def finds_its_own(place: Path, part: Part) -> bool:
             try:
-                child.communicate(json.dumps([str(place.absolute()), part.units]).encode(), timeout=_CHECK_SECONDS)
+                child.communicate(json.dumps([str(place.absolute()), part.passages]).encode(), timeout=_CHECK_SECONDS)
             except subprocess.TimeoutExpired:
                 child.kill()
             return child.wait() == 0
@@ -486,9 +461,9 @@ def _trial() -> Iterator[_Trial]:
             child.kill()
 
 
-def _indexed(wanted: Sequence[Unit]) -> dict[str, Indexed]:
-    articles = {unit.article.id: unit.article for unit in wanted}
-    counts = Counter(unit.article.id for unit in wanted)
+def _indexed(wanted: Sequence[Passage]) -> dict[str, Indexed]:
+    articles = {passage.article.id: passage.article for passage in wanted}
+    counts = Counter(passage.article.id for passage in wanted)
     return {name: Indexed(_digest(articles[name].text), count) for name, count in counts.items()}
 
 
@@ -499,7 +474,7 @@ def _on_server(
     articles: Sequence[Article], embedder: NamedEmbeddings, url: str, progress: Progress, resources: ExitStack
 ) -> VectorIndex:
     client = _server_client(url, resources)
-    wanted = [unit for article in articles for unit in units(article)]
+    wanted = [passage for article in articles for passage in passages(article)]
     known_as = fingerprint(articles, embedder.name)
     name = _name_on_server(known_as)
     if name in _names(client) and not _holds(client.get_collection(name, embedding_function=None), wanted):
@@ -511,18 +486,18 @@ def _on_server(
     _stamp_use(collection)
     _forget_unused(client, name)
     report = IndexReport(known_as, len(articles), len(wanted), embedded)
-    searched = [_Searched(collection, len(wanted), {unit.article.id: unit.article for unit in wanted})]
+    searched = [_Searched(collection, len(wanted), {passage.article.id: passage.article for passage in wanted})]
     return VectorIndex(searched, report, resources.pop_all(), lambda: _stamp_use(collection))
 
 
 def _built_on_server(
-    client: Client, name: str, wanted: list[Unit], embedder: NamedEmbeddings, progress: Progress
+    client: Client, name: str, wanted: list[Passage], embedder: NamedEmbeddings, progress: Progress
 ) -> int:
-    """Build under another name, verify, rename; return how many units had to be embedded."""
+    """Build under another name, verify, rename; return how many passages had to be embedded."""
     vectors: dict[str, np.ndarray] = {}
     for older in client.list_collections():
         if older.name.startswith("articles-") and (older.metadata or {}).get("recipe") == _recipe(embedder.name):
-            vectors |= _stored(older, [unit for unit in wanted if unit.id not in vectors])
+            vectors |= _stored(older, [passage for passage in wanted if passage.id not in vectors])
     embedded = _embed_missing(wanted, vectors, embedder, progress)
     # Several processes may build on one server at once, so each has a name of its own.
     building = f"building-{name}-{secrets.token_hex(8)}"
@@ -530,7 +505,7 @@ def _built_on_server(
     _fill(collection, wanted, vectors)
     if not _holds(collection, wanted):
         client.delete_collection(building)
-        raise RuntimeError("the index that was just built does not find its own sentences")
+        raise RuntimeError("the index that was just built does not find its own passages")
     if name in _names(client):  # Another process was faster.
         client.delete_collection(building)
     else:
@@ -553,11 +528,11 @@ def _forget_unused(client: Client, name: str) -> None:
             client.delete_collection(collection.name)
 
 
-def _holds(collection: Collection, wanted: list[Unit]) -> bool:
-    """Whether the collection has as many units as wanted, and a sample of them finds itself."""
+def _holds(collection: Collection, wanted: list[Passage]) -> bool:
+    """Whether the collection has as many passages as wanted, and enough of a sample of them finds itself."""
     if collection.count() != len(wanted):
         return False
-    sample = [unit.id for unit in wanted[:: max(1, len(wanted) // _SAMPLE)]]
+    sample = [passage.id for passage in wanted[:: max(1, len(wanted) // _SAMPLE)]]
     if not sample:
         return True
     stored = collection.get(ids=sample, include=["embeddings"])
@@ -602,9 +577,9 @@ def _server_client(url: str, resources: ExitStack) -> Client:
 # Anywhere
 
 
-def _created(client: Client, name: str, embedder: str, units_in_it: int) -> Collection:
-    hnsw: dict[str, object] = {**_HNSW, "sync_threshold": max(1, units_in_it // _shares(units_in_it))}
-    if units_in_it > _LARGE:
+def _created(client: Client, name: str, embedder: str, passages_in_it: int) -> Collection:
+    hnsw: dict[str, object] = {**_HNSW, "sync_threshold": max(1, passages_in_it // _shares(passages_in_it))}
+    if passages_in_it > _LARGE:
         hnsw["ef_construction"] = 200
     return client.create_collection(
         name,
@@ -615,42 +590,44 @@ def _created(client: Client, name: str, embedder: str, units_in_it: int) -> Coll
 
 
 def _embed_missing(
-    wanted: Iterable[Unit], vectors: dict[str, np.ndarray], embedder: NamedEmbeddings, progress: Progress
+    wanted: Iterable[Passage], vectors: dict[str, np.ndarray], embedder: NamedEmbeddings, progress: Progress
 ) -> int:
-    """Add the vectors of the units that have none; return how many those were."""
+    """Add the vectors of the passages that have none; return how many those were."""
     # Texts of like length are embedded together, or the short ones would be padded to the longest.
-    missing = sorted((unit for unit in wanted if unit.id not in vectors), key=lambda unit: unit.start - unit.end)
+    missing = sorted(
+        (passage for passage in wanted if passage.id not in vectors), key=lambda passage: passage.start - passage.end
+    )
     for start in range(0, len(missing), BATCH):
         batch = missing[start : start + BATCH]
-        computed = np.asarray(embedder.embed_documents([unit.text for unit in batch]), dtype=np.float32)
-        vectors |= dict(zip((unit.id for unit in batch), computed, strict=True))
+        computed = np.asarray(embedder.embed_documents([passage.text for passage in batch]), dtype=np.float32)
+        vectors |= dict(zip((passage.id for passage in batch), computed, strict=True))
         progress(start + len(batch), len(missing))
     return len(missing)
 
 
-def _shares(units_in_it: int) -> int:
-    """Return how often Chroma writes its graph while so many units are added."""
-    return max(1, math.ceil(units_in_it / _SYNCED))
+def _shares(passages_in_it: int) -> int:
+    """Return how often Chroma writes its graph while so many passages are added."""
+    return max(1, math.ceil(passages_in_it / _SYNCED))
 
 
-def _fill(collection: Collection, wanted: Sequence[Unit], vectors: Mapping[str, np.ndarray]) -> None:
+def _fill(collection: Collection, wanted: Sequence[Passage], vectors: Mapping[str, np.ndarray]) -> None:
     # Each share ends where Chroma writes its graph: what was left over would be added anew whenever it is opened.
     for share in np.array_split(np.arange(len(wanted)), _shares(len(wanted))):
         for numbers in (share[start : start + BATCH] for start in range(0, len(share), BATCH)):
             batch = [wanted[number] for number in numbers]
             collection.add(
-                ids=[unit.id for unit in batch],
-                embeddings=[vectors[unit.id] for unit in batch],
-                metadatas=[{"article": unit.article.id, "digest": _digest(unit.text)} for unit in batch],
+                ids=[passage.id for passage in batch],
+                embeddings=[vectors[passage.id] for passage in batch],
+                metadatas=[{"article": passage.article.id, "digest": _digest(passage.text)} for passage in batch],
             )
 
 
-def _stored(collection: Collection, wanted: Sequence[Unit]) -> dict[str, np.ndarray]:
-    """Return the vectors, by unit id, of the units whose words the collection holds somewhere in the same article."""
+def _stored(collection: Collection, wanted: Sequence[Passage]) -> dict[str, np.ndarray]:
+    """Return the vectors, by id, of the passages whose words the collection holds somewhere in the same article."""
     held: dict[tuple[object, object], np.ndarray] = {}
     seen: set[str] = set()
     for start in range(0, len(wanted), BATCH):
-        articles = {unit.article.id for unit in wanted[start : start + BATCH]} - seen
+        articles = {passage.article.id for passage in wanted[start : start + BATCH]} - seen
         if not articles:
             continue
         seen |= articles
@@ -658,28 +635,29 @@ def _stored(collection: Collection, wanted: Sequence[Unit]) -> dict[str, np.ndar
         vectors = np.asarray(page["embeddings"], dtype=np.float32)
         entries: Sequence[Mapping[str, object]] = page["metadatas"] or []
         held |= {(entry["article"], entry["digest"]): vector for entry, vector in zip(entries, vectors, strict=True)}
-    return {unit.id: held[key] for unit in wanted if (key := (unit.article.id, _digest(unit.text))) in held}
+    return {passage.id: held[key] for passage in wanted if (key := (passage.article.id, _digest(passage.text))) in held}
 
 
 def _find_themselves(collection: Collection, vectors: Vectors) -> bool:
+    """Whether enough of the vectors, which the collection holds, are found by themselves."""
     if not np.isfinite(vectors).all():
         return False
     found = collection.query(query_embeddings=vectors, n_results=1, include=["distances"])
     # Equal texts have equal vectors, so a twin may come first: the distance tells, not the id.
-    return all(row and row[0] < _SAME for row in found["distances"] or [])
+    return sum(bool(row) and row[0] < _SAME for row in found["distances"] or []) >= _FOUND * len(vectors)
 
 
-def _sample_finds_itself(database: Path, units_in_it: int) -> bool:
+def _sample_finds_itself(database: Path, passages_in_it: int) -> bool:
     with ExitStack() as resources:
         collection = _client(database, resources).get_collection(_COLLECTION, embedding_function=None)
-        if collection.count() != units_in_it:
+        if collection.count() != passages_in_it:
             return False
         pages, size = 10, _SAMPLE // 10
-        return all(
-            _find_themselves(collection, np.asarray(page["embeddings"], dtype=np.float32))
-            for number in range(pages)
-            if (page := collection.get(limit=size, offset=number * units_in_it // pages, include=["embeddings"]))["ids"]
-        )
+        sample: dict[str, np.ndarray] = {}
+        for number in range(pages):
+            page = collection.get(limit=size, offset=number * passages_in_it // pages, include=["embeddings"])
+            sample |= dict(zip(page["ids"], np.asarray(page["embeddings"], dtype=np.float32), strict=True))
+        return not sample or _find_themselves(collection, np.array(list(sample.values())))
 
 
 def _client(database: Path, resources: ExitStack) -> Client:
@@ -750,5 +728,5 @@ if __name__ == "__main__":
     import chromadb.api.rust  # noqa: F401 - slow to import, so before the part is there
 
     if asked := sys.stdin.buffer.read():
-        database, units_in_it = json.loads(asked)
-        sys.exit(not _sample_finds_itself(Path(database), units_in_it))
+        database, passages_in_it = json.loads(asked)
+        sys.exit(not _sample_finds_itself(Path(database), passages_in_it))

@@ -35,10 +35,10 @@ CURRENT, PREVIOUS = "CURRENT.json", "PREVIOUS.json"
 
 @dataclass(frozen=True, slots=True)
 class Indexed:
-    """An article in a part: the SHA-256 of its text, and how many units it has."""
+    """An article in a part: the SHA-256 of its text, and how many passages it has."""
 
     digest: str
-    units: int
+    passages: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +59,14 @@ class Part:
         return {article: indexed.digest for article, indexed in self.articles.items() if article not in hidden}
 
     @property
-    def units(self) -> int:
-        """How many units the database holds, the hidden ones among them."""
-        return sum(indexed.units for indexed in self.articles.values())
+    def passages(self) -> int:
+        """How many passages the database holds, the hidden ones among them."""
+        return sum(indexed.passages for indexed in self.articles.values())
 
     @property
-    def hidden_units(self) -> int:
+    def hidden_passages(self) -> int:
         """How many of them are not to be found."""
-        return sum(self.articles[article].units for article in self.hidden)
+        return sum(self.articles[article].passages for article in self.hidden)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,9 @@ class Generation:
     parts: tuple[Part, ...]
 
     @property
-    def units(self) -> int:
-        """How many units can be found."""
-        return sum(part.units - part.hidden_units for part in self.parts)
+    def passages(self) -> int:
+        """How many passages can be found."""
+        return sum(part.passages - part.hidden_passages for part in self.parts)
 
     @property
     def articles(self) -> dict[str, str]:
@@ -205,7 +205,7 @@ def working_copy(folder: Path, part: Part, place: Path) -> list[str]:
 def _link(sealed: Path, target: Path) -> None:
     """Give a file of the graph another name; copy it where the file system knows no second names.
 
-    Chroma writes the graph only when units are added, which never happens to what is sealed. Should another release
+    Chroma writes the graph only when passages are added, which never happens to what is sealed. Should another release
     write to it all the same, the checksums tell at the next start.
     """
     try:

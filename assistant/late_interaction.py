@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from assistant.embedder import SentenceEmbedder, TokenVectors
 from assistant.types import Passage
 
 KEPT = 2000
-"""So many passages stay in memory, those of 60 articles of the usual length. One takes some 90 kB, all take 180 MB."""
+"""So many passages stay in memory, those of 60 articles of the usual length. One takes some 100 kB, all take 200 MB."""
 
 WordSpan = tuple[str, int, int]
 """A word, and where it starts and ends in its text."""
@@ -26,18 +27,20 @@ WordSpan = tuple[str, int, int]
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """What was read of a passage: the vectors of its tokens, and which of them are those of each sentence."""
+    """What was read of a passage: the vectors of its tokens, which of them are those of each sentence, and its own."""
 
     vectors: np.ndarray
     of_sentences: tuple[slice, ...]
+    sentences: np.ndarray
+    """One row a sentence, of length 1: its vector when it is read alone."""
 
 
 class LateInteraction:
-    """Compares questions with passages, and keeps what it read of the passages that were compared last."""
+    """Compares texts with passages, and keeps what it read of the passages that were compared last."""
 
     def __init__(self, embedder: SentenceEmbedder) -> None:
         """Take the embedder that reads the passages."""
-        self._embedder = embedder
+        self.embedder = embedder
         self._kept: dict[str, _Read] = {}
         self._keeping = threading.Lock()
 
@@ -55,13 +58,26 @@ class LateInteraction:
         share = np.asarray(weights, dtype=np.float32) / sum(weights)
         return [_scores(read, question.vectors, share) for read in self._read(passages)]
 
+    def similarities(self, text: Sequence[float], passages: Sequence[Passage]) -> dict[str, float]:
+        """Return the cosine similarity of a text's vector and each sentence, by id; it reads what it has not yet."""
+        vector = np.asarray(text, dtype=np.float32)
+        return {
+            sentence.id: similarity
+            for passage, read in zip(passages, self._read(passages), strict=True)
+            for sentence, similarity in zip(passage.sentences, (read.sentences @ vector).tolist(), strict=True)
+        }
+
     def _read(self, passages: Sequence[Passage]) -> list[_Read]:
         with self._keeping:
             read = {passage.id: self._kept[passage.id] for passage in passages if passage.id in self._kept}
         missing = [passage for passage in passages if passage.id not in read]
         if missing:
-            found = self._embedder.embed_tokens([passage.text for passage in missing])
-            read |= {passage.id: _parted(passage, tokens) for passage, tokens in zip(missing, found, strict=True)}
+            found = self.embedder.embed_tokens([passage.text for passage in missing])
+            texts = [sentence.text for passage in missing for sentence in passage.sentences]
+            alone = iter(self.embedder.embed_documents(texts))
+            for passage, tokens in zip(missing, found, strict=True):
+                vectors = np.array(list(islice(alone, len(passage.sentences))), dtype=np.float32)
+                read[passage.id] = _Read(tokens.vectors, _parts(passage, tokens), vectors)
         with self._keeping:
             for passage in passages:
                 self._kept.pop(passage.id, None)
@@ -89,12 +105,12 @@ def _within(tokens: TokenVectors, start: int, end: int) -> list[int]:
     return [number for number, span in enumerate(tokens.spans) if start <= span[0] and span[1] <= end]
 
 
-def _parted(passage: Passage, tokens: TokenVectors) -> _Read:
+def _parts(passage: Passage, tokens: TokenVectors) -> tuple[slice, ...]:
     parts = []
     for sentence in passage.sentences:
         own = _within(tokens, sentence.start - passage.start, sentence.end - passage.start)
         parts.append(slice(own[0], own[-1] + 1) if own else slice(0))
-    return _Read(tokens.vectors, tuple(parts))
+    return tuple(parts)
 
 
 def _scores(read: _Read, question: np.ndarray, share: np.ndarray) -> list[float]:

@@ -51,7 +51,7 @@ class Told:
 
     text: str
     similarities: Mapping[str, float]
-    """Cosine similarity of the draft with the nearest sentences, by id."""
+    """Cosine similarity of the draft with the sentences that were found, by id."""
 
 
 def candidate_passages(findings: Findings) -> list[Passage]:

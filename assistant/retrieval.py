@@ -1,13 +1,14 @@
 """Find the passages and sentences that fit a question: keywords and vectors, fused by rank, then compared word by word.
 
-Four rankings are made, of passages and of sentences, by stemmed BM25 and by cosine similarity; a passage takes the best
-rank of its sentences. The best of all four together are compared with the question by late interaction, which alone
-decides their order, unless there is no embedder of tokens, or no time to read a passage. Knows nothing of the language
+Three rankings of passages are made: by cosine similarity, by stemmed BM25, and by the BM25 of their best sentence. The
+best of all three together are compared with the question by late interaction, which alone decides their order and that
+of their sentences, unless there is no embedder of tokens, or no time to read a passage. Knows nothing of the language
 model or of what an answer is.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,7 +39,8 @@ CANDIDATES = 100
 
 COMPARED = 30
 """So many of the best passages are compared word by word. Of 557 development and hard questions the five best then hold
-the evidence of 535 where the 25 best or all 31 are compared, of 526 where 15 are, and of 504 where none is."""
+the evidence of 535 where the 25 best or all 31 are compared, of 526 where 15 are, and of 504 where none is. (Then
+sentences had vectors too, which ranked them.)"""
 
 _WORD = re.compile(r"(?u)\b\w\w+\b")
 """What BM25 takes for a word too."""
@@ -57,13 +59,13 @@ class Findings:
     keyword_score: float
     """BM25 score of the best sentence, 0 or more."""
     similarities: Mapping[str, float]
-    """Cosine similarity of the question and the nearest sentences and passages, by id."""
+    """Cosine similarity of the question and, by id, the nearest passages and the sentences that were compared."""
     rough: bool = False
     """Whether ranks alone decided, because a passage would have had to be read first."""
 
     @property
     def similarity(self) -> float:
-        """Cosine similarity of the question and the nearest sentence or passage, -1 to 1; 0 where there is none."""
+        """Cosine similarity of the question and the nearest passage or sentence, -1 to 1; 0 where there is none."""
         return max(self.similarities.values(), default=0.0)
 
 
@@ -142,7 +144,8 @@ class Retriever:
             self._of_article[article.id] = slice(first[0], len(self._passages)), slice(first[1], len(self._sentences))
         self._passage_of = [number for number, passage in enumerate(self._passages) for _ in passage.sentences]
         self._passage_number = {passage.id: number for number, passage in enumerate(self._passages)}
-        self._sentence_number = {sentence.id: number for number, sentence in enumerate(self._sentences)}
+        sizes = (len(passage.sentences) for passage in self._passages)
+        self._first_sentence = [*itertools.accumulate(sizes, initial=0)]
         self._passage_keywords = KeywordIndex([passage.text for passage in self._passages])
         self._sentence_keywords = KeywordIndex([sentence.text for sentence in self._sentences])
         self._index = index
@@ -154,7 +157,7 @@ class Retriever:
     def search(self, query: str, limit: int = 10, article: str | None = None, *, may_read: bool = True) -> Findings:
         """Return the best passages and sentences for a standalone question, of one article where one is named.
 
-        A passage is read before it is compared word by word, some 5 ms each, unless that was lately. Where `may_read`
+        A passage is read before it is compared word by word, some 15 ms each, unless that was lately. Where `may_read`
         is false, and one would have to be, ranks alone decide.
         """
         vector, tokens = self._embedded(query)
@@ -162,34 +165,31 @@ class Retriever:
         passages_there, sentences_there = self._of_article.get(article, (_NOWHERE, _NOWHERE))
         keywords = keywords_of(query)
         keyword_scores = self._sentence_keywords.search(keywords, CANDIDATES, sentences_there)
-
-        passages_by_vector = reciprocal_ranks(
-            self._passage_number[u] for u in similarities if u in self._passage_number
-        )
-        passages_by_keyword = reciprocal_ranks(self._passage_keywords.search(keywords, CANDIDATES, passages_there))
-        sentences_by_vector = reciprocal_ranks(
-            self._sentence_number[u] for u in similarities if u in self._sentence_number
-        )
         sentences_by_keyword = reciprocal_ranks(keyword_scores)
-
-        of_passages = fuse(
-            passages_by_vector,
-            passages_by_keyword,
-            reciprocal_ranks(dict.fromkeys(self._passage_of[number] for number in sentences_by_vector)),
-            reciprocal_ranks(dict.fromkeys(self._passage_of[number] for number in sentences_by_keyword)),
+        by_whole_passage = fuse(
+            reciprocal_ranks(self._passage_number[passage] for passage in similarities),
+            reciprocal_ranks(self._passage_keywords.search(keywords, CANDIDATES, passages_there)),
         )
-        of_sentences = {
-            number: score
-            + passages_by_vector.get(self._passage_of[number], 0.0)
-            + passages_by_keyword.get(self._passage_of[number], 0.0)
-            for number, score in fuse(sentences_by_vector, sentences_by_keyword).items()
-        }
-        candidates = [self._passages[number] for number in best_first(of_passages)[:COMPARED]]
+        by_best_sentence = reciprocal_ranks(dict.fromkeys(self._passage_of[number] for number in sentences_by_keyword))
+        of_passages = fuse(by_whole_passage, by_best_sentence)
+        candidates = best_first(of_passages)[:COMPARED]
         rough = False
         if self._late_interaction is not None and tokens is not None:
-            rough = not may_read and not self._late_interaction.has_read(candidates)
-            if not rough:
-                of_passages, of_sentences = self._compared(self._late_interaction, query, tokens, candidates)
+            rough = not may_read and not self._late_interaction.has_read([self._passages[n] for n in candidates])
+        if self._late_interaction is None or vector is None or tokens is None or rough:
+            of_sentences = {
+                sentence: by_whole_passage.get(passage, 0.0) + sentences_by_keyword.get(sentence, 0.0)
+                for passage in candidates
+                for sentence in self._sentences_of(passage)
+            }
+        else:
+            of_sentences = self._compared(self._late_interaction, query, tokens, candidates)
+            of_passages = {
+                passage: max(of_sentences[sentence] for sentence in self._sentences_of(passage))
+                for passage in candidates
+            }
+            compared = [self._passages[passage] for passage in candidates]
+            similarities |= self._late_interaction.similarities(vector, compared)
         return Findings(
             query=query,
             article=article,
@@ -203,30 +203,38 @@ class Retriever:
             rough=rough,
         )
 
-    def similarities(self, text: str, article: str | None = None) -> dict[str, float]:
-        """Return the cosine similarity of a text and the nearest sentences and passages, best first, by id."""
-        return {} if self._embedder is None else self._nearest(self._embedder.embed_query(text), article)
+    def similarities(self, text: str, passages: Sequence[Passage]) -> dict[str, float]:
+        """Return the cosine similarity of a text and each sentence of some passages, by id.
 
-    def _embed(self, query: str) -> tuple[list[float] | None, TokenVectors | None]:
+        It reads what was not read lately. Nothing is told without an embedder of tokens.
+        """
+        if self._late_interaction is None:
+            return {}
+        return self._late_interaction.similarities(self._late_interaction.embedder.embed_query(text), passages)
+
+    def _embed(self, text: str) -> tuple[list[float] | None, TokenVectors | None]:
         if isinstance(self._embedder, SentenceEmbedder):
-            return self._embedder.embed_query_and_tokens(query)
-        return (None if self._embedder is None else self._embedder.embed_query(query)), None
-
-    def _compared(
-        self, late_interaction: LateInteraction, query: str, tokens: TokenVectors, candidates: Sequence[Passage]
-    ) -> tuple[dict[int, float], dict[int, float]]:
-        """Return how well the candidates, and their sentences, match the question word by word, each by its number."""
-        weights = token_weights(tokens, keyword_spans(query), self._sentence_keywords.rarity)
-        scores = late_interaction.scores(tokens, weights, candidates)
-        of_passages, of_sentences = {}, {}
-        for passage, of_passage in zip(candidates, scores, strict=True):
-            of_passages[self._passage_number[passage.id]] = max(of_passage)
-            for sentence, score in zip(passage.sentences, of_passage, strict=True):
-                of_sentences[self._sentence_number[sentence.id]] = score
-        return of_passages, of_sentences
+            return self._embedder.embed_query_and_tokens(text)
+        return (None if self._embedder is None else self._embedder.embed_query(text)), None
 
     def _nearest(self, vector: list[float], article: str | None) -> dict[str, float]:
-        return {} if self._index is None else self._index.search(vector, 2 * CANDIDATES, article)
+        return {} if self._index is None else self._index.search(vector, CANDIDATES, article)
+
+    def _sentences_of(self, passage: int) -> range:
+        """Return the numbers of the sentences of a passage, by its number."""
+        return range(self._first_sentence[passage], self._first_sentence[passage + 1])
+
+    def _compared(
+        self, late_interaction: LateInteraction, text: str, tokens: TokenVectors, numbers: Sequence[int]
+    ) -> dict[int, float]:
+        """Return how well the sentences of passages match a text word by word, all by their numbers."""
+        weights = token_weights(tokens, keyword_spans(text), self._sentence_keywords.rarity)
+        scores = late_interaction.scores(tokens, weights, [self._passages[number] for number in numbers])
+        return {
+            sentence: score
+            for number, of_passage in zip(numbers, scores, strict=True)
+            for sentence, score in zip(self._sentences_of(number), of_passage, strict=True)
+        }
 
 
 def reciprocal_ranks(ranking: Iterable[int]) -> dict[int, float]:

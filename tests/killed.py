@@ -32,6 +32,7 @@ from test_index import ids, made
 from assistant import index as index_module
 from assistant.index import open_index
 from assistant.index_files import Part
+from assistant.passages import passages
 from assistant.types import Article
 
 OLD = [made("oslo", 60), made("lima", 4)]
@@ -105,14 +106,14 @@ def opened(articles: Sequence[Article], folder: Path, *, embeds: bool) -> list[s
     index = open_index(articles, WordEmbedder(), folder)
     wrong = []
     if index.report.embedded and not embeds:
-        wrong.append(f"{index.report.embedded} of {index.report.units} units were embedded again")
+        wrong.append(f"{index.report.embedded} of {index.report.passages} passages were embedded again")
     found = index.search(WordEmbedder().embed_query("the river"), 10_000)
-    if found.keys() != ids(list(articles)) or len(found) != index.report.units:
-        wrong.append(f"{len(found)} units were found, not {len(ids(list(articles)))}")
-    for unit in (unit for article in articles for unit in index_module.units(article)[::7]):
-        best = index.search(WordEmbedder().embed_query(unit.text), 1)
+    if found.keys() != ids(list(articles)) or len(found) != index.report.passages:
+        wrong.append(f"{len(found)} passages were found, not {len(ids(list(articles)))}")
+    for passage in (passage for article in articles for passage in passages(article)[::2]):
+        best = index.search(WordEmbedder().embed_query(passage.text), 1)
         if not best or next(iter(best.values())) < 0.999:
-            wrong.append(f"{unit.id} does not find itself")
+            wrong.append(f"{passage.id} does not find itself")
     index.close()
     return wrong
 
@@ -130,7 +131,7 @@ def left_over(folder: Path) -> list[str]:
 @contextmanager
 def trial() -> Iterator[Callable[[Path, Part], bool]]:
     """Try a part in this very process."""
-    yield lambda place, part: index_module._sample_finds_itself(place, part.units)
+    yield lambda place, part: index_module._sample_finds_itself(place, part.passages)
 
 
 def main(place: Path, change: str) -> None:

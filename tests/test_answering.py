@@ -956,7 +956,11 @@ def test_the_first_evidence_waits_for_no_passage_to_be_read(
 
 
 def test_where_passages_cannot_be_read_the_ranks_decide(
-    assemble: Assemble, by_word: Retriever, real_embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
+    assemble: Assemble,
+    model: ScriptedModel,
+    by_word: Retriever,
+    real_embedder: SentenceEmbedder,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A reader who has evidence before the eyes keeps it, whatever ails the comparison word by word."""
 
@@ -967,6 +971,23 @@ def test_where_passages_cannot_be_read_the_ranks_decide(
     answer = assemble(lambda: None, name="none", search=by_word).ask(CRIME)
     assert answer.status is Status.QUOTED
     assert "18 percent" in answer.text
+    model.enqueue(TRUE)
+    assert assemble(lambda: LanguageModel(model, "scripted"), search=by_word).ask(CRIME).status is Status.ANSWERED
+
+
+def test_a_draft_tells_by_its_vector_which_sentence_it_was_made_from(
+    assemble: Assemble, model: ScriptedModel, by_word: Retriever
+) -> None:
+    """Whatever becomes of it, it is compared with every sentence that was found."""
+    model.enqueue(TRUE)
+    assistant = assemble(lambda: LanguageModel(model, "scripted"), search=by_word)
+    findings = assistant.search(CRIME)
+    judgement = assistant.judge(CRIME, (), findings, time.monotonic() + 10)
+    assert judgement.draft is not None
+    similarities = judgement.draft.told.similarities
+    found = {evidence.sentence.id: evidence.sentence for evidence in findings.evidence}
+    assert similarities.keys() >= found.keys()
+    assert "18 percent" in found[max(similarities, key=similarities.__getitem__)].text
 
 
 # The article itself

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -11,6 +12,9 @@ from pathlib import Path
 from assistant.benchmarks.load import scripted
 from assistant.benchmarks.processes import memory_bytes, own_memory_bytes
 from assistant.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, ask, form, reader
+from assistant.benchmarks.scale import dealt_anew, filled
+from assistant.passages import passages, sentences
+from assistant.types import Article
 
 READERS = 14
 """More than the eight questions that a provider is asked at once, and the one that may wait."""
@@ -65,3 +69,25 @@ def test_a_reader_who_finds_the_line_full_is_told_to_wait_and_not_lost() -> None
     counts = Counter(asked.outcome for asked, _ in met)
     assert counts.keys() == {ANSWERED, TOLD_TO_WAIT}
     assert all(seconds > 1 for asked, seconds in met if asked.outcome == TOLD_TO_WAIT)
+
+
+def test_an_article_that_was_made_has_the_sentences_of_a_real_one_where_it_says(article: Article) -> None:
+    """Each is there once, in another order, and with other words it has the same place."""
+    text, starts, dealt = dealt_anew(article, 1)
+    assert [text[start : start + len(sentence.text)] for start, sentence in zip(starts, dealt, strict=True)] == [
+        sentence.text for sentence in dealt
+    ]
+    assert dealt != sentences(article)
+    assert sorted(dealt, key=lambda sentence: sentence.start) == sentences(article)
+    made = list(filled([article], 100))[1]
+    assert made.text != text
+    assert re.sub(r"\w", "x", made.text) == re.sub(r"\w", "x", text)
+
+
+def test_a_corpus_is_filled_up_to_the_passages_that_are_wanted(article: Article) -> None:
+    """It begins with the real articles; no two are the same, and the last is not one too many."""
+    articles = list(filled([article], 150))
+    assert articles[0] == article
+    assert len({made.text for made in articles}) == len({made.id for made in articles}) == len(articles)
+    sizes = [len(passages(made)) for made in articles]
+    assert sum(sizes[:-1]) < 150 <= sum(sizes)

@@ -116,7 +116,7 @@ def test_of_a_whole_installation_everything_is_fine(place: Path) -> None:
         *("articles", "disk", "embedding model", "reader", "adapter", "language model", "index"),
     ]
     assert fine[0] == f"articles: 2 can be read from {place}/articles"
-    assert fine[-1] == "index: all 6 passages and sentences are there and can be searched"
+    assert fine[-1] == "index: all 2 passages are there and can be searched"
 
 
 def test_looking_changes_nothing(place: Path) -> None:
@@ -169,7 +169,7 @@ def test_an_index_in_use_is_no_problem(place: Path) -> None:
     assert (code, problems) == (0, [])
     assert fine[-2:] == [
         f"index: process {os.getpid()} uses it",
-        "index: all 6 passages and sentences are there and can be searched",
+        "index: all 2 passages are there and can be searched",
     ]
 
 

@@ -260,14 +260,14 @@ def test_index_names_what_it_skips_and_does_nothing_twice(tmp_path: Path) -> Non
         assert result.returncode == 1
         assert only_line(result.stderr).startswith("skipped picture.png: its type is not one of ")
         report = json.loads(only_line(result.stdout))
-        assert set(report) == {"articles", "units", "embedded", "fingerprint", "problems"}
-        assert (report["articles"], report["units"]) == (1, 3)
-        assert report["embedded"] == (3 if embedded else 0)
+        assert set(report) == {"articles", "passages", "embedded", "fingerprint", "problems"}
+        assert (report["articles"], report["passages"]) == (1, 1)
+        assert report["embedded"] == (1 if embedded else 0)
         assert report["problems"] == [{"file": "picture.png", "reason": result.stderr.strip().partition(": ")[2]}]
     (articles / "picture.png").unlink()
     result = child("-m", "assistant", "index", **environment)
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout == "Articles: 1. Passages and sentences: 3, embedded now: 0.\n"
+    assert result.stdout == "Articles: 1. Passages: 1, embedded now: 0.\n"
 
 
 def test_ask_without_a_language_model(tmp_path: Path) -> None:

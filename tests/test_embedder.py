@@ -11,8 +11,7 @@ import pytest
 from langchain_core.embeddings import Embeddings
 
 from assistant.embedder import MAX_TOKENS, SentenceEmbedder
-from assistant.index import units
-from assistant.passages import MAX_PASSAGE_CHARACTERS
+from assistant.passages import MAX_PASSAGE_CHARACTERS, passages
 from assistant.settings import PROJECT
 from assistant.types import Article
 from assistant.weights import embedder_folder
@@ -62,14 +61,14 @@ def test_the_end_of_a_long_text_is_not_read(real_embedder: SentenceEmbedder) -> 
     assert one == pytest.approx(two, abs=1e-6)
 
 
-def test_every_unit_of_the_shipped_article_is_read_to_its_end(weights_folder: Path, article: Article) -> None:
-    """No passage or sentence is longer than the model reads, and none of the longest that may be would be."""
+def test_every_passage_of_the_shipped_article_is_read_to_its_end(weights_folder: Path, article: Article) -> None:
+    """None is longer than the model reads, and none of the longest that may be would be."""
     from tokenizers import Tokenizer  # noqa: PLC0415 - only this test looks at tokens
 
     tokenizer = Tokenizer.from_file(str(embedder_folder(weights_folder) / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    texts = [unit.text for unit in units(article)]
+    texts = [passage.text for passage in passages(article)]
     texts += [article.text[start : start + MAX_PASSAGE_CHARACTERS] for start in range(0, len(article.text), 50)]
     lengths = [len(tokenizer.encode(text).ids) for text in texts]
     assert MAX_TOKENS / 2 < max(lengths) <= MAX_TOKENS

@@ -255,7 +255,8 @@ from test_weights import full_disk
 from assistant import index as index_module
 from assistant.articles import read_corpus
 from assistant.errors import ConfigurationError
-from assistant.index import open_index, units
+from assistant.index import open_index
+from assistant.passages import passages, sentences
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article, Status
 from assistant.web.feedback import Feedback
@@ -403,20 +404,20 @@ def test_an_index_of_another_release_is_never_searched(tmp_path: Path, monkeypat
         with monkeypatch.context() as other:
             other.setattr(index_module, "SCHEMA", schema)
             report = built(articles, tmp_path)
-            assert report.embedded == report.units == len(ids(articles))
+            assert report.embedded == report.passages == len(ids(articles))
             assert built(articles, tmp_path).embedded == 0
     with closing(open_index(articles, WordEmbedder(), tmp_path)) as index:
         assert finds_itself(index, articles)
 
 
 def found_in(folder: Path, data: Path) -> Sequence[Article]:
-    """Read the articles of a folder, hold each of their spans to be found by its own words, and return them."""
+    """Read the articles of a folder, hold each of their passages to be found by its own words, and return them."""
     articles = read_corpus(folder).articles
     embedder = WordEmbedder()
     with closing(open_index(articles, embedder, data)) as index:
-        for unit in (unit for article in articles for unit in units(article)):
-            found = index.search(embedder.embed_query(unit.text), 5, unit.article.id)
-            assert found.get(unit.id, 0.0) == pytest.approx(1.0, abs=1e-3) == max(found.values())
+        for passage in (passage for article in articles for passage in passages(article)):
+            found = index.search(embedder.embed_query(passage.text), 5, passage.article.id)
+            assert found.get(passage.id, 0.0) == pytest.approx(1.0, abs=1e-3) == max(found.values())
     return articles
 
 
@@ -450,20 +451,17 @@ ODD = {
     "one line": " ".join(f"Line {number} goes on and on, and nobody has seen its end." for number in range(70)).encode()
     + b" %s",
 }
-"""Not 100 units in all: the sentences of the one line are equally far from each other, and of more such units than a
-node of the index's graph has links, which are 96, the graph loses some. The real embedder's vectors are never so even.
-"""
 
 
 def test_words_among_odd_bytes_are_found_where_they_stand(tmp_path: Path) -> None:
-    """Whatever stands around a sentence, it is found, and its offsets point at exactly its words."""
+    """Whatever stands around a sentence, its passage is found, and its offsets point at exactly its words."""
     (folder := tmp_path / "articles").mkdir()
     for name, content in ODD.items():
         (folder / f"{name}.md").write_bytes(content.replace(b"%s", SENTENCE.encode()))
     articles = found_in(folder, tmp_path / "data")
     assert len(articles) == len(ODD)
     for article in articles:
-        assert SENTENCE in {article.text[unit.start : unit.end] for unit in units(article)}
+        assert SENTENCE in {sentence.text for sentence in sentences(article)}
 
 
 # Model

@@ -22,8 +22,8 @@ from assistant.articles import normalise, read_article, read_corpus
 from assistant.conversation import MAX_QUESTION_CHARACTERS, asks_about_article, clean, problem, quoted_words, standalone
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import read_questions
-from assistant.index import units
-from assistant.types import Answer, Status, Turn
+from assistant.passages import passages, sentences
+from assistant.types import Answer, Passage, Sentence, Status, Turn
 from assistant.web.feedback import REASONS, Feedback, question_lines, save
 
 # Gradio's own doing, in its queue.
@@ -98,9 +98,10 @@ def test_any_file_is_an_article_or_has_a_reason(folder: Path, content: bytes, na
     assert article.text == normalise(article.text).strip()
     assert article.id
     assert article.title
-    for unit in units(article):
-        assert unit.text == article.text[unit.start : unit.end] == unit.text.strip() != ""
-    assert len(ids([article])) == len(units(article)) > 0
+    spans: list[Passage | Sentence] = [*passages(article), *sentences(article)]
+    for span in spans:
+        assert span.text == article.text[span.start : span.end] == span.text.strip() != ""
+    assert len(ids([article])) == len(passages(article)) > 0
 
 
 @settings(max_examples=40)

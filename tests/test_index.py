@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,8 +26,9 @@ from conftest import WordEmbedder
 from assistant import index as index_module
 from assistant import index_files
 from assistant.errors import ConfigurationError, IndexLockedError
-from assistant.index import IndexReport, VectorIndex, fingerprint, open_index, units
+from assistant.index import IndexReport, VectorIndex, fingerprint, open_index
 from assistant.index_files import Part
+from assistant.passages import passages
 from assistant.settings import PROJECT
 from assistant.types import Article
 
@@ -62,15 +63,15 @@ def articles() -> list[Article]:
 
 def ids(articles: list[Article]) -> set[str]:
     """Return the ids of everything that is embedded."""
-    return {unit.id for article in articles for unit in units(article)}
+    return {passage.id for article in articles for passage in passages(article)}
 
 
 def finds_itself(index: VectorIndex, articles: list[Article]) -> bool:
-    """Whether each unit is found by its own text, before every unit of another text."""
+    """Whether each passage is found by its own text, before every passage of another text."""
     embedder = WordEmbedder()
-    for unit in (unit for article in articles for unit in units(article)):
-        found = index.search(embedder.embed_query(unit.text), 3)
-        if not found[unit.id] == pytest.approx(1.0, abs=1e-3) == max(found.values()):
+    for passage in (passage for article in articles for passage in passages(article)):
+        found = index.search(embedder.embed_query(passage.text), 3)
+        if not found[passage.id] == pytest.approx(1.0, abs=1e-3) == max(found.values()):
             return False
     return True
 
@@ -90,34 +91,51 @@ def parts(folder: Path) -> list[str]:
 # What is embedded
 
 
-def test_units_are_the_passages_and_their_sentences_once(article: Article) -> None:
-    """A passage of one sentence is embedded once, and every unit is a slice of the article."""
-    spans = [(unit.start, unit.end) for unit in units(article)]
-    assert len(spans) == len(set(spans))
-    assert all(unit.text == article.text[unit.start : unit.end] for unit in units(article))
-    assert len(spans) == 70
-
-
 def test_everything_is_found_by_its_own_words(tmp_path: Path, articles: list[Article]) -> None:
-    """A new index holds every unit and finds each."""
+    """A new index holds every passage and finds each."""
     index = open_index(articles, WordEmbedder(), tmp_path)
-    assert index.report.embedded == index.report.units == len(ids(articles))
+    assert index.report.embedded == index.report.passages == len(ids(articles))
     assert finds_itself(index, articles)
     index.close()
+
+
+def test_many_passages_that_are_nearly_the_same_can_be_indexed(tmp_path: Path) -> None:
+    """The graph of neighbours misses some of them by their own words; that is no damage, and nearly all are found."""
+    lines = [f"Line {number} goes on and on, and nobody has seen its end." for number in range(400)]
+    embedder = WordEmbedder()
+    index = open_index([Article(id="list", text="\n\n".join(lines), title="List")], embedder, tmp_path)
+    found = [max(index.search(embedder.embed_query(line), 1).values()) > 0.999 for line in lines]
+    index.close()
+    assert 0.9 * len(lines) < sum(found)
+
+
+@pytest.mark.parametrize(("held", "works"), [(0, False), (38, False), (39, True), (199, True)])
+def test_an_index_that_finds_hardly_any_passage_by_itself_does_not_work(
+    tmp_path: Path, held: int, *, works: bool
+) -> None:
+    """Of a sample of 200 a fifth has to be found; one without finite numbers is damaged whatever is found."""
+    vectors = np.random.default_rng(0).standard_normal((200, 384), np.float32)
+    with ExitStack() as resources:
+        client = index_module._client(tmp_path, resources)
+        collection = client.create_collection("some", configuration={"hnsw": {"space": "cosine"}})
+        ids = [str(number) for number in range(held + 1)]
+        collection.add(ids=ids, embeddings=np.vstack([vectors[:held], vectors[-1:]]))
+        assert index_module._find_themselves(collection, vectors) is works
+        assert not index_module._find_themselves(collection, np.full_like(vectors, np.nan))
 
 
 def test_search_agrees_with_exact_search(tmp_path: Path, articles: list[Article]) -> None:
     """Similarities are cosines, best first, and the nearest are those that comparing with every vector finds."""
     embedder = WordEmbedder()
     index = open_index(articles, embedder, tmp_path)
-    wanted = [unit for article in articles for unit in units(article)]
-    vectors = np.array(embedder.embed_documents([unit.text for unit in wanted]))
+    wanted = [passage for article in articles for passage in passages(article)]
+    vectors = np.array(embedder.embed_documents([passage.text for passage in wanted]))
     query = embedder.embed_query("The judge visited the hospital of lima")
-    exact = dict(zip((unit.id for unit in wanted), vectors @ np.array(query), strict=True))
-    found = index.search(query, 12)
+    exact = dict(zip((passage.id for passage in wanted), vectors @ np.array(query), strict=True))
+    found = index.search(query, 4)
     assert list(found.values()) == sorted(found.values(), reverse=True)
-    assert list(found.values()) == pytest.approx(sorted(exact.values(), reverse=True)[:12], abs=1e-3)
-    assert all(exact[unit] == pytest.approx(similarity, abs=1e-3) for unit, similarity in found.items())
+    assert list(found.values()) == pytest.approx(sorted(exact.values(), reverse=True)[:4], abs=1e-3)
+    assert all(exact[passage] == pytest.approx(similarity, abs=1e-3) for passage, similarity in found.items())
     index.close()
 
 
@@ -131,7 +149,7 @@ def test_search_stays_within_an_article(tmp_path: Path, articles: list[Article])
 
 
 def test_a_small_article_among_many_is_searched_like_a_large_one(tmp_path: Path) -> None:
-    """Whether an article is compared unit by unit or looked for in the graph, the same is found, and as similar."""
+    """Whether an article is compared by itself or looked for in the graph, the same is found, and as similar."""
     few = [made("lima", 12), made("oslo", 12)]
     many = [*few, *(made(f"other{number}", 12) for number in range(60))]
     query = WordEmbedder().embed_query("The judge visited the hospital of lima")
@@ -140,13 +158,13 @@ def test_a_small_article_among_many_is_searched_like_a_large_one(tmp_path: Path)
         index = open_index(corpus, WordEmbedder(), tmp_path / folder)
         found.append(index.search(query, 1000, "lima"))
         assert list(found[-1].values()) == sorted(found[-1].values(), reverse=True)
-        assert len(index.search(query, 5, "lima")) == 5
+        assert len(index.search(query, 2, "lima")) == 2
         index.close()
     assert found[0].keys() == found[1].keys() == ids([few[0]])
     assert found[1] == pytest.approx(found[0], abs=1e-5)
 
 
-@pytest.mark.parametrize("sentences", [3, 1234])
+@pytest.mark.parametrize("sentences", [3, 5000])
 def test_what_is_sealed_has_nothing_left_to_add(tmp_path: Path, sentences: int) -> None:
     """Chroma's graph holds every vector, and its log at most the last, so opening the index adds nothing anew."""
     open_index([made("oslo", sentences)], WordEmbedder(), tmp_path).close()
@@ -159,7 +177,7 @@ def test_what_is_sealed_has_nothing_left_to_add(tmp_path: Path, sentences: int) 
 def test_an_empty_corpus_has_an_empty_index(tmp_path: Path) -> None:
     """Nothing is found, and nothing breaks."""
     index = open_index([], WordEmbedder(), tmp_path)
-    assert index.report.units == index.report.embedded == 0
+    assert index.report.passages == index.report.embedded == 0
     assert index.search(WordEmbedder().embed_query("anything"), 5) == {}
     index.close()
 
@@ -183,7 +201,7 @@ def test_only_the_changed_article_is_embedded_again(tmp_path: Path, articles: li
     changed = [articles[0], made("lima", 12, seed=1), articles[2]]
     embedder = WordEmbedder()
     index = open_index(changed, embedder, tmp_path)
-    assert sorted(embedder.embedded) == sorted(unit.text for unit in units(changed[1]))
+    assert sorted(embedder.embedded) == sorted(passage.text for passage in passages(changed[1]))
     assert set(index.search(embedder.embed_query("lima"), 1000)) == ids(changed)
     assert finds_itself(index, changed)
     index.close()
@@ -217,7 +235,7 @@ def test_another_embedder_is_another_index(tmp_path: Path, articles: list[Articl
     first = built(articles, tmp_path, embedder=WordEmbedder("one"))
     second = built(articles, tmp_path, embedder=WordEmbedder("two"))
     assert second.fingerprint != first.fingerprint
-    assert second.embedded == second.units
+    assert second.embedded == second.passages
 
 
 def test_the_fingerprint_is_of_the_texts_and_the_embedder(articles: list[Article]) -> None:
@@ -283,7 +301,7 @@ def changes(corpus: list[Article], folder: Path) -> list[str]:
     embedder = WordEmbedder()
     index = open_index([*corpus, made("bergen", 400)], embedder, folder)
     wanted = [*corpus, made("bergen", 400)]
-    assert index.report.units == len(ids(wanted))
+    assert index.report.passages == len(ids(wanted))
     assert set(index.search(embedder.embed_query("the river"), 10_000)) == ids(wanted)
     assert finds_itself(index, corpus)
     index.close()
@@ -294,7 +312,7 @@ def test_a_small_change_leaves_the_large_part_as_it_is(large_and_small: Path) ->
     """What was added, changed or taken away is in a small part or hidden; nothing of the large one is written again."""
     large = parts(large_and_small)
     changed = [*MUCH[1:], made("lagos", 12)]
-    assert sorted(changes(changed, large_and_small)) == sorted(unit.text for unit in units(changed[-1]))
+    assert sorted(changes(changed, large_and_small)) == sorted(passage.text for passage in passages(changed[-1]))
     assert len(parts(large_and_small)) == 2
     assert set(large) < set(parts(large_and_small))
     assert changes(changed, large_and_small) == []
@@ -305,19 +323,19 @@ def test_changes_add_up_and_can_be_taken_back(large_and_small: Path) -> None:
     first = [*MUCH, made("lagos", 8)]
     changes(first, large_and_small)
     second = [*first, made("accra", 8)]
-    assert sorted(changes(second, large_and_small)) == sorted(unit.text for unit in units(second[-1]))
+    assert sorted(changes(second, large_and_small)) == sorted(passage.text for passage in passages(second[-1]))
     assert changes(MUCH, large_and_small) == []
     assert changes(second[1:], large_and_small) == []
 
 
 def test_a_changed_article_is_found_with_its_new_words_only(large_and_small: Path) -> None:
     """The words before the change are hidden, within the article and among all of them."""
-    new = made("oslo", 30, seed=1)
+    new = made("oslo", 20, seed=1)
     corpus = [new, *MUCH[1:], made("bergen", 400)]
     index = open_index(corpus, WordEmbedder(), large_and_small)
     for article in (None, "oslo"):
         found = index.search(WordEmbedder().embed_query("oslo"), 10_000, article)
-        assert {unit for unit in found if unit.startswith("oslo:")} == ids([new])
+        assert {passage for passage in found if passage.startswith("oslo:")} == ids([new])
     assert len(index.search(WordEmbedder().embed_query(MUCH[0].text), 50)) == 50
     index.close()
 
@@ -326,7 +344,7 @@ def test_many_changes_are_built_into_one_part_again(large_and_small: Path) -> No
     """When a tenth has changed, one new part replaces the large one, and the same vectors are used."""
     large = parts(large_and_small)
     changed = [made(article.id, 40, seed=1) if article.id < "l" else article for article in MUCH]
-    expected = [unit.text for article in changed if article.id < "l" for unit in units(article)]
+    expected = [passage.text for article in changed if article.id < "l" for passage in passages(article)]
     assert sorted(changes(changed, large_and_small)) == sorted(expected)
     changes(changed[:-1], large_and_small)
     assert len(parts(large_and_small)) == 1
@@ -360,7 +378,7 @@ def progress(done, total):
     if wait == "while building":
         sys.stdin.read()
 try:
-    index = open_index([made("bergen", 2000)], WordEmbedder(), folder, url, progress)
+    index = open_index([made("bergen", 10_000)], WordEmbedder(), folder, url, progress)
     print("open", index.report.embedded, len(index.search(WordEmbedder().embed_query("river"), 5)), flush=True)
     if wait == "when open":
         sys.stdin.read()
@@ -412,7 +430,7 @@ def test_a_killed_process_frees_the_folder(tmp_path: Path) -> None:
     with child(tmp_path, wait="when open") as first:
         line(first, "open")
         first.kill()
-    assert built([made("bergen", 2000)], tmp_path).embedded == 0
+    assert built([made("bergen", 10_000)], tmp_path).embedded == 0
 
 
 def test_closing_releases_the_files(tmp_path: Path, articles: list[Article]) -> None:
@@ -439,7 +457,7 @@ def test_closing_releases_the_files(tmp_path: Path, articles: list[Article]) -> 
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build an index that is large enough for Chroma to write its graph to disk; to be copied."""
     folder = tmp_path_factory.mktemp("large")
-    open_index([made("oslo", 2000)], WordEmbedder(), folder).close()
+    open_index([made("oslo", 10_000)], WordEmbedder(), folder).close()
     return folder
 
 
@@ -493,10 +511,10 @@ def test_damage_costs_a_rebuild(large: Path, tmp_path: Path, damage: Callable[[P
     """Whatever happened to Chroma's files, what is found afterwards is right, and so is the next start."""
     folder = shutil.copytree(large, tmp_path / "copy")
     damage(folder)
-    article = made("oslo", 2000)
+    article = made("oslo", 10_000)
     index = open_index([article], WordEmbedder(), folder)
-    sample = units(article)[::50]
-    found = [index.search(WordEmbedder().embed_query(unit.text), 1) for unit in sample]
+    sample = passages(article)[::50]
+    found = [index.search(WordEmbedder().embed_query(passage.text), 1) for passage in sample]
     assert [next(iter(hit.values())) for hit in found] == pytest.approx([1.0] * len(sample), abs=1e-3)
     assert len(index.search(WordEmbedder().embed_query("river"), 200)) == 200
     index.close()
@@ -514,7 +532,7 @@ def test_damage_of_the_record_costs_a_rebuild(large: Path, tmp_path: Path) -> No
         index.close()
 
 
-@pytest.mark.parametrize("sentences", [1, 3, 1234])
+@pytest.mark.parametrize("sentences", [1, 3, 5000])
 def test_searching_never_writes_to_what_is_sealed(tmp_path: Path, sentences: int) -> None:
     """Chroma has a copy of its database, to which it writes, and the sealed graph itself, which it only reads."""
     built([made("oslo", sentences)], tmp_path)
@@ -542,7 +560,7 @@ def test_a_file_system_without_second_names_gets_copies(
 
     monkeypatch.setattr(Path, "hardlink_to", refused)
     folder = shutil.copytree(large, tmp_path / "copy")
-    index = open_index([made("oslo", 2000)], WordEmbedder(), folder)
+    index = open_index([made("oslo", 10_000)], WordEmbedder(), folder)
     assert len(index.search(WordEmbedder().embed_query("river"), 200)) == 200
     assert {file.stat().st_nlink for file in (folder / "open").rglob("*") if file.is_file()} == {1}
     index.close()
@@ -559,7 +577,7 @@ def test_the_index_before_lends_its_vectors_when_the_one_in_use_is_damaged(
     garbage(tmp_path / "parts" / now / "chroma.sqlite3")
     embedder = WordEmbedder()
     index = open_index(articles, embedder, tmp_path)
-    assert sorted(embedder.embedded) == sorted(unit.text for unit in units(articles[2]))
+    assert sorted(embedder.embedded) == sorted(passage.text for passage in passages(articles[2]))
     assert finds_itself(index, articles)
     index.close()
 
@@ -579,9 +597,9 @@ def test_what_another_release_of_chroma_wrote_is_searched_before_it_is_trusted(
     for works, embedded in ((True, 0), (False, 2500)):
         folder = shutil.copytree(large, tmp_path / str(works))
         tried.clear()
-        assert built([made("oslo", 2000)], folder).embedded == embedded
+        assert built([made("oslo", 10_000)], folder).embedded == embedded
         assert len(tried) == (1 if works else 2)
-        assert built([made("oslo", 2000)], folder).embedded == 0
+        assert built([made("oslo", 10_000)], folder).embedded == 0
         assert len(tried) == (1 if works else 2)
 
 
@@ -687,7 +705,7 @@ def test_a_server_is_used_like_the_folder(server: str, tmp_path: Path, articles:
     assert built(articles, tmp_path, server).embedded == 0
     more = [*articles, made("turin", 6)]
     index = open_index(more, WordEmbedder(), tmp_path, server)
-    assert index.report.embedded == len(units(more[-1]))
+    assert index.report.embedded == len(passages(more[-1]))
     assert finds_itself(index, more)
     index.close()
     assert list(tmp_path.iterdir()) == []

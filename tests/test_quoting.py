@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from assistant import answerability, grounding
 from assistant.answerability import Counts, Rarity, counted, coverage, rarity_of
+from assistant.embedder import SentenceEmbedder
 from assistant.grounding import stems
 from assistant.index import open_index
-from assistant.passages import sentences
+from assistant.passages import passages, sentences
 from assistant.quoting import MOST_SENTENCES, SIGNALS, Told, Window, candidate_passages, choose, signals, wanted
 from assistant.reader import Reading, Span
 from assistant.retrieval import Findings, Retriever
@@ -28,6 +29,7 @@ BESIDE = "What happened in the city?"
 EVERYTHING = 1000
 """More passages and sentences than the article has."""
 
+Teller = Callable[[str | None], Told | None]
 Candidates = list[tuple[Window, dict[str, float]]]
 
 
@@ -37,6 +39,14 @@ def retriever(tmp_path_factory: pytest.TempPathFactory, article: Article) -> Ite
     index = open_index([article], WordEmbedder(), tmp_path_factory.mktemp("index"))
     yield Retriever([article], index, WordEmbedder())
     index.close()
+
+
+@pytest.fixture(scope="module")
+def told(article: Article, real_embedder: SentenceEmbedder) -> Teller:
+    """Return what a draft tells, if there is one, with how like it the sentences of the article are."""
+    retriever, found = Retriever([article], None, real_embedder), passages(article)
+    retriever.similarities("", found)
+    return lambda draft: None if draft is None else Told(draft, retriever.similarities(draft, found))
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +79,6 @@ def chosen_of(
     return choose(question, among, further_share, held or {})
 
 
-def told(retriever: Retriever, draft: str) -> Told:
-    """Return what a draft tells, with its similarities to the sentences."""
-    return Told(draft, retriever.similarities(draft))
-
-
 def the_one_with(words: str, windows: Sequence[Window]) -> Window:
     """Return the only window whose own sentence holds the words."""
     (found,) = [window for window in windows if words in window.sentences[0].text]
@@ -90,19 +95,14 @@ def every_draft(article: Article) -> st.SearchStrategy[str | None]:
     )
 
 
-def drawn(retriever: Retriever, draft: str | None) -> Told | None:
-    """Return what a draft tells, if there is one."""
-    return None if draft is None else told(retriever, draft)
-
-
 @given(st.data())
 def test_each_sentence_of_what_was_found_is_a_candidate_once(
-    retriever: Retriever, article: Article, rarity: Rarity, data: st.DataObject
+    retriever: Retriever, article: Article, rarity: Rarity, told: Teller, data: st.DataObject
 ) -> None:
     """Whatever is asked and told, each sentence of a found passage has every signal of both fits, all finite."""
     query = data.draw(st.one_of(st.sampled_from([s.text for s in sentences(article)]), st.text(max_size=40)))
     findings = retriever.search(query, limit=data.draw(st.integers(1, 12)))
-    candidates = signals(findings, rarity, drawn(retriever, data.draw(every_draft(article))))
+    candidates = signals(findings, rarity, told(data.draw(every_draft(article))))
     found = [sentence for passage in candidate_passages(findings) for sentence in passage.sentences]
     assert [sentence for sentence, _ in candidates] == found
     assert len(set(found)) == len(found)
@@ -114,11 +114,11 @@ def test_each_sentence_of_what_was_found_is_a_candidate_once(
 
 @given(st.data())
 def test_the_best_sentence_is_no_distance_below_itself(
-    retriever: Retriever, article: Article, rarity: Rarity, data: st.DataObject
+    retriever: Retriever, article: Article, rarity: Rarity, told: Teller, data: st.DataObject
 ) -> None:
     """How far a signal is below that of the best is never above 0, 0 for the best, and the distance for the others."""
     query = data.draw(st.sampled_from([sentence.text for sentence in sentences(article)]))
-    draft = drawn(retriever, data.draw(every_draft(article)))
+    draft = told(data.draw(every_draft(article)))
     candidates = [own for _, own in signals(retriever.search(query), rarity, draft)]
     for name in (name for name in SIGNALS["draft"] if not name.endswith("_below")):
         best = max(own[name] for own in candidates)
@@ -145,23 +145,24 @@ def test_a_count_is_held_by_a_sentence_that_counts(
     ],
 )
 def test_a_draft_points_to_the_sentence_that_it_was_made_from(
-    draft: str, words: str, retriever: Retriever, rarity: Rarity, windows: Sequence[Window]
+    draft: str, words: str, retriever: Retriever, rarity: Rarity, told: Teller
 ) -> None:
     """Its words and its vector raise that sentence above all others, though the question does not hold them."""
     findings = retriever.search(BESIDE, EVERYTHING)
-    own = dict(signals(findings, rarity, told(retriever, draft)))
-    pointed = own.pop(the_one_with(words, windows).sentences[0])
+    own = dict(signals(findings, rarity, told(draft)))
+    (sentence,) = [sentence for sentence in own if words in sentence.text]
+    pointed = own.pop(sentence)
     for name in ("told", "told_new", "told_similarity"):
         assert pointed[name] > max(values[name] for values in own.values())
 
 
 def test_a_draft_that_copies_a_sentence_is_held_by_it_entirely(
-    retriever: Retriever, article: Article, rarity: Rarity
+    retriever: Retriever, article: Article, rarity: Rarity, told: Teller
 ) -> None:
     """Whichever sentence it is, all the draft's words are in it and its vector is the same."""
     findings = retriever.search(BESIDE, EVERYTHING)
     for sentence in sentences(article):
-        candidates = signals(findings, rarity, told(retriever, sentence.text))
+        candidates = signals(findings, rarity, told(sentence.text))
         (own,) = [values for candidate, values in candidates if candidate == sentence]
         words = stems(sentence.text)
         assert (own["told"], own["told_new"]) == (float(bool(words)), float(bool(words - stems(BESIDE))))
@@ -171,7 +172,7 @@ def test_a_draft_that_copies_a_sentence_is_held_by_it_entirely(
 def test_what_the_question_says_already_is_nothing_new_to_tell(retriever: Retriever, rarity: Rarity) -> None:
     """A sentence that has only the question's words in common with the draft tells nothing new."""
     findings = retriever.search("How much has violent crime fallen?", EVERYTHING)
-    draft = told(retriever, "Violent crime has fallen by nearly 18 percent.")
+    draft = Told("Violent crime has fallen by nearly 18 percent.", {})
     shared = [values for _, values in signals(findings, rarity, draft) if values["told"] and not values["told_new"]]
     assert shared
     assert all(values["asked"] for values in shared)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.embedder import SentenceEmbedder
-from assistant.index import open_index, units
-from assistant.passages import sentences
+from assistant.index import open_index
+from assistant.passages import passages, sentences
 from assistant.retrieval import (
     CANDIDATES,
     Findings,
@@ -248,45 +248,44 @@ def test_without_vectors_keywords_find_alone() -> None:
     assert retriever.search("zebra").evidence == ()
 
 
-@pytest.mark.parametrize("text", ["The mayor of the bridge", "", "zzzz"])
 @pytest.mark.parametrize("article", [None, "alpha", "beta", "gamma"])
-def test_similarities_are_those_of_the_index(
-    text: str, article: str | None, tmp_path: Path, word_embedder: WordEmbedder
-) -> None:
-    """Any text has the nearest sentences and passages, best first, of one article where one is named."""
+def test_similarities_are_those_of_the_index(article: str | None, tmp_path: Path, word_embedder: WordEmbedder) -> None:
+    """The findings hold what was searched, and how similar the question is to the passages there, best first."""
     index = open_index([ALPHA, BETA], word_embedder, tmp_path)
-    similarities = Retriever([ALPHA, BETA], index, word_embedder).similarities(text, article)
-    assert similarities == index.search(word_embedder.embed_query(text), 2 * CANDIDATES, article)
-    index.close()
-    assert list(similarities.values()) == sorted(similarities.values(), reverse=True)
-    named = {"alpha", "beta"} if article is None else {article} - {"gamma"}
-    expected = [unit.id for found in (ALPHA, BETA) if found.id in named for unit in units(found)]
-    assert sorted(similarities) == sorted(expected)
-
-
-def test_a_copied_sentence_is_most_similar_to_itself(retriever: Retriever) -> None:
-    """Its own words are at cosine 1, under the name that the sentence has everywhere."""
-    for article in (ALPHA, BETA):
-        for sentence in sentences(article):
-            best, *_ = similarities = retriever.similarities(sentence.text)
-            assert best == sentence.id
-            assert similarities[best] == pytest.approx(1.0, abs=1e-5)
-
-
-@pytest.mark.parametrize("article", [None, "alpha", "beta"])
-def test_findings_say_what_was_searched(retriever: Retriever, article: str | None) -> None:
-    """They hold the article that was named, and how similar the question is to what lies in it."""
-    findings = retriever.search("Did the mayor close the bridge?", article=article)
+    findings = Retriever([ALPHA, BETA], index, word_embedder).search("Did the mayor close the bridge?", article=article)
     assert findings.article == article
-    assert findings.similarities == retriever.similarities(findings.query, article)
+    assert findings.similarities == index.search(word_embedder.embed_query(findings.query), CANDIDATES, article)
+    index.close()
+    assert list(findings.similarities.values()) == sorted(findings.similarities.values(), reverse=True)
+    assert findings.similarity == max(findings.similarities.values(), default=0.0)
+    named = [found for found in (ALPHA, BETA) if article in {None, found.id}]
+    assert set(findings.similarities) == {passage.id for found in named for passage in passages(found)}
+
+
+def test_a_copied_sentence_is_most_similar_to_itself(shipped: Retriever, article: Article) -> None:
+    """Its own words are at cosine 1, under the name that the sentence has everywhere."""
+    found = passages(article)
+    for sentence in sentences(article)[::5]:
+        similarities = shipped.similarities(sentence.text, found)
+        assert similarities.keys() == {each.id for each in sentences(article)}
+        assert similarities[sentence.id] == pytest.approx(1.0, abs=1e-5)
+        assert similarities[sentence.id] == pytest.approx(max(similarities.values()), abs=1e-5)
+
+
+def test_what_is_compared_word_by_word_is_so_sentence_by_sentence_too(shipped: Retriever) -> None:
+    """The findings say how like the question each sentence is, though only passages are in the index."""
+    findings = shipped.search("How much has violent crime fallen?")
+    expected = shipped.similarities(findings.query, [hit.passage for hit in findings.hits])
+    assert {name: findings.similarities[name] for name in expected} == pytest.approx(expected, abs=1e-5)
     assert findings.similarity == max(findings.similarities.values())
 
 
-def test_without_an_embedder_there_are_no_similarities() -> None:
-    """Words alone say nothing of how similar two texts are."""
-    retriever = Retriever([ALPHA, BETA], None, None)
-    assert retriever.similarities("bridge") == retriever.similarities("bridge", "alpha") == {}
-    assert retriever.search("bridge", article="alpha").similarities == {}
+def test_without_vectors_nothing_is_similar(retriever: Retriever) -> None:
+    """Words alone say nothing of how similar two texts are; sentences need an embedder of tokens."""
+    words_alone = Retriever([ALPHA, BETA], None, None)
+    assert words_alone.search("bridge", article="alpha").similarities == {}
+    assert words_alone.similarities("bridge", passages(ALPHA)) == {}
+    assert retriever.similarities("bridge", passages(ALPHA)) == {}
 
 
 def test_the_same_question_finds_the_same(retriever: Retriever) -> None:

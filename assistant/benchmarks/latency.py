@@ -36,7 +36,7 @@ from assistant.errors import ConfigurationError
 from assistant.evaluation.benchmark import is_right, seen
 from assistant.evaluation.questions import Question
 from assistant.evaluation.statistics import percentile
-from assistant.index import units
+from assistant.passages import passages
 from assistant.settings import Settings
 from assistant.types import Answer, Status
 
@@ -164,8 +164,8 @@ def _evidence(
 ) -> tuple[list[float], list[float]]:
     """Return milliseconds until the first evidence, and until a bare exact search of the same vectors is done."""
     progress("Finding evidence", 0, 0)
-    spans = [unit for article in corpus.articles for unit in units(article)]
-    vectors = np.asarray(embedder.embed_documents([unit.text for unit in spans]), dtype=np.float32)
+    texts = [passage.text for article in corpus.articles for passage in passages(article)]
+    vectors = np.asarray(embedder.embed_documents(texts), dtype=np.float32)
     ours: list[float] = []
     bare: list[float] = []
     with _opened(replace(settings, model="none"), corpus, embedder) as assistant:

@@ -1,16 +1,17 @@
 """How the index and the retriever hold up as the articles grow: time, disk, memory, and what a query takes and finds.
 
-The corpus is a file of real paragraphs in SQuAD's format, and copies of them until there are as many passages as asked
-for. A copy is edited: about a quarter of its longer words are replaced, each through the whole copy, by other words of
-the file that are as long, so that keywords differ and offsets stay. The texts of the file are embedded for real, by
-sentence-transformers alone and by the product's embedder, to compare their speed. The vector of an edited text is the
-vector of the text that it was made of, moved in a random direction, as far as the same edits move the vectors of some
-texts that are embedded for real. So near copies lie in clusters, which is harder for a graph than texts that have
-nothing to do with each other. All else is the product's own.
+The corpus is a file of real paragraphs in SQuAD's format, and articles made of them until there are as many passages as
+asked for. What is made has the sentences of a real article, dealt anew into paragraphs, and about a quarter of its
+longer words are replaced, each through the whole article, by other words of the file that are as long. So keywords
+differ, and few passages are near copies of many others; of such a graph of neighbours misses some. The texts of the
+file are embedded for real, by sentence-transformers alone and by the product's embedder, to compare their speed. The
+vector of a made passage is the mean of those of its real sentences, moved in a random direction, as far as the real
+vectors of some made passages are from that mean. All else is the product's own.
 """
 
 from __future__ import annotations
 
+import bisect
 import hashlib
 import multiprocessing
 import os
@@ -22,7 +23,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
-from itertools import count, islice
+from functools import lru_cache
+from itertools import accumulate, count, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,10 +39,10 @@ from assistant.embedder import MAX_TOKENS, SentenceEmbedder
 from assistant.evaluation.questions import read_text
 from assistant.evaluation.squad import read_squad
 from assistant.evaluation.statistics import percentile
-from assistant.index import BATCH, Vectors, open_index, units
+from assistant.index import BATCH, Vectors, open_index
 from assistant.passages import passages
 from assistant.retrieval import CANDIDATES, Retriever
-from assistant.types import Article
+from assistant.types import Article, Passage, Sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,8 +50,8 @@ if TYPE_CHECKING:
 QUERIES = 200
 IN_ARTICLE = 50
 """How many of them are asked of one article as well, and with time to read passages."""
-_EMBEDDED_EDITS = 300
-"""How many edited texts are embedded to see how far an edit moves a vector."""
+_EMBEDDED = 300
+"""How many made passages are embedded to see how far their vectors are from the mean of their sentences."""
 _WORD = re.compile(r"\b[A-Z]?[a-z]{4,}\b")
 _BEST = 10
 _CHUNK = 20_000
@@ -65,9 +67,9 @@ class Plan:
     passages: int
     data: Path
     folder: Path
-    """With the index, and the vectors of the file's texts in `vectors.npy`."""
+    """With the index, and in `passages.npy` and `sentences.npy` the vectors of the file's."""
     moved: float
-    """How far an edit moves a vector of length 1."""
+    """How far the vector of a made passage is from the mean of its sentences, which has length 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,43 +107,42 @@ class Built:
     """Seconds of all else, for every text: splitting, Chroma, checksums, verification."""
     changed: float
     """Seconds of another run, after one article had changed, until the first search is answered."""
-    units: int
+    passages: int
     disk: int
     """Bytes."""
 
     @property
     def rate(self) -> float:
         """Texts a second of the whole, had all of them been embedded for real."""
-        return 1 / (1 / self.embedding_rate + self.other / self.units)
+        return 1 / (1 / self.embedding_rate + self.other / self.passages)
 
 
 class FillingEmbedder:
-    """Gives a real text the vector that it has, and an edited one a moved copy of the vector of its original."""
+    """Gives a real passage the vector that it has, and a made one that of its sentences' mean, moved."""
 
     def __init__(
-        self, real: SentenceEmbedder, originals: Sequence[Article], vectors: Vectors, articles: Iterable[Article]
+        self, real: SentenceEmbedder, originals: Sequence[Article], made: Iterable[Article], plan: Plan
     ) -> None:
-        """Take the vectors of the originals' units, in order, and articles of which some are edited copies of them."""
+        """Take what was prepared by the plan, and the articles that were made of the originals."""
         self.name = real.name
-        self.moved = 0.0
-        """How far an edit moves a vector of length 1."""
         self.seconds = 0.0
         """What finding or making vectors took so far."""
         self._real = real
-        self._vectors = vectors
-        spans = {article.id: [(unit.start, unit.end) for unit in units(article)] for article in originals}
-        texts = (article.text[start:end] for article in originals for start, end in spans[article.id])
+        self._moved = plan.moved
+        self._passages: Vectors = np.load(plan.folder / "passages.npy")
+        self._sentences: Vectors = np.load(plan.folder / "sentences.npy")
+        texts = (passage.text for article in originals for passage in passages(article))
         self._original = {hash(text): number for number, text in enumerate(texts)}
-        self._copied: dict[int, int] = {}
-        """The number of the original text, by the hash of an edited one; a text itself would fill the memory."""
-        first, number = {}, 0
-        for article in originals:
-            first[article.id] = number
-            number += len(spans[article.id])
-        for article in articles:
-            original = article.id.partition("+")[0]
-            for number, (start, end) in enumerate(spans[original], start=first[original]):
-                self._copied.setdefault(hash(article.text[start:end]), number)
+        self._made: dict[int, list[int]] = {}
+        """The numbers of the sentences, by the hash of the passage; a text itself would fill the memory."""
+        of_name = {article.id: article for article in originals}
+        number_of = {sentence: number for number, sentence in enumerate(_sentences(originals))}
+        for article in made:
+            original, _, copy = article.id.rpartition("+")
+            _, starts, dealt = dealt_anew(of_name[original], int(copy))
+            for passage in passages(article):
+                first, end = (bisect.bisect_left(starts, place) for place in (passage.start, passage.end))
+                self._made.setdefault(hash(passage.text), [number_of[sentence] for sentence in dealt[first:end]])
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Return one vector a text, in the order of the texts."""
@@ -152,19 +153,24 @@ class FillingEmbedder:
 
     def vectors(self, texts: Sequence[str]) -> Vectors:
         """Return the vectors, one a row, that these texts have in the index; the same text always has the same."""
-        rows = np.zeros((len(texts), self._vectors.shape[1]), dtype=np.float32)
+        rows = np.zeros((len(texts), self._passages.shape[1]), dtype=np.float32)
         for row, text in enumerate(texts):
             if (key := hash(text)) in self._original:
-                rows[row] = self._vectors[self._original[key]]
-            elif key in self._copied:
+                rows[row] = self._passages[self._original[key]]
+            elif self._made.get(key):
                 # A text's own hash differs from one process to the next.
                 seed = int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
                 direction = np.random.default_rng(seed).standard_normal(rows.shape[1], np.float32)
-                moved = self._vectors[self._copied[key]] + self.moved / np.linalg.norm(direction) * direction
-                rows[row] = moved / np.linalg.norm(moved)
-            else:  # The edits have made the splitter cut elsewhere.
+                rows[row] = _unit(self._sentences[self._made[key]].mean(axis=0)) + self._moved * _unit(direction)
+                rows[row] = _unit(rows[row])
+            else:  # The splitter cut within a sentence.
                 rows[row] = self._real.embed_query(text)
         return rows
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    unit: np.ndarray = vector / np.linalg.norm(vector)
+    return unit
 
 
 def measure(file: Path, wanted: int, data: Path, out: Path, progress: Progress) -> list[Figure]:
@@ -196,22 +202,46 @@ def measure(file: Path, wanted: int, data: Path, out: Path, progress: Progress) 
 
 
 def filled(originals: Sequence[Article], wanted: int) -> Iterator[Article]:
-    """Yield the articles, and edited copies of them until there are so many passages; an id says what it is made of."""
-    sizes = [len(passages(article)) for article in originals]
+    """Yield the articles, and others made of them until there are so many passages; an id says of which."""
     shapes: dict[tuple[int, bool], list[str]] = {}
     for word in sorted({word for article in originals for word in _WORD.findall(article.text)}):
         shapes.setdefault((len(word), word[0].isupper()), []).append(word)
     total = 0
     for copy in count():
         edited = _edits(copy, shapes)
-        for article, size in zip(originals, sizes, strict=True):
+        for article in originals:
             if total >= wanted:
                 return
-            total += size
+            made = article
             if copy:
-                yield replace(article, id=f"{article.id}+{copy}", text=_WORD.sub(edited, article.text))
-            else:
-                yield article
+                text, _, _ = dealt_anew(article, copy)
+                made = replace(article, id=f"{article.id}+{copy}", text=_WORD.sub(edited, text))
+            total += len(passages(made))
+            yield made
+
+
+def dealt_anew(article: Article, copy: int) -> tuple[str, list[int], list[Sentence]]:
+    """Return the text of an article's sentences in another order, where each starts, and which it is.
+
+    It has as many paragraphs as the article has passages, and each of them as many sentences.
+    """
+    dealt = list(_sentences([article]))
+    random.Random(f"{article.id}+{copy}").shuffle(dealt)  # noqa: S311 - any order does
+    ends = {end - 1 for end in accumulate(len(passage.sentences) for passage in _passages(article))}
+    text, starts = "", []
+    for number, sentence in enumerate(dealt):
+        starts.append(len(text))
+        text += sentence.text + ("\n\n" if number in ends else " ")
+    return text.rstrip(), starts, dealt
+
+
+@lru_cache(maxsize=1000)
+def _passages(article: Article) -> list[Passage]:
+    return passages(article)
+
+
+def _sentences(articles: Iterable[Article]) -> Iterator[Sentence]:
+    return (sentence for article in articles for passage in _passages(article) for sentence in passage.sentences)
 
 
 def _edits(copy: int, shapes: dict[tuple[int, bool], list[str]]) -> Callable[[re.Match[str]], str]:
@@ -232,31 +262,31 @@ def _edits(copy: int, shapes: dict[tuple[int, bool], list[str]]) -> Callable[[re
 
 
 def _prepared(plan: Plan, originals: Sequence[Article], progress: Progress) -> tuple[Plan, float]:
-    """Embed the texts of the file as sentence-transformers does alone; return how far edits move it, and its rate."""
+    """Embed the file as sentence-transformers does alone; return how far made passages are moved, and its rate."""
     progress("Embedding with sentence-transformers alone", 0, 0)
     model = SentenceTransformer(str(weights.embedder_folder(plan.data)), device="cpu", local_files_only=True)
     model.max_seq_length = MAX_TOKENS
-    texts = [unit.text for article in originals for unit in units(article)]
-    model.encode(texts[:64])  # The first batch prepares what the others use.
+
+    def embedded(texts: list[str]) -> Vectors:
+        return model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+
+    texts = [passage.text for article in originals for passage in passages(article)]
+    embedded(texts[:64])  # The first batch prepares what the others use.
     started = time.monotonic()
-    vectors = model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+    np.save(plan.folder / "passages.npy", embedded(texts))
     seconds = time.monotonic() - started
-    np.save(plan.folder / "vectors.npy", vectors)
-    copies = [article for article in filled(originals, 2 * _passages(originals)) if "+" in article.id]
-    edits = [
-        copy.text[unit.start : unit.end]
-        for article, copy in zip(originals, copies, strict=False)
-        for unit in units(article)
-    ]
-    sample = random.Random(0).sample(range(len(edits)), min(_EMBEDDED_EDITS, len(edits)))  # noqa: S311
-    after = model.encode([edits[number] for number in sample], normalize_embeddings=True, show_progress_bar=False)
-    cosine = float(np.median(np.sum(np.asarray(after) * vectors[sample], axis=1)))
+    np.save(plan.folder / "sentences.npy", embedded([sentence.text for sentence in _sentences(originals)]))
+    made = list(islice(filled(originals, 2 * len(texts)), len(originals), None))
+    several = [passage.text for article in made for passage in passages(article)]
+    several = random.Random(0).sample(several, min(_EMBEDDED, len(several)))  # noqa: S311 - any do
+    means = FillingEmbedder(_embedder(plan), originals, made, plan).vectors(several)
+    cosine = float(np.median(np.sum(embedded(several) * means, axis=1)))
     return replace(plan, moved=float(np.sqrt(1 / cosine**2 - 1))), len(texts) / seconds
 
 
 def _embedding_rate(plan: Plan, originals: Sequence[Article]) -> float:
     """Embed the same texts as the index does, longest first and so many at once; return how many that is a second."""
-    texts = sorted((unit.text for article in originals for unit in units(article)), key=len, reverse=True)
+    texts = sorted((passage.text for article in originals for passage in passages(article)), key=len, reverse=True)
     embedder = _embedder(plan)
     embedder.embed_documents(texts[-64:])
     started = time.monotonic()
@@ -284,7 +314,7 @@ def _built(
         embedding_rate=rates[1],
         other=seconds - embedder.seconds,
         changed=0.0,
-        units=index.report.units,
+        passages=index.report.passages,
         disk=_size(plan.folder / "index"),
     )
 
@@ -302,18 +332,11 @@ def _changed(plan: Plan, articles: Sequence[Article]) -> float:
 
 
 def _filling(plan: Plan, originals: Sequence[Article], articles: Sequence[Article]) -> FillingEmbedder:
-    stored = np.load(plan.folder / "vectors.npy")
-    embedder = FillingEmbedder(_embedder(plan), originals, stored, articles[len(originals) :])
-    embedder.moved = plan.moved
-    return embedder
+    return FillingEmbedder(_embedder(plan), originals, islice(articles, len(originals), None), plan)
 
 
 def _embedder(plan: Plan) -> SentenceEmbedder:
     return SentenceEmbedder.from_folder(weights.embedder_folder(plan.data), weights.EMBEDDER_SHA256)
-
-
-def _passages(articles: Iterable[Article]) -> int:
-    return sum(len(passages(article)) for article in articles)
 
 
 def _size(folder: Path) -> int:
@@ -349,7 +372,7 @@ def _asked(plan: Plan) -> Asked:
         found, searching = [], []
         for vector in asked.tolist():
             before = time.monotonic()
-            found.append(index.search(vector, 2 * CANDIDATES))
+            found.append(index.search(vector, CANDIDATES))
             searching.append(1000 * (time.monotonic() - before))
         memory = memory_bytes([os.getpid()])
     return Asked(
@@ -374,7 +397,7 @@ def _recall(
     """Return the share of the ten nearest, by comparing with every vector, that the index has found."""
     filling = _filling(plan, originals, articles)
     best = np.full((len(asked), _BEST), -1.0, dtype=np.float32)
-    texts = (unit.text for article in articles for unit in units(article))
+    texts = (passage.text for article in articles for passage in passages(article))
     while chunk := list(islice(texts, _CHUNK)):
         best = _best(best, asked @ filling.vectors(chunk).T)
     nearest = best.min(axis=1)
@@ -400,9 +423,8 @@ def _milliseconds(action: Callable[[], object]) -> float:
 def _figures(wanted: int, articles: int, built: Built, asked: Asked) -> list[Figure]:
     slowest = 60 if wanted <= 100_000 else 250
     return [
-        Figure("passages", wanted),
+        Figure("passages", built.passages),
         Figure("articles", articles),
-        Figure("passages and sentences in the index", built.units),
         Figure("sentence-transformers alone", built.bare_rate, "texts/s"),
         Figure("indexing, had every text been embedded for real", built.rate, "texts/s"),
         Figure("indexing, of the speed of sentence-transformers alone", built.rate / built.bare_rate, at_least=0.9),
@@ -436,7 +458,7 @@ def _draw(axes: Sequence[Axes], built: Built, asked: Asked) -> None:
     parts = {
         "sentence-transformers alone": 1 / built.bare_rate,
         "embedding": 1 / built.embedding_rate,
-        "all else": built.other / built.units,
+        "all else": built.other / built.passages,
     }
     time_of_text.barh(list(parts), [1000 * seconds for seconds in parts.values()])
     time_of_text.set(xlabel="indexing one text takes, ms")

@@ -46,7 +46,8 @@ def _what(service: Service) -> str:
 
 
 _HOW = (
-    "<ol><li>Your question is compared with every sentence of the article, by its words and by its meaning.</li>"
+    "<ol><li>Your question is compared with every passage of the article, by its words and by its meaning, and then "
+    "word by word with the sentences of the best ones.</li>"
     "<li>The sentences that fit best are quoted at once.</li>"
     "<li>It is estimated whether the article answers the question. If it does not, the assistant says so: "
     f"“{escape(LABELS[Status.DECLINED])}”. The closest words that are then offered are not an answer.</li>"

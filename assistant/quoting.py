@@ -79,10 +79,12 @@ def signals(
     for passage in candidate_passages(findings):
         for sentence in passage.sentences:
             held = _held(sentence)
+            of_passage = findings.similarities.get(passage.id, 0.0)
             own = {
                 "score": scores.get(sentence, 0.0),
-                "similarity": findings.similarities.get(sentence.id, 0.0),
-                "passage_similarity": findings.similarities.get(passage.id, 0.0),
+                # Where there was no time to read the passage, it stands for its sentences.
+                "similarity": findings.similarities.get(sentence.id, of_passage),
+                "passage_similarity": of_passage,
                 "asked": coverage(asked, held, rarity),
                 "kind": float(grounding.fits(kind, wanted, _kinds(sentence))),
                 "length": math.log(len(sentence.text)),

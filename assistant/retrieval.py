@@ -157,8 +157,8 @@ class Retriever:
     def search(self, query: str, limit: int = 10, article: str | None = None, *, may_read: bool = True) -> Findings:
         """Return the best passages and sentences for a standalone question, of one article where one is named.
 
-        A passage is read before it is compared word by word, some 15 ms each, unless that was lately. Where `may_read`
-        is false, and one would have to be, ranks alone decide.
+        A passage is read before it is compared word by word, unless that was lately. Where `may_read` is false, and
+        one would have to be, ranks alone decide.
         """
         vector, tokens = self._embedded(query)
         similarities = {} if vector is None else self._nearest(vector, article)

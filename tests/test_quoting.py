@@ -178,6 +178,14 @@ def test_what_the_question_says_already_is_nothing_new_to_tell(retriever: Retrie
     assert all(values["asked"] for values in shared)
 
 
+def test_where_no_passage_was_read_each_stands_for_its_sentences(retriever: Retriever, rarity: Rarity) -> None:
+    """So one of a single sentence, which has a vector in the index, is not preferred to the sentences of the others."""
+    findings = retriever.search(BESIDE)
+    alike = {candidate: own["similarity"] for candidate, own in signals(findings, rarity)}
+    for passage in candidate_passages(findings):
+        assert {alike[sentence] for sentence in passage.sentences} == {findings.similarities.get(passage.id, 0.0)}
+
+
 def test_without_a_draft_nothing_is_told(retriever: Retriever, rarity: Rarity) -> None:
     """What a model would have said raises no sentence above another."""
     for _, own in signals(retriever.search(BESIDE), rarity):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 from conftest import WordEmbedder
 from hypothesis import given
@@ -272,12 +273,15 @@ def test_a_copied_sentence_is_most_similar_to_itself(shipped: Retriever, article
         assert similarities[sentence.id] == pytest.approx(max(similarities.values()), abs=1e-5)
 
 
-def test_what_is_compared_word_by_word_is_so_sentence_by_sentence_too(shipped: Retriever) -> None:
-    """The findings say how like the question each sentence is, though only passages are in the index."""
+def test_each_sentence_that_is_compared_is_so_by_its_own_vector_too(
+    shipped: Retriever, real_embedder: SentenceEmbedder
+) -> None:
+    """The findings say how like the question it is, though only passages are in the index."""
     findings = shipped.search("How much has violent crime fallen?")
-    expected = shipped.similarities(findings.query, [hit.passage for hit in findings.hits])
-    assert {name: findings.similarities[name] for name in expected} == pytest.approx(expected, abs=1e-5)
-    assert findings.similarity == max(findings.similarities.values())
+    found = [evidence.sentence for evidence in findings.evidence]
+    vectors = np.array(real_embedder.embed_documents([sentence.text for sentence in found]))
+    expected = vectors @ np.array(real_embedder.embed_query(findings.query))
+    assert [findings.similarities[sentence.id] for sentence in found] == pytest.approx(expected.tolist(), abs=1e-5)
 
 
 def test_without_vectors_nothing_is_similar(retriever: Retriever) -> None:

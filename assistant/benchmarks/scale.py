@@ -2,7 +2,7 @@
 
 The corpus is a file of real paragraphs in SQuAD's format, and articles made of them until there are as many passages as
 asked for. What is made has the sentences of a real article, dealt anew into paragraphs, and about a quarter of its
-longer words are replaced, each through the whole article, by other words of the file that are as long. So keywords
+longer words are replaced, each in all articles of one deal, by other words of the file that are as long. So keywords
 differ, and few passages are near copies of many others; of such a graph of neighbours misses some. The texts of the
 file are embedded for real, by sentence-transformers alone and by the product's embedder, to compare their speed. The
 vector of a made passage is the mean of those of its real sentences, moved in a random direction, as far as the real

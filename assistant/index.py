@@ -102,7 +102,7 @@ _VectorsOf = Callable[[Sequence[Passage]], tuple[dict[str, np.ndarray], int]]
 """Returns the vectors of passages by id, and how many of them had to be embedded."""
 
 _Trial = Callable[[Path, Part], bool]
-"""Returns whether a sample of the passages of a part finds itself, in the place to which the part was brought."""
+"""Returns whether enough of a sample of a part's passages is found by itself, in the place to which it was brought."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,8 +279,8 @@ def differences(articles: Iterable[Article], embedder: str, generation: Generati
 def damage(folder: Path, part: Part, place: Path) -> list[str]:
     """Bring a part to `place` and return what is wrong with it, each in a few words; nothing when it can be searched.
 
-    Its files must be as they were sealed, and a sample of its passages find itself: a child process tries, since damage
-    may kill the process that meets it.
+    Its files must be as they were sealed, and enough of a sample of its passages be found by itself: a child process
+    tries, since damage may kill the process that meets it.
 
     Raises:
         OSError: there is no room for it.

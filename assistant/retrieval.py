@@ -173,23 +173,25 @@ class Retriever:
         by_best_sentence = reciprocal_ranks(dict.fromkeys(self._passage_of[number] for number in sentences_by_keyword))
         of_passages = fuse(by_whole_passage, by_best_sentence)
         candidates = best_first(of_passages)[:COMPARED]
-        rough = False
-        if self._late_interaction is not None and tokens is not None:
-            rough = not may_read and not self._late_interaction.has_read([self._passages[n] for n in candidates])
-        if self._late_interaction is None or vector is None or tokens is None or rough:
+        compared = [self._passages[passage] for passage in candidates]
+        late_interaction = self._late_interaction
+        rough = late_interaction is not None and not may_read and not late_interaction.has_read(compared)
+        if late_interaction is None or vector is None or tokens is None or rough:
             of_sentences = {
                 sentence: by_whole_passage.get(passage, 0.0) + sentences_by_keyword.get(sentence, 0.0)
                 for passage in candidates
                 for sentence in self._sentences_of(passage)
             }
         else:
-            of_sentences = self._compared(self._late_interaction, query, tokens, candidates)
-            of_passages = {
-                passage: max(of_sentences[sentence] for sentence in self._sentences_of(passage))
-                for passage in candidates
+            weights = token_weights(tokens, keyword_spans(query), self._sentence_keywords.rarity)
+            scores = late_interaction.scores(tokens, weights, compared)
+            of_passages = dict(zip(candidates, map(max, scores), strict=True))
+            of_sentences = {
+                sentence: score
+                for passage, of_passage in zip(candidates, scores, strict=True)
+                for sentence, score in zip(self._sentences_of(passage), of_passage, strict=True)
             }
-            compared = [self._passages[passage] for passage in candidates]
-            similarities |= self._late_interaction.similarities(vector, compared)
+            similarities |= late_interaction.similarities(vector, compared)
         return Findings(
             query=query,
             article=article,
@@ -223,18 +225,6 @@ class Retriever:
     def _sentences_of(self, passage: int) -> range:
         """Return the numbers of the sentences of a passage, by its number."""
         return range(self._first_sentence[passage], self._first_sentence[passage + 1])
-
-    def _compared(
-        self, late_interaction: LateInteraction, text: str, tokens: TokenVectors, numbers: Sequence[int]
-    ) -> dict[int, float]:
-        """Return how well the sentences of passages match a text word by word, all by their numbers."""
-        weights = token_weights(tokens, keyword_spans(text), self._sentence_keywords.rarity)
-        scores = late_interaction.scores(tokens, weights, [self._passages[number] for number in numbers])
-        return {
-            sentence: score
-            for number, of_passage in zip(numbers, scores, strict=True)
-            for sentence, score in zip(self._sentences_of(number), of_passage, strict=True)
-        }
 
 
 def reciprocal_ranks(ranking: Iterable[int]) -> dict[int, float]:

@@ -73,7 +73,21 @@ def test_a_passage_is_read_once(real_embedder: SentenceEmbedder, monkeypatch: py
     scores = late.scores(tokens, [1.0] * len(tokens.spans), found)
     assert late.has_read(found)
     monkeypatch.setattr(real_embedder, "embed_tokens", None)
+    monkeypatch.setattr(real_embedder, "embed_documents", None)
     assert late.scores(tokens, [1.0] * len(tokens.spans), found) == scores
+    assert len(late.similarities([0.0] * 384, found)) == 3
+
+
+def test_each_sentence_has_the_vector_that_it_has_alone(real_embedder: SentenceEmbedder) -> None:
+    """It is that of its own words, in a passage of one sentence and in one of several."""
+    late, found = LateInteraction(real_embedder), passages_of(TEXT)
+    sentences = [sentence for passage in found for sentence in passage.sentences]
+    vectors = np.array(real_embedder.embed_documents([sentence.text for sentence in sentences]))
+    asked = real_embedder.embed_query("Who praised the meeting?")
+    similarities = late.similarities(asked, found)
+    assert list(similarities) == [sentence.id for sentence in sentences]
+    assert list(similarities.values()) == pytest.approx((vectors @ np.array(asked)).tolist(), abs=1e-5)
+    assert late.similarities(asked, []) == {}
 
 
 def test_what_was_compared_longest_ago_is_forgotten(

@@ -42,7 +42,7 @@ from assistant.evaluation.statistics import percentile
 from assistant.index import BATCH, Vectors, open_index
 from assistant.passages import passages
 from assistant.retrieval import CANDIDATES, Retriever
-from assistant.types import Article, Passage, Sentence
+from assistant.types import Article, Sentence
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -235,9 +235,8 @@ def dealt_anew(article: Article, copy: int) -> tuple[str, list[int], list[Senten
     return text.rstrip(), starts, dealt
 
 
-@lru_cache(maxsize=1000)
-def _passages(article: Article) -> list[Passage]:
-    return passages(article)
+_passages = lru_cache(maxsize=1000)(passages)
+"""Of the articles of the file, of which others are made again and again."""
 
 
 def _sentences(articles: Iterable[Article]) -> Iterator[Sentence]:

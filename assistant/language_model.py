@@ -41,7 +41,11 @@ logger = logging.getLogger(__name__)
 MAX_ANSWER_TOKENS = 72
 """One or two sentences: with 64 allowed, the longest draft that held the facts of a development question took 47."""
 READ_SECONDS = 300.0
-"""The longest time that reading an article may take."""
+"""The longest time that reading a part of an article may take."""
+READ_AT_ONCE = 4
+"""How many passages are read in advance before whoever waits gets a turn; about four seconds."""
+GIVE_WAY_SECONDS = 0.05
+"""After giving a turn back, until it is asked for again: whoever waits for one is slower to take it."""
 MAX_ANSWER_CHARACTERS = 20 * MAX_ANSWER_TOKENS
 """An endpoint that says more does not keep to its tokens, and is called off."""
 INVOCATION = "Do the passages state the answer"
@@ -106,17 +110,31 @@ class LanguageModel:
         return self._engine is None or self._engine.alive
 
     def read(self, articles: Sequence[Article]) -> None:
-        """Let the embedded engine read each article that fits its context, once for all; 25 s for 8,000 characters."""
+        """Let the embedded engine read each article that fits its context, once for all; 25 s for 8,000 characters.
+
+        What was read is kept part by part, so a question that comes in the middle waits for one part alone, and need
+        not read again what was read until then.
+        """
         for article in articles:
             saved = self._saved(article)
             fits = len(article.text) <= CHARACTERS_PER_TOKEN * (CONTEXT_TOKENS - 1024)
             if saved is None or saved.exists() or not fits:
                 continue
-            limit = _Limit(time.monotonic() + READ_SECONDS)
-            with self._in_turn(limit):
-                self._evidence = ()
-                self._invoke(draft_messages("?", (), _text(passages(article))), limit)
-                self._slot("save", saved, limit)
+            begun = _begun(saved)
+            # Of an earlier process, which did not come to the end.
+            begun.unlink(missing_ok=True)
+            whole = passages(article)
+            for read in range(READ_AT_ONCE, len(whole) + READ_AT_ONCE, READ_AT_ONCE):
+                limit = _Limit(time.monotonic() + READ_SECONDS)
+                with self._in_turn(limit):
+                    # Since the last part the engine may have read something else.
+                    self._prepare(whole, limit)
+                    self._invoke(draft_messages("?", (), _text(whole[:read])), limit)
+                    self._slot("save", begun, limit)
+                    self._evidence = ()
+                time.sleep(GIVE_WAY_SECONDS)
+            if begun.exists():
+                begun.rename(saved)
 
     def draft(  # noqa: PLR0913 - what is asked, of what, for how long, and how it is read
         self,
@@ -286,10 +304,13 @@ class LanguageModel:
         return self._slots / f"{key[:32]}.bin"
 
     def _prepare(self, evidence: Sequence[Passage], limit: _Limit) -> None:
-        """Put the engine into the state after reading the article of the first passage, if that was saved."""
+        """Put the engine into the state after reading the article of the first passage, as far as that was saved."""
         saved = self._saved(evidence[0].article) if evidence and evidence != self._evidence else None
-        if saved is not None and saved.exists():
-            self._slot("restore", saved, limit)
+        if saved is not None:
+            for kept in (saved, _begun(saved)):
+                if kept.exists():
+                    self._slot("restore", kept, limit)
+                    break
         self._evidence = evidence
 
     def _slot(self, action: str, saved: Path, limit: _Limit) -> None:
@@ -389,6 +410,11 @@ class ModelHolder:
         except ModelError as error:
             # Only speed is lost, or the engine is dead, which the next question finds.
             logger.warning("The articles could not be read in advance: %s", error)
+
+
+def _begun(saved: Path) -> Path:
+    """Return the file of what was read of an article so far, beside that of the whole article."""
+    return saved.with_suffix(".begun")
 
 
 def model_name(settings: Settings) -> str:

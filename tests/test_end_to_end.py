@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -121,6 +122,22 @@ def test_evidence_that_is_read_apart_knows_nothing_of_its_article(model_data: Pa
         assert alone is not None
         assert told_after_another(apart=True) == pytest.approx(alone, abs=0.05)
         assert taken_over != pytest.approx(alone, abs=0.2)
+
+
+def test_a_question_is_answered_while_an_article_is_read(model_data: Path, article: Article) -> None:
+    """It does not wait for all of it, and what is left is read after it."""
+    opened = open_language_model(Settings(data=model_data), lambda what, done, total: None)
+    assert opened is not None
+    new = Article("new", article.text[:2_500], "New")
+    with closing(opened) as one:
+        reading = threading.Thread(target=one.read, args=([new],))
+        reading.start()
+        time.sleep(0.5)
+        *_, draft = one.draft("Who said it?", (), passages(new)[:1], time.monotonic() + 300)
+        assert reading.is_alive()
+        assert draft.complete
+        reading.join(300)
+        assert not reading.is_alive()
 
 
 def _engines() -> set[int]:

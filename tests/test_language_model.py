@@ -291,14 +291,20 @@ def test_nobody_else_brings_in_the_adapter(parts: list[str]) -> None:
 # What the engine has read
 
 
+LONG_ARTICLE = Article("piers", "\n\n".join(f"Pier {n}. " + "It is new. " * 60 for n in range(5)), "Piers")
+"""More than is read at once."""
+
+
 @pytest.fixture
-def slot_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """Answer the engine's slot requests, and return a list of what was asked of it."""
+def slot_calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[str, str]]:
+    """Do what the engine does with its slot's files, and return a list of what was asked of it."""
     calls: list[tuple[str, str]] = []
 
     def post(url: str, json: dict[str, str], timeout: float) -> httpx.Response:
         assert timeout > 0
         calls.append((url.partition("action=")[2], json["filename"]))
+        if calls[-1][0] == "save":
+            (tmp_path / json["filename"]).touch()
         return httpx.Response(200, request=httpx.Request("POST", url))
 
     monkeypatch.setattr(httpx, "post", post)
@@ -312,13 +318,52 @@ def test_an_article_is_read_once_and_recalled(
     one = embedded(model, slots=tmp_path)
     model.enqueue("x", "Nine did.")
     one.read([ARTICLE])
-    ((action, name),) = slot_calls
-    assert action == "save"
-    (tmp_path / name).touch()
+    assert [action for action, _ in slot_calls] == ["save"]
     one.read([ARTICLE])
     assert len(model.prompts) == 1
     list(one.draft("Who?", (), EVIDENCE, soon()))
-    assert slot_calls[1:] == [("restore", name)]
+    (saved,) = tmp_path.iterdir()
+    assert slot_calls[1:] == [("restore", saved.name)]
+
+
+def test_who_asks_while_an_article_is_read_waits_for_a_part_of_it_alone(
+    model: ScriptedModel, tmp_path: Path, slot_calls: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The question comes between two parts and begins from what was read so far, as does the next part after it."""
+    one = embedded(model, slots=tmp_path)
+    model.enqueue("x", "The first.", "x")
+    asking = threading.Thread(target=lambda: list(one.draft("Which?", (), passages(LONG_ARTICLE)[:1], soon())))
+    answer = httpx.post
+
+    def post(*arguments: Any, **options: Any) -> httpx.Response:  # noqa: ANN401
+        if not slot_calls:
+            asking.start()
+            asking.join(0.2)
+        return answer(*arguments, **options)
+
+    monkeypatch.setattr(httpx, "post", post)
+    one.read([LONG_ARTICLE])
+    asking.join(10)
+    assert ["Which?" in str(prompt[-1].content) for prompt in model.prompts] == [False, True, False]
+    assert [action for action, _ in slot_calls] == ["save", "restore", "restore", "save"]
+    assert len({name for _, name in slot_calls}) == 1
+    assert len(str(model.prompts[0])) < len(str(model.prompts[2]))
+
+
+def test_what_was_not_read_to_the_end_is_read_anew(
+    model: ScriptedModel, tmp_path: Path, slot_calls: list[tuple[str, str]]
+) -> None:
+    """A process that ended in the middle leaves a part, which is not taken for the whole."""
+    model.enqueue("x", *[Reply("", error=ConnectionError("lost"))] * 2, "x", "x")
+    with pytest.raises(ModelError):
+        embedded(model, slots=tmp_path).read([LONG_ARTICLE])
+    assert len(list(tmp_path.iterdir())) == 1
+    slot_calls.clear()
+    one = embedded(model, slots=tmp_path)
+    one.read([LONG_ARTICLE])
+    assert [action for action, _ in slot_calls] == ["save", "restore", "save"]
+    one.read([LONG_ARTICLE])
+    assert len(model.prompts) == 5
 
 
 def test_what_was_read_is_forgotten_when_the_article_changes(
@@ -332,15 +377,15 @@ def test_what_was_read_is_forgotten_when_the_article_changes(
     assert len(names) == 2
 
 
+@pytest.mark.usefixtures("slot_calls")
 def test_a_state_that_cannot_be_restored_costs_only_time(
-    model: ScriptedModel, tmp_path: Path, slot_calls: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+    model: ScriptedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A damaged file is removed, and the answer comes all the same."""
     one = embedded(model, slots=tmp_path)
     model.enqueue("x", "Nine did.")
     one.read([ARTICLE])
-    saved = tmp_path / slot_calls[0][1]
-    saved.touch()
+    (saved,) = tmp_path.iterdir()
 
     def refuse(url: str, **_: object) -> httpx.Response:
         return httpx.Response(500, request=httpx.Request("POST", url))

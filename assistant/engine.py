@@ -65,7 +65,7 @@ class Engine:
         if not self.address:
             self.close()
             raise ModelError(
-                f"The language model's engine did not start: is there enough memory (1.5 GB), and is {model} whole?"
+                f"The language model's engine did not start: is there enough memory (2 GB), and is {model} whole?"
             )
 
     def _first_address(self) -> str:

@@ -41,11 +41,11 @@ logger = logging.getLogger(__name__)
 MAX_ANSWER_TOKENS = 72
 """One or two sentences: with 64 allowed, the longest draft that held the facts of a development question took 47."""
 READ_SECONDS = 300.0
-"""The longest time that reading a part of an article may take."""
-READ_AT_ONCE = 4
-"""How many passages are read in advance before whoever waits gets a turn; about four seconds."""
+"""The longest time that reading a part of an article may take, with the wait for a turn."""
+PART_CHARACTERS = 1_200
+"""So much of an article is read in advance before a question that waits gets its turn; about four seconds."""
 GIVE_WAY_SECONDS = 0.05
-"""After giving a turn back, until it is asked for again: whoever waits for one is slower to take it."""
+"""Pause between two parts; without it the turn is taken again before whoever waits for it has woken."""
 MAX_ANSWER_CHARACTERS = 20 * MAX_ANSWER_TOKENS
 """An endpoint that says more does not keep to its tokens, and is called off."""
 INVOCATION = "Do the passages state the answer"
@@ -112,8 +112,11 @@ class LanguageModel:
     def read(self, articles: Sequence[Article]) -> None:
         """Let the embedded engine read each article that fits its context, once for all; 25 s for 8,000 characters.
 
-        What was read is kept part by part, so a question that comes in the middle waits for one part alone, and need
-        not read again what was read until then.
+        It is read part by part, and questions get their turn between two parts. They need not read again what was
+        read until then.
+
+        Raises:
+            ModelError: the engine failed, or what it read could not be kept.
         """
         for article in articles:
             saved = self._saved(article)
@@ -124,17 +127,18 @@ class LanguageModel:
             # Of an earlier process, which did not come to the end.
             begun.unlink(missing_ok=True)
             whole = passages(article)
-            for read in range(READ_AT_ONCE, len(whole) + READ_AT_ONCE, READ_AT_ONCE):
+            for part in _growing(whole):
                 limit = _Limit(time.monotonic() + READ_SECONDS)
                 with self._in_turn(limit):
-                    # Since the last part the engine may have read something else.
-                    self._prepare(whole, limit)
-                    self._invoke(draft_messages("?", (), _text(whole[:read])), limit)
-                    self._slot("save", begun, limit)
+                    # Since the last part the engine may have read something else, which no part is to begin with.
+                    self._prepare(part, limit)
+                    self._invoke(draft_messages("?", (), _text(part)), limit, apart=True)
                     self._evidence = ()
+                    if not self._slot("save", begun, limit):
+                        raise ModelError("What was read could not be kept")
+                    if part == whole:
+                        begun.rename(saved)
                 time.sleep(GIVE_WAY_SECONDS)
-            if begun.exists():
-                begun.rename(saved)
 
     def draft(  # noqa: PLR0913 - what is asked, of what, for how long, and how it is read
         self,
@@ -306,25 +310,26 @@ class LanguageModel:
     def _prepare(self, evidence: Sequence[Passage], limit: _Limit) -> None:
         """Put the engine into the state after reading the article of the first passage, as far as that was saved."""
         saved = self._saved(evidence[0].article) if evidence and evidence != self._evidence else None
-        if saved is not None:
-            for kept in (saved, _begun(saved)):
-                if kept.exists():
-                    self._slot("restore", kept, limit)
-                    break
+        kept = next((file for file in (saved, _begun(saved)) if file.exists()), None) if saved else None
+        if kept is not None:
+            self._slot("restore", kept, limit)
         self._evidence = evidence
 
-    def _slot(self, action: str, saved: Path, limit: _Limit) -> None:
+    def _slot(self, action: str, saved: Path, limit: _Limit) -> bool:
+        """Save or restore what the engine has read, and return whether it did."""
         if self._engine is None:
-            return
+            return False
         address, file = f"{self._engine.address}/slots/0?action={action}", {"filename": saved.name}
         try:
             httpx.post(address, json=file, timeout=max(POLL_SECONDS, limit.left)).raise_for_status()
         except httpx.HTTPStatusError:
             # Only speed is lost: the prompt is read in full. A file that cannot be restored is written anew.
             saved.unlink(missing_ok=True)
+            return False
         except httpx.TransportError:
             # The engine is gone or hangs, of which the next request tells.
-            return
+            return False
+        return True
 
 
 class ModelHolder:
@@ -407,7 +412,7 @@ class ModelHolder:
     def _read(self, model: LanguageModel) -> None:
         try:
             model.read(self._articles[:8])
-        except ModelError as error:
+        except (ModelError, OSError) as error:
             # Only speed is lost, or the engine is dead, which the next question finds.
             logger.warning("The articles could not be read in advance: %s", error)
 
@@ -415,6 +420,16 @@ class ModelHolder:
 def _begun(saved: Path) -> Path:
     """Return the file of what was read of an article so far, beside that of the whole article."""
     return saved.with_suffix(".begun")
+
+
+def _growing(whole: Sequence[Passage]) -> Iterator[Sequence[Passage]]:
+    """Yield the beginnings of an article, each longer by a part than the one before; the last one is the whole."""
+    unread = 0
+    for end, passage in enumerate(whole, start=1):
+        unread += len(passage.text)
+        if unread >= PART_CHARACTERS or end == len(whole):
+            yield whole[:end]
+            unread = 0
 
 
 def model_name(settings: Settings) -> str:

@@ -30,6 +30,8 @@ def main() -> None:
         signal.signal(number, lambda *_: told_to_stop.set())
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(language_model_file(Settings.from_environment().data))
+    # As the embedded engine does: mapped, the file would stay in memory beside what is made of it.
+    parameters.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
     parameters.hostnames = [options.host]
     parameters.port = options.port
     # Each question that is answered at once has a context of its own.

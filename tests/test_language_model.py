@@ -291,7 +291,7 @@ def test_nobody_else_brings_in_the_adapter(parts: list[str]) -> None:
 # What the engine has read
 
 
-LONG_ARTICLE = Article("piers", "\n\n".join(f"Pier {n}. " + "It is new. " * 60 for n in range(5)), "Piers")
+LONG_ARTICLE = Article("piers", "\n\n".join(f"Pier {n}. " + "It is new. " * 60 for n in range(3)), "Piers")
 """More than is read at once."""
 
 
@@ -302,10 +302,11 @@ def slot_calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[st
 
     def post(url: str, json: dict[str, str], timeout: float) -> httpx.Response:
         assert timeout > 0
-        calls.append((url.partition("action=")[2], json["filename"]))
-        if calls[-1][0] == "save":
-            (tmp_path / json["filename"]).touch()
-        return httpx.Response(200, request=httpx.Request("POST", url))
+        action, file = url.partition("action=")[2], tmp_path / json["filename"]
+        calls.append((action, file.name))
+        if action == "save":
+            file.touch()
+        return httpx.Response(200 if file.exists() else 400, request=httpx.Request("POST", url))
 
     monkeypatch.setattr(httpx, "post", post)
     return calls
@@ -330,6 +331,7 @@ def test_who_asks_while_an_article_is_read_waits_for_a_part_of_it_alone(
     model: ScriptedModel, tmp_path: Path, slot_calls: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The question comes between two parts and begins from what was read so far, as does the next part after it."""
+    monkeypatch.setattr(language_model, "GIVE_WAY_SECONDS", 1.0)
     one = embedded(model, slots=tmp_path)
     model.enqueue("x", "The first.", "x")
     asking = threading.Thread(target=lambda: list(one.draft("Which?", (), passages(LONG_ARTICLE)[:1], soon())))
@@ -347,7 +349,8 @@ def test_who_asks_while_an_article_is_read_waits_for_a_part_of_it_alone(
     assert ["Which?" in str(prompt[-1].content) for prompt in model.prompts] == [False, True, False]
     assert [action for action, _ in slot_calls] == ["save", "restore", "restore", "save"]
     assert len({name for _, name in slot_calls}) == 1
-    assert len(str(model.prompts[0])) < len(str(model.prompts[2]))
+    assert ["Pier 2" in str(prompt[0].content) for prompt in model.prompts] == [False, False, True]
+    assert [file.suffix for file in tmp_path.iterdir()] == [".bin"]
 
 
 def test_what_was_not_read_to_the_end_is_read_anew(
@@ -393,6 +396,28 @@ def test_a_state_that_cannot_be_restored_costs_only_time(
     monkeypatch.setattr(httpx, "post", refuse)
     assert list(one.draft("Who?", (), EVIDENCE, soon()))[-1].text == "Nine did."
     assert not saved.exists()
+
+
+@pytest.mark.parametrize("how", ["refused", "lost"])
+def test_a_part_that_cannot_be_kept_is_not_taken_for_the_whole(
+    how: str, model: ScriptedModel, tmp_path: Path, slot_calls: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk, or where the engine is gone, the article is read again at the next start."""
+    keep = httpx.post
+
+    def fail_later(url: str, **options: Any) -> httpx.Response:  # noqa: ANN401
+        if "action=save" not in url or not slot_calls:
+            return keep(url, **options)
+        if how == "lost":
+            raise httpx.ConnectError("gone")
+        return httpx.Response(500, request=httpx.Request("POST", url))
+
+    monkeypatch.setattr(httpx, "post", fail_later)
+    model.enqueue("x", "x")
+    with pytest.raises(ModelError, match="kept"):
+        embedded(model, slots=tmp_path).read([LONG_ARTICLE])
+    assert len(model.prompts) == 2
+    assert not list(tmp_path.glob("*.bin"))
 
 
 def test_an_article_that_does_not_fit_is_not_read(

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import numpy as np
 
+from assistant.answering import Assistant
 from assistant.benchmarks.figures import Figure, machine, save
 from assistant.benchmarks.processes import (
     Running,
@@ -51,7 +52,7 @@ from assistant.benchmarks.readers import (
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question
 from assistant.evaluation.statistics import percentile
-from assistant.settings import PROJECT
+from assistant.settings import PROJECT, Settings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -209,6 +210,10 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
     words = [question.question for question in questions if not question.history][: each * AT_ONCE]
     if len(words) < each * AT_ONCE:
         raise ConfigurationError(f"{each * AT_ONCE} questions without a history are needed: take a longer file")
+    progress("Reading the articles", 0, 0)
+    # What is read is kept; while it is read answers take longer.
+    with closing(Assistant.open(Settings.from_environment())) as assistant:
+        assistant.wait_for_model()
     progress("One reader asks", 0, 0)
     with _packaged() as server:
         one, one_seconds = asyncio.run(_together(server.address, [words]))
@@ -248,10 +253,9 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
 
 @contextmanager
 def _packaged() -> Iterator[Running]:
-    """Run the real server with the model of the environment, and wait until it has read the article."""
+    """Run the real server with the model of the environment, and wait until it has answered once."""
     with serving({}) as server:
         wait_for_model(server)
-        # The model is ready before it has read the article, which one answer waits for.
         asyncio.run(_ask_once(server.address, "How much has violent crime fallen?"))
         yield server
 

@@ -195,7 +195,7 @@ class Assistant:
         return self._index
 
     def wait_for_model(self) -> None:
-        """Block until the model is ready or known to be unavailable."""
+        """Block until the model is ready and has read the articles, or is known to be unavailable."""
         self._holder.wait()
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -102,21 +103,30 @@ class Engine:
             self._process.stdout.close()
 
 
-def _serve(model: str, slots: str, threads: int, adapters: Sequence[str]) -> None:
-    import xllamacpp  # noqa: PLC0415 - only in the child
+def parameters_of(model: str, questions: int, threads: int) -> Any:  # noqa: ANN401 - xllamacpp has no types
+    """Return what a llama.cpp server of the model is started with, so that it answers so many questions at once."""
+    import xllamacpp  # noqa: PLC0415 - only in the process that serves
 
     parameters = xllamacpp.CommonParams()
     parameters.model.path = model
-    # Mapped into memory the file would stay there beside what the engine makes of it: 0.6 GB more.
+    # Mapped into memory the file would stay there beside what llama.cpp makes of it: 0.6 GB more.
     parameters.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
-    parameters.n_ctx = CONTEXT_TOKENS
-    parameters.n_parallel = 1
+    # Each question that is answered at once has a context of its own.
+    parameters.n_ctx = CONTEXT_TOKENS * questions
+    parameters.n_parallel = questions
     parameters.cpuparams.n_threads = threads
     parameters.cpuparams_batch.n_threads = threads
+    parameters.verbosity = 1
+    return parameters
+
+
+def _serve(model: str, slots: str, threads: int, adapters: Sequence[str]) -> None:
+    import xllamacpp  # noqa: PLC0415 - only in the child
+
+    parameters = parameters_of(model, 1, threads)
     parameters.n_cache_reuse = REUSE_TOKENS
     parameters.cache_ram_mib = 0
     parameters.slot_save_path = slots.rstrip("/") + "/"
-    parameters.verbosity = 1
     parameters.lora_adapters = [xllamacpp.CommonAdapterLoraInfo() for _ in adapters]
     for adapter, file in zip(parameters.lora_adapters, adapters, strict=True):
         adapter.path, adapter.scale = file, 1.0

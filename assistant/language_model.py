@@ -123,22 +123,7 @@ class LanguageModel:
             fits = len(article.text) <= CHARACTERS_PER_TOKEN * (CONTEXT_TOKENS - 1024)
             if saved is None or saved.exists() or not fits:
                 continue
-            begun = _begun(saved)
-            # Of an earlier process, which did not come to the end.
-            begun.unlink(missing_ok=True)
-            whole = passages(article)
-            for part in _growing(whole):
-                limit = _Limit(time.monotonic() + READ_SECONDS)
-                with self._in_turn(limit):
-                    # Since the last part the engine may have read something else, which no part is to begin with.
-                    self._prepare(part, limit)
-                    self._invoke(draft_messages("?", (), _text(part)), limit, apart=True)
-                    self._evidence = ()
-                    if not self._slot("save", begun, limit):
-                        raise ModelError("What was read could not be kept")
-                    if part == whole:
-                        begun.rename(saved)
-                time.sleep(GIVE_WAY_SECONDS)
+            self._read_in_parts(passages(article), saved)
 
     def draft(  # noqa: PLR0913 - what is asked, of what, for how long, and how it is read
         self,
@@ -228,6 +213,23 @@ class LanguageModel:
             raise
         finally:
             self._turn.release()
+
+    def _read_in_parts(self, whole: Sequence[Passage], saved: Path) -> None:
+        begun = _begun(saved)
+        # Of an earlier process, which did not come to the end.
+        begun.unlink(missing_ok=True)
+        for part in _growing(whole):
+            limit = _Limit(time.monotonic() + READ_SECONDS)
+            with self._in_turn(limit):
+                # Since the last part the engine may have read something else, which no part is to begin with.
+                self._prepare(part, limit)
+                self._invoke(draft_messages("?", (), _text(part)), limit, apart=True)
+                self._evidence = ()
+                if not self._slot("save", begun, limit):
+                    raise ModelError("What was read could not be kept")
+                if part == whole:
+                    begun.rename(saved)
+            time.sleep(GIVE_WAY_SECONDS)
 
     def _stream(self, messages: list[BaseMessage], limit: _Limit, *, apart: bool) -> Iterator[Draft]:
         text = ""
@@ -378,7 +380,7 @@ class ModelHolder:
         return model if model is not None and model.alive else None
 
     def wait(self) -> None:
-        """Block until the model is ready or known to be unavailable."""
+        """Block until the model is ready and has read the articles, or is known to be unavailable."""
         self._loading.join()
 
     def close(self) -> None:

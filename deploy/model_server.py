@@ -11,7 +11,7 @@ import threading
 
 import xllamacpp
 
-from assistant.engine import CONTEXT_TOKENS
+from assistant.engine import parameters_of
 from assistant.settings import Settings
 from assistant.weights import language_model_file
 
@@ -28,18 +28,10 @@ def main() -> None:
     told_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told_to_stop.set())
-    parameters = xllamacpp.CommonParams()
-    parameters.model.path = str(language_model_file(Settings.from_environment().data))
-    # As the embedded engine does: mapped, the file would stay in memory beside what is made of it.
-    parameters.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
+    model = language_model_file(Settings.from_environment().data)
+    parameters = parameters_of(str(model), options.slots, options.threads)
     parameters.hostnames = [options.host]
     parameters.port = options.port
-    # Each question that is answered at once has a context of its own.
-    parameters.n_ctx = CONTEXT_TOKENS * options.slots
-    parameters.n_parallel = options.slots
-    parameters.cpuparams.n_threads = options.threads
-    parameters.cpuparams_batch.n_threads = options.threads
-    parameters.verbosity = 1
     server = xllamacpp.Server(parameters)
     print(f"The model is at {server.listening_address}", flush=True)  # noqa: T201
     told_to_stop.wait()

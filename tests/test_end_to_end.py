@@ -124,6 +124,15 @@ def test_evidence_that_is_read_apart_knows_nothing_of_its_article(model_data: Pa
         assert taken_over != pytest.approx(alone, abs=0.2)
 
 
+def test_the_weights_are_in_memory_once(model_data: Path) -> None:
+    """Their file is not mapped beside what the engine makes of it."""
+    opened = open_language_model(Settings(data=model_data), lambda what, done, total: None)
+    assert opened is not None
+    with closing(opened):
+        (process,) = _engines()
+        assert ".gguf" not in Path(f"/proc/{process}/maps").read_text()
+
+
 def test_a_question_is_answered_while_an_article_is_read(model_data: Path, article: Article) -> None:
     """It does not wait for all of it, and what is left is read after it."""
     opened = open_language_model(Settings(data=model_data), lambda what, done, total: None)

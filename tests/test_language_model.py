@@ -353,6 +353,15 @@ def test_who_asks_while_an_article_is_read_waits_for_a_part_of_it_alone(
     assert [file.suffix for file in tmp_path.iterdir()] == [".bin"]
 
 
+@pytest.mark.usefixtures("slot_calls")
+def test_no_part_of_an_article_begins_with_what_was_read_before(tmp_path: Path) -> None:
+    """What a question before it held is not taken over into what is kept for all who ask later."""
+    noted = NotedModel()
+    noted.enqueue("x", "x")
+    embedded(noted, slots=tmp_path).read([LONG_ARTICLE])
+    assert [options.get("extra_body") for options in noted.options] == [{"n_cache_reuse": 0}] * 2
+
+
 def test_what_was_not_read_to_the_end_is_read_anew(
     model: ScriptedModel, tmp_path: Path, slot_calls: list[tuple[str, str]]
 ) -> None:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
+from assistant.threads import threads_for
+
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
@@ -57,7 +59,8 @@ class SentenceEmbedder(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Return one vector a text, in the order of the texts."""
-        vectors = self._model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+        with threads_for(len(texts)):
+            vectors = self._model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
         rows: list[list[float]] = vectors.tolist()
         return rows
 
@@ -74,11 +77,12 @@ class SentenceEmbedder(Embeddings):
         return self._read([text])[0]
 
     def _read(self, texts: Sequence[str]) -> list[tuple[list[float], TokenVectors]]:
-        # A list goes in, so a list comes out, whatever its type says.
-        outputs = cast(
-            "list[dict[str, Any]]",
-            self._model.encode(list(texts), output_value=None, normalize_embeddings=True, show_progress_bar=False),
-        )
+        with threads_for(len(texts)):
+            # A list goes in, so a list comes out, whatever its type says.
+            outputs = cast(
+                "list[dict[str, Any]]",
+                self._model.encode(list(texts), output_value=None, normalize_embeddings=True, show_progress_bar=False),
+            )
         spans = self._tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS, return_offsets_mapping=True)[
             "offset_mapping"
         ]

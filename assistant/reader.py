@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from assistant.threads import threads_for
 from assistant.types import Passage, Sentence
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Reader:
         )
         offsets = batch.pop("offset_mapping").numpy()
         of_passage = (batch["token_type_ids"] * batch["attention_mask"]).numpy().astype(bool)
-        with torch.inference_mode():
+        with threads_for(len(passages)), torch.inference_mode():
             logits = self._model(**batch)
         scores = np.stack([logits.start_logits.numpy(), logits.end_logits.numpy()])
         return [

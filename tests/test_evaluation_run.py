@@ -9,22 +9,18 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from evaluated import ARTICLES, ROWS, always_declines, evaluate_with, perfect, questions, settings_of, value, write
 
 from assistant.answering import Assistant
-from assistant.articles import Corpus
 from assistant.errors import ConfigurationError, RunInterruptedError
 from assistant.evaluation import evaluate, fingerprint, run
 from assistant.evaluation.evaluate import Demands, Options, read_folders, rescore, select
 from assistant.evaluation.run import PARAGRAPHS, read_run
-from assistant.retrieval import Findings
 from assistant.settings import PROJECT, Settings
 
 REPORTS = ("report.json", "report.html", "questions.csv", "junit.xml")
@@ -76,28 +72,6 @@ def test_searching_alone_asks_nothing(tmp_path: Path) -> None:
     assert value(content, "refusal_recall") is None
     assert all(len(row["retrieved"]) <= PARAGRAPHS for row in content["rows"])
     assert content["mode"] == "retrieval"
-
-
-def test_searching_alone_takes_one_thread(tmp_path: Path, weights_folder: Path) -> None:
-    """Other programs then do not slow it down many times over; what comes after has its threads again."""
-    threads: list[int] = []
-
-    class Watched(Assistant):
-        def search(self, query: str, article: str | None = None, limit: int = 10) -> Findings:
-            threads.append(torch.get_num_threads())
-            return super().search(query, article, limit)
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        settings = Settings(model="none", data=weights_folder)
-        with closing(Watched.over(Corpus(ARTICLES), settings, tmp_path / "index")) as assistant:
-            content = evaluate_with(assistant, tmp_path / "run", Options(retrieval_only=True))
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-    assert set(threads) == {1}
-    assert value(content, "success_at_5") == 1.0
 
 
 @pytest.mark.parametrize(

@@ -300,7 +300,7 @@ def slot_calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[st
     """Do what the engine does with its slot's files, and return a list of what was asked of it."""
     calls: list[tuple[str, str]] = []
 
-    def post(url: str, json: dict[str, str], timeout: float) -> httpx.Response:
+    def post(url: str, json: dict[str, str], timeout: float, **_: object) -> httpx.Response:
         assert timeout > 0
         action, file = url.partition("action=")[2], tmp_path / json["filename"]
         calls.append((action, file.name))

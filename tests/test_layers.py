@@ -11,7 +11,7 @@ import pytest
 from assistant.settings import PROJECT
 
 LAYERS = (
-    ("types", "errors"),
+    ("types", "errors", "threads"),
     ("settings", "articles", "passages", "prompts", "weights", "embedder", "engine", "index_files"),
     ("index", "language_model", "late_interaction", "context", "conversation"),
     ("retrieval", "grounding", "reader"),

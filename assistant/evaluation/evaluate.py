@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -117,10 +117,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
     )
     with run.opened(out, values, questions, corpus.articles) as folder:
         try:
-            with (
-                _assistant(corpus, settings, progress, shared=not (own_articles or options.articles)) as assistant,
-                _one_thread() if options.retrieval_only and assistant.index is not None else nullcontext(),
-            ):
+            with _assistant(corpus, settings, progress, shared=not (own_articles or options.articles)) as assistant:
                 run.ask(assistant, questions, folder, asking, lambda done, total: progress(ASKING, done, total))
             _judge(chat, demands, folder, progress)
         except KeyboardInterrupt as error:
@@ -267,20 +264,3 @@ def _assistant(corpus: Corpus, settings: Settings, progress: Progress, *, shared
         progress("Loading the language model", 0, 0)
         assistant.wait_for_model()
         yield assistant
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Let the embedder use one thread.
-
-    Where other programs have the processors, each step of the model waits until all its threads have had their turn: a
-    question then took 1.1 s to embed on two threads, and 0.14 s on one.
-    """
-    import torch  # noqa: PLC0415 - slow to import, and missing where keywords alone are searched
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

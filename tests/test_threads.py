@@ -1,0 +1,63 @@
+"""On how many threads the small models compute, wherever they are called from; with the real weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn.modules.module import register_module_forward_pre_hook
+
+from assistant import weights
+from assistant.embedder import SentenceEmbedder
+from assistant.passages import passages
+from assistant.reader import Reader
+from assistant.threads import threads_for
+from assistant.types import Article
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[int]]:
+    """Yield on how many threads models computed, of the three that torch would take by itself."""
+    monkeypatch.setattr("assistant.threads._every", lambda: 3)
+    found: set[int] = set()
+    hook = register_module_forward_pre_hook(lambda *_: found.add(torch.get_num_threads()))
+    yield found
+    hook.remove()
+
+
+def test_a_question_alone_takes_one_thread(real_embedder: SentenceEmbedder, seen: set[int]) -> None:
+    """Beside a busy engine it is read as soon as one processor has a moment; its tokens likewise."""
+    real_embedder.embed_query("Who spoke?")
+    real_embedder.embed_query_and_tokens("Who spoke?")
+    assert seen == {1}
+
+
+def test_several_texts_take_all_threads(real_embedder: SentenceEmbedder, seen: set[int]) -> None:
+    """An index is built as fast as the machine can."""
+    real_embedder.embed_documents(["The mayor spoke.", "So did others."])
+    real_embedder.embed_tokens(["The mayor spoke.", "So did others."])
+    assert seen == {3}
+
+
+def test_passages_are_read_on_all_threads(
+    seen: set[int], article: Article, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Who has the turn waits for this reading, and the engine rests meanwhile."""
+    folder: Path = weights.embedder_folder(tmp_path_factory.mktemp("data"))
+    Reader.from_files(weights.reader_file(), folder).read("Who spoke?", passages(article)[:2])
+    assert seen == {3}
+
+
+def test_a_thread_that_begins_beside_a_question_is_not_held_to_one(
+    real_embedder: SentenceEmbedder, seen: set[int]
+) -> None:
+    """In torch a new thread takes over what was set last, for ever; and the old one has its own again in the end."""
+    before = torch.get_num_threads()
+    with threads_for(1), ThreadPoolExecutor() as other:
+        assert other.submit(torch.get_num_threads).result() == 1
+        other.submit(real_embedder.embed_documents, ["The mayor spoke.", "So did others."]).result()
+    assert seen == {3}
+    assert torch.get_num_threads() == before

@@ -15,101 +15,72 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from assistant import answerability, attribution, conversation, quoting, weights
+from assistant import answerability, answers, attribution, conversation, drafts, quoting, weights
 from assistant.articles import Corpus, read_corpus
-from assistant.context import context_of
+from assistant.drafts import CheckedDraft
 from assistant.embedder import SentenceEmbedder
 from assistant.errors import ConfigurationError, ModelError
-from assistant.grounding import Support, answers, known_names, support, tells_machines, weakest
+from assistant.grounding import tells_machines
 from assistant.index import VectorIndex, open_index
+from assistant.judgement import (
+    Judgement,
+    answer_probability,
+    draft_to_show,
+    first_look_signals,
+    is_declined,
+    is_long,
+    is_promising,
+    reported,
+    skips_first_look,
+    written_probability,
+)
 from assistant.language_model import Draft, LanguageModel, ModelHolder, check_configuration
-from assistant.passages import sentences
-from assistant.quoting import Told, Window
-from assistant.reader import Reader, Reading
+from assistant.quoting import Window
+from assistant.reader import Reader, Readings
 from assistant.retrieval import Findings, Retriever
 from assistant.settings import Settings
-from assistant.types import Answer, Article, Citation, Passage, Sentence, Status, Timings, Turn
+from assistant.types import Answer, Passage, Sentence, Status, Timings, Turn
 
 logger = logging.getLogger(__name__)
 
 PASSAGES_FOR_MODEL = 5
 PASSAGES_TO_READ = 5
-CLOSEST = 2
-"""How many of the closest passages a refusal offers."""
-PROMISING = 0.5
-"""A closer look is worth its time where an answer, and a draft that is right, are at least this likely."""
-PROMISING_UNCHECKED = 0.3
-"""The same where the model has not been asked yet: then less is known of either."""
-SHORT_WORDS = 22
-"""A draft of at most so many words leaves time for a closer look after the first one."""
-LONG_WORDS = 40
-"""A longer draft leaves no time to read again what would be quoted. Those between have time for one look."""
 CLOSER_SHARE = 0.2
 """How likely a sentence must be, beside the likeliest, to be read again; of less likely ones there may be more in a
 quotation, but they tell less than their time is worth."""
 CLOSER_WORDS = 70
 """Of further sentences so many words in all are read again; each takes 18 ms, and the longest answers came too late."""
 
-Readings = tuple[tuple[Reading, ...], ...]
-"""What the reader found, for each part of a question."""
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much in all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """What a draft says, a sentence or two, beside the piece of evidence that supports it best."""
+class _Talk:
+    """What the model is asked for one question, until its time is up; what it raises is raised."""
 
-    text: str
-    window: Window
+    model: LanguageModel
+    question: str
+    history: Sequence[Turn]
+    deadline: float
+    stopped: threading.Event | None
 
+    def draft(self, evidence: Sequence[Passage], *, apart: bool = False) -> Draft:
+        """Return what it writes."""
+        return drafts.finished(
+            self.model.draft(self.question, self.history, evidence, self.deadline, self.stopped, apart=apart)
+        )
 
-@dataclass(frozen=True, slots=True)
-class CheckedDraft:
-    """What the model wrote, checked."""
-
-    claims: tuple[Claim, ...]
-    """Its whole sentences, at most two, beside one piece of evidence or each beside its own; one without words where it
-    has none."""
-    support: Support
-    signals: Mapping[str, float]
-    """What tells whether it may be shown."""
-    told: Told
-    """What tells which sentences are quoted where it is not shown."""
-
-    @property
-    def text(self) -> str:
-        """All its words."""
-        return " ".join(claim.text for claim in self.claims)
-
-    @property
-    def evidence(self) -> tuple[Sentence, ...]:
-        """The sentences that are to be cited for it."""
-        return _evidence(self.claims)
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What came of a question: everything that the decision was made from. Calibration reads it."""
-
-    findings: Findings
-    signals: Mapping[str, float]
-    """What tells whether the article answers the question."""
-    fit: str
-    """The fit of the calibration for the signals that there are: keywords, words, draft or margin."""
-    readings: Readings = ((),)
-    """What the reader makes of the best passages for each part of the question; of none where it is not installed."""
-    draft: CheckedDraft | None = None
-    error: str | None = None
-    closer: CheckedDraft | None = None
-    """What the model wrote, or told of its first draft, when it was shown the likeliest sentences alone."""
-    hasty: bool = False
-    """Whether a closer look was worth its time, but others waited, or it failed after a first one."""
+    def margins(self, evidence: Sequence[Passage], draft: str, *, apart: bool = False) -> tuple[float, float] | None:
+        """Return how sure it is of an answer, and of the draft."""
+        return self.model.margins(
+            self.question, self.history, evidence, draft, self.deadline, self.stopped, apart=apart
+        )
 
 
 class Assistant:
@@ -229,7 +200,8 @@ class Assistant:
             yield _finished(replace(base, question=asked[:600], status=Status.BLOCKED_INPUT, text=reason), started)
             return
         if topic := conversation.asks_about_article(asked):
-            yield _finished(self._about(base, topic, article), started)
+            articles = [each for each in self.corpus.articles if article in (None, each.id)]
+            yield _finished(answers.about(base, topic, articles), started)
             return
         query = conversation.standalone(asked, history)
         base = replace(base, query=query)
@@ -242,7 +214,7 @@ class Assistant:
         if not findings.evidence:
             yield _finished(base, started)
             return
-        first = self._quoted(base, self._to_quote(asked, findings, None))
+        first = answers.quoted(base, self._to_quote(asked, findings, None))
         first = replace(first, timings=Timings(first_ms=_milliseconds(started)), final=False)
         yield first
         deadline = time.monotonic() + self._answer_seconds
@@ -283,66 +255,73 @@ class Assistant:
         """
         readings = self._read(findings)
         signals = answerability.word_signals(findings.query, findings, readings, self._rarity)
-        unwritten = "words" if findings.similarities else "keywords"
+        undrafted = Judgement(findings, signals, "words" if findings.similarities else "keywords", readings)
         model = self._holder.get()
         if model is None:
-            return Judgement(findings, signals, unwritten, readings, error=_unavailable(self.model_state))
-        evidence = _for_model(findings)
-        judgement = None
+            return replace(undrafted, error=_unavailable(self.model_state))
+        talk = _Talk(model, question, history, deadline, stopped)
+        judgement = undrafted
         try:
             with model.turn(deadline, stopped):
-                draft = _finished_draft(model.draft(question, history, evidence, deadline, stopped))
-                checked = self._checked(draft, findings, readings, signals)
-                # No fit of a draft was made without an embedding model.
-                fit = "draft" if findings.similarities else unwritten
-                unchecked = Judgement(findings, checked.signals, fit, readings, checked)
-                put_off = False
-                likely = answer_probability(unchecked), written_probability(unchecked)
-                if fit == "draft" and not always_closer and skips_first_look(checked, findings.query, *likely):
-                    put_off = others_wait()
-                    if not put_off:
-                        closer = self._closer_look(model, question, history, unchecked, deadline, stopped)
-                        if closer is not None:
-                            return replace(unchecked, closer=closer)
-                margins = model.margins(question, history, evidence, checked.text or draft.text, deadline, stopped)
-                if margins is None:
-                    return unchecked
-                checked = _with_margins(checked, margins)
-                fit = "margin" if findings.similarities else unwritten
-                judgement = replace(unchecked, signals=checked.signals, fit=fit, draft=checked, hasty=put_off)
-                if fit == "margin" and (always_closer or self._is_worth_closer_look(question, judgement)):
-                    if others_wait():
-                        judgement = replace(judgement, hasty=True)
-                    else:
-                        closer = self._closer_look(model, question, history, judgement, deadline, stopped)
-                        judgement = replace(judgement, closer=closer)
-                return judgement
+                for better in self._looks(talk, undrafted, others_wait, always_closer=always_closer):
+                    judgement = better
         except ModelError as error:
-            if judgement is not None:
-                logger.info("No closer look: %s", error)
-                return replace(judgement, hasty=True)
-            return Judgement(findings, signals, unwritten, readings, error=str(error))
+            if judgement is undrafted:
+                return replace(undrafted, error=str(error))
+            logger.info("No closer look: %s", error)
+            return replace(judgement, hasty=True)
+        return judgement
+
+    def _looks(
+        self, talk: _Talk, undrafted: Judgement, others_wait: Callable[[], bool], *, always_closer: bool
+    ) -> Iterator[Judgement]:
+        """Yield what the model tells of the passages, and then of a closer look, where it is worth its time.
+
+        Raises:
+            ModelError: as for a draft.
+        """
+        findings = undrafted.findings
+        evidence = _for_model(findings)
+        draft = talk.draft(evidence)
+        checked = self._checked(draft, undrafted)
+        # No fit of a draft was made without an embedding model.
+        is_fitted = undrafted.fit == "words"
+        unchecked = replace(
+            undrafted, signals=checked.signals, fit="draft" if is_fitted else undrafted.fit, draft=checked
+        )
+        put_off = False
+        likely = answer_probability(unchecked), written_probability(unchecked)
+        if is_fitted and not always_closer and skips_first_look(checked, findings.query, *likely):
+            put_off = others_wait()
+            if not put_off and (closer := self._closer_look(talk, unchecked)) is not None:
+                yield replace(unchecked, closer=closer)
+                return
+        margins = talk.margins(evidence, checked.text or draft.text)
+        if margins is None:
+            yield unchecked
+            return
+        checked = drafts.with_margins(checked, margins)
+        first = replace(
+            unchecked,
+            signals=checked.signals,
+            fit="margin" if is_fitted else unchecked.fit,
+            draft=checked,
+            hasty=put_off,
+        )
+        yield first
+        if is_fitted and (always_closer or self._is_worth_closer_look(talk.question, first)):
+            yield replace(first, hasty=True) if others_wait() else replace(first, closer=self._closer_look(talk, first))
 
     def _is_worth_closer_look(self, question: str, judgement: Judgement) -> bool:
         """Whether nothing can be shown yet, and something may be."""
-        confidence = answer_probability(judgement)
-        if judgement.draft is None or not is_promising(judgement.draft, confidence, written_probability(judgement)):
+        likely = answer_probability(judgement), written_probability(judgement)
+        if judgement.draft is None or not is_promising(judgement.draft, *likely):
             return False
-        if confidence < _calibration_of_answers(judgement).threshold:
-            return True
-        return draft_to_show(judgement) is None and not _reported(
-            judgement, confidence, self._to_quote_at_last(question, judgement)
+        return is_declined(judgement) or not (
+            draft_to_show(judgement) or reported(judgement, self._to_quote_at_last(question, judgement))
         )
 
-    def _closer_look(  # noqa: PLR0913, PLR0917 - what a draft takes, and what came of the first
-        self,
-        model: LanguageModel,
-        question: str,
-        history: Sequence[Turn],
-        judgement: Judgement,
-        deadline: float,
-        stopped: threading.Event | None,
-    ) -> CheckedDraft | None:
+    def _closer_look(self, talk: _Talk, judgement: Judgement) -> CheckedDraft | None:
         """Return what the model tells when it is shown the likeliest sentences alone.
 
         It writes again, unless its draft was long: then it is asked about that. None where it is not the model that was
@@ -352,96 +331,54 @@ class Assistant:
             ModelError: as for a draft.
         """
         checked = judgement.draft
-        shown = _in_reading_order(_shortened(self._to_quote_at_last(question, judgement, CLOSER_SHARE)))
+        shown = answers.in_reading_order(_shortened(self._to_quote_at_last(talk.question, judgement, CLOSER_SHARE)))
         if checked is None or any(map(tells_machines, shown)):
             return None
         evidence = [Passage((sentence,)) for sentence in shown]
         text = checked.text
         if not is_long(checked):
-            draft = _finished_draft(model.draft(question, history, evidence, deadline, stopped, apart=True))
-            checked = self._checked(draft, judgement.findings, judgement.readings, judgement.signals)
+            draft = talk.draft(evidence, apart=True)
+            checked = self._checked(draft, judgement)
             text = checked.text or draft.text
-        margins = model.margins(question, history, evidence, text, deadline, stopped, apart=True)
+        margins = talk.margins(evidence, text, apart=True)
         if margins is None:
             return None
         first = first_look_signals(answer_probability(judgement), written_probability(judgement))
-        return _with_margins(checked, margins, **first)
+        return drafts.with_margins(checked, margins, **first)
 
     def decide(self, base: Answer, judgement: Judgement) -> Answer:
         """Return the final answer that the judgement allows: written, quoted or declined."""
-        confidence = answer_probability(judgement)
-        base = replace(base, confidence=round(confidence, 4))
-        if confidence < _calibration_of_answers(judgement).threshold:
-            return self._declined(base, judgement.findings)
+        base = replace(base, confidence=round(answer_probability(judgement), 4))
+        if is_declined(judgement):
+            return answers.declined(base, judgement.findings)
         to_quote = self._to_quote_at_last(base.question, judgement)
         draft = draft_to_show(judgement)
-        reported = _reported(judgement, confidence, to_quote)
+        by_marks = reported(judgement, to_quote)
         # The article's marks tell better than a model who said something; what somebody said reads better as it wrote.
-        if reported and (draft is None or attribution.asks_who_said(judgement.findings.query)):
+        if by_marks and (draft is None or attribution.asks_who_said(judgement.findings.query)):
             # No model wrote it, so whatever ailed the model is of no matter.
-            return _written(replace(base, model="none", error=None), reported)
-        return _written(base, draft.claims) if draft is not None else self._quoted(base, to_quote)
+            return answers.written(replace(base, model="none", error=None), by_marks)
+        return answers.written(base, draft.claims) if draft is not None else answers.quoted(base, to_quote)
 
-    def _checked(
-        self, draft: Draft, findings: Findings, readings: Readings, signals: Mapping[str, float]
-    ) -> CheckedDraft:
-        whole = _complete_sentences(draft)
-        claims, supported = self._claims(whole or [draft.text], findings)
-        known = _known_names(claims)
-        told = answerability.draft_signals(findings.query, draft.text, supported, known, self._rarity)
-        written = answerability.written_signals(
-            draft.text,
-            draft.log_probabilities,
-            supported,
-            sum(len(claim.window.leading) for claim in claims),
-            max(_behind(claim.window, findings) for claim in claims),
-        )
-        read = answerability.reading_signals(draft.text, _evidence(claims), readings)
-        text = " ".join(whole)
-        shown = claims if whole else (Claim("", claims[0].window),)
-        return CheckedDraft(
-            shown, supported, {**signals, **told, **written, **read}, Told(text, self._similarities(text, findings))
+    def _checked(self, draft: Draft, judgement: Judgement) -> CheckedDraft:
+        findings = judgement.findings
+        return drafts.check(
+            draft,
+            findings,
+            judgement.readings,
+            judgement.signals,
+            self._rarity,
+            lambda text: self._similarities(text, findings),
         )
 
     def _similarities(self, draft: str, findings: Findings) -> Mapping[str, float]:
-        """Return how like a draft the sentences are that were found, by id; nothing of an empty one."""
-        if not draft:
-            return {}
+        """Return how like a draft the sentences are that were found, by id."""
         try:
             return self._retriever.similarities(draft, quoting.candidate_passages(findings))
         except Exception:
             # The quotation stands already; what the draft shares with the sentences is enough to go on.
             logger.exception("A draft could not be compared with the sentences")
             return {}
-
-    def _claims(self, told: Sequence[str], findings: Findings) -> tuple[tuple[Claim, ...], Support]:
-        """Return what was told beside the evidence that supports it best: one piece, or one for each sentence."""
-        everything = " ".join(told)
-        window, supported = self._best_window(everything, findings)
-        supported = weakest(supported, [support(each, findings.query, window.all) for each in told])
-        # A "he" stands for whom the sentence before names, and its own evidence may speak of another.
-        if len(told) > 1 and not any(conversation.refers_back(each) for each in told[1:]):
-            apart = [self._best_window(each, findings) for each in told]
-            each_own = replace(
-                weakest(supported, [own for _, own in apart], alone=True),
-                asked_names=supported.asked_names or any(own.asked_names for _, own in apart),
-                swapped=tuple(sorted({word for _, own in apart for word in own.swapped})),
-            )
-            if _strength(each_own) > _strength(supported):
-                return tuple(Claim(each, own) for each, (own, _) in zip(told, apart, strict=True)), each_own
-        return (Claim(everything, window),), supported
-
-    def _best_window(self, claim: str, findings: Findings) -> tuple[Window, Support]:
-        """Return the piece of evidence that supports the claim best, and how far it does."""
-        found = [
-            (window, support(claim, findings.query, window.all))
-            for passage in quoting.candidate_passages(findings)
-            for window in _windows(passage)
-        ]
-        # A command to machines is the last thing to rest on.
-        return max(
-            found, key=lambda pair: (not any(map(tells_machines, pair[0].all)), _strength(pair[1]), -len(pair[0].all))
-        )
 
     def _to_quote_at_last(self, question: str, judgement: Judgement, least_share: float = 0.0) -> list[Window]:
         return self._to_quote(question, judgement.findings, judgement.draft, judgement.readings, least_share)
@@ -487,111 +424,6 @@ class Assistant:
             for part in parts
         )
 
-    def _quoted(self, base: Answer, windows: Sequence[Window]) -> Answer:
-        citations = _citations(_in_reading_order(windows))
-        text = " ".join(f"{citation.quote} [{citation.number}]" for citation in citations)
-        return replace(base, status=Status.QUOTED, text=text, citations=citations)
-
-    def _declined(self, base: Answer, findings: Findings) -> Answer:
-        closest = tuple(
-            Citation(number, hit.passage.article, hit.passage.start, hit.passage.end)
-            for number, hit in enumerate(findings.hits[:CLOSEST], start=1)
-        )
-        return replace(base, status=Status.DECLINED, closest=closest)
-
-    def _about(self, base: Answer, topic: str, article_id: str | None) -> Answer:
-        """Answer from the front matter; it is not part of the text, so there is nothing to cite."""
-        articles = [article for article in self.corpus.articles if article_id in (None, article.id)]
-        lines = (
-            [_record(article, topic) for article in articles]
-            if len(articles) == 1
-            else [f"{article.title}: {_record(article, topic)}" for article in articles[:10]]
-        )
-        known = [line for line in lines if line]
-        return replace(base, status=Status.ANSWERED, text=" ".join(known), model="none") if known else base
-
-
-def answer_probability(judgement: Judgement) -> float:
-    """Return the probability that the article answers the question, 0 to 1."""
-    signals = judgement.closer.signals if judgement.closer else judgement.signals
-    return _calibration_of_answers(judgement).probability(signals)
-
-
-def written_probability(judgement: Judgement) -> float:
-    """Return the probability that the draft that was written last is right, 0 to 1; 0 where there is none."""
-    draft = judgement.closer or judgement.draft
-    return _calibration_of_written(judgement).probability(draft.signals) if draft else 0.0
-
-
-def draft_to_show(judgement: Judgement) -> CheckedDraft | None:
-    """Return the draft that was written last, if it holds and is likely enough to be right."""
-    draft = judgement.closer or judgement.draft
-    if draft is None or not holds(draft, judgement.findings.query):
-        return None
-    return draft if written_probability(judgement) >= _calibration_of_written(judgement).threshold else None
-
-
-def is_long(draft: CheckedDraft) -> bool:
-    """Whether a draft took so long to write that there is no time to write again."""
-    return len(draft.text.split()) > SHORT_WORDS
-
-
-def skips_first_look(draft: CheckedDraft, question: str, answerable: float, right: float) -> bool:
-    """Whether a long draft is looked at closer at once: `answerable` and `right` are probabilities without a check.
-
-    Among all passages the check tells little of a long draft; and one that does not hold will not be shown.
-    """
-    return (
-        is_long(draft)
-        and len(draft.text.split()) <= LONG_WORDS
-        and min(answerable, right) >= PROMISING_UNCHECKED
-        and holds(draft, question)
-    )
-
-
-def is_promising(draft: CheckedDraft, answerable: float, right: float) -> bool:
-    """Whether a draft that may not be shown is worth a closer look: `answerable` and `right` are probabilities."""
-    return min(answerable, right) >= PROMISING and not is_long(draft)
-
-
-def first_look_signals(answerable: float, right: float) -> dict[str, float]:
-    """Return the signals of what the first look told, as log-odds."""
-    return {"before": answerability.log_odds(answerable), "before_written": answerability.log_odds(right)}
-
-
-def _with_margins(draft: CheckedDraft, margins: tuple[float, float], **further: float) -> CheckedDraft:
-    stated, confirmed = margins
-    return replace(draft, signals={**draft.signals, "stated": stated, "confirmed": confirmed, **further})
-
-
-def _reported(judgement: Judgement, confidence: float, to_quote: Sequence[Window]) -> list[Claim]:
-    """Return what the article's own marks tell of who said something, or of what somebody said.
-
-    The words that the question quotes are found or not; where it quotes none, a model must have read the passages, and
-    that there is an answer must be as likely as it must be of a draft that it is right.
-    """
-    query = judgement.findings.query
-    if (said := attribution.statement(query, to_quote[0])) is not None:
-        return [Claim(said, to_quote[0])]
-    if judgement.draft is None or confidence < _calibration_of_written(judgement).threshold:
-        return []
-    return [Claim(told, window) for told, window in attribution.reported(query, to_quote)]
-
-
-def _calibration_of_answers(judgement: Judgement) -> answerability.Calibration:
-    return answerability.calibration("closer" if judgement.closer else judgement.fit)
-
-
-def _calibration_of_written(judgement: Judgement) -> answerability.Calibration:
-    return answerability.written("closer" if judgement.closer else "margin" if judgement.fit == "margin" else "draft")
-
-
-def _in_reading_order(windows: Sequence[Window]) -> list[Sentence]:
-    """Return the sentences of the windows, those of the best one's article first."""
-    quoted = dict.fromkeys(sentence for window in windows for sentence in window.all)
-    best = windows[0].sentences[0].article.id
-    return sorted(quoted, key=lambda sentence: (sentence.article.id != best, sentence.start))
-
 
 def _shortened(windows: Sequence[Window]) -> list[Window]:
     """Return the best window, and of the others those that there is time to read again."""
@@ -603,121 +435,11 @@ def _shortened(windows: Sequence[Window]) -> list[Window]:
     return chosen
 
 
-def holds(draft: CheckedDraft, question: str) -> bool:
-    """Whether the draft answers the question, and nothing in it slips that must not, however likely it is."""
-    return (
-        bool(draft.text)
-        and draft.support.facts
-        and draft.support.words > 0  # A sentence that shares no word with what is cited for it came from elsewhere.
-        and answers(draft.text, question, draft.support, _known_names(draft.claims))
-        and attribution.names_the_speaker(question, draft.text, draft.evidence)
-    )
-
-
-def _known_names(claims: Sequence[Claim]) -> frozenset[str]:
-    return frozenset().union(*(known_names(claim.window.sentences[0].article.text) for claim in claims))
-
-
-def _strength(supported: Support) -> float:
-    """Return how far evidence supports a claim, 0 to 3: that nothing slips counts as much as all its words."""
-    return supported.facts + supported.new_words + supported.words
-
-
-def _behind(window: Window, findings: Findings) -> float:
-    """Return how much less like the question the evidence's passage is than the passage that is most like it."""
-    likeness = {passage: findings.similarities.get(passage.id, 0.0) for passage in quoting.candidate_passages(findings)}
-    own = (value for passage, value in likeness.items() if not set(window.sentences).isdisjoint(passage.sentences))
-    return max(likeness.values()) - max(own)
-
-
-def _written(base: Answer, claims: Sequence[Claim]) -> Answer:
-    citations = _citations(_evidence(claims))
-    text = " ".join(f"{claim.text} {_markers(claim, citations)}" for claim in claims)
-    return replace(base, status=Status.ANSWERED, text=text, citations=citations)
-
-
-def _evidence(claims: Iterable[Claim]) -> tuple[Sentence, ...]:
-    return tuple(dict.fromkeys(sentence for claim in claims for sentence in claim.window.all))
-
-
-def _markers(claim: Claim, citations: Sequence[Citation]) -> str:
-    cited = [
-        citation.number
-        for citation in citations
-        if any(citation.article == s.article and citation.start <= s.start < citation.end for s in claim.window.all)
-    ]
-    return "".join(f"[{number}]" for number in cited)
-
-
-def _citations(quoted: Sequence[Sentence]) -> tuple[Citation, ...]:
-    """Number the sentences; neighbours in the article become one citation."""
-    spans: list[tuple[Article, int, int]] = []
-    for sentence in quoted:
-        if (
-            spans
-            and spans[-1][0] == sentence.article
-            and spans[-1][2] <= sentence.start
-            and not sentence.article.text[spans[-1][2] : sentence.start].strip()
-        ):
-            spans[-1] = (sentence.article, spans[-1][1], sentence.end)
-        else:
-            spans.append((sentence.article, sentence.start, sentence.end))
-    return tuple(Citation(number, *span) for number, span in enumerate(spans, start=1))
-
-
-def _windows(passage: Passage) -> Iterator[Window]:
-    """Yield each sentence and each two neighbours of the passage, with what they lean on."""
-    for first in range(len(passage.sentences)):
-        for last in range(first + 1, min(first + 2, len(passage.sentences)) + 1):
-            run = passage.sentences[first:last]
-            leading = [s for sentence in run for s in context_of(sentence).needs if s not in run]
-            yield Window(tuple(dict.fromkeys(leading)), run)
-
-
 def _for_model(findings: Findings) -> list[Passage]:
     """Return the best passages of the article that fits best, in reading order."""
     article = findings.hits[0].passage.article
     best = [hit.passage for hit in findings.hits if hit.passage.article == article][:PASSAGES_FOR_MODEL]
     return sorted(best, key=lambda passage: passage.start)
-
-
-def _complete_sentences(draft: Draft) -> list[str]:
-    """Return the first two sentences of a draft, without one that was cut off."""
-    whole = [sentence.text for sentence in sentences(Article("draft", draft.text, ""))]
-    while not draft.complete and whole and not whole[-1].rstrip("\"'”’").endswith((".", "!", "?")):
-        whole.pop()
-    return whole[:2]
-
-
-def _record(article: Article, topic: str) -> str:
-    match topic:
-        case "title":
-            own = f" The title was given by {article.title_by}; the source has no headline." if article.title_by else ""
-            return f"The title is “{article.title}”.{own}"
-        case "date":
-            return (
-                f"The article is dated {article.date.day} {article.date:%B %Y} ({article.date.isoformat()})."
-                if article.date
-                else ""
-            )
-        case "length":
-            paragraphs = article.text.count("\n\n") + 1
-            return f"The article has {len(article.text.split()):,} words in {paragraphs} paragraphs."
-        case _:
-            return f"About its source the article’s record says: {article.source}" if article.source else ""
-
-
-def _finished_draft(drafts: Iterator[Draft]) -> Draft:
-    """Return the last draft.
-
-    Raises:
-        ModelError: it was cut off within its first sentence. Half a sentence says nothing, not even that there is no
-            answer.
-    """
-    *_, draft = drafts
-    if not draft.complete and not _complete_sentences(draft):
-        raise ModelError("The model was cut off within its first sentence")
-    return draft
 
 
 def _unavailable(state: str) -> str | None:

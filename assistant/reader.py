@@ -56,6 +56,10 @@ class Reading:
         return max((span.score for span in self.spans.values()), default=-math.inf)
 
 
+Readings = tuple[tuple[Reading, ...], ...]
+"""What the reader makes of the best passages, for each part of a question."""
+
+
 def load(weights: Path, embedder: Path) -> PreTrainedModel:
     """Return the model of trained weights over the folder of the embedding model; nothing is downloaded."""
     # They take seconds to import; the page starts first.

@@ -384,7 +384,7 @@ def test_speech_is_not_told_where_an_answer_is_less_likely_than_a_draft_must_be(
     assistant: Assistant, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stays a quotation, which says less."""
-    monkeypatch.setattr(answering, "answer_probability", lambda judgement: 0.45)
+    monkeypatch.setattr("assistant.judgement.answer_probability", lambda judgement: 0.45)
     answer = reply(assistant, model, "Nobody did.", "Who said that Kenney is celebrating?")
     assert answer.status is Status.QUOTED
 

@@ -13,13 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant import answerability, language_model
-from assistant.answering import SHORT_WORDS, Assistant, Judgement, holds, is_long
+from assistant.answering import Assistant
 from assistant.articles import Corpus
+from assistant.drafts import holds
 from assistant.errors import ConfigurationError
 from assistant.evaluation import calibrate
 from assistant.evaluation.calibrate import MOST_WRONG, Observation, fit, observe, save
 from assistant.evaluation.questions import read_questions
 from assistant.index import open_index
+from assistant.judgement import SHORT_WORDS, Judgement, is_long
 from assistant.language_model import LanguageModel, ModelHolder
 from assistant.retrieval import Retriever
 from assistant.settings import PROJECT, Settings

@@ -18,6 +18,8 @@ LAYERS = (
     ("answerability",),
     ("quoting",),
     ("attribution",),
+    ("drafts",),
+    ("judgement", "answers"),
     ("answering", "rendering", "check"),
     ("evaluation", "web"),
     ("benchmarks",),

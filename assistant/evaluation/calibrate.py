@@ -19,19 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant import answerability, conversation, quoting
-from assistant.answering import (
-    Assistant,
-    CheckedDraft,
-    Judgement,
-    Readings,
-    first_look_signals,
-    holds,
-    is_promising,
-    skips_first_look,
-)
+from assistant.answering import Assistant
+from assistant.drafts import CheckedDraft, holds
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, evidence_spans, holds_facts
 from assistant.evaluation.questions import holds as holds_wording
+from assistant.judgement import Judgement, first_look_signals, is_promising, skips_first_look
+from assistant.reader import Readings
 from assistant.types import Sentence
 
 SECONDS = 60.0

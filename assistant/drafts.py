@@ -1,0 +1,184 @@
+"""What the model wrote, beside the evidence: which piece supports each sentence, and whether anything in it slips.
+
+Knows nothing of where a draft comes from, and does not decide whether it is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from assistant import answerability, attribution, conversation, quoting
+from assistant.answerability import Rarity
+from assistant.context import context_of
+from assistant.errors import ModelError
+from assistant.grounding import Support, answers, known_names, support, tells_machines, weakest
+from assistant.language_model import Draft
+from assistant.passages import sentences
+from assistant.quoting import Told, Window
+from assistant.reader import Readings
+from assistant.retrieval import Findings
+from assistant.types import Article, Passage, Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a draft says, a sentence or two, beside the piece of evidence that supports it best."""
+
+    text: str
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedDraft:
+    """What the model wrote, checked."""
+
+    claims: tuple[Claim, ...]
+    """Its whole sentences, at most two, beside one piece of evidence or each beside its own; one without words where it
+    has none."""
+    support: Support
+    signals: Mapping[str, float]
+    """What tells whether it may be shown."""
+    told: Told
+    """What tells which sentences are quoted where it is not shown."""
+
+    @property
+    def text(self) -> str:
+        """All its words."""
+        return " ".join(claim.text for claim in self.claims)
+
+    @property
+    def evidence(self) -> tuple[Sentence, ...]:
+        """The sentences that are to be cited for it."""
+        return evidence_of(self.claims)
+
+
+def finished(drafts: Iterator[Draft]) -> Draft:
+    """Return the last draft.
+
+    Raises:
+        ModelError: it was cut off within its first sentence. Half a sentence says nothing, not even that there is no
+            answer.
+    """
+    *_, draft = drafts
+    if not draft.complete and not _complete_sentences(draft):
+        raise ModelError("The model was cut off within its first sentence")
+    return draft
+
+
+def check(  # noqa: PLR0913, PLR0917 - all that is known of a question by then
+    draft: Draft,
+    findings: Findings,
+    readings: Readings,
+    signals: Mapping[str, float],
+    rarity: Rarity,
+    similarities: Callable[[str], Mapping[str, float]],
+) -> CheckedDraft:
+    """Return the draft beside the evidence that supports it best.
+
+    `signals` are those that there were without it; `similarities` tells how like it the sentences are that were found,
+    by id.
+    """
+    whole = _complete_sentences(draft)
+    claims, supported = _claims(whole or [draft.text], findings)
+    known = _known_names(claims)
+    told = answerability.draft_signals(findings.query, draft.text, supported, known, rarity)
+    written = answerability.written_signals(
+        draft.text,
+        draft.log_probabilities,
+        supported,
+        sum(len(claim.window.leading) for claim in claims),
+        max(_behind(claim.window, findings) for claim in claims),
+    )
+    read = answerability.reading_signals(draft.text, evidence_of(claims), readings)
+    text = " ".join(whole)
+    shown = claims if whole else (Claim("", claims[0].window),)
+    return CheckedDraft(
+        shown, supported, {**signals, **told, **written, **read}, Told(text, similarities(text) if text else {})
+    )
+
+
+def with_margins(draft: CheckedDraft, margins: tuple[float, float], **further: float) -> CheckedDraft:
+    """Return the draft with what the model says of it as further signals."""
+    stated, confirmed = margins
+    return replace(draft, signals={**draft.signals, "stated": stated, "confirmed": confirmed, **further})
+
+
+def holds(draft: CheckedDraft, question: str) -> bool:
+    """Whether the draft answers the question, and nothing in it slips that must not, however likely it is."""
+    return (
+        bool(draft.text)
+        and draft.support.facts
+        and draft.support.words > 0  # A sentence that shares no word with what is cited for it came from elsewhere.
+        and answers(draft.text, question, draft.support, _known_names(draft.claims))
+        and attribution.names_the_speaker(question, draft.text, draft.evidence)
+    )
+
+
+def _known_names(claims: Sequence[Claim]) -> frozenset[str]:
+    return frozenset().union(*(known_names(claim.window.sentences[0].article.text) for claim in claims))
+
+
+def _strength(supported: Support) -> float:
+    """Return how far evidence supports a claim, 0 to 3: that nothing slips counts as much as all its words."""
+    return supported.facts + supported.new_words + supported.words
+
+
+def _behind(window: Window, findings: Findings) -> float:
+    """Return how much less like the question the evidence's passage is than the passage that is most like it."""
+    likeness = {passage: findings.similarities.get(passage.id, 0.0) for passage in quoting.candidate_passages(findings)}
+    own = (value for passage, value in likeness.items() if not set(window.sentences).isdisjoint(passage.sentences))
+    return max(likeness.values()) - max(own)
+
+
+def evidence_of(claims: Iterable[Claim]) -> tuple[Sentence, ...]:
+    """Return the sentences that are cited for some claims, each once."""
+    return tuple(dict.fromkeys(sentence for claim in claims for sentence in claim.window.all))
+
+
+def _claims(told: Sequence[str], findings: Findings) -> tuple[tuple[Claim, ...], Support]:
+    """Return what was told beside the evidence that supports it best: one piece, or one for each sentence."""
+    everything = " ".join(told)
+    window, supported = _best_window(everything, findings)
+    supported = weakest(supported, [support(each, findings.query, window.all) for each in told])
+    # A "he" stands for whom the sentence before names, and its own evidence may speak of another.
+    if len(told) > 1 and not any(conversation.refers_back(each) for each in told[1:]):
+        apart = [_best_window(each, findings) for each in told]
+        each_own = replace(
+            weakest(supported, [own for _, own in apart], alone=True),
+            asked_names=supported.asked_names or any(own.asked_names for _, own in apart),
+            swapped=tuple(sorted({word for _, own in apart for word in own.swapped})),
+        )
+        if _strength(each_own) > _strength(supported):
+            return tuple(Claim(each, own) for each, (own, _) in zip(told, apart, strict=True)), each_own
+    return (Claim(everything, window),), supported
+
+
+def _best_window(claim: str, findings: Findings) -> tuple[Window, Support]:
+    """Return the piece of evidence that supports the claim best, and how far it does."""
+    found = [
+        (window, support(claim, findings.query, window.all))
+        for passage in quoting.candidate_passages(findings)
+        for window in _windows(passage)
+    ]
+    # A command to machines is the last thing to rest on.
+    return max(
+        found, key=lambda pair: (not any(map(tells_machines, pair[0].all)), _strength(pair[1]), -len(pair[0].all))
+    )
+
+
+def _windows(passage: Passage) -> Iterator[Window]:
+    """Yield each sentence and each two neighbours of the passage, with what they lean on."""
+    for first in range(len(passage.sentences)):
+        for last in range(first + 1, min(first + 2, len(passage.sentences)) + 1):
+            run = passage.sentences[first:last]
+            leading = [s for sentence in run for s in context_of(sentence).needs if s not in run]
+            yield Window(tuple(dict.fromkeys(leading)), run)
+
+
+def _complete_sentences(draft: Draft) -> list[str]:
+    """Return the first two sentences of a draft, without one that was cut off."""
+    whole = [sentence.text for sentence in sentences(Article("draft", draft.text, ""))]
+    while not draft.complete and whole and not whole[-1].rstrip("\"'”’").endswith((".", "!", "?")):
+        whole.pop()
+    return whole[:2]

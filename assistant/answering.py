@@ -62,7 +62,7 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class _Talk:
-    """What the model is asked for one question, until its time is up; what it raises is raised."""
+    """One question put to the model: each call ends at the deadline, or when `stopped` is set, with a ModelError."""
 
     model: LanguageModel
     question: str
@@ -77,7 +77,7 @@ class _Talk:
         )
 
     def margins(self, evidence: Sequence[Passage], draft: str, *, apart: bool = False) -> tuple[float, float] | None:
-        """Return how sure it is of an answer, and of the draft."""
+        """Return how sure it is of an answer, and of the draft; None where it was not trained to tell."""
         return self.model.margins(
             self.question, self.history, evidence, draft, self.deadline, self.stopped, apart=apart
         )
@@ -260,22 +260,24 @@ class Assistant:
         if model is None:
             return replace(undrafted, error=_unavailable(self.model_state))
         talk = _Talk(model, question, history, deadline, stopped)
-        judgement = undrafted
+        told: Judgement | None = None
         try:
             with model.turn(deadline, stopped):
                 for better in self._looks(talk, undrafted, others_wait, always_closer=always_closer):
-                    judgement = better
+                    told = better
         except ModelError as error:
-            if judgement is undrafted:
+            if told is None:
                 return replace(undrafted, error=str(error))
             logger.info("No closer look: %s", error)
-            return replace(judgement, hasty=True)
-        return judgement
+            return replace(told, hasty=True)
+        return told or undrafted
 
     def _looks(
         self, talk: _Talk, undrafted: Judgement, others_wait: Callable[[], bool], *, always_closer: bool
     ) -> Iterator[Judgement]:
         """Yield what the model tells of the passages, and then of a closer look, where it is worth its time.
+
+        A long draft may get the closer look alone. What was yielded stands, whatever comes after it.
 
         Raises:
             ModelError: as for a draft.
@@ -285,7 +287,7 @@ class Assistant:
         draft = talk.draft(evidence)
         checked = self._checked(draft, undrafted)
         # No fit of a draft was made without an embedding model.
-        is_fitted = undrafted.fit == "words"
+        is_fitted = bool(findings.similarities)
         unchecked = replace(
             undrafted, signals=checked.signals, fit="draft" if is_fitted else undrafted.fit, draft=checked
         )

@@ -53,9 +53,9 @@ def about(base: Answer, topic: str, articles: Sequence[Article]) -> Answer:
 
 def in_reading_order(windows: Sequence[Window]) -> list[Sentence]:
     """Return the sentences of the windows, those of the best one's article first."""
-    quoted = dict.fromkeys(sentence for window in windows for sentence in window.all)
+    sentences = dict.fromkeys(sentence for window in windows for sentence in window.all)
     best = windows[0].sentences[0].article.id
-    return sorted(quoted, key=lambda sentence: (sentence.article.id != best, sentence.start))
+    return sorted(sentences, key=lambda sentence: (sentence.article.id != best, sentence.start))
 
 
 def _markers(claim: Claim, citations: Sequence[Citation]) -> str:
@@ -67,10 +67,10 @@ def _markers(claim: Claim, citations: Sequence[Citation]) -> str:
     return "".join(f"[{number}]" for number in cited)
 
 
-def _citations(quoted: Sequence[Sentence]) -> tuple[Citation, ...]:
+def _citations(sentences: Sequence[Sentence]) -> tuple[Citation, ...]:
     """Number the sentences; neighbours in the article become one citation."""
     spans: list[tuple[Article, int, int]] = []
-    for sentence in quoted:
+    for sentence in sentences:
         if (
             spans
             and spans[-1][0] == sentence.article

@@ -1,6 +1,6 @@
 """What the model wrote, beside the evidence: which piece supports each sentence, and whether anything in it slips.
 
-Knows nothing of where a draft comes from, and does not decide whether it is shown.
+Asks no model, and does not decide whether a draft is shown.
 """
 
 from __future__ import annotations
@@ -115,6 +115,11 @@ def holds(draft: CheckedDraft, question: str) -> bool:
     )
 
 
+def evidence_of(claims: Iterable[Claim]) -> tuple[Sentence, ...]:
+    """Return the sentences that are cited for some claims, each once."""
+    return tuple(dict.fromkeys(sentence for claim in claims for sentence in claim.window.all))
+
+
 def _known_names(claims: Sequence[Claim]) -> frozenset[str]:
     return frozenset().union(*(known_names(claim.window.sentences[0].article.text) for claim in claims))
 
@@ -129,11 +134,6 @@ def _behind(window: Window, findings: Findings) -> float:
     likeness = {passage: findings.similarities.get(passage.id, 0.0) for passage in quoting.candidate_passages(findings)}
     own = (value for passage, value in likeness.items() if not set(window.sentences).isdisjoint(passage.sentences))
     return max(likeness.values()) - max(own)
-
-
-def evidence_of(claims: Iterable[Claim]) -> tuple[Sentence, ...]:
-    """Return the sentences that are cited for some claims, each once."""
-    return tuple(dict.fromkeys(sentence for claim in claims for sentence in claim.window.all))
 
 
 def _claims(told: Sequence[str], findings: Findings) -> tuple[tuple[Claim, ...], Support]:

@@ -1,6 +1,6 @@
-"""Everything that is known of a question, and what follows from it: is there an answer, and may the draft be shown?
+"""Everything that is known of a question, and what follows: is there an answer, may the draft be shown, look closer?
 
-The probabilities are those of `calibration.json`. Knows nothing of how a judgement comes about.
+The probabilities are those of `calibration.json`. Asks no model, and searches nothing.
 """
 
 from __future__ import annotations

@@ -8,27 +8,33 @@ Knows nothing of the models.
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+_asking = threading.Lock()
 
 
 @contextmanager
 def threads_for(texts: int) -> Iterator[None]:
-    """Let torch compute so many texts on as many threads as suit them, in this thread of Python's alone."""
+    """Let torch compute so many texts on as many threads as suit them; not to be nested.
+
+    A thread of Python's that begins meanwhile takes the number over, until it comes here itself.
+    """
     import torch  # noqa: PLC0415 - slow to import, and missing where keywords alone are searched
 
-    every = _every()
-    before = torch.get_num_threads()
+    with _asking:  # Another must not have set its own number before the first has asked.
+        every = _every()
     torch.set_num_threads(1 if texts == 1 else every)
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(every)
 
 
 @functools.cache
 def _every() -> int:
-    """Return torch's own choice. A new thread of Python's begins with what was set last, wherever that was."""
+    """Return torch's own choice, asked before another is set here: a new thread begins with what was set last."""
     import torch  # noqa: PLC0415
 
     return torch.get_num_threads()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pytest
 from evaluated import ARTICLES, ROWS, always_declines, evaluate_with, perfect, questions, settings_of, value, write
 
 from assistant.answering import Assistant
+from assistant.articles import Corpus
 from assistant.errors import ConfigurationError, RunInterruptedError
 from assistant.evaluation import evaluate, fingerprint, run
 from assistant.evaluation.evaluate import Demands, Options, read_folders, rescore, select
@@ -72,6 +74,14 @@ def test_searching_alone_asks_nothing(tmp_path: Path) -> None:
     assert value(content, "refusal_recall") is None
     assert all(len(row["retrieved"]) <= PARAGRAPHS for row in content["rows"])
     assert content["mode"] == "retrieval"
+
+
+def test_the_real_search_is_measured_alone(tmp_path: Path, weights_folder: Path) -> None:
+    """With the embedding model and no language model, the evidence is found."""
+    settings = Settings(model="none", data=weights_folder)
+    with closing(Assistant.over(Corpus(ARTICLES), settings, tmp_path / "index")) as assistant:
+        content = evaluate_with(assistant, tmp_path / "run", Options(retrieval_only=True))
+    assert value(content, "success_at_5") == 1.0
 
 
 @pytest.mark.parametrize(

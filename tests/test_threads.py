@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn.modules.module import register_module_forward_pre_hook
 
-from assistant import weights
+from assistant import threads, weights
 from assistant.embedder import SentenceEmbedder
 from assistant.passages import passages
 from assistant.reader import Reader
@@ -19,13 +19,17 @@ from assistant.types import Article
 
 
 @pytest.fixture
-def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[int]]:
-    """Yield on how many threads models computed, of the three that torch would take by itself."""
-    monkeypatch.setattr("assistant.threads._every", lambda: 3)
+def seen() -> Iterator[set[int]]:
+    """Yield on how many threads models computed, of the three that torch takes by itself meanwhile."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    threads._every.cache_clear()
     found: set[int] = set()
     hook = register_module_forward_pre_hook(lambda *_: found.add(torch.get_num_threads()))
     yield found
     hook.remove()
+    torch.set_num_threads(before)
+    threads._every.cache_clear()
 
 
 def test_a_question_alone_takes_one_thread(real_embedder: SentenceEmbedder, seen: set[int]) -> None:
@@ -45,7 +49,7 @@ def test_several_texts_take_all_threads(real_embedder: SentenceEmbedder, seen: s
 def test_passages_are_read_on_all_threads(
     seen: set[int], article: Article, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Who has the turn waits for this reading, and the engine rests meanwhile."""
+    """Whose turn it is waits for this reading."""
     folder: Path = weights.embedder_folder(tmp_path_factory.mktemp("data"))
     Reader.from_files(weights.reader_file(), folder).read("Who spoke?", passages(article)[:2])
     assert seen == {3}
@@ -54,10 +58,9 @@ def test_passages_are_read_on_all_threads(
 def test_a_thread_that_begins_beside_a_question_is_not_held_to_one(
     real_embedder: SentenceEmbedder, seen: set[int]
 ) -> None:
-    """In torch a new thread takes over what was set last, for ever; and the old one has its own again in the end."""
-    before = torch.get_num_threads()
+    """In torch a new thread takes over what was set last; who reads several texts has all threads all the same."""
     with threads_for(1), ThreadPoolExecutor() as other:
         assert other.submit(torch.get_num_threads).result() == 1
         other.submit(real_embedder.embed_documents, ["The mayor spoke.", "So did others."]).result()
     assert seen == {3}
-    assert torch.get_num_threads() == before
+    assert torch.get_num_threads() == 3

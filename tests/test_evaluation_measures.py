@@ -10,6 +10,7 @@ import pytest
 from evaluated import ARTICLES, BRIDGE, SCHOOL
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
 
 from assistant.evaluation import measures
 from assistant.evaluation.causes import CAUSES, cause
@@ -280,6 +281,17 @@ def test_confidence_is_measured_against_the_gold() -> None:
     assert measures.refusal_auroc(many((0.9, True))) is None
     assert measures.refusal_auroc([]) is None
     assert measures.calibration_error([]) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 5).map(lambda tenths: tenths / 10), st.booleans()), max_size=40))
+def test_the_chance_of_the_right_order_is_that_of_scikit_learn(some: list[tuple[float, bool]]) -> None:
+    """Equal confidences count half, and with one kind alone there is no order."""
+    found = measures.refusal_auroc(many(*some))
+    if len({answerable for _, answerable in some}) < 2:
+        assert found is None
+    else:
+        confidences, labels = zip(*some, strict=True)
+        assert found == pytest.approx(roc_auc_score(labels, confidences), abs=1e-12)
 
 
 def test_calibration_is_the_distance_of_confidence_and_share() -> None:

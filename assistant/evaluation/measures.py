@@ -16,6 +16,7 @@ from functools import cache, lru_cache
 from typing import Any, Literal
 
 import numpy as np
+from scipy import stats
 
 from assistant import grounding
 from assistant.evaluation.observed import Observed
@@ -325,10 +326,15 @@ def answer_words_p50(observed: Sequence[Observed]) -> float | None:
 
 def refusal_auroc(observed: Sequence[Observed]) -> float | None:
     """Chance that an answerable question got a higher confidence than one without an answer; 0.5 is a coin."""
-    from sklearn.metrics import roc_auc_score  # noqa: PLC0415 - slow to import
-
+    # By ranks (Hanley and McNeil, Radiology 143, 1982), in a tenth of scikit-learn's time: an interval asks for it a
+    # thousand times.
     labels, confidences = _labelled(observed)
-    return float(roc_auc_score(labels, confidences)) if len(set(labels)) == 2 else None
+    answerable = np.array(labels, dtype=bool)
+    higher, lower = int(answerable.sum()), int((~answerable).sum())
+    if not higher or not lower:
+        return None
+    ranks = float(stats.rankdata(confidences)[answerable].sum())
+    return (ranks - higher * (higher + 1) / 2) / (higher * lower)
 
 
 def brier(observed: Sequence[Observed]) -> float | None:

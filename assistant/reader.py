@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.threads import threads_for
+from assistant.threads import give_way, threads_for
 from assistant.types import Passage, Sentence
 
 if TYPE_CHECKING:
@@ -81,6 +82,8 @@ class Reader:
         """Take a model that points to two tokens, and its tokenizer."""
         self._model = model.train(mode=False)
         self._tokenizer = tokenizer
+        # A reading takes several times as long as the search for passages, which whoever asks meanwhile waits for.
+        self._giving_way = ThreadPoolExecutor(1, "reading", initializer=give_way)
 
     @classmethod
     def from_files(cls, weights: Path, embedder: Path) -> Reader:
@@ -90,9 +93,10 @@ class Reader:
         return cls(load(weights, embedder), AutoTokenizer.from_pretrained(embedder, local_files_only=True))
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
-        """Return what the reader makes of each passage, in their order."""
-        if not passages:
-            return []
+        """Return what the reader makes of each passage, in their order; one question after the other is read for."""
+        return self._giving_way.submit(self._read, question, passages).result() if passages else []
+
+    def _read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
         import torch  # noqa: PLC0415
 
         batch = self._tokenizer(

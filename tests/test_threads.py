@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,7 +17,7 @@ from assistant import threads, weights
 from assistant.embedder import SentenceEmbedder
 from assistant.passages import passages
 from assistant.reader import Reader
-from assistant.threads import threads_for
+from assistant.threads import LESS_URGENT, threads_for
 from assistant.types import Article
 
 
@@ -64,3 +67,21 @@ def test_a_thread_that_begins_beside_a_question_is_not_held_to_one(
         other.submit(real_embedder.embed_documents, ["The mayor spoke.", "So did others."]).result()
     assert seen == {3}
     assert torch.get_num_threads() == 3
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows an order of the threads of a program")
+def test_reading_gives_way(article: Article, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Whoever asks while passages are read for another is served first; all other threads stay as they are."""
+    own, urgencies = urgency(), set()
+    folder: Path = weights.embedder_folder(tmp_path_factory.mktemp("data"))
+    reader = Reader.from_files(weights.reader_file(), folder)
+    with register_module_forward_pre_hook(lambda *_: urgencies.add(urgency())):
+        reader.read("Who spoke?", passages(article)[:2])
+        reader.read("Who spoke?", passages(article)[2:4])
+    assert urgencies == {min(own + LESS_URGENT, 19)}
+    assert urgency() == own
+
+
+def urgency() -> int:
+    """Return the place of this thread in the system's order."""
+    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())

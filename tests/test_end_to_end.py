@@ -15,11 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from browser import answers, chatting, chromium, finish, needs_chromium, send
+from playwright.sync_api import expect
 
 from assistant import answerability
 from assistant.answering import Assistant
+from assistant.benchmarks.processes import serving, wait_for_model
 from assistant.language_model import open_language_model
 from assistant.passages import passages
+from assistant.rendering import LABELS
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article, Passage, Status
 from assistant.weights import LANGUAGE_MODEL_NAME
@@ -71,6 +75,29 @@ def test_a_question_off_the_topic_is_declined(model_data: Path) -> None:
     answer = ask("What is the capital of Australia?", model_data)
     assert (answer["status"], answer["citations"]) == ("declined", [])
     assert "Canberra" not in answer["answer"]
+
+
+@needs_chromium
+def test_a_reader_gets_an_answer_and_sees_its_words_in_the_article(model_data: Path, article: Article) -> None:
+    """From the question to the marked words behind the citation, in a browser; what is declined is no quotation."""
+    settings = {"ASSISTANT_DATA": str(model_data), "ASSISTANT_ANSWER_SECONDS": "300"}
+    with serving(settings) as server, chromium() as browser:
+        wait_for_model(server)
+        with chatting(browser, server.address, viewport={"width": 1280, "height": 800}) as page:
+            send(page, CRIME)
+            expect(page.locator("#send")).to_be_visible(timeout=310_000)
+            finish(page)
+            shown = answers(page).locator(".words")
+            expect(shown).to_contain_text("18")
+            shown.locator("a.cite").first.click()
+            marked = page.locator("#reading mark.current")
+            expect(marked).to_contain_text("18 percent")
+            assert " ".join(marked.inner_text().split()) in " ".join(article.text.split())
+            send(page, "What is the capital of Australia?")
+            expect(page.locator("#send")).to_be_visible(timeout=310_000)
+            finish(page, 2)
+            expect(answers(page).last.locator(".headline")).to_have_text(LABELS[Status.DECLINED])
+            expect(answers(page).last.locator(".words")).to_have_count(0)
 
 
 def test_a_killed_engine_costs_one_written_answer(model_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

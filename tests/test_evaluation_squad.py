@@ -91,12 +91,23 @@ def test_version_1_has_only_answerable_questions(tmp_path: Path) -> None:
         (entry(id="b"), "article 1: the id 'b' is used twice"),
         ({"data": [{"paragraphs": []}]}, "holds no question"),
         ({"data": [{"paragraphs": [{"qas": []}]}]}, "article 1: not as in SQuAD"),
+        ({"data": None, "paragraphs": []}, "is not a SQuAD file"),
+        ({"data": {"paragraphs": []}}, "article 1: not as in SQuAD"),
+        ({"data": [None], "paragraphs": []}, "article 1: not as in SQuAD"),
     ],
 )
 def test_what_is_not_as_in_squad_is_named(tmp_path: Path, content: object, reason: str) -> None:
     """The article and the cure are named, and nothing is guessed."""
     with pytest.raises(ConfigurationError, match=reason):
         read(written(tmp_path, content))
+
+
+def test_what_is_nested_without_end_is_named(tmp_path: Path) -> None:
+    """However deep a file goes, it is refused in one line."""
+    deep = tmp_path / "deep.json"
+    deep.write_text('{"data": [], "paragraphs": [], "deep": ' + "[" * 100_000 + "]" * 100_000 + "}", encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"is not a SQuAD file .*RecursionError"):
+        read(deep)
 
 
 def test_a_sample_depends_on_its_article_and_the_seed_alone() -> None:

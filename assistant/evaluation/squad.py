@@ -28,11 +28,11 @@ def read_squad(path: Path, text: str) -> tuple[list[Article], list[Question]]:
     """Return the articles and the questions of a file.
 
     Raises:
-        ConfigurationError: it is not of the format; the article and the paragraph are named.
+        ConfigurationError: it is not of the format; the article is named.
     """
     try:
-        entries = json.loads(text)["data"]
-    except (ValueError, KeyError, TypeError) as error:
+        entries = list(json.loads(text)["data"])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigurationError(f"{path} is not a SQuAD file ({type(error).__name__}: {error}); mend it") from error
     articles: list[Article] = []
     questions: dict[str, Question] = {}

@@ -162,7 +162,9 @@ def test_an_answer_about_the_article_itself_needs_no_citation() -> None:
     assert observed.outcome == "right"
     assert cause(observed) is None
     assert (measures.citation_coverage(observed), measures.flagged(observed)) == (None, None)
-    assert (observed.state, measures.written(observed)) == ("from_record", 0.0)
+    assert (observed.state, measures.written(observed), measures.written_wrong(observed)) == ("from_record", 1.0, 0.0)
+    wrong = saw(Record("a", 0, about.question, "answered", "The article is dated 2019."), about)
+    assert measures.written_wrong(wrong) == 1.0
 
 
 def test_answers_are_scored_as_squad_does() -> None:

@@ -104,13 +104,16 @@ def false_refusals(o: Observed) -> float | None:
 
 
 def written(o: Observed) -> float | None:
-    """Answerable questions with an answer that the model wrote, and not only quotations or the article's record."""
-    return float(o.state == "answered") if o.asked and o.question.answerable else None
+    """Answerable questions with a written answer, and not only quotations.
+
+    By the model, or by rule: who said something, or what the article's record says.
+    """
+    return float(o.record.status == "answered") if o.asked and o.question.answerable else None
 
 
 def written_wrong(o: Observed) -> float | None:
-    """Wrong answers that the model wrote, of all questions."""
-    return float(o.outcome == "wrong" and o.state == "answered") if o.outcome else None
+    """Written answers that are wrong, of all questions."""
+    return float(o.outcome == "wrong" and o.record.status == "answered") if o.outcome else None
 
 
 def quoted_wrong(o: Observed) -> float | None:
@@ -512,7 +515,7 @@ HEADLINES: tuple[Measure | RunMeasure, ...] = (
 )
 
 SECOND_SCREEN: tuple[Measure | RunMeasure, ...] = (
-    Measure(written, "answered in the model's words"),
+    Measure(written, "answerable questions written"),
     Measure(written_wrong, "wrong written answers", better="lower"),
     Measure(quoted_wrong, "quotations that do not answer", better="lower"),
     Measure(exact_match, "exact match"),

@@ -24,7 +24,7 @@ from assistant import answerability, answers, attribution, conversation, drafts,
 from assistant.articles import Corpus, read_corpus
 from assistant.drafts import CheckedDraft
 from assistant.embedder import SentenceEmbedder
-from assistant.errors import ConfigurationError, ModelError
+from assistant.errors import ConfigurationError, ModelError, TooLongError
 from assistant.grounding import tells_machines
 from assistant.index import VectorIndex, open_index
 from assistant.judgement import (
@@ -265,6 +265,9 @@ class Assistant:
             with model.turn(deadline, stopped):
                 for better in self._looks(talk, undrafted, others_wait, always_closer=always_closer):
                     told = better
+        except TooLongError:
+            # Nothing is broken, and asked again it would say the same.
+            return told or undrafted
         except ModelError as error:
             if told is None:
                 return replace(undrafted, error=str(error))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from assistant import answerability, attribution, conversation, quoting
 from assistant.answerability import Rarity
 from assistant.context import context_of
-from assistant.errors import ModelError
+from assistant.errors import ModelError, TooLongError
 from assistant.grounding import Support, answers, known_names, support, tells_machines, weakest
 from assistant.language_model import Draft
 from assistant.passages import sentences
@@ -59,10 +59,12 @@ def finished(drafts: Iterator[Draft]) -> Draft:
     Raises:
         ModelError: it was cut off within its first sentence. Half a sentence says nothing, not even that there is no
             answer.
+        TooLongError: likewise, where an answer must end.
     """
     *_, draft = drafts
     if not draft.complete and not _complete_sentences(draft):
-        raise ModelError("The model was cut off within its first sentence")
+        cut_off = "The model was cut off within its first sentence"
+        raise TooLongError(cut_off) if draft.too_long else ModelError(cut_off)
     return draft
 
 

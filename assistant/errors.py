@@ -5,6 +5,7 @@
     │   ├── WeightsError        a model file is missing, damaged or not the official one
     │   └── IndexLockedError    another process uses the index directory
     ├── ModelError              the language model failed while it answered
+    │   └── TooLongError        it would have said more than an answer may be
     └── RunInterruptedError     the keyboard ended a run before all was asked
 
 Everything else that is raised is a defect of ours and shows its traceback.
@@ -29,6 +30,10 @@ class IndexLockedError(ConfigurationError):
 
 class ModelError(AssistantError):
     """The language model failed while it answered; the quotation stands."""
+
+
+class TooLongError(ModelError):
+    """The embedded model was stopped where an answer must end, within its first sentence; nothing is broken."""
 
 
 class RunInterruptedError(AssistantError):

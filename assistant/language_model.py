@@ -85,6 +85,8 @@ class Draft:
     text: str
     complete: bool = False
     """The model itself ended here. False on the last draft means that it was cut off."""
+    too_long: bool = False
+    """The embedded model was cut off because it had as many tokens as an answer may have."""
     log_probabilities: tuple[float, ...] = ()
     """Of each token that holds a letter or a digit; empty where the endpoint does not tell them."""
 
@@ -253,7 +255,9 @@ class LanguageModel:
         text = _THOUGHT.sub("", text).strip()
         if not text:
             raise ModelError(_SLOW if limit.reached else "The model gave an empty answer")
-        yield Draft(text, finish in ("stop", "end_turn"), tuple(scores))
+        # What another endpoint means by it is not known: it may have had no room for more.
+        too_long = finish == "length" and self._engine is not None
+        yield Draft(text, finish in ("stop", "end_turn"), too_long, tuple(scores))
 
     async def _twice(self, ask: Callable[[], AsyncIterator[_M]], limit: _Limit) -> AsyncGenerator[_M]:
         """Yield what the endpoint says; where it fails before its first word, and that may pass, it is asked again."""

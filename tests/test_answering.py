@@ -771,6 +771,17 @@ def test_without_a_closer_look_the_first_one_decides(
     assert any(message.startswith("No closer look: ") for message in caplog.messages)
 
 
+def test_a_draft_that_is_too_long_for_an_answer_is_no_fault(assemble: Assemble, model: ScriptedModel) -> None:
+    """At the first look and at the closer one the quotation stands, and asking again would change nothing."""
+    too_long = Reply("Violent crime has fallen by nearly 18 percent since", finish_reason="length")
+    for before in ([], [SLIPS]):
+        telling = ModelThatTells(model, LIKELY)
+        telling._engine = cast("Engine", SimpleNamespace(alive=True, adapted=True))
+        model.enqueue(*before, too_long)
+        answer = check(assemble(lambda telling=telling: telling).stream(CRIME))
+        assert (answer.status, answer.error, answer.hasty) == (Status.QUOTED, None, False)
+
+
 def test_an_engine_that_hangs_in_a_closer_look_is_found_out(assemble: Assemble, model: ScriptedModel) -> None:
     """The quotation stands when the time is up, and somebody looks whether the engine still lives."""
     looked_after = threading.Event()

@@ -94,6 +94,16 @@ def test_a_stream_that_was_cut_off_is_not_complete(model: ScriptedModel, reason:
     assert last == Draft("Nine engineers inspected", complete=False)
 
 
+@pytest.mark.parametrize(("reason", "too_long"), [("length", True), ("content_filter", False), (None, False)])
+def test_only_the_engine_is_known_to_have_said_too_much(
+    reason: str | None, model: ScriptedModel, *, too_long: bool
+) -> None:
+    """It was stopped where an answer must end; another endpoint may have had no room for more."""
+    model.enqueue(Reply("Nine engineers inspected", finish_reason=reason))
+    *_, last = embedded(model).draft("Who inspected it?", (), EVIDENCE, soon())
+    assert (last.complete, last.too_long) == (False, too_long)
+
+
 def test_another_providers_way_to_say_that_it_ended_counts(model: ScriptedModel) -> None:
     """Anthropic reports a stop_reason instead of a finish_reason."""
     reply = Reply("Nine did.", finish_reason=None, metadata={"stop_reason": "end_turn"})

@@ -124,8 +124,8 @@ def persons(text: str) -> dict[str, str]:
 
 
 def _acts(name: str, text: str) -> bool:
-    """Whether the name owns, says or is something somewhere."""
-    return bool(re.search(rf"\b{re.escape(name)}(?:['’]s\b|\s+(?:{SAID}|had|was|is|has)\b)", text))
+    """Whether the name owns, says or is something somewhere, or is told more of: "Vail, who voted against it"."""
+    return bool(re.search(rf"\b{re.escape(name)}(?:['’]s\b|\s+(?:{SAID}|had|was|is|has)\b|, whos?e?\b)", text))
 
 
 def _is_place_or_body(first: str, last: str, text: str) -> bool:

@@ -51,6 +51,8 @@ _LETTERS = re.compile(r"\b[A-Z]{2,6}\b")
 _FULL_BODY = re.compile(
     rf"\b(?!(?:The|An?|This|That|Each|Every|No|Our|Its|His|Her|Their|One|Some)\b)[A-ZÀ-Þ][\w'’-]+ (?i:{_BODY_NOUN})\b"
 )
+_PERHAPS_A_PERSON = re.compile(rf"{_PAIR.pattern}, (?:an?|the)\b")
+"""Tomas Ibarra, a line cook; but a firm is told of like that too."""
 _GLOSS = re.compile(r"\b(?:[Hh]e|[Ss]he|[Hh]im|[Hh]er)\s+\[(?P<name>[^\]]+)\]")
 _REACH = 8
 """How many sentences back the name that a pronoun stands for is looked for."""
@@ -124,8 +126,9 @@ def persons(text: str) -> dict[str, str]:
 
 
 def _acts(name: str, text: str) -> bool:
-    """Whether the name owns, says or is something somewhere, or is told more of: "Vail, who voted against it"."""
-    return bool(re.search(rf"\b{re.escape(name)}(?:['’]s\b|\s+(?:{SAID}|had|was|is|has)\b|, whos?e?\b)", text))
+    """Whether the name owns, says or is something, or is told of as nothing but a person is: "Vail, who voted no"."""
+    does = rf"(?:['’]s\b|\s+(?:{SAID}|had|was|is|has)\b|, (?:whos?e?\b|\d\d,))"
+    return bool(re.search(rf"\b{re.escape(name)}{does}", text))
 
 
 def _is_place_or_body(first: str, last: str, text: str) -> bool:
@@ -233,6 +236,8 @@ def _antecedent(position: int, sentences: Sequence[Sentence], people: dict[str, 
         if names and not _LEADING_REFERENCE.match(outside.strip()):
             clear = names[0][0] == 0 or len({surname for _, surname in names}) == 1
             return earlier, names[0][1] if clear else None
+        if not names and _PERHAPS_A_PERSON.search(outside):
+            return earlier, None
     return None
 
 

@@ -175,6 +175,23 @@ def test_a_pronoun_after_two_people_is_left_open() -> None:
     assert context.person is None
 
 
+@pytest.mark.parametrize(
+    ("told_of_as", "speaker"),
+    [
+        ("who voted against the plan", "Vail"),
+        ("whose boat was lost", "Vail"),
+        ("61", "Vail"),
+        ("a retired pilot", None),
+        ("the harbor master", None),
+    ],
+)
+def test_he_is_nobody_named_before_the_last_one_told_of(told_of_as: str, speaker: str | None) -> None:
+    """Who neither says nor owns anything can be meant all the same; where it might be a firm, nobody is chosen."""
+    context = last_of(f'Ada Brook said no. Curtis Vail, {told_of_as}, called that reckless. "It is not," he said.')
+    assert context.speaker == speaker
+    assert [needed.text for needed in context.needs] == [f"Curtis Vail, {told_of_as}, called that reckless."]
+
+
 def test_a_sentence_of_another_article_is_unknown() -> None:
     """A span that is no sentence of its article leans on nothing."""
     assert context_of(Sentence(Article("a", "He went. She came.", ""), 3, 9)) == Context()

@@ -255,9 +255,13 @@ class LanguageModel:
         text = _THOUGHT.sub("", text).strip()
         if not text:
             raise ModelError(_SLOW if limit.reached else "The model gave an empty answer")
-        # What another endpoint means by it is not known: it may have had no room for more.
-        too_long = finish == "length" and self._engine is not None
-        yield Draft(text, finish in ("stop", "end_turn"), too_long, tuple(scores))
+        yield Draft(
+            text,
+            complete=finish in ("stop", "end_turn"),
+            # What another endpoint means by it is not known: it may have had no room for more.
+            too_long=finish == "length" and self._engine is not None,
+            log_probabilities=tuple(scores),
+        )
 
     async def _twice(self, ask: Callable[[], AsyncIterator[_M]], limit: _Limit) -> AsyncGenerator[_M]:
         """Yield what the endpoint says; where it fails before its first word, and that may pass, it is asked again."""

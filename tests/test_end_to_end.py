@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 from browser import answers, chatting, chromium, finish, needs_chromium, send
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from assistant import answerability
 from assistant.answering import Assistant
@@ -77,6 +77,14 @@ def test_a_question_off_the_topic_is_declined(model_data: Path) -> None:
     assert "Canberra" not in answer["answer"]
 
 
+def ask_on(page: Page, question: str, count: int) -> None:
+    """Ask on the page, and wait for the last of so many answers as long as the model may take."""
+    send(page, question)
+    expect(answers(page)).to_have_count(count)
+    expect(page.locator("#send")).to_be_visible(timeout=310_000)
+    finish(page, count)
+
+
 @needs_chromium
 def test_a_reader_gets_an_answer_and_sees_its_words_in_the_article(model_data: Path, article: Article) -> None:
     """From the question to the marked words behind the citation, in a browser; what is declined is no quotation."""
@@ -84,18 +92,14 @@ def test_a_reader_gets_an_answer_and_sees_its_words_in_the_article(model_data: P
     with serving(settings) as server, chromium() as browser:
         wait_for_model(server)
         with chatting(browser, server.address, viewport={"width": 1280, "height": 800}) as page:
-            send(page, CRIME)
-            expect(page.locator("#send")).to_be_visible(timeout=310_000)
-            finish(page)
+            ask_on(page, CRIME, 1)
             shown = answers(page).locator(".words")
             expect(shown).to_contain_text("18")
             shown.locator("a.cite").first.click()
             marked = page.locator("#reading mark.current")
             expect(marked).to_contain_text("18 percent")
             assert " ".join(marked.inner_text().split()) in " ".join(article.text.split())
-            send(page, "What is the capital of Australia?")
-            expect(page.locator("#send")).to_be_visible(timeout=310_000)
-            finish(page, 2)
+            ask_on(page, "What is the capital of Australia?", 2)
             expect(answers(page).last.locator(".headline")).to_have_text(LABELS[Status.DECLINED])
             expect(answers(page).last.locator(".words")).to_have_count(0)
 

@@ -49,6 +49,7 @@ REFUSED = came_of(NEAR, Status.DECLINED)
         ("quotations that do not answer, of all questions", "0.167 (1 of 6)"),
         ("answerable questions with a written answer", "0.500 (2 of 4)"),
         ("answerable questions declined", "0.250 (1 of 4)"),
+        ("words in an answer, median", "7"),
         ("citations verbatim at their offsets", "1.000 (4 of 4)"),
         ("citations on a refusal", "0"),
         ("answers whose citations include the words that hold the fact", "0.667 (2 of 3)"),

@@ -2,8 +2,7 @@
 
 A measure of questions gives each one a score, None where it does not apply, and the report takes the mean. A measure of
 the whole run is computed from all of them at once. Formulas that a library has are the library's: `torchmetrics` for
-exact match and F1, `rouge-score`, `ir-measures` for rankings, `scipy` for ranks. Knows nothing of
-intervals.
+exact match and F1, `rouge-score`, `ir-measures` for rankings, `scipy` for ranks. Knows nothing of intervals.
 """
 
 from __future__ import annotations

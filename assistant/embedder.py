@@ -1,23 +1,26 @@
 """The packaged sentence-transformers model behind LangChain's `Embeddings`; it tells of single tokens too.
 
-Knows nothing of articles. Vectors have 384 dimensions and length 1, so a dot product is the cosine.
+It is loaded when it is first needed, since that takes seconds. Knows nothing of articles. Vectors have 384 dimensions
+and length 1, so a dot product is the cosine.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from langchain_core.embeddings import Embeddings
 
-from assistant.threads import threads_for
+from assistant.threads import Once, threads_for
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
+    from transformers import PreTrainedTokenizerBase
 
 MAX_TOKENS = 256
 """What the model was trained to read; text beyond it is cut off."""
@@ -36,31 +39,26 @@ class TokenVectors:
 class SentenceEmbedder(Embeddings):
     """Embeds texts with a local sentence-transformers model."""
 
-    def __init__(self, model: SentenceTransformer, name: str) -> None:
-        """Take a loaded model and the name that goes into the index's fingerprint."""
-        self._model = model
-        # The model's own tokenizer keeps how it pads from one call to the next: asked by two threads in two ways, it
-        # would mix them up.
-        self._tokenizer = copy.deepcopy(model.tokenizer)
+    def __init__(self, load: Callable[[], SentenceTransformer], name: str) -> None:
+        """Take what loads the model, and the name that goes into the index's fingerprint."""
+        self._loaded = Once(lambda: _with_tokenizer(load()))
         self.name = name
 
     @classmethod
     def from_folder(cls, folder: Path, name: str) -> SentenceEmbedder:
-        """Load the model from a folder; nothing is downloaded."""
-        # They take seconds to import; the page starts first.
-        from sentence_transformers import SentenceTransformer  # noqa: PLC0415
-        from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
+        """Take the model of a folder; nothing is downloaded."""
+        return cls(partial(_load, folder), name)
 
-        # Loading takes a moment; its bar would stand between the question and the answer.
-        disable_progress_bar()  # type: ignore[no-untyped-call]
-        model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
-        model.max_seq_length = MAX_TOKENS
-        return cls(model, name)
+    @property
+    def is_loaded(self) -> bool:
+        """Whether a text can be embedded without loading the model first."""
+        return self._loaded.is_there
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Return one vector a text, in the order of the texts."""
+        model, _ = self._loaded.get()
         with threads_for(len(texts)):
-            vectors = self._model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
+            vectors = model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
         rows: list[list[float]] = vectors.tolist()
         return rows
 
@@ -77,19 +75,40 @@ class SentenceEmbedder(Embeddings):
         return self._read([text])[0]
 
     def _read(self, texts: Sequence[str]) -> list[tuple[list[float], TokenVectors]]:
+        model, tokenizer = self._loaded.get()
         with threads_for(len(texts)):
             # A list goes in, so a list comes out, whatever its type says.
             outputs = cast(
                 "list[dict[str, Any]]",
-                self._model.encode(list(texts), output_value=None, normalize_embeddings=True, show_progress_bar=False),
+                model.encode(list(texts), output_value=None, normalize_embeddings=True, show_progress_bar=False),
             )
-        spans = self._tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS, return_offsets_mapping=True)[
+        spans = tokenizer(list(texts), truncation=True, max_length=MAX_TOKENS, return_offsets_mapping=True)[
             "offset_mapping"
         ]
         return [
             (output["sentence_embedding"].tolist(), _token_vectors(output["token_embeddings"].numpy(), of_text))
             for output, of_text in zip(outputs, spans, strict=True)
         ]
+
+
+def _load(folder: Path) -> SentenceTransformer:
+    # They take seconds to import; the page starts first.
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+    from transformers.utils.logging import disable_progress_bar  # noqa: PLC0415
+
+    # Loading takes a moment; its bar would stand between the question and the answer.
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+    model.max_seq_length = MAX_TOKENS
+    return model
+
+
+def _with_tokenizer(model: SentenceTransformer) -> tuple[SentenceTransformer, PreTrainedTokenizerBase]:
+    """Return the model and a tokenizer beside its own.
+
+    Its own keeps how it pads from one call to the next: asked by two threads in two ways, it would mix them up.
+    """
+    return model, copy.deepcopy(model.tokenizer)
 
 
 def _token_vectors(vectors: np.ndarray, spans: Sequence[tuple[int, int]]) -> TokenVectors:

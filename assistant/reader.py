@@ -9,16 +9,17 @@ In this module alone a reader is not the person who asks.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.threads import give_way, threads_for
+from assistant.threads import Once, give_way, threads_for
 from assistant.types import Passage, Sentence
 
 if TYPE_CHECKING:
@@ -78,19 +79,20 @@ def load(weights: Path, embedder: Path) -> PreTrainedModel:
 class Reader:
     """Reads passages for a question."""
 
-    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Take a model that points to two tokens, and its tokenizer."""
-        self._model = model.train(mode=False)
-        self._tokenizer = tokenizer
+    def __init__(self, load: Callable[[], tuple[PreTrainedModel, PreTrainedTokenizerBase]]) -> None:
+        """Take what loads a model that points to two tokens, and its tokenizer."""
+        self._loaded = Once(load)
         # A reading takes several times as long as the search for passages, which whoever asks meanwhile waits for.
         self._giving_way = ThreadPoolExecutor(1, "reading", initializer=give_way)
 
     @classmethod
     def from_files(cls, weights: Path, embedder: Path) -> Reader:
-        """Load trained weights over the folder of the embedding model; nothing is downloaded."""
-        from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import; the page starts first
+        """Take trained weights over the folder of the embedding model; nothing is downloaded."""
+        return cls(partial(_with_tokenizer, weights, embedder))
 
-        return cls(load(weights, embedder), AutoTokenizer.from_pretrained(embedder, local_files_only=True))
+    def load(self) -> None:
+        """Load the model now; whoever lets it read meanwhile waits until it is there."""
+        self._loaded.get()
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
         """Return what the reader makes of each passage, in their order; one question after the other is read for."""
@@ -99,7 +101,8 @@ class Reader:
     def _read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
         import torch  # noqa: PLC0415
 
-        batch = self._tokenizer(
+        model, tokenizer = self._loaded.get()
+        batch = tokenizer(
             [question] * len(passages),
             [passage.text for passage in passages],
             truncation="longest_first",
@@ -111,12 +114,19 @@ class Reader:
         offsets = batch.pop("offset_mapping").numpy()
         of_passage = (batch["token_type_ids"] * batch["attention_mask"]).numpy().astype(bool)
         with threads_for(len(passages)), torch.inference_mode():
-            logits = self._model(**batch)
+            logits = model(**batch)
         scores = np.stack([logits.start_logits.numpy(), logits.end_logits.numpy()])
         return [
             Reading(passage, dict(_spans(passage, scores[:, row], offsets[row], of_passage[row])))
             for row, passage in enumerate(passages)
         ]
+
+
+def _with_tokenizer(weights: Path, embedder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import; the page starts first
+
+    model = load(weights, embedder).train(mode=False)
+    return model, AutoTokenizer.from_pretrained(embedder, local_files_only=True)
 
 
 def _spans(

@@ -61,7 +61,7 @@ class Findings:
     similarities: Mapping[str, float]
     """Cosine similarity of the question and, by id, the nearest passages and the sentences that were compared."""
     rough: bool = False
-    """Whether ranks alone decided, because a passage would have had to be read first."""
+    """Whether ranks alone decided, because a passage would have had to be read, or the embedding model loaded first."""
 
     @property
     def similarity(self) -> float:
@@ -158,9 +158,11 @@ class Retriever:
         """Return the best passages and sentences for a standalone question, of one article where one is named.
 
         A passage is read before it is compared word by word, unless that was lately. Where `may_read` is false, and
-        one would have to be, ranks alone decide.
+        one would have to be, ranks alone decide; where the embedding model is not loaded yet, those of keywords alone.
         """
-        vector, tokens = self._embedded(query)
+        late_interaction = self._late_interaction
+        is_loading = late_interaction is not None and not may_read and not late_interaction.embedder.is_loaded
+        vector, tokens = (None, None) if is_loading else self._embedded(query)
         similarities = {} if vector is None else self._nearest(vector, article)
         passages_there, sentences_there = self._of_article.get(article, (_NOWHERE, _NOWHERE))
         keywords = keywords_of(query)
@@ -174,8 +176,8 @@ class Retriever:
         of_passages = fuse(by_whole_passage, by_best_sentence)
         candidates = best_first(of_passages)[:COMPARED]
         compared = [self._passages[passage] for passage in candidates]
-        late_interaction = self._late_interaction
-        rough = late_interaction is not None and not may_read and not late_interaction.has_read(compared)
+        is_unread = late_interaction is not None and not may_read and not late_interaction.has_read(compared)
+        rough = is_loading or is_unread
         if late_interaction is None or vector is None or tokens is None or rough:
             of_sentences = {
                 sentence: by_whole_passage.get(passage, 0.0) + sentences_by_keyword.get(sentence, 0.0)

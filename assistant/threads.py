@@ -1,8 +1,8 @@
-"""On how many threads the small models compute, a question alone on one, several texts on all; and what gives way.
+"""What the threads share: how many the small models compute on, which of them give way, and what one loads for all.
 
-On several threads each step of a model waits until all of them have had their turn. Beside the engine, which keeps all
-processors busy, a question takes many times as long so; and where nothing else runs it is too short to gain by them.
-Knows nothing of the models.
+A question is computed on one thread, several texts on all. On several each step of a model waits until all of them have
+had their turn. Beside the engine, which keeps all processors busy, a question takes many times as long so; and where
+nothing else runs it is too short to gain by them. Knows nothing of the models.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ import functools
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Generic, TypeVar
+
+_T = TypeVar("_T")
 
 LESS_URGENT = 5
 """What a thread that gives way adds to its place in the system's order of 0 to 19: it gets a third of what others get.
@@ -30,6 +33,29 @@ def give_way() -> None:
     if sys.platform == "linux":
         with suppress(OSError):
             os.nice(LESS_URGENT)
+
+
+class Once(Generic[_T]):
+    """Something that is loaded by the first thread that needs it, while the others wait."""
+
+    def __init__(self, load: Callable[[], _T]) -> None:
+        """Take what loads it; where that raises, the next one that needs it tries again."""
+        self._load = load
+        self._loading = threading.Lock()
+        self._loaded: list[_T] = []
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it is loaded."""
+        return bool(self._loaded)
+
+    def get(self) -> _T:
+        """Return it, and load it before if need be."""
+        if not self._loaded:
+            with self._loading:
+                if not self._loaded:
+                    self._loaded.append(self._load())
+        return self._loaded[0]
 
 
 @contextmanager

@@ -22,6 +22,7 @@ import pytest
 from conftest import Reply, ScriptedModel, WordEmbedder
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sentence_transformers import SentenceTransformer
 
 from assistant import answerability, answering, language_model, quoting
 from assistant.answerability import Quoting, Rarity
@@ -862,8 +863,86 @@ def test_while_the_model_loads_the_quotation_is_the_answer(assemble: Assemble, m
         "loading",
     )
     loaded.set()
-    assistant.wait_for_model()
+    assistant.wait_until_loaded()
     assert reply(assistant, model, TRUE).status is Status.ANSWERED
+
+
+@pytest.fixture
+def arriving(
+    article: Article, real_embedder: SentenceEmbedder, tmp_path: Path
+) -> Iterator[tuple[Assistant, threading.Event]]:
+    """Yield an assistant as the server opens it, and the event on which its embedding model is there."""
+    may_load = threading.Event()
+
+    def load() -> SentenceTransformer:
+        may_load.wait(30)
+        return real_embedder._loaded.get()[0]
+
+    open_index([article], real_embedder, tmp_path).close()
+    embedder = SentenceEmbedder(load, real_embedder.name)
+    index = open_index([article], embedder, tmp_path)
+    holder = ModelHolder(Settings(model="none"), (article,), lambda what, done, total: None)
+    assistant = Assistant(Corpus((article,)), Retriever([article], index, embedder), index, holder, 30.0)
+    assistant.load_in_background()
+    yield assistant, may_load
+    may_load.set()
+    assistant.close()
+
+
+def test_while_the_small_models_load_keywords_find_the_first_evidence(
+    arriving: tuple[Assistant, threading.Event],
+) -> None:
+    """The evidence is there at once, and the answer waits for what finds more."""
+    assistant, may_load = arriving
+    snapshots = assistant.stream(CRIME)
+    first = next(snapshots)
+    assert (first.status, assistant.is_loaded) == (Status.QUOTED, False)
+    assert "18 percent" in first.text
+    may_load.set()
+    (final,) = snapshots
+    assert (final.status, assistant.is_loaded) == (Status.QUOTED, True)
+    assert assistant.ask(CRIME).text == final.text
+
+
+def test_no_answer_waits_beyond_its_time_for_the_small_models(arriving: tuple[Assistant, threading.Event]) -> None:
+    """What keywords found is the answer then, or that they found nothing."""
+    assistant, _ = arriving
+    assistant._answer_seconds = 0.2
+    assert assistant.ask(CRIME).status is Status.QUOTED
+    assert assistant.ask("Xyzzy?").status is Status.DECLINED
+    assert not assistant.is_loaded
+
+
+def test_what_keywords_do_not_find_is_looked_for_when_the_small_models_are_there(
+    arriving: tuple[Assistant, threading.Event],
+) -> None:
+    """A question that shares no word with the article is not declined for it while they load."""
+    assistant, may_load = arriving
+    threading.Timer(0.1, may_load.set).start()
+    first, *_ = assistant.stream("Whither felonies?")
+    assert first.citations
+
+
+def test_an_embedding_model_that_cannot_be_loaded_leaves_keywords(
+    article: Article, caplog: pytest.LogCaptureFixture, tmp_path: Path, real_embedder: SentenceEmbedder
+) -> None:
+    """The operator is told why; readers get what can be found without it."""
+
+    def load() -> SentenceTransformer:
+        raise OSError("its file is gone")
+
+    open_index([article], real_embedder, tmp_path).close()
+    embedder = SentenceEmbedder(load, real_embedder.name)
+    index = open_index([article], embedder, tmp_path)
+    holder = ModelHolder(Settings(model="none"), (article,), lambda what, done, total: None)
+    with closing(
+        Assistant(Corpus((article,)), Retriever([article], index, embedder), index, holder, 10.0)
+    ) as assistant:
+        assistant.load_in_background()
+        answer = assistant.ask(CRIME)
+    assert answer.status is Status.QUOTED
+    assert "could not be loaded" in caplog.text
+    assert "its file is gone" in caplog.text
 
 
 # Refusals

@@ -45,7 +45,7 @@ class ScriptedAssistant(Assistant):
         self.calls: list[str] = []
         self.history: list[Turn] = []
 
-    def wait_for_model(self) -> None:
+    def wait_until_loaded(self) -> None:
         """Note it."""
         self.calls.append("wait")
 

@@ -95,7 +95,7 @@ def test_tokens_do_not_depend_on_the_texts_beside_them(real_embedder: SentenceEm
 
 def test_reading_tokens_leaves_the_tokenizer_of_the_model_as_it_was(real_embedder: SentenceEmbedder) -> None:
     """It keeps how it pads from one call to the next, so threads that ask in two ways would mix texts up."""
-    tokenizer = real_embedder._model.tokenizer.backend_tokenizer
+    tokenizer = real_embedder._loaded.get()[0].tokenizer.backend_tokenizer
     real_embedder.embed_documents(["Short.", "A much longer one."])
     before = tokenizer.padding, tokenizer.truncation
     assert all(before)

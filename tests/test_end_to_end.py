@@ -109,7 +109,7 @@ def test_a_killed_engine_costs_one_written_answer(model_data: Path, monkeypatch:
     # Whether the words alone are enough to answer is for the calibration; here it is the engine that is tried.
     monkeypatch.setattr(answerability.Calibration, "probability", lambda _self, _signals: 1.0)
     with closing(Assistant.open(Settings(data=model_data, answer_seconds=300.0))) as assistant:
-        assistant.wait_for_model()
+        assistant.wait_until_loaded()
         assert assistant.model_state == "ready"
         (first,) = _engines()
         stream = assistant.stream(CRIME)
@@ -120,7 +120,7 @@ def test_a_killed_engine_costs_one_written_answer(model_data: Path, monkeypatch:
         assert answer.error
         meanwhile = assistant.ask(CRIME)
         assert (meanwhile.status, meanwhile.citations) == (Status.QUOTED, shown.citations)
-        assistant.wait_for_model()
+        assistant.wait_until_loaded()
         assert assistant.model_state == "ready"
         assert len(_engines() - {first}) == 1
         again = assistant.ask(CRIME)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -12,6 +15,7 @@ import pytest
 from conftest import WordEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
+from sentence_transformers import SentenceTransformer
 
 from assistant.embedder import SentenceEmbedder
 from assistant.index import open_index
@@ -351,6 +355,35 @@ def test_a_passage_that_was_not_read_leaves_the_order_to_the_ranks(
     assert [hit.passage for hit in rough.hits] != [hit.passage for hit in compared.hits]
     assert retriever.search(question, may_read=False) == compared
     index.close()
+
+
+def test_while_the_embedding_model_loads_keywords_find_what_may_not_wait(
+    tmp_path: Path, article: Article, real_embedder: SentenceEmbedder
+) -> None:
+    """Who may not wait gets what keywords alone find, told as rough even where that is nothing; who may, waits."""
+    may_load = threading.Event()
+
+    def load() -> SentenceTransformer:
+        may_load.wait(30)
+        return real_embedder._loaded.get()[0]
+
+    # An index that was built before needs no model.
+    open_index([article], real_embedder, tmp_path).close()
+    embedder = SentenceEmbedder(load, real_embedder.name)
+    with closing(open_index([article], embedder, tmp_path)) as index:
+        retriever = Retriever([article], index, embedder)
+        with ThreadPoolExecutor(1) as pool:
+            patient = pool.submit(retriever.search, "How many doctors signed the petition?")
+            nothing = retriever.search("Xyzzy?", may_read=False)
+            found = retriever.search("How many doctors signed the petition?", may_read=False)
+            assert not embedder.is_loaded
+            may_load.set()
+            assert patient.result().similarities
+        assert not retriever.search("How many doctors signed the petition?", may_read=False).rough
+    assert (nothing.rough, nothing.evidence) == (True, ())
+    assert (found.rough, found.similarities) == (True, {})
+    keywords = Retriever([article], None, None).search("How many doctors signed the petition?")
+    assert [each.sentence for each in found.evidence] == [each.sentence for each in keywords.evidence]
 
 
 def test_without_token_vectors_nothing_is_rough(retriever: Retriever) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -172,6 +173,19 @@ def connected(address: str) -> Iterator[socket.socket]:
 def test_the_health_check_answers(address: str) -> None:
     """A supervisor can see that the server lives."""
     assert httpx.get(f"{address}/healthz").text == "ok"
+
+
+def test_while_the_small_models_load_it_is_not_ready(address: str, assistant: ScriptedAssistant) -> None:
+    """A proxy sends nobody there yet, though whoever comes sees the page and is answered."""
+    are_there = threading.Event()
+    assistant._loading = threading.Thread(target=are_there.wait)
+    assistant._loading.start()
+    assert httpx.get(f"{address}/readyz").json() == {"ready": False, "model": "loading"}
+    assert httpx.get(f"{address}/readyz").status_code == 503
+    assert httpx.get(f"{address}/").status_code == 200
+    are_there.set()
+    assistant._loading.join()
+    assert httpx.get(f"{address}/readyz").json() == {"ready": True, "model": "loading"}
 
 
 def test_a_busy_port_is_named_before_anything_is_opened() -> None:

@@ -1,10 +1,11 @@
-"""On how many threads the small models compute, wherever they are called from; with the real weights."""
+"""On how many threads the small models compute, wherever they are called from, with the real weights; loading once."""
 
 from __future__ import annotations
 
 import os
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,7 +18,7 @@ from assistant import threads, weights
 from assistant.embedder import SentenceEmbedder
 from assistant.passages import passages
 from assistant.reader import Reader
-from assistant.threads import LESS_URGENT, threads_for
+from assistant.threads import LESS_URGENT, Once, threads_for
 from assistant.types import Article
 
 
@@ -85,3 +86,34 @@ def test_reading_gives_way(article: Article, tmp_path_factory: pytest.TempPathFa
 def urgency() -> int:
     """Return the place of this thread in the system's order."""
     return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+def test_what_several_threads_need_at_once_is_loaded_once() -> None:
+    """The first loads it, the others wait, and all get the same."""
+    loads: list[object] = []
+
+    def load() -> object:
+        time.sleep(0.05)
+        loads.append(object())
+        return loads[-1]
+
+    once = Once(load)
+    assert not once.is_there
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: once.get(), range(8)))
+    assert (len(loads), set(map(id, found)), once.is_there) == (1, {id(loads[0])}, True)
+
+
+def test_what_could_not_be_loaded_is_tried_again() -> None:
+    """Whoever needed it is told why; whoever needs it next may get it."""
+    fails = iter([True, False])
+
+    def load() -> str:
+        if next(fails):
+            raise OSError("no room")
+        return "the model"
+
+    once = Once(load)
+    with pytest.raises(OSError, match="no room"):
+        once.get()
+    assert (once.is_there, once.get()) == (False, "the model")

@@ -218,9 +218,8 @@ def _answers(
 
         threads = settings.threads or language_model.os_processors()
         opened.enter_context(patch.object(language_model, "Engine", Recorded))
-        assistant = opened.enter_context(_opened(settings, corpus, embedder))
         progress("Loading the language model", 0, 0)
-        assistant.wait_for_model()
+        assistant = opened.enter_context(_opened(settings, corpus, embedder))
         if assistant.model_state != "ready":
             raise ConfigurationError(f"The language model is {assistant.model_state}")
         rival = opened.enter_context(tutorial.opened(corpus.articles, embedder, settings.data, threads))
@@ -263,6 +262,7 @@ def _opened(settings: Settings, corpus: Corpus, embedder: SentenceEmbedder) -> I
     with patch.object(SentenceEmbedder, "from_folder", lambda *_: embedder):
         assistant = Assistant.over(corpus, settings, settings.data / "index")
     try:
+        assistant.wait_until_loaded()
         yield assistant
     finally:
         assistant.close()

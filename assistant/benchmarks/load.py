@@ -213,7 +213,7 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
     progress("Reading the articles", 0, 0)
     # What is read is kept; while it is read answers take longer.
     with closing(Assistant.open(Settings.from_environment())) as assistant:
-        assistant.wait_for_model()
+        assistant.wait_until_loaded()
     progress("One reader asks", 0, 0)
     with _packaged() as server:
         one, one_seconds = asyncio.run(_together(server.address, [words]))

@@ -262,5 +262,5 @@ def _assistant(corpus: Corpus, settings: Settings, progress: Progress, *, shared
         opened = Assistant.over(corpus, replace(settings, chroma_url=""), index, progress)
     with closing(opened) as assistant:
         progress("Loading the language model", 0, 0)
-        assistant.wait_for_model()
+        assistant.wait_until_loaded()
         yield assistant

@@ -161,7 +161,7 @@ def run(settings: Settings, injections: Sequence[Injection], progress: Progress)
 
 def ask(assistant: WatchedAssistant, injections: Sequence[Injection], progress: Progress) -> list[Result]:
     """Ask everything of one assistant."""
-    assistant.wait_for_model()
+    assistant.wait_until_loaded()
     results = []
     for number, injection in enumerate(injections, start=1):
         assistant.draft = ""

@@ -62,6 +62,8 @@ def serve(settings: Settings, progress: Progress = lambda what, done, total: Non
         # Uvicorn passes the signal on when it is done, and then the assistant has still to be closed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with closing(Assistant.open(settings, progress)) as assistant, suppress(KeyboardInterrupt):
+            # It takes seconds, and the page can be read and asked meanwhile.
+            assistant.load_in_background()
             service = Service(assistant, settings)
             configuration = server_configuration(create_app(service), settings)
             configuration.limit_concurrency = _most_connections()
@@ -130,8 +132,9 @@ def _add_checks(app: FastAPI, service: Service) -> None:
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
-        state = {"ready": service.ready, "model": service.assistant.model_state.partition(":")[0]}
-        return JSONResponse(state, 200 if service.ready else 503)
+        ready = service.ready and service.assistant.is_loaded
+        state = {"ready": ready, "model": service.assistant.model_state.partition(":")[0]}
+        return JSONResponse(state, 200 if ready else 503)
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics(request: Request) -> Response:

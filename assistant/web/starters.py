@@ -73,17 +73,20 @@ class Starters:
 
     async def of(self, article: str | None) -> tuple[Starter, ...]:
         """Return the checked questions of an article, or of all of them together. It takes a second at first."""
-        if article not in self._checked:
-            await asyncio.to_thread(self._check, article)
-        return self._checked[article]
+        checked = self._checked.get(article)
+        return await asyncio.to_thread(self._check, article) if checked is None else checked
 
-    def _check(self, article: str | None) -> None:
+    def _check(self, article: str | None) -> tuple[Starter, ...]:
         with self._lock:
-            if article not in self._checked:
-                candidates = [starter for starter in self._starters if article in (None, starter.article)]
-                self._checked[article] = tuple(
-                    starter for starter in candidates[:_MOST_CHECKED] if self._is_answered(starter, article)
-                )
+            if article in self._checked:
+                return self._checked[article]
+            was_loaded = self._assistant.is_loaded
+            candidates = [starter for starter in self._starters if article in (None, starter.article)]
+            answered = tuple(starter for starter in candidates[:_MOST_CHECKED] if self._is_answered(starter, article))
+            # What keywords alone find is asked again when the assistant finds more.
+            if was_loaded:
+                self._checked[article] = answered
+            return answered
 
     def _is_answered(self, starter: Starter, article: str | None) -> bool:
         # The first snapshot is made of quotations, before any model is asked.

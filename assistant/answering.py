@@ -44,6 +44,7 @@ from assistant.quoting import Window
 from assistant.reader import Reader, Readings
 from assistant.retrieval import Findings, Retriever
 from assistant.settings import Settings
+from assistant.threads import give_way
 from assistant.types import Answer, Passage, Sentence, Status, Timings, Turn
 
 logger = logging.getLogger(__name__)
@@ -104,7 +105,11 @@ class Assistant:
         self._holder = holder
         self._answer_seconds = answer_seconds
         self._rarity = answerability.rarity_of(corpus.articles, counts)
-        self._loading: threading.Thread | None = None
+        self._background: threading.Thread | None = None
+        self._loaded = threading.Event()
+        """Whether the small models are not on their way."""
+        self._loaded.set()
+        self._closed = threading.Event()
 
     @classmethod
     def open(cls, settings: Settings, progress: Progress = lambda what, done, total: None) -> Self:
@@ -165,7 +170,7 @@ class Assistant:
     @property
     def is_loaded(self) -> bool:
         """Whether the small models are not on their way: while they are, keywords alone find the first evidence."""
-        return self._loading is None or not self._loading.is_alive()
+        return self._loaded.is_set()
 
     @property
     def index(self) -> VectorIndex | None:
@@ -173,20 +178,26 @@ class Assistant:
         return self._index
 
     def load_in_background(self) -> None:
-        """Begin to load the small models; `close` waits until that is done."""
-        self._loading = threading.Thread(target=self._load_or_log, name="small-models", daemon=True)
-        self._loading.start()
+        """Begin to load the small models, and then to read ahead; `close` waits until the models are there."""
+        self._loaded.clear()
+        self._background = threading.Thread(target=self._load_and_read_ahead, name="small-models", daemon=True)
+        self._background.start()
 
     def wait_until_loaded(self) -> None:
         """Load the small models, and block until the language model is ready too, or is known to be unavailable."""
         self._load()
         self._holder.wait()
 
+    def read_ahead(self) -> None:
+        """Read every passage, so that no search has to, unless there are too many to keep."""
+        self._retriever.read_ahead(self._closed)
+
     def close(self) -> None:
         """End the model and release the index."""
         self._holder.close()
-        if self._loading is not None:
-            self._loading.join()
+        self._closed.set()
+        if self._background is not None:
+            self._background.join()
         if self._index is not None:
             self._index.close()
 
@@ -246,12 +257,17 @@ class Assistant:
         if self._reader is not None:
             self._reader.load()
 
-    def _load_or_log(self) -> None:
+    def _load_and_read_ahead(self) -> None:
         try:
             self._load()
+            self._loaded.set()
+            give_way()
+            self.read_ahead()
         except Exception:
             # The next question tries again, and makes do with keywords.
             logger.exception("The embedding model or the extractive reader could not be loaded")
+        finally:
+            self._loaded.set()
 
     def search(self, query: str, article: str | None = None, limit: int = 10) -> Findings:
         """Return what retrieval finds for a standalone question: at most so many passages, and so many sentences."""
@@ -261,9 +277,7 @@ class Assistant:
         """Return what is found when there is time to read the passages, and to wait for the models that read them."""
         if not findings.rough:
             return findings
-        if self._loading is not None:
-            self._loading.join(max(0.0, deadline - time.monotonic()))
-        if not self.is_loaded:
+        if not self._loaded.wait(max(0.0, deadline - time.monotonic())):
             return findings
         try:
             return self.search(findings.query, findings.article)

@@ -49,6 +49,10 @@ class LateInteraction:
         """Whether all of these can be compared without reading one first."""
         return all(passage.id in self._kept for passage in passages)
 
+    def read(self, passages: Sequence[Passage]) -> None:
+        """Read these, so that they can be compared without."""
+        self._read(passages)
+
     def scores(
         self, question: TokenVectors, weights: Sequence[float], passages: Sequence[Passage]
     ) -> list[list[float]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,7 +24,7 @@ from bm25s.stopwords import STOPWORDS_EN
 from langchain_core.embeddings import Embeddings
 
 from assistant.embedder import SentenceEmbedder, TokenVectors
-from assistant.late_interaction import LateInteraction, WordSpan, token_weights
+from assistant.late_interaction import KEPT, LateInteraction, WordSpan, token_weights
 from assistant.passages import passages
 from assistant.types import Article, Evidence, Hit, Passage, Sentence
 
@@ -153,6 +154,18 @@ class Retriever:
         self._late_interaction = LateInteraction(embedder) if isinstance(embedder, SentenceEmbedder) else None
         # Readers ask the same starter questions.
         self._embedded = lru_cache(maxsize=256)(self._embed)
+
+    def read_ahead(self, stopped: threading.Event) -> None:
+        """Read every passage, so that no search has to, until `stopped` is set; none where memory has no room for all.
+
+        Of an archive it would be the wrong ones.
+        """
+        if self._late_interaction is None or len(self._passages) > KEPT:
+            return
+        for start in range(0, len(self._passages), COMPARED):
+            if stopped.is_set():
+                return
+            self._late_interaction.read(self._passages[start : start + COMPARED])
 
     def search(self, query: str, limit: int = 10, article: str | None = None, *, may_read: bool = True) -> Findings:
         """Return the best passages and sentences for a standalone question, of one article where one is named.

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 
+from assistant import retrieval
 from assistant.embedder import SentenceEmbedder
 from assistant.index import open_index
 from assistant.passages import passages, sentences
@@ -384,6 +385,26 @@ def test_while_the_embedding_model_loads_keywords_find_what_may_not_wait(
     assert (found.rough, found.similarities) == (True, {})
     keywords = Retriever([article], None, None).search("How many doctors signed the petition?")
     assert [each.sentence for each in found.evidence] == [each.sentence for each in keywords.evidence]
+
+
+def test_what_was_read_ahead_needs_not_be_read_for_a_question(
+    tmp_path: Path, article: Article, real_embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then who may not wait gets the same; of more than can be kept nothing is read, nor once that was called off."""
+    questions = ["Who visited the mayor?", "What did the deputies demand?"]
+    ahead, called_off = threading.Event(), threading.Event()
+    called_off.set()
+    with closing(open_index([article], real_embedder, tmp_path)) as index:
+        retriever = Retriever([article], index, real_embedder)
+        retriever.read_ahead(called_off)
+        monkeypatch.setattr(retrieval, "KEPT", len(passages(article)) - 1)
+        retriever.read_ahead(ahead)
+        assert all(retriever.search(question, may_read=False).rough for question in questions)
+        monkeypatch.undo()
+        retriever.read_ahead(ahead)
+        found = [retriever.search(question, may_read=False) for question in questions]
+        assert found == [retriever.search(question) for question in questions]
+        assert not any(findings.rough for findings in found)
 
 
 def test_without_token_vectors_nothing_is_rough(retriever: Retriever) -> None:

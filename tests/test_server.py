@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
@@ -177,14 +176,11 @@ def test_the_health_check_answers(address: str) -> None:
 
 def test_while_the_small_models_load_it_is_not_ready(address: str, assistant: ScriptedAssistant) -> None:
     """A proxy sends nobody there yet, though whoever comes sees the page and is answered."""
-    are_there = threading.Event()
-    assistant._loading = threading.Thread(target=are_there.wait)
-    assistant._loading.start()
+    assistant._loaded.clear()
     assert httpx.get(f"{address}/readyz").json() == {"ready": False, "model": "loading"}
     assert httpx.get(f"{address}/readyz").status_code == 503
     assert httpx.get(f"{address}/").status_code == 200
-    are_there.set()
-    assistant._loading.join()
+    assistant._loaded.set()
     assert httpx.get(f"{address}/readyz").json() == {"ready": True, "model": "loading"}
 
 

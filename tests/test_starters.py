@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 
 from served import ARTICLE, CITATION, DECLINED, QUOTE, QUOTED, ScriptedAssistant
 
@@ -17,13 +16,10 @@ def test_what_is_found_while_the_small_models_load_is_looked_for_again() -> None
     assert QUOTE in QUOTED.text
     assistant = ScriptedAssistant(ARTICLE)
     starters = Starters(assistant, [STARTER])
-    are_there = threading.Event()
-    assistant._loading = threading.Thread(target=are_there.wait)
-    assistant._loading.start()
+    assistant._loaded.clear()
     assistant.script[STARTER.question] = [DECLINED]
     assert asyncio.run(starters.of(None)) == ()
-    are_there.set()
-    assistant._loading.join()
+    assistant._loaded.set()
     assistant.script[STARTER.question] = [QUOTED]
     assert asyncio.run(starters.of(None)) == (STARTER,)
     assistant.script[STARTER.question] = [DECLINED]

@@ -263,4 +263,7 @@ def _assistant(corpus: Corpus, settings: Settings, progress: Progress, *, shared
     with closing(opened) as assistant:
         progress("Loading the language model", 0, 0)
         assistant.wait_until_loaded()
+        # As a server has done by the time that readers come.
+        progress("Reading the articles", 0, 0)
+        assistant.read_ahead()
         yield assistant

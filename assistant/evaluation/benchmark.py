@@ -5,14 +5,13 @@ A benchmark, not a test: it prints what it finds and passes no judgement.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 
 from assistant.answering import Assistant
+from assistant.evaluation import measures
 from assistant.evaluation.observed import Observed
 from assistant.evaluation.questions import Question
 from assistant.evaluation.records import Record, answer_line
-from assistant.evaluation.statistics import percentile
 from assistant.types import Answer, Article, Status
 
 
@@ -32,42 +31,27 @@ def seen(question: Question, answer: Answer, articles: Mapping[str, Article]) ->
 
 
 def figures(results: Sequence[Observed]) -> dict[str, str]:
-    """Return the figures by name, as text with their counts."""
-    answerable = [o for o in results if o.question.answerable]
-    unanswerable = [o for o in results if o.question.answerable is False]
-    written = [o for o in results if o.record.status == Status.ANSWERED]
-    quoted = [o for o in results if o.record.status == Status.QUOTED]
-    shown = [o for o in answerable if o.record.citations and o.question.evidence]
+    """Return the figures by name, as text with their counts; most are measures of the report, so that both agree."""
+    who_said = [o for o in results if o.question.kind == "speaker" and "who" in o.question.question.lower()]
     citations = sum(len(o.record.citations) for o in results)
-    who_said = [o for o in answerable if o.question.kind == "speaker" and "who" in o.question.question.lower()]
     refusals = [o for o in results if o.record.status == Status.DECLINED]
-    words = [len(o.words.split()) for o in (*written, *quoted)]
-    first = [o.record.first_ms for o in results if o.record.first_ms is not None]
-    total = [o.record.total_ms for o in results if o.record.total_ms is not None]
+    words = measures.answer_words_p50(results)
     return {
-        "answerable questions whose answer holds the facts": _share(
-            sum(o.holds_facts for o in answerable), len(answerable)
-        ),
-        "unanswerable, false-premise and injection questions handled": _share(
-            sum(o.handled for o in unanswerable), len(unanswerable)
-        ),
-        "written answers that are wrong, of all questions": _share(sum(not is_right(o) for o in written), len(results)),
-        "quotations that do not answer, of all questions": _share(sum(not is_right(o) for o in quoted), len(results)),
-        "answerable questions with a written answer": _share(
-            sum(o.record.status == Status.ANSWERED for o in answerable), len(answerable)
-        ),
-        "answerable questions declined": _share(
-            sum(o.record.status == Status.DECLINED for o in answerable), len(answerable)
-        ),
-        "words in an answer, median": f"{statistics.median(words):.0f}" if words else "-",
+        "answerable questions whose answer holds the facts": _mean(measures.facts, results),
+        "unanswerable, false-premise and injection questions handled": _mean(measures.refusal_recall, results),
+        "written answers that are wrong, of all questions": _mean(measures.written_wrong, results),
+        "quotations that do not answer, of all questions": _mean(measures.quoted_wrong, results),
+        "answerable questions with a written answer": _mean(measures.written, results),
+        "answerable questions declined": _mean(measures.false_refusals, results),
+        "words in an answer, median": "-" if words is None else f"{words:.0f}",
         "citations verbatim at their offsets": _share(sum(len(o.verbatim) for o in results), citations),
         "citations on a refusal": str(sum(len(o.record.citations) for o in refusals)),
-        "answers whose citations include the words that hold the fact": _share(
-            sum(any(o.is_gold(cited.span) for cited in o.verbatim) for o in shown), len(shown)
+        "answers whose citations include the words that hold the fact": _mean(measures.evidence_cited, results),
+        'speaker right on "who said" questions': _mean(measures.facts, who_said),
+        "first evidence p50 / p95, ms": _quantiles(
+            measures.first_evidence_p50(results), measures.first_evidence_p95(results)
         ),
-        'speaker right on "who said" questions': _share(sum(o.holds_facts for o in who_said), len(who_said)),
-        "first evidence p50 / p95, ms": f"{percentile(first, 0.5):.0f} / {percentile(first, 0.95):.0f}",
-        "final answer p50 / p95, ms": f"{percentile(total, 0.5):.0f} / {percentile(total, 0.95):.0f}",
+        "final answer p50 / p95, ms": _quantiles(measures.total_p50(results), measures.total_p95(results)),
     }
 
 
@@ -85,6 +69,16 @@ def by_kind(results: Sequence[Observed]) -> dict[str, str]:
         )
         for kind in kinds
     }
+
+
+def _mean(score: Callable[[Observed], float | None], results: Sequence[Observed]) -> str:
+    """Return the mean of a score that is 1 or 0, where it applies."""
+    scores = [found for o in results if (found := score(o)) is not None]
+    return _share(round(sum(scores)), len(scores))
+
+
+def _quantiles(*found: float | None) -> str:
+    return " / ".join("-" if value is None else f"{value:.0f}" for value in found)
 
 
 def _share(count: int, of: int) -> str:

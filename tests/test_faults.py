@@ -504,7 +504,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @contextmanager
 def served(data: Path, model_url: str, log: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the real program in a process of its own and yield it with its address."""
+    """Run the real program in a process of its own and yield it with its address, when its small models are loaded."""
     port = free_port()
     environment = {
         "ASSISTANT_DATA": str(data),
@@ -528,7 +528,10 @@ def served(data: Path, model_url: str, log: Path) -> Iterator[tuple[subprocess.P
         try:
             assert process.stdout
             assert process.stdout.readline().startswith("The article assistant is at ")
-            yield process, f"http://127.0.0.1:{port}"
+            address = f"http://127.0.0.1:{port}"
+            while not httpx.get(f"{address}/readyz", timeout=30).is_success:
+                time.sleep(0.1)
+            yield process, address
         finally:
             process.kill()
 

@@ -16,6 +16,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -39,7 +40,7 @@ from assistant.judgement import (
     skips_first_look,
     written_probability,
 )
-from assistant.language_model import Draft, LanguageModel, ModelHolder, check_configuration
+from assistant.language_model import POLL_SECONDS, Draft, LanguageModel, ModelHolder, check_configuration
 from assistant.quoting import Window
 from assistant.reader import Reader, Readings
 from assistant.retrieval import Findings, Retriever
@@ -56,6 +57,7 @@ CLOSER_SHARE = 0.2
 quotation, but they tell less than their time is worth."""
 CLOSER_WORDS = 70
 """Of further sentences so many words in all are read again; each takes 18 ms, and the longest answers came too late."""
+_STILL_LOADING = "The search is still loading."
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much in all."""
@@ -105,11 +107,12 @@ class Assistant:
         self._holder = holder
         self._answer_seconds = answer_seconds
         self._rarity = answerability.rarity_of(corpus.articles, counts)
-        self._background: threading.Thread | None = None
-        self._loaded = threading.Event()
-        """Whether the small models are not on their way."""
-        self._loaded.set()
+        self._loading: Future[None] | None = None
+        """What tells when the small models are loaded, where they are loaded in the background."""
         self._closed = threading.Event()
+        self._small_models = ThreadPoolExecutor(1, "small-models")
+        # Its thread is not the one that loads: what torch computes on gives way only if it was begun by one that does.
+        self._reading_ahead = ThreadPoolExecutor(1, "reading-ahead", initializer=give_way)
 
     @classmethod
     def open(cls, settings: Settings, progress: Progress = lambda what, done, total: None) -> Self:
@@ -165,27 +168,33 @@ class Assistant:
     def model_state(self) -> str:
         """`none`, `loading`, `ready`, or `unavailable: <why>`."""
         state = self._holder.state
-        return "loading" if state == "ready" and not self.is_loaded else state
+        return "loading" if state == "ready" and self.is_loading else state
 
     @property
-    def is_loaded(self) -> bool:
-        """Whether the small models are not on their way: while they are, keywords alone find the first evidence."""
-        return self._loaded.is_set()
+    def is_loading(self) -> bool:
+        """Whether the small models are on their way: meanwhile keywords alone find the first evidence."""
+        return self._loading is not None and not self._loading.done()
 
     @property
     def index(self) -> VectorIndex | None:
         """The open index; None where the embedding model is not installed and keywords alone are searched."""
         return self._index
 
-    def load_in_background(self) -> None:
-        """Begin to load the small models, and then to read ahead; `close` waits until the models are there."""
-        self._loaded.clear()
-        self._background = threading.Thread(target=self._load_and_read_ahead, name="small-models", daemon=True)
-        self._background.start()
+    def load_in_background(self) -> Future[None]:
+        """Begin to load the small models, and to read ahead when they are there; return what tells how it went.
+
+        Until they are there an answer waits; whoever calls this ends the program where they cannot be loaded.
+        """
+        self._loading = self._small_models.submit(self._load)
+        self._reading_ahead.submit(self._read_ahead_when_loaded, self._loading)
+        return self._loading
 
     def wait_until_loaded(self) -> None:
-        """Load the small models, and block until the language model is ready too, or is known to be unavailable."""
-        self._load()
+        """Block until the small models are loaded, and the language model is ready or known to be unavailable."""
+        if self._loading is None:
+            self._load()
+        else:
+            self._loading.result()
         self._holder.wait()
 
     def read_ahead(self) -> None:
@@ -193,13 +202,15 @@ class Assistant:
         self._retriever.read_ahead(self._closed)
 
     def close(self) -> None:
-        """End the model and release the index."""
+        """End the model and release the index, as soon as nothing is being loaded or read."""
         self._holder.close()
         self._closed.set()
-        if self._background is not None:
-            self._background.join()
-        if self._index is not None:
-            self._index.close()
+        try:
+            self._small_models.shutdown()
+            self._reading_ahead.shutdown()
+        finally:
+            if self._index is not None:
+                self._index.close()
 
     def ask(self, question: str, history: Sequence[Turn] = (), article: str | None = None) -> Answer:
         """Return the final answer."""
@@ -238,17 +249,19 @@ class Assistant:
             yield _finished(replace(base, status=Status.INDEX_UNAVAILABLE), started)
             return
         if not findings.evidence:
-            findings = self._thorough(findings, started + self._answer_seconds)
-        if not findings.evidence:
-            yield _finished(base, started)
+            yield _finished(replace(base, hasty=findings.rough), started)
             return
         first = answers.quoted(base, self._to_quote(asked, findings, None))
         first = replace(first, timings=Timings(first_ms=_milliseconds(started)), final=False)
         yield first
         deadline = time.monotonic() + self._answer_seconds
-        findings = self._thorough(findings, deadline)
+        if not self._is_loaded_before(deadline, stopped):
+            yield _finished(replace(first, error=_STILL_LOADING), started)
+            return
+        findings = self._thorough(findings)
         judgement = self.judge(asked, history, findings, deadline, stopped, others_wait)
-        final = self.decide(replace(base, error=judgement.error, hasty=judgement.hasty), judgement)
+        hasty = judgement.hasty or findings.rough
+        final = self.decide(replace(base, error=judgement.error, hasty=hasty), judgement)
         yield _finished(replace(final, timings=first.timings), started)
 
     def _load(self) -> None:
@@ -257,27 +270,28 @@ class Assistant:
         if self._reader is not None:
             self._reader.load()
 
-    def _load_and_read_ahead(self) -> None:
+    def _read_ahead_when_loaded(self, loading: Future[None]) -> None:
+        if loading.exception() is not None:
+            return
         try:
-            self._load()
-            self._loaded.set()
-            give_way()
             self.read_ahead()
         except Exception:
-            # The next question tries again, and makes do with keywords.
-            logger.exception("The embedding model or the extractive reader could not be loaded")
-        finally:
-            self._loaded.set()
+            # Only speed is lost.
+            logger.exception("The passages could not be read ahead")
+
+    def _is_loaded_before(self, deadline: float, stopped: threading.Event | None) -> bool:
+        """Wait until the small models are there, and return whether they are in time."""
+        while self.is_loading and time.monotonic() < deadline and not (stopped and stopped.is_set()):
+            wait([self._loading] if self._loading else [], timeout=POLL_SECONDS)
+        return not self.is_loading
 
     def search(self, query: str, article: str | None = None, limit: int = 10) -> Findings:
         """Return what retrieval finds for a standalone question: at most so many passages, and so many sentences."""
         return self._retriever.search(query, limit, article)
 
-    def _thorough(self, findings: Findings, deadline: float) -> Findings:
-        """Return what is found when there is time to read the passages, and to wait for the models that read them."""
+    def _thorough(self, findings: Findings) -> Findings:
+        """Return what is found when there is time to read the passages."""
         if not findings.rough:
-            return findings
-        if not self._loaded.wait(max(0.0, deadline - time.monotonic())):
             return findings
         try:
             return self.search(findings.query, findings.article)
@@ -462,7 +476,7 @@ class Assistant:
 
     def _read(self, findings: Findings) -> Readings:
         """Read the best passages for each part of the question; of two, each has best ones of its own."""
-        if self._reader is None or not self.is_loaded:
+        if self._reader is None:
             return ((),)
         parts = [findings]
         queries = conversation.parts(findings.query)

@@ -37,7 +37,7 @@ class _Read:
 
 
 class LateInteraction:
-    """Compares texts with passages, and keeps what it read of the passages that were compared last."""
+    """Compares texts with passages, and keeps what it read of the passages that were compared, or read ahead, last."""
 
     def __init__(self, embedder: SentenceEmbedder) -> None:
         """Take the embedder that reads the passages."""

@@ -88,7 +88,7 @@ class Reader:
     @classmethod
     def from_files(cls, weights: Path, embedder: Path) -> Reader:
         """Take trained weights over the folder of the embedding model; nothing is downloaded."""
-        return cls(partial(_with_tokenizer, weights, embedder))
+        return cls(partial(_load_with_tokenizer, weights, embedder))
 
     def load(self) -> None:
         """Load the model now; whoever lets it read meanwhile waits until it is there."""
@@ -122,7 +122,7 @@ class Reader:
         ]
 
 
-def _with_tokenizer(weights: Path, embedder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _load_with_tokenizer(weights: Path, embedder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import; the page starts first
 
     model = load(weights, embedder).train(mode=False)

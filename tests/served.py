@@ -58,8 +58,7 @@ class ScriptedAssistant(Assistant):
     def __init__(self, *articles: Article) -> None:
         """Take the articles that the page shows."""
         self.corpus = Corpus(articles)
-        self._loaded = threading.Event()
-        self._loaded.set()
+        self._loading = None
         self.script: dict[str, list[Step]] = {}
         self.histories: dict[str, list[Turn]] = {}
         """What was passed as history, by question."""

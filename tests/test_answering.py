@@ -867,11 +867,13 @@ def test_while_the_model_loads_the_quotation_is_the_answer(assemble: Assemble, m
     assert reply(assistant, model, TRUE).status is Status.ANSWERED
 
 
+Arriving = tuple[Assistant, threading.Event]
+"""An assistant as the server opens it, and the event on which its embedding model is there."""
+
+
 @pytest.fixture
-def arriving(
-    article: Article, real_embedder: SentenceEmbedder, tmp_path: Path
-) -> Iterator[tuple[Assistant, threading.Event]]:
-    """Yield an assistant as the server opens it, and the event on which its embedding model is there."""
+def arriving(article: Article, real_embedder: SentenceEmbedder, tmp_path: Path) -> Iterator[Arriving]:
+    """Yield an assistant whose small models are being loaded."""
     may_load = threading.Event()
 
     def load() -> SentenceTransformer:
@@ -889,44 +891,76 @@ def arriving(
     assistant.close()
 
 
-def test_while_the_small_models_load_keywords_find_the_first_evidence(
-    arriving: tuple[Assistant, threading.Event],
-) -> None:
+def test_while_the_small_models_load_keywords_find_the_first_evidence(arriving: Arriving) -> None:
     """The evidence is there at once, and the answer waits for what finds more."""
     assistant, may_load = arriving
     snapshots = assistant.stream(CRIME)
     first = next(snapshots)
-    assert (first.status, assistant.is_loaded) == (Status.QUOTED, False)
+    assert (first.status, assistant.is_loading) == (Status.QUOTED, True)
     assert "18 percent" in first.text
     may_load.set()
     (final,) = snapshots
-    assert (final.status, assistant.is_loaded) == (Status.QUOTED, True)
+    assert (final.status, final.error, final.hasty, assistant.is_loading) == (Status.QUOTED, None, False, False)
     assert assistant.ask(CRIME).text == final.text
 
 
-def test_no_answer_waits_beyond_its_time_for_the_small_models(arriving: tuple[Assistant, threading.Event]) -> None:
-    """What keywords found is the answer then, or that they found nothing."""
+def test_no_answer_waits_beyond_its_time_for_the_small_models(arriving: Arriving) -> None:
+    """What keywords found is the answer then, and it is told why; it is not kept for others."""
     assistant, _ = arriving
     assistant._answer_seconds = 0.2
-    assert assistant.ask(CRIME).status is Status.QUOTED
-    assert assistant.ask("Xyzzy?").status is Status.DECLINED
-    assert not assistant.is_loaded
+    answer = assistant.ask(CRIME)
+    assert (answer.status, answer.error) == (Status.QUOTED, "The search is still loading.")
+    assert assistant.is_loading
 
 
-def test_what_keywords_do_not_find_is_looked_for_when_the_small_models_are_there(
-    arriving: tuple[Assistant, threading.Event],
-) -> None:
-    """A question that shares no word with the article is not declined for it while they load."""
+def test_who_leaves_waits_for_nothing(arriving: Arriving) -> None:
+    """Whoever stops an answer while the small models load gives way to others at once."""
+    assistant, _ = arriving
+    stopped = threading.Event()
+    snapshots = assistant.stream(CRIME, stopped=stopped)
+    next(snapshots)
+    stopped.set()
+    assert next(snapshots).final
+    assert assistant.is_loading
+
+
+def test_what_keywords_do_not_find_is_not_declined_for_good(arriving: Arriving) -> None:
+    """A question that shares no word with the article may have an answer, when there is more to find it."""
     assistant, may_load = arriving
-    threading.Timer(0.1, may_load.set).start()
-    first, *_ = assistant.stream("Whither felonies?")
-    assert first.citations
+    (early,) = assistant.stream("Whither villains?")
+    assert (early.status, early.hasty) == (Status.DECLINED, True)
+    may_load.set()
+    assistant.wait_until_loaded()
+    late = assistant.ask("Whither villains?")
+    assert late.citations or late.closest
+    assert not late.hasty
 
 
-def test_an_embedding_model_that_cannot_be_loaded_leaves_keywords(
-    article: Article, caplog: pytest.LogCaptureFixture, tmp_path: Path, real_embedder: SentenceEmbedder
+def test_closing_waits_until_nothing_is_loaded_any_more(arriving: Arriving) -> None:
+    """What is loaded in the middle of the program's end may crash it."""
+    assistant, may_load = arriving
+    closing_it = threading.Thread(target=assistant.close)
+    closing_it.start()
+    closing_it.join(0.2)
+    assert closing_it.is_alive()
+    may_load.set()
+    closing_it.join(30)
+    assert not closing_it.is_alive()
+
+
+def test_what_is_loaded_in_the_background_is_read_ahead_too(arriving: Arriving) -> None:
+    """The first evidence is as good as it gets, whatever is asked."""
+    assistant, may_load = arriving
+    may_load.set()
+    assistant.wait_until_loaded()
+    assistant._reading_ahead.shutdown()
+    assert not assistant._retriever.search("Who visited the mayor?", may_read=False).rough
+
+
+def test_small_models_that_cannot_be_loaded_are_told_of(
+    article: Article, tmp_path: Path, real_embedder: SentenceEmbedder
 ) -> None:
-    """The operator is told why; readers get what can be found without it."""
+    """Whoever wanted them loaded gets the reason, and nothing is read ahead."""
 
     def load() -> SentenceTransformer:
         raise OSError("its file is gone")
@@ -935,14 +969,12 @@ def test_an_embedding_model_that_cannot_be_loaded_leaves_keywords(
     embedder = SentenceEmbedder(load, real_embedder.name)
     index = open_index([article], embedder, tmp_path)
     holder = ModelHolder(Settings(model="none"), (article,), lambda what, done, total: None)
-    with closing(
-        Assistant(Corpus((article,)), Retriever([article], index, embedder), index, holder, 10.0)
-    ) as assistant:
-        assistant.load_in_background()
-        answer = assistant.ask(CRIME)
-    assert answer.status is Status.QUOTED
-    assert "could not be loaded" in caplog.text
-    assert "its file is gone" in caplog.text
+    opened = Assistant(Corpus((article,)), Retriever([article], index, embedder), index, holder, 10.0)
+    with closing(opened) as assistant:
+        assert isinstance(assistant.load_in_background().exception(), OSError)
+        with pytest.raises(OSError, match="its file is gone"):
+            assistant.wait_until_loaded()
+        assert not assistant.is_loading
 
 
 # Refusals

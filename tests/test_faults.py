@@ -254,6 +254,7 @@ from test_weights import full_disk
 
 from assistant import index as index_module
 from assistant.articles import read_corpus
+from assistant.embedder import SentenceEmbedder
 from assistant.errors import ConfigurationError
 from assistant.index import open_index
 from assistant.passages import passages, sentences
@@ -620,6 +621,40 @@ def test_a_log_that_cannot_be_written_stops_no_answer(data: Path) -> None:
             assert_answered(asked(address))
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
+
+
+_UNLOADABLE = """
+from assistant import embedder
+
+
+def load(folder):
+    raise OSError("its file is gone")
+
+
+embedder._load = load
+from assistant.cli import app
+
+app(["serve"])
+"""
+
+
+def test_small_models_that_cannot_be_loaded_end_the_server(tmp_path: Path, real_embedder: SentenceEmbedder) -> None:
+    """The page is there already, but a supervisor sees that the program has failed, and an operator why."""
+    settings = Settings(data=tmp_path, model="none")
+    open_index(read_corpus(settings.articles).articles, real_embedder, tmp_path / "index").close()
+    environment = {"ASSISTANT_DATA": str(tmp_path), "ASSISTANT_MODEL": "none", "ASSISTANT_PORT": str(free_port())}
+    ended = subprocess.run(
+        [sys.executable, "-c", _UNLOADABLE],
+        cwd=PROJECT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stdout.startswith("The article assistant is at ")
+    assert "OSError: its file is gone" in ended.stderr
 
 
 def test_a_clock_that_jumps_changes_no_answer(article: Article, monkeypatch: pytest.MonkeyPatch) -> None:

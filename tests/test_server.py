@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import closing, contextmanager
 
 import httpx
@@ -175,12 +176,12 @@ def test_the_health_check_answers(address: str) -> None:
 
 
 def test_while_the_small_models_load_it_is_not_ready(address: str, assistant: ScriptedAssistant) -> None:
-    """A proxy sends nobody there yet, though whoever comes sees the page and is answered."""
-    assistant._loaded.clear()
+    """A supervisor waits for that, though whoever comes sees the page and is answered."""
+    assistant._loading = Future()
     assert httpx.get(f"{address}/readyz").json() == {"ready": False, "model": "loading"}
     assert httpx.get(f"{address}/readyz").status_code == 503
     assert httpx.get(f"{address}/").status_code == 200
-    assistant._loaded.set()
+    assistant._loading.set_result(None)
     assert httpx.get(f"{address}/readyz").json() == {"ready": True, "model": "loading"}
 
 

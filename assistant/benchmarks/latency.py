@@ -258,7 +258,7 @@ def _row(question: Question, assistant: Assistant, recorder: Recorder, rival: tu
 
 @contextmanager
 def _opened(settings: Settings, corpus: Corpus, embedder: SentenceEmbedder) -> Iterator[Assistant]:
-    """Open the assistant with an embedder that is loaded already, so that both sides use the same."""
+    """Open the assistant with this embedder, so that both sides use the same, and wait until all is loaded."""
     with patch.object(SentenceEmbedder, "from_folder", lambda *_: embedder):
         assistant = Assistant.over(corpus, settings, settings.data / "index")
     try:

@@ -17,6 +17,8 @@ from assistant.types import Answer, Article, Status
 
 def run(assistant: Assistant, questions: Sequence[Question], progress: Callable[[int, int], None]) -> list[Observed]:
     """Ask every question."""
+    # As a server has done by the time that readers come.
+    assistant.read_ahead()
     articles = {article.id: article for article in assistant.corpus.articles}
     results = []
     for number, question in enumerate(questions, start=1):

@@ -10,6 +10,7 @@ import resource
 import signal
 import socket
 from collections import OrderedDict
+from concurrent.futures import Future
 from contextlib import closing, suppress
 
 import gradio as gr
@@ -61,13 +62,17 @@ def serve(settings: Settings, progress: Progress = lambda what, done, total: Non
     with _listening(settings.host, settings.port) as listener:
         # Uvicorn passes the signal on when it is done, and then the assistant has still to be closed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with closing(Assistant.open(settings, progress)) as assistant, suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt), closing(Assistant.open(settings, progress)) as assistant:
             # It takes seconds, and the page can be read and asked meanwhile.
-            assistant.load_in_background()
+            loading = assistant.load_in_background()
             service = Service(assistant, settings)
             configuration = server_configuration(create_app(service), settings)
             configuration.limit_concurrency = _most_connections()
-            Server(configuration, service).run([listener])
+            server = Server(configuration, service)
+            loading.add_done_callback(server.stop_unless_loaded)
+            server.run([listener])
+            if loading.done():
+                loading.result()
 
 
 def create_app(service: Service) -> ASGIApp:
@@ -132,7 +137,7 @@ def _add_checks(app: FastAPI, service: Service) -> None:
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
-        ready = service.ready and service.assistant.is_loaded
+        ready = service.ready and not service.assistant.is_loading
         state = {"ready": ready, "model": service.assistant.model_state.partition(":")[0]}
         return JSONResponse(state, 200 if ready else 503)
 
@@ -231,6 +236,10 @@ class Server(uvicorn.Server):
         """Take how to run, and whose questions to wait for."""
         super().__init__(configuration)
         self._service = service
+
+    def stop_unless_loaded(self, loading: Future[None]) -> None:
+        """Stop where loading has failed."""
+        self.should_exit = self.should_exit or loading.exception() is not None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say where."""

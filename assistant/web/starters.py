@@ -62,31 +62,33 @@ def read_starters(file: Path, assistant: Assistant) -> tuple[Starter, ...]:
 
 
 class Starters:
-    """The questions that were checked, by the choice of articles; each choice is checked when it is first asked for."""
+    """The questions that were checked, by the choice of articles; each choice is checked when it is first asked for.
+
+    What is found while the small models load, by keywords alone, is kept apart and checked again when they are there.
+    """
 
     def __init__(self, assistant: Assistant, starters: Iterable[Starter]) -> None:
         """Take an open assistant, and questions to check."""
         self._assistant = assistant
         self._starters = tuple(starters)
-        self._checked: dict[str | None, tuple[Starter, ...]] = {}
+        self._checked: dict[tuple[str | None, bool], tuple[Starter, ...]] = {}
         self._lock = threading.Lock()
 
     async def of(self, article: str | None) -> tuple[Starter, ...]:
         """Return the checked questions of an article, or of all of them together. It takes a second at first."""
-        checked = self._checked.get(article)
-        return await asyncio.to_thread(self._check, article) if checked is None else checked
+        choice = article, self._assistant.is_loading
+        if choice not in self._checked:
+            await asyncio.to_thread(self._check, choice)
+        return self._checked[choice]
 
-    def _check(self, article: str | None) -> tuple[Starter, ...]:
+    def _check(self, choice: tuple[str | None, bool]) -> None:
+        article, _ = choice
         with self._lock:
-            if article in self._checked:
-                return self._checked[article]
-            was_loaded = self._assistant.is_loaded
-            candidates = [starter for starter in self._starters if article in (None, starter.article)]
-            answered = tuple(starter for starter in candidates[:_MOST_CHECKED] if self._is_answered(starter, article))
-            # What keywords alone find is asked again when the assistant finds more.
-            if was_loaded:
-                self._checked[article] = answered
-            return answered
+            if choice not in self._checked:
+                candidates = [starter for starter in self._starters if article in (None, starter.article)]
+                self._checked[choice] = tuple(
+                    starter for starter in candidates[:_MOST_CHECKED] if self._is_answered(starter, article)
+                )
 
     def _is_answered(self, starter: Starter, article: str | None) -> bool:
         # The first snapshot is made of quotations, before any model is asked.

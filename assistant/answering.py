@@ -110,7 +110,7 @@ class Assistant:
         self._loading: Future[None] | None = None
         """What tells when the small models are loaded, where they are loaded in the background."""
         self._closed = threading.Event()
-        self._small_models = ThreadPoolExecutor(1, "small-models")
+        self._loader = ThreadPoolExecutor(1, "small-models")
         # Its thread is not the one that loads: what torch computes on gives way only if it was begun by one that does.
         self._reading_ahead = ThreadPoolExecutor(1, "reading-ahead", initializer=give_way)
 
@@ -166,14 +166,17 @@ class Assistant:
 
     @property
     def model_state(self) -> str:
-        """`none`, `loading`, `ready`, or `unavailable: <why>`."""
+        """`none`, `loading`, `ready`, or `unavailable: <why>`; it is not ready before the small models are there."""
         state = self._holder.state
-        return "loading" if state == "ready" and self.is_loading else state
+        return "loading" if state == "ready" and not self.is_loaded else state
 
     @property
-    def is_loading(self) -> bool:
-        """Whether the small models are on their way: meanwhile keywords alone find the first evidence."""
-        return self._loading is not None and not self._loading.done()
+    def is_loaded(self) -> bool:
+        """Whether the small models are there, or are loaded when they are needed.
+
+        Where they are still on their way in the background, keywords alone find the first evidence.
+        """
+        return self._loading is None or (self._loading.done() and self._loading.exception() is None)
 
     @property
     def index(self) -> VectorIndex | None:
@@ -185,7 +188,7 @@ class Assistant:
 
         Until they are there an answer waits; whoever calls this ends the program where they cannot be loaded.
         """
-        self._loading = self._small_models.submit(self._load)
+        self._loading = self._loader.submit(self._load)
         self._reading_ahead.submit(self._read_ahead_when_loaded, self._loading)
         return self._loading
 
@@ -202,11 +205,11 @@ class Assistant:
         self._retriever.read_ahead(self._closed)
 
     def close(self) -> None:
-        """End the model and release the index, as soon as nothing is being loaded or read."""
+        """End the model, and release the index as soon as nothing is being loaded or read."""
         self._holder.close()
         self._closed.set()
         try:
-            self._small_models.shutdown()
+            self._loader.shutdown()
             self._reading_ahead.shutdown()
         finally:
             if self._index is not None:
@@ -248,8 +251,11 @@ class Assistant:
             logger.exception("The search failed")
             yield _finished(replace(base, status=Status.INDEX_UNAVAILABLE), started)
             return
+        if not findings.evidence and self.is_loaded:
+            findings = self._thorough(findings)
         if not findings.evidence:
-            yield _finished(replace(base, hasty=findings.rough), started)
+            # Nobody is told that there is no answer by keywords alone.
+            yield _finished(replace(base, status=Status.INDEX_UNAVAILABLE) if findings.rough else base, started)
             return
         first = answers.quoted(base, self._to_quote(asked, findings, None))
         first = replace(first, timings=Timings(first_ms=_milliseconds(started)), final=False)
@@ -265,10 +271,15 @@ class Assistant:
         yield _finished(replace(final, timings=first.timings), started)
 
     def _load(self) -> None:
-        # The first search reads what is likely to be compared; better now than for a reader.
-        self._retriever.search("What happened?")
+        self._retriever.load()
         if self._reader is not None:
             self._reader.load()
+        try:
+            # The first search is slow, and passages have to be read; better now than for a reader.
+            self._retriever.search("What happened?")
+        except Exception:
+            # Whoever asks is told so.
+            logger.exception("The first search failed")
 
     def _read_ahead_when_loaded(self, loading: Future[None]) -> None:
         if loading.exception() is not None:
@@ -280,10 +291,12 @@ class Assistant:
             logger.exception("The passages could not be read ahead")
 
     def _is_loaded_before(self, deadline: float, stopped: threading.Event | None) -> bool:
-        """Wait until the small models are there, and return whether they are in time."""
-        while self.is_loading and time.monotonic() < deadline and not (stopped and stopped.is_set()):
-            wait([self._loading] if self._loading else [], timeout=POLL_SECONDS)
-        return not self.is_loading
+        """Wait until the small models are there, and return whether they are: in time, and if they could be loaded."""
+        while self._loading is not None and not self._loading.done():
+            if time.monotonic() >= deadline or (stopped is not None and stopped.is_set()):
+                break
+            wait([self._loading], timeout=POLL_SECONDS)
+        return self.is_loaded
 
     def search(self, query: str, article: str | None = None, limit: int = 10) -> Findings:
         """Return what retrieval finds for a standalone question: at most so many passages, and so many sentences."""

@@ -49,6 +49,10 @@ class SentenceEmbedder(Embeddings):
         """Take the model of a folder; nothing is downloaded."""
         return cls(partial(_load, folder), name)
 
+    def load(self) -> None:
+        """Load the model now; whoever embeds meanwhile waits until it is there."""
+        self._loaded.get()
+
     @property
     def is_loaded(self) -> bool:
         """Whether a text can be embedded without loading the model first."""

@@ -155,6 +155,11 @@ class Retriever:
         # Readers ask the same starter questions.
         self._embedded = lru_cache(maxsize=256)(self._embed)
 
+    def load(self) -> None:
+        """Load the embedding model now, if there is one that is loaded when it is first needed."""
+        if self._late_interaction is not None:
+            self._late_interaction.embedder.load()
+
     def read_ahead(self, stopped: threading.Event) -> None:
         """Read every passage, so that no search has to, until `stopped` is set; none where memory has no room for all.
 
@@ -174,8 +179,8 @@ class Retriever:
         one would have to be, ranks alone decide; where the embedding model is not loaded yet, those of keywords alone.
         """
         late_interaction = self._late_interaction
-        is_loading = late_interaction is not None and not may_read and not late_interaction.embedder.is_loaded
-        vector, tokens = (None, None) if is_loading else self._embedded(query)
+        must_do_without = late_interaction is not None and not may_read and not late_interaction.embedder.is_loaded
+        vector, tokens = (None, None) if must_do_without else self._embedded(query)
         similarities = {} if vector is None else self._nearest(vector, article)
         passages_there, sentences_there = self._of_article.get(article, (_NOWHERE, _NOWHERE))
         keywords = keywords_of(query)
@@ -190,7 +195,7 @@ class Retriever:
         candidates = best_first(of_passages)[:COMPARED]
         compared = [self._passages[passage] for passage in candidates]
         is_unread = late_interaction is not None and not may_read and not late_interaction.has_read(compared)
-        rough = is_loading or is_unread
+        rough = must_do_without or is_unread
         if late_interaction is None or vector is None or tokens is None or rough:
             of_sentences = {
                 sentence: by_whole_passage.get(passage, 0.0) + sentences_by_keyword.get(sentence, 0.0)

@@ -1,4 +1,4 @@
-"""What the threads share: how many the small models compute on, which of them give way, and what one loads for all.
+"""How many threads the small models compute on, which threads give way, and how one of them loads something for all.
 
 A question is computed on one thread, several texts on all. On several each step of a model waits until all of them have
 had their turn. Beside the engine, which keeps all processors busy, a question takes many times as long so; and where

@@ -183,6 +183,10 @@ def test_while_the_small_models_load_it_is_not_ready(address: str, assistant: Sc
     assert httpx.get(f"{address}/").status_code == 200
     assistant._loading.set_result(None)
     assert httpx.get(f"{address}/readyz").json() == {"ready": True, "model": "loading"}
+    assistant._loading = Future()
+    assistant._loading.set_exception(OSError("its file is gone"))
+    assert httpx.get(f"{address}/readyz").status_code == 503
+    assistant._loading = None
 
 
 def test_a_busy_port_is_named_before_anything_is_opened() -> None:

@@ -47,7 +47,7 @@ TRY_THESE = "Questions that the article answers:"
 READY = "Ready."
 _READY_WITHOUT_MODEL = {
     "none": "Ready. Answers are the article's own words.",
-    "loading": "Ready. The models are still loading: until then answers take longer, or are the article's own words.",
+    "loading": "Ready. The models are still loading; until then, answers come later or are the article's own words.",
     "unavailable": "Ready. The language model is not available: answers are the article's own words.",
 }
 _FIRST_STARTERS = 4

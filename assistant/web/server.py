@@ -34,7 +34,7 @@ from assistant.web.door import Door
 from assistant.web.handover import HandOver
 from assistant.web.limits import is_in, networks
 from assistant.web.middleware import MAX_BODY_BYTES, Guard, PatientProtocol
-from assistant.web.observability import log_to_standard_error
+from assistant.web.observability import log, log_to_standard_error
 from assistant.web.page import HEAD, Page
 from assistant.web.pages import add_pages
 from assistant.web.response_cache import ResponseCache
@@ -137,7 +137,7 @@ def _add_checks(app: FastAPI, service: Service) -> None:
 
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
-        ready = service.ready and not service.assistant.is_loading
+        ready = service.ready and service.assistant.is_loaded
         state = {"ready": ready, "model": service.assistant.model_state.partition(":")[0]}
         return JSONResponse(state, 200 if ready else 503)
 
@@ -238,8 +238,10 @@ class Server(uvicorn.Server):
         self._service = service
 
     def stop_unless_loaded(self, loading: Future[None]) -> None:
-        """Stop where loading has failed."""
-        self.should_exit = self.should_exit or loading.exception() is not None
+        """Stop where loading has failed, and say why at once: whoever has asked may take a while."""
+        if (reason := loading.exception()) is not None:
+            log.error("the small models could not be loaded", exc_info=reason)
+            self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, and say where."""

@@ -76,7 +76,7 @@ class Starters:
 
     async def of(self, article: str | None) -> tuple[Starter, ...]:
         """Return the checked questions of an article, or of all of them together. It takes a second at first."""
-        choice = article, self._assistant.is_loading
+        choice = article, self._assistant.is_loaded
         if choice not in self._checked:
             await asyncio.to_thread(self._check, choice)
         return self._checked[choice]

@@ -19,6 +19,7 @@ import os
 import re
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ from assistant.types import Article
 from assistant.weights import EMBEDDER_SHA256, LANGUAGE_MODEL_NAME, embedder_folder, language_model_file
 
 if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
     from transformers import PreTrainedTokenizerBase
 
 go_offline()
@@ -163,6 +165,19 @@ def model_data(tmp_path_factory: pytest.TempPathFactory, weights_folder: Path) -
 def real_embedder(weights_folder: Path) -> SentenceEmbedder:
     """Return the packaged embedding model."""
     return SentenceEmbedder.from_folder(embedder_folder(weights_folder), EMBEDDER_SHA256)
+
+
+@pytest.fixture
+def late_embedder(real_embedder: SentenceEmbedder) -> Iterator[tuple[SentenceEmbedder, threading.Event]]:
+    """Yield the packaged embedding model, not loaded, and the event on which it can be; at the end it can."""
+    may_load = threading.Event()
+
+    def load() -> SentenceTransformer:
+        may_load.wait(30)
+        return real_embedder._loaded.get()[0]
+
+    yield SentenceEmbedder(load, real_embedder.name), may_load
+    may_load.set()
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -872,24 +872,33 @@ Arriving = tuple[Assistant, threading.Event]
 """An assistant as the server opens it, and the event on which its embedding model is there."""
 
 
+Opened = Callable[[SentenceEmbedder], Assistant]
+"""Opens an assistant without a language model over the article that ships, whose index was built before."""
+
+
 @pytest.fixture
-def arriving(article: Article, real_embedder: SentenceEmbedder, tmp_path: Path) -> Iterator[Arriving]:
-    """Yield an assistant whose small models are being loaded."""
-    may_load = threading.Event()
-
-    def load() -> SentenceTransformer:
-        may_load.wait(30)
-        return real_embedder._loaded.get()[0]
-
+def opened(article: Article, real_embedder: SentenceEmbedder, tmp_path: Path) -> Iterator[Opened]:
+    """Return a function that opens one with an embedding model, loaded or not; it is closed at the end."""
     open_index([article], real_embedder, tmp_path).close()
-    embedder = SentenceEmbedder(load, real_embedder.name)
-    index = open_index([article], embedder, tmp_path)
-    holder = ModelHolder(Settings(model="none"), (article,), lambda what, done, total: None)
-    assistant = Assistant(Corpus((article,)), Retriever([article], index, embedder), index, holder, 30.0)
+    with ExitStack() as resources:
+
+        def put_together(embedder: SentenceEmbedder) -> Assistant:
+            index = open_index([article], embedder, tmp_path)
+            holder = ModelHolder(Settings(model="none"), (article,), lambda what, done, total: None)
+            search = Retriever([article], index, embedder)
+            return resources.enter_context(closing(Assistant(Corpus((article,)), search, index, holder, 30.0)))
+
+        yield put_together
+
+
+@pytest.fixture
+def arriving(opened: Opened, late_embedder: tuple[SentenceEmbedder, threading.Event]) -> Iterator[Arriving]:
+    """Yield an assistant whose small models are being loaded."""
+    embedder, may_load = late_embedder
+    assistant = opened(embedder)
     assistant.load_in_background()
     yield assistant, may_load
     may_load.set()
-    assistant.close()
 
 
 def test_while_the_small_models_load_keywords_find_the_first_evidence(arriving: Arriving) -> None:
@@ -938,15 +947,12 @@ def test_what_keywords_do_not_find_is_not_declined_for_it(arriving: Arriving) ->
 
 
 def test_without_a_server_models_are_loaded_when_they_are_needed(
-    article: Article, real_embedder: SentenceEmbedder, tmp_path: Path
+    opened: Opened, late_embedder: tuple[SentenceEmbedder, threading.Event]
 ) -> None:
     """Also by a question that shares no word with the article."""
-    embedder = SentenceEmbedder(lambda: real_embedder._loaded.get()[0], real_embedder.name)
-    open_index([article], real_embedder, tmp_path).close()
-    index = open_index([article], embedder, tmp_path)
-    holder = ModelHolder(Settings(model="none"), (article,), lambda what, done, total: None)
-    with closing(Assistant(Corpus((article,)), Retriever([article], index, embedder), index, holder, 9.0)) as assistant:
-        answer = assistant.ask("Whither villains?")
+    embedder, may_load = late_embedder
+    may_load.set()
+    answer = opened(embedder).ask("Whither villains?")
     assert answer.citations or answer.closest
 
 
@@ -999,24 +1005,28 @@ def test_what_is_loaded_in_the_background_is_read_ahead_too(arriving: Arriving) 
     assert late_interaction.has_read(passages(assistant.corpus.articles[0]))
 
 
-def test_small_models_that_cannot_be_loaded_are_told_of(
-    article: Article, tmp_path: Path, real_embedder: SentenceEmbedder
-) -> None:
+def test_small_models_that_cannot_be_loaded_are_told_of(opened: Opened, real_embedder: SentenceEmbedder) -> None:
     """Whoever wanted them loaded gets the reason."""
 
     def load() -> SentenceTransformer:
         raise OSError("its file is gone")
 
-    open_index([article], real_embedder, tmp_path).close()
-    embedder = SentenceEmbedder(load, real_embedder.name)
-    index = open_index([article], embedder, tmp_path)
-    holder = ModelHolder(Settings(model="none"), (article,), lambda what, done, total: None)
-    opened = Assistant(Corpus((article,)), Retriever([article], index, embedder), index, holder, 10.0)
-    with closing(opened) as assistant:
-        assert isinstance(assistant.load_in_background().exception(), OSError)
-        with pytest.raises(OSError, match="its file is gone"):
-            assistant.wait_until_loaded()
-        assert not assistant.is_loaded
+    assistant = opened(SentenceEmbedder(load, real_embedder.name))
+    assert isinstance(assistant.load_in_background().exception(), OSError)
+    with pytest.raises(OSError, match="its file is gone"):
+        assistant.wait_until_loaded()
+    assert not assistant.is_loaded
+
+
+def test_closing_calls_reading_ahead_off(arriving: Arriving, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that is told to stop does not read to the end what nobody will ask for."""
+    assistant, may_load = arriving
+    called_off: list[bool] = []
+    monkeypatch.setattr(assistant._retriever, "read_ahead", lambda stopped: called_off.append(stopped.wait(30)))
+    may_load.set()
+    assistant.wait_until_loaded()
+    assistant.close()
+    assert called_off == [True]
 
 
 # Refusals

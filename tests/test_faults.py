@@ -246,6 +246,7 @@ import httpx
 import pytest
 from conftest import WordEmbedder
 from served import OPEN, WRITTEN, ScriptedAssistant
+from test_cli import child
 from test_feedback import lines
 from test_index import built, finds_itself, free_port, ids, made, parts
 from test_model_faults import CRIME, assemble
@@ -642,15 +643,12 @@ def test_small_models_that_cannot_be_loaded_end_the_server(tmp_path: Path, real_
     """The page is there already, but a supervisor sees that the program has failed, and an operator why."""
     settings = Settings(data=tmp_path, model="none")
     open_index(read_corpus(settings.articles).articles, real_embedder, tmp_path / "index").close()
-    environment = {"ASSISTANT_DATA": str(tmp_path), "ASSISTANT_MODEL": "none", "ASSISTANT_PORT": str(free_port())}
-    ended = subprocess.run(
-        [sys.executable, "-c", _UNLOADABLE],
-        cwd=PROJECT,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
+    ended = child(
+        "-c",
+        _UNLOADABLE,
+        ASSISTANT_DATA=str(tmp_path),
+        ASSISTANT_MODEL="none",
+        ASSISTANT_PORT=str(free_port()),
     )
     assert ended.returncode == 1
     assert ended.stdout.startswith("The article assistant is at ")

@@ -15,7 +15,6 @@ import pytest
 from conftest import WordEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
-from sentence_transformers import SentenceTransformer
 
 from assistant import retrieval
 from assistant.embedder import SentenceEmbedder
@@ -359,18 +358,15 @@ def test_a_passage_that_was_not_read_leaves_the_order_to_the_ranks(
 
 
 def test_while_the_embedding_model_loads_keywords_find_what_may_not_wait(
-    tmp_path: Path, article: Article, real_embedder: SentenceEmbedder
+    tmp_path: Path,
+    article: Article,
+    real_embedder: SentenceEmbedder,
+    late_embedder: tuple[SentenceEmbedder, threading.Event],
 ) -> None:
     """Who may not wait gets what keywords alone find, told as rough even where that is nothing; who may, waits."""
-    may_load = threading.Event()
-
-    def load() -> SentenceTransformer:
-        may_load.wait(30)
-        return real_embedder._loaded.get()[0]
-
+    embedder, may_load = late_embedder
     # An index that was built before needs no model.
     open_index([article], real_embedder, tmp_path).close()
-    embedder = SentenceEmbedder(load, real_embedder.name)
     with closing(open_index([article], embedder, tmp_path)) as index:
         retriever = Retriever([article], index, embedder)
         with ThreadPoolExecutor(1) as pool:

@@ -102,7 +102,7 @@ def _language_model(settings: Settings) -> Iterator[Finding]:
 
     names = {"none": "none is configured, answers are quotations", "local": "its file is whole"}
     yield _attempt("language model", names.get(settings.model, f"{settings.model} is configured"), tried)
-    if settings.model == "local" and find_spec("xllamacpp") is None:
+    if settings.model == "local" and find_spec("ik_llama_cpp") is None:
         yield Finding("language model", "the engine is not installed", f"run {weights.INSTALL}")
     if rest := weights.unfinished(settings.data):
         yield Finding("language model", f"{rest} was left by an interrupted start", "start the assistant, or delete it")

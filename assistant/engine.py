@@ -1,11 +1,10 @@
-"""The embedded llama.cpp server, as a child process that dies with its parent and can die without it.
+"""The embedded language model's process: a child that dies with its parent and can die without it.
 
-`python -m assistant.engine MODEL FOLDER THREADS [ADAPTER]` is the child: it loads the model, prints its address on one
-line, and serves until its standard input closes. `Engine` is the parent's handle. Neither knows what is asked.
+`Engine` is the parent's handle of what `engine_server` serves. It does not know what is asked.
 
-Why slots are saved: reading a prompt is most of the time on a processor (about 65 tokens a second), so the state after
-reading an article is kept in a file. Restoring it takes 20 ms, and llama.cpp then reuses the passages that a prompt
-shares with it (`n_cache_reuse`), wherever they stand: only the question is read.
+Why slots are saved: reading a prompt is most of the time on a processor, so the state after
+reading an article is kept in a file. Restoring it takes 20 ms, and the passages that a prompt shares with it are taken
+over, wherever they stand: only the question is read.
 """
 
 from __future__ import annotations
@@ -14,17 +13,15 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import httpx
 
 from assistant.errors import ModelError
 
+ENGINE_PACKAGE = "ik-llama-cpp-python"
+"""What one version of it has kept in a file, another may not understand."""
 CONTEXT_TOKENS = 4096
-REUSE_TOKENS = 16
-"""Shortest run of tokens that is taken over from the saved article."""
 SPINS = "2000"
 """How often a thread looks again before it sleeps until the others are done: for about a tenth of a millisecond.
 
@@ -39,17 +36,19 @@ HEALTH_SECONDS = 5.0
 class Engine:
     """A running child process."""
 
-    def __init__(self, model: Path, slots: Path, threads: int, adapter: Path | None = None) -> None:
-        """Start the child and wait until it has loaded the model; an adapter works from the words on that it names.
+    def __init__(
+        self, model: Path, slots: Path, threads: int, adapter: Path | None = None, invocation: str = ""
+    ) -> None:
+        """Start the child and wait until it has loaded the model; the adapter works from the words `invocation` on.
 
         Raises:
             ModelError: it ended, or did not get ready in 60 seconds.
         """
         self.adapted = adapter is not None
         slots.mkdir(parents=True, exist_ok=True)
-        arguments = [model, slots, threads, *([adapter] if adapter else [])]
+        arguments = [model, slots, threads, *([adapter, invocation] if adapter else [])]
         self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            [sys.executable, "-m", "assistant.engine", *map(str, arguments)],
+            [sys.executable, "-m", "assistant.engine_server", *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -101,41 +100,3 @@ class Engine:
         self._process.wait()
         if self._process.stdout:
             self._process.stdout.close()
-
-
-def parameters_of(model: str, questions: int, threads: int) -> Any:  # noqa: ANN401 - xllamacpp has no types
-    """Return what a llama.cpp server of the model is started with, so that it answers so many questions at once."""
-    import xllamacpp  # noqa: PLC0415 - only in the process that serves
-
-    parameters = xllamacpp.CommonParams()
-    parameters.model.path = model
-    # Mapped into memory the file would stay there beside what llama.cpp makes of it: 0.6 GB more.
-    parameters.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
-    # Each question that is answered at once has a context of its own.
-    parameters.n_ctx = CONTEXT_TOKENS * questions
-    parameters.n_parallel = questions
-    parameters.cpuparams.n_threads = threads
-    parameters.cpuparams_batch.n_threads = threads
-    parameters.verbosity = 1
-    return parameters
-
-
-def _serve(model: str, slots: str, threads: int, adapters: Sequence[str]) -> None:
-    import xllamacpp  # noqa: PLC0415 - only in the child
-
-    parameters = parameters_of(model, 1, threads)
-    parameters.n_cache_reuse = REUSE_TOKENS
-    parameters.cache_ram_mib = 0
-    parameters.slot_save_path = slots.rstrip("/") + "/"
-    parameters.lora_adapters = [xllamacpp.CommonAdapterLoraInfo() for _ in adapters]
-    for adapter, file in zip(parameters.lora_adapters, adapters, strict=True):
-        adapter.path, adapter.scale = file, 1.0
-    server = xllamacpp.Server(parameters)
-    print(f"ready {server.listening_address}", flush=True)  # noqa: T201 - the parent reads it
-    sys.stdin.read()
-    # The server's own shutdown can take seconds; nothing here needs saving.
-    os._exit(0)
-
-
-if __name__ == "__main__":
-    _serve(sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4:])

@@ -15,12 +15,14 @@ import logging
 import math
 import queue
 import re
+import shutil
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,7 +32,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from assistant import prompts, weights
-from assistant.engine import CONTEXT_TOKENS, Engine
+from assistant.engine import CONTEXT_TOKENS, ENGINE_PACKAGE, Engine
 from assistant.errors import ConfigurationError, ModelError, WeightsError
 from assistant.passages import passages
 from assistant.settings import Settings
@@ -488,13 +490,32 @@ def open_language_model(settings: Settings, progress: Progress) -> LanguageModel
         file = weights.language_model_file(
             settings.data, lambda done, total: progress("Joining the language model", done, total)
         )
-    slots = settings.data / "slots"
+    slots = _slots(settings.data)
     adapter = None if settings.model_file else weights.adapter_file()
-    engine = Engine(file, slots, settings.threads or os_processors(), adapter)
+    engine = Engine(file, slots, settings.threads or os_processors(), adapter, INVOCATION)
     chat = init_chat_model(
         "openai:local", base_url=f"{engine.address}/v1", api_key="none", temperature=0, max_retries=0, timeout=60
     )
     return LanguageModel(chat, file.name, engine, slots)
+
+
+def _slots(data: Path) -> Path:
+    """Return the folder for what this version of the engine has read, and delete that of others, which it cannot read.
+
+    Raises:
+        ConfigurationError: the engine is not installed.
+    """
+    try:
+        own = data / "slots" / f"{ENGINE_PACKAGE}-{version(ENGINE_PACKAGE)}"
+    except PackageNotFoundError as error:
+        raise ConfigurationError(f"The language model's engine is not installed: run {weights.INSTALL}") from error
+    own.mkdir(parents=True, exist_ok=True)
+    for other in own.parent.iterdir():
+        if other.is_dir() and other != own:
+            shutil.rmtree(other, ignore_errors=True)
+        elif other != own:
+            other.unlink(missing_ok=True)
+    return own
 
 
 def draft_messages(question: str, history: Sequence[Turn], passages: str) -> list[BaseMessage]:

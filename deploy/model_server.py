@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
 import threading
 
-import xllamacpp
+try:
+    import xllamacpp
+except ImportError:
+    sys.exit('llama.cpp is not installed: run pip install -e ".[local,model-server]" -c constraints.txt')
 
-from assistant.engine import parameters_of
+from assistant.engine import CONTEXT_TOKENS
 from assistant.settings import Settings
 from assistant.weights import language_model_file
 
@@ -29,7 +33,16 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told_to_stop.set())
     model = language_model_file(Settings.from_environment().data)
-    parameters = parameters_of(str(model), options.slots, options.threads)
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(model)
+    # Mapped into memory the file would stay there beside what llama.cpp makes of it: 0.6 GB more.
+    parameters.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
+    # Each question that is answered at once has a context of its own.
+    parameters.n_ctx = CONTEXT_TOKENS * options.slots
+    parameters.n_parallel = options.slots
+    parameters.cpuparams.n_threads = options.threads
+    parameters.cpuparams_batch.n_threads = options.threads
+    parameters.verbosity = 1
     parameters.hostnames = [options.host]
     parameters.port = options.port
     server = xllamacpp.Server(parameters)

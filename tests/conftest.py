@@ -103,6 +103,7 @@ LANGUAGE_MODEL = (
     "test_deploy",
     "test_weights",
     "test_adapter_training",
+    "test_decoder",
     "test_drafting",
 )
 """The files that run the language model. One process has them all, so that no two engines run at once."""

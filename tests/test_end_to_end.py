@@ -169,17 +169,17 @@ def test_a_question_is_answered_while_an_article_is_read(model_data: Path, artic
     opened = open_language_model(Settings(data=model_data), lambda what, done, total: None)
     assert opened is not None
     new = Article("new", article.text[:2_500], "New")
-    kept = len(list((model_data / "slots").glob("*.bin")))
+    kept = len(list((model_data / "slots").rglob("*.bin")))
     with closing(opened) as one:
         reading = threading.Thread(target=one.read, args=([new],))
         reading.start()
         time.sleep(0.5)
         *_, draft = one.draft("Who said it?", (), passages(new)[:1], time.monotonic() + 300)
         assert draft.text
-        assert list((model_data / "slots").glob("*.begun"))
+        assert list((model_data / "slots").rglob("*.begun"))
         reading.join(300)
-        assert not list((model_data / "slots").glob("*.begun"))
-        assert len(list((model_data / "slots").glob("*.bin"))) == kept + 1
+        assert not list((model_data / "slots").rglob("*.begun"))
+        assert len(list((model_data / "slots").rglob("*.bin"))) == kept + 1
 
 
 def _engines() -> set[int]:
@@ -191,7 +191,7 @@ def _engines() -> set[int]:
             command = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if parent and int(parent[1]) == os.getpid() and b"assistant.engine" in command:
+        if parent and int(parent[1]) == os.getpid() and b"assistant.engine_server" in command:
             found.add(int(entry.name))
     return found
 

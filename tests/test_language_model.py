@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import Field
 
-from assistant import engine, language_model
+from assistant import engine, language_model, weights
 from assistant.engine import Engine
 from assistant.errors import ConfigurationError, ModelError
 from assistant.language_model import INVOCATION, Draft, LanguageModel, ModelHolder, check_configuration, model_name
@@ -548,6 +548,29 @@ def test_an_engine_that_hangs_at_the_start_is_ended(
     monkeypatch.setattr(engine, "START_SECONDS", 0.2)
     with pytest.raises(ModelError, match="did not start"):
         Engine(child, tmp_path / "slots", 1)
+
+
+@pytest.mark.usefixtures("child")
+def test_what_another_version_of_the_engine_has_read_is_deleted(tmp_path: Path) -> None:
+    """This one cannot read it, and nobody else would ever delete it; its own is kept."""
+    settings = local(tmp_path)
+    hold(settings).close()
+    (own,) = (settings.data / "slots").iterdir()
+    (own / "article.bin").touch()
+    (settings.data / "slots" / "another-1.0").mkdir()
+    for other in ("article.bin", "another-1.0/article.bin"):
+        (settings.data / "slots" / other).touch()
+    hold(settings).close()
+    assert [file for file in (settings.data / "slots").rglob("*") if file.is_file()] == [own / "article.bin"]
+
+
+def test_an_engine_that_is_not_installed_makes_the_model_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What to run is said."""
+    monkeypatch.setattr(language_model, "ENGINE_PACKAGE", "no-such-engine")
+    with closing(hold(local(tmp_path))) as holder:
+        assert holder.state == f"unavailable: The language model's engine is not installed: run {weights.INSTALL}"
 
 
 @pytest.mark.usefixtures("child")

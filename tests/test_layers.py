@@ -12,8 +12,8 @@ from assistant.settings import PROJECT
 
 LAYERS = (
     ("types", "errors", "threads"),
-    ("settings", "articles", "passages", "prompts", "weights", "embedder", "engine", "index_files"),
-    ("index", "language_model", "late_interaction", "context", "conversation"),
+    ("settings", "articles", "passages", "prompts", "weights", "embedder", "engine", "decoder", "index_files"),
+    ("index", "language_model", "engine_server", "late_interaction", "context", "conversation"),
     ("retrieval", "grounding", "reader"),
     ("answerability",),
     ("quoting",),

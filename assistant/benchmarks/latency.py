@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import httpx
@@ -211,8 +211,8 @@ def _answers(
         class Recorded(engine.Engine):
             """The engine behind a proxy that notes what is asked of it."""
 
-            def __init__(self, model: Path, slots: Path, threads: int, adapter: Path | None = None) -> None:
-                super().__init__(model, slots, threads, adapter)
+            def __init__(self, *started_with: Any) -> None:  # noqa: ANN401 - as the engine itself
+                super().__init__(*started_with)
                 recorders.append(opened.enter_context(recording(self.address)))
                 self.address = recorders[-1].address
 

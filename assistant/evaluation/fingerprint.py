@@ -23,8 +23,8 @@ from assistant.settings import PROJECT, Settings
 from assistant.types import Article
 
 PACKAGES = """
-    bm25s chromadb langchain langchain-core langchain-openai numpy pystemmer sentence-transformers torch transformers
-    xllamacpp
+    bm25s chromadb ik-llama-cpp-python langchain langchain-core langchain-openai numpy pystemmer sentence-transformers
+    torch transformers
 """.split()
 """What finds and writes answers."""
 

@@ -1,0 +1,286 @@
+"""What the engine's process serves, over real connections, with a scripted decoder behind it."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+import numpy as np
+import openai
+import pytest
+
+from assistant.decoder import Decoder, Token
+from assistant.engine_server import EngineServer
+
+MESSAGES = [{"role": "system", "content": "The café is open."}, {"role": "user", "content": "Is it open?"}]
+
+
+class Scripted:
+    """A decoder that always says the same, and remembers what it was asked."""
+
+    room = 100
+
+    def __init__(self) -> None:
+        """Begin with nothing asked."""
+        self.asked: list[tuple[Sequence[tuple[str, str]], bool]] = []
+        self.kept: list[str] = []
+        self.written = 0
+        self.reading = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.called_off = threading.Event()
+        self.pieces = [b"The ", b"caf", b"\xc3", b"\xa9", b" is", b" open."]
+        self.failing = False
+        self.breaking = False
+        self.pace = 0.0
+
+    def conversation(self, messages: Sequence[tuple[str, str]]) -> list[int]:
+        """Return a token for each character."""
+        self.messages = messages
+        return [0] * sum(len(text) for _, text in messages)
+
+    def read(self, prompt: Sequence[int], wanted: Callable[[], bool], *, apart: bool = False) -> bool:
+        """Wait until it may go on."""
+        assert prompt
+        self.asked.append((self.messages, apart))
+        if self.failing:
+            raise RuntimeError("llama_decode returned -3")
+        self.reading.set()
+        while not self.go_on.wait(0.01):
+            if not wanted():
+                self.called_off.set()
+                return False
+        return True
+
+    def write(self) -> Iterator[Token]:
+        """Yield the pieces."""
+        scores = np.log(np.array([0.1, 0.7, 0.2], dtype=np.float32))
+        for piece in self.pieces:
+            if self.breaking and self.written == 2:
+                raise RuntimeError("llama_decode returned -3")
+            self.written += 1
+            time.sleep(self.pace)
+            yield Token(1, piece, scores, ends=False)
+        yield Token(1, b"", scores, ends=True)
+
+    def text(self, token: int) -> bytes:
+        """Return one of three words."""
+        return (b"no", b"yes", b"wrong")[token]
+
+    def save(self, file: Path) -> None:
+        """Remember that it was asked, and write the file."""
+        self.kept.append(file.name)
+        if file.name == "full":
+            raise OSError("there is no room")
+        file.write_text("state")
+
+    def restore(self, file: Path) -> None:
+        """Fail where there is no file."""
+        if not file.exists():
+            raise OSError("it is not there")
+
+
+@pytest.fixture
+def scripted() -> Scripted:
+    """Return what stands in for the model."""
+    return Scripted()
+
+
+@pytest.fixture
+def address(scripted: Scripted, tmp_path: Path) -> Iterator[str]:
+    """Serve the scripted decoder, and yield where."""
+    server = EngineServer(cast("Decoder", scripted), tmp_path)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    scripted.go_on.set()
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def ask(address: str, **more: Any) -> httpx.Response:  # noqa: ANN401
+    """Return what the server says to a conversation."""
+    return httpx.post(f"{address}/v1/chat/completions", json={"messages": MESSAGES, **more}, timeout=30)
+
+
+def test_a_client_of_the_protocol_gets_the_reply_in_one_piece(address: str, scripted: Scripted) -> None:
+    """With OpenAI's client; each token and the end has its log-probability, and the likeliest others in order."""
+    client = openai.OpenAI(base_url=f"{address}/v1", api_key="none")
+    told = client.chat.completions.create(messages=cast("Any", MESSAGES), model="any", logprobs=True, top_logprobs=2)
+    (choice,) = told.choices
+    assert (choice.message.content, choice.finish_reason) == ("The café is open.", "stop")
+    assert choice.logprobs is not None
+    assert choice.logprobs.content is not None
+    assert len(choice.logprobs.content) == len(scripted.pieces) + 1
+    assert [other.token for other in choice.logprobs.content[0].top_logprobs] == ["yes", "wrong"]
+    assert choice.logprobs.content[0].logprob == pytest.approx(np.log(0.7))
+    assert scripted.asked == [([(message["role"], message["content"]) for message in MESSAGES], False)]
+
+
+def test_a_client_of_the_protocol_gets_the_reply_as_it_grows(address: str) -> None:
+    """A character comes when all its bytes are there, and the last part says how it ended."""
+    client = openai.OpenAI(base_url=f"{address}/v1", api_key="none")
+    parts = list(client.chat.completions.create(messages=cast("Any", MESSAGES), model="any", stream=True))
+    assert [part.choices[0].delta.content for part in parts] == ["The ", "caf", "", "é", " is", " open.", ""]
+    assert [part.choices[0].finish_reason for part in parts] == [None] * 6 + ["stop"]
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_a_reply_that_may_not_be_longer_says_so(address: str, scripted: Scripted, name: str) -> None:
+    """No token is written beyond what may be."""
+    (choice,) = ask(address, **{name: 2}).json()["choices"]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("The caf", "length")
+    assert scripted.written == 2
+
+
+def test_a_message_may_come_in_parts(address: str, scripted: Scripted) -> None:
+    """As OpenAI's protocol allows it."""
+    ask(
+        address,
+        messages=[{"role": "user", "content": [{"type": "text", "text": "Is it"}, {"type": "text", "text": " open?"}]}],
+    )
+    assert scripted.asked[0][0] == [("user", "Is it open?")]
+
+
+def test_what_is_to_be_read_apart_is(address: str, scripted: Scripted) -> None:
+    """The decoder is told so."""
+    ask(address, n_cache_reuse=0)
+    ask(address)
+    assert [apart for _, apart in scripted.asked] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/v1/chat/completions", b"no JSON", 400),
+        ("/v1/chat/completions", b"[]", 400),
+        ("/v1/chat/completions", b"{}", 400),
+        ("/v1/chat/completions", b'{"messages": [{"role": "user"}]}', 400),
+        ("/v1/chat/completions", b'{"messages": [{"role": "user", "content": "\xff"}]}', 400),
+        ("/v1/chat/completions", json.dumps({"messages": [{"role": "user", "content": "x" * 100}]}).encode(), 400),
+        ("/slots/0?action=save", b"{}", 400),
+        ("/slots/0?action=restore", b'{"filename": "missing"}', 400),
+        ("/slots/0?action=save", b'{"filename": "full"}', 400),
+        ("/v1/chat/completions", json.dumps({"messages": MESSAGES, "max_tokens": "many"}).encode(), 400),
+        ("/v1/chat/completions", b'{"messages": [], "max_tokens": 1e999}', 400),
+        ("/v1/chat/completions", json.dumps({"messages": MESSAGES, "top_logprobs": -1}).encode(), 400),
+        ("/v1/chat/completions", json.dumps({"messages": MESSAGES, "top_logprobs": 21}).encode(), 400),
+        ("/slots/0?action=erase", b'{"filename": "kept"}', 404),
+        ("/nothing", b"{}", 404),
+    ],
+)
+def test_what_cannot_be_done_is_refused(address: str, path: str, body: bytes, status: int) -> None:
+    """With a status and a reason, as the protocol has it; the next request of the same connection is served."""
+    with httpx.Client(base_url=address, limits=httpx.Limits(max_connections=1)) as client:
+        refused = client.post(path, content=body)
+        assert refused.status_code == status
+        assert refused.json()["error"]["message"]
+        assert client.post("/v1/chat/completions", json={"messages": MESSAGES}).status_code == 200
+
+
+@pytest.mark.parametrize("length", [b"", b"Content-Length: -1\r\n", b"Transfer-Encoding: chunked\r\n"])
+def test_a_body_of_unknown_length_is_refused(address: str, length: bytes) -> None:
+    """The connection is closed, since nobody knows where the next request begins."""
+    host, port = address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\n" + length + b"\r\n")
+        told = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert told.startswith(b"HTTP/1.1 411 ")
+
+
+def test_a_reply_that_breaks_off_does_not_pass_for_one(address: str, scripted: Scripted) -> None:
+    """The connection ends in the middle, and the next request is served."""
+    scripted.breaking = True
+    with pytest.raises(httpx.RemoteProtocolError):
+        ask(address, stream=True)
+    scripted.breaking = False
+    assert ask(address).status_code == 200
+
+
+def test_a_token_that_ends_the_reply_has_its_probability(address: str, scripted: Scripted) -> None:
+    """Where nothing is said, what else might have been is told."""
+    scripted.pieces = []
+    (choice,) = ask(address, logprobs=True, top_logprobs=2).json()["choices"]
+    assert (choice["message"]["content"], choice["finish_reason"]) == ("", "stop")
+    assert [other["token"] for other in choice["logprobs"]["content"][0]["top_logprobs"]] == ["yes", "wrong"]
+
+
+def test_a_model_that_cannot_go_on_is_an_error_of_the_server(address: str, scripted: Scripted) -> None:
+    """The status says that asking again may help."""
+    scripted.failing = True
+    assert ask(address).status_code == 500
+    scripted.failing = False
+    assert ask(address).status_code == 200
+
+
+def test_what_was_read_is_kept_in_the_folder(address: str, scripted: Scripted, tmp_path: Path) -> None:
+    """Whatever path is named, its last part alone counts."""
+    saved = httpx.post(f"{address}/slots/0?action=save", json={"filename": "../../kept"})
+    assert (saved.status_code, scripted.kept) == (200, ["kept"])
+    assert (tmp_path / "kept").exists()
+    assert httpx.post(f"{address}/slots/0?action=restore", json={"filename": "kept"}).status_code == 200
+
+
+def test_whoever_leaves_while_a_prompt_is_read_ends_the_reading(address: str, scripted: Scripted) -> None:
+    """And the next one has the model."""
+    scripted.go_on.clear()
+    host, port = address.removeprefix("http://").split(":")
+    body = json.dumps({"messages": MESSAGES}).encode()
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        assert scripted.reading.wait(10)
+    assert scripted.called_off.wait(10)
+    scripted.go_on.set()
+    assert ask(address).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/slots/0?action=save"])
+def test_for_whoever_leaves_while_waiting_nothing_is_done(address: str, scripted: Scripted, path: str) -> None:
+    """What the next one needs is as it was."""
+    scripted.go_on.clear()
+    asking = threading.Thread(target=ask, args=(address,))
+    asking.start()
+    assert scripted.reading.wait(10)
+    host, port = address.removeprefix("http://").split(":")
+    body = json.dumps({"messages": MESSAGES, "filename": "kept"}).encode()
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(b"POST %s HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (path.encode(), len(body)) + body)
+        time.sleep(0.2)
+    scripted.go_on.set()
+    asking.join(10)
+    assert ask(address).status_code == 200
+    assert (len(scripted.asked), scripted.kept) == (2, [])
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_nothing_more_is_written_for_whoever_leaves(address: str, scripted: Scripted, stream: bool) -> None:  # noqa: FBT001
+    """Also where the reply was to come in one piece."""
+    scripted.pieces = [b"on and "] * 2_000
+    scripted.pace = 0.005
+    host, port = address.removeprefix("http://").split(":")
+    body = json.dumps({"messages": MESSAGES, "stream": stream}).encode()
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        assert scripted.reading.wait(10)
+    scripted.pace = 0.0
+    assert ask(address, max_tokens=1).status_code == 200
+    assert scripted.written < 2_000
+
+
+def test_it_lives_while_it_is_busy(address: str, scripted: Scripted) -> None:
+    """Health does not wait for the model."""
+    scripted.go_on.clear()
+    asking = threading.Thread(target=ask, args=(address,))
+    asking.start()
+    assert scripted.reading.wait(10)
+    assert httpx.get(f"{address}/health").json() == {"status": "ok"}
+    assert httpx.get(f"{address}/else").status_code == 404
+    scripted.go_on.set()
+    asking.join(10)

@@ -6,12 +6,14 @@ import itertools
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ik_llama_cpp import _ctypes_api as llama
 
 from assistant import decoder
 from assistant.decoder import REUSE_TOKENS, Decoder, Token, shared_runs
@@ -58,16 +60,16 @@ def opened(model_data: Path) -> Iterator[Decoder]:
 
 
 @pytest.fixture
-def decoded(opened: Decoder, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
-    """Yield how many tokens each batch had that the model computed."""
+def decoded(opened: Decoder, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return how many tokens each batch had that the model computed."""
     batches: list[int] = []
-    decode = decoder.llama.llama_decode
+    decode = llama.llama_decode
 
-    def noted(context: object, batch: decoder.llama.llama_batch) -> int:
+    def noted(context: object, batch: Any) -> int:  # noqa: ANN401 - the package has no types
         batches.append(batch.n_tokens)
         return int(decode(context, batch))
 
-    monkeypatch.setattr(decoder.llama, "llama_decode", noted)
+    monkeypatch.setattr(llama, "llama_decode", noted)
     opened.read(opened.tokens("Something else."), lambda: True)
     batches.clear()
     return batches

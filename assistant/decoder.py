@@ -130,7 +130,7 @@ class Decoder:
         Raises:
             ValueError: the model's template for conversations is not known.
         """
-        given = (_Message * len(messages))(*((role.encode(), text.encode()) for role, text in messages))
+        given = (_Message * len(messages))(*(_Message(role.encode(), text.encode()) for role, text in messages))
         template = self._library.llama_model_chat_template(self._model, None)
         buffer = ctypes.create_string_buffer(1024 + sum(256 + 4 * len(text) for _, text in messages))
         length = self._library.llama_chat_apply_template(template, given, len(messages), True, buffer, len(buffer))

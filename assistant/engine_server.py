@@ -244,8 +244,10 @@ def _scores(decoder: Decoder, token: Token, alternatives: int) -> dict[str, Any]
         text = decoder.text(number).decode(errors="replace")
         return {"token": text, "logprob": float(token.log_probabilities[number]), "bytes": None}
 
-    likeliest = np.argpartition(-token.log_probabilities, alternatives)[:alternatives] if alternatives else []
-    ranked = sorted(map(int, likeliest), key=lambda number: -token.log_probabilities[number])
+    if not alternatives:
+        return score(token.number) | {"top_logprobs": []}
+    likeliest = np.argpartition(-token.log_probabilities, alternatives)[:alternatives].tolist()
+    ranked = sorted(likeliest, key=lambda number: -float(token.log_probabilities[number]))
     return score(token.number) | {"top_logprobs": [score(number) for number in ranked]}
 
 

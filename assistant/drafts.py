@@ -5,6 +5,7 @@ Asks no model, and does not decide whether a draft is shown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,9 @@ from assistant.quoting import Told, Window
 from assistant.reader import Readings
 from assistant.retrieval import Findings
 from assistant.types import Article, Passage, Sentence
+
+_MARKUP = re.compile(r"</?[a-z!]", re.IGNORECASE)
+"""An answer is words: a tag in it is what somebody else wants to have there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,7 @@ def holds(draft: CheckedDraft, question: str) -> bool:
     """Whether the draft answers the question, and nothing in it slips that must not, however likely it is."""
     return (
         bool(draft.text)
+        and not _MARKUP.search(draft.text)
         and draft.support.facts
         and draft.support.words > 0  # A sentence that shares no word with what is cited for it came from elsewhere.
         and answers(draft.text, question, draft.support, _known_names(draft.claims))

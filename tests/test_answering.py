@@ -571,6 +571,20 @@ def test_a_sentence_from_elsewhere_is_not_shown_however_sure_the_model_is(
     assert "cheese" not in answer.text
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        'Violent crime has fallen by <a href="javascript:steal()">nearly 18 percent</a> since 2014.',
+        "Violent crime has fallen by <B>nearly 18 percent</B> since 2014.",
+    ],
+)
+def test_markup_is_not_shown_however_sure_the_model_is(told: str, assemble: Assemble, model: ScriptedModel) -> None:
+    """What the model says is words; a tag is what somebody else wants to have there."""
+    sure = assemble(lambda: ModelThatTells(model, (3.0, 5.0)))
+    answer = reply(sure, model, told)
+    assert (answer.status, "<" in answer.text) == (Status.QUOTED, False)
+
+
 def test_a_draft_is_judged_with_its_conversation(assemble: Assemble, model: ScriptedModel) -> None:
     """The model is asked about the question as it was typed, after what was said before."""
     telling = ModelThatTells(model, (3.0, 5.0))

@@ -40,9 +40,8 @@ _FUNCTIONS: dict[str, tuple[Sequence[Any], Any]] = {
     "llama_chat_apply_template": ((_TEXT, _POINTER, _SIZE, ctypes.c_bool, _TEXT, _INT), _INT),
 }
 """What llama.h has and the package does not: the arguments of a function, and what it returns."""
-
-
 _NO_ROOM_IN_ONE_PIECE = 1
+"""What llama_decode returns where enough tokens are free, but not side by side."""
 
 
 class _Message(ctypes.Structure):
@@ -106,6 +105,7 @@ class Decoder:
         """Before it the adapter has changed nothing of what was read."""
         self._moved_from = room
         """Before it nothing stood elsewhere when it was read."""
+        # A template that is not known is told now, and not with each question.
         self.conversation([("user", "?")])
 
     def close(self) -> None:

@@ -509,11 +509,12 @@ def _slots(data: Path) -> Path:
         own = data / "slots" / f"{ENGINE_PACKAGE}-{version(ENGINE_PACKAGE)}"
     except PackageNotFoundError as error:
         raise ConfigurationError(f"The language model's engine is not installed: run {weights.INSTALL}") from error
-    own.mkdir(parents=True, exist_ok=True)
-    for other in own.parent.iterdir():
-        if other.is_dir() and other != own:
+    for other in own.parent.glob("*"):
+        if other == own:
+            continue
+        if other.is_dir():
             shutil.rmtree(other, ignore_errors=True)
-        elif other != own:
+        else:
             other.unlink(missing_ok=True)
     return own
 

@@ -246,9 +246,19 @@ def test_what_is_kept_after_a_check_knows_nothing_of_the_adapter(
     opened.read(check, lambda: True)
     opened.save(tmp_path / "kept")
     opened.restore(tmp_path / "kept")
+    assert opened._read == check[: decoder._last_place(opened.tokens(INVOCATION), check)]
     decoded.clear()
     opened.read(check, lambda: True)
     assert 1 < sum(decoded) < 30
+
+
+@pytest.mark.slow
+def test_nothing_that_the_adapter_has_changed_is_taken_over(opened: Decoder, decoded: list[int]) -> None:
+    """A question stands in its check too, word for word, and is read again for the next draft."""
+    opened.read(asked(opened, BRIDGE, check=f"{INVOCATION}?\n{MAYOR}"), lambda: True)
+    decoded.clear()
+    opened.read(asked(opened, BRIDGE, question=MAYOR), lambda: True)
+    assert sum(decoded) > len(opened.tokens(MAYOR))
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from assistant.passages import passages
+from assistant.passages import paragraphs, passages, sentences
 from assistant.types import Article, Sentence
 
 SAID = (
@@ -94,6 +94,15 @@ def contexts(article: Article) -> dict[tuple[int, int], Context]:
 def context_of(sentence: Sentence) -> Context:
     """Return what the sentence leans on."""
     return contexts(sentence.article).get((sentence.start, sentence.end), Context())
+
+
+def sentences_before(sentence: Sentence) -> list[Sentence]:
+    """Return those before it in its paragraph, and those of the paragraph before; the nearest first."""
+    begins = [start for start, _ in paragraphs(sentence.article.text) if start <= sentence.start]
+    return [each for each in reversed(_sentences(sentence.article)) if begins[-2:][0] <= each.start < sentence.start]
+
+
+_sentences = lru_cache(maxsize=64)(sentences)
 
 
 @lru_cache(maxsize=1024)

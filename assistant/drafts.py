@@ -11,9 +11,19 @@ from dataclasses import dataclass, replace
 
 from assistant import answerability, attribution, conversation, quoting
 from assistant.answerability import Rarity
-from assistant.context import context_of
+from assistant.context import context_of, sentences_before
 from assistant.errors import ModelError, TooLongError
-from assistant.grounding import Support, answers, known_names, support, tells_machines, weakest
+from assistant.grounding import (
+    Support,
+    answers,
+    held_by,
+    known_names,
+    names_not_held,
+    stems,
+    support,
+    tells_machines,
+    weakest,
+)
 from assistant.language_model import Draft
 from assistant.passages import sentences
 from assistant.quoting import Told, Window
@@ -132,8 +142,12 @@ def _known_names(claims: Sequence[Claim]) -> frozenset[str]:
 
 
 def _strength(supported: Support) -> float:
-    """Return how far evidence supports a claim, 0 to 3: that nothing slips counts as much as all its words."""
-    return supported.facts + supported.new_words + supported.words
+    """Return how far evidence supports a claim, 0 to 3: that nothing slips counts as much as all its words.
+
+    What slips in the evidence that a claim comes from must not send it to another piece, where nothing is compared.
+    """
+    kept = supported.numbers, supported.names, supported.negation, supported.speaker
+    return sum(kept) / len(kept) + supported.new_words + supported.words
 
 
 def _behind(window: Window, findings: Findings) -> float:
@@ -169,9 +183,31 @@ def _best_window(claim: str, findings: Findings) -> tuple[Window, Support]:
         for window in _windows(passage)
     ]
     # A command to machines is the last thing to rest on.
-    return max(
+    window, supported = max(
         found, key=lambda pair: (not any(map(tells_machines, pair[0].all)), _strength(pair[1]), -len(pair[0].all))
     )
+    named = None if supported.names else _named_before(claim, findings.query, window)
+    if named is not None:
+        supported_so = support(claim, findings.query, named.all)
+        if _strength(supported_so) > _strength(supported):
+            return named, supported_so
+    return window, supported
+
+
+def _named_before(claim: str, question: str, window: Window) -> Window | None:
+    """Return the piece behind the nearest sentence with all the names that the claim has from the question alone.
+
+    It may call them "the move" or "the agency", and whoever reads it needs to see what that is.
+    """
+    names = names_not_held(claim, window.all)
+    if not names <= stems(question):
+        return None
+    for sentence in sentences_before(window.sentences[0]):
+        if names <= held_by([sentence]):
+            leading = {*context_of(sentence).needs, sentence, *window.leading}
+            named = Window(tuple(sorted(leading, key=lambda each: each.start)), window.sentences)
+            return None if any(map(tells_machines, named.all)) else named
+    return None
 
 
 def _windows(passage: Passage) -> Iterator[Window]:

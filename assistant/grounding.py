@@ -9,7 +9,7 @@ it lets through is measured in the README.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -129,13 +129,13 @@ def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
     article = sentences[0].article.text
     text = " ".join(sentence.text for sentence in sentences)
     told, shown = _claimed(claim), _shown(text)
-    held = shown.stems | aliases(sentences)
+    held = held_by(sentences)
     claimed = told.stems
     new = claimed - stems(question)
     known = known_names(article)
     return Support(
         numbers=told.hedges.keys() <= shown.hedges.keys() and not _loses_hedge(told, shown),
-        names=names(claim, known) | _strangers(claim, article) <= held,
+        names=_named(claim, article) <= held,
         asked_names=names(question, known) <= held,
         negation=_same_negation(told, shown),
         speaker=_same_speaker(claim, sentences)
@@ -147,6 +147,20 @@ def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
         new=tuple(sorted(new)),
         swapped=tuple(sorted((claimed - held) & _vocabulary(article))),
     )
+
+
+def names_not_held(claim: str, evidence: Sequence[Sentence]) -> set[str]:
+    """Return the stems of the names of a claim that stand nowhere in the evidence."""
+    return _named(claim, evidence[0].article.text) - held_by(evidence)
+
+
+def held_by(evidence: Sequence[Sentence]) -> AbstractSet[str]:
+    """Return the stems of what the evidence says, and of what the people in it are called elsewhere."""
+    return _shown(" ".join(sentence.text for sentence in evidence)).stems | aliases(evidence)
+
+
+def _named(claim: str, article: str) -> set[str]:
+    return names(claim, known_names(article)) | _strangers(claim, article)
 
 
 _TELLS_MACHINES = re.compile(
@@ -341,7 +355,7 @@ def _strangers(claim: str, article: str) -> set[str]:
     return set().union(*(stems(match["word"]) for match in _OPENS.finditer(claim))) - _vocabulary(article)
 
 
-def aliases(sentences: list[Sentence]) -> set[str]:
+def aliases(sentences: Sequence[Sentence]) -> set[str]:
     """Return the first names of the people whom the evidence calls by their surname, and titles of its quoted speakers."""
     held: set[str] = set()
     for sentence in sentences:

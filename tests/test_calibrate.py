@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -99,6 +100,19 @@ def test_the_same_observations_give_the_same_file(observed: tuple[Assistant, lis
     assert json.dumps(fit(*observed)) == json.dumps(fit(*observed))
 
 
+def test_after_a_draft_those_tell_how_much_is_quoted_that_get_a_quotation(
+    observed: tuple[Assistant, list[Observation]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At first each question gets one, at last those without a written answer."""
+    fit_quoting = Mock(wraps=calibrate._fit_quoting)
+    monkeypatch.setattr(calibrate, "_fit_quoting", fit_quoting)
+    fit(*observed)
+    at_first, read, drafted = (call.args[1] for call in fit_quoting.call_args_list)
+    assert at_first.all()
+    assert read.all()
+    assert 0 < drafted.sum() < len(drafted)
+
+
 def test_without_drafts_nothing_is_fitted(observed: tuple[Assistant, list[Observation]]) -> None:
     """A model that was not there would be taken for one that has nothing to say."""
     assistant, found = observed
@@ -159,6 +173,7 @@ def test_a_closer_look_is_fitted_to_what_it_told(observed: tuple[Assistant, list
         assert one[part].pop("closer") != another[part].pop("closer")
     for fits in (one, another):
         del fits["written"]["margin"]["threshold"]  # It leaves to the closer look what that makes more of.
+        del fits["quoted"]["draft"]["further_share"]  # What is not written then is quoted.
     assert one == another
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from assistant.passages import paragraphs, passages, sentences
+from assistant.passages import paragraphs, passages
 from assistant.types import Article, Sentence
 
 SAID = (
@@ -55,7 +55,7 @@ _PERHAPS_A_PERSON = re.compile(rf"{_PAIR.pattern}, (?:an?|the)\b")
 """Tomas Ibarra, a line cook; but a firm is told of like that too."""
 _GLOSS = re.compile(r"\b(?:[Hh]e|[Ss]he|[Hh]im|[Hh]er)\s+\[(?P<name>[^\]]+)\]")
 _REACH = 8
-"""How many sentences back the name that a pronoun stands for is looked for."""
+"""How many sentences back what a sentence leans on is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +97,11 @@ def context_of(sentence: Sentence) -> Context:
 
 
 def sentences_before(sentence: Sentence) -> list[Sentence]:
-    """Return those before it in its paragraph, and those of the paragraph before; the nearest first."""
-    begins = [start for start, _ in paragraphs(sentence.article.text) if start <= sentence.start]
-    return [each for each in reversed(_sentences(sentence.article)) if begins[-2:][0] <= each.start < sentence.start]
-
-
-_sentences = lru_cache(maxsize=64)(sentences)
+    """Return those before it in its paragraph, and those of the paragraph before; the nearest first, and no far ones."""
+    article = sentence.article
+    begin = [start for start, _ in paragraphs(article.text) if start <= sentence.start][-2:][0]
+    places = [place for place in contexts(article) if begin <= place[0] < sentence.start]
+    return [Sentence(article, *place) for place in places[: -_REACH - 1 : -1]]
 
 
 @lru_cache(maxsize=1024)

@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 
 from assistant import answerability, attribution, conversation, quoting
 from assistant.answerability import Rarity
-from assistant.context import context_of, sentences_before
+from assistant.context import context_of, persons, sentences_before
 from assistant.errors import ModelError, TooLongError
 from assistant.grounding import (
     Support,
     answers,
-    held_by,
     known_names,
     names_not_held,
     stems,
@@ -186,10 +185,11 @@ def _best_window(claim: str, findings: Findings) -> tuple[Window, Support]:
     window, supported = max(
         found, key=lambda pair: (not any(map(tells_machines, pair[0].all)), _strength(pair[1]), -len(pair[0].all))
     )
-    named = None if supported.names else _named_before(claim, findings.query, window)
-    if named is not None:
-        supported_so = support(claim, findings.query, named.all)
-        if _strength(supported_so) > _strength(supported):
+    # A sentence that brings in a name may bring in a number or a "not" too, which the claim has from nowhere.
+    if not supported.names and replace(supported, names=True).facts:
+        named = _named_before(claim, findings.query, window)
+        supported_so = support(claim, findings.query, named.all) if named is not None else supported
+        if named is not None and supported_so.facts:
             return named, supported_so
     return window, supported
 
@@ -197,16 +197,17 @@ def _best_window(claim: str, findings: Findings) -> tuple[Window, Support]:
 def _named_before(claim: str, question: str, window: Window) -> Window | None:
     """Return the piece behind the nearest sentence with all the names that the claim has from the question alone.
 
-    It may call them "the move" or "the agency", and whoever reads it needs to see what that is.
+    It may call them "the move" or "the agency", and whoever reads it needs to see what that is. None where a person is
+    among them: whom "he" stands for is known, and where nobody is meant, somebody else may be.
     """
+    article = window.sentences[0].article.text
     names = names_not_held(claim, window.all)
-    if not names <= stems(question):
+    if not names <= stems(question) or names & stems(" ".join(persons(article).values())):
         return None
     for sentence in sentences_before(window.sentences[0]):
-        if names <= held_by([sentence]):
-            leading = {*context_of(sentence).needs, sentence, *window.leading}
-            named = Window(tuple(sorted(leading, key=lambda each: each.start)), window.sentences)
-            return None if any(map(tells_machines, named.all)) else named
+        if names <= stems(sentence.text) and not tells_machines(sentence):
+            leading = {sentence, *window.leading}
+            return Window(tuple(sorted(leading, key=lambda each: each.start)), window.sentences)
     return None
 
 

@@ -129,7 +129,7 @@ def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
     article = sentences[0].article.text
     text = " ".join(sentence.text for sentence in sentences)
     told, shown = _claimed(claim), _shown(text)
-    held = held_by(sentences)
+    held = _held_by(sentences)
     claimed = told.stems
     new = claimed - stems(question)
     known = known_names(article)
@@ -151,10 +151,10 @@ def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
 
 def names_not_held(claim: str, evidence: Sequence[Sentence]) -> set[str]:
     """Return the stems of the names of a claim that stand nowhere in the evidence."""
-    return _named(claim, evidence[0].article.text) - held_by(evidence)
+    return _named(claim, evidence[0].article.text) - _held_by(evidence)
 
 
-def held_by(evidence: Sequence[Sentence]) -> AbstractSet[str]:
+def _held_by(evidence: Sequence[Sentence]) -> AbstractSet[str]:
     """Return the stems of what the evidence says, and of what the people in it are called elsewhere."""
     return _shown(" ".join(sentence.text for sentence in evidence)).stems | aliases(evidence)
 

@@ -34,7 +34,7 @@ of the best, both tell the same."""
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One citable piece of evidence: a sentence or two of a passage, and the earlier ones that say who "he" is."""
+    """One citable piece of evidence: a sentence or two, and earlier ones that say who "he" or what "the move" is."""
 
     leading: tuple[Sentence, ...]
     sentences: tuple[Sentence, ...]

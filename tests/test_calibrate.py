@@ -104,13 +104,27 @@ def test_after_a_draft_those_tell_how_much_is_quoted_that_get_a_quotation(
     observed: tuple[Assistant, list[Observation]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At first each question gets one, at last those without a written answer."""
+    looks: list[calibrate.Looks] = []
+    kept = calibrate._looks
     fit_quoting = Mock(wraps=calibrate._fit_quoting)
+
+    def look(observations: list[Observation], before: calibrate.Before, most_wrong: float) -> calibrate.Looks:
+        looks.append(kept(observations, before, most_wrong))
+        return looks[-1]
+
+    monkeypatch.setattr(calibrate, "_looks", look)
     monkeypatch.setattr(calibrate, "_fit_quoting", fit_quoting)
     fit(*observed)
-    at_first, read, drafted = (call.args[1] for call in fit_quoting.call_args_list)
-    assert at_first.all()
-    assert read.all()
-    assert 0 < drafted.sum() < len(drafted)
+    at_first, read, drafted = (call.args[1].tolist() for call in fit_quoting.call_args_list)
+    written = max(looks, key=lambda look: look.shown).written_at.tolist()
+    assert at_first == read == [True] * len(at_first)
+    with_evidence = [
+        is_written
+        for o, is_written in zip(observed[1], written, strict=True)
+        if o.question.evidence and o.question.answerable
+    ]
+    assert drafted == [not is_written for is_written in with_evidence]
+    assert 0 < sum(drafted) < len(drafted)
 
 
 def test_without_drafts_nothing_is_fitted(observed: tuple[Assistant, list[Observation]]) -> None:

@@ -201,6 +201,15 @@ def test_before_a_sentence_are_those_of_its_paragraph_and_of_the_one_before() ->
     assert of["One here."] == []
 
 
+def test_far_sentences_of_a_long_paragraph_are_left_out() -> None:
+    """An article may be one paragraph."""
+    article = Article("made-up", "So it was. " * 500 + "And so it ended.", "")
+    last = sentences(article)[-1]
+    before = sentences_before(last)
+    assert 1 < len(before) < 20
+    assert before[0].end < last.start
+
+
 def test_a_sentence_of_another_article_is_unknown() -> None:
     """A span that is no sentence of its article leans on nothing."""
     assert context_of(Sentence(Article("a", "He went. She came.", ""), 3, 9)) == Context()

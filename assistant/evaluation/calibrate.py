@@ -39,8 +39,9 @@ ANSWERABLE_SHARE = 0.75
 UNANSWERABLE_KINDS = {"near": 8, "false_premise": 4, "off_topic": 3, "follow_up": 2, "injection": 2}
 """How often the kinds of the others are aimed at; the development half has many near ones, which are hardest."""
 MOST_WRONG = 0.02
-"""A wrong written sentence is the worst outcome: at most 20 in a thousand questions are meant to get one. New questions
-may get more: before there were hard ones to fit to, 12 of the 225 test questions did with 25 allowed."""
+"""A wrong written sentence is the worst outcome: at most 20 in a thousand questions are meant to get one. That leaves a
+third of the aim of 30 for new questions, which may get more: before there were hard ones to fit to, 12 of the 225 test
+questions did with 25 allowed."""
 LEAST_DRAFTED = 0.95
 """A draft that was cut off in its first sentence is none; where more are missing, the model was not there."""
 FIRST_SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
@@ -128,7 +129,7 @@ def fit(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, 
 def _quoting(assistant: Assistant, observations: Sequence[Observation], written: NDArray[np.bool_]) -> dict[str, Any]:
     """Return for each fit how likely a sentence holds the answer, and when further ones are quoted.
 
-    Every question begins with a quotation; after a draft only those that are not `written` get one.
+    Every question begins with a quotation; at last none of those gets one that are `written`.
     """
     with_evidence = np.array([bool(o.question.answerable and o.question.evidence) for o in observations])
     used = [o for o, is_used in zip(observations, with_evidence, strict=True) if is_used]
@@ -252,7 +253,7 @@ class Looks:
     shown: float
     """The share of all questions that get a right written answer by either."""
     written_at: NDArray[np.bool_]
-    """Which questions get a written answer, by fits that did not see them."""
+    """Which questions get a written answer, by probabilities from fits that did not see them."""
     written_from: float
     answerable: answerability.Calibration
     written: answerability.Calibration

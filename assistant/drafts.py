@@ -145,8 +145,7 @@ def _strength(supported: Support) -> float:
 
     What slips in the evidence that a claim comes from must not send it to another piece, where nothing is compared.
     """
-    kept = supported.numbers, supported.names, supported.negation, supported.speaker
-    return sum(kept) / len(kept) + supported.new_words + supported.words
+    return supported.kept + supported.new_words + supported.words
 
 
 def _behind(window: Window, findings: Findings) -> float:
@@ -186,10 +185,11 @@ def _best_window(claim: str, findings: Findings) -> tuple[Window, Support]:
         found, key=lambda pair: (not any(map(tells_machines, pair[0].all)), _strength(pair[1]), -len(pair[0].all))
     )
     # A sentence that brings in a name may bring in a number or a "not" too, which the claim has from nowhere.
-    if not supported.names and replace(supported, names=True).facts:
-        named = _named_before(claim, findings.query, window)
-        supported_so = support(claim, findings.query, named.all) if named is not None else supported
-        if named is not None and supported_so.facts:
+    only_names_slip = not supported.names and replace(supported, names=True).facts
+    named = _named_before(claim, findings.query, window) if only_names_slip else None
+    if named is not None:
+        supported_so = support(claim, findings.query, named.all)
+        if supported_so.facts:
             return named, supported_so
     return window, supported
 

@@ -118,9 +118,14 @@ class Support:
     """Words of the claim that stand elsewhere in the article and not in the evidence."""
 
     @property
+    def kept(self) -> float:
+        """How much of what must never slip is right, 0 to 1: numbers, names, negation and speaker, each a quarter."""
+        return (self.numbers + self.names + self.negation + self.speaker) / 4
+
+    @property
     def facts(self) -> bool:
-        """Whether all that must never slip is right: numbers, names, negation and speaker."""
-        return self.numbers and self.names and self.negation and self.speaker
+        """Whether all of that is right."""
+        return self.kept == 1
 
 
 def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
@@ -129,7 +134,7 @@ def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
     article = sentences[0].article.text
     text = " ".join(sentence.text for sentence in sentences)
     told, shown = _claimed(claim), _shown(text)
-    held = _held_by(sentences)
+    held = _held(text, sentences)
     claimed = told.stems
     new = claimed - stems(question)
     known = known_names(article)
@@ -151,12 +156,13 @@ def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
 
 def names_not_held(claim: str, evidence: Sequence[Sentence]) -> set[str]:
     """Return the stems of the names of a claim that stand nowhere in the evidence."""
-    return _named(claim, evidence[0].article.text) - _held_by(evidence)
+    text = " ".join(sentence.text for sentence in evidence)
+    return _named(claim, evidence[0].article.text) - _held(text, evidence)
 
 
-def _held_by(evidence: Sequence[Sentence]) -> AbstractSet[str]:
-    """Return the stems of what the evidence says, and of what the people in it are called elsewhere."""
-    return _shown(" ".join(sentence.text for sentence in evidence)).stems | aliases(evidence)
+def _held(text: str, evidence: Sequence[Sentence]) -> AbstractSet[str]:
+    """Return the stems of what the evidence says in all, and of what the people in it are called elsewhere."""
+    return _shown(text).stems | aliases(evidence)
 
 
 def _named(claim: str, article: str) -> set[str]:

@@ -84,6 +84,23 @@ def test_what_stands_far_before_names_nothing() -> None:
     assert not drafts.holds(checked(question, told, Article("made-up", text, "")), question)
 
 
+def test_all_that_a_claim_leans_on_is_cited_in_reading_order() -> None:
+    """Who "he" is stands behind what "the move" is."""
+    named, person = "The PARS contract ends.", "Jim Kenney, the mayor, spoke."
+    tells = "He presented the move as a moral decision to stop ICE."
+    told = "Kenney presented ending the PARS contract as a moral decision to stop ICE."
+    draft = checked(HOW, told, Article("made-up", f"{named}\n\n{person} Rain fell. {tells}", ""))
+    assert words_of(draft) == f"{named} {person} {tells}"
+
+
+def test_a_sentence_that_denies_the_claim_is_not_brought_in_to_name_it() -> None:
+    """Beside it the claim would be no better supported."""
+    tells = "Kenney presented the move as a moral decision to stop ICE."
+    told = "Kenney presented ending the PARS contract as a moral decision to stop ICE."
+    text = f"PARS was not a moral decision to stop ICE.\n\n{tells}"
+    assert words_of(checked(HOW, told, Article("made-up", text, ""))) == tells
+
+
 def test_a_command_to_machines_names_nothing() -> None:
     """What it says is not cited, and so cannot be what a claim is about."""
     command, tells = (

@@ -4,11 +4,11 @@
 line, and serves until its standard input closes.
 
     GET  /health                          it lives
-    POST /v1/chat/completions             the likeliest reply, in one piece or token by token, with log-probabilities;
+    POST /v1/chat/completions             the likeliest reply, in one piece or as it grows, with log-probabilities;
                                           `"n_cache_reuse": 0` takes over nothing but what the conversation begins with
     POST /slots/0?action=save|restore     keep in FOLDER what was read, or go back to it: `{"filename": "…"}`
 
-One request after the other has the decoder. A reader who leaves is noticed before the next token or batch.
+One thread has the decoder, for one request after the other. Whoever leaves is noticed before the next token or batch.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ import socket
 import socketserver
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -37,6 +39,8 @@ from assistant.engine import CONTEXT_TOKENS
 MOST_ALTERNATIVES = 20
 SILENT_SECONDS = 60
 """After so long a connection is closed on which nothing is sent, or nothing taken."""
+GATHERED_SECONDS = 0.25
+"""For so long tokens are gathered before they are sent: whoever takes them up one by one takes a processor from us."""
 
 
 class EngineServer(ThreadingHTTPServer):
@@ -50,7 +54,8 @@ class EngineServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.decoder = decoder
         self.slots = slots
-        self.turn = threading.Lock()
+        self.decoding = ThreadPoolExecutor(1, "decoding")
+        """The thread that has the decoder: those that help it compute stay with it, and a new one has none."""
 
     def handle_error(self, *_: object) -> None:
         """Say nothing of a connection that broke."""
@@ -108,9 +113,10 @@ class _Handler(BaseHTTPRequestHandler):
             if not isinstance(body, dict):
                 raise TypeError("the body is no object")
             if self.path == "/v1/chat/completions":
-                self._complete(_Asked.of(body))
+                self._in_turn(partial(self._complete, _Asked.of(body)))
             elif self.path in ("/slots/0?action=save", "/slots/0?action=restore"):
-                self._slot(self.path.endswith("save"), self.server.slots / Path(body["filename"]).name)
+                file = self.server.slots / Path(body["filename"]).name
+                self._in_turn(partial(self._slot, self.path.endswith("save"), file))
             else:
                 self._refuse(HTTPStatus.NOT_FOUND, "there is nothing here")
         except (ValueError, KeyError, TypeError, OverflowError) as error:
@@ -121,22 +127,28 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
+    def _in_turn(self, action: Callable[[], None]) -> None:
+        """Let the decoder's thread do it, if whoever asked still listens then: for nobody nothing is done."""
+
+        def act() -> None:
+            if self._is_there():
+                action()
+            else:
+                self.close_connection = True
+
+        self.server.decoding.submit(act).result()
+
     def _complete(self, asked: _Asked) -> None:
         decoder = self.server.decoder
-        with self._turn() as is_there:
-            if not is_there:
-                return
-            prompt = decoder.conversation(asked.messages)
-            if len(prompt) >= decoder.room:
-                self._refuse(HTTPStatus.BAD_REQUEST, f"{len(prompt)} tokens are more than fit the context")
-                return
-            if not decoder.read(prompt, self._is_there, apart=asked.apart):
-                self.close_connection = True
-                return
-            if asked.stream:
-                self._stream(asked)
-            else:
-                self._reply(_in_one_piece(list(self._parts(asked))))
+        prompt = decoder.conversation(asked.messages)
+        if len(prompt) >= decoder.room:
+            self._refuse(HTTPStatus.BAD_REQUEST, f"{len(prompt)} tokens are more than fit the context")
+        elif not decoder.read(prompt, self._is_there, apart=asked.apart):
+            self.close_connection = True
+        elif asked.stream:
+            self._stream(asked)
+        else:
+            self._reply(_in_one_piece(list(self._parts(asked))))
 
     def _parts(self, asked: _Asked) -> Iterator[dict[str, Any]]:
         """Yield a `choice` for each token; the last one says how the reply ended."""
@@ -161,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         try:
-            for part in self._parts(asked):
+            for part in _gathered(self._parts(asked)):
                 self._send_chunk(f"data: {json.dumps(_envelope('chat.completion.chunk', part))}\n\n")
             self._send_chunk("data: [DONE]\n\n")
             self.wfile.write(b"0\r\n\r\n")
@@ -170,23 +182,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _slot(self, is_to_be_saved: bool, file: Path) -> None:  # noqa: FBT001
-        with self._turn() as is_there:
-            if not is_there:
-                return
-            try:
-                (self.server.decoder.save if is_to_be_saved else self.server.decoder.restore)(file)
-            except OSError as error:
-                self._refuse(HTTPStatus.BAD_REQUEST, str(error))
-                return
-        self._reply({"filename": file.name})
-
-    @contextmanager
-    def _turn(self) -> Iterator[bool]:
-        """Wait for the decoder, and tell whether whoever asked still listens: for nobody nothing is done."""
-        with self.server.turn:
-            is_there = self._is_there()
-            self.close_connection = self.close_connection or not is_there
-            yield is_there
+        try:
+            (self.server.decoder.save if is_to_be_saved else self.server.decoder.restore)(file)
+        except OSError as error:
+            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
+        else:
+            self._reply({"filename": file.name})
 
     def _is_there(self) -> bool:
         """Return whether whoever asked still listens."""
@@ -227,16 +228,27 @@ def _envelope(kind: str, choice: dict[str, Any]) -> dict[str, Any]:
     return {"id": "reply", "object": kind, "created": 0, "model": "local", "choices": [choice]}
 
 
-def _in_one_piece(parts: list[dict[str, Any]]) -> dict[str, Any]:
+def _gathered(parts: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the parts of a reply, those that come soon after one another as one."""
+    held: list[dict[str, Any]] = []
+    begun = time.monotonic()
+    for part in parts:
+        held.append(part)
+        if part["finish_reason"] or time.monotonic() - begun >= GATHERED_SECONDS:
+            yield _together(held)
+            held, begun = [], time.monotonic()
+
+
+def _together(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return some parts of a reply as one."""
     scores = [score for part in parts for score in (part["logprobs"] or {"content": []})["content"]]
     text = "".join(part["delta"]["content"] for part in parts)
-    choice = {
-        "index": 0,
-        "message": {"role": "assistant", "content": text},
-        "logprobs": {"content": scores},
-        "finish_reason": parts[-1]["finish_reason"],
-    }
-    return _envelope("chat.completion", choice)
+    return _choice(text, {"content": scores}, parts[-1]["finish_reason"])
+
+
+def _in_one_piece(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    choice = _together(parts)
+    return _envelope("chat.completion", choice | {"message": choice.pop("delta")})
 
 
 def _scores(decoder: Decoder, token: Token, alternatives: int) -> dict[str, Any]:

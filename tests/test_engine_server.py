@@ -15,6 +15,7 @@ import numpy as np
 import openai
 import pytest
 
+from assistant import engine_server
 from assistant.decoder import Decoder, Token
 from assistant.engine_server import EngineServer
 
@@ -29,6 +30,7 @@ class Scripted:
     def __init__(self) -> None:
         """Begin with nothing asked."""
         self.asked: list[tuple[Sequence[tuple[str, str]], bool]] = []
+        self.threads: set[threading.Thread] = set()
         self.kept: list[str] = []
         self.written = 0
         self.reading = threading.Event()
@@ -49,6 +51,7 @@ class Scripted:
         """Wait until it may go on."""
         assert prompt
         self.asked.append((self.messages, apart))
+        self.threads.add(threading.current_thread())
         if self.failing:
             raise RuntimeError("llama_decode returned -3")
         self.reading.set()
@@ -124,12 +127,31 @@ def test_a_client_of_the_protocol_gets_the_reply_in_one_piece(address: str, scri
     assert scripted.asked == [([(message["role"], message["content"]) for message in MESSAGES], False)]
 
 
-def test_a_client_of_the_protocol_gets_the_reply_as_it_grows(address: str) -> None:
+def test_a_client_of_the_protocol_gets_the_reply_as_it_grows(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A character comes when all its bytes are there, and the last part says how it ended."""
+    monkeypatch.setattr(engine_server, "GATHERED_SECONDS", 0.0)
     client = openai.OpenAI(base_url=f"{address}/v1", api_key="none")
     parts = list(client.chat.completions.create(messages=cast("Any", MESSAGES), model="any", stream=True))
     assert [part.choices[0].delta.content for part in parts] == ["The ", "caf", "", "é", " is", " open.", ""]
     assert [part.choices[0].finish_reason for part in parts] == [None] * 6 + ["stop"]
+
+
+def test_tokens_that_come_at_once_are_sent_together(address: str, scripted: Scripted) -> None:
+    """With the log-probabilities of all of them."""
+    client = openai.OpenAI(base_url=f"{address}/v1", api_key="none")
+    asked = {"messages": cast("Any", MESSAGES), "model": "any", "logprobs": True}
+    ((choice,),) = [part.choices for part in client.chat.completions.create(**asked, stream=True)]
+    assert (choice.delta.content, choice.finish_reason) == ("The café is open.", "stop")
+    assert len(choice.logprobs.content) == len(scripted.pieces) + 1
+
+
+def test_a_token_does_not_wait_long_for_the_next(address: str, scripted: Scripted) -> None:
+    """What comes later is another part."""
+    scripted.pace = 0.4
+    client = openai.OpenAI(base_url=f"{address}/v1", api_key="none")
+    parts = list(client.chat.completions.create(messages=cast("Any", MESSAGES), model="any", stream=True, max_tokens=3))
+    assert len(parts) > 1
+    assert parts[0].choices[0].delta.content in ("The ", "The caf")
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
@@ -272,6 +294,13 @@ def test_nothing_more_is_written_for_whoever_leaves(address: str, scripted: Scri
     scripted.pace = 0.0
     assert ask(address, max_tokens=1).status_code == 200
     assert scripted.written < 2_000
+
+
+def test_one_thread_has_the_decoder(address: str, scripted: Scripted) -> None:
+    """Whatever connection a request comes by: a thread that is new has to begin its helpers, and decodes slower."""
+    for _ in range(3):
+        ask(address)
+    assert len(scripted.threads) == 1
 
 
 def test_it_lives_while_it_is_busy(address: str, scripted: Scripted) -> None:

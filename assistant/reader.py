@@ -9,10 +9,11 @@ In this module alone a reader is not the person who asks.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from assistant.threads import Once, give_way, threads_for
 from assistant.types import Passage, Sentence
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SHARED = "bert.embeddings.word_embeddings.weight"
@@ -102,31 +104,65 @@ class Reader:
         import torch  # noqa: PLC0415
 
         model, tokenizer = self._loaded.get()
-        batch = tokenizer(
+        read = tokenizer(
             [question] * len(passages),
             [passage.text for passage in passages],
             truncation="longest_first",
             max_length=MAX_TOKENS,
-            padding=True,
             return_offsets_mapping=True,
-            return_tensors="pt",
         )
-        offsets = batch.pop("offset_mapping").numpy()
-        of_passage = (batch["token_type_ids"] * batch["attention_mask"]).numpy().astype(bool)
+        tokens, types = read["input_ids"], read["token_type_ids"]
+        ends = list(accumulate(map(len, tokens), initial=0))
+
+        def in_one_row(values: Iterable[Iterable[int]]) -> torch.Tensor:
+            return torch.tensor([list(chain.from_iterable(values))])
+
         with threads_for(len(passages)), torch.inference_mode():
-            logits = model(**batch)
-        scores = np.stack([logits.start_logits.numpy(), logits.end_logits.numpy()])
+            logits = model(
+                input_ids=in_one_row(tokens),
+                token_type_ids=in_one_row(types),
+                position_ids=in_one_row(range(len(text)) for text in tokens),
+                cu_seq_lens_q=ends,
+            )
+        scores = np.concatenate([logits.start_logits.numpy(), logits.end_logits.numpy()])
+        of_each = zip(passages, np.split(scores, ends[1:-1], axis=1), read["offset_mapping"], types, strict=True)
         return [
-            Reading(passage, dict(_spans(passage, scores[:, row], offsets[row], of_passage[row])))
-            for row, passage in enumerate(passages)
+            Reading(passage, dict(_spans(passage, of_tokens, np.array(offsets), np.array(of_passage, dtype=bool))))
+            for passage, of_tokens, offsets, of_passage in of_each
         ]
 
 
 def _load_with_tokenizer(weights: Path, embedder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import; the page starts first
+    from transformers import AttentionInterface, AutoTokenizer  # noqa: PLC0415 - slow to import; the page starts first
 
     model = load(weights, embedder).train(mode=False)
+    AttentionInterface.register(_within_texts.__name__, _within_texts)
+    model.set_attn_implementation(_within_texts.__name__)
     return model, AutoTokenizer.from_pretrained(embedder, local_files_only=True)
+
+
+def _within_texts(  # noqa: PLR0913 - as transformers calls it
+    module: torch.nn.Module,  # noqa: ARG001
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,  # noqa: ARG001
+    *,
+    scaling: float,
+    cu_seq_lens_q: Sequence[int],
+    **_: object,
+) -> tuple[torch.Tensor, None]:
+    """Return the attention of texts in one row, (1, heads, tokens, size), each to itself; they end where is said.
+
+    Filled up to the longest one and side by side, a quarter of all tokens would be computed for nothing.
+    """
+    from torch import cat, nn  # noqa: PLC0415 - slow to import; the page starts first
+
+    def of_text(begin: int, end: int) -> torch.Tensor:
+        of = (slice(None), slice(None), slice(begin, end))
+        return nn.functional.scaled_dot_product_attention(query[of], key[of], value[of], scale=scaling)
+
+    return cat([of_text(*text) for text in pairwise(cu_seq_lens_q)], dim=2).transpose(1, 2), None
 
 
 def _spans(

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import httpx
 import numpy as np
 
-from assistant import engine, language_model, weights
+from assistant import language_model, weights
 from assistant.answering import Assistant
 from assistant.articles import Corpus, read_corpus
-from assistant.benchmarks import tutorial
+from assistant.benchmarks import recorder, tutorial
 from assistant.benchmarks.figures import Figure, machine, save
 from assistant.benchmarks.processes import (
     end_with_us,
@@ -30,7 +30,6 @@ from assistant.benchmarks.processes import (
     wait_for_model,
     wait_until_answers,
 )
-from assistant.benchmarks.recorder import Recorder, recording
 from assistant.embedder import SentenceEmbedder
 from assistant.errors import ConfigurationError
 from assistant.evaluation.benchmark import is_right, seen
@@ -206,19 +205,9 @@ def _answers(
     rows: list[Row] = []
     with ExitStack() as opened:
         settings = replace(settings, answer_seconds=WHOLE_SECONDS)
-        recorders: list[Recorder] = []
-
-        class Recorded(engine.Engine):
-            """The engine behind a proxy that notes what is asked of it."""
-
-            def __init__(self, *started_with: Any) -> None:  # noqa: ANN401 - as the engine itself
-                super().__init__(*started_with)
-                recorders.append(opened.enter_context(recording(self.address)))
-                self.address = recorders[-1].address
-
         threads = settings.threads or language_model.os_processors()
-        opened.enter_context(patch.object(language_model, "Engine", Recorded))
         progress("Loading the language model", 0, 0)
+        requests = opened.enter_context(recorder.recording())
         assistant = opened.enter_context(_opened(settings, corpus, embedder))
         if assistant.model_state != "ready":
             raise ConfigurationError(f"The language model is {assistant.model_state}")
@@ -226,16 +215,17 @@ def _answers(
         rival.ask("What happened?")
         assistant.ask("What happened?")
         for done, question in enumerate(asked, start=1):
-            rows.append(_row(question, assistant, recorders[-1], rival))
+            rows.append(_row(question, assistant, requests, rival))
             progress("Asking both", done, len(asked))
     return rows
 
 
-def _row(question: Question, assistant: Assistant, recorder: Recorder, rival: tutorial.Tutorial) -> Row:
-    recorder.forget()
+def _row(question: Question, assistant: Assistant, requests: list[recorder.Request], rival: tutorial.Tutorial) -> Row:
+    requests.clear()
     answer = assistant.ask(question.question)
+    asked = list(requests)
     started = time.perf_counter()
-    recorder.repeat()
+    recorder.repeat(asked)
     bare = 1000 * (time.perf_counter() - started)
     reply = rival.ask(question.question)
     articles = {article.id: article for article in assistant.corpus.articles}
@@ -248,7 +238,7 @@ def _row(question: Question, assistant: Assistant, recorder: Recorder, rival: tu
         answer.timings.first_ms,
         answer.timings.total_ms,
         is_right(seen(question, answer, articles)),
-        bare if recorder.count else 0.0,
+        bare if asked else 0.0,
         reply.first_ms,
         reply.total_ms,
         told.holds_facts if question.answerable else handled,

@@ -136,12 +136,12 @@ def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
     told, shown = _claimed(claim), _shown(text)
     held = _held(text, sentences)
     claimed = told.stems
-    new = claimed - stems(question)
+    new = claimed - _claimed(question).stems
     known = known_names(article)
     return Support(
         numbers=told.hedges.keys() <= shown.hedges.keys() and not _loses_hedge(told, shown),
         names=_named(claim, article) <= held,
-        asked_names=names(question, known) <= held,
+        asked_names=_asked_names(question, article) <= held,
         negation=_same_negation(told, shown),
         speaker=_same_speaker(claim, sentences)
         and not _either_or(claim, text, known)
@@ -154,7 +154,7 @@ def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
     )
 
 
-def names_not_held(claim: str, evidence: Sequence[Sentence]) -> set[str]:
+def names_not_held(claim: str, evidence: Sequence[Sentence]) -> frozenset[str]:
     """Return the stems of the names of a claim that stand nowhere in the evidence."""
     text = " ".join(sentence.text for sentence in evidence)
     return _named(claim, evidence[0].article.text) - _held(text, evidence)
@@ -165,8 +165,15 @@ def _held(text: str, evidence: Sequence[Sentence]) -> AbstractSet[str]:
     return _shown(text).stems | aliases(evidence)
 
 
-def _named(claim: str, article: str) -> set[str]:
-    return names(claim, known_names(article)) | _strangers(claim, article)
+# What a claim and a question name is asked for piece after piece, and not kept for longer either.
+@lru_cache(maxsize=8)
+def _named(claim: str, article: str) -> frozenset[str]:
+    return frozenset(names(claim, known_names(article)) | _strangers(claim, article))
+
+
+@lru_cache(maxsize=8)
+def _asked_names(question: str, article: str) -> frozenset[str]:
+    return frozenset(names(question, known_names(article)))
 
 
 _TELLS_MACHINES = re.compile(

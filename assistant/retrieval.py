@@ -232,7 +232,8 @@ class Retriever:
         """
         if self._late_interaction is None:
             return {}
-        return self._late_interaction.similarities(self._late_interaction.embedder.embed_query(text), passages)
+        vector, _ = self._late_interaction.embedder.embed_query_and_tokens(text)
+        return self._late_interaction.similarities(vector, passages)
 
     def _embed(self, text: str) -> tuple[list[float] | None, TokenVectors | None]:
         if isinstance(self._embedder, SentenceEmbedder):

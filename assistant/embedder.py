@@ -79,7 +79,7 @@ class SentenceEmbedder(Embeddings):
         return self._read([text])[0]
 
     def _read(self, texts: Sequence[str]) -> list[tuple[list[float], TokenVectors]]:
-        """Read all texts at once; what `encode` does besides takes 4 ms of the 19 that a question takes so."""
+        """Read all texts at once. A question takes 19 ms so; what `encode` does besides would add 4."""
         import torch  # noqa: PLC0415 - slow to import; the page starts first
 
         model, tokenizer = self._loaded.get()

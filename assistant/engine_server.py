@@ -40,7 +40,8 @@ MOST_ALTERNATIVES = 20
 SILENT_SECONDS = 60
 """After so long a connection is closed on which nothing is sent, or nothing taken."""
 GATHERED_SECONDS = 0.25
-"""For so long tokens are gathered before they are sent: whoever takes them up one by one takes a processor from us."""
+"""The token after which so much time has gone by is sent, and those before it with it: whoever takes them up one by one
+takes a processor from us."""
 
 
 class EngineServer(ThreadingHTTPServer):
@@ -243,7 +244,7 @@ def _together(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return some parts of a reply as one."""
     scores = [score for part in parts for score in (part["logprobs"] or {"content": []})["content"]]
     text = "".join(part["delta"]["content"] for part in parts)
-    return _choice(text, {"content": scores}, parts[-1]["finish_reason"])
+    return _choice(text, {"content": scores} if scores else None, parts[-1]["finish_reason"])
 
 
 def _in_one_piece(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:

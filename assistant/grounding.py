@@ -165,7 +165,7 @@ def _held(text: str, evidence: Sequence[Sentence]) -> AbstractSet[str]:
     return _shown(text).stems | aliases(evidence)
 
 
-# What a claim and a question name is asked for piece after piece, and not kept for longer either.
+# What a claim and a question name is asked for piece after piece; not kept for longer, since a reader wrote it.
 @lru_cache(maxsize=8)
 def _named(claim: str, article: str) -> frozenset[str]:
     return frozenset(names(claim, known_names(article)) | _strangers(claim, article))

@@ -44,6 +44,7 @@ class Scripted:
 
     def conversation(self, messages: Sequence[tuple[str, str]]) -> list[int]:
         """Return a token for each character."""
+        self.threads.add(threading.current_thread())
         self.messages = messages
         return [0] * sum(len(text) for _, text in messages)
 
@@ -51,7 +52,6 @@ class Scripted:
         """Wait until it may go on."""
         assert prompt
         self.asked.append((self.messages, apart))
-        self.threads.add(threading.current_thread())
         if self.failing:
             raise RuntimeError("llama_decode returned -3")
         self.reading.set()
@@ -68,6 +68,7 @@ class Scripted:
             if self.breaking and self.written == 2:
                 raise RuntimeError("llama_decode returned -3")
             self.written += 1
+            self.threads.add(threading.current_thread())
             time.sleep(self.pace)
             yield Token(1, piece, scores, ends=False)
         yield Token(1, b"", scores, ends=True)
@@ -78,6 +79,7 @@ class Scripted:
 
     def save(self, file: Path) -> None:
         """Remember that it was asked, and write the file."""
+        self.threads.add(threading.current_thread())
         self.kept.append(file.name)
         if file.name == "full":
             raise OSError("there is no room")
@@ -85,6 +87,7 @@ class Scripted:
 
     def restore(self, file: Path) -> None:
         """Fail where there is no file."""
+        self.threads.add(threading.current_thread())
         if not file.exists():
             raise OSError("it is not there")
 
@@ -105,6 +108,7 @@ def address(scripted: Scripted, tmp_path: Path) -> Iterator[str]:
     scripted.go_on.set()
     server.shutdown()
     server.server_close()
+    server.decoding.shutdown()
     thread.join()
 
 
@@ -136,8 +140,11 @@ def test_a_client_of_the_protocol_gets_the_reply_as_it_grows(address: str, monke
     assert [part.choices[0].finish_reason for part in parts] == [None] * 6 + ["stop"]
 
 
-def test_tokens_that_come_at_once_are_sent_together(address: str, scripted: Scripted) -> None:
+def test_tokens_that_come_at_once_are_sent_together(
+    address: str, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With the log-probabilities of all of them."""
+    monkeypatch.setattr(engine_server, "GATHERED_SECONDS", 60.0)
     client = openai.OpenAI(base_url=f"{address}/v1", api_key="none")
     asked = {"messages": cast("Any", MESSAGES), "model": "any", "logprobs": True}
     ((choice,),) = [part.choices for part in client.chat.completions.create(**asked, stream=True)]
@@ -145,13 +152,13 @@ def test_tokens_that_come_at_once_are_sent_together(address: str, scripted: Scri
     assert len(choice.logprobs.content) == len(scripted.pieces) + 1
 
 
-def test_a_token_does_not_wait_long_for_the_next(address: str, scripted: Scripted) -> None:
-    """What comes later is another part."""
+def test_tokens_that_come_slowly_are_sent_one_by_one(address: str, scripted: Scripted) -> None:
+    """None waits for the next where the part before is long ago; nobody asked for log-probabilities, so none come."""
     scripted.pace = 0.4
     client = openai.OpenAI(base_url=f"{address}/v1", api_key="none")
     parts = list(client.chat.completions.create(messages=cast("Any", MESSAGES), model="any", stream=True, max_tokens=3))
-    assert len(parts) > 1
-    assert parts[0].choices[0].delta.content in ("The ", "The caf")
+    assert [part.choices[0].delta.content for part in parts[:2]] == ["The ", "caf"]
+    assert [part.choices[0].logprobs for part in parts[:2]] == [None, None]
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
@@ -217,8 +224,11 @@ def test_a_body_of_unknown_length_is_refused(address: str, length: bytes) -> Non
     assert told.startswith(b"HTTP/1.1 411 ")
 
 
-def test_a_reply_that_breaks_off_does_not_pass_for_one(address: str, scripted: Scripted) -> None:
+def test_a_reply_that_breaks_off_does_not_pass_for_one(
+    address: str, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The connection ends in the middle, and the next request is served."""
+    monkeypatch.setattr(engine_server, "GATHERED_SECONDS", 0.0)
     scripted.breaking = True
     with pytest.raises(httpx.RemoteProtocolError):
         ask(address, stream=True)
@@ -298,8 +308,10 @@ def test_nothing_more_is_written_for_whoever_leaves(address: str, scripted: Scri
 
 def test_one_thread_has_the_decoder(address: str, scripted: Scripted) -> None:
     """Whatever connection a request comes by: a thread that is new has to begin its helpers, and decodes slower."""
-    for _ in range(3):
-        ask(address)
+    for stream in (False, True):
+        ask(address, stream=stream)
+    for action in ("save", "restore"):
+        httpx.post(f"{address}/slots/0?action={action}", json={"filename": "kept"}).raise_for_status()
     assert len(scripted.threads) == 1
 
 

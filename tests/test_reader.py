@@ -7,8 +7,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import AutoTokenizer
 
 from assistant import weights
 from assistant.answerability import likeness, reading_signals
@@ -18,7 +20,7 @@ from assistant.embedder import SentenceEmbedder
 from assistant.index import open_index
 from assistant.language_model import ModelHolder
 from assistant.passages import passages
-from assistant.reader import Reader, Reading, Span
+from assistant.reader import Reader, Reading, Span, load
 from assistant.retrieval import Retriever
 from assistant.settings import Settings
 from assistant.types import Article, Passage, Sentence, Status
@@ -31,9 +33,15 @@ ANSWERED = [
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+def embedder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The embedding model that the reader's weights belong to."""
+    return weights.embedder_folder(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def reader(embedder_folder: Path) -> Reader:
     """The reader as it is shipped."""
-    return Reader.from_files(weights.reader_file(), weights.embedder_folder(tmp_path_factory.mktemp("data")))
+    return Reader.from_files(weights.reader_file(), embedder_folder)
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +95,28 @@ def test_a_passage_is_read_the_same_beside_others(reader: Reader, of_article: li
         assert {s: span.score for s, span in alone.spans.items()} == pytest.approx(
             {s: span.score for s, span in beside.spans.items()}, abs=1e-3
         )
+
+
+def test_passages_in_one_row_are_read_as_the_model_reads_each(
+    reader: Reader, of_article: list[Passage], embedder_folder: Path
+) -> None:
+    """The log-odds of the words are those of the model as it comes, given the question and one passage."""
+    model = load(weights.reader_file(), embedder_folder).train(mode=False)
+    tokenizer = AutoTokenizer.from_pretrained(embedder_folder, local_files_only=True)
+    question = ANSWERED[0][0]
+    for reading in reader.read(question, of_article[:5]):
+        read = tokenizer(question, reading.passage.text, return_offsets_mapping=True, return_tensors="pt")
+        offsets = read.pop("offset_mapping")[0].tolist()
+        with torch.inference_mode():
+            logits = model(**read)
+        start, end = logits.start_logits[0], logits.end_logits[0]
+        begin_of_passage = read["token_type_ids"][0].tolist().index(1)
+        for span in reading.spans.values():
+            first, last = span.start - reading.passage.start, span.end - reading.passage.start
+            row = [place for place in range(begin_of_passage, len(offsets)) if offsets[place][1] > 0]
+            at = next(place for place in row if offsets[place][0] == first)
+            to = next(place for place in row if offsets[place][1] == last)
+            assert span.score == pytest.approx(float(start[at] + end[to] - start[0] - end[0]), abs=1e-3)
 
 
 @pytest.mark.parametrize("question", ["漢" * 500, "a " * 250, "?"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import threading
@@ -15,7 +16,8 @@ import numpy as np
 import openai
 import pytest
 
-from assistant import engine_server
+from assistant import engine_server, language_model
+from assistant.benchmarks.recorder import recording, repeat
 from assistant.decoder import Decoder, Token
 from assistant.engine_server import EngineServer
 
@@ -313,6 +315,23 @@ def test_one_thread_has_the_decoder(address: str, scripted: Scripted) -> None:
     for action in ("save", "restore"):
         httpx.post(f"{address}/slots/0?action={action}", json={"filename": "kept"}).raise_for_status()
     assert len(scripted.threads) == 1
+
+
+def test_what_was_recorded_is_asked_again_as_it_was(address: str, scripted: Scripted) -> None:
+    """The benchmark compares with the bare engine so: a reply and a slot, which are asked for in two ways."""
+
+    async def reply(model: Any) -> None:  # noqa: ANN401 - LangChain's
+        await model.ainvoke([("system", "The café is open."), ("user", "Is it open?")])
+        await model.root_async_client.close()
+
+    with recording() as requests:
+        model = vars(language_model)["init_chat_model"]("openai:local", base_url=f"{address}/v1", api_key="none")
+        asyncio.run(reply(model))
+        httpx.post(f"{address}/slots/0?action=save", json={"filename": "kept"}).raise_for_status()
+    repeat(requests)
+    assert len(requests) == 2
+    assert scripted.asked == [([(message["role"], message["content"]) for message in MESSAGES], False)] * 2
+    assert scripted.kept == ["kept", "kept"]
 
 
 def test_it_lives_while_it_is_busy(address: str, scripted: Scripted) -> None:

@@ -5,7 +5,6 @@ It is noted where it leaves this process: a proxy between the two would cost the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -33,7 +32,7 @@ def recording() -> Iterator[list[Request]]:
         noted.append((str(request.url), request.content))
 
     def note_and_post(url: str, *, json: dict[str, Any], **how: Any) -> httpx.Response:  # noqa: ANN401
-        noted.append((url, _encoded(json)))
+        noted.append((url, httpx.Request("POST", url, json=json).content))
         return post(url, json=json, **how)
 
     client = openai.DefaultAsyncHttpxClient(event_hooks={"request": [note]})
@@ -54,7 +53,3 @@ def repeat(requests: Sequence[Request]) -> None:
     with httpx.Client(timeout=_SECONDS, verify=False) as client:  # noqa: S501 - nothing is encrypted here
         for url, body in requests:
             client.post(url, content=body, headers=headers).raise_for_status()
-
-
-def _encoded(body: dict[str, Any]) -> bytes:
-    return json.dumps(body).encode()

@@ -51,7 +51,7 @@ from assistant.types import Answer, Passage, Sentence, Status, Timings, Turn
 logger = logging.getLogger(__name__)
 
 PASSAGES_FOR_MODEL = 5
-PASSAGES_TO_READ = 5
+PASSAGES_TO_READ = 4
 CLOSER_SHARE = 0.2
 """How likely a sentence must be, beside the likeliest, to be read again; of less likely ones there may be more in a
 quotation, but they tell less than their time is worth."""

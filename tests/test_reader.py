@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 
 from assistant import weights
 from assistant.answerability import likeness, reading_signals
-from assistant.answering import Assistant
+from assistant.answering import PASSAGES_TO_READ, Assistant
 from assistant.articles import Corpus
 from assistant.embedder import SentenceEmbedder
 from assistant.index import open_index
@@ -192,4 +192,4 @@ def test_a_question_outlives_a_search_that_fails_for_its_parts(
         findings = assistant.search(question)
         monkeypatch.setattr(search, "search", lambda *_: 1 / 0)
         judgement = assistant.judge(question, (), findings, deadline=0.0)
-    assert [len(readings) for readings in judgement.readings] == [min(5, len(findings.hits))]
+    assert [len(readings) for readings in judgement.readings] == [min(PASSAGES_TO_READ, len(findings.hits))]

@@ -1,7 +1,7 @@
 """How likely does the article answer the question, and how likely is a draft right? Calibrated probabilities.
 
-Logistic regressions over a dozen or two signals, fitted by `python -m assistant calibrate` on the development half of
-the question set; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist
+Logistic regressions over a dozen or two signals, fitted by `python -m assistant calibrate` to the development and
+hard questions; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist
 depends on the models: keywords only (none is installed), words only (no language model), a draft (any model), a draft
 and two margins (the packaged model with its adapter), and what is left to tell after a closer look.
 """

@@ -51,7 +51,9 @@ from assistant.types import Answer, Passage, Sentence, Status, Timings, Turn
 logger = logging.getLogger(__name__)
 
 PASSAGES_FOR_MODEL = 5
+"""With ten, drafts were right hardly more often, and took longer (CONTRIBUTING, "What was tried")."""
 PASSAGES_TO_READ = 4
+"""Of two to five none told more than the others; with five, what is done beside the language model took too long."""
 CLOSER_SHARE = 0.2
 """How likely a sentence must be, beside the likeliest, to be read again; of less likely ones there may be more in a
 quotation, but they tell less than their time is worth."""

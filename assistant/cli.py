@@ -155,7 +155,7 @@ def benchmark(
 def benchmark_latency(
     questions: Annotated[Path, typer.Argument(help="Question file, one JSON object a line.")],
     out: Annotated[Path, typer.Option(help="Folder for latency.json and latency.png.")] = Path("benchmarks"),
-    limit: Annotated[int, typer.Option(min=1, help="How many questions are answered; about 15 seconds each.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="How many questions are answered; about 20 seconds each.")] = 20,
 ) -> None:
     """Measure how long readers wait, beside the bare parts and beside the RAG that tutorials build."""
     with _errors_as_lines():

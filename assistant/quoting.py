@@ -1,9 +1,9 @@
 """Which sentences of what was found answer the question best?
 
 A small logistic regression over a few signals of each sentence, fitted by `python -m assistant calibrate` to where the
-evidence of the development questions stands. What the question shares with a sentence is one half; the other is what
-the model wrote: even a draft that may not be shown points to the sentence that it was made from, in words and in
-vectors, and that finds what a question asks for in words of its own. Knows nothing of whether there is an answer.
+evidence of the development and hard questions stands. What the question shares with a sentence is one half; the other
+is what the model wrote: even a draft that may not be shown points to the sentence that it was made from, in words and
+in vectors, and that finds what a question asks for in words of its own. Knows nothing of whether there is an answer.
 """
 
 from __future__ import annotations

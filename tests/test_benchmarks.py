@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
+from conftest import WordEmbedder
+
+from assistant.benchmarks import tutorial
 from assistant.benchmarks.load import scripted
 from assistant.benchmarks.processes import memory_bytes, own_memory_bytes
 from assistant.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, ask, form, reader
-from assistant.benchmarks.scale import dealt_anew, filled
+from assistant.benchmarks.scale import Plan, dealt_anew, filled, tutorial_asked
 from assistant.passages import passages, sentences
 from assistant.types import Article
 
@@ -91,3 +95,41 @@ def test_a_corpus_is_filled_up_to_the_passages_that_are_wanted(article: Article)
     assert len({made.text for made in articles}) == len({made.id for made in articles}) == len(articles)
     sizes = [len(passages(made)) for made in articles]
     assert sum(sizes[:-1]) < 150 <= sum(sizes)
+
+
+def test_the_tutorial_keeps_what_it_is_given_apart(
+    article: Article, tmp_path: Path, word_embedder: WordEmbedder
+) -> None:
+    """Its pieces have at most 1,000 characters and name their article; no collection has a piece of another."""
+    pieces = tutorial.chunks([article])
+    assert {piece.metadata["article"] for piece in pieces} == {article.id}
+    assert max(len(piece.page_content) for piece in pieces) <= 1000
+    for folder in ("one", "other"):
+        stored = tutorial.store(pieces, word_embedder, tutorial.client(tmp_path / folder))
+        assert len(stored.get()["ids"]) == len(pieces)
+    found = tutorial.retriever(stored).invoke("How much has violent crime fallen?")
+    assert len(found) == len({piece.page_content for piece in found}) == 4
+
+
+def test_the_tutorial_searches_as_many_articles(tmp_path: Path, weights_folder: Path) -> None:
+    """It gets the articles that were made too, and is asked what the file answers."""
+    paragraphs = [
+        ("The bridge over the Ohm was opened in 1911.", "When was the bridge opened?", "1911"),
+        ("Ada Lind has led the school since May.", "Who leads the school?", "Ada Lind"),
+    ]
+    rows = [
+        {"title": title, "paragraphs": [{"context": context, "qas": [_row(title, question, answer, context)]}]}
+        for title, (context, question, answer) in zip(("Bridge", "School"), paragraphs, strict=True)
+    ]
+    file = tmp_path / "squad.json"
+    file.write_text(json.dumps({"version": "1.1", "data": rows}))
+    asked = tutorial_asked(Plan(file, 8, weights_folder, tmp_path, 0.5))
+    assert (asked.pieces, len(asked.query), asked.found) == (8, 2, 1.0)
+
+
+def _row(title: str, question: str, answer: str, context: str) -> dict[str, object]:
+    return {
+        "id": title,
+        "question": question,
+        "answers": [{"text": answer, "answer_start": context.index(answer)}],
+    }

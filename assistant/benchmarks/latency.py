@@ -78,6 +78,7 @@ def measure(
     Raises:
         ConfigurationError: a model is missing, or the settings name another one than the embedded.
     """
+    tutorial.require()
     if settings.model != "local" or not weights.embedder_is_packaged():
         raise ConfigurationError(
             f"The benchmark compares with the embedded engine: unset ASSISTANT_MODEL and run {weights.INSTALL}"

@@ -1,6 +1,7 @@
 """How the server holds up: a crowd of readers, a few readers at once with the packaged model, and a long time.
 
-The server is a process of its own, the crowd another, and the model of the crowd a third that always says the same.
+The server is a process of its own, the crowd another, and the model of the crowd a third that always says the same. The
+few readers ask the RAG of tutorials as well.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,7 +24,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import numpy as np
 
+from assistant import language_model, weights
 from assistant.answering import Assistant
+from assistant.articles import Corpus
+from assistant.benchmarks import tutorial
 from assistant.benchmarks.figures import Figure, machine, save
 from assistant.benchmarks.processes import (
     Running,
@@ -49,6 +54,8 @@ from assistant.benchmarks.readers import (
     reader,
     tab,
 )
+from assistant.benchmarks.tutorial import Reply
+from assistant.embedder import SentenceEmbedder
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question
 from assistant.evaluation.statistics import percentile
@@ -61,6 +68,8 @@ MODEL_SECONDS = 2.0
 """How long the scripted model takes for an answer."""
 AT_ONCE = 4
 """How many readers ask the packaged model at once."""
+TUTORIAL_EACH = 2
+"""How many questions each of them asks the tutorial at most: it takes some 15 seconds for one."""
 SOAK_PERIOD_SECONDS = 2.0
 """Between two questions of the long run."""
 CALM_SECONDS = 10.0
@@ -200,11 +209,12 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
 
     Each of the four asks so many of them, the one all. Each time it is a new server, which remembers no answer. While
     others wait less is done for an answer (no closer look), so the four are not served alike. The settings of the
-    environment hold.
+    environment hold. The tutorial is asked some of the same questions, by one and by four, with the packaged model.
 
     Raises:
-        ConfigurationError: there are too few questions.
+        ConfigurationError: there are too few questions, or the tutorial lacks a package.
     """
+    tutorial.require()
     end_with_us()
     about = machine()
     words = [question.question for question in questions if not question.history][: each * AT_ONCE]
@@ -212,8 +222,10 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
         raise ConfigurationError(f"{each * AT_ONCE} questions without a history are needed: take a longer file")
     progress("Reading the articles", 0, 0)
     # What is read is kept; while it is read answers take longer.
-    with closing(Assistant.open(Settings.from_environment())) as assistant:
+    settings = Settings.from_environment()
+    with closing(Assistant.open(settings)) as assistant:
         assistant.wait_until_loaded()
+        corpus = assistant.corpus
     progress("One reader asks", 0, 0)
     with _packaged() as server:
         one, one_seconds = asyncio.run(_together(server.address, [words]))
@@ -221,19 +233,35 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
     with _packaged() as server:
         many, many_seconds = asyncio.run(_together(server.address, [words[first::AT_ONCE] for first in range(AT_ONCE)]))
         memory = memory_bytes(family(server.process.pid))
+    some = words[: AT_ONCE * TUTORIAL_EACH]
+    progress("One reader asks the tutorial", 0, 0)
+    rival_one, rival_one_seconds = _ask_tutorial(1, some, corpus, settings)
+    progress(f"{AT_ONCE} readers ask the tutorial", 0, 0)
+    rival_many, rival_many_seconds = _ask_tutorial(AT_ONCE, some, corpus, settings)
     alone, together = len(one) / one_seconds, len(many) / many_seconds
+    rival_alone, rival_together = len(rival_one) / rival_one_seconds, len(rival_many) / rival_many_seconds
     figures = [
         Figure("one reader: answers a minute", 60 * alone),
         Figure(f"{AT_ONCE} readers at once: answers a minute", 60 * together),
         Figure("throughput against one reader", together / alone, "times", at_least=1.5),
-        Figure("one reader: answered after, p50", percentile([a.end_ms for a in one], 0.5) / 1000, "s"),
-        Figure(f"{AT_ONCE} readers: answered after, p50", percentile([a.end_ms for a in many], 0.5) / 1000, "s"),
+        Figure("one reader: answered after, p50", _median_seconds(a.end_ms for a in one), "s"),
+        Figure(f"{AT_ONCE} readers: answered after, p50", _median_seconds(a.end_ms for a in many), "s"),
         Figure(f"{AT_ONCE} readers: first evidence, longest", max(a.first_ms for a in many), "ms", at_most=300),
         Figure("questions lost", sum(a.outcome == LOST for a in (*one, *many)), at_most=0),
         Figure("memory of all processes", memory / 1e9, "GB", at_most=3),
+        Figure("one reader of the tutorial: answers a minute", 60 * rival_alone),
+        Figure(f"{AT_ONCE} readers of the tutorial: answers a minute", 60 * rival_together),
+        Figure("throughput against the tutorial's, one reader", alone / rival_alone, "times"),
+        Figure(f"throughput against the tutorial's, {AT_ONCE} readers", together / rival_together, "times"),
+        Figure("the tutorial's first word, p50, one reader", _median_seconds(r.first_ms for r in rival_one), "s"),
+        Figure(f"the tutorial's first word, p50, {AT_ONCE}", _median_seconds(r.first_ms for r in rival_many), "s"),
+        Figure("the tutorial: answered after, p50, one reader", _median_seconds(r.total_ms for r in rival_one), "s"),
+        Figure(f"the tutorial: answered after, p50, {AT_ONCE}", _median_seconds(r.total_ms for r in rival_many), "s"),
     ]
 
     def draw(axes: Sequence[Axes]) -> None:
+        rival_seconds = [reply.total_ms / 1000 for reply in rival_many]
+        axes[1].ecdf(rival_seconds, label=f"{AT_ONCE} readers of the tutorial", linestyle=":")
         for label, asked, style in (("one reader", one, "-"), (f"{AT_ONCE} readers", many, "--")):
             axes[0].ecdf([a.first_ms for a in asked], label=label, linestyle=style)
             axes[1].ecdf([a.end_ms / 1000 for a in asked], label=label, linestyle=style)
@@ -241,14 +269,15 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
         axes[1].set(xlabel="seconds", title="Final answer")
         axes[1].legend(loc="lower right")
 
-    save(
-        out,
-        "readers",
-        figures,
-        {"machine": about, "one": list(map(asdict, one)), "many": list(map(asdict, many))},
-        draw,
-    )
+    answers: dict[str, Sequence[Asked | Reply]]
+    answers = {"one": one, "many": many, "tutorial_one": rival_one, "tutorial_many": rival_many}
+    details = {"machine": about, **{who: [asdict(answer) for answer in told] for who, told in answers.items()}}
+    save(out, "readers", figures, details, draw)
     return figures
+
+
+def _median_seconds(milliseconds: Iterable[float]) -> float:
+    return percentile(list(milliseconds), 0.5) / 1000
 
 
 @contextmanager
@@ -272,6 +301,19 @@ async def _together(address: str, shares: Sequence[Sequence[str]]) -> tuple[list
     started = time.perf_counter()
     found = await asyncio.gather(*map(read, shares))
     return [asked for asked_by_one in found for asked in asked_by_one], time.perf_counter() - started
+
+
+def _ask_tutorial(readers: int, words: Sequence[str], corpus: Corpus, settings: Settings) -> tuple[list[Reply], float]:
+    """Let so many readers share the questions of a new tutorial; return what came, and the seconds."""
+    embedder = SentenceEmbedder.from_folder(weights.embedder_folder(settings.data), weights.EMBEDDER_SHA256)
+    threads = settings.threads or language_model.os_processors()
+    with (
+        tutorial.opened(corpus.articles, embedder, settings.data, threads, slots=AT_ONCE) as rival,
+        ThreadPoolExecutor(readers) as pool,
+    ):
+        rival.ask("What happened?")
+        started = time.perf_counter()
+        return list(pool.map(rival.ask, words)), time.perf_counter() - started
 
 
 # A long time

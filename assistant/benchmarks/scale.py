@@ -7,6 +7,9 @@ differ, and few passages are near copies of many others; of such a graph of neig
 file are embedded for real, by sentence-transformers alone and by the product's embedder, to compare their speed. The
 vector of a made passage is the mean of those of its real sentences, moved in a random direction, as far as the real
 vectors of some made passages are from that mean. All else is the product's own.
+
+The RAG of tutorials gets the same articles. It embeds the file's pieces for real; a made piece gets the vector of one
+of these, moved as far.
 """
 
 from __future__ import annotations
@@ -33,10 +36,12 @@ from sentence_transformers import SentenceTransformer
 
 from assistant import weights
 from assistant.answerability import rarity_of
+from assistant.answering import PASSAGES_FOR_MODEL
+from assistant.benchmarks import tutorial
 from assistant.benchmarks.figures import Figure, machine, save
 from assistant.benchmarks.processes import memory_bytes
 from assistant.embedder import MAX_TOKENS, SentenceEmbedder
-from assistant.evaluation.questions import read_text
+from assistant.evaluation.questions import Question, read_text
 from assistant.evaluation.squad import read_squad
 from assistant.evaluation.statistics import percentile
 from assistant.index import BATCH, Vectors, open_index
@@ -45,6 +50,8 @@ from assistant.retrieval import CANDIDATES, Retriever
 from assistant.types import Article, Sentence
 
 if TYPE_CHECKING:
+    from chromadb import Collection
+    from langchain_core.documents import Document
     from matplotlib.axes import Axes
 
 QUERIES = 200
@@ -93,6 +100,24 @@ class Asked:
     vectors: list[float]
     keywords_fusion_and_comparing: list[float]
     recall: float
+    found: float
+    """Share of the questions that read passages first whose answer is among what the language model would be given."""
+
+
+@dataclass(frozen=True, slots=True)
+class TutorialAsked:
+    """What the RAG of tutorials took and found. Times are in milliseconds where no other unit is named."""
+
+    rate: float
+    """Characters of articles a second, embedded for real and stored: those of the file."""
+    pieces: int
+    disk: int
+    """Bytes."""
+    memory: int
+    """Bytes, with the embedding model, when every query had been asked."""
+    query: list[float]
+    found: float
+    """As above, of the same questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +133,8 @@ class Built:
     changed: float
     """Seconds of another run, after one article had changed, until the first search is answered."""
     passages: int
+    characters: int
+    """Of all articles."""
     disk: int
     """Bytes."""
 
@@ -177,9 +204,10 @@ def measure(file: Path, wanted: int, data: Path, out: Path, progress: Progress) 
     """Measure with so many passages, write scale.json and scale.png, and return the figures.
 
     Raises:
-        ConfigurationError: the file is not of the SQuAD format.
+        ConfigurationError: the file is not of the SQuAD format, or the tutorial lacks a package.
         WeightsError: the embedding model is not installed.
     """
+    tutorial.require()
     about = machine()
     with tempfile.TemporaryDirectory(dir=data, prefix="scale-") as folder:
         progress("Making articles", 0, 0)
@@ -195,9 +223,13 @@ def measure(file: Path, wanted: int, data: Path, out: Path, progress: Progress) 
             asked = process.submit(_asked, plan).result()
         progress("Changing an article", 0, 0)
         built = replace(built, changed=_changed(plan, articles))
-    figures = _figures(wanted, len(articles), built, asked)
-    details = {"machine": about, "moved": plan.moved, "built": asdict(built), "asked": asdict(asked)}
-    save(out, "scale", figures, details, lambda axes: _draw(axes, built, asked))
+        progress("Indexing with the tutorial, and asking it", 0, 0)
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+            rival = process.submit(tutorial_asked, plan).result()
+    figures = [*_figures(wanted, len(articles), built, asked), *_tutorial_figures(built, asked, rival)]
+    details = {"machine": about, "moved": plan.moved}
+    details |= {"built": asdict(built), "asked": asdict(asked), "tutorial": asdict(rival)}
+    save(out, "scale", figures, details, lambda axes: _draw(axes, built, asked, rival))
     return figures
 
 
@@ -314,6 +346,7 @@ def _built(
         other=seconds - embedder.seconds,
         changed=0.0,
         passages=index.report.passages,
+        characters=sum(len(article.text) for article in articles),
         disk=_size(plan.folder / "index"),
     )
 
@@ -357,15 +390,20 @@ def _asked(plan: Plan) -> Asked:
         retriever = Retriever(articles, index, embedder)
         ready = time.monotonic()
         stems = [_milliseconds(lambda: rarity_of(articles, plan.folder / "stems.txt")) for _ in range(2)]
-        texts = list(dict.fromkeys(question.question for question in questions))
-        texts = random.Random(0).sample(texts, min(QUERIES, len(texts)))  # noqa: S311
+        questions = _drawn(questions)
+        texts = [question.question for question in questions]
         retriever.search("Who was it?")  # The first query prepares what the others use.
         query = [_milliseconds(lambda text=text: retriever.search(text, may_read=False)) for text in texts]  # type: ignore[misc]
         within = [
             _milliseconds(lambda text=text, of=of.id: retriever.search(f"{text} ", article=of, may_read=False))  # type: ignore[misc]
             for text, of in zip(texts[:IN_ARTICLE], articles, strict=False)
         ]
-        reads = [_milliseconds(lambda text=text: retriever.search(f" {text}")) for text in texts[:IN_ARTICLE]]  # type: ignore[misc]
+        reads, given = [], []
+        for question in questions[:IN_ARTICLE]:
+            before = time.monotonic()
+            hits = retriever.search(f" {question.question}").hits[:PASSAGES_FOR_MODEL]
+            reads.append(1000 * (time.monotonic() - before))
+            given.append(_is_among(question, ((hit.passage.article.id, hit.passage.text) for hit in hits)))
         embedding = [_milliseconds(lambda text=text: embedder.embed_query_and_tokens(text)) for text in texts]  # type: ignore[misc]
         asked = np.array([embedder.embed_query(text) for text in texts], dtype=np.float32)
         found, searching = [], []
@@ -387,7 +425,20 @@ def _asked(plan: Plan) -> Asked:
         vectors=searching,
         keywords_fusion_and_comparing=[a - b - c for a, b, c in zip(query, embedding, searching, strict=True)],
         recall=_recall(plan, originals, articles, asked, [list(hits.values())[:_BEST] for hits in found]),
+        found=sum(given) / len(given),
     )
+
+
+def _drawn(questions: Sequence[Question]) -> list[Question]:
+    """Return the questions that are asked: some of those that have an answer."""
+    answerable = [question for question in questions if question.answerable]
+    return random.Random(0).sample(answerable, min(QUERIES, len(answerable)))  # noqa: S311 - no secret
+
+
+def _is_among(question: Question, texts: Iterable[tuple[str, str]]) -> bool:
+    """Whether one of the texts, each with the id of its article, is of the right article and has the answer's words."""
+    wordings = question.must_have[0]
+    return any(of == question.article and any(wording in text for wording in wordings) for of, text in texts)
 
 
 def _recall(
@@ -414,6 +465,58 @@ def _milliseconds(action: Callable[[], object]) -> float:
     started = time.monotonic()
     action()
     return 1000 * (time.monotonic() - started)
+
+
+# The tutorial
+
+
+def tutorial_asked(plan: Plan) -> TutorialAsked:
+    """Index the articles of the plan as tutorials do, and ask."""
+    originals, questions = read_squad(plan.file, read_text(plan.file))
+    made = islice(filled(originals, plan.passages), len(originals), None)
+    embedder = _embedder(plan)
+    folder = plan.folder / "tutorial"
+    real = tutorial.chunks(originals)
+    embedder.embed_documents([document.page_content for document in real[:64]])
+    started = time.monotonic()
+    client = tutorial.client(folder)
+    stored = tutorial.store(real, embedder, client)
+    seconds = time.monotonic() - started
+    collection = client.get_collection(tutorial.COLLECTION)
+    _fill(collection, plan.moved, tutorial.chunks(list(made)))
+    retriever = tutorial.retriever(stored)
+    retriever.invoke("Who was it?")  # The first query prepares what the others use.
+    query, given = [], []
+    for question in _drawn(questions):
+        before = time.monotonic()
+        documents = retriever.invoke(question.question)
+        query.append(1000 * (time.monotonic() - before))
+        given.append(_is_among(question, ((each.metadata["article"], each.page_content) for each in documents)))
+    return TutorialAsked(
+        rate=sum(len(article.text) for article in originals) / seconds,
+        pieces=collection.count(),
+        disk=_size(folder),
+        memory=memory_bytes([os.getpid()]),
+        query=query,
+        found=sum(given[:IN_ARTICLE]) / len(given[:IN_ARTICLE]),
+    )
+
+
+def _fill(collection: Collection, moved: float, documents: Sequence[Document]) -> None:
+    """Add the pieces with vectors of those that are there, in turn, each moved in a random direction."""
+    vectors = np.asarray(collection.get(include=["embeddings"])["embeddings"], dtype=np.float32)
+    generator = np.random.default_rng(0)
+    for start in range(0, len(documents), BATCH):
+        batch = documents[start : start + BATCH]
+        numbers = [(start + number) % len(vectors) for number in range(len(batch))]
+        directions = generator.standard_normal((len(batch), vectors.shape[1]), np.float32)
+        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+        collection.add(
+            ids=[f"made {start + number}" for number in range(len(batch))],
+            embeddings=vectors[numbers] + moved * directions,
+            documents=[document.page_content for document in batch],
+            metadatas=[document.metadata for document in batch],
+        )
 
 
 # Telling
@@ -448,9 +551,24 @@ def _figures(wanted: int, articles: int, built: Built, asked: Asked) -> list[Fig
     ]
 
 
-def _draw(axes: Sequence[Axes], built: Built, asked: Asked) -> None:
+def _tutorial_figures(built: Built, asked: Asked, rival: TutorialAsked) -> list[Figure]:
+    characters = built.rate * built.characters / built.passages
+    return [
+        Figure("answer among the five passages that the model is given", asked.found),
+        Figure("the tutorial: answer among its four pieces", rival.found),
+        Figure("the tutorial: pieces", rival.pieces),
+        Figure("the tutorial: query p50", percentile(rival.query, 0.5), "ms"),
+        Figure("the tutorial: query p95", percentile(rival.query, 0.95), "ms"),
+        Figure("the tutorial: memory of the process that searches", rival.memory / 1e9, "GB"),
+        Figure("the tutorial: on disk", rival.disk / 1e9, "GB"),
+        Figure("indexing, of the tutorial's speed for the same text", characters / rival.rate, "times"),
+    ]
+
+
+def _draw(axes: Sequence[Axes], built: Built, asked: Asked, rival: TutorialAsked) -> None:
     queries, time_of_text = axes
-    for name, milliseconds in (("all articles", asked.query), ("one article", asked.query_in_article)):
+    of_each = (("all articles", asked.query), ("one article", asked.query_in_article), ("the tutorial", rival.query))
+    for name, milliseconds in of_each:
         queries.ecdf(milliseconds, label=name)
     queries.set(xlabel="a query takes, ms", ylabel="share of the queries", xlim=(0, None))
     queries.legend()

@@ -5,6 +5,7 @@ Nothing of the assistant is used but its embedding model; the language model is 
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import sys
 import tempfile
@@ -13,7 +14,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import chromadb
 from langchain.chat_models import init_chat_model
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
@@ -26,6 +29,11 @@ from assistant.errors import ConfigurationError
 from assistant.settings import PROJECT
 from assistant.types import Article
 
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+    from langchain_chroma import Chroma
+    from langchain_core.vectorstores import VectorStoreRetriever
+
 PROMPT = """You are an assistant for question-answering tasks. Use the following pieces of retrieved context to answer \
 the question. If you don't know the answer, just say that you don't know. Use three sentences maximum and keep the \
 answer concise.
@@ -33,6 +41,8 @@ Question: {question}
 Context: {context}
 Answer:"""
 """As LangChain's own tutorial has it."""
+
+COLLECTION = "tutorial"
 
 _DECLINES = re.compile(
     r"\b(?:don.t|do not|cannot|can.t|not able to|unable to)\s+(?:know|answer|determine|find|provide)"
@@ -76,26 +86,57 @@ class Tutorial:
         return Reply(text, first or total, total)
 
 
-@contextmanager
-def opened(articles: Sequence[Article], embedder: Embeddings, data: Path, threads: int) -> Iterator[Tutorial]:
-    """Index the articles, start the model server, and yield the chain.
+def require() -> None:
+    """Raise where what only the tutorial needs is not installed.
 
     Raises:
-        ConfigurationError: what only this needs is not installed.
+        ConfigurationError: it is not.
+    """
+    packages = ("langchain_chroma", "langchain_text_splitters", "xllamacpp")
+    if not all(map(importlib.util.find_spec, packages)):
+        raise ConfigurationError('The benchmark needs more packages: run pip install -e ".[benchmark]"')
+
+
+def chunks(articles: Sequence[Article]) -> list[Document]:
+    """Split the articles into pieces of at most 1,000 characters, of which 200 may be those of the piece before."""
+    from langchain_text_splitters import RecursiveCharacterTextSplitter  # noqa: PLC0415 - a package that only this needs
+
+    splitter = RecursiveCharacterTextSplitter(chunk_size=1000, chunk_overlap=200)
+    return splitter.split_documents([Document(article.text, metadata={"article": article.id}) for article in articles])
+
+
+def client(folder: Path) -> ClientAPI:
+    """Return an embedded Chroma that keeps its collections in the folder."""
+    return chromadb.PersistentClient(str(folder))
+
+
+def store(documents: Sequence[Document], embedder: Embeddings, client: ClientAPI) -> Chroma:
+    """Embed the documents into a collection of Chroma, with all that is the default."""
+    from langchain_chroma import Chroma  # noqa: PLC0415 - a package that only this needs
+
+    return Chroma.from_documents(list(documents), embedder, collection_name=COLLECTION, client=client)
+
+
+def retriever(stored: Chroma) -> VectorStoreRetriever:
+    """Return what finds the best four for a question."""
+    return stored.as_retriever(search_kwargs={"k": 4})
+
+
+@contextmanager
+def opened(
+    articles: Sequence[Article], embedder: Embeddings, data: Path, threads: int, slots: int = 1
+) -> Iterator[Tutorial]:
+    """Index the articles, start the model server, which answers so many at once, and yield the chain.
+
+    Raises:
         AssistantError: the model server did not start.
     """
-    try:
-        from langchain_chroma import Chroma  # noqa: PLC0415 - a package that only this needs
-        from langchain_text_splitters import RecursiveCharacterTextSplitter  # noqa: PLC0415
-    except ImportError as error:
-        raise ConfigurationError('The benchmark needs more packages: run pip install -e ".[benchmark]"') from error
-    splitter = RecursiveCharacterTextSplitter(chunk_size=1000, chunk_overlap=200)
-    documents = splitter.split_documents([Document(article.text) for article in articles])
-    retriever = Chroma.from_documents(documents, embedder).as_retriever(search_kwargs={"k": 4})
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
+        found = retriever(store(chunks(articles), embedder, client(Path(folder) / "chroma")))
+        script = str(PROJECT / "deploy" / "model_server.py")
         server = start(
-            [sys.executable, str(PROJECT / "deploy" / "model_server.py"), f"--port={port}", f"--threads={threads}"],
+            [sys.executable, script, f"--port={port}", f"--threads={threads}", f"--slots={slots}"],
             f"http://127.0.0.1:{port}",
             Path(folder) / "log",
             {"ASSISTANT_DATA": str(data)},
@@ -105,7 +146,7 @@ def opened(articles: Sequence[Article], embedder: Embeddings, data: Path, thread
             model = init_chat_model(
                 "openai:local", base_url=f"{server.address}/v1", api_key="none", temperature=0, timeout=300
             )
-            filled_in = {"context": retriever | RunnableLambda(_joined), "question": RunnablePassthrough()}
+            filled_in = {"context": found | RunnableLambda(_joined), "question": RunnablePassthrough()}
             yield Tutorial(filled_in | ChatPromptTemplate.from_template(PROMPT) | model | StrOutputParser())
         finally:
             stop(server)

@@ -1,8 +1,9 @@
 """Fit what is not decided by hand: the regressions and the thresholds of `calibration.json`.
 
-`python -m assistant calibrate` runs the development questions, keeps what was found, and fits to that; the test half is
-never read here. Every threshold is chosen by probabilities from fits that did not see the question or its conversation,
-and for the mix of questions that a public chat is expected to get, whatever the mix in the file.
+`python -m assistant calibrate` runs the development questions, and the hard ones where they are named, keeps what was
+found, and fits to that; the test questions are never read here. Every threshold is chosen by probabilities from fits
+that did not see the question or its conversation, and for the mix of questions that a public chat is expected to get,
+whatever the mix in the file.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ from assistant.types import Sentence
 SECONDS = 60.0
 LEAST_ANSWERED = 0.97
 """A refusal where there was an answer is the third worst outcome, a quotation beside the point the second: at most
-three in a hundred are lost to the threshold. By cross-validation that comes nearest to what is aimed at: with two
-8.6 % of all questions get a quotation beside the point (aim 8), with five .887 of the answers hold the facts (aim .90).
-It misses both by a little."""
+three in a hundred are lost to the threshold. Of two, three and five that came nearest, by cross-validation
+with the engine of then, to what is aimed at: with two 8.6 % of all questions got a quotation beside the point (aim 8),
+with five .887 of the answers held the facts (aim .90)."""
 ANSWERABLE_SHARE = 0.75
 """The share of questions with an answer that is aimed at."""
 UNANSWERABLE_KINDS = {"near": 8, "false_premise": 4, "off_topic": 3, "follow_up": 2, "injection": 2}
-"""How often the kinds of the others are aimed at; the development half has many near ones, which are hardest."""
+"""How often the kinds of the others are aimed at; the development questions have many near ones, which are hardest."""
 MOST_WRONG = 0.02
 """A wrong written sentence is the worst outcome: at most 20 in a thousand questions are meant to get one. That leaves a
 third of the aim of 30 for new questions, which may get more: before there were hard ones to fit to, 12 of the 225 test

@@ -34,7 +34,7 @@ AT_ONCE_LOCAL = 2
 """The embedded engine takes one question after the other; the second finds its evidence meanwhile."""
 AT_ONCE_REMOTE = 8
 BUSY_SECONDS = 20
-"""What is told to wait when the line is full: a third of it is served in that time."""
+"""What is told to wait when the line is full: the embedded engine answers some ten in that time, so there is room."""
 MAX_NOTICE_CHARACTERS = 500
 
 _POLL_SECONDS = 0.05

@@ -44,6 +44,7 @@ Index and disk
         test_index.py::test_a_second_process_is_kept_out
         test_index.py::test_processes_share_a_server
         test_deploy.py::test_a_rolling_restart_loses_no_question
+        no test: a process reads its articles at its start alone, so no answer can come from two indexes
     15  articles are none, tiny, huge, or without title and date
         test_faults.py::test_articles_of_every_size_are_found
         test_index.py::test_an_empty_corpus_has_an_empty_index

@@ -16,7 +16,8 @@ from assistant.benchmarks import tutorial
 from assistant.benchmarks.load import scripted
 from assistant.benchmarks.processes import memory_bytes, own_memory_bytes
 from assistant.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, ask, form, reader
-from assistant.benchmarks.scale import Plan, dealt_anew, filled, tutorial_asked
+from assistant.benchmarks.scale import Plan, dealt_anew, filled, prepared, tutorial_asked
+from assistant.evaluation.squad import read_squad
 from assistant.passages import passages, sentences
 from assistant.types import Article
 
@@ -123,7 +124,9 @@ def test_the_tutorial_searches_as_many_articles(tmp_path: Path, weights_folder: 
     ]
     file = tmp_path / "squad.json"
     file.write_text(json.dumps({"version": "1.1", "data": rows}))
-    asked = tutorial_asked(Plan(file, 8, weights_folder, tmp_path, 0.5))
+    originals, _ = read_squad(file, file.read_text())
+    plan, _ = prepared(Plan(file, 8, weights_folder, tmp_path, 0.0), originals, lambda *_: None)
+    asked = tutorial_asked(plan)
     assert (asked.pieces, len(asked.query), asked.found) == (8, 2, 1.0)
 
 

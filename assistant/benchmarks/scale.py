@@ -8,8 +8,8 @@ file are embedded for real, by sentence-transformers alone and by the product's 
 vector of a made passage is the mean of those of its real sentences, moved in a random direction, as far as the real
 vectors of some made passages are from that mean. All else is the product's own.
 
-The RAG of tutorials gets the same articles. It embeds the file's pieces for real; a made piece gets the vector of one
-of these, moved as far.
+The RAG of tutorials gets the same articles. It embeds the file's pieces for real; its made pieces get vectors in the
+same way.
 """
 
 from __future__ import annotations
@@ -50,8 +50,6 @@ from assistant.retrieval import CANDIDATES, Retriever
 from assistant.types import Article, Sentence
 
 if TYPE_CHECKING:
-    from chromadb import Collection
-    from langchain_core.documents import Document
     from matplotlib.axes import Axes
 
 QUERIES = 200
@@ -64,6 +62,8 @@ _BEST = 10
 _CHUNK = 20_000
 
 Progress = Callable[[str, int, int], None]
+Spans = Callable[[Article], Iterable[tuple[int, int]]]
+"""Into which slices an article is cut; the ends are exclusive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +144,23 @@ class Built:
         return 1 / (1 / self.embedding_rate + self.other / self.passages)
 
 
+def passage_spans(article: Article) -> Iterator[tuple[int, int]]:
+    """Yield where the passages of an article stand."""
+    return ((passage.start, passage.end) for passage in passages(article))
+
+
 class FillingEmbedder:
     """Gives a real passage the vector that it has, and a made one that of its sentences' mean, moved."""
 
     def __init__(
-        self, real: SentenceEmbedder, originals: Sequence[Article], made: Iterable[Article], plan: Plan
+        self,
+        real: SentenceEmbedder,
+        originals: Sequence[Article],
+        made: Iterable[Article],
+        plan: Plan,
+        spans: Spans = passage_spans,
     ) -> None:
-        """Take what was prepared by the plan, and the articles that were made of the originals."""
+        """Take what was prepared by the plan, the articles that were made of the originals, and how they are cut."""
         self.name = real.name
         self.seconds = 0.0
         """What finding or making vectors took so far."""
@@ -167,9 +177,10 @@ class FillingEmbedder:
         for article in made:
             original, _, copy = article.id.rpartition("+")
             _, starts, dealt = dealt_anew(of_name[original], int(copy))
-            for passage in passages(article):
-                first, end = (bisect.bisect_left(starts, place) for place in (passage.start, passage.end))
-                self._made.setdefault(hash(passage.text), [number_of[sentence] for sentence in dealt[first:end]])
+            for start, end in spans(article):
+                first, last = (bisect.bisect_left(starts, place) for place in (start, end))
+                numbers = [number_of[sentence] for sentence in dealt[first:last]]
+                self._made.setdefault(hash(article.text[start:end]), numbers)
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Return one vector a text, in the order of the texts."""
@@ -213,7 +224,7 @@ def measure(file: Path, wanted: int, data: Path, out: Path, progress: Progress) 
         progress("Making articles", 0, 0)
         originals, _ = read_squad(file, read_text(file))
         articles = list(filled(originals, wanted))
-        plan, alone = _prepared(Plan(file, wanted, data, Path(folder), 0.0), originals, progress)
+        plan, alone = prepared(Plan(file, wanted, data, Path(folder), 0.0), originals, progress)
         progress("Embedding", 0, 0)
         rates = alone, _embedding_rate(plan, originals)
         built = _built(plan, rates, originals, articles, progress)
@@ -292,7 +303,7 @@ def _edits(copy: int, shapes: dict[tuple[int, bool], list[str]]) -> Callable[[re
 # Indexing
 
 
-def _prepared(plan: Plan, originals: Sequence[Article], progress: Progress) -> tuple[Plan, float]:
+def prepared(plan: Plan, originals: Sequence[Article], progress: Progress) -> tuple[Plan, float]:
     """Embed the file as sentence-transformers does alone; return how far made passages are moved, and its rate."""
     progress("Embedding with sentence-transformers alone", 0, 0)
     model = SentenceTransformer(str(weights.embedder_folder(plan.data)), device="cpu", local_files_only=True)
@@ -473,7 +484,7 @@ def _milliseconds(action: Callable[[], object]) -> float:
 def tutorial_asked(plan: Plan) -> TutorialAsked:
     """Index the articles of the plan as tutorials do, and ask."""
     originals, questions = read_squad(plan.file, read_text(plan.file))
-    made = islice(filled(originals, plan.passages), len(originals), None)
+    made = list(islice(filled(originals, plan.passages), len(originals), None))
     embedder = _embedder(plan)
     folder = plan.folder / "tutorial"
     real = tutorial.chunks(originals)
@@ -483,7 +494,17 @@ def tutorial_asked(plan: Plan) -> TutorialAsked:
     stored = tutorial.store(real, embedder, client)
     seconds = time.monotonic() - started
     collection = client.get_collection(tutorial.COLLECTION)
-    _fill(collection, plan.moved, tutorial.chunks(list(made)))
+    filling = FillingEmbedder(embedder, originals, made, plan, _piece_spans)
+    pieces = tutorial.chunks(made)
+    for start in range(0, len(pieces), BATCH):
+        batch = pieces[start : start + BATCH]
+        texts = [piece.page_content for piece in batch]
+        collection.add(
+            ids=[f"made {start + number}" for number in range(len(batch))],
+            embeddings=filling.vectors(texts),
+            documents=texts,
+            metadatas=[piece.metadata for piece in batch],
+        )
     retriever = tutorial.retriever(stored)
     retriever.invoke("Who was it?")  # The first query prepares what the others use.
     query, given = [], []
@@ -502,21 +523,10 @@ def tutorial_asked(plan: Plan) -> TutorialAsked:
     )
 
 
-def _fill(collection: Collection, moved: float, documents: Sequence[Document]) -> None:
-    """Add the pieces with vectors of those that are there, in turn, each moved in a random direction."""
-    vectors = np.asarray(collection.get(include=["embeddings"])["embeddings"], dtype=np.float32)
-    generator = np.random.default_rng(0)
-    for start in range(0, len(documents), BATCH):
-        batch = documents[start : start + BATCH]
-        numbers = [(start + number) % len(vectors) for number in range(len(batch))]
-        directions = generator.standard_normal((len(batch), vectors.shape[1]), np.float32)
-        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-        collection.add(
-            ids=[f"made {start + number}" for number in range(len(batch))],
-            embeddings=vectors[numbers] + moved * directions,
-            documents=[document.page_content for document in batch],
-            metadatas=[document.metadata for document in batch],
-        )
+def _piece_spans(article: Article) -> Iterator[tuple[int, int]]:
+    for piece in tutorial.chunks([article]):
+        start = piece.metadata["start_index"]
+        yield start, start + len(piece.page_content)
 
 
 # Telling

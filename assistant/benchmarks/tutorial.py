@@ -98,10 +98,13 @@ def require() -> None:
 
 
 def chunks(articles: Sequence[Article]) -> list[Document]:
-    """Split the articles into pieces of at most 1,000 characters, of which 200 may be those of the piece before."""
+    """Split the articles into pieces of at most 1,000 characters, of which 200 may be those of the piece before.
+
+    Each knows the id of its article, and where it starts there, in characters.
+    """
     from langchain_text_splitters import RecursiveCharacterTextSplitter  # noqa: PLC0415 - a package that only this needs
 
-    splitter = RecursiveCharacterTextSplitter(chunk_size=1000, chunk_overlap=200)
+    splitter = RecursiveCharacterTextSplitter(chunk_size=1000, chunk_overlap=200, add_start_index=True)
     return splitter.split_documents([Document(article.text, metadata={"article": article.id}) for article in articles])
 
 

@@ -447,9 +447,14 @@ def _drawn(questions: Sequence[Question]) -> list[Question]:
 
 
 def _is_among(question: Question, texts: Iterable[tuple[str, str]]) -> bool:
-    """Whether one of the texts, each with the id of its article, is of the right article and has the answer's words."""
+    """Whether one of the texts, each with the id of its article, has the answer's words.
+
+    It is of the right article or of one that was made of it, which has the same sentences with some other words.
+    """
     wordings = question.must_have[0]
-    return any(of == question.article and any(wording in text for wording in wordings) for of, text in texts)
+    return any(
+        of.partition("+")[0] == question.article and any(wording in text for wording in wordings) for of, text in texts
+    )
 
 
 def _recall(

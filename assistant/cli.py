@@ -178,7 +178,7 @@ def benchmark_load(  # noqa: PLR0913, PLR0917 - each is an option of the command
     each: Annotated[int, typer.Option(min=0, help="Questions of each reader of the packaged model; 0 for none.")] = 4,
     soak: Annotated[float, typer.Option(min=0.0, help="Minutes with a question every two seconds; 0 for none.")] = 0.0,
 ) -> None:
-    """Measure a crowd with a scripted model, four readers at once with the packaged one, and a long time."""
+    """Measure a crowd with a scripted model, four readers at once beside the RAG of tutorials, and a long time."""
     with _errors_as_lines():
         from assistant.benchmarks import load  # noqa: PLC0415
         from assistant.evaluation.questions import read_questions  # noqa: PLC0415
@@ -223,7 +223,7 @@ def benchmark_scale(
     passages: Annotated[int, typer.Option(min=1, help="How many passages.")] = 10_000,
     out: Annotated[Path, typer.Option(help="Folder for scale.json and scale.png.")] = Path("benchmarks"),
 ) -> None:
-    """Measure index and search with many articles: time, disk, memory, and how much is found."""
+    """Measure index and search with many articles, beside the RAG of tutorials: time, disk, memory, what is found."""
     with _errors_as_lines():
         from assistant.benchmarks.scale import measure  # noqa: PLC0415
 

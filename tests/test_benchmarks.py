@@ -10,13 +10,16 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from conftest import WordEmbedder
 
 from assistant.benchmarks import tutorial
 from assistant.benchmarks.load import scripted
 from assistant.benchmarks.processes import memory_bytes, own_memory_bytes
 from assistant.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, ask, form, reader
-from assistant.benchmarks.scale import Plan, dealt_anew, filled, prepared, tutorial_asked
+from assistant.benchmarks.scale import Plan, dealt_anew, filled, is_among, prepared, tutorial_asked
+from assistant.errors import ConfigurationError
+from assistant.evaluation.questions import Question
 from assistant.evaluation.squad import read_squad
 from assistant.passages import passages, sentences
 from assistant.types import Article
@@ -128,6 +131,26 @@ def test_the_tutorial_searches_as_many_articles(tmp_path: Path, weights_folder: 
     plan, _ = prepared(Plan(file, 8, weights_folder, tmp_path, 0.0), originals, lambda *_: None)
     asked = tutorial_asked(plan)
     assert (asked.pieces, len(asked.query), asked.found) == (8, 2, 1.0)
+
+
+def test_an_answer_is_among_texts_of_its_article_that_have_its_words() -> None:
+    """A made article is its original's, and the same words of another article are no answer."""
+    words = (("1911", "the year 1911"),)
+    asked = Question("q", "When was the bridge opened?", answerable=True, must_have=words, article="001-bridge")
+    opened, closed = "It was opened in 1911.", "It was closed in 1950."
+    assert is_among(asked, [("002-school", closed), ("001-bridge", opened)])
+    assert is_among(asked, [("001-bridge+7", opened)])
+    assert not is_among(asked, [("002-school", opened), ("001-bridge", closed)])
+    assert not is_among(asked, [])
+
+
+@pytest.mark.parametrize("package", ["langchain_chroma", "langchain_text_splitters", "xllamacpp"])
+def test_what_the_tutorial_lacks_is_said_at_once(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line says what to install."""
+    tutorial.require()
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ConfigurationError, match=r"pip install -e \"\.\[benchmark\]\""):
+        tutorial.require()
 
 
 def _row(title: str, question: str, answer: str, context: str) -> dict[str, object]:

@@ -17,7 +17,7 @@ from unittest.mock import patch
 import httpx
 import numpy as np
 
-from assistant import language_model, weights
+from assistant import weights
 from assistant.answering import Assistant
 from assistant.articles import Corpus, read_corpus
 from assistant.benchmarks import recorder, tutorial
@@ -76,7 +76,8 @@ def measure(
     """Measure with so many questions, write latency.json and latency.png, and return the figures.
 
     Raises:
-        ConfigurationError: a model is missing, or the settings name another one than the embedded.
+        ConfigurationError: a model or what the tutorial needs is missing, or the settings name another than the
+            embedded one.
     """
     tutorial.require()
     if settings.model != "local" or not weights.embedder_is_packaged():
@@ -207,13 +208,12 @@ def _answers(
     rows: list[Row] = []
     with ExitStack() as opened:
         settings = replace(settings, answer_seconds=WHOLE_SECONDS)
-        threads = settings.threads or language_model.os_processors()
         progress("Loading the language model", 0, 0)
         requests = opened.enter_context(recorder.recording())
         assistant = opened.enter_context(_opened(settings, corpus, embedder))
         if assistant.model_state != "ready":
             raise ConfigurationError(f"The language model is {assistant.model_state}")
-        rival = opened.enter_context(tutorial.opened(corpus.articles, embedder, settings.data, threads))
+        rival = opened.enter_context(tutorial.opened(corpus.articles, embedder, settings))
         rival.ask("What happened?")
         assistant.ask("What happened?")
         for done, question in enumerate(asked, start=1):

@@ -24,9 +24,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import numpy as np
 
-from assistant import language_model, weights
+from assistant import weights
 from assistant.answering import Assistant
-from assistant.articles import Corpus
 from assistant.benchmarks import tutorial
 from assistant.benchmarks.figures import Figure, machine, save
 from assistant.benchmarks.processes import (
@@ -60,6 +59,7 @@ from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question
 from assistant.evaluation.statistics import percentile
 from assistant.settings import PROJECT, Settings
+from assistant.types import Article
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -225,7 +225,7 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
     settings = Settings.from_environment()
     with closing(Assistant.open(settings)) as assistant:
         assistant.wait_until_loaded()
-        corpus = assistant.corpus
+        articles = assistant.corpus.articles
     progress("One reader asks", 0, 0)
     with _packaged() as server:
         one, one_seconds = asyncio.run(_together(server.address, [words]))
@@ -234,10 +234,11 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
         many, many_seconds = asyncio.run(_together(server.address, [words[first::AT_ONCE] for first in range(AT_ONCE)]))
         memory = memory_bytes(family(server.process.pid))
     some = words[: AT_ONCE * TUTORIAL_EACH]
+    embedder = SentenceEmbedder.from_folder(weights.embedder_folder(settings.data), weights.EMBEDDER_SHA256)
     progress("One reader asks the tutorial", 0, 0)
-    rival_one, rival_one_seconds = _ask_tutorial(1, some, corpus, settings)
+    rival_one, rival_one_seconds = _ask_tutorial(1, some, articles, embedder, settings)
     progress(f"{AT_ONCE} readers ask the tutorial", 0, 0)
-    rival_many, rival_many_seconds = _ask_tutorial(AT_ONCE, some, corpus, settings)
+    rival_many, rival_many_seconds = _ask_tutorial(AT_ONCE, some, articles, embedder, settings)
     alone, together = len(one) / one_seconds, len(many) / many_seconds
     rival_alone, rival_together = len(rival_one) / rival_one_seconds, len(rival_many) / rival_many_seconds
     figures = [
@@ -303,12 +304,12 @@ async def _together(address: str, shares: Sequence[Sequence[str]]) -> tuple[list
     return [asked for asked_by_one in found for asked in asked_by_one], time.perf_counter() - started
 
 
-def _ask_tutorial(readers: int, words: Sequence[str], corpus: Corpus, settings: Settings) -> tuple[list[Reply], float]:
+def _ask_tutorial(
+    readers: int, words: Sequence[str], articles: Sequence[Article], embedder: SentenceEmbedder, settings: Settings
+) -> tuple[list[Reply], float]:
     """Let so many readers share the questions of a new tutorial; return what came, and the seconds."""
-    embedder = SentenceEmbedder.from_folder(weights.embedder_folder(settings.data), weights.EMBEDDER_SHA256)
-    threads = settings.threads or language_model.os_processors()
     with (
-        tutorial.opened(corpus.articles, embedder, settings.data, threads, slots=AT_ONCE) as rival,
+        tutorial.opened(articles, embedder, settings, slots=AT_ONCE) as rival,
         ThreadPoolExecutor(readers) as pool,
     ):
         rival.ask("What happened?")

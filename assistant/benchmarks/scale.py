@@ -414,7 +414,7 @@ def _asked(plan: Plan) -> Asked:
             before = time.monotonic()
             hits = retriever.search(f" {question.question}").hits[:PASSAGES_FOR_MODEL]
             reads.append(1000 * (time.monotonic() - before))
-            given.append(_is_among(question, ((hit.passage.article.id, hit.passage.text) for hit in hits)))
+            given.append(is_among(question, ((hit.passage.article.id, hit.passage.text) for hit in hits)))
         embedding = [_milliseconds(lambda text=text: embedder.embed_query_and_tokens(text)) for text in texts]  # type: ignore[misc]
         asked = np.array([embedder.embed_query(text) for text in texts], dtype=np.float32)
         found, searching = [], []
@@ -446,7 +446,7 @@ def _drawn(questions: Sequence[Question]) -> list[Question]:
     return random.Random(0).sample(answerable, min(QUERIES, len(answerable)))  # noqa: S311 - no secret
 
 
-def _is_among(question: Question, texts: Iterable[tuple[str, str]]) -> bool:
+def is_among(question: Question, texts: Iterable[tuple[str, str]]) -> bool:
     """Whether one of the texts, each with the id of its article, has the answer's words.
 
     It is of the right article or of one that was made of it, which has the same sentences with some other words.
@@ -517,7 +517,7 @@ def tutorial_asked(plan: Plan) -> TutorialAsked:
         before = time.monotonic()
         documents = retriever.invoke(question.question)
         query.append(1000 * (time.monotonic() - before))
-        given.append(_is_among(question, ((each.metadata["article"], each.page_content) for each in documents)))
+        given.append(is_among(question, ((each.metadata["article"], each.page_content) for each in documents)))
     return TutorialAsked(
         rate=sum(len(article.text) for article in originals) / seconds,
         pieces=collection.count(),

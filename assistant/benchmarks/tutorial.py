@@ -26,7 +26,8 @@ from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrou
 
 from assistant.benchmarks.processes import free_port, start, stop, wait_until_answers
 from assistant.errors import ConfigurationError
-from assistant.settings import PROJECT
+from assistant.language_model import os_processors
+from assistant.settings import PROJECT, Settings
 from assistant.types import Article
 
 if TYPE_CHECKING:
@@ -126,15 +127,16 @@ def retriever(stored: Chroma) -> VectorStoreRetriever:
 
 
 @contextmanager
-def opened(
-    articles: Sequence[Article], embedder: Embeddings, data: Path, threads: int, slots: int = 1
-) -> Iterator[Tutorial]:
+def opened(articles: Sequence[Article], embedder: Embeddings, settings: Settings, slots: int = 1) -> Iterator[Tutorial]:
     """Index the articles, start the model server, which answers so many at once, and yield the chain.
+
+    Of the settings it takes the folder of the weights, and how many threads the embedded engine would have.
 
     Raises:
         AssistantError: the model server did not start.
     """
     port = free_port()
+    threads = settings.threads or os_processors()
     with tempfile.TemporaryDirectory() as folder:
         found = retriever(store(chunks(articles), embedder, client(Path(folder) / "chroma")))
         script = str(PROJECT / "deploy" / "model_server.py")
@@ -142,7 +144,7 @@ def opened(
             [sys.executable, script, f"--port={port}", f"--threads={threads}", f"--slots={slots}"],
             f"http://127.0.0.1:{port}",
             Path(folder) / "log",
-            {"ASSISTANT_DATA": str(data)},
+            {"ASSISTANT_DATA": str(settings.data)},
         )
         try:
             wait_until_answers(server, "/health")

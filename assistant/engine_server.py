@@ -6,9 +6,11 @@ line, and serves until its standard input closes.
     GET  /health                          it lives
     POST /v1/chat/completions             the likeliest reply, in one piece or as it grows, with log-probabilities;
                                           `"n_cache_reuse": 0` takes over nothing but what the conversation begins with
-    POST /slots/0?action=save|restore     keep in FOLDER what was read, or go back to it: `{"filename": "…"}`
+    POST /slots/N?action=save|restore     keep in FOLDER what conversation N has read, or go back to it:
+                                          `{"filename": "…"}`
 
-One thread has the decoder, for one request after the other. Whoever leaves is noticed before the next token or batch.
+A reply names its conversation too (`"id_slot"`, 0 where it does not); each is for one request after the other. Whoever
+leaves is noticed before the next token or batch.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import re
 import select
 import socket
 import socketserver
@@ -23,7 +26,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
@@ -33,8 +35,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from assistant.decoder import Decoder, Token
-from assistant.engine import CONTEXT_TOKENS
+from assistant.decoder import Conversation, Decoder, Token
+from assistant.engine import CONTEXT_TOKENS, CONVERSATIONS
 
 MOST_ALTERNATIVES = 20
 SILENT_SECONDS = 60
@@ -42,10 +44,11 @@ SILENT_SECONDS = 60
 GATHERED_SECONDS = 0.25
 """The token after which so much time has gone by is sent, and those before it with it: whoever takes them up one by one
 takes a processor from us."""
+_SLOT = re.compile(r"/slots/(?P<number>\d+)\?action=(?P<action>save|restore)")
 
 
 class EngineServer(ThreadingHTTPServer):
-    """One decoder for all who ask, on a free port of this machine."""
+    """The conversations of one decoder for all who ask, on a free port of this machine."""
 
     # That of HTTPServer looks its own name up, which takes seconds where that is broken.
     server_bind = socketserver.TCPServer.server_bind
@@ -55,8 +58,7 @@ class EngineServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.decoder = decoder
         self.slots = slots
-        self.decoding = ThreadPoolExecutor(1, "decoding")
-        """The thread that has the decoder: those that help it compute stay with it, and a new one has none."""
+        self.turns = tuple(threading.Lock() for _ in decoder.conversations)
 
     def handle_error(self, *_: object) -> None:
         """Say nothing of a connection that broke."""
@@ -72,6 +74,7 @@ class _Asked:
     scored: bool
     alternatives: int
     apart: bool
+    slot: int
 
     @classmethod
     def of(cls, body: dict[str, Any]) -> _Asked:
@@ -86,6 +89,7 @@ class _Asked:
             bool(body.get("logprobs")),
             alternatives,
             body.get("n_cache_reuse") == 0,
+            int(body.get("id_slot") or 0),
         )
 
 
@@ -114,10 +118,11 @@ class _Handler(BaseHTTPRequestHandler):
             if not isinstance(body, dict):
                 raise TypeError("the body is no object")
             if self.path == "/v1/chat/completions":
-                self._in_turn(partial(self._complete, _Asked.of(body)))
-            elif self.path in ("/slots/0?action=save", "/slots/0?action=restore"):
+                asked = _Asked.of(body)
+                self._in_turn(asked.slot, partial(self._complete, asked))
+            elif slot := _SLOT.fullmatch(self.path):
                 file = self.server.slots / Path(body["filename"]).name
-                self._in_turn(partial(self._slot, self.path.endswith("save"), file))
+                self._in_turn(int(slot["number"]), partial(self._slot, slot["action"] == "save", file))
             else:
                 self._refuse(HTTPStatus.NOT_FOUND, "there is nothing here")
         except (ValueError, KeyError, TypeError, OverflowError) as error:
@@ -128,37 +133,39 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
-    def _in_turn(self, action: Callable[[], None]) -> None:
-        """Let the decoder's thread do it, if whoever asked still listens then: for nobody nothing is done."""
-
-        def act() -> None:
-            if self._is_there():
-                action()
-            else:
+    def _in_turn(self, slot: int, action: Callable[[Conversation], None]) -> None:
+        """Do it with a conversation, if whoever asked still listens when its turn comes: for nobody nothing is done."""
+        if not 0 <= slot < len(self.server.turns):
+            raise ValueError(f"there is no slot {slot}")
+        with self.server.turns[slot]:
+            if not self._is_there():
                 self.close_connection = True
+                return
+            conversation = self.server.decoder.conversations[slot]
+            try:
+                action(conversation)
+            finally:
+                conversation.rest()
 
-        self.server.decoding.submit(act).result()
-
-    def _complete(self, asked: _Asked) -> None:
+    def _complete(self, asked: _Asked, conversation: Conversation) -> None:
         decoder = self.server.decoder
-        prompt = decoder.conversation(asked.messages)
+        prompt = decoder.prompt(asked.messages)
         if len(prompt) >= decoder.room:
             self._refuse(HTTPStatus.BAD_REQUEST, f"{len(prompt)} tokens are more than fit the context")
-        elif not decoder.read(prompt, self._is_there, apart=asked.apart):
+        elif not conversation.read(prompt, self._is_there, apart=asked.apart):
             self.close_connection = True
         elif asked.stream:
-            self._stream(asked)
+            self._stream(asked, conversation)
         else:
-            self._reply(_in_one_piece(list(self._parts(asked))))
+            self._reply(_in_one_piece(list(self._parts(asked, conversation))))
 
-    def _parts(self, asked: _Asked) -> Iterator[dict[str, Any]]:
+    def _parts(self, asked: _Asked, conversation: Conversation) -> Iterator[dict[str, Any]]:
         """Yield a `choice` for each token; the last one says how the reply ended."""
-        decoder = self.server.decoder
         characters = codecs.getincrementaldecoder("utf-8")("replace")
         reason = "length"
         scores = None
-        for count, token in enumerate(decoder.write(), start=1):
-            scores = {"content": [_scores(decoder, token, asked.alternatives)]} if asked.scored else None
+        for count, token in enumerate(conversation.write(), start=1):
+            scores = {"content": [_scores(self.server.decoder, token, asked.alternatives)]} if asked.scored else None
             if token.ends:
                 reason = "stop"
                 break
@@ -168,13 +175,13 @@ class _Handler(BaseHTTPRequestHandler):
                 break
         yield _choice(characters.decode(b"", final=True), scores, reason)
 
-    def _stream(self, asked: _Asked) -> None:
+    def _stream(self, asked: _Asked, conversation: Conversation) -> None:
         self.send_response(HTTPStatus.OK)
         self.send_header("content-type", "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
         try:
-            for part in _gathered(self._parts(asked)):
+            for part in _gathered(self._parts(asked, conversation)):
                 self._send_chunk(f"data: {json.dumps(_envelope('chat.completion.chunk', part))}\n\n")
             self._send_chunk("data: [DONE]\n\n")
             self.wfile.write(b"0\r\n\r\n")
@@ -182,9 +189,9 @@ class _Handler(BaseHTTPRequestHandler):
             # Nobody listens, or the model cannot go on: without an end to it, what was sent does not pass for a reply.
             self.close_connection = True
 
-    def _slot(self, is_to_be_saved: bool, file: Path) -> None:  # noqa: FBT001
+    def _slot(self, is_to_be_saved: bool, file: Path, conversation: Conversation) -> None:  # noqa: FBT001
         try:
-            (self.server.decoder.save if is_to_be_saved else self.server.decoder.restore)(file)
+            (conversation.save if is_to_be_saved else conversation.restore)(file)
         except OSError as error:
             self._refuse(HTTPStatus.BAD_REQUEST, str(error))
         else:
@@ -266,7 +273,8 @@ def _scores(decoder: Decoder, token: Token, alternatives: int) -> dict[str, Any]
 
 def main(model: str, slots: str, threads: str, adapter: str = "", invocation: str = "") -> None:
     """Serve until standard input closes."""
-    decoder = Decoder(Path(model), CONTEXT_TOKENS, int(threads), Path(adapter) if adapter else None, invocation)
+    adapted = Path(adapter) if adapter else None
+    decoder = Decoder(Path(model), CONTEXT_TOKENS, int(threads), adapted, invocation, CONVERSATIONS)
     server = EngineServer(decoder, Path(slots))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     host, port = cast("tuple[str, int]", server.server_address)

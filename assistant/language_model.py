@@ -19,7 +19,7 @@ import shutil
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import ExitStack, aclosing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from importlib.metadata import PackageNotFoundError, version
@@ -32,7 +32,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from assistant import prompts, weights
-from assistant.engine import CONTEXT_TOKENS, ENGINE_PACKAGE, Engine
+from assistant.engine import CONTEXT_TOKENS, CONVERSATIONS, ENGINE_PACKAGE, Engine
 from assistant.errors import ConfigurationError, ModelError, WeightsError
 from assistant.passages import passages
 from assistant.settings import Settings
@@ -45,7 +45,7 @@ MAX_ANSWER_TOKENS = 72
 READ_SECONDS = 300.0
 """The longest time that reading a part of an article may take, with the wait for a turn."""
 PART_CHARACTERS = 1_200
-"""So much of an article is read in advance before a question that waits gets its turn; about four seconds."""
+"""So much of an article is read in advance before questions that wait get their turn; about four seconds."""
 GIVE_WAY_SECONDS = 0.05
 """Pause between two parts; without it the turn is taken again before whoever waits for it has woken."""
 MAX_ANSWER_CHARACTERS = 20 * MAX_ANSWER_TOKENS
@@ -103,10 +103,13 @@ class LanguageModel:
         self._engine = engine
         self._slots = slots
         self._prompts = prompts.fingerprint()
-        self._turn = threading.BoundedSemaphore(PROVIDER_SLOTS if engine is None else 1)
+        self._free: queue.LifoQueue[int] = queue.LifoQueue()
+        """The slots that nobody has. The one that was given back last is taken first: of it most is still there."""
+        for slot in reversed(range(PROVIDER_SLOTS if engine is None else CONVERSATIONS)):
+            self._free.put(slot)
         self._holding = threading.local()
-        self._evidence: Sequence[Passage] = ()
-        """What the engine read last; it need not be prepared for the same again."""
+        self._evidence: dict[int, Sequence[Passage]] = {}
+        """What each slot of the engine that is taken has read; it need not be prepared for the same again."""
 
     @property
     def alive(self) -> bool:
@@ -148,9 +151,9 @@ class LanguageModel:
             ModelError: the endpoint failed, said nothing, or had no time for this question.
         """
         limit = _Limit(deadline, stopped)
-        with self._in_turn(limit):
-            self._prepare(() if apart else evidence, limit)
-            yield from self._stream(draft_messages(question, history, _text(evidence)), limit, apart=apart)
+        with self._in_turn(limit) as slot:
+            self._prepare(slot, () if apart else evidence, limit)
+            yield from self._stream(slot, draft_messages(question, history, _text(evidence)), limit, apart=apart)
 
     def margins(  # noqa: PLR0913, PLR0917 - what a draft takes, and what it said
         self,
@@ -176,9 +179,9 @@ class LanguageModel:
             return None
         messages = check_messages(question, history, _text(evidence), draft)
         limit = _Limit(deadline, stopped)
-        with self._in_turn(limit):
-            self._prepare(() if apart else evidence, limit)
-            return _margins(self._invoke(messages, limit, scored=True, apart=apart))
+        with self._in_turn(limit) as slot:
+            self._prepare(slot, () if apart else evidence, limit)
+            return _margins(self._invoke(slot, messages, limit, scored=True, apart=apart))
 
     def close(self) -> None:
         """End the embedded engine."""
@@ -187,36 +190,46 @@ class LanguageModel:
 
     @contextmanager
     def turn(self, deadline: float, stopped: threading.Event | None = None) -> Iterator[None]:
-        """Keep a slot for all that this thread asks meanwhile, so that no question is finished half before another.
+        """Keep a slot for all that this thread asks meanwhile, so that it is one conversation.
 
         Raises:
             ModelError: no slot was free until the time was up.
         """
-        with self._in_turn(_Limit(deadline, stopped)):
-            self._holding.slot = True
+        with self._in_turn(_Limit(deadline, stopped)) as slot:
+            before = getattr(self._holding, "slot", None)
+            self._holding.slot = slot
             try:
                 yield
             finally:
-                self._holding.slot = False
+                self._holding.slot = before
 
     @contextmanager
-    def _in_turn(self, limit: _Limit) -> Iterator[None]:
-        """Wait for a slot, of which the engine has one; other readers see their quotation meanwhile."""
-        if getattr(self._holding, "slot", False):
-            yield
+    def _in_turn(self, limit: _Limit) -> Iterator[int]:
+        """Wait for a slot, and yield its number; other readers see their quotation meanwhile."""
+        held = getattr(self._holding, "slot", None)
+        if held is not None:
+            yield held
             return
-        while not self._turn.acquire(timeout=limit.wait):
-            if limit.reached:
-                raise ModelError("The model was busy with other questions until the time was up")
+        slot = self._wait_for_slot(limit)
         try:
-            yield
+            yield slot
         except ModelError:
             if self._engine is not None and time.monotonic() >= limit.deadline:
                 # Slow, or hung for good? Whoever waits has waited long enough, so that is found out elsewhere.
                 threading.Thread(target=self._engine.end_if_hung, name="engine-check", daemon=True).start()
             raise
         finally:
-            self._turn.release()
+            # Until it is taken again the engine may need its room for others.
+            self._evidence.pop(slot, None)
+            self._free.put(slot)
+
+    def _wait_for_slot(self, limit: _Limit) -> int:
+        while True:
+            try:
+                return self._free.get(timeout=limit.wait)
+            except queue.Empty:
+                if limit.reached:
+                    raise ModelError("The model was busy with other questions until the time was up") from None
 
     def _read_in_parts(self, whole: Sequence[Passage], saved: Path) -> None:
         begun = _begun(saved)
@@ -224,22 +237,23 @@ class LanguageModel:
         begun.unlink(missing_ok=True)
         for part in _growing(whole):
             limit = _Limit(time.monotonic() + READ_SECONDS)
-            with self._in_turn(limit):
-                # Since the last part the engine may have read something else, which no part is to begin with.
-                self._prepare(part, limit)
-                self._invoke(draft_messages("?", (), _text(part)), limit, apart=True)
-                self._evidence = ()
-                if not self._slot("save", begun, limit):
+            # All slots: with a question beside it each would take twice as long, and after it the question reads less.
+            with ExitStack() as turns:
+                slot = [turns.enter_context(self._in_turn(limit)) for _ in range(CONVERSATIONS)][-1]
+                # Since the last part the slot may have read something else, which no part is to begin with.
+                self._prepare(slot, part, limit)
+                self._invoke(slot, draft_messages("?", (), _text(part)), limit, apart=True)
+                if not self._slot(slot, "save", begun, limit):
                     raise ModelError("What was read could not be kept")
                 if part == whole:
                     begun.rename(saved)
             time.sleep(GIVE_WAY_SECONDS)
 
-    def _stream(self, messages: list[BaseMessage], limit: _Limit, *, apart: bool) -> Iterator[Draft]:
+    def _stream(self, slot: int, messages: list[BaseMessage], limit: _Limit, *, apart: bool) -> Iterator[Draft]:
         text = ""
         finish = None
         scores: list[float] = []
-        options = self._options(MAX_ANSWER_TOKENS, limit, apart=apart)
+        options = self._options(slot, MAX_ANSWER_TOKENS, limit, apart=apart)
         try:
             for chunk in _until(limit, self._twice(lambda: self._chat.astream(messages, **options), limit)):
                 text += str(chunk.text)
@@ -285,20 +299,19 @@ class LanguageModel:
         async for message in ask():
             yield message
 
-    def _options(self, max_tokens: int, limit: _Limit, *, apart: bool) -> dict[str, Any]:
+    def _options(self, slot: int, max_tokens: int, limit: _Limit, *, apart: bool) -> dict[str, Any]:
         options: dict[str, Any] = {"max_tokens": max_tokens}
         if self._engine is not None:
             # Providers differ in whether they tell probabilities.
             options |= {"timeout": max(POLL_SECONDS, limit.left), "logprobs": True}
-            if apart:
-                options["extra_body"] = {"n_cache_reuse": 0}
+            options["extra_body"] = {"id_slot": slot} | ({"n_cache_reuse": 0} if apart else {})
         return options
 
     def _invoke(
-        self, messages: list[BaseMessage], limit: _Limit, *, scored: bool = False, apart: bool = False
+        self, slot: int, messages: list[BaseMessage], limit: _Limit, *, scored: bool = False, apart: bool = False
     ) -> AIMessage:
         """Return one token; `scored` asks for the probabilities of the likeliest ones."""
-        options = self._options(1, limit, apart=apart)
+        options = self._options(slot, 1, limit, apart=apart)
         if scored:
             options["top_logprobs"] = 20
 
@@ -319,19 +332,19 @@ class LanguageModel:
         key = hashlib.sha256(f"{self.name}\n{self._prompts}\n{article.text}".encode()).hexdigest()
         return self._slots / f"{key[:32]}.bin"
 
-    def _prepare(self, evidence: Sequence[Passage], limit: _Limit) -> None:
-        """Put the engine into the state after reading the article of the first passage, as far as that was saved."""
-        saved = self._saved(evidence[0].article) if evidence and evidence != self._evidence else None
+    def _prepare(self, slot: int, evidence: Sequence[Passage], limit: _Limit) -> None:
+        """Put the slot into the state after reading the article of the first passage, as far as that was saved."""
+        saved = self._saved(evidence[0].article) if evidence and evidence != self._evidence.get(slot) else None
         kept = next((file for file in (saved, _begun(saved)) if file.exists()), None) if saved else None
         if kept is not None:
-            self._slot("restore", kept, limit)
-        self._evidence = evidence
+            self._slot(slot, "restore", kept, limit)
+        self._evidence[slot] = evidence
 
-    def _slot(self, action: str, saved: Path, limit: _Limit) -> bool:
-        """Save or restore what the engine has read, and return whether it did."""
+    def _slot(self, slot: int, action: str, saved: Path, limit: _Limit) -> bool:
+        """Save or restore what a slot of the engine has read, and return whether it did."""
         if self._engine is None:
             return False
-        address, file = f"{self._engine.address}/slots/0?action={action}", {"filename": saved.name}
+        address, file = f"{self._engine.address}/slots/{slot}?action={action}", {"filename": saved.name}
         try:
             httpx.post(
                 address,

@@ -25,14 +25,18 @@ MESSAGES = [{"role": "system", "content": "The café is open."}, {"role": "user"
 
 
 class Scripted:
-    """A decoder that always says the same, and remembers what it was asked."""
+    """A decoder with two conversations that always say the same, and remember what they were asked."""
 
     room = 100
 
     def __init__(self) -> None:
         """Begin with nothing asked."""
         self.asked: list[tuple[Sequence[tuple[str, str]], bool]] = []
-        self.threads: set[threading.Thread] = set()
+        """The messages, and whether they are to be read apart."""
+        self.numbers: list[int] = []
+        """Of the conversations that were asked to read, write, save or restore."""
+        self.conversations = [ScriptedConversation(self, number) for number in range(2)]
+        self.rested: list[int] = []
         self.kept: list[str] = []
         self.written = 0
         self.reading = threading.Event()
@@ -44,52 +48,64 @@ class Scripted:
         self.breaking = False
         self.pace = 0.0
 
-    def conversation(self, messages: Sequence[tuple[str, str]]) -> list[int]:
+    def prompt(self, messages: Sequence[tuple[str, str]]) -> list[int]:
         """Return a token for each character."""
-        self.threads.add(threading.current_thread())
         self.messages = messages
         return [0] * sum(len(text) for _, text in messages)
+
+    def text(self, token: int) -> bytes:
+        """Return one of three words."""
+        return (b"no", b"yes", b"wrong")[token]
+
+
+class ScriptedConversation:
+    """One of its conversations."""
+
+    def __init__(self, scripted: Scripted, number: int) -> None:
+        """Take the decoder that remembers."""
+        self.scripted = scripted
+        self.number = number
 
     def read(self, prompt: Sequence[int], wanted: Callable[[], bool], *, apart: bool = False) -> bool:
         """Wait until it may go on."""
         assert prompt
-        self.asked.append((self.messages, apart))
-        if self.failing:
+        self.scripted.asked.append((self.scripted.messages, apart))
+        self.scripted.numbers.append(self.number)
+        if self.scripted.failing:
             raise RuntimeError("llama_decode returned -3")
-        self.reading.set()
-        while not self.go_on.wait(0.01):
+        self.scripted.reading.set()
+        while not self.scripted.go_on.wait(0.01):
             if not wanted():
-                self.called_off.set()
+                self.scripted.called_off.set()
                 return False
         return True
 
     def write(self) -> Iterator[Token]:
         """Yield the pieces."""
         scores = np.log(np.array([0.1, 0.7, 0.2], dtype=np.float32))
-        for piece in self.pieces:
-            if self.breaking and self.written == 2:
+        for piece in self.scripted.pieces:
+            if self.scripted.breaking and self.scripted.written == 2:
                 raise RuntimeError("llama_decode returned -3")
-            self.written += 1
-            self.threads.add(threading.current_thread())
-            time.sleep(self.pace)
+            self.scripted.written += 1
+            time.sleep(self.scripted.pace)
             yield Token(1, piece, scores, ends=False)
         yield Token(1, b"", scores, ends=True)
 
-    def text(self, token: int) -> bytes:
-        """Return one of three words."""
-        return (b"no", b"yes", b"wrong")[token]
+    def rest(self) -> None:
+        """Remember that nobody waits."""
+        self.scripted.rested.append(self.number)
 
     def save(self, file: Path) -> None:
         """Remember that it was asked, and write the file."""
-        self.threads.add(threading.current_thread())
-        self.kept.append(file.name)
+        self.scripted.numbers.append(self.number)
+        self.scripted.kept.append(file.name)
         if file.name == "full":
             raise OSError("there is no room")
         file.write_text("state")
 
     def restore(self, file: Path) -> None:
         """Fail where there is no file."""
-        self.threads.add(threading.current_thread())
+        self.scripted.numbers.append(self.number)
         if not file.exists():
             raise OSError("it is not there")
 
@@ -110,7 +126,6 @@ def address(scripted: Scripted, tmp_path: Path) -> Iterator[str]:
     scripted.go_on.set()
     server.shutdown()
     server.server_close()
-    server.decoding.shutdown()
     thread.join()
 
 
@@ -204,6 +219,9 @@ def test_what_is_to_be_read_apart_is(address: str, scripted: Scripted) -> None:
         ("/v1/chat/completions", json.dumps({"messages": MESSAGES, "top_logprobs": -1}).encode(), 400),
         ("/v1/chat/completions", json.dumps({"messages": MESSAGES, "top_logprobs": 21}).encode(), 400),
         ("/slots/0?action=erase", b'{"filename": "kept"}', 404),
+        ("/slots/2?action=save", b'{"filename": "kept"}', 400),
+        ("/v1/chat/completions", json.dumps({"messages": MESSAGES, "id_slot": 2}).encode(), 400),
+        ("/v1/chat/completions", json.dumps({"messages": MESSAGES, "id_slot": -1}).encode(), 400),
         ("/nothing", b"{}", 404),
     ],
 )
@@ -308,13 +326,38 @@ def test_nothing_more_is_written_for_whoever_leaves(address: str, scripted: Scri
     assert scripted.written < 2_000
 
 
-def test_one_thread_has_the_decoder(address: str, scripted: Scripted) -> None:
-    """Whatever connection a request comes by: a thread that is new has to begin its helpers, and decodes slower."""
-    for stream in (False, True):
-        ask(address, stream=stream)
-    for action in ("save", "restore"):
-        httpx.post(f"{address}/slots/0?action={action}", json={"filename": "kept"}).raise_for_status()
-    assert len(scripted.threads) == 1
+def test_each_slot_is_a_conversation(address: str, scripted: Scripted) -> None:
+    """The one that is named, or the first; its name is that of llama.cpp."""
+    ask(address, id_slot=1)
+    ask(address)
+    for slot, action in ((1, "save"), (0, "restore")):
+        httpx.post(f"{address}/slots/{slot}?action={action}", json={"filename": "kept"}).raise_for_status()
+    assert scripted.numbers == [1, 0, 1, 0]
+
+
+def test_a_conversation_rests_however_a_request_ends(address: str, scripted: Scripted) -> None:
+    """Only then what it has read may be forgotten for others."""
+    for failing in (False, True):
+        scripted.failing = failing
+        ask(address, id_slot=1)
+    assert scripted.rested == [1, 1]
+
+
+def test_who_has_another_slot_need_not_wait(address: str, scripted: Scripted) -> None:
+    """While one is asked the other begins, and whoever asks the same waits for it."""
+    scripted.go_on.clear()
+    asking = [threading.Thread(target=ask, args=(address,), kwargs={"id_slot": slot}) for slot in (0, 0, 1)]
+    for each in asking:
+        each.start()
+    deadline = time.monotonic() + 10
+    while len(scripted.numbers) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    assert sorted(scripted.numbers) == [0, 1]
+    scripted.go_on.set()
+    for each in asking:
+        each.join(10)
+    assert sorted(scripted.numbers) == [0, 0, 1]
 
 
 def test_what_was_recorded_is_asked_again_as_it_was(address: str, scripted: Scripted) -> None:

@@ -26,7 +26,7 @@ from langchain_core.outputs import ChatGenerationChunk
 from pydantic import Field
 
 from assistant import engine, language_model, weights
-from assistant.engine import Engine
+from assistant.engine import CONVERSATIONS, Engine
 from assistant.errors import ConfigurationError, ModelError
 from assistant.language_model import INVOCATION, Draft, LanguageModel, ModelHolder, check_configuration, model_name
 from assistant.passages import passages
@@ -55,6 +55,15 @@ class StubEngine:
 def embedded(model: ScriptedModel, stub: StubEngine | None = None, slots: Path | None = None) -> LanguageModel:
     """Return the scripted model as if an engine stood behind it."""
     return LanguageModel(model, "embedded", cast("Engine", stub or StubEngine()), slots)
+
+
+def begin(one: LanguageModel, model: ScriptedModel, count: int) -> list[Iterator[Draft]]:
+    """Return so many drafts that are being written, each of which holds a slot."""
+    model.enqueue(*["Nine engineers did."] * count)
+    writing = [one.draft("Who inspected it?", (), EVIDENCE, soon()) for _ in range(count)]
+    for draft in writing:
+        next(draft)
+    return writing
 
 
 def told(**chances: float) -> Reply:
@@ -137,24 +146,23 @@ def test_a_dripping_stream_ends_at_the_deadline(model: ScriptedModel) -> None:
 
 
 def test_a_busy_model_gives_up_when_the_time_is_up(model: ScriptedModel) -> None:
-    """One question is written at a time; another one waits until its own deadline and not longer."""
+    """Where all slots are taken, another question waits until its own deadline and not longer."""
     one = embedded(model)
-    model.enqueue("Nine engineers inspected it.")
-    writing = one.draft("Who?", (), EVIDENCE, soon())
-    next(writing)
+    writing = begin(one, model, CONVERSATIONS)
     started = time.monotonic()
     with pytest.raises(ModelError, match="busy"):
         next(one.draft("What?", (), EVIDENCE, soon(0.1)))
     with pytest.raises(ModelError, match="busy"):
         one.margins("What?", (), EVIDENCE, "The mayor.", soon(0.1))
     assert time.monotonic() - started < 2.0
-    assert list(writing)[-1].complete
+    assert list(writing[0])[-1].complete
 
 
 @pytest.mark.parametrize("how", ["finished", "abandoned", "failed"])
 def test_the_next_question_gets_its_turn(model: ScriptedModel, how: str) -> None:
     """However an answer ends, also when nobody reads it to the end, the model is free again."""
     one = embedded(model)
+    others = begin(one, model, CONVERSATIONS - 1)
     model.enqueue(Reply("Nine engineers did.", error=OSError("gone") if how == "failed" else None), "The mayor.")
     writing = one.draft("Who?", (), EVIDENCE, soon())
     next(writing)
@@ -166,6 +174,7 @@ def test_the_next_question_gets_its_turn(model: ScriptedModel, how: str) -> None
     else:
         list(writing)
     assert list(one.draft("And?", (), EVIDENCE, soon(0.5)))[-1].text == "The mayor."
+    assert all(list(other)[-1].complete for other in others)
 
 
 def test_a_provider_is_asked_by_many_at_once(model: ScriptedModel) -> None:
@@ -178,22 +187,35 @@ def test_a_provider_is_asked_by_many_at_once(model: ScriptedModel) -> None:
     assert list(writing)[-1].complete
 
 
-def test_a_question_is_finished_before_the_next_begins(model: ScriptedModel) -> None:
-    """Who has the turn has it for the draft and for what is asked after it, and then the next one has it."""
-    one = embedded(model)
-    model.enqueue("Nine engineers.", told(yes=1.0), "The mayor.")
-    drafts: list[Draft] = []
+def test_a_question_keeps_its_slot_for_its_turn() -> None:
+    """The draft and what is asked after it are one conversation, and whoever asks meanwhile has another."""
+    noted = NotedModel()
+    one = embedded(noted)
+    noted.enqueue("Nine engineers.", "The mayor.", told(yes=1.0), "The mayor.")
     with one.turn(soon()):
         list(one.draft("Who inspected it?", (), EVIDENCE, soon()))
-        other = threading.Thread(target=lambda: drafts.extend(one.draft("Who closed it?", (), EVIDENCE, soon())))
+        other = threading.Thread(target=lambda: list(one.draft("Who closed it?", (), EVIDENCE, soon())))
         other.start()
-        other.join(0.2)
-        assert drafts == []
+        other.join(10)
         one.margins("Who inspected it?", (), EVIDENCE, "Nine engineers.", soon())
+    list(one.draft("Who closed it?", (), EVIDENCE, soon()))
+    slots = [options["extra_body"]["id_slot"] for options in noted.options]
+    assert slots[0] == slots[2] == slots[3] != slots[1]
+
+
+def test_when_all_slots_are_taken_the_next_question_waits(model: ScriptedModel) -> None:
+    """Until one of them has been answered."""
+    one = embedded(model)
+    writing = begin(one, model, CONVERSATIONS)
+    model.enqueue("The mayor.")
+    drafts: list[Draft] = []
+    other = threading.Thread(target=lambda: drafts.extend(one.draft("Who closed it?", (), EVIDENCE, soon())))
+    other.start()
+    other.join(0.2)
+    assert drafts == []
+    list(writing[0])
     other.join(10)
     assert drafts[-1].text == "The mayor."
-    asked = [str(prompt[-1].content) for prompt in model.prompts]
-    assert ["Who closed it?" in prompt for prompt in asked] == [False, False, True]
 
 
 def test_a_turn_that_goes_wrong_is_given_up(model: ScriptedModel) -> None:
@@ -248,7 +270,8 @@ def test_what_is_read_apart_is_not_taken_over() -> None:
         noted.enqueue("Nine did.", told(yes=1.0))
         list(one.draft("Who inspected it?", (), EVIDENCE, soon(), apart=apart))
         one.margins("Who inspected it?", (), EVIDENCE, "Nine did.", soon(), apart=apart)
-    assert [options.get("extra_body") for options in noted.options] == [None] * 2 + [{"n_cache_reuse": 0}] * 2
+    told_of = [options["extra_body"].get("n_cache_reuse") for options in noted.options]
+    assert told_of == [None, None, 0, 0]
 
 
 # The margins of a draft
@@ -369,7 +392,7 @@ def test_no_part_of_an_article_begins_with_what_was_read_before(tmp_path: Path) 
     noted = NotedModel()
     noted.enqueue("x", "x")
     embedded(noted, slots=tmp_path).read([LONG_ARTICLE])
-    assert [options.get("extra_body") for options in noted.options] == [{"n_cache_reuse": 0}] * 2
+    assert [options["extra_body"].get("n_cache_reuse") for options in noted.options] == [0, 0]
 
 
 def test_what_was_not_read_to_the_end_is_read_anew(

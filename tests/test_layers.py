@@ -11,7 +11,7 @@ import pytest
 from assistant.settings import PROJECT
 
 LAYERS = (
-    ("types", "errors", "threads"),
+    ("types", "errors", "threads", "kept_state"),
     ("settings", "articles", "passages", "prompts", "weights", "embedder", "engine", "decoder", "index_files"),
     ("index", "language_model", "engine_server", "late_interaction", "context", "conversation"),
     ("retrieval", "grounding", "reader"),

@@ -146,7 +146,7 @@ def test_evidence_is_found_while_others_are_answered(assistant: ScriptedAssistan
 
 
 def test_the_assistant_is_told_whether_others_wait(assistant: ScriptedAssistant) -> None:
-    """As long as another question is in the line; the engine answers one after the other."""
+    """As long as another question is in the line or is answered too; they share the processors."""
     release = threading.Event()
     for name in "ab":
         assistant.script[name] = [SNAPSHOT, release, WRITTEN]

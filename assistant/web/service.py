@@ -20,6 +20,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from assistant.answering import Assistant
+from assistant.engine import CONVERSATIONS
 from assistant.settings import Settings
 from assistant.types import Answer, Turn
 from assistant.web import feedback as store
@@ -30,8 +31,8 @@ from assistant.web.observability import Metrics, log
 
 TICK_SECONDS = 1.0
 """The longest time without an event, so that whoever shows them notices a reader who is gone."""
-AT_ONCE_LOCAL = 2
-"""The embedded engine takes one question after the other; the second finds its evidence meanwhile."""
+AT_ONCE_LOCAL = CONVERSATIONS
+"""The embedded engine answers so many together, in less time than one after the other."""
 AT_ONCE_REMOTE = 8
 BUSY_SECONDS = 20
 """What is told to wait when the line is full: the embedded engine answers some ten in that time, so there is room."""

@@ -238,10 +238,12 @@ class Decoder:
             self._kept = held
         return held[1]
 
-    def count_prompt(self) -> int:
-        """Return how many prompts have begun to be read. For the thread that has the context."""
-        self._prompts += 1
-        return self._prompts
+    def begin(self, conversation: Conversation) -> None:
+        """Note that a conversation is at work from now on, and when it began; so it is not forgotten for others."""
+        with self._changed:
+            self._prompts += 1
+            conversation.begun = self._prompts
+            conversation.is_at_work = True
 
     def remove(self, sequence: int, begin: int) -> bool:
         """Return whether a conversation's cells from a place on could be freed. For the thread that has the context."""
@@ -259,13 +261,11 @@ class Decoder:
 
     def set_state(self, sequence: int, data: bytes) -> bool:
         """Return whether there was room for what a conversation is to have. For the thread that has the context."""
-        for is_second in (False, True):
-            if is_second:
-                self._make_room()
-            if self._library.llama_state_seq_set_data(self._context, data, len(data), sequence, 0):
-                return True
-            self.remove(sequence, -1)
-        return False
+        what = (self._context, data, len(data), sequence, 0)
+        if not self._library.llama_state_seq_set_data(*what):
+            self._make_room()
+            return bool(self._library.llama_state_seq_set_data(*what))
+        return True
 
     def keep(self, file: Path, sequence: int, read: Sequence[int]) -> None:
         """Keep what a conversation has read. For the thread that has the context.
@@ -273,10 +273,10 @@ class Decoder:
         Raises:
             OSError: it could not be written.
         """
-        self._kept = None
-        tokens = (llama.llama_token * len(read))(*read)
         if not read:
             raise OSError("there is nothing to keep")
+        self._kept = None
+        tokens = (llama.llama_token * len(read))(*read)
         if not self._library.llama_state_seq_save_file(self._context, bytes(file), sequence, tokens, len(tokens)):
             raise OSError(f"{file} could not be written")
 
@@ -299,9 +299,10 @@ class Decoder:
 
     def _make_room(self) -> None:
         """Forget what nobody waits for, and move all cells together."""
-        for conversation in self.conversations:
-            if not conversation.is_at_work:
-                conversation.forget(0)
+        with self._changed:
+            for conversation in self.conversations:
+                if not conversation.is_at_work:
+                    conversation.forget(0)
         self._library.llama_kv_cache_defrag(self._context)
         self._library.llama_kv_cache_update(self._context)
 
@@ -421,15 +422,16 @@ class Conversation:
         if not wanted():
             return False
         begin = _last_place(self._decoder.invocation, prompt)
-        self._decoder.in_turn(self._begin)
+        self._decoder.begin(self)
         # The last token is read in any case, since it tells the next one.
-        self._take_over(prompt[: min(begin, len(prompt) - 1)], apart=apart)
+        known = self._take_over(prompt[: min(begin, len(prompt) - 1)], apart=apart)
         for end, adapted in ((begin, False), (len(prompt), True)):
-            while len(self._read) < end:
+            while known < end:
                 if not wanted():
                     return False
                 self._is_adapted = adapted
-                self._want(prompt[len(self._read) : end], len(self._read))
+                self._want(prompt[known:end], known)
+                known = len(self._read)
         return True
 
     def write(self) -> Iterator[Token]:
@@ -493,39 +495,36 @@ class Conversation:
             self._adapted_from = min(self._adapted_from, len(self._read))
         self._read += tokens
 
-    def _begin(self) -> None:
-        self.is_at_work = True
-        self.begun = self._decoder.count_prompt()
+    def _take_over(self, prompt: Sequence[int], *, apart: bool) -> int:
+        """Have what the prompt begins with of what was read or kept, and return how many tokens that are.
 
-    def _take_over(self, prompt: Sequence[int], *, apart: bool) -> None:
-        """Have what the prompt begins with of what was read or kept, and nothing else."""
+        What was read beyond them is forgotten with the next step.
+        """
         read = self._read[: min(self._adapted_from, self._moved_from) if apart else self._adapted_from]
-        can_move = self._decoder.rotation is not None and not apart
-        own = shared_runs(read, prompt)[: None if can_move else 1]
-        kept = shared_runs(self._kept.tokens, prompt)[: None if can_move else 1] if self._kept is not None else []
-        runs = max((own, kept), key=lambda runs: sum(length for _, length in runs))
-        if runs is own and len(own) == 1:
-            self._decoder.in_turn(self.forget, own[0][1])
-        else:
-            self._move(runs, None if runs is own else self._kept)
-        self._kept = None
+        most = 1 if apart or self._decoder.rotation is None else None
+        state, self._kept = self._kept, None
+        own = shared_runs(read, prompt)[:most]
+        kept = shared_runs(state.tokens, prompt)[:most] if state is not None else []
+        if sum(length for _, length in kept) > sum(length for _, length in own):
+            return self._move(kept, state)
+        return self._move(own, None) if len(own) > 1 else own[0][1]
 
-    def _move(self, runs: Sequence[tuple[int, int]], state: KeptState | None) -> None:
-        """Have these runs side by side, of a state or of what was read, and nothing else."""
+    def _move(self, runs: Sequence[tuple[int, int]], state: KeptState | None) -> int:
+        """Have these runs of a state, or of what was read, side by side, and return how many tokens could be had."""
         try:
             state = state or self._decoder.in_turn(self._decoder.state, self.sequence, self._read)
             data = state.excerpt(runs, self._decoder.rotation)
         except ValueError:
             # Only speed is lost.
-            self._decoder.in_turn(self.forget, 0)
-            return
+            return 0
         tokens = [token for place, length in runs for token in state.tokens[place : place + length]]
-        self._decoder.in_turn(self._set, tokens, data, runs[0][1] if len(runs) > 1 else self._decoder.room)
+        return self._decoder.in_turn(self._set, tokens, data, runs[0][1] if len(runs) > 1 else self._decoder.room)
 
-    def _set(self, tokens: list[int], data: bytes, moved_from: int) -> None:
+    def _set(self, tokens: list[int], data: bytes, moved_from: int) -> int:
         self.forget(0)
         if self._decoder.set_state(self.sequence, data):
             self._read, self._moved_from = tokens, moved_from
+        return len(self._read)
 
     def _save(self, file: Path) -> None:
         self.forget(min(self._adapted_from, self._moved_from, len(self._read)))

@@ -3,8 +3,8 @@
 `Engine` is the parent's handle of what `engine_server` serves. It does not know what is asked.
 
 Why slots are saved: reading a prompt is most of the time on a processor, so the state after
-reading an article is kept in a file. Restoring it takes 15 ms, and nothing where the question before was about the same
-article; the passages that a prompt shares with it are taken over: only the question is read.
+reading an article is kept in a file. To take the passages of a prompt over from there takes some 50 ms; only the
+question is read.
 """
 
 from __future__ import annotations

@@ -568,7 +568,7 @@ def test_a_batch_that_fails_leaves_nothing_behind(model: Decoder, monkeypatch: p
     decode = llama.llama_decode
     monkeypatch.setattr(llama, "llama_decode", lambda *how: decode(*how) or -3)
     with pytest.raises(RuntimeError, match="-3"):
-        opened.read(prompt, lambda: True)
+        opened.read(asked(model, MAYOR), lambda: True)
     monkeypatch.undo()
     opened.read(prompt, lambda: True)
     assert chances(opened) == pytest.approx(before, abs=0.05)

@@ -22,6 +22,7 @@ import typer
 from assistant.errors import AssistantError, ConfigurationError
 from assistant.evaluation.reports import REPORTS
 from assistant.settings import Settings, go_offline
+from assistant.threads import take_one_thread_for_products
 from assistant.types import Answer, Status, Turn
 from assistant.weights import (
     ADAPTER_FILE,
@@ -56,6 +57,7 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object inste
 @app.callback()
 def _before_all_commands() -> None:
     go_offline()
+    take_one_thread_for_products()
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -18,6 +19,7 @@ from assistant import threads, weights
 from assistant.embedder import SentenceEmbedder
 from assistant.passages import passages
 from assistant.reader import Reader
+from assistant.settings import PROJECT
 from assistant.threads import LESS_URGENT, Once, threads_for
 from assistant.types import Article
 
@@ -86,6 +88,31 @@ def test_reading_gives_way(article: Article, tmp_path_factory: pytest.TempPathFa
 def urgency() -> int:
     """Return the place of this thread in the system's order."""
     return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted where Linux lists them")
+def test_numpy_multiplies_on_one_thread() -> None:
+    """Otherwise a thread looks for work after each product, and takes the time from the engine."""
+    code = (
+        "import os; os.sched_setaffinity(0, range(os.cpu_count()))\n"
+        "from assistant.threads import take_one_thread_for_products; {}\n"
+        "import numpy; numpy.ones((600, 600)) @ numpy.ones((600, 600)); print(len(os.listdir('/proc/self/task')))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+
+    def threads_after(first: str) -> int:
+        command = [sys.executable, "-c", code.format(first)]
+        return int(subprocess.run(command, env=environment, cwd=PROJECT, check=True, stdout=subprocess.PIPE).stdout)
+
+    assert threads_after("take_one_thread_for_products()") == 1
+    assert threads_after("pass") == os.cpu_count()
+
+
+def test_whoever_says_how_many_threads_numpy_takes_is_heard() -> None:
+    """Only what nobody has set is set."""
+    environment = {"OPENBLAS_NUM_THREADS": "4"}
+    threads.take_one_thread_for_products(environment)
+    assert environment == {"OPENBLAS_NUM_THREADS": "4"}
 
 
 def test_what_several_threads_need_at_once_is_loaded_once() -> None:

@@ -207,9 +207,10 @@ def _crowd(watch: Watch, readers: int, seconds: float) -> dict[str, Any]:
 def measure_packaged(questions: Sequence[Question], each: int, out: Path, progress: Progress) -> list[Figure]:
     """Let one reader, and then four at once, ask the same questions, and return the figures; writes readers.json.
 
-    Each of the four asks so many of them, the one all. Each time it is a new server, which remembers no answer. While
-    others wait less is done for an answer (no closer look), so the four are not served alike. The settings of the
-    environment hold. The tutorial is asked some of the same questions, by one and by four, with the packaged model.
+    The four take the questions as they come, so many for each of them; the one asks all. Each time it is a new server,
+    which remembers no answer. While others wait less is done for an answer (no closer look), so the four are not served
+    alike. The settings of the environment hold. The tutorial is asked some of the same questions, by one and by four,
+    with the packaged model.
 
     Raises:
         ConfigurationError: there are too few questions, or the tutorial lacks a package.
@@ -228,10 +229,10 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
         articles = assistant.corpus.articles
     progress("One reader asks", 0, 0)
     with _packaged() as server:
-        one, one_seconds = asyncio.run(_together(server.address, [words]))
+        one, one_seconds = asyncio.run(_together(server.address, 1, words))
     progress(f"{AT_ONCE} readers ask", 0, 0)
     with _packaged() as server:
-        many, many_seconds = asyncio.run(_together(server.address, [words[first::AT_ONCE] for first in range(AT_ONCE)]))
+        many, many_seconds = asyncio.run(_together(server.address, AT_ONCE, words))
         memory = memory_bytes(family(server.process.pid))
     some = words[: AT_ONCE * TUTORIAL_EACH]
     embedder = SentenceEmbedder.from_folder(weights.embedder_folder(settings.data), weights.EMBEDDER_SHA256)
@@ -290,17 +291,21 @@ def _packaged() -> Iterator[Running]:
         yield server
 
 
-async def _together(address: str, shares: Sequence[Sequence[str]]) -> tuple[list[Asked], float]:
-    """Let readers ask their questions one after the other, all at the same time; return what came, and the seconds."""
+async def _together(address: str, readers: int, words: Sequence[str]) -> tuple[list[Asked], float]:
+    """Let so many readers ask at the same time, whoever has an answer the next one; return what came, and the seconds.
 
-    async def read(words: Sequence[str]) -> list[Asked]:
+    With a share for each, those with quick answers would leave the others alone at the end.
+    """
+    unasked = iter(words)
+
+    async def read() -> list[Asked]:
         async with reader(address) as client:
             by = await form(client)
             # A new tab for each, so that no question leans on the one before.
-            return [(await ask(client, by, secrets.token_hex(6), question))[0] for question in words]
+            return [(await ask(client, by, secrets.token_hex(6), question))[0] for question in unasked]
 
     started = time.perf_counter()
-    found = await asyncio.gather(*map(read, shares))
+    found = await asyncio.gather(*(read() for _ in range(readers)))
     return [asked for asked_by_one in found for asked in asked_by_one], time.perf_counter() - started
 
 

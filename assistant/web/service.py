@@ -31,8 +31,8 @@ from assistant.web.observability import Metrics, log
 
 TICK_SECONDS = 1.0
 """The longest time without an event, so that whoever shows them notices a reader who is gone."""
-AT_ONCE_LOCAL = CONVERSATIONS
-"""The embedded engine answers so many together, in less time than one after the other."""
+AT_ONCE_LOCAL = CONVERSATIONS + 1
+"""While the embedded engine answers as many together as it can, the passages of one more question are read."""
 AT_ONCE_REMOTE = 8
 BUSY_SECONDS = 20
 """What is told to wait when the line is full: the embedded engine answers some ten in that time, so there is room."""

@@ -82,6 +82,21 @@ class Token:
     """With it the model ends its turn."""
 
 
+class _NoRoomError(RuntimeError):
+    """What a conversation was to begin with has no room, or is not of the model's kind; nothing is left of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Excerpt:
+    """What a conversation is to begin with."""
+
+    tokens: list[int]
+    data: bytes
+    """Their keys and values, as the library takes them."""
+    moved_from: int
+    """Before it nothing stood elsewhere when it was read."""
+
+
 @dataclass(eq=False, slots=True)
 class _Step:
     """What a conversation wants computed next."""
@@ -93,6 +108,8 @@ class _Step:
     adapted: bool
     all_tell: bool
     """What comes next is wanted after each of the tokens, so they are computed in one go; else after the last one."""
+    excerpt: _Excerpt | None = None
+    """What stands before them, where it is not there yet: whoever computes puts it there, and nobody waits for that."""
     done: Future[list[_Scores]] = field(default_factory=Future)
     """After those tokens that were computed (the first ones), how well each token of the vocabulary would come next."""
 
@@ -353,7 +370,7 @@ class Decoder:
         batch.n_tokens = 0
         telling: list[list[int]] = []
         for step, count in parts:
-            step.conversation.forget(step.after)
+            step.conversation.go_back(step.after, step.excerpt)
             telling.append([])
             for offset, token in enumerate(step.tokens[:count]):
                 place = batch.n_tokens
@@ -424,14 +441,19 @@ class Conversation:
         begin = _last_place(self._decoder.invocation, prompt)
         self._decoder.begin(self)
         # The last token is read in any case, since it tells the next one.
-        known = self._take_over(prompt[: min(begin, len(prompt) - 1)], apart=apart)
+        known, excerpt = self._reusable(prompt[: min(begin, len(prompt) - 1)], apart=apart)
         for end, adapted in ((begin, False), (len(prompt), True)):
             while known < end:
                 if not wanted():
                     return False
                 self._is_adapted = adapted
-                self._want(prompt[known:end], known)
-                known = len(self._read)
+                try:
+                    self._want(prompt[known:end], known, excerpt=excerpt)
+                except _NoRoomError:
+                    # Only speed is lost.
+                    known, excerpt = 0, None
+                    continue
+                known, excerpt = len(self._read), None
         return True
 
     def write(self) -> Iterator[Token]:
@@ -489,14 +511,26 @@ class Conversation:
         self._adapted_from = self._adapted_from if self._adapted_from < kept else self._decoder.room
         self._moved_from = self._moved_from if self._moved_from < kept else self._decoder.room
 
+    def go_back(self, kept: int, excerpt: _Excerpt | None) -> None:
+        """Forget all but so many tokens, or all, and begin with an excerpt. For the thread that has the context.
+
+        Raises:
+            _NoRoomError: there is no room for it.
+        """
+        self.forget(kept if excerpt is None else 0)
+        if excerpt is not None:
+            if not self._decoder.set_state(self.sequence, excerpt.data):
+                raise _NoRoomError("there is no room for what was kept")
+            self._read, self._moved_from = [*excerpt.tokens], excerpt.moved_from
+
     def has_read(self, tokens: Sequence[int], *, adapted: bool) -> None:
         """Note what was computed behind all the rest. For the thread that has the context."""
         if adapted:
             self._adapted_from = min(self._adapted_from, len(self._read))
         self._read += tokens
 
-    def _take_over(self, prompt: Sequence[int], *, apart: bool) -> int:
-        """Have what the prompt begins with of what was read or kept, and return how many tokens that are.
+    def _reusable(self, prompt: Sequence[int], *, apart: bool) -> tuple[int, _Excerpt | None]:
+        """Return how many tokens a prompt begins with that were read or kept, and what has to be put there for them.
 
         What was read beyond them is forgotten with the next step.
         """
@@ -505,26 +539,24 @@ class Conversation:
         state, self._kept = self._kept, None
         own = shared_runs(read, prompt)[:most]
         kept = shared_runs(state.tokens, prompt)[:most] if state is not None else []
-        if sum(length for _, length in kept) > sum(length for _, length in own):
-            return self._move(kept, state)
-        return self._move(own, None) if len(own) > 1 else own[0][1]
-
-    def _move(self, runs: Sequence[tuple[int, int]], state: KeptState | None) -> int:
-        """Have these runs of a state, or of what was read, side by side, and return how many tokens could be had."""
         try:
-            state = state or self._decoder.in_turn(self._decoder.state, self.sequence, self._read)
-            data = state.excerpt(runs, self._decoder.rotation)
+            if sum(length for _, length in kept) > sum(length for _, length in own):
+                excerpt = self._excerpt(kept, state)
+            elif len(own) > 1:
+                excerpt = self._excerpt(own, None)
+            else:
+                return own[0][1], None
         except ValueError:
             # Only speed is lost.
-            return 0
-        tokens = [token for place, length in runs for token in state.tokens[place : place + length]]
-        return self._decoder.in_turn(self._set, tokens, data, runs[0][1] if len(runs) > 1 else self._decoder.room)
+            return 0, None
+        return len(excerpt.tokens), excerpt
 
-    def _set(self, tokens: list[int], data: bytes, moved_from: int) -> int:
-        self.forget(0)
-        if self._decoder.set_state(self.sequence, data):
-            self._read, self._moved_from = tokens, moved_from
-        return len(self._read)
+    def _excerpt(self, runs: Sequence[tuple[int, int]], state: KeptState | None) -> _Excerpt:
+        """Return these runs of a state, or of what was read, side by side."""
+        state = state or self._decoder.in_turn(self._decoder.state, self.sequence, self._read)
+        tokens = [token for place, length in runs for token in state.tokens[place : place + length]]
+        moved_from = runs[0][1] if len(runs) > 1 else self._decoder.room
+        return _Excerpt(tokens, state.excerpt(runs, self._decoder.rotation), moved_from)
 
     def _save(self, file: Path) -> None:
         self.forget(min(self._adapted_from, self._moved_from, len(self._read)))
@@ -539,8 +571,10 @@ class Conversation:
                 return self._read[place + GUESS_AFTER : known][:room]
         return []
 
-    def _want(self, tokens: Sequence[int], after: int, *, all_tell: bool = False) -> None:
-        self._told = self._decoder.compute(_Step(self, tokens, after, self._is_adapted, all_tell))
+    def _want(
+        self, tokens: Sequence[int], after: int, *, all_tell: bool = False, excerpt: _Excerpt | None = None
+    ) -> None:
+        self._told = self._decoder.compute(_Step(self, tokens, after, self._is_adapted, all_tell, excerpt))
 
 
 def _library() -> Any:  # noqa: ANN401 - ctypes has no types for it

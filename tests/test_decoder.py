@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -522,6 +523,24 @@ def test_what_was_kept_finds_room_among_idle_conversations(narrow: Decoder, tmp_
 
 
 @pytest.mark.slow
+def test_what_finds_no_room_is_read(
+    model: Decoder, opened: Conversation, decoded: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only time is lost."""
+    prompt = asked(model, BRIDGE)
+    opened.read(prompt, lambda: True)
+    before = chances(opened)
+    opened.save(tmp_path / "kept")
+    opened.read(model.tokens("Something else altogether."), lambda: True)
+    opened.restore(tmp_path / "kept")
+    monkeypatch.setattr(model, "set_state", lambda *_: False)
+    decoded.clear()
+    assert opened.read(prompt, lambda: True)
+    assert sum(decoded) == len(prompt)
+    assert chances(opened) == pytest.approx(before, abs=0.05)
+
+
+@pytest.mark.slow
 def test_where_one_has_no_room_the_others_go_on(narrow: Decoder, tmp_path: Path) -> None:
     """It fails alone, and with it nothing else; what was kept is found when there is room again."""
     *full, last = narrow.conversations
@@ -572,6 +591,38 @@ def test_a_batch_that_fails_leaves_nothing_behind(model: Decoder, monkeypatch: p
     monkeypatch.undo()
     opened.read(prompt, lambda: True)
     assert chances(opened) == pytest.approx(before, abs=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("emptied")
+def test_what_was_kept_does_not_wait_for_the_batch_of_another(
+    model: Decoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reader's first step is there when the batch ends, and so has a part in the next one."""
+    first, second, _ = model.conversations
+    prompt = asked(model, BRIDGE)
+    first.read(prompt, lambda: True)
+    first.save(tmp_path / "kept")
+    decode, began, go_on = llama.llama_decode, threading.Event(), threading.Event()
+
+    def held(*arguments: object) -> int:
+        began.set()
+        assert go_on.wait(60)
+        return int(decode(*arguments))
+
+    monkeypatch.setattr(llama, "llama_decode", held)
+    with ThreadPoolExecutor(2) as pool:
+        others = pool.submit(first.read, asked(model, MAYOR), lambda: True)
+        assert began.wait(60)
+        second.restore(tmp_path / "kept")
+        reading = pool.submit(second.read, prompt, lambda: True)
+        waited_until = time.monotonic() + 60
+        while not model._steps and time.monotonic() < waited_until:
+            time.sleep(0.01)
+        waiting = [(step.conversation, len(step.tokens)) for step in model._steps]
+        go_on.set()
+        assert all(task.result() for task in (others, reading))
+    assert waiting == [(second, 1)]
 
 
 @pytest.mark.slow

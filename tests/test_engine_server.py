@@ -17,7 +17,7 @@ import openai
 import pytest
 
 from assistant import engine_server, language_model
-from assistant.benchmarks.recorder import recording, repeat
+from assistant.benchmarks.recorder import distract, recording, repeat
 from assistant.decoder import Decoder, Token
 from assistant.engine_server import EngineServer
 
@@ -375,6 +375,18 @@ def test_what_was_recorded_is_asked_again_as_it_was(address: str, scripted: Scri
     assert len(requests) == 2
     assert scripted.asked == [([(message["role"], message["content"]) for message in MESSAGES], False)] * 2
     assert scripted.kept == ["kept", "kept"]
+
+
+def test_what_is_asked_again_is_not_there_still(address: str, scripted: Scripted) -> None:
+    """Each conversation that replied reads something else first; one that only kept something need not."""
+    requests = []
+    for slot, what in ((1, MESSAGES), (1, MESSAGES), (0, MESSAGES)):
+        requests.append((f"{address}/v1/chat/completions", json.dumps({"messages": what, "id_slot": slot}).encode()))
+    requests.append((f"{address}/slots/1?action=save", json.dumps({"filename": "kept"}).encode()))
+    distract(requests)
+    assert scripted.numbers == [0, 1]
+    own = [(message["role"], message["content"]) for message in MESSAGES]
+    assert all(apart and messages != own for messages, apart in scripted.asked)
 
 
 def test_it_lives_while_it_is_busy(address: str, scripted: Scripted) -> None:

@@ -226,6 +226,7 @@ def _row(question: Question, assistant: Assistant, requests: list[recorder.Reque
     requests.clear()
     answer = assistant.ask(question.question)
     asked = list(requests)
+    recorder.distract(asked)
     started = time.perf_counter()
     recorder.repeat(asked)
     bare = 1000 * (time.perf_counter() - started)

@@ -5,6 +5,7 @@ It is noted where it leaves this process: a proxy between the two would cost the
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +21,11 @@ from assistant import language_model
 Request = tuple[str, bytes]
 """Where it goes, and its body."""
 _SECONDS = 300.0
+_SOMETHING_ELSE = {
+    "messages": [{"role": "user", "content": "What is the time?"}],
+    "max_tokens": 1,
+    "n_cache_reuse": 0,
+}
 
 
 @contextmanager
@@ -31,9 +37,9 @@ def recording() -> Iterator[list[Request]]:
     async def note(request: Any) -> None:  # noqa: ANN401 - OpenAI's client may have an httpx of its own
         noted.append((str(request.url), request.content))
 
-    def note_and_post(url: str, *, json: dict[str, Any], **how: Any) -> httpx.Response:  # noqa: ANN401
-        noted.append((url, httpx.Request("POST", url, json=json).content))
-        return post(url, json=json, **how)
+    def note_and_post(url: str, **how: Any) -> httpx.Response:  # noqa: ANN401 - as httpx has it
+        noted.append((url, httpx.Request("POST", url, json=how["json"]).content))
+        return post(url, **how)
 
     client = openai.DefaultAsyncHttpxClient(event_hooks={"request": [note]})
     with (
@@ -41,6 +47,16 @@ def recording() -> Iterator[list[Request]]:
         patch.object(httpx, "post", note_and_post),
     ):
         yield noted
+
+
+def distract(requests: Sequence[Request]) -> None:
+    """Let the conversations of these requests read something else, or they would find there what they are to read.
+
+    Raises:
+        httpx.HTTPError: one of them failed.
+    """
+    others = {(url, json.loads(body).get("id_slot", 0)) for url, body in requests if url.endswith("/completions")}
+    repeat([(url, json.dumps(_SOMETHING_ELSE | {"id_slot": slot}).encode()) for url, slot in sorted(others)])
 
 
 def repeat(requests: Sequence[Request]) -> None:

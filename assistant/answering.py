@@ -54,6 +54,8 @@ PASSAGES_FOR_MODEL = 5
 """With ten, drafts were right hardly more often, and took longer (CONTRIBUTING, "What was tried")."""
 PASSAGES_TO_READ = 4
 """Of two to five none told more than the others; with five, what is done beside the language model took too long."""
+PASSAGES_WHILE_OTHERS_WAIT = 2
+"""Each takes processors from the answers that are being written; answers were as good as with more."""
 CLOSER_SHARE = 0.2
 """How likely a sentence must be, beside the likeliest, to be read again; of less likely ones there may be more in a
 quotation, but they tell less than their time is worth."""
@@ -233,7 +235,8 @@ class Assistant:
         """Yield snapshots of the answer, each better than the one before; the last one is final.
 
         The model's time begins when the first snapshot was taken. Set `stopped`, from any thread, to end it early.
-        While `others_wait` no closer look is begun: it would help one reader, and keep all the others waiting.
+        While `others_wait` fewer passages are read, and no closer look is begun: it would help one reader, and keep all
+        the others waiting.
         """
         started = time.monotonic()
         asked = conversation.clean(question)
@@ -330,7 +333,7 @@ class Assistant:
 
         `always_closer` takes the closer look whatever the first one told.
         """
-        readings = self._read(findings)
+        readings = self._read(findings, PASSAGES_WHILE_OTHERS_WAIT if others_wait() else PASSAGES_TO_READ)
         signals = answerability.word_signals(findings.query, findings, readings, self._rarity)
         undrafted = Judgement(findings, signals, "words" if findings.similarities else "keywords", readings)
         model = self._holder.get()
@@ -489,8 +492,8 @@ class Assistant:
         """Return the stems that what is quoted should hold, and how much each weighs."""
         return quoting.wanted(findings.query, self._rarity, draft.told if draft else None)
 
-    def _read(self, findings: Findings) -> Readings:
-        """Read the best passages for each part of the question; of two, each has best ones of its own."""
+    def _read(self, findings: Findings, passages: int) -> Readings:
+        """Read so many of the best passages for each part of the question; of two, each has best ones of its own."""
         if self._reader is None:
             return ((),)
         parts = [findings]
@@ -502,8 +505,7 @@ class Assistant:
                 # The quotation stands already; what was found for the whole question is enough to go on.
                 logger.exception("The search for the parts of a question failed")
         return tuple(
-            tuple(self._reader.read(part.query, [hit.passage for hit in part.hits[:PASSAGES_TO_READ]]))
-            for part in parts
+            tuple(self._reader.read(part.query, [hit.passage for hit in part.hits[:passages]])) for part in parts
         )
 
 

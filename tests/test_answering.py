@@ -27,7 +27,7 @@ from sentence_transformers import SentenceTransformer
 
 from assistant import answerability, answering, language_model, quoting
 from assistant.answerability import Quoting, Rarity
-from assistant.answering import Assistant
+from assistant.answering import PASSAGES_TO_READ, PASSAGES_WHILE_OTHERS_WAIT, Assistant
 from assistant.articles import Corpus
 from assistant.embedder import SentenceEmbedder
 from assistant.engine import Engine
@@ -37,6 +37,7 @@ from assistant.index import VectorIndex, open_index
 from assistant.language_model import LanguageModel, ModelHolder
 from assistant.passages import passages, sentences
 from assistant.quoting import MOST_SENTENCES
+from assistant.reader import Reader, Reading
 from assistant.retrieval import Findings, Retriever
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Passage, Sentence, Status, Turn
@@ -133,12 +134,13 @@ def assemble(article: Article, retriever: Retriever, monkeypatch: pytest.MonkeyP
         wait: bool = True,
         articles: Sequence[Article] = (article,),
         search: Retriever = retriever,
+        reader: Reader | None = None,
     ) -> Assistant:
         monkeypatch.setattr(language_model, "open_language_model", lambda _settings, _progress: open_model())
         holder = ModelHolder(Settings(model=name), tuple(articles), lambda what, done, total: None)
         if wait:
             holder.wait()
-        return Assistant(Corpus(tuple(articles)), search, None, holder, seconds)
+        return Assistant(Corpus(tuple(articles)), search, None, holder, seconds, reader=reader)
 
     return put_together
 
@@ -658,6 +660,26 @@ def test_no_closer_look_is_taken_while_others_wait(*, others: bool, assemble: As
     telling = ModelThatTells(model, LIKELY, (3.0, 5.0))
     answer = check(assemble(lambda: telling).stream(CRIME, others_wait=lambda: others))
     assert (answer.status, answer.hasty) == ((Status.QUOTED, True) if others else (Status.ANSWERED, False))
+
+
+@pytest.mark.parametrize(("others", "passages"), [(False, PASSAGES_TO_READ), (True, PASSAGES_WHILE_OTHERS_WAIT)])
+def test_fewer_passages_are_read_while_others_wait(
+    *, others: bool, passages: int, assemble: Assemble, model: ScriptedModel
+) -> None:
+    """Each that is read for one reader takes time from the answers of the others."""
+    read: list[int] = []
+
+    class NotedReader(Reader):
+        def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:  # noqa: ARG002
+            read.append(len(passages))
+            return []
+
+    model.enqueue(TRUE)
+    assistant = assemble(
+        lambda: LanguageModel(model, "scripted"), reader=NotedReader(lambda: pytest.fail("nothing is to be loaded"))
+    )
+    check(assistant.stream(CRIME, others_wait=lambda: others))
+    assert read == [passages]
 
 
 def test_an_answer_that_needs_no_closer_look_is_not_hasty(assemble: Assemble, model: ScriptedModel) -> None:

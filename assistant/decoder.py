@@ -109,7 +109,7 @@ class _Step:
     all_tell: bool
     """What comes next is wanted after each of the tokens, so they are computed in one go; else after the last one."""
     excerpt: _Excerpt | None = None
-    """What stands before them, where it is not there yet: whoever computes puts it there, and nobody waits for that."""
+    """What stands before them, where it is not there yet: it is put there with them, and needs no turn of its own."""
     done: Future[list[_Scores]] = field(default_factory=Future)
     """After those tokens that were computed (the first ones), how well each token of the vocabulary would come next."""
 
@@ -442,17 +442,17 @@ class Conversation:
         self._decoder.begin(self)
         # The last token is read in any case, since it tells the next one.
         known, excerpt = self._reusable(prompt[: min(begin, len(prompt) - 1)], apart=apart)
-        for end, adapted in ((begin, False), (len(prompt), True)):
-            while known < end:
-                if not wanted():
-                    return False
-                self._is_adapted = adapted
-                try:
-                    self._want(prompt[known:end], known, excerpt=excerpt)
-                except _NoRoomError:
-                    # Only speed is lost.
-                    known, excerpt = 0, None
-                    continue
+        while known < len(prompt):
+            if not wanted():
+                return False
+            self._is_adapted = known >= begin
+            end = len(prompt) if self._is_adapted else begin
+            try:
+                self._want(prompt[known:end], known, excerpt=excerpt)
+            except _NoRoomError:
+                # Only speed is lost.
+                known, excerpt = 0, None
+            else:
                 known, excerpt = len(self._read), None
         return True
 

@@ -523,11 +523,17 @@ def test_what_was_kept_finds_room_among_idle_conversations(narrow: Decoder, tmp_
 
 
 @pytest.mark.slow
-def test_what_finds_no_room_is_read(
-    model: Decoder, opened: Conversation, decoded: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("check", ["", INVOCATION])
+def test_what_finds_no_room_is_read(  # noqa: PLR0913, PLR0917 - each is a fixture
+    model: Decoder,
+    opened: Conversation,
+    decoded: list[int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    check: str,
 ) -> None:
-    """Only time is lost."""
-    prompt = asked(model, BRIDGE)
+    """Only time is lost: the adapter works from its words on, although all before them was to be taken over."""
+    prompt = asked(model, BRIDGE, check=check)
     opened.read(prompt, lambda: True)
     before = chances(opened)
     opened.save(tmp_path / "kept")

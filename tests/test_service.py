@@ -23,6 +23,7 @@ from assistant.web import service as service_module
 from assistant.web.feedback import Feedback
 from assistant.web.observability import JsonLines
 from assistant.web.service import (
+    AT_ONCE_LOCAL,
     NOT_SAVED,
     THANKS,
     Client,
@@ -127,18 +128,19 @@ def test_a_school_behind_one_address_can_be_let_in(assistant: ScriptedAssistant)
 def test_evidence_is_found_while_others_are_answered(assistant: ScriptedAssistant) -> None:
     """Whoever waits for the model has the quotation already, and is told how many are before them, in their order."""
     release = threading.Event()
-    for name in "abcd":
+    names = [f"Question {number}?" for number in range(AT_ONCE_LOCAL + 2)]
+    for name in names:
         assistant.script[name] = [SNAPSHOT, release, WRITTEN]
 
     async def scenario(service: Service) -> list[list[Event]]:
-        tasks = [await begun(assistant, service, name) for name in "abcd"]
+        tasks = [await begun(assistant, service, name) for name in names]
         await asyncio.sleep(0.3)
         release.set()
         return await asyncio.gather(*tasks)
 
-    first, _, third, fourth = run(assistant, scenario)
-    assert not any(isinstance(event, Waiting) for event in first)
-    for waited, ahead in ((third, 1), (fourth, 2)):
+    *answered, next_one, last_one = run(assistant, scenario)
+    assert not any(isinstance(event, Waiting) for events_of_one in answered for event in events_of_one)
+    for waited, ahead in ((next_one, 1), (last_one, 2)):
         assert isinstance(waited[0], Answer)
         assert isinstance(waited[1], Waiting)
         assert waited[1].ahead == ahead
@@ -193,13 +195,14 @@ def test_an_answer_made_in_haste_is_made_again_when_the_line_is_empty(
 def test_a_full_line_says_so_at_once(assistant: ScriptedAssistant) -> None:
     """Beyond those who may wait a question is refused without being looked at; it gets in when one has left."""
     release = threading.Event()
-    for name in "abc":
+    names = [f"Question {number}?" for number in range(AT_ONCE_LOCAL + 1)]
+    for name in names:
         assistant.script[name] = [SNAPSHOT, release, WRITTEN]
     assistant.script["How?"] = [WRITTEN]
 
     async def scenario(service: Service) -> tuple[Event, Event]:
-        tasks = [asyncio.create_task(events(service, name)) for name in "abc"]
-        await until(lambda: service.metrics.exposition().count(b"assistant_line 3.0") == 1)
+        tasks = [asyncio.create_task(events(service, name)) for name in names]
+        await until(lambda: f"assistant_line {len(names)}.0".encode() in service.metrics.exposition())
         refused = await last(service, "How?")
         assert "How?" not in assistant.histories
         release.set()
@@ -217,7 +220,8 @@ def test_a_full_line_says_so_at_once(assistant: ScriptedAssistant) -> None:
 def test_who_leaves_frees_the_place(assistant: ScriptedAssistant, name: str) -> None:
     """Closing the events ends the work and lets the next question in, wherever in the line the reader stood."""
     never = threading.Event()
-    for running_or_waiting in ("running 1", "running 2", "waiting"):
+    others_running = [f"running {number}" for number in range(AT_ONCE_LOCAL)]
+    for running_or_waiting in (*others_running, "running", "waiting"):
         assistant.script[running_or_waiting] = [SNAPSHOT, never]
     assistant.script["finding"] = [never]
     assistant.script["How?"] = [WRITTEN]
@@ -229,10 +233,10 @@ def test_who_leaves_frees_the_place(assistant: ScriptedAssistant, name: str) -> 
                     return
 
     async def scenario(service: Service) -> Event:
-        running = ("running 1", "running 2") if name == "waiting" else ("running 1",)
+        running = others_running if name == "waiting" else others_running[1:]
         others = [asyncio.create_task(events(service, other)) for other in running]
         await until(lambda: len(assistant.histories) == len(others))
-        await leave(service.answers("running 2" if name == "running" else name, client=CLIENT))
+        await leave(service.answers(name, client=CLIENT))
         for other in others:
             other.cancel()
         await asyncio.gather(*others, return_exceptions=True)

@@ -95,17 +95,19 @@ def test_numpy_multiplies_on_one_thread() -> None:
     """Otherwise a thread looks for work after each product, and takes the time from the engine."""
     code = (
         "import os; os.sched_setaffinity(0, range(os.cpu_count()))\n"
-        "from assistant.threads import take_one_thread_for_products; {}\n"
+        "from assistant.cli import _before_all_commands; {}\n"
         "import numpy; numpy.ones((600, 600)) @ numpy.ones((600, 600)); print(len(os.listdir('/proc/self/task')))"
     )
-    environment = {name: value for name, value in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+    said = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS")
+    environment = {name: value for name, value in os.environ.items() if name not in said}
 
     def threads_after(first: str) -> int:
         command = [sys.executable, "-c", code.format(first)]
         return int(subprocess.run(command, env=environment, cwd=PROJECT, check=True, stdout=subprocess.PIPE).stdout)
 
-    assert threads_after("take_one_thread_for_products()") == 1
-    assert threads_after("pass") == os.cpu_count()
+    if threads_after("") == 1:
+        pytest.skip("numpy takes one thread on this machine anyway")
+    assert threads_after("_before_all_commands()") == 1
 
 
 def test_whoever_says_how_many_threads_numpy_takes_is_heard() -> None:

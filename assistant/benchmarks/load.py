@@ -207,10 +207,10 @@ def _crowd(watch: Watch, readers: int, seconds: float) -> dict[str, Any]:
 def measure_packaged(questions: Sequence[Question], each: int, out: Path, progress: Progress) -> list[Figure]:
     """Let one reader, and then four at once, ask the same questions, and return the figures; writes readers.json.
 
-    The four take the questions as they come, so many for each of them; the one asks all. Each time it is a new server,
-    which remembers no answer. While others wait less is done for an answer (no closer look), so the four are not served
-    alike. The settings of the environment hold. The tutorial is asked some of the same questions, by one and by four,
-    with the packaged model.
+    The four take the questions as they come, four times so many in all; the one asks the same. Each time it is a new
+    server, which remembers no answer. While others wait less is done for an answer (no closer look, fewer passages), so
+    the four are not served alike. The settings of the environment hold. The tutorial is asked some of the same questions,
+    by one and by four, with the packaged model.
 
     Raises:
         ConfigurationError: there are too few questions, or the tutorial lacks a package.
@@ -240,7 +240,10 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
     rival_one, rival_one_seconds = _ask_tutorial(1, some, articles, embedder, settings)
     progress(f"{AT_ONCE} readers ask the tutorial", 0, 0)
     rival_many, rival_many_seconds = _ask_tutorial(AT_ONCE, some, articles, embedder, settings)
-    alone, together = len(one) / one_seconds, len(many) / many_seconds
+    alone, together = (
+        sum(asked.outcome == ANSWERED for asked in told) / seconds
+        for told, seconds in ((one, one_seconds), (many, many_seconds))
+    )
     rival_alone, rival_together = len(rival_one) / rival_one_seconds, len(rival_many) / rival_many_seconds
     figures = [
         Figure("one reader: answers a minute", 60 * alone),

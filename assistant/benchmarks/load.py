@@ -209,8 +209,8 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
 
     The four take the questions as they come, four times so many in all; the one asks the same. Each time it is a new
     server, which remembers no answer. While others wait less is done for an answer (no closer look, fewer passages), so
-    the four are not served alike. The settings of the environment hold. The tutorial is asked some of the same questions,
-    by one and by four, with the packaged model.
+    the four are not served alike. The settings of the environment hold. The tutorial is asked some of the same
+    questions, by one and by four, with the packaged model.
 
     Raises:
         ConfigurationError: there are too few questions, or the tutorial lacks a package.

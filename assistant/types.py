@@ -166,4 +166,5 @@ class Answer:
     """What went wrong with the model, in one line, when something did; the answer stands without it."""
     final: bool = True
     hasty: bool = False
-    """Whether not all was done that is done for an answer, for want of time; asked again it may become better."""
+    """Whether a closer look, or comparing the passages word by word, was left out for want of time; asked again it may
+    become better. That fewer passages are read while others wait does not count: answers are as good."""

@@ -14,7 +14,7 @@ import pytest
 from conftest import WordEmbedder
 
 from assistant.benchmarks import tutorial
-from assistant.benchmarks.load import scripted
+from assistant.benchmarks.load import _together, scripted
 from assistant.benchmarks.processes import memory_bytes, own_memory_bytes
 from assistant.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, ask, form, reader
 from assistant.benchmarks.scale import Plan, dealt_anew, filled, is_among, prepared, tutorial_asked
@@ -77,6 +77,15 @@ def test_a_reader_who_finds_the_line_full_is_told_to_wait_and_not_lost() -> None
     counts = Counter(asked.outcome for asked, _ in met)
     assert counts.keys() == {ANSWERED, TOLD_TO_WAIT}
     assert all(seconds > 1 for asked, seconds in met if asked.outcome == TOLD_TO_WAIT)
+
+
+def test_readers_who_share_a_list_ask_each_question_once() -> None:
+    """Whoever has an answer takes the next one, so that nobody is left alone with many."""
+    words = [f"How much has violent crime fallen? ({number})" for number in range(5)]
+    with scripted(0.2) as server:
+        met, seconds = asyncio.run(_together(server.address, 2, words))
+    assert [asked.outcome for asked in met] == [ANSWERED] * len(words)
+    assert seconds > 0
 
 
 def test_an_article_that_was_made_has_the_sentences_of_a_real_one_where_it_says(article: Article) -> None:

@@ -240,10 +240,7 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
     rival_one, rival_one_seconds = _ask_tutorial(1, some, articles, embedder, settings)
     progress(f"{AT_ONCE} readers ask the tutorial", 0, 0)
     rival_many, rival_many_seconds = _ask_tutorial(AT_ONCE, some, articles, embedder, settings)
-    alone, together = (
-        sum(asked.outcome == ANSWERED for asked in told) / seconds
-        for told, seconds in ((one, one_seconds), (many, many_seconds))
-    )
+    alone, together = _answered(one) / one_seconds, _answered(many) / many_seconds
     rival_alone, rival_together = len(rival_one) / rival_one_seconds, len(rival_many) / rival_many_seconds
     figures = [
         Figure("one reader: answers a minute", 60 * alone),
@@ -279,6 +276,10 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
     details = {"machine": about, **{who: [asdict(answer) for answer in told] for who, told in answers.items()}}
     save(out, "readers", figures, details, draw)
     return figures
+
+
+def _answered(asked: Iterable[Asked]) -> int:
+    return sum(each.outcome == ANSWERED for each in asked)
 
 
 def _median_seconds(milliseconds: Iterable[float]) -> float:

@@ -54,7 +54,7 @@ PASSAGES_FOR_MODEL = 5
 """With ten, drafts were right hardly more often, and took longer (CONTRIBUTING, "What was tried")."""
 PASSAGES_TO_READ = 4
 """Of two to five none told more than the others; with five, what is done beside the language model took too long."""
-PASSAGES_WHILE_OTHERS_WAIT = 2
+PASSAGES_WHILE_OTHERS_WAIT = 1
 """Each takes processors from the answers that are being written; answers were as good as with more."""
 CLOSER_SHARE = 0.2
 """How likely a sentence must be, beside the likeliest, to be read again; of less likely ones there may be more in a
@@ -235,7 +235,7 @@ class Assistant:
         """Yield snapshots of the answer, each better than the one before; the last one is final.
 
         The model's time begins when the first snapshot was taken. Set `stopped`, from any thread, to end it early.
-        While `others_wait` fewer passages are read, and no closer look is begun: it would help one reader, and keep all
+        While `others_wait` one passage is read, and no closer look is begun: it would help one reader, and keep all
         the others waiting.
         """
         started = time.monotonic()

@@ -205,12 +205,13 @@ def _crowd(watch: Watch, readers: int, seconds: float) -> dict[str, Any]:
 
 
 def measure_packaged(questions: Sequence[Question], each: int, out: Path, progress: Progress) -> list[Figure]:
-    """Let one reader, and then four at once, ask the same questions, and return the figures; writes readers.json.
+    """Let one reader, and four at once, ask the same questions, and return the figures; writes readers.json.
 
-    The four take the questions as they come, four times so many in all; the one asks the same. Each time it is a new
+    The four take the questions as they come, four times so many in all; the one asks the same. Then all is asked again,
+    by the four first, so that a machine that grows faster or slower meanwhile does so for both. Each time it is a new
     server, which remembers no answer. While others wait less is done for an answer (no closer look, fewer passages), so
-    the four are not served alike. The settings of the environment hold. The tutorial is asked some of the same
-    questions, by one and by four, with the packaged model.
+    the four are not served alike. The settings of the environment hold. The tutorial is asked some of the questions, by
+    one and by four, with the packaged model.
 
     Raises:
         ConfigurationError: there are too few questions, or the tutorial lacks a package.
@@ -227,20 +228,24 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
     with closing(Assistant.open(settings)) as assistant:
         assistant.wait_until_loaded()
         articles = assistant.corpus.articles
-    progress("One reader asks", 0, 0)
-    with _packaged() as server:
-        one, one_seconds = asyncio.run(_together(server.address, 1, words))
-    progress(f"{AT_ONCE} readers ask", 0, 0)
-    with _packaged() as server:
-        many, many_seconds = asyncio.run(_together(server.address, AT_ONCE, words))
-        memory = memory_bytes(family(server.process.pid))
+    told: dict[int, list[Asked]] = {1: [], AT_ONCE: []}
+    took = {1: 0.0, AT_ONCE: 0.0}
+    memory = 0
+    for readers in (1, AT_ONCE, AT_ONCE, 1):
+        progress(f"Readers at once: {readers}", 0, 0)
+        with _packaged() as server:
+            asked, seconds = asyncio.run(_together(server.address, readers, words))
+            memory = max(memory, memory_bytes(family(server.process.pid)))
+        told[readers] += asked
+        took[readers] += seconds
+    one, many = told[1], told[AT_ONCE]
     some = words[: AT_ONCE * TUTORIAL_EACH]
     embedder = SentenceEmbedder.from_folder(weights.embedder_folder(settings.data), weights.EMBEDDER_SHA256)
     progress("One reader asks the tutorial", 0, 0)
     rival_one, rival_one_seconds = _ask_tutorial(1, some, articles, embedder, settings)
     progress(f"{AT_ONCE} readers ask the tutorial", 0, 0)
     rival_many, rival_many_seconds = _ask_tutorial(AT_ONCE, some, articles, embedder, settings)
-    alone, together = _answered(one) / one_seconds, _answered(many) / many_seconds
+    alone, together = _answered(one) / took[1], _answered(many) / took[AT_ONCE]
     rival_alone, rival_together = len(rival_one) / rival_one_seconds, len(rival_many) / rival_many_seconds
     figures = [
         Figure("one reader: answers a minute", 60 * alone),

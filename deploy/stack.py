@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from assistant.benchmarks.processes import Running, free_port, start, stop, wait_until_answers
+from assistant.benchmarks.processes import Running, chroma_server, free_port, start, stop, wait_until_answers
 from assistant.errors import AssistantError, ConfigurationError
 from assistant.settings import PROJECT, Settings, go_offline
 
@@ -72,7 +72,7 @@ def stack(folder: Path, model: Sequence[str], port: int | None = None) -> Iterat
     """
     if NGINX is None:
         raise ConfigurationError("nginx is not installed: run apt-get install nginx-light")
-    chroma_port, model_port, proxy_port, *ports = (free_port() for _ in range(3 + len(PORTS)))
+    model_port, proxy_port, *ports = (free_port() for _ in range(2 + len(PORTS)))
     proxy_port = port or proxy_port
     with ExitStack() as running:
 
@@ -81,14 +81,12 @@ def stack(folder: Path, model: Sequence[str], port: int | None = None) -> Iterat
             running.callback(stop, started)
             return started
 
-        python = sys.executable
-        chroma = [str(Path(python).with_name("chroma")), "run", f"--path={folder / 'chroma'}", "--host=127.0.0.1"]
-        wait_until_answers(run("chroma", [*chroma, f"--port={chroma_port}"], chroma_port), "/api/v2/heartbeat")
+        chroma = running.enter_context(chroma_server(folder))
         wait_until_answers(run("model", [*model, f"--port={model_port}"], model_port), "/health")
         processes = []
         for number in ports:
-            environment = _environment(folder / str(number), number, chroma_port, model_port)
-            command = [python, "-m", "assistant", "serve"]
+            environment = _environment(folder / str(number), number, chroma.address, model_port)
+            command = [sys.executable, "-m", "assistant", "serve"]
             processes.append(Process(run(f"assistant-{number}", command, number, environment), command, environment))
             # The first one fills the index, and the second finds it there.
             wait_until_answers(processes[-1].running, "/readyz")
@@ -98,12 +96,12 @@ def stack(folder: Path, model: Sequence[str], port: int | None = None) -> Iterat
         yield Stack(f"http://127.0.0.1:{proxy_port}", tuple(processes), folder)
 
 
-def _environment(data: Path, port: int, chroma_port: int, model_port: int) -> dict[str, str]:
+def _environment(data: Path, port: int, chroma: str, model_port: int) -> dict[str, str]:
     return {
         "ASSISTANT_PORT": str(port),
         "ASSISTANT_DATA": str(data),
         "ASSISTANT_FEEDBACK": str(data.parent / "feedback.sqlite3"),
-        "ASSISTANT_CHROMA_URL": f"http://127.0.0.1:{chroma_port}",
+        "ASSISTANT_CHROMA_URL": chroma,
         "ASSISTANT_MODEL": "openai:local",
         "ASSISTANT_MODEL_URL": f"http://127.0.0.1:{model_port}/v1",
         "OPENAI_API_KEY": "none",

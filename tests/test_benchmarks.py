@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import WordEmbedder
 
-from assistant.benchmarks import tutorial
+from assistant.benchmarks import indexing, tutorial
 from assistant.benchmarks.load import _together, scripted
 from assistant.benchmarks.processes import memory_bytes, own_memory_bytes
 from assistant.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, ask, form, reader
@@ -86,6 +86,18 @@ def test_readers_who_share_a_list_ask_each_question_once() -> None:
         met, seconds = asyncio.run(_together(server.address, 2, words))
     assert [asked.outcome for asked in met] == [ANSWERED] * len(words)
     assert seconds > 0
+
+
+@pytest.mark.timeout(300)
+def test_who_asks_while_articles_are_indexed_is_answered_from_those_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is lost, what is quoted stands in the articles that are served, and the next process quotes the new."""
+    monkeypatch.setattr(indexing, "QUIET_SECONDS", 2.0)
+    figures = indexing.measure_indexing(4, 120, tmp_path, lambda *_: None)
+    assert [figure.line for figure in figures if figure.missed] == []
+    told = json.loads((tmp_path / "indexing.json").read_text(encoding="utf-8"))
+    assert len(told["meanwhile"]) > 4
 
 
 def test_an_article_that_was_made_has_the_sentences_of_a_real_one_where_it_says(article: Article) -> None:

@@ -118,6 +118,24 @@ def serving(environment: Mapping[str, str]) -> Iterator[Running]:
             stop(running)
 
 
+@contextmanager
+def chroma_server(folder: Path) -> Iterator[Running]:
+    """Run a Chroma server with its files in the folder, and yield when it answers.
+
+    Raises:
+        AssistantError: it did not start.
+    """
+    port = free_port()
+    chroma = str(Path(sys.executable).with_name("chroma"))
+    command = [chroma, "run", f"--path={folder / 'chroma'}", "--host=127.0.0.1", f"--port={port}"]
+    running = start(command, f"http://127.0.0.1:{port}", folder / "chroma.log")
+    try:
+        wait_until_answers(running, "/api/v2/heartbeat")
+        yield running
+    finally:
+        stop(running)
+
+
 def family(process: int) -> list[int]:
     """Return the process and all that descend from it."""
     parents: dict[int, int] = {}

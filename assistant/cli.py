@@ -177,13 +177,16 @@ def benchmark_load(  # noqa: PLR0913, PLR0917 - each is an option of the command
     out: Annotated[Path, typer.Option(help="Folder for the figures as JSON and PNG.")] = Path("benchmarks"),
     readers: Annotated[int, typer.Option(min=0, help="How many come at once; 0 for no crowd.")] = 300,
     seconds: Annotated[float, typer.Option(min=1.0, help="How long they stay; they come twice.")] = 60.0,
-    each: Annotated[int, typer.Option(min=0, help="A fourth of the questions for the packaged model; 0 for none.")] = 4,
+    each: Annotated[
+        int,
+        typer.Option(min=0, help="A fourth of the questions for the packaged model; 0 for none."),
+    ] = 4,
     soak: Annotated[float, typer.Option(min=0.0, help="Minutes with a question every two seconds; 0 for none.")] = 0.0,
     indexed: Annotated[int, typer.Option(min=0, help="Passages to index while 20 readers ask; 0 for none.")] = 0,
 ) -> None:
-    """Measure a crowd with a scripted model, four readers at once beside the RAG of tutorials, and a long time."""
+    """Measure a crowd, four readers at once beside the RAG of tutorials, a long time, and indexing."""
     with _errors_as_lines():
-        from assistant.benchmarks import indexing, load  # noqa: PLC0415
+        from assistant.benchmarks import load  # noqa: PLC0415
         from assistant.evaluation.questions import read_questions  # noqa: PLC0415
 
         asked = read_questions(questions)
@@ -191,7 +194,10 @@ def benchmark_load(  # noqa: PLR0913, PLR0917 - each is an option of the command
             figures = load.measure_crowd(readers, seconds, out, progress) if readers else []
             figures += load.measure_packaged(asked, each, out, progress) if each else []
             figures += load.measure_soak(soak, out, progress) if soak else []
-            figures += indexing.measure_indexing(indexing.READERS, indexed, out, progress) if indexed else []
+            if indexed:
+                from assistant.benchmarks import indexing  # noqa: PLC0415
+
+                figures += indexing.measure_indexing(indexing.READERS, indexed, out, progress)
     for figure in figures:
         typer.echo(figure.line)
 

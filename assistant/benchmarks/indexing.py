@@ -1,36 +1,33 @@
-"""Readers who ask while articles are indexed: how long they wait, and from which articles they are answered.
+"""Readers who ask while articles are indexed: how long they wait, and what the process that comes next finds done.
 
 A server, and a process that indexes for the next one, share a Chroma server, as on several machines. The model always
-says the same. What is indexed is the articles with other numbers in them, so that the words that answer are others, and
-further articles made of them.
+says the same. The server answers from the articles that it read at its start: what is indexed takes but time from it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
+import json
+import os
+import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import httpx
+from typing import TYPE_CHECKING
 
 from assistant.articles import read_corpus
 from assistant.benchmarks.figures import Figure, machine, save
 from assistant.benchmarks.load import scripted
-from assistant.benchmarks.processes import chroma_server, end_with_us, start, stop
-from assistant.benchmarks.readers import ANSWERED, LOST, Asked, crowd
+from assistant.benchmarks.processes import chroma_server, end_with_us
+from assistant.benchmarks.readers import ANSWERED, Asked, Crowd, crowd
 from assistant.benchmarks.scale import filled
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, ConfigurationError
 from assistant.evaluation.statistics import percentile
-from assistant.settings import Settings
+from assistant.settings import PROJECT, Settings
 from assistant.types import Article
 
 if TYPE_CHECKING:
@@ -41,149 +38,130 @@ MODEL_SECONDS = 0.5
 """How long the scripted model takes for an answer."""
 QUIET_SECONDS = 30.0
 """How long they ask before anything is indexed."""
-LONGEST_SECONDS = 900.0
+LONGEST_SECONDS = 1800.0
 """How long indexing may take."""
-_QUESTION = "How much has violent crime fallen?"
-_BETWEEN_SECONDS = 0.2
+_LOOK_SECONDS = 0.1
 
 Progress = Callable[[str, int, int], None]
 
 
-@dataclass(slots=True)
-class Quoted:
-    """What a program was answered with, which asks beside the readers."""
+def measure_indexing(readers: int, passages: int, out: Path, progress: Progress) -> list[Figure]:
+    """Let readers ask, first in quiet and then while about so many passages are indexed; return the figures.
 
-    quotations: list[str] = field(default_factory=list)
-    failed: int = 0
-
-
-def measure_indexing(visitors: int, passages: int, out: Path, progress: Progress) -> list[Figure]:
-    """Let visitors ask, first in quiet and then while so many passages are indexed; return the figures.
-
-    Writes indexing.json and indexing.png. The articles are those of the environment.
+    Writes indexing.json and indexing.png. Served are the articles of the environment; indexed are these and others that
+    are made of them.
 
     Raises:
-        AssistantError: a process did not start, or the articles could not be indexed.
+        ConfigurationError: there are no articles.
+        AssistantError: a process did not start, or the articles could not be indexed in half an hour.
     """
     end_with_us()
     about = machine()
     served = read_corpus(Settings.from_environment().articles).articles
-    coming = [_with_other_numbers(article) for article in filled(served, passages)]
-    with tempfile.TemporaryDirectory() as name:
+    if not served:
+        raise ConfigurationError("There are no articles: set ASSISTANT_ARTICLES to a folder that has some")
+    with tempfile.TemporaryDirectory() as name, chroma_server(Path(name)) as chroma:
         folder = Path(name)
-        now, then = _written(served, folder / "now"), _written(coming, folder / "then")
-        with chroma_server(folder) as chroma:
-            environment = {"ASSISTANT_CHROMA_URL": chroma.address, "ASSISTANT_UNLIMITED": "127.0.0.1"}
+        shared = {"ASSISTANT_CHROMA_URL": chroma.address, "ASSISTANT_UNLIMITED": "127.0.0.1"}
+        coming = {**shared, "ASSISTANT_ARTICLES": str(_written(filled(served, passages), folder / "coming"))}
+        with scripted(MODEL_SECONDS, shared) as server:
             progress("Readers ask", 0, 0)
-            with scripted(MODEL_SECONDS, {**environment, "ASSISTANT_ARTICLES": str(now)}) as server:
-                quiet, _ = _asked(server.address, visitors, QUIET_SECONDS)
-                progress("Readers ask while articles are indexed", 0, 0)
-                begun = time.monotonic()
-                with _indexing(folder, {**environment, "ASSISTANT_ARTICLES": str(then)}) as is_over:
-                    busy, quoted = _asked(server.address, visitors, LONGEST_SECONDS, is_over)
-                seconds = time.monotonic() - begun
-            with scripted(MODEL_SECONDS, {**environment, "ASSISTANT_ARTICLES": str(then)}) as server:
-                after = _ask(server.address, 0)
-    foreign = [quotation for quotation in quoted.quotations if not _stands_in(quotation, served)]
+            quiet = asyncio.run(crowd(server.address, readers, QUIET_SECONDS))
+            progress("Readers ask while articles are indexed", 0, 0)
+            with _indexing(folder / "indexer", coming) as indexing:
+                busy = asyncio.run(crowd(server.address, readers, LONGEST_SECONDS, indexing.is_over))
+                embedded = indexing.embedded()
+        with _indexing(folder / "next", coming) as after:
+            left = after.embedded()
     figures = [
-        Figure("passages indexed", passages),
-        Figure("indexed after", seconds, "s"),
-        Figure("questions answered meanwhile", Counter(each.outcome for each in busy)[ANSWERED]),
-        Figure("questions lost", sum(each.outcome == LOST for each in (*quiet, *busy)) + quoted.failed, at_most=0),
-        Figure("first sign on the page in quiet, p50", percentile([each.first_ms for each in quiet], 0.5), "ms"),
-        Figure("first sign on the page in quiet, p99", percentile([each.first_ms for each in quiet], 0.99), "ms"),
-        Figure("first sign on the page meanwhile, p50", percentile([each.first_ms for each in busy], 0.5), "ms"),
-        Figure("first sign on the page meanwhile, p99", percentile([each.first_ms for each in busy], 0.99), "ms"),
-        Figure("answered meanwhile after, p99", percentile([each.end_ms for each in busy], 0.99) / 1000, "s"),
-        Figure("quotations looked at", len(quoted.quotations), at_least=1),
-        Figure("of them not from the articles that are served", len(foreign), at_most=0),
-        Figure("quotations of the next process", len(after), at_least=1),
-        Figure("of them not from the new articles", sum(not _stands_in(each, coming) for each in after), at_most=0),
+        Figure("passages embedded", embedded, at_least=1),
+        Figure("the indexer took", indexing.seconds, "s"),
+        Figure("passages left for the next process to embed", left, at_most=0),
+        *_figures("in quiet", quiet),
+        *_figures("while articles are indexed", busy),
     ]
 
     def draw(axes: Sequence[Axes]) -> None:
-        for label, asked, style in (("in quiet", quiet, "-"), ("while articles are indexed", busy, "--")):
-            axes[0].ecdf([each.first_ms for each in asked], label=label, linestyle=style)
-            axes[1].ecdf([each.end_ms / 1000 for each in asked], label=label, linestyle=style)
-        axes[0].set(xlabel="milliseconds", ylabel="share within", title="First sign on the page", xscale="log")
+        for label, met, style in (("in quiet", quiet, "-"), ("while articles are indexed", busy, "--")):
+            axes[0].ecdf([each.first_ms for each in _answered(met)] or [0.0], label=label, linestyle=style)
+            axes[1].ecdf([each.end_ms / 1000 for each in _answered(met)] or [0.0], label=label, linestyle=style)
+        axes[0].set(xlabel="milliseconds", ylabel="share within", title="First sign on the page", xscale="symlog")
         axes[1].set(xlabel="seconds", title="Final answer")
         axes[1].legend(loc="lower right")
 
-    details = {"machine": about, "visitors": visitors, "foreign": foreign}
-    asked = {"quiet": [asdict(each) for each in quiet], "meanwhile": [asdict(each) for each in busy]}
-    save(out, "indexing", figures, {**details, **asked}, draw)
+    details = {"machine": about, "readers": readers, "quiet": asdict(quiet), "meanwhile": asdict(busy)}
+    save(out, "indexing", figures, details, draw)
     return figures
 
 
-def _with_other_numbers(article: Article) -> Article:
-    """Return the article with each number one higher in its last digit, or one lower."""
-    return replace(article, text=re.sub(r"\d\b", lambda digit: str((int(digit[0]) + 1) % 10), article.text))
+def _figures(when: str, met: Crowd) -> list[Figure]:
+    first = [each.first_ms for each in _answered(met)]
+    return [
+        Figure(f"{when}: questions answered", len(first), at_least=1),
+        Figure(f"{when}: questions not answered", len(met.asked) - len(first), at_most=0),
+        Figure(f"{when}: broken pages", len(met.broken_pages), at_most=0),
+        Figure(f"{when}: first sign on the page, p50", percentile(first, 0.5), "ms"),
+        Figure(f"{when}: first sign on the page, p99", percentile(first, 0.99), "ms"),
+        Figure(f"{when}: answered after, p99", percentile([a.end_ms for a in _answered(met)], 0.99) / 1000, "s"),
+    ]
 
 
-def _written(articles: Sequence[Article], folder: Path) -> Path:
-    """Return the folder, with the articles as files."""
+def _answered(met: Crowd) -> list[Asked]:
+    return [each for each in met.asked if each.outcome == ANSWERED]
+
+
+def _written(articles: Iterable[Article], folder: Path) -> Path:
+    """Return the folder, with the words of the articles as files; what else is known of them is left out."""
     folder.mkdir()
     for article in articles:
         (folder / f"{article.id}.txt").write_text(article.text, encoding="utf-8")
     return folder
 
 
-def _stands_in(quotation: str, articles: Sequence[Article]) -> bool:
-    return any(quotation in article.text for article in articles)
-
-
 @contextmanager
-def _indexing(folder: Path, environment: Mapping[str, str]) -> Iterator[Callable[[], bool]]:
-    """Index articles meanwhile; yield what tells whether it is over.
-
-    Raises:
-        AssistantError: they could not be indexed.
-    """
-    settings = {**environment, "ASSISTANT_DATA": str(folder / "indexer")}
-    running = start([sys.executable, "-m", "assistant", "index"], "", folder / "index.log", settings)
-    try:
-        yield lambda: running.process.poll() is not None
-        if running.process.wait(LONGEST_SECONDS):
-            raise AssistantError(f"The articles could not be indexed: {running.log.read_text(errors='replace')[-500:]}")
-    finally:
-        stop(running)
-
-
-def _asked(
-    address: str, visitors: int, seconds: float, is_over: Callable[[], bool] = lambda: False
-) -> tuple[list[Asked], Quoted]:
-    """Let visitors ask for so long, or until it is over, and a program beside them; return what they were told."""
-    quoted = Quoted()
-    has_left = threading.Event()
-
-    def program() -> None:
-        number = 0
-        while not has_left.is_set():
-            number += 1
-            try:
-                quoted.quotations += _ask(address, number)
-            except httpx.HTTPError:
-                quoted.failed += 1
-            time.sleep(_BETWEEN_SECONDS)
-
-    beside = threading.Thread(target=program)
-    beside.start()
-    try:
-        met = asyncio.run(crowd(address, visitors, seconds, is_over))
-    finally:
-        has_left.set()
-        beside.join()
-    if met.broken_pages:
-        raise AssistantError(f"{len(met.broken_pages)} pages did not open: {met.broken_pages[0]}")
-    return met.asked, quoted
+def _indexing(folder: Path, environment: Mapping[str, str]) -> Iterator[_Indexing]:
+    """Let a process index articles meanwhile, with what it keeps in a folder that is not there yet."""
+    folder.mkdir()
+    command = [sys.executable, "-m", "assistant", "index", "--json"]
+    settings = os.environ | environment | {"ASSISTANT_DATA": str(folder / "data")}
+    with (folder / "told").open("w+b") as told, (folder / "log").open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own command
+            command, cwd=PROJECT, env=settings, stdin=subprocess.DEVNULL, stdout=told, stderr=log
+        )
+        try:
+            yield _Indexing(process, folder)
+        finally:
+            process.kill()
+            process.wait()
 
 
-def _ask(address: str, number: int) -> list[str]:
-    """Ask as a program does, never the same twice, and return what is quoted.
+@dataclass(slots=True)
+class _Indexing:
+    """A process that indexes articles."""
 
-    Raises:
-        httpx.HTTPError: there is no answer.
-    """
-    asked = httpx.post(f"{address}/api/ask", json={"question": f"{_QUESTION} ({number})"}, timeout=60.0)
-    answer: dict[str, Any] = asked.raise_for_status().json()
-    return [citation["quote"] for citation in answer["citations"]]
+    process: subprocess.Popen[bytes]
+    folder: Path
+    begun: float = field(default_factory=time.monotonic)
+    seconds: float = 0.0
+    """How long it took, as soon as that was seen."""
+
+    def is_over(self) -> bool:
+        """Return whether it has ended, and note when that was seen first."""
+        if self.process.poll() is None:
+            return False
+        self.seconds = self.seconds or time.monotonic() - self.begun
+        return True
+
+    def embedded(self) -> int:
+        """Wait for its end, and return how many passages it had to embed.
+
+        Raises:
+            AssistantError: it failed, or does not end.
+        """
+        while not self.is_over() and time.monotonic() - self.begun < LONGEST_SECONDS:
+            time.sleep(_LOOK_SECONDS)
+        if self.process.returncode != 0:
+            said = (self.folder / "log").read_text(errors="replace").strip()[-500:]
+            raise AssistantError(f"The articles could not be indexed: {said or 'it took too long'}")
+        embedded: int = json.loads((self.folder / "told").read_bytes())["embedded"]
+        return embedded

@@ -209,9 +209,9 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
 
     The four take the questions as they come, four times so many in all; the one asks the same. Then all is asked again,
     by the four first, so that a machine that grows faster or slower meanwhile does so for both. Each time it is a new
-    server, which remembers no answer. While others wait less is done for an answer (no closer look, fewer passages), so
-    the four are not served alike. The settings of the environment hold. The tutorial is asked some of the questions, by
-    one and by four, with the packaged model.
+    server, which remembers no answer. While others wait less is done for an answer (no closer look, one passage read),
+    so the four are not served alike. The settings of the environment hold. The tutorial is asked some of the questions,
+    by one and by four, with the packaged model.
 
     Raises:
         ConfigurationError: there are too few questions, or the tutorial lacks a package.
@@ -228,7 +228,7 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
     with closing(Assistant.open(settings)) as assistant:
         assistant.wait_until_loaded()
         articles = assistant.corpus.articles
-    told: dict[int, list[Asked]] = {1: [], AT_ONCE: []}
+    met: dict[int, list[Asked]] = {1: [], AT_ONCE: []}
     took = {1: 0.0, AT_ONCE: 0.0}
     memory = 0
     for readers in (1, AT_ONCE, AT_ONCE, 1):
@@ -236,9 +236,9 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
         with _packaged() as server:
             asked, seconds = asyncio.run(_together(server.address, readers, words))
             memory = max(memory, memory_bytes(family(server.process.pid)))
-        told[readers] += asked
+        met[readers] += asked
         took[readers] += seconds
-    one, many = told[1], told[AT_ONCE]
+    one, many = met[1], met[AT_ONCE]
     some = words[: AT_ONCE * TUTORIAL_EACH]
     embedder = SentenceEmbedder.from_folder(weights.embedder_folder(settings.data), weights.EMBEDDER_SHA256)
     progress("One reader asks the tutorial", 0, 0)

@@ -215,7 +215,8 @@ async def crowd(address: str, readers: int, seconds: float, is_over: Callable[[]
     """Let so many readers come, ask, read and ask again for so long; those who have asked then wait for the answer."""
     met = Crowd()
     end = time.monotonic() + seconds
-    numbers = itertools.count()
+    # Another crowd at the same server must not find its questions answered.
+    numbers = itertools.count(secrets.randbelow(1_000_000))
     chance = random.Random(1)  # noqa: S311 - readers need not be secret
 
     def left() -> float:

@@ -235,8 +235,8 @@ class Assistant:
         """Yield snapshots of the answer, each better than the one before; the last one is final.
 
         The model's time begins when the first snapshot was taken. Set `stopped`, from any thread, to end it early.
-        While `others_wait` the extractive reader gets the best passage alone, and no closer look is begun: it would help
-        one reader, and keep all the others waiting.
+        While `others_wait` the extractive reader gets the best passage alone, and no closer look is begun: it would
+        help one reader, and keep all the others waiting.
         """
         started = time.monotonic()
         asked = conversation.clean(question)

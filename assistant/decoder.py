@@ -91,7 +91,7 @@ class _Excerpt:
     """What a conversation is to begin with."""
 
     tokens: list[int]
-    data: bytes
+    data: bytearray
     """Their keys and values, as the library takes them."""
     moved_from: int
     """Before it nothing stood elsewhere when it was read."""
@@ -276,9 +276,9 @@ class Decoder:
         size = self._library.llama_state_seq_get_data(self._context, data, len(data), sequence, 0)
         return KeptState.of_data(read, memoryview(data)[:size])
 
-    def set_state(self, sequence: int, data: bytes) -> bool:
+    def set_state(self, sequence: int, data: bytearray) -> bool:
         """Return whether there was room for what a conversation is to have. For the thread that has the context."""
-        what = (self._context, data, len(data), sequence, 0)
+        what = (self._context, (ctypes.c_char * len(data)).from_buffer(data), len(data), sequence, 0)
         if not self._library.llama_state_seq_set_data(*what):
             self._make_room()
             return bool(self._library.llama_state_seq_set_data(*what))

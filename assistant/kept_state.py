@@ -19,6 +19,8 @@ import numpy.typing as npt
 MAGIC, VERSION = b"qsgg", 3
 _HALF = 1
 """How the format calls numbers of 16 bits."""
+_LAYER_BYTES = 12
+"""What it tells of a layer before its numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class Rotation:
     halves: bool
     """Whether the partner of a number is half of them away (NeoX), or its neighbour."""
 
-    def turned(self, keys: npt.NDArray[np.float16], distance: int) -> npt.NDArray[np.float16]:
+    def turned(self, keys: npt.NDArray[np.float16], distance: int) -> npt.NDArray[np.float32]:
         """Return keys, of shape (…, numbers of a head), as they are so many places further on."""
         half = self.size // 2
         angles = distance * self.base ** (-np.arange(half, dtype=np.float64) / half)
@@ -47,7 +49,7 @@ class Rotation:
         one, other = result[..., first].copy(), result[..., second].copy()
         result[..., first] = one * cosine - other * sine
         result[..., second] = one * sine + other * cosine
-        return result.astype(np.float16)
+        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class KeptState:
         return cls.of_data(tokens.tolist(), memoryview(content)[12 + 4 * count :])
 
     @classmethod
-    def of_data(cls, tokens: Sequence[int], data: bytes | memoryview) -> KeptState:
+    def of_data(cls, tokens: Sequence[int], data: bytes | bytearray | memoryview) -> KeptState:
         """Return what `llama_state_seq_get_data` tells of these tokens.
 
         Raises:
@@ -89,7 +91,7 @@ class KeptState:
             raise ValueError("it ends too early") from error
 
     @classmethod
-    def _of_data(cls, tokens: Sequence[int], data: bytes | memoryview) -> KeptState:
+    def _of_data(cls, tokens: Sequence[int], data: bytes | bytearray | memoryview) -> KeptState:
         (count,) = struct.unpack_from("<I", data)
         cells = np.frombuffer(data, "<i4", 2 * count, 4).reshape(count, 2)
         if count != len(tokens) or not np.array_equal(cells[:, 0], np.arange(count)) or cells[:, 1].any():
@@ -104,19 +106,19 @@ class KeptState:
             kind, row = struct.unpack_from("<iQ", data, at)
             if kind != _HALF:
                 raise ValueError("keys that are not of 16 bits")
-            keys.append(np.frombuffer(data, "<f2", count * row // 2, at + 12).reshape(count, row // 2))
-            at += 12 + count * row
+            keys.append(np.frombuffer(data, "<f2", count * row // 2, at + _LAYER_BYTES).reshape(count, row // 2))
+            at += _LAYER_BYTES + count * row
         for _ in range(layers):
             kind, size, numbers = struct.unpack_from("<iII", data, at)
             if (kind, size) != (_HALF, 2):
                 raise ValueError("values that are not of 16 bits")
-            values.append(np.frombuffer(data, "<f2", numbers * count, at + 12).reshape(numbers, count))
-            at += 12 + numbers * count * size
+            values.append(np.frombuffer(data, "<f2", numbers * count, at + _LAYER_BYTES).reshape(numbers, count))
+            at += _LAYER_BYTES + numbers * count * size
         if bytes(data[at:]) != bytes(4):
             raise ValueError("something behind the values")
         return cls(tuple(tokens), tuple(keys), tuple(values))
 
-    def excerpt(self, runs: Sequence[tuple[int, int]], rotation: Rotation | None) -> bytes:
+    def excerpt(self, runs: Sequence[tuple[int, int]], rotation: Rotation | None) -> bytearray:
         """Return runs of tokens, given as (place, length), side by side, as `llama_state_seq_set_data` takes them.
 
         Raises:
@@ -125,20 +127,40 @@ class KeptState:
         count = sum(length for _, length in runs)
         cells = np.zeros((count, 2), "<i4")
         cells[:, 0] = np.arange(count)
-        parts = [struct.pack("<I", count), cells.tobytes(), struct.pack("<II", 1, len(self.keys))]
+        begin = struct.pack("<I", count) + cells.tobytes() + struct.pack("<II", 1, len(self.keys))
+        numbers = count * (sum(layer.shape[1] for layer in self.keys) + sum(len(layer) for layer in self.values))
+        # All is written to its place in here: to put it together from parts took as long as to turn the keys.
+        data = bytearray(len(begin) + _LAYER_BYTES * (len(self.keys) + len(self.values)) + 2 * numbers + 4)
+        data[: len(begin)] = begin
+        at = len(begin)
         for layer in self.keys:
-            turned, known = [], 0
-            for place, length in runs:
-                run = layer[place : place + length]
-                if place != known:
-                    if rotation is None:
-                        raise ValueError("it is not known how keys are turned")
-                    heads = run.reshape(length, -1, rotation.head)
-                    run = rotation.turned(heads, known - place).reshape(run.shape)
-                turned.append(run)
-                known += length
-            parts += [struct.pack("<iQ", _HALF, 2 * layer.shape[1]), np.concatenate(turned).tobytes()]
+            struct.pack_into("<iQ", data, at, _HALF, 2 * layer.shape[1])
+            keys = np.frombuffer(data, "<f2", layer.shape[1] * count, at + _LAYER_BYTES).reshape(count, -1)
+            _put_side_by_side(layer, runs, rotation, keys)
+            at += _LAYER_BYTES + keys.nbytes
         for layer in self.values:
-            chosen = [layer[:, place : place + length] for place, length in runs]
-            parts += [struct.pack("<iII", _HALF, 2, len(layer)), np.concatenate(chosen, axis=1).tobytes()]
-        return b"".join([*parts, bytes(4)])
+            struct.pack_into("<iII", data, at, _HALF, 2, len(layer))
+            values = np.frombuffer(data, "<f2", len(layer) * count, at + _LAYER_BYTES).reshape(-1, count)
+            np.concatenate([layer[:, place : place + length] for place, length in runs], axis=1, out=values)
+            at += _LAYER_BYTES + values.nbytes
+        return data
+
+
+def _put_side_by_side(
+    layer: npt.NDArray[np.float16],
+    runs: Sequence[tuple[int, int]],
+    rotation: Rotation | None,
+    into: npt.NDArray[np.float16],
+) -> None:
+    """Put the keys of these runs of a layer into another, turned to their new places."""
+    known = 0
+    for place, length in runs:
+        run, there = layer[place : place + length], into[known : known + length]
+        if place == known:
+            there[:] = run
+        elif rotation is None:
+            raise ValueError("it is not known how keys are turned")
+        else:
+            heads = run.reshape(length, -1, rotation.head)
+            there[:] = rotation.turned(heads, known - place).reshape(run.shape)
+        known += length

@@ -83,9 +83,10 @@ def test_readers_who_share_a_list_ask_each_question_once() -> None:
     """Whoever has an answer takes the next one, so that nobody is left alone with many."""
     words = [f"How much has violent crime fallen? ({number})" for number in range(5)]
     with scripted(0.2) as server:
-        met, seconds = asyncio.run(_together(server.address, 2, words))
+        met, speed = asyncio.run(_together(server.address, 2, words))
     assert [asked.outcome for asked in met] == [ANSWERED] * len(words)
-    assert seconds > 0
+    # The model takes 0.2 s for a draft.
+    assert 0 < speed < 2 / 0.2
 
 
 def test_who_asks_while_articles_are_indexed_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ def state(length: int, seed: int = 0) -> KeptState:
     return KeptState(tuple(range(length)), keys, values)
 
 
-def file(tokens: list[int], data: bytes) -> bytes:
+def file(tokens: list[int], data: bytes | bytearray) -> bytes:
     """Return the file of a state."""
     return struct.pack("<4sII", b"qsgg", 3, len(tokens)) + np.array(tokens, "<i4").tobytes() + data
 

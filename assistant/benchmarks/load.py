@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -68,6 +69,8 @@ MODEL_SECONDS = 2.0
 """How long the scripted model takes for an answer."""
 AT_ONCE = 4
 """How many readers ask the packaged model at once."""
+LEAST_EACH = 2
+"""With fewer nobody would ask again, and how fast answers come one after the other could not be told."""
 TUTORIAL_EACH = 2
 """How many questions each of them asks the tutorial at most: it takes some 15 seconds for one."""
 SOAK_PERIOD_SECONDS = 2.0
@@ -214,12 +217,14 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
     by one and by four, with the packaged model.
 
     Raises:
-        ConfigurationError: there are too few questions, or the tutorial lacks a package.
+        ConfigurationError: there are too few questions for each or in all, or the tutorial lacks a package.
     """
     tutorial.require()
     end_with_us()
     about = machine()
     words = [question.question for question in questions if not question.history][: each * AT_ONCE]
+    if each < LEAST_EACH:
+        raise ConfigurationError(f"Each of {AT_ONCE} readers needs a next question: take --each {LEAST_EACH} or more")
     if len(words) < each * AT_ONCE:
         raise ConfigurationError(f"{each * AT_ONCE} questions without a history are needed: take a longer file")
     progress("Reading the articles", 0, 0)
@@ -229,15 +234,15 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
         assistant.wait_until_loaded()
         articles = assistant.corpus.articles
     met: dict[int, list[Asked]] = {1: [], AT_ONCE: []}
-    took = {1: 0.0, AT_ONCE: 0.0}
+    speeds: dict[int, list[float]] = {1: [], AT_ONCE: []}
     memory = 0
     for readers in (1, AT_ONCE, AT_ONCE, 1):
         progress(f"Readers at once: {readers}", 0, 0)
         with _packaged() as server:
-            asked, seconds = asyncio.run(_together(server.address, readers, words))
+            asked, speed = asyncio.run(_together(server.address, readers, words))
             memory = max(memory, memory_bytes(family(server.process.pid)))
         met[readers] += asked
-        took[readers] += seconds
+        speeds[readers].append(speed)
     one, many = met[1], met[AT_ONCE]
     some = words[: AT_ONCE * TUTORIAL_EACH]
     embedder = SentenceEmbedder.from_folder(weights.embedder_folder(settings.data), weights.EMBEDDER_SHA256)
@@ -245,7 +250,7 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
     rival_one, rival_one_seconds = _ask_tutorial(1, some, articles, embedder, settings)
     progress(f"{AT_ONCE} readers ask the tutorial", 0, 0)
     rival_many, rival_many_seconds = _ask_tutorial(AT_ONCE, some, articles, embedder, settings)
-    alone, together = _answered(one) / took[1], _answered(many) / took[AT_ONCE]
+    alone, together = fmean(speeds[1]), fmean(speeds[AT_ONCE])
     rival_alone, rival_together = len(rival_one) / rival_one_seconds, len(rival_many) / rival_many_seconds
     figures = [
         Figure("one reader: answers a minute", 60 * alone),
@@ -283,10 +288,6 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
     return figures
 
 
-def _answered(asked: Iterable[Asked]) -> int:
-    return sum(each.outcome == ANSWERED for each in asked)
-
-
 def _median_seconds(milliseconds: Iterable[float]) -> float:
     return percentile(list(milliseconds), 0.5) / 1000
 
@@ -301,21 +302,28 @@ def _packaged() -> Iterator[Running]:
 
 
 async def _together(address: str, readers: int, words: Sequence[str]) -> tuple[list[Asked], float]:
-    """Let so many readers ask at the same time, whoever has an answer the next one; return what came, and the seconds.
+    """Let so many readers ask at the same time, whoever has an answer the next one; return what came, and how fast.
 
-    With a share for each, those with quick answers would leave the others alone at the end.
+    With a share for each, those with quick answers would leave the others alone at the end. How fast is answers a
+    second, from the first answer until the last question is taken: from then on fewer than all ask.
     """
     unasked = iter(words)
+    taken: list[float] = []
+    ended: list[tuple[float, Asked]] = []
 
-    async def read() -> list[Asked]:
+    async def read() -> None:
         async with reader(address) as client:
             by = await form(client)
-            # A new tab for each, so that no question leans on the one before.
-            return [(await ask(client, by, secrets.token_hex(6), question))[0] for question in unasked]
+            for question in unasked:
+                taken.append(time.perf_counter())
+                # A new tab for each, so that no question leans on the one before.
+                asked, _ = await ask(client, by, secrets.token_hex(6), question)
+                ended.append((time.perf_counter(), asked))
 
-    started = time.perf_counter()
-    found = await asyncio.gather(*(read() for _ in range(readers)))
-    return [asked for asked_by_one in found for asked in asked_by_one], time.perf_counter() - started
+    await asyncio.gather(*(read() for _ in range(readers)))
+    begin, end = ended[0][0], max(taken)
+    answered = sum(begin < at <= end and asked.outcome == ANSWERED for at, asked in ended)
+    return [asked for _, asked in ended], answered / (end - begin)
 
 
 def _ask_tutorial(

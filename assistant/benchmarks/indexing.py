@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from assistant.articles import read_corpus
 from assistant.benchmarks.figures import Figure, machine, save
-from assistant.benchmarks.load import scripted
+from assistant.benchmarks.load import Progress, scripted
 from assistant.benchmarks.processes import chroma_server, end_with_us
 from assistant.benchmarks.readers import ANSWERED, Asked, Crowd, crowd
 from assistant.benchmarks.scale import filled
@@ -41,8 +41,6 @@ QUIET_SECONDS = 30.0
 LONGEST_SECONDS = 1800.0
 """How long indexing may take."""
 _LOOK_SECONDS = 0.1
-
-Progress = Callable[[str, int, int], None]
 
 
 def measure_indexing(readers: int, passages: int, out: Path, progress: Progress) -> list[Figure]:
@@ -95,14 +93,15 @@ def measure_indexing(readers: int, passages: int, out: Path, progress: Progress)
 
 
 def _figures(when: str, met: Crowd) -> list[Figure]:
-    first = [each.first_ms for each in _answered(met)]
+    answered = _answered(met)
+    first = [each.first_ms for each in answered]
     return [
-        Figure(f"{when}: questions answered", len(first), at_least=1),
-        Figure(f"{when}: questions not answered", len(met.asked) - len(first), at_most=0),
+        Figure(f"{when}: questions answered", len(answered), at_least=1),
+        Figure(f"{when}: questions not answered", len(met.asked) - len(answered), at_most=0),
         Figure(f"{when}: broken pages", len(met.broken_pages), at_most=0),
         Figure(f"{when}: first sign on the page, p50", percentile(first, 0.5), "ms"),
         Figure(f"{when}: first sign on the page, p99", percentile(first, 0.99), "ms"),
-        Figure(f"{when}: answered after, p99", percentile([a.end_ms for a in _answered(met)], 0.99) / 1000, "s"),
+        Figure(f"{when}: answered after, p99", percentile([each.end_ms for each in answered], 0.99) / 1000, "s"),
     ]
 
 
@@ -124,7 +123,7 @@ def _indexing(folder: Path, environment: Mapping[str, str]) -> Iterator[_Indexin
     folder.mkdir()
     command = [sys.executable, "-m", "assistant", "index", "--json"]
     settings = os.environ | environment | {"ASSISTANT_DATA": str(folder / "data")}
-    with (folder / "told").open("w+b") as told, (folder / "log").open("wb") as log:
+    with (folder / "told").open("wb") as told, (folder / "log").open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own command
             command, cwd=PROJECT, env=settings, stdin=subprocess.DEVNULL, stdout=told, stderr=log
         )

@@ -83,7 +83,7 @@ def measure_indexing(readers: int, passages: int, out: Path, progress: Progress)
         for label, met, style in (("in quiet", quiet, "-"), ("while articles are indexed", busy, "--")):
             axes[0].ecdf([each.first_ms for each in _answered(met)] or [0.0], label=label, linestyle=style)
             axes[1].ecdf([each.end_ms / 1000 for each in _answered(met)] or [0.0], label=label, linestyle=style)
-        axes[0].set(xlabel="milliseconds", ylabel="share within", title="First sign on the page", xscale="symlog")
+        axes[0].set(xlabel="milliseconds", ylabel="share within", title="First sign on the page")
         axes[1].set(xlabel="seconds", title="Final answer")
         axes[1].legend(loc="lower right")
 

@@ -20,6 +20,7 @@ from served import ARTICLE, CITATION, OPEN, QUOTED, TOO_LONG, WRITTEN, ScriptedA
 from assistant.settings import Settings
 from assistant.types import Answer, Status, Turn
 from assistant.web import service as service_module
+from assistant.web.about import about
 from assistant.web.feedback import Feedback
 from assistant.web.observability import JsonLines
 from assistant.web.service import (
@@ -416,3 +417,13 @@ def test_what_is_stored_and_allowed_is_said_in_words(assistant: ScriptedAssistan
     assert "not stored" in service.stores
     assert service.contact == "desk@example.org"
     assert (service.remote_model, Service(assistant, replace(OPEN, model="openai:m")).remote_model) == ("", "openai:m")
+
+
+@pytest.mark.parametrize(("model", "writes"), [("none", False), ("local", True), ("openai:m", True)])
+def test_that_a_model_writes_is_said_only_where_one_is_used(
+    *, model: str, writes: bool, assistant: ScriptedAssistant
+) -> None:
+    """Step by step, and of the model itself."""
+    said = about(Service(assistant, replace(OPEN, model=model)))
+    assert ("A language model writes" in said, "sentence that the model wrote" in said) == (writes, writes)
+    assert ("None is used here" in said, "the quoted words are the answer" in said) == (not writes, not writes)

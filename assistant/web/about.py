@@ -16,7 +16,7 @@ def about(service: Service) -> str:
     """Return the page's body as HTML."""
     sections = (
         ("What it is", _what(service)),
-        ("How an answer is made", _HOW),
+        ("How an answer is made", _how(service)),
         ("What it cannot do", _LIMITS),
         ("The language model", f"<p>{_model(service)}</p>"),
         ("What is stored", f"<p>{escape(service.stores)}</p><p>{_destination(service)}</p>{_cookies(service)}"),
@@ -45,17 +45,29 @@ def _what(service: Service) -> str:
     )
 
 
-_HOW = (
-    "<ol><li>Your question is compared with every passage of the article, by its words and by its meaning, and then "
-    "word by word with the sentences of the best ones.</li>"
-    "<li>The sentences that fit best are quoted at once.</li>"
-    "<li>A language model writes an answer from the passages that fit best.</li>"
-    "<li>It is estimated whether the article answers the question. If it does not, the assistant says so: "
-    f"“{escape(LABELS[Status.DECLINED])}”. The closest words that are then offered are not an answer.</li>"
-    "<li>Each sentence that the model wrote is checked by fixed rules against one passage: numbers, dates, names, who "
-    "said it, and whether it is denied. What passes is shown as "
-    f"“{escape(LABELS[Status.ANSWERED])}”. What fails is not shown, and the quoted words stand alone: "
-    f"“{escape(LABELS[Status.QUOTED])}”.</li></ol>"
+def _how(service: Service) -> str:
+    writes = service.settings.model != "none"
+    steps = (_COMPARED, _QUOTED, *([_WRITTEN] if writes else []), _ESTIMATED, _CHECKED if writes else _NOTHING_WRITTEN)
+    return f"<ol>{''.join(f'<li>{step}</li>' for step in steps)}</ol>{_NO_MODEL_CHANGES}"
+
+
+_COMPARED = (
+    "Your question is compared with every passage of the article, by its words and by its meaning, and then word by "
+    "word with the sentences of the best ones."
+)
+_QUOTED = "The sentences that fit best are quoted at once."
+_WRITTEN = "A language model writes an answer from the passages that fit best."
+_ESTIMATED = (
+    "It is estimated whether the article answers the question. If it does not, the assistant says so: "
+    f"“{escape(LABELS[Status.DECLINED])}”. The closest words that are then offered are not an answer."
+)
+_CHECKED = (
+    "Each sentence that the model wrote is checked by fixed rules against one passage: numbers, dates, names, who said "
+    f"it, and whether it is denied. What passes is shown as “{escape(LABELS[Status.ANSWERED])}”. What fails is not "
+    f"shown, and the quoted words stand alone: “{escape(LABELS[Status.QUOTED])}”."
+)
+_NOTHING_WRITTEN = f"Else the quoted words are the answer: “{escape(LABELS[Status.QUOTED])}”."
+_NO_MODEL_CHANGES = (
     "<p>A quotation is cut from the article by the program. No model can change a letter of it. "
     "Before a question is suggested to you, it is checked that the words which answer it are found.</p>"
 )
@@ -91,8 +103,8 @@ def _model(service: Service) -> str:
     if settings.model == "none":
         return "None is used here: answers are the article's own words."
     if settings.model == "local":
-        name = f"a model of the operator's ({escape(service.assistant.model_name)})"
-        return f"Answers are written by {name if settings.model_file else _PACKAGED_MODEL}, on this machine."
+        own = settings.model_file and f"a model of the operator's ({escape(service.assistant.model_name)})"
+        return f"Answers are written by {own or _PACKAGED_MODEL}, on this machine."
     return (
         f"Answers are written by {escape(settings.model)}, a model that the operator has chosen; "
         "its provider's terms apply to it."

@@ -36,6 +36,7 @@ from assistant.judgement import (
     is_declined,
     is_long,
     is_promising,
+    needs_no_check,
     reported,
     skips_first_look,
     written_probability,
@@ -54,7 +55,7 @@ PASSAGES_FOR_MODEL = 5
 """With ten, drafts were right hardly more often, and took longer (CONTRIBUTING, "What was tried")."""
 PASSAGES_TO_READ = 4
 """Of two to five none told more than the others; with five, what is done beside the language model took too long."""
-PASSAGES_WHILE_OTHERS_WAIT = 1
+FOR_MODEL_WHILE_OTHERS_WAIT, TO_READ_WHILE_OTHERS_WAIT = 3, 1
 """Each takes processors from the answers that are being written; answers were as good as with more."""
 CLOSER_SHARE = 0.2
 """How likely a sentence must be, beside the likeliest, to be read again; of less likely ones there may be more in a
@@ -235,8 +236,8 @@ class Assistant:
         """Yield snapshots of the answer, each better than the one before; the last one is final.
 
         The model's time begins when the first snapshot was taken. Set `stopped`, from any thread, to end it early.
-        While `others_wait` the extractive reader gets the best passage alone, and no closer look is begun: it would
-        help one reader, and keep all the others waiting.
+        While `others_wait` fewer passages are read, no closer look is begun, and the model is not asked about a draft
+        where that would change nothing: it would help one reader at most, and keep all the others waiting.
         """
         started = time.monotonic()
         asked = conversation.clean(question)
@@ -333,7 +334,7 @@ class Assistant:
 
         `always_closer` takes the closer look whatever the first one told.
         """
-        readings = self._read(findings, PASSAGES_WHILE_OTHERS_WAIT if others_wait() else PASSAGES_TO_READ)
+        readings = self._read(findings, TO_READ_WHILE_OTHERS_WAIT if others_wait() else PASSAGES_TO_READ)
         signals = answerability.word_signals(findings.query, findings, readings, self._rarity)
         undrafted = Judgement(findings, signals, "words" if findings.similarities else "keywords", readings)
         model = self._holder.get()
@@ -366,7 +367,7 @@ class Assistant:
             ModelError: as for a draft.
         """
         findings = undrafted.findings
-        evidence = _for_model(findings)
+        evidence = _for_model(findings, FOR_MODEL_WHILE_OTHERS_WAIT if others_wait() else PASSAGES_FOR_MODEL)
         draft = talk.draft(evidence)
         checked = self._checked(draft, undrafted)
         # No fit of a draft was made without an embedding model.
@@ -381,6 +382,9 @@ class Assistant:
             if not put_off and (closer := self._closer_look(talk, unchecked)) is not None:
                 yield replace(unchecked, closer=closer)
                 return
+        if is_fitted and talk.model.tells and others_wait() and needs_no_check(checked, findings.query, likely[0]):
+            yield replace(unchecked, hasty=True)
+            return
         margins = talk.margins(evidence, checked.text or draft.text)
         if margins is None:
             yield unchecked
@@ -519,10 +523,10 @@ def _shortened(windows: Sequence[Window]) -> list[Window]:
     return chosen
 
 
-def _for_model(findings: Findings) -> list[Passage]:
-    """Return the best passages of the article that fits best, in reading order."""
+def _for_model(findings: Findings, passages: int) -> list[Passage]:
+    """Return so many of the best passages of the article that fits best, in reading order."""
     article = findings.hits[0].passage.article
-    best = [hit.passage for hit in findings.hits if hit.passage.article == article][:PASSAGES_FOR_MODEL]
+    best = [hit.passage for hit in findings.hits if hit.passage.article == article][:passages]
     return sorted(best, key=lambda passage: passage.start)
 
 

@@ -18,6 +18,8 @@ PROMISING = 0.5
 """A closer look is worth its time where an answer, and a draft that is right, are at least this likely."""
 PROMISING_UNCHECKED = 0.3
 """The same where the model has not been asked yet: then less is known of either."""
+CERTAIN = 0.9
+"""How sure it must be that there is an answer, or none, for a check of a draft that is not shown to change nothing."""
 SHORT_WORDS = 22
 """A draft of at most so many words leaves time for a closer look after the first one."""
 LONG_WORDS = 40
@@ -40,7 +42,7 @@ class Judgement:
     closer: CheckedDraft | None = None
     """What the model wrote, or told of its first draft, when it was shown the likeliest sentences alone."""
     hasty: bool = False
-    """Whether a closer look was worth its time, but others waited, or it failed after a first one."""
+    """Whether more could have been asked of the model, but others waited, or it failed after a first look."""
 
 
 def answer_probability(judgement: Judgement) -> float:
@@ -84,6 +86,11 @@ def skips_first_look(draft: CheckedDraft, question: str, answerable: float, righ
         and min(answerable, right) >= PROMISING_UNCHECKED
         and holds(draft, question)
     )
+
+
+def needs_no_check(draft: CheckedDraft, question: str, answerable: float) -> bool:
+    """Whether a check would change nothing: the draft is not shown, and that there is an answer or none is certain."""
+    return max(answerable, 1 - answerable) >= CERTAIN and not holds(draft, question)
 
 
 def is_promising(draft: CheckedDraft, answerable: float, right: float) -> bool:

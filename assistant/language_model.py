@@ -116,6 +116,11 @@ class LanguageModel:
         """Whether it can be asked: false once the embedded engine has died."""
         return self._engine is None or self._engine.alive
 
+    @property
+    def tells(self) -> bool:
+        """Whether it was trained to tell whether a draft is right; else there are no margins."""
+        return self._engine is not None and self._engine.adapted
+
     def read(self, articles: Sequence[Article]) -> None:
         """Let the embedded engine read each article that fits its context, once for all; 25 s for 8,000 characters.
 
@@ -175,7 +180,7 @@ class LanguageModel:
         Raises:
             ModelError: the endpoint failed, or had no time for this question.
         """
-        if self._engine is None or not self._engine.adapted:
+        if not self.tells:
             return None
         messages = check_messages(question, history, _text(evidence), draft)
         limit = _Limit(deadline, stopped)

@@ -27,7 +27,13 @@ from sentence_transformers import SentenceTransformer
 
 from assistant import answerability, answering, language_model, quoting
 from assistant.answerability import Quoting, Rarity
-from assistant.answering import PASSAGES_TO_READ, PASSAGES_WHILE_OTHERS_WAIT, Assistant
+from assistant.answering import (
+    FOR_MODEL_WHILE_OTHERS_WAIT,
+    PASSAGES_FOR_MODEL,
+    PASSAGES_TO_READ,
+    TO_READ_WHILE_OTHERS_WAIT,
+    Assistant,
+)
 from assistant.articles import Corpus
 from assistant.embedder import SentenceEmbedder
 from assistant.engine import Engine
@@ -65,9 +71,9 @@ QUOTED = Quoting(
 Assemble = Callable[..., Assistant]
 
 
-def calibrate(folder: Path, monkeypatch: pytest.MonkeyPatch, threshold: float) -> None:
-    """Put a calibration of this test's own in place of the one that ships."""
-    fit: dict[str, Any] = {"mean": {}, "scale": {}, "weight": {}, "intercept": 0.0, "threshold": threshold}
+def calibrate(folder: Path, monkeypatch: pytest.MonkeyPatch, threshold: float, log_odds: float = 0.0) -> None:
+    """Put a calibration of this test's own in place of the one that ships; `log_odds` of an answer before a check."""
+    fit: dict[str, Any] = {"mean": {}, "scale": {}, "weight": {}, "intercept": log_odds, "threshold": threshold}
     fits = {
         "answerable": dict.fromkeys(answerability.SIGNALS, fit)
         | dict.fromkeys(("margin", "closer"), by_margin("stated", threshold)),
@@ -523,6 +529,11 @@ class ModelThatTells(LanguageModel):
         self.shown: list[list[str]] = []
         self.apart: list[bool] = []
 
+    @property
+    def tells(self) -> bool:
+        """As the packaged model."""
+        return True
+
     def margins(  # noqa: PLR0913, PLR0917 - as the model's
         self,
         question: str,
@@ -662,9 +673,12 @@ def test_no_closer_look_is_taken_while_others_wait(*, others: bool, assemble: As
     assert (answer.status, answer.hasty) == ((Status.QUOTED, True) if others else (Status.ANSWERED, False))
 
 
-@pytest.mark.parametrize(("others", "passages"), [(False, PASSAGES_TO_READ), (True, PASSAGES_WHILE_OTHERS_WAIT)])
+@pytest.mark.parametrize(
+    ("others", "for_reader", "for_model"),
+    [(False, PASSAGES_TO_READ, PASSAGES_FOR_MODEL), (True, TO_READ_WHILE_OTHERS_WAIT, FOR_MODEL_WHILE_OTHERS_WAIT)],
+)
 def test_fewer_passages_are_read_while_others_wait(
-    *, others: bool, passages: int, assemble: Assemble, model: ScriptedModel
+    *, others: bool, for_reader: int, for_model: int, assemble: Assemble, model: ScriptedModel
 ) -> None:
     """Each that is read for one reader takes time from the answers of the others."""
     read: list[int] = []
@@ -675,11 +689,53 @@ def test_fewer_passages_are_read_while_others_wait(
             return []
 
     model.enqueue(TRUE)
-    assistant = assemble(
-        lambda: LanguageModel(model, "scripted"), reader=NotedReader(lambda: pytest.fail("nothing is to be loaded"))
-    )
+    telling = ModelThatTells(model, (3.0, 5.0))
+    assistant = assemble(lambda: telling, reader=NotedReader(lambda: pytest.fail("nothing is to be loaded")))
     check(assistant.stream(CRIME, others_wait=lambda: others))
-    assert read == [passages]
+    assert (read, *map(len, telling.shown)) == ([for_reader], for_model)
+
+
+@pytest.mark.parametrize(
+    ("others", "log_odds", "draft", "checked", "status"),
+    [
+        (True, 3.0, SLIPS, False, Status.QUOTED),
+        (True, -3.0, SLIPS, False, Status.DECLINED),
+        (True, 2.0, SLIPS, True, Status.QUOTED),
+        (True, 3.0, TRUE, True, Status.QUOTED),
+        (False, 3.0, SLIPS, True, Status.QUOTED),
+    ],
+)
+def test_while_others_wait_the_model_is_not_asked_what_would_change_nothing(  # noqa: PLR0913 - a row has these
+    *,
+    others: bool,
+    log_odds: float,
+    draft: str,
+    checked: bool,
+    status: Status,
+    assemble: Assemble,
+    model: ScriptedModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Where the draft is not shown, and it is certain without a check that there is an answer, or that there is none.
+
+    It is noted that more could have been asked.
+    """
+    calibrate(tmp_path, monkeypatch, 0.4, log_odds)
+    model.enqueue(draft)
+    telling = ModelThatTells(model, (3.0, -9.0))
+    answer = check(assemble(lambda: telling).stream(CRIME, others_wait=lambda: others))
+    assert (bool(telling.asked), answer.status, answer.hasty) == (checked, status, not checked)
+
+
+def test_of_a_model_that_tells_nothing_no_more_could_be_asked(
+    assemble: Assemble, model: ScriptedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What other models wrote is never checked by them, so its answer is no hasty one."""
+    calibrate(tmp_path, monkeypatch, 0.4, 3.0)
+    model.enqueue(SLIPS)
+    answer = check(assemble(lambda: LanguageModel(model, "scripted")).stream(CRIME, others_wait=lambda: True))
+    assert (answer.status, answer.hasty) == (Status.QUOTED, False)
 
 
 def test_an_answer_that_needs_no_closer_look_is_not_hasty(assemble: Assemble, model: ScriptedModel) -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import os
 import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import WordEmbedder
 
-from assistant.benchmarks import indexing, tutorial
+from assistant.benchmarks import indexing, load, tutorial
 from assistant.benchmarks.load import _together, scripted
 from assistant.benchmarks.processes import memory_bytes, own_memory_bytes
 from assistant.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, ask, form, reader
@@ -87,6 +92,33 @@ def test_readers_who_share_a_list_ask_each_question_once() -> None:
     assert [asked.outcome for asked in met] == [ANSWERED] * len(words)
     # The model takes 0.2 s for a draft.
     assert 0 < speed < 2 / 0.2
+
+
+def test_a_machine_that_grows_faster_does_so_for_one_reader_and_for_four(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take turns, one, four, four, one, each time at a server that remembers no answer."""
+    servers = itertools.count(1)
+    turns: list[tuple[str, int]] = []
+
+    @contextmanager
+    def another() -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(address=f"server {next(servers)}", process=SimpleNamespace(pid=os.getpid()))
+
+    async def each_faster_than_the_last(address: str, readers: int, _: Sequence[str]) -> tuple[list[Asked], float]:
+        turns.append((address, readers))
+        return [], float(len(turns))
+
+    monkeypatch.setattr(load, "_packaged", another)
+    monkeypatch.setattr(load, "_together", each_faster_than_the_last)
+    _, speeds, memory = load._in_turns([], lambda *_: None)
+    assert turns == [("server 1", 1), ("server 2", load.AT_ONCE), ("server 3", load.AT_ONCE), ("server 4", 1)]
+    assert speeds[1] == speeds[load.AT_ONCE]
+    assert memory > 0
+
+
+def test_four_readers_who_ask_once_are_no_measure(tmp_path: Path) -> None:
+    """How fast they are is told from their first answer on, so each needs another question."""
+    with pytest.raises(ConfigurationError, match="take --each 2 or more"):
+        load.measure_packaged([Question(str(number), "How many?") for number in range(4)], 1, tmp_path, lambda *_: None)
 
 
 def test_who_asks_while_articles_are_indexed_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

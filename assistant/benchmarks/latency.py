@@ -226,10 +226,7 @@ def _row(question: Question, assistant: Assistant, requests: list[recorder.Reque
     requests.clear()
     answer = assistant.ask(question.question)
     asked = list(requests)
-    recorder.distract(asked)
-    started = time.perf_counter()
-    recorder.repeat(asked)
-    bare = 1000 * (time.perf_counter() - started)
+    bare = recorder.ask_again(asked) if asked else 0.0
     reply = rival.ask(question.question)
     articles = {article.id: article for article in assistant.corpus.articles}
     told = seen(question, Answer(question.question, Status.ANSWERED, reply.text), articles)
@@ -241,7 +238,7 @@ def _row(question: Question, assistant: Assistant, requests: list[recorder.Reque
         answer.timings.first_ms,
         answer.timings.total_ms,
         is_right(seen(question, answer, articles)),
-        bare if asked else 0.0,
+        1000 * bare,
         reply.first_ms,
         reply.total_ms,
         told.holds_facts if question.answerable else handled,

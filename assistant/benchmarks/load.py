@@ -211,38 +211,28 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
     """Let one reader, and four at once, ask the same questions, and return the figures; writes readers.json.
 
     The four take the questions as they come, four times so many in all; the one asks the same. Then all is asked again,
-    by the four first, so that a machine that grows faster or slower meanwhile does so for both. Each time it is a new
-    server, which remembers no answer. While others wait less is done for an answer (no closer look, one passage read),
-    so the four are not served alike. The settings of the environment hold. The tutorial is asked some of the questions,
-    by one and by four, with the packaged model.
+    by the four first, so that a machine that grows faster or slower meanwhile does so for both. While others wait less
+    is done for an answer (fewer passages, fewer checks, no closer look), so the four are not served alike. The settings
+    of the environment hold. The tutorial is asked some of the questions, by one and by four, with the packaged model.
 
     Raises:
         ConfigurationError: there are too few questions for each or in all, or the tutorial lacks a package.
     """
     tutorial.require()
-    end_with_us()
-    about = machine()
     words = [question.question for question in questions if not question.history][: each * AT_ONCE]
     if each < LEAST_EACH:
         raise ConfigurationError(f"Each of {AT_ONCE} readers needs a next question: take --each {LEAST_EACH} or more")
     if len(words) < each * AT_ONCE:
         raise ConfigurationError(f"{each * AT_ONCE} questions without a history are needed: take a longer file")
+    end_with_us()
+    about = machine()
     progress("Reading the articles", 0, 0)
     # What is read is kept; while it is read answers take longer.
     settings = Settings.from_environment()
     with closing(Assistant.open(settings)) as assistant:
         assistant.wait_until_loaded()
         articles = assistant.corpus.articles
-    met: dict[int, list[Asked]] = {1: [], AT_ONCE: []}
-    speeds: dict[int, list[float]] = {1: [], AT_ONCE: []}
-    memory = 0
-    for readers in (1, AT_ONCE, AT_ONCE, 1):
-        progress(f"Readers at once: {readers}", 0, 0)
-        with _packaged() as server:
-            asked, speed = asyncio.run(_together(server.address, readers, words))
-            memory = max(memory, memory_bytes(family(server.process.pid)))
-        met[readers] += asked
-        speeds[readers].append(speed)
+    met, speeds, memory = _in_turns(words, progress)
     one, many = met[1], met[AT_ONCE]
     some = words[: AT_ONCE * TUTORIAL_EACH]
     embedder = SentenceEmbedder.from_folder(weights.embedder_folder(settings.data), weights.EMBEDDER_SHA256)
@@ -250,7 +240,7 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
     rival_one, rival_one_seconds = _ask_tutorial(1, some, articles, embedder, settings)
     progress(f"{AT_ONCE} readers ask the tutorial", 0, 0)
     rival_many, rival_many_seconds = _ask_tutorial(AT_ONCE, some, articles, embedder, settings)
-    alone, together = fmean(speeds[1]), fmean(speeds[AT_ONCE])
+    alone, together = speeds[1], speeds[AT_ONCE]
     rival_alone, rival_together = len(rival_one) / rival_one_seconds, len(rival_many) / rival_many_seconds
     figures = [
         Figure("one reader: answers a minute", 60 * alone),
@@ -286,6 +276,24 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
     details = {"machine": about, **{who: [asdict(answer) for answer in told] for who, told in answers.items()}}
     save(out, "readers", figures, details, draw)
     return figures
+
+
+def _in_turns(words: Sequence[str], progress: Progress) -> tuple[dict[int, list[Asked]], dict[int, float], int]:
+    """Let one reader ask, four at once, four again, and one; each time a new server, which remembers no answer.
+
+    Return by the number of readers what came and how many answers a second, and the memory of all processes in bytes.
+    """
+    met: dict[int, list[Asked]] = {1: [], AT_ONCE: []}
+    speeds: dict[int, list[float]] = {1: [], AT_ONCE: []}
+    memory = 0
+    for readers in (1, AT_ONCE, AT_ONCE, 1):
+        progress(f"Readers at once: {readers}", 0, 0)
+        with _packaged() as server:
+            asked, speed = asyncio.run(_together(server.address, readers, words))
+            memory = max(memory, memory_bytes(family(server.process.pid)))
+        met[readers] += asked
+        speeds[readers].append(speed)
+    return met, {readers: fmean(told) for readers, told in speeds.items()}, memory
 
 
 def _median_seconds(milliseconds: Iterable[float]) -> float:

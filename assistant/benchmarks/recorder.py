@@ -6,6 +6,7 @@ It is noted where it leaves this process: a proxy between the two would cost the
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -49,22 +50,22 @@ def recording() -> Iterator[list[Request]]:
         yield noted
 
 
-def distract(requests: Sequence[Request]) -> None:
-    """Let the conversations of these requests read something else, or they would find there what they are to read.
+def ask_again(requests: Sequence[Request]) -> float:
+    """Make the same requests, one after the other, and return the seconds until all was said to them.
+
+    Before, each conversation reads something else, or it would find there what it is to read.
 
     Raises:
         httpx.HTTPError: one of them failed.
     """
     others = {(url, json.loads(body).get("id_slot", 0)) for url, body in requests if url.endswith("/completions")}
-    repeat([(url, json.dumps(_SOMETHING_ELSE | {"id_slot": slot}).encode()) for url, slot in sorted(others)])
+    _post([(url, json.dumps(_SOMETHING_ELSE | {"id_slot": slot}).encode()) for url, slot in sorted(others)])
+    started = time.perf_counter()
+    _post(requests)
+    return time.perf_counter() - started
 
 
-def repeat(requests: Sequence[Request]) -> None:
-    """Make the same requests, one after the other, and read all that is said to them.
-
-    Raises:
-        httpx.HTTPError: one of them failed.
-    """
+def _post(requests: Sequence[Request]) -> None:
     headers = {"content-type": "application/json"}
     with httpx.Client(timeout=_SECONDS, verify=False) as client:  # noqa: S501 - nothing is encrypted here
         for url, body in requests:

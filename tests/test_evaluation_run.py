@@ -76,6 +76,19 @@ def test_searching_alone_asks_nothing(tmp_path: Path) -> None:
     assert content["mode"] == "retrieval"
 
 
+@pytest.mark.parametrize("others_wait", [True, False])
+def test_what_readers_in_a_crowd_get_can_be_measured(*, others_wait: bool, tmp_path: Path) -> None:
+    """Each question is answered as if others waited, and the report says so: such a run is of another system."""
+    assistant = perfect()
+    content = evaluate_with(assistant, tmp_path / "run", Options(others_wait=others_wait))
+    assert assistant.others_wait == [others_wait] * len(ROWS)
+    assert content["fingerprint"]["parts"]["others_wait"] is others_wait
+    report = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert ("as while other readers wait" in report) is others_wait
+    with pytest.raises(ConfigurationError, match="differs in others_wait"):
+        evaluate_with(perfect(), tmp_path / "run", Options(others_wait=not others_wait))
+
+
 def test_the_real_search_is_measured_alone(tmp_path: Path, weights_folder: Path) -> None:
     """With the embedding model and no language model, the evidence is found, and found first."""
     settings = Settings(model="none", data=weights_folder)
@@ -380,5 +393,5 @@ def test_a_run_says_what_it_was_made_of(tmp_path: Path) -> None:
 def test_a_password_in_an_address_stays_out_of_the_report(tmp_path: Path) -> None:
     """A model's address is part of what a run was made of; the credentials in it are not written anywhere."""
     settings = replace(settings_of(tmp_path), model="openai:m", model_url="https://user:secret@models.example/v1")
-    parts = fingerprint.fingerprint(questions(), ARTICLES, settings, 0)
+    parts = fingerprint.fingerprint(questions(), ARTICLES, settings, 0, others_wait=False)
     assert parts["model"] == "openai:m https://models.example/v1"

@@ -57,6 +57,8 @@ class Options:
     """Search for the questions and do not ask them."""
     articles: tuple[Path, ...] = ()
     """Folders whose articles are searched, instead of the one of the settings."""
+    others_wait: bool = False
+    """Answer each question as if other readers waited, and less were done for it."""
 
     def to_json(self) -> dict[str, Any]:
         """Return them as plain values."""
@@ -107,13 +109,16 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
         "mode": "retrieval" if options.retrieval_only else "answers",
         "model": model_name(settings),
         "options": options.to_json(),
-        "fingerprint": fingerprint.fingerprint(everything, corpus.articles, settings, options.seed),
+        "fingerprint": fingerprint.fingerprint(
+            everything, corpus.articles, settings, options.seed, others_wait=options.others_wait
+        ),
     }
     asking = run.Asking(
         repeats=options.repeat,
         seconds=60 * options.max_minutes if options.max_minutes is not None else float("inf"),
         retrieval_only=options.retrieval_only,
         everywhere=own_articles is not None,
+        others_wait=options.others_wait,
     )
     with run.opened(out, values, questions, corpus.articles) as folder:
         try:

@@ -38,7 +38,7 @@ INFORMATION = ("git_commit", "git_dirty")
 
 
 def fingerprint(
-    questions: Sequence[Question], articles: Iterable[Article], settings: Settings, seed: int
+    questions: Sequence[Question], articles: Iterable[Article], settings: Settings, seed: int, *, others_wait: bool
 ) -> dict[str, Any]:
     """Return the parts by name: hashes, versions and numbers."""
     commit, dirty = _git()
@@ -53,6 +53,7 @@ def fingerprint(
         "adapter": weights.ADAPTER_SHA256 if settings.model == "local" and not settings.model_file else "none",
         "thresholds": _of_file(answerability.CALIBRATION),
         "answer_seconds": settings.answer_seconds,
+        "others_wait": others_wait,
         "code": _code(),
         "packages": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),

@@ -382,7 +382,8 @@ class Assistant:
             if not put_off and (closer := self._closer_look(talk, unchecked)) is not None:
                 yield replace(unchecked, closer=closer)
                 return
-        if is_fitted and talk.model.tells and others_wait() and needs_no_check(checked, findings.query, likely[0]):
+        if is_fitted and talk.model.tells and others_wait() and self._needs_no_check(talk.question, unchecked):
+            # Asked again when nobody waits, it may get a closer look.
             yield replace(unchecked, hasty=True)
             return
         margins = talk.margins(evidence, checked.text or draft.text)
@@ -400,6 +401,15 @@ class Assistant:
         yield first
         if is_fitted and (always_closer or self._is_worth_closer_look(talk.question, first)):
             yield replace(first, hasty=True) if others_wait() else replace(first, closer=self._closer_look(talk, first))
+
+    def _needs_no_check(self, question: str, judgement: Judgement) -> bool:
+        """Whether a check would change nothing, where no closer look comes after it."""
+        return (
+            judgement.draft is not None
+            and needs_no_check(judgement.draft, judgement.findings.query, answer_probability(judgement))
+            # What the article's marks tell is shown by how likely an answer is, of which the check tells more.
+            and not reported(judgement, self._to_quote_at_last(question, judgement))
+        )
 
     def _is_worth_closer_look(self, question: str, judgement: Judgement) -> bool:
         """Whether nothing can be shown yet, and something may be."""

@@ -19,7 +19,7 @@ PROMISING = 0.5
 PROMISING_UNCHECKED = 0.3
 """The same where the model has not been asked yet: then less is known of either."""
 CERTAIN = 0.9
-"""How sure it must be that there is an answer, or none, for a check of a draft that is not shown to change nothing."""
+"""How likely an answer must be, or none, for a check of a draft that is not shown not to be worth its time."""
 SHORT_WORDS = 22
 """A draft of at most so many words leaves time for a closer look after the first one."""
 LONG_WORDS = 40
@@ -89,7 +89,7 @@ def skips_first_look(draft: CheckedDraft, question: str, answerable: float, righ
 
 
 def needs_no_check(draft: CheckedDraft, question: str, answerable: float) -> bool:
-    """Whether a check would change nothing: the draft is not shown, and that there is an answer or none is certain."""
+    """Whether the draft is not shown whatever a check tells, and it is certain as it is whether there is an answer."""
     return max(answerable, 1 - answerable) >= CERTAIN and not holds(draft, question)
 
 

@@ -717,15 +717,29 @@ def test_while_others_wait_the_model_is_not_asked_what_would_change_nothing(  # 
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where the draft is not shown, and it is certain without a check that there is an answer, or that there is none.
-
-    It is noted that more could have been asked.
-    """
+    """A draft that is not shown is not checked where an answer is certain without, or that there is none."""
     calibrate(tmp_path, monkeypatch, 0.4, log_odds)
     model.enqueue(draft)
     telling = ModelThatTells(model, (3.0, -9.0))
     answer = check(assemble(lambda: telling).stream(CRIME, others_wait=lambda: others))
     assert (bool(telling.asked), answer.status, answer.hasty) == (checked, status, not checked)
+
+
+@pytest.mark.parametrize(("told", "status"), [((-0.2, -9.0), Status.QUOTED), ((-9.0, -9.0), Status.DECLINED)])
+def test_while_others_wait_what_the_marks_would_tell_is_checked_nevertheless(  # noqa: PLR0913, PLR0917 - a row has these
+    told: tuple[float, float],
+    status: Status,
+    assemble: Assemble,
+    model: ScriptedModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is shown by how likely an answer is, and the model may say that there is none."""
+    calibrate(tmp_path, monkeypatch, 0.4, 3.0)
+    model.enqueue("Krasner said that Kenney is celebrating.")
+    question = "Who said that Kenney is celebrating?"
+    answer = check(assemble(lambda: ModelThatTells(model, told)).stream(question, others_wait=lambda: True))
+    assert (answer.status, answer.hasty) == (status, False)
 
 
 def test_of_a_model_that_tells_nothing_no_more_could_be_asked(

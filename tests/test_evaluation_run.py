@@ -21,6 +21,7 @@ from assistant.answering import Assistant
 from assistant.articles import Corpus
 from assistant.errors import ConfigurationError, RunInterruptedError
 from assistant.evaluation import evaluate, fingerprint, run
+from assistant.evaluation.compare import compare
 from assistant.evaluation.evaluate import Demands, Options, read_folders, rescore, select
 from assistant.evaluation.run import PARAGRAPHS, read_run
 from assistant.settings import PROJECT, Settings
@@ -87,6 +88,24 @@ def test_what_readers_in_a_crowd_get_can_be_measured(*, others_wait: bool, tmp_p
     assert ("as while other readers wait" in report) is others_wait
     with pytest.raises(ConfigurationError, match="differs in others_wait"):
         evaluate_with(perfect(), tmp_path / "run", Options(others_wait=not others_wait))
+
+
+def test_who_waits_is_of_no_matter_to_a_search(tmp_path: Path) -> None:
+    """A report that says that each question was answered so would not be true."""
+    with pytest.raises(ConfigurationError, match="leave out --others-wait"):
+        evaluate_with(perfect(), tmp_path / "run", Options(retrieval_only=True, others_wait=True))
+
+
+def test_a_run_from_before_others_could_wait_is_one_in_which_nobody_did(tmp_path: Path) -> None:
+    """It is scored again, and does not differ from a later one in what it does not tell."""
+    before, after = tmp_path / "before", tmp_path / "after"
+    for folder in (before, after):
+        evaluate_with(perfect(), folder)
+    values = json.loads((before / "run.json").read_text(encoding="utf-8"))
+    del values["options"]["others_wait"], values["fingerprint"]["others_wait"]
+    (before / "run.json").write_text(json.dumps(values), encoding="utf-8")
+    rescore(before, Demands(), lambda *_: None)
+    assert compare(before, after)["fingerprint_differences"] == []
 
 
 def test_the_real_search_is_measured_alone(tmp_path: Path, weights_folder: Path) -> None:

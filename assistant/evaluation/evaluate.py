@@ -91,6 +91,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
         ConfigurationError: a file, a folder, an option or the assistant is not as it must be.
         RunInterruptedError: the keyboard ended the asking; the report is of the answers that are there.
     """
+    if options.retrieval_only and options.others_wait:
+        raise ConfigurationError("Nothing is answered with --retrieval-only: leave out --others-wait")
     everything, own_articles = run.read(path)
     if own_articles and options.articles:
         raise ConfigurationError(f"{path} brings its own articles: leave out --articles")

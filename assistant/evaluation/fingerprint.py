@@ -97,7 +97,8 @@ def of_articles(articles: Iterable[Article]) -> str:
 
 def _flat(parts: Mapping[str, Any]) -> dict[str, Any]:
     packages = {f"package {name}": version for name, version in parts.get("packages", {}).items()}
-    return {name: value for name, value in parts.items() if name != "packages"} | packages
+    # In runs that do not tell nobody waited: nothing else was possible then.
+    return {"others_wait": False} | {name: value for name, value in parts.items() if name != "packages"} | packages
 
 
 def _model(settings: Settings) -> str:

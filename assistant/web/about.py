@@ -5,7 +5,9 @@ Everything that an operator can change is read from the service, so that the pag
 
 from __future__ import annotations
 
-from assistant.rendering import LABELS, escape
+from collections.abc import Iterable
+
+from assistant.rendering import BY_RULE, LABELS, escape
 from assistant.types import Status
 from assistant.web.service import Service
 
@@ -17,7 +19,7 @@ def about(service: Service) -> str:
     sections = (
         ("What it is", _what(service)),
         ("How an answer is made", _how(service)),
-        ("What it cannot do", _LIMITS),
+        ("What it cannot do", _limits(service)),
         ("The language model", f"<p>{_model(service)}</p>"),
         ("What is stored", f"<p>{escape(service.stores)}</p><p>{_destination(service)}</p>{_cookies(service)}"),
         ("How much you can ask", f"<p>{escape(service.limits)}</p>"),
@@ -46,9 +48,21 @@ def _what(service: Service) -> str:
 
 
 def _how(service: Service) -> str:
-    writes = service.settings.model != "none"
-    steps = (_COMPARED, _QUOTED, *([_WRITTEN] if writes else []), _ESTIMATED, _CHECKED if writes else _NOTHING_WRITTEN)
-    return f"<ol>{''.join(f'<li>{step}</li>' for step in steps)}</ol>{_NO_MODEL_CHANGES}"
+    without_model = (_COMPARED, _QUOTED, _ESTIMATED, _BY_RULE, _NOTHING_WRITTEN)
+    with_model = (_COMPARED, _QUOTED, _WRITTEN, _ESTIMATED, _CHECKED, _BY_RULE)
+    return f"<ol>{_items(with_model if _writes(service) else without_model)}</ol>{_NO_MODEL_CHANGES}"
+
+
+def _limits(service: Service) -> str:
+    return f"<ul>{_items((_MISSES_THE_POINT, *((_MISLEADS,) if _writes(service) else ()), *_LIMITS))}</ul>"
+
+
+def _writes(service: Service) -> bool:
+    return service.settings.model != "none"
+
+
+def _items(texts: Iterable[str]) -> str:
+    return "".join(f"<li>{text}</li>" for text in texts)
 
 
 _COMPARED = (
@@ -66,18 +80,22 @@ _CHECKED = (
     f"it, and whether it is denied. What passes is shown as “{escape(LABELS[Status.ANSWERED])}”. What fails is not "
     f"shown, and the quoted words stand alone: “{escape(LABELS[Status.QUOTED])}”."
 )
+_BY_RULE = (
+    "Asked who said something, or what somebody said, a rule may tell it from the article's own marks: "
+    f"“{escape(BY_RULE)}”."
+)
 _NOTHING_WRITTEN = f"Else the quoted words are the answer: “{escape(LABELS[Status.QUOTED])}”."
 _NO_MODEL_CHANGES = (
     "<p>A quotation is cut from the article by the program. No model can change a letter of it. "
     "Before a question is suggested to you, it is checked that the words which answer it are found.</p>"
 )
+_MISSES_THE_POINT = "It can misunderstand a question, and quote words that are true but do not answer it."
+_MISLEADS = "A written sentence can pass the checks and still leave out what matters, or put it in a wrong light."
 _LIMITS = (
-    "<ul><li>It can misunderstand a question, and quote words that are true but do not answer it.</li>"
-    "<li>A written sentence can pass the checks and still leave out what matters, or put it in a wrong light.</li>"
-    "<li>It can say that the article does not answer although it does, in other words than yours.</li>"
-    "<li>It repeats what the article says. Whether that is true it does not know.</li>"
-    "<li>It does not count, compare or calculate beyond what is written.</li>"
-    "<li>Do not use it for decisions about your health, money, rights or safety: read the article.</li></ul>"
+    "It can say that the article does not answer although it does, in other words than yours.",
+    "It repeats what the article says. Whether that is true it does not know.",
+    "It does not count, compare or calculate beyond what is written.",
+    "Do not use it for decisions about your health, money, rights or safety: read the article.",
 )
 _NO_TRACKERS = "There are no advertisements and no trackers, and the page loads nothing from other sites."
 _NO_COOKIES = f"<p>There are no cookies. {_NO_TRACKERS}</p>"
@@ -100,8 +118,8 @@ _ACCESSIBILITY = (
 
 def _model(service: Service) -> str:
     settings = service.settings
-    if settings.model == "none":
-        return "None is used here: answers are the article's own words."
+    if not _writes(service):
+        return "None is used here: answers are the article's own words, which a rule may put into a sentence."
     if settings.model == "local":
         own = settings.model_file and f"a model of the operator's ({escape(service.assistant.model_name)})"
         return f"Answers are written by {own or _PACKAGED_MODEL}, on this machine."

@@ -55,7 +55,7 @@ PASSAGES_FOR_MODEL = 5
 """With ten, drafts were right hardly more often, and took longer (CONTRIBUTING, "What was tried")."""
 PASSAGES_TO_READ = 4
 """Of two to five none told more than the others; with five, what is done beside the language model took too long."""
-FOR_MODEL_WHILE_OTHERS_WAIT, TO_READ_WHILE_OTHERS_WAIT = 3, 1
+PASSAGES_WHILE_OTHERS_WAIT = 1
 """Each takes processors from the answers that are being written; answers were as good as with more."""
 CLOSER_SHARE = 0.2
 """How likely a sentence must be, beside the likeliest, to be read again; of less likely ones there may be more in a
@@ -236,8 +236,8 @@ class Assistant:
         """Yield snapshots of the answer, each better than the one before; the last one is final.
 
         The model's time begins when the first snapshot was taken. Set `stopped`, from any thread, to end it early.
-        While `others_wait` fewer passages are read, no closer look is begun, and the model is not asked about a draft
-        where that would change nothing: it would help one reader at most, and keep all the others waiting.
+        While `others_wait` the extractive reader gets the best passage alone, no closer look is begun, and the model is
+        not asked about a draft where that would change nothing: all the others would be kept waiting for it.
         """
         started = time.monotonic()
         asked = conversation.clean(question)
@@ -334,7 +334,7 @@ class Assistant:
 
         `always_closer` takes the closer look whatever the first one told.
         """
-        readings = self._read(findings, TO_READ_WHILE_OTHERS_WAIT if others_wait() else PASSAGES_TO_READ)
+        readings = self._read(findings, PASSAGES_WHILE_OTHERS_WAIT if others_wait() else PASSAGES_TO_READ)
         signals = answerability.word_signals(findings.query, findings, readings, self._rarity)
         undrafted = Judgement(findings, signals, "words" if findings.similarities else "keywords", readings)
         model = self._holder.get()
@@ -367,7 +367,7 @@ class Assistant:
             ModelError: as for a draft.
         """
         findings = undrafted.findings
-        evidence = _for_model(findings, FOR_MODEL_WHILE_OTHERS_WAIT if others_wait() else PASSAGES_FOR_MODEL)
+        evidence = _for_model(findings)
         draft = talk.draft(evidence)
         checked = self._checked(draft, undrafted)
         # No fit of a draft was made without an embedding model.
@@ -533,10 +533,10 @@ def _shortened(windows: Sequence[Window]) -> list[Window]:
     return chosen
 
 
-def _for_model(findings: Findings, passages: int) -> list[Passage]:
-    """Return so many of the best passages of the article that fits best, in reading order."""
+def _for_model(findings: Findings) -> list[Passage]:
+    """Return the best passages of the article that fits best, in reading order."""
     article = findings.hits[0].passage.article
-    best = [hit.passage for hit in findings.hits if hit.passage.article == article][:passages]
+    best = [hit.passage for hit in findings.hits if hit.passage.article == article][:PASSAGES_FOR_MODEL]
     return sorted(best, key=lambda passage: passage.start)
 
 

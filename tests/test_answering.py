@@ -27,13 +27,7 @@ from sentence_transformers import SentenceTransformer
 
 from assistant import answerability, answering, language_model, quoting
 from assistant.answerability import Quoting, Rarity
-from assistant.answering import (
-    FOR_MODEL_WHILE_OTHERS_WAIT,
-    PASSAGES_FOR_MODEL,
-    PASSAGES_TO_READ,
-    TO_READ_WHILE_OTHERS_WAIT,
-    Assistant,
-)
+from assistant.answering import PASSAGES_TO_READ, PASSAGES_WHILE_OTHERS_WAIT, Assistant
 from assistant.articles import Corpus
 from assistant.embedder import SentenceEmbedder
 from assistant.engine import Engine
@@ -673,12 +667,9 @@ def test_no_closer_look_is_taken_while_others_wait(*, others: bool, assemble: As
     assert (answer.status, answer.hasty) == ((Status.QUOTED, True) if others else (Status.ANSWERED, False))
 
 
-@pytest.mark.parametrize(
-    ("others", "for_reader", "for_model"),
-    [(False, PASSAGES_TO_READ, PASSAGES_FOR_MODEL), (True, TO_READ_WHILE_OTHERS_WAIT, FOR_MODEL_WHILE_OTHERS_WAIT)],
-)
+@pytest.mark.parametrize(("others", "passages"), [(False, PASSAGES_TO_READ), (True, PASSAGES_WHILE_OTHERS_WAIT)])
 def test_fewer_passages_are_read_while_others_wait(
-    *, others: bool, for_reader: int, for_model: int, assemble: Assemble, model: ScriptedModel
+    *, others: bool, passages: int, assemble: Assemble, model: ScriptedModel
 ) -> None:
     """Each that is read for one reader takes time from the answers of the others."""
     read: list[int] = []
@@ -689,10 +680,11 @@ def test_fewer_passages_are_read_while_others_wait(
             return []
 
     model.enqueue(TRUE)
-    telling = ModelThatTells(model, (3.0, 5.0))
-    assistant = assemble(lambda: telling, reader=NotedReader(lambda: pytest.fail("nothing is to be loaded")))
+    assistant = assemble(
+        lambda: LanguageModel(model, "scripted"), reader=NotedReader(lambda: pytest.fail("nothing is to be loaded"))
+    )
     check(assistant.stream(CRIME, others_wait=lambda: others))
-    assert (read, *map(len, telling.shown)) == ([for_reader], for_model)
+    assert read == [passages]
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,7 @@ from assistant.evaluation.observed import Observed
 from assistant.evaluation.questions import holds_facts
 
 DEPTH = 5
-"""Evidence further down than this counts as not retrieved: the model reads five passages, and three while others wait;
-then what stands in the other two counts as retrieved, though the model was not given it."""
+"""Evidence further down than this counts as not retrieved: the model reads five passages."""
 
 CAUSES: Mapping[str, tuple[str, str]] = {
     "error": ("error", "There is no answer because something broke."),

@@ -37,6 +37,7 @@ from assistant.judgement import (
     is_long,
     is_promising,
     needs_no_check,
+    needs_no_draft,
     reported,
     skips_first_look,
     written_probability,
@@ -236,8 +237,8 @@ class Assistant:
         """Yield snapshots of the answer, each better than the one before; the last one is final.
 
         The model's time begins when the first snapshot was taken. Set `stopped`, from any thread, to end it early.
-        While `others_wait` the extractive reader gets the best passage alone, no closer look is begun, and the model is
-        not asked about a draft where that would change nothing: all the others would be kept waiting for it.
+        While `others_wait` the extractive reader gets the best passage alone, and the model is not asked for a draft,
+        for a check or for a closer look where that would hardly change anything, or help one reader alone.
         """
         started = time.monotonic()
         asked = conversation.clean(question)
@@ -340,6 +341,8 @@ class Assistant:
         model = self._holder.get()
         if model is None:
             return replace(undrafted, error=_unavailable(self.model_state))
+        if findings.similarities and others_wait() and needs_no_draft(answer_probability(undrafted)):
+            return replace(undrafted, hasty=True)
         talk = _Talk(model, question, history, deadline, stopped)
         told: Judgement | None = None
         try:
@@ -403,7 +406,7 @@ class Assistant:
             yield replace(first, hasty=True) if others_wait() else replace(first, closer=self._closer_look(talk, first))
 
     def _needs_no_check(self, question: str, judgement: Judgement) -> bool:
-        """Whether a check would change nothing, where no closer look comes after it."""
+        """Whether a check would hardly change anything, where no closer look comes after it."""
         return (
             judgement.draft is not None
             and needs_no_check(judgement.draft, judgement.findings.query, answer_probability(judgement))

@@ -19,7 +19,8 @@ PROMISING = 0.5
 PROMISING_UNCHECKED = 0.3
 """The same where the model has not been asked yet: then less is known of either."""
 CERTAIN = 0.9
-"""How likely an answer must be, or none, for a check of a draft that is not shown not to be worth its time."""
+"""While others wait the model is not asked what would hardly change anything: for a draft where so likely there is no
+answer, and for a check of one that is not shown where so likely there is one, or none."""
 SHORT_WORDS = 22
 """A draft of at most so many words leaves time for a closer look after the first one."""
 LONG_WORDS = 40
@@ -86,6 +87,11 @@ def skips_first_look(draft: CheckedDraft, question: str, answerable: float, righ
         and min(answerable, right) >= PROMISING_UNCHECKED
         and holds(draft, question)
     )
+
+
+def needs_no_draft(answerable: float) -> bool:
+    """Whether it is as good as certain that there is no answer: `answerable` is a probability without a draft."""
+    return 1 - answerable >= CERTAIN
 
 
 def needs_no_check(draft: CheckedDraft, question: str, answerable: float) -> bool:

@@ -65,11 +65,10 @@ QUOTED = Quoting(
 Assemble = Callable[..., Assistant]
 
 
-def calibrate(folder: Path, monkeypatch: pytest.MonkeyPatch, threshold: float, log_odds: float = 0.0) -> None:
-    """Put a calibration of this test's own in place of the one that ships; `log_odds` of an answer before a check."""
-    fit: dict[str, Any] = {"mean": {}, "scale": {}, "weight": {}, "intercept": log_odds, "threshold": threshold}
+def calibrate(folder: Path, monkeypatch: pytest.MonkeyPatch, threshold: float, **log_odds: float) -> None:
+    """Put a calibration of this test's own in place of the one that ships; `log_odds` of an answer by what is known."""
     fits = {
-        "answerable": dict.fromkeys(answerability.SIGNALS, fit)
+        "answerable": {name: certain(log_odds.get(name, 0.0), threshold) for name in answerability.SIGNALS}
         | dict.fromkeys(("margin", "closer"), by_margin("stated", threshold)),
         "written": dict.fromkeys(answerability.WRITTEN_SIGNALS, WRITTEN)
         | dict.fromkeys(("margin", "closer"), by_margin("confirmed", 0.5)),
@@ -79,6 +78,11 @@ def calibrate(folder: Path, monkeypatch: pytest.MonkeyPatch, threshold: float, l
     file.write_text(json.dumps(fits))
     monkeypatch.setattr(answerability, "CALIBRATION", file)
     forget_calibration()
+
+
+def certain(log_odds: float, threshold: float) -> dict[str, Any]:
+    """Return a fit that tells the same whatever the signals."""
+    return {"mean": {}, "scale": {}, "weight": {}, "intercept": log_odds, "threshold": threshold}
 
 
 def by_margin(name: str, threshold: float) -> dict[str, Any]:
@@ -710,11 +714,33 @@ def test_while_others_wait_the_model_is_not_asked_what_would_change_nothing(  # 
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A draft that is not shown is not checked where an answer is certain without, or that there is none."""
-    calibrate(tmp_path, monkeypatch, 0.4, log_odds)
+    calibrate(tmp_path, monkeypatch, 0.4, draft=log_odds)
     model.enqueue(draft)
     telling = ModelThatTells(model, (3.0, -9.0))
     answer = check(assemble(lambda: telling).stream(CRIME, others_wait=lambda: others))
     assert (bool(telling.asked), answer.status, answer.hasty) == (checked, status, not checked)
+
+
+@pytest.mark.parametrize(
+    ("others", "log_odds", "drafts", "status"),
+    [(True, -3.0, 0, Status.DECLINED), (True, -2.0, 1, Status.ANSWERED), (False, -3.0, 1, Status.ANSWERED)],
+)
+def test_while_others_wait_no_draft_is_written_of_what_is_hardly_answered(  # noqa: PLR0913 - a row has these
+    *,
+    others: bool,
+    log_odds: float,
+    drafts: int,
+    status: Status,
+    assemble: Assemble,
+    model: ScriptedModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is declined so is asked again when nobody waits."""
+    calibrate(tmp_path, monkeypatch, 0.4, words=log_odds)
+    model.enqueue(TRUE)
+    answer = check(assemble(lambda: ModelThatTells(model, (3.0, 5.0))).stream(CRIME, others_wait=lambda: others))
+    assert (len(model.prompts), answer.status, answer.hasty) == (drafts, status, drafts == 0)
 
 
 @pytest.mark.parametrize(("told", "status"), [((-0.2, -9.0), Status.QUOTED), ((-9.0, -9.0), Status.DECLINED)])
@@ -727,7 +753,7 @@ def test_while_others_wait_what_the_marks_would_tell_is_checked_nevertheless(  #
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is shown by how likely an answer is, and the model may say that there is none."""
-    calibrate(tmp_path, monkeypatch, 0.4, 3.0)
+    calibrate(tmp_path, monkeypatch, 0.4, draft=3.0)
     model.enqueue("Krasner said that Kenney is celebrating.")
     question = "Who said that Kenney is celebrating?"
     answer = check(assemble(lambda: ModelThatTells(model, told)).stream(question, others_wait=lambda: True))
@@ -738,7 +764,7 @@ def test_of_a_model_that_tells_nothing_no_more_could_be_asked(
     assemble: Assemble, model: ScriptedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What other models wrote is never checked by them, so its answer is no hasty one."""
-    calibrate(tmp_path, monkeypatch, 0.4, 3.0)
+    calibrate(tmp_path, monkeypatch, 0.4, draft=3.0)
     model.enqueue(SLIPS)
     answer = check(assemble(lambda: LanguageModel(model, "scripted")).stream(CRIME, others_wait=lambda: True))
     assert (answer.status, answer.hasty) == (Status.QUOTED, False)

@@ -166,5 +166,5 @@ class Answer:
     """What went wrong with the model, in one line, when something did; the answer stands without it."""
     final: bool = True
     hasty: bool = False
-    """Whether a check, a closer look, or comparing the passages word by word was left out for want of time; asked again
-    it may become better. That fewer passages are read while others wait does not count: answers are as good."""
+    """Whether a draft, a check, a closer look, or comparing the passages word by word was left out for want of time;
+    asked again it may become better. That while others wait one passage is read does not count: answers are as good."""

@@ -5,6 +5,7 @@
                            (who said something, and what somebody said, may be told by the article's marks)
                         -> where a promising draft is long, or may not be shown, and nobody waits: a closer look at what
                            would be quoted, alone
+    While others wait a draft, or its check, is left out where it would hardly change anything.
 
 Asking is streaming and taking the last snapshot. Nothing unverified is ever in a snapshot: a draft is shown only after
 it passed. Knows nothing of how an answer is shown.
@@ -341,7 +342,7 @@ class Assistant:
         model = self._holder.get()
         if model is None:
             return replace(undrafted, error=_unavailable(self.model_state))
-        if findings.similarities and others_wait() and needs_no_draft(answer_probability(undrafted)):
+        if others_wait() and needs_no_draft(undrafted):
             return replace(undrafted, hasty=True)
         talk = _Talk(model, question, history, deadline, stopped)
         told: Judgement | None = None
@@ -385,7 +386,7 @@ class Assistant:
             if not put_off and (closer := self._closer_look(talk, unchecked)) is not None:
                 yield replace(unchecked, closer=closer)
                 return
-        if is_fitted and talk.model.tells and others_wait() and self._needs_no_check(talk.question, unchecked):
+        if talk.model.tells and others_wait() and self._needs_no_check(talk.question, unchecked):
             # Asked again when nobody waits, it may get a closer look.
             yield replace(unchecked, hasty=True)
             return

@@ -89,9 +89,12 @@ def skips_first_look(draft: CheckedDraft, question: str, answerable: float, righ
     )
 
 
-def needs_no_draft(answerable: float) -> bool:
-    """Whether it is as good as certain that there is no answer: `answerable` is a probability without a draft."""
-    return 1 - answerable >= CERTAIN
+def needs_no_draft(judgement: Judgement) -> bool:
+    """Whether it is as good as certain, before a draft, that there is no answer.
+
+    Of two things asked for the one may be answered where the other is not, so then it is not certain.
+    """
+    return len(judgement.readings) == 1 and 1 - answer_probability(judgement) >= CERTAIN
 
 
 def needs_no_check(draft: CheckedDraft, question: str, answerable: float) -> bool:

@@ -743,6 +743,19 @@ def test_while_others_wait_no_draft_is_written_of_what_is_hardly_answered(  # no
     assert (len(model.prompts), answer.status, answer.hasty) == (drafts, status, drafts == 0)
 
 
+def test_while_others_wait_a_question_for_two_things_gets_its_draft(
+    assemble: Assemble, model: ScriptedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one may be answered where the other is not, which is all that is known before a draft."""
+    calibrate(tmp_path, monkeypatch, 0.4, words=-3.0)
+    model.enqueue(f"{TRUE} {COUNSEL}")
+    reader = Reader(lambda: pytest.fail("nothing is to be loaded"))
+    monkeypatch.setattr(reader, "read", lambda *_: [])
+    assistant = assemble(lambda: ModelThatTells(model, (3.0, 5.0)), reader=reader)
+    answer = check(assistant.stream(CRIME_AND_COUNSEL, others_wait=lambda: True))
+    assert (len(model.prompts), answer.hasty) == (1, False)
+
+
 @pytest.mark.parametrize(("told", "status"), [((-0.2, -9.0), Status.QUOTED), ((-9.0, -9.0), Status.DECLINED)])
 def test_while_others_wait_what_the_marks_would_tell_is_checked_nevertheless(  # noqa: PLR0913, PLR0917 - a row has these
     told: tuple[float, float],

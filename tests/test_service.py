@@ -427,5 +427,6 @@ def test_that_a_model_writes_is_said_only_where_one_is_used(
     said = about(Service(assistant, replace(OPEN, model=model)))
     for words in ("A language model writes", "sentence that the model wrote", "A written sentence can pass the checks"):
         assert (words in said) is writes
-    for words in ("None is used here", "the quoted words are the answer"):
+    assert ("or what somebody said, a rule" in said) is writes
+    for words in ("None is used here", "the quoted words are the answer", "Asked who said words that you quote"):
         assert (words in said) is not writes

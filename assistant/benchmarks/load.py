@@ -212,9 +212,9 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
 
     The four take the questions as they come, four times so many in all; the one asks the same. Then all is asked again,
     by the four first, so that a machine that grows faster or slower meanwhile does so for both. While others wait less
-    is done for an answer (one passage read, fewer checks, no closer look), so the four are not served alike. The
-    settings of the environment hold. The tutorial is asked some of the questions, by one and by four, with the packaged
-    model.
+    is done for an answer (one passage read, fewer drafts and checks, no closer look), so the four are not served alike.
+    The settings of the environment hold. The tutorial is asked some of the questions, by one and by four, with the
+    packaged model.
 
     Raises:
         ConfigurationError: there are too few questions for each or in all, or the tutorial lacks a package.

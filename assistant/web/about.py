@@ -48,7 +48,7 @@ def _what(service: Service) -> str:
 
 
 def _how(service: Service) -> str:
-    without_model = (_COMPARED, _QUOTED, _ESTIMATED, _BY_RULE, _NOTHING_WRITTEN)
+    without_model = (_COMPARED, _QUOTED, _ESTIMATED, _WHO_BY_RULE, _NOTHING_WRITTEN)
     with_model = (_COMPARED, _QUOTED, _WRITTEN, _ESTIMATED, _CHECKED, _BY_RULE)
     return f"<ol>{_items(with_model if _writes(service) else without_model)}</ol>{_NO_MODEL_CHANGES}"
 
@@ -83,6 +83,9 @@ _CHECKED = (
 _BY_RULE = (
     "Asked who said something, or what somebody said, a rule may tell it from the article's own marks: "
     f"“{escape(BY_RULE)}”."
+)
+_WHO_BY_RULE = (
+    f"Asked who said words that you quote, a rule may tell it from the article's own marks: “{escape(BY_RULE)}”."
 )
 _NOTHING_WRITTEN = f"Else the quoted words are the answer: “{escape(LABELS[Status.QUOTED])}”."
 _NO_MODEL_CHANGES = (

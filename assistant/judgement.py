@@ -19,8 +19,8 @@ PROMISING = 0.5
 PROMISING_UNCHECKED = 0.3
 """The same where the model has not been asked yet: then less is known of either."""
 CERTAIN = 0.9
-"""While others wait the model is not asked what would hardly change anything: for a draft where so likely there is no
-answer, and for a check of one that is not shown where so likely there is one, or none."""
+"""While others wait the model is not asked what would hardly change anything: for a draft where there is no answer so
+likely, and for a check of one that is not shown where there is one, or none, so likely."""
 SHORT_WORDS = 22
 """A draft of at most so many words leaves time for a closer look after the first one."""
 LONG_WORDS = 40

@@ -87,8 +87,8 @@ class KeptState:
         """
         try:
             return cls._of_data(tokens, data)
-        except struct.error as error:
-            raise ValueError("it ends too early") from error
+        except (struct.error, OverflowError) as error:
+            raise ValueError("it ends before what it tells of") from error
 
     @classmethod
     def _of_data(cls, tokens: Sequence[int], data: bytes | bytearray | memoryview) -> KeptState:

@@ -408,12 +408,8 @@ class Assistant:
 
     def _needs_no_check(self, question: str, judgement: Judgement) -> bool:
         """Whether a check would hardly change anything, where no closer look comes after it."""
-        return (
-            judgement.draft is not None
-            and needs_no_check(judgement.draft, judgement.findings.query, answer_probability(judgement))
-            # What the article's marks tell is shown by how likely an answer is, of which the check tells more.
-            and not reported(judgement, self._to_quote_at_last(question, judgement))
-        )
+        # What the article's marks tell is shown by how likely an answer is, of which the check tells more.
+        return needs_no_check(judgement) and not reported(judgement, self._to_quote_at_last(question, judgement))
 
     def _is_worth_closer_look(self, question: str, judgement: Judgement) -> bool:
         """Whether nothing can be shown yet, and something may be."""

@@ -177,10 +177,7 @@ def benchmark_load(  # noqa: PLR0913, PLR0917 - each is an option of the command
     out: Annotated[Path, typer.Option(help="Folder for the figures as JSON and PNG.")] = Path("benchmarks"),
     readers: Annotated[int, typer.Option(min=0, help="How many come at once; 0 for no crowd.")] = 300,
     seconds: Annotated[float, typer.Option(min=1.0, help="How long they stay; they come twice.")] = 60.0,
-    each: Annotated[
-        int,
-        typer.Option(min=0, help="A fourth of the questions for the packaged model; 0 for none."),
-    ] = 4,
+    each: Annotated[int, typer.Option(min=0, help="A fourth of the questions for the packaged model; 0 for none.")] = 4,
     soak: Annotated[float, typer.Option(min=0.0, help="Minutes with a question every two seconds; 0 for none.")] = 0.0,
     indexed: Annotated[int, typer.Option(min=0, help="Passages to index while 20 readers ask; 0 for none.")] = 0,
 ) -> None:

@@ -97,9 +97,12 @@ def needs_no_draft(judgement: Judgement) -> bool:
     return len(judgement.readings) == 1 and 1 - answer_probability(judgement) >= CERTAIN
 
 
-def needs_no_check(draft: CheckedDraft, question: str, answerable: float) -> bool:
+def needs_no_check(judgement: Judgement) -> bool:
     """Whether the draft is not shown whatever a check tells, and it is certain as it is whether there is an answer."""
-    return max(answerable, 1 - answerable) >= CERTAIN and not holds(draft, question)
+    answerable = answer_probability(judgement)
+    if judgement.draft is None or max(answerable, 1 - answerable) < CERTAIN:
+        return False
+    return not holds(judgement.draft, judgement.findings.query)
 
 
 def is_promising(draft: CheckedDraft, answerable: float, right: float) -> bool:

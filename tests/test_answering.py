@@ -691,6 +691,28 @@ def test_fewer_passages_are_read_while_others_wait(
     assert read == [passages]
 
 
+@pytest.fixture
+def asked_so(
+    assemble: Assemble, model: ScriptedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Answer]:
+    """Return a function that asks a model that writes this, where an answer is so likely by what is known."""
+
+    def ask(
+        asked: LanguageModel,
+        written: str,
+        *,
+        question: str = CRIME,
+        others: bool = True,
+        reader: Reader | None = None,
+        **log_odds: float,
+    ) -> Answer:
+        calibrate(tmp_path, monkeypatch, 0.4, **log_odds)
+        model.enqueue(written)
+        return check(assemble(lambda: asked, reader=reader).stream(question, others_wait=lambda: others))
+
+    return ask
+
+
 @pytest.mark.parametrize(
     ("others", "log_odds", "draft", "checked", "status"),
     [
@@ -708,16 +730,12 @@ def test_while_others_wait_the_model_is_not_asked_what_would_change_nothing(  # 
     draft: str,
     checked: bool,
     status: Status,
-    assemble: Assemble,
+    asked_so: Callable[..., Answer],
     model: ScriptedModel,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A draft that is not shown is not checked where an answer is certain without, or that there is none."""
-    calibrate(tmp_path, monkeypatch, 0.4, draft=log_odds)
-    model.enqueue(draft)
     telling = ModelThatTells(model, (3.0, -9.0))
-    answer = check(assemble(lambda: telling).stream(CRIME, others_wait=lambda: others))
+    answer = asked_so(telling, draft, others=others, draft=log_odds)
     assert (bool(telling.asked), answer.status, answer.hasty) == (checked, status, not checked)
 
 
@@ -731,55 +749,40 @@ def test_while_others_wait_no_draft_is_written_of_what_is_hardly_answered(  # no
     log_odds: float,
     drafts: int,
     status: Status,
-    assemble: Assemble,
+    asked_so: Callable[..., Answer],
     model: ScriptedModel,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What is declined so is asked again when nobody waits."""
-    calibrate(tmp_path, monkeypatch, 0.4, words=log_odds)
-    model.enqueue(TRUE)
-    answer = check(assemble(lambda: ModelThatTells(model, (3.0, 5.0))).stream(CRIME, others_wait=lambda: others))
+    answer = asked_so(ModelThatTells(model, (3.0, 5.0)), TRUE, others=others, words=log_odds)
     assert (len(model.prompts), answer.status, answer.hasty) == (drafts, status, drafts == 0)
 
 
 def test_while_others_wait_a_question_for_two_things_gets_its_draft(
-    assemble: Assemble, model: ScriptedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asked_so: Callable[..., Answer], model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one may be answered where the other is not, which is all that is known before a draft."""
-    calibrate(tmp_path, monkeypatch, 0.4, words=-3.0)
-    model.enqueue(f"{TRUE} {COUNSEL}")
     reader = Reader(lambda: pytest.fail("nothing is to be loaded"))
     monkeypatch.setattr(reader, "read", lambda *_: [])
-    assistant = assemble(lambda: ModelThatTells(model, (3.0, 5.0)), reader=reader)
-    answer = check(assistant.stream(CRIME_AND_COUNSEL, others_wait=lambda: True))
+    telling = ModelThatTells(model, (3.0, 5.0))
+    answer = asked_so(telling, f"{TRUE} {COUNSEL}", question=CRIME_AND_COUNSEL, reader=reader, words=-3.0)
     assert (len(model.prompts), answer.hasty) == (1, False)
 
 
 @pytest.mark.parametrize(("told", "status"), [((-0.2, -9.0), Status.QUOTED), ((-9.0, -9.0), Status.DECLINED)])
-def test_while_others_wait_what_the_marks_would_tell_is_checked_nevertheless(  # noqa: PLR0913, PLR0917 - a row has these
-    told: tuple[float, float],
-    status: Status,
-    assemble: Assemble,
-    model: ScriptedModel,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def test_while_others_wait_what_the_marks_would_tell_is_checked_nevertheless(
+    told: tuple[float, float], status: Status, asked_so: Callable[..., Answer], model: ScriptedModel
 ) -> None:
     """It is shown by how likely an answer is, and the model may say that there is none."""
-    calibrate(tmp_path, monkeypatch, 0.4, draft=3.0)
-    model.enqueue("Krasner said that Kenney is celebrating.")
-    question = "Who said that Kenney is celebrating?"
-    answer = check(assemble(lambda: ModelThatTells(model, told)).stream(question, others_wait=lambda: True))
+    draft, question = "Krasner said that Kenney is celebrating.", "Who said that Kenney is celebrating?"
+    answer = asked_so(ModelThatTells(model, told), draft, question=question, draft=3.0)
     assert (answer.status, answer.hasty) == (status, False)
 
 
 def test_of_a_model_that_tells_nothing_no_more_could_be_asked(
-    assemble: Assemble, model: ScriptedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asked_so: Callable[..., Answer], model: ScriptedModel
 ) -> None:
     """What other models wrote is never checked by them, so its answer is no hasty one."""
-    calibrate(tmp_path, monkeypatch, 0.4, draft=3.0)
-    model.enqueue(SLIPS)
-    answer = check(assemble(lambda: LanguageModel(model, "scripted")).stream(CRIME, others_wait=lambda: True))
+    answer = asked_so(LanguageModel(model, "scripted"), SLIPS, draft=3.0)
     assert (answer.status, answer.hasty) == (Status.QUOTED, False)
 
 

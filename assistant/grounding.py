@@ -137,15 +137,12 @@ def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
     held = _held(text, sentences)
     claimed = told.stems
     new = claimed - _claimed(question).stems
-    known = known_names(article)
     return Support(
         numbers=told.hedges.keys() <= shown.hedges.keys() and not _loses_hedge(told, shown),
         names=_named(claim, article) <= held,
         asked_names=_asked_names(question, article) <= held,
         negation=_same_negation(told, shown),
-        speaker=_same_speaker(claim, sentences)
-        and not _either_or(claim, text, known)
-        and not _one_of_two(claim, told.stems, question, sentences),
+        speaker=_same_speaker(claim, sentences),
         cause=not _CAUSE.search(claim) or bool(_CAUSE.search(text)),
         words=share(claimed, held),
         new_words=share(new, held),
@@ -447,44 +444,7 @@ def _same_speaker(claim: str, sentences: list[Sentence]) -> bool:
     return bool(named & held)
 
 
-def _either_or(claim: str, evidence: str, known: Container[str]) -> bool:
-    """Whether the claim names just one of two whom the evidence joins by "or", so that it is open which of them.
-
-    What the evidence says after "A or B, who" it says of B.
-    """
-    said = names(claim, known)
-    pairs = re.findall(r"\b([A-ZÀ-Þ][\w'’-]+) or ([A-ZÀ-Þ][\w'’-]+)\b(, who\b)?", evidence)
-    return any(
-        len(said & (stems(first) | stems(second))) == 1 and not (who and said & stems(second))
-        for first, second, who in pairs
-    )
-
-
 _CAUSE = re.compile(r"\b(?:because|due to|reason)\b", re.IGNORECASE)
-_TWO_ACT = re.compile(
-    r"(?<!\bon )(?<!\bin )(?<!\bto )(?<!\bat )\b(?P<first>[A-ZÀ-Þ][\w'’-]+) and (?P<second>(?:[Tt]he [a-z]+|[A-ZÀ-Þ][\w'’-]+|others))(?:, [^.;:]{1,90},)? (?P<act>\w+ed|said|told|wrote|made|gave|took|met)\b"
-)
-_WHO_ACTED = re.compile(
-    r"\bwho\b|\b(?:which|what) (?:\w+ )?(?:officials|people|leaders|politicians|persons|men|women)\b", re.IGNORECASE
-)
-
-
-def _one_of_two(claim: str, words: AbstractSet[str], question: str, sentences: Iterable[Sentence]) -> bool:
-    """Whether the claim, asked who did it, names others than the two who did it together, or just one of them.
-
-    `words` are the stems of the claim.
-    """
-    if not _WHO_ACTED.search(question):
-        return False
-    for sentence in sentences:
-        people = persons(sentence.article.text)
-        for match in _TWO_ACT.finditer(outside_quotations(sentence.text)):
-            first, second = (stems(people.get(side, side)) for side in match.group("first", "second"))
-            told = names(claim, known_names(sentence.article.text)) - stems(question)
-            both = first & words and (second & words or told - first)
-            if told and (words <= told or stems(match["act"]) <= words) and not both:
-                return True
-    return False
 
 
 @lru_cache(maxsize=1)

@@ -319,51 +319,6 @@ def test_a_claim_is_as_weak_as_the_weakest_of_its_sentences(
 @pytest.mark.parametrize(
     ("claim", "evidence", "holds"),
     [
-        (
-            "Trump called immigrants animals.",
-            "In May Sessions or Trump, who referred to immigrants as animals, left.",
-            True,
-        ),
-        (
-            "Sessions called them animals.",
-            "In May Sessions or Trump, who referred to immigrants as animals, left.",
-            False,
-        ),
-        ("Trump left.", "In May Sessions or Trump left.", False),
-        ("Sessions or Trump left.", "In May Sessions or Trump left.", True),
-    ],
-)
-def test_it_is_open_which_of_two_did_it(claim: str, evidence: str, holds: bool) -> None:  # noqa: FBT001
-    """ "A or B" is not A alone nor B alone; ", who" after them says it of B."""
-    assert support(claim, "What?", made_up(evidence)).speaker is holds
-
-
-@pytest.mark.parametrize(
-    ("question", "claim", "holds"),
-    [
-        ("Who announced the end of the contract?", "Dunn announced the end of the contract.", False),
-        ("Who announced the end of the contract?", "Carl Dunn announced the end of the contract.", False),
-        ("Who announced the end of the contract?", "Dunn and the mayor announced the end of the contract.", True),
-        ("Who announced the end of the contract?", "Dunn and the mayor, Brook, announced the end of it.", True),
-        ("Which two officials announced it?", "The Justice Department and the mayor announced it.", False),
-        ("Who announced that?", "Dunn.", False),
-        ("Who announced that?", "Dunn and the mayor.", True),
-        ("Who was under pressure?", "Dunn was under pressure.", True),
-        ("What did Dunn do?", "Dunn announced the end of the contract.", True),
-        ("When did Dunn announce it?", "Dunn announced it on Monday.", True),
-    ],
-)
-def test_who_did_it_is_both_of_two(question: str, claim: str, holds: bool) -> None:  # noqa: FBT001
-    """Asked who it was, one of two who acted together is half an answer."""
-    evidence = made_up(
-        'On Monday Dunn and the mayor, under pressure, announced the end of the contract. "It is over," Carl Dunn said.'
-    )
-    assert support(claim, question, evidence).speaker is holds
-
-
-@pytest.mark.parametrize(
-    ("claim", "evidence", "holds"),
-    [
         ("It closed because it was old.", "It closed. It was old.", False),
         ("It closed because it was old.", "It closed due to age.", True),
         ("It closed.", "It closed because it was old.", True),

@@ -9,8 +9,10 @@ import os
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Annotated, Any
 
 import platformdirs
+from pydantic import Field, TypeAdapter, ValidationError
 
 from assistant.errors import ConfigurationError
 
@@ -28,8 +30,12 @@ _OFFLINE = {
     "TOKENIZERS_PARALLELISM": "false",
     "FASTAPI_OTEL_AUTO_CONFIGURE": "false",
 }
-_SWITCH = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _WANTED = {"int": "a whole number, 0 or more", "float": "a number, 0 or more", "bool": "true or false"}
+_CASTS: Mapping[str, TypeAdapter[Any]] = {
+    "int": TypeAdapter(Annotated[int, Field(ge=0, lt=10**6)]),
+    "float": TypeAdapter(Annotated[float, Field(ge=0, lt=10**6, allow_inf_nan=False)]),
+    "bool": TypeAdapter(bool),
+}
 
 
 def go_offline(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -108,18 +114,12 @@ class Settings:
 
 
 def _cast(key: str, value: str, kind: str) -> Path | str | float | bool:
+    if kind == "Path":
+        return Path(value).expanduser()
+    if kind not in _CASTS:
+        return value
     try:
-        match kind:
-            case "Path":
-                return Path(value).expanduser()
-            case "bool":
-                return _SWITCH[value.lower()]
-            case "int" | "float":
-                number = int(value) if kind == "int" else float(value)
-                if not 0 <= number < 10**6:
-                    raise ValueError
-                return number
-            case _:
-                return value
-    except (ValueError, KeyError) as error:
+        cast: float | bool = _CASTS[kind].validate_python(value)
+    except ValidationError as error:
         raise ConfigurationError(f"{key} has the value {value!r}: it must be {_WANTED[kind]}.") from error
+    return cast

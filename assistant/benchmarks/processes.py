@@ -6,7 +6,6 @@ Memory is the proportional share that Linux reports, so that what two processes 
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -17,8 +16,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
+import psutil
 
 from assistant.errors import AssistantError
 from assistant.settings import PROJECT
@@ -138,21 +139,12 @@ def chroma_server(folder: Path) -> Iterator[Running]:
 
 def family(process: int) -> list[int]:
     """Return the process and all that descend from it."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:  # It has just ended.
-            continue
-    members = [process]
-    for member in members:
-        members += [child for child, parent in parents.items() if parent == member]
-    return members
+    return [process, *(child.pid for child in psutil.Process(process).children(recursive=True))]
 
 
 def memory_bytes(processes: Iterable[int]) -> int:
-    """Return the memory that the processes hold together."""
-    return _rollup_bytes(processes, ("Pss",))
+    """Return the memory that the processes hold together; what two of them share counts once."""
+    return sum(each.pss for process in processes for each in _maps(process))
 
 
 def own_memory_bytes(processes: Iterable[int]) -> int:
@@ -160,21 +152,17 @@ def own_memory_bytes(processes: Iterable[int]) -> int:
 
     The share of a library that others have loaded as well grows whenever one of them ends.
     """
-    return _rollup_bytes(processes, ("Pss_Anon", "SwapPss"))
+    return sum(each.anonymous + each.swap for process in processes for each in _maps(process))
 
 
-def _rollup_bytes(processes: Iterable[int], fields: Sequence[str]) -> int:
-    total = 0
-    for process in processes:
-        try:
-            rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
-        except OSError:
-            continue
-        found = re.findall(rf"^(?:{'|'.join(fields)}):\s+(\d+) kB", rollup, re.MULTILINE)
-        total += 1024 * sum(map(int, found))
-    return total
+def _maps(process: int) -> Sequence[Any]:
+    """Return what the process has mapped, file by file; nothing when it has ended."""
+    try:
+        return psutil.Process(process).memory_maps()
+    except psutil.NoSuchProcess:
+        return ()
 
 
 def open_files(process: int) -> int:
     """Return how many files and connections the process has open."""
-    return len(list(Path(f"/proc/{process}/fd").iterdir()))
+    return psutil.Process(process).num_fds()

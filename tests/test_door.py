@@ -7,11 +7,10 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import gradio
@@ -19,11 +18,10 @@ import httpx
 import pytest
 from browser import chatting, chromium, finish, needs_chromium, problems, question_box, send
 from playwright.sync_api import expect
-from served import ARTICLE, OPEN, QUOTE, QUOTED, WRITTEN, ScriptedAssistant, running
+from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
 
 from assistant.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, Form, ask, form, greet, reader
-from assistant.types import Answer, Article
-from assistant.web import door, middleware
+from assistant.web import middleware
 from assistant.web.service import AT_ONCE_LOCAL, BUSY_SECONDS
 
 pytestmark = [
@@ -140,53 +138,6 @@ def test_a_page_begins_although_nobody_can_ask(address: str, assistant: Scripted
     assert len(asyncio.run(visit())) == 20
 
 
-class Hesitating(ScriptedAssistant):
-    """Follows no script before it is let go; a page begins with questions that are checked, and waits for that."""
-
-    def __init__(self, go_on: threading.Event, *articles: Article) -> None:
-        """Take what lets it go, and the articles."""
-        super().__init__(*articles)
-        self._go_on = go_on
-
-    def stream(self, *asked: Any, **more: Any) -> Generator[Answer]:  # noqa: ANN401 - the assistant's own
-        """Wait, and follow the script."""
-        self._go_on.wait()
-        yield from super().stream(*asked, **more)
-
-
-def test_pages_begin_a_few_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a few begin, Gradio is handed no more; when these have begun it is handed the others."""
-    monkeypatch.setattr(door, "_BEGINNING_AT_ONCE", 3)
-    starter = {"question": "Checked?", "article": ARTICLE.id, "evidence": QUOTE}
-    (tmp_path / "starters.jsonl").write_text(json.dumps(starter), encoding="utf-8")
-    go_on = threading.Event()
-    assistant = Hesitating(go_on, ARTICLE)
-    assistant.script["Checked?"] = [QUOTED]
-
-    async def visit(address: str) -> tuple[int, int]:
-        async with reader(address) as client, asyncio.timeout(30):
-            by = await form(client)
-
-            async def begin(number: int) -> None:
-                body = {"data": [], "fn_index": by.greeting, "session_hash": f"tab{number}"}
-                async with client.post("/gradio_api/queue/join", json=body):
-                    pass
-
-            pages = [asyncio.create_task(begin(number)) for number in range(7)]
-            while sum(page.done() for page in pages) < 3:  # noqa: ASYNC110 - as above
-                await asyncio.sleep(0.02)
-            await asyncio.sleep(0.5)
-            handed_on = sum(page.done() for page in pages)
-            go_on.set()
-            return handed_on, len(await asyncio.gather(*pages))
-
-    with running(assistant, replace(OPEN, articles=tmp_path / "articles")) as address:
-        try:
-            assert asyncio.run(visit(address)) == (3, 7)
-        finally:
-            go_on.set()
-
-
 def test_a_reader_who_takes_nothing_keeps_nobody_waiting(address: str, assistant: ScriptedAssistant) -> None:
     """A connection is full of what its reader does not take; the page that it begins holds up no question."""
     assistant.script["Next?"] = [WRITTEN]
@@ -216,13 +167,6 @@ async def described(address: str) -> Form:
     """Return how the page asks and begins."""
     async with reader(address) as client:
         return await form(client)
-
-
-@pytest.mark.parametrize("body", [b"[" * 60_000, b"{}", b"[]", b'{"fn_index": "x"}', b"\xff"])
-def test_what_makes_no_sense_is_refused_and_not_a_defect(address: str, body: bytes) -> None:
-    """The door passes on what it cannot read, and Gradio says that it is wrong."""
-    headers = {"content-type": "application/json"}
-    assert 400 <= httpx.post(f"{address}/gradio_api/queue/join", content=body, headers=headers).status_code < 500
 
 
 @needs_chromium

@@ -155,7 +155,9 @@ Readers and network
         test_api.py::test_a_question_is_only_ever_text
         test_page_bars.py::test_what_strangers_write_is_inert
     38  a program misuses the interface, or forges a history
-        test_server.py::test_history_cannot_be_forged
+        test_hostile.py::test_every_input_of_every_function_takes_what_the_page_sends_and_nothing_else
+        test_hostile.py::test_there_is_no_other_way_to_a_function
+        test_hostile.py::test_any_request_gets_what_the_description_says
         test_server.py::test_what_the_page_does_not_need_is_not_there
         test_api.py::test_a_request_that_makes_no_sense_is_refused_in_one_form
         test_api.py::test_other_methods_are_refused
@@ -163,7 +165,7 @@ Readers and network
     39  addresses are made up, or change within one home
         test_api.py::test_who_asks_is_only_what_a_trusted_proxy_says
         test_limits.py::test_no_address_of_a_home_has_a_budget_of_its_own
-        test_response_cache.py::test_a_made_up_address_is_not_shown_to_others
+        test_hostile.py::test_what_is_no_proper_request_is_refused_with_the_headers_of_every_response
     40  one reader asks too often, or a school has one address
         test_page_bars.py::test_who_asks_too_often_is_told_when_to_ask_again
         test_service.py::test_who_asks_too_often_is_told_when_to_ask_again

@@ -5,17 +5,12 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-import schemathesis
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from schemathesis import Case, GenerationMode
-from schemathesis.specs.openapi.checks import negative_data_rejection
-from served import ARTICLE, CITATION, DECLINED, ScriptedAssistant, running
+from served import CITATION
 from test_index import ids
 
 from assistant.articles import normalise, read_article, read_corpus
@@ -207,38 +202,3 @@ def test_any_question_is_understood_or_refused(question: str, history: list[Turn
     assert standalone(cleaned, history).startswith(cleaned)
     assert asks_about_article(cleaned) in {None, "title", "date", "length", "source"}
     assert all(words in cleaned for words in quoted_words(cleaned))
-
-
-# Requests
-
-
-class Answering(ScriptedAssistant):
-    """Answers whatever it is asked."""
-
-    def stream(self, question: str, *_: Any, **__: Any) -> Any:  # noqa: ANN401 - the assistant's own
-        """Decline at once."""
-        yield replace(DECLINED, question=question)
-
-
-@pytest.fixture(scope="module")
-def operation() -> Iterator[Any]:
-    """Serve an assistant and return the way to ask it, from the description that programs read."""
-    with running(Answering(ARTICLE)) as address:
-        yield schemathesis.openapi.from_url(f"{address}/api/openapi.json")["/api/ask"]["POST"]
-
-
-@pytest.mark.parametrize("mode", GenerationMode)
-def test_any_request_gets_what_the_description_says(operation: Any, mode: GenerationMode) -> None:  # noqa: ANN401
-    """Whether a request fits the description or not, the response is one that the description names, and no defect."""
-
-    @settings(max_examples=80, suppress_health_check=list(HealthCheck))
-    @given(operation.as_strategy(generation_mode=mode))
-    def requests(case: Case[Any]) -> None:
-        response = case.call(timeout=30)
-        # Schemathesis does not know that "too large" is a refusal as well.
-        excluded: list[Any] = [negative_data_rejection] if response.status_code == 413 else []
-        case.validate_response(response, excluded_checks=excluded)
-        assert response.status_code < 500
-        assert "Traceback" not in response.text
-
-    requests()

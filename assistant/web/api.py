@@ -16,12 +16,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.rendering import to_json
 from assistant.types import Answer, Status, Turn
-from assistant.web.middleware import MAX_BODY_BYTES
 from assistant.web.service import Event, Reason, Refusal, Service, Waiting, Working, client_of
 
 MAX_TURNS = 20
@@ -201,36 +198,8 @@ def error(
     return JSONResponse(_body(status, text, retry_after), code, all_headers)
 
 
-def in_one_form(app: ASGIApp) -> ASGIApp:
-    """Let an application that refuses a body below /api as too large do it in the form that all errors have."""
-
-    async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
-        is_refused = False
-
-        async def send_in_form(message: Message) -> None:
-            nonlocal is_refused
-            if message["type"] == "http.response.start" and message["status"] == 413:
-                is_refused = True
-                await error(413, INVALID, f"The body is too large: send at most {MAX_BODY_BYTES} bytes.")(
-                    scope, receive, send
-                )
-            elif not is_refused:
-                await send(message)
-
-        is_ours = scope["type"] == "http" and scope["path"].startswith("/api/")
-        await app(scope, receive, send_in_form if is_ours else send)
-
-    return refuse
-
-
 def _body(status: str, text: str, retry_after: int) -> dict[str, Any]:
     return RefusalBody(status=str(status), error=text, retry_after=retry_after).model_dump()
-
-
-async def http_error(_: Request, problem: Exception) -> Response:
-    """Say what is wrong with a request that never reached what it was meant for."""
-    found = problem if isinstance(problem, HTTPException) else HTTPException(400)
-    return error(found.status_code, INVALID, found.detail, headers=found.headers)
 
 
 async def invalid_request(_: Request, problem: Exception) -> Response:

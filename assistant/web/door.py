@@ -1,104 +1,126 @@
-"""Tells a reader at once to wait where as many have asked as can be served or stand in line.
+"""The door of Gradio's queue: what no page of ours sends is refused here, and so is a question too many.
 
-The line itself would say so too, but only after Gradio has taken the question up, which takes seconds in a crowd. What
-costs nothing needs no place in the line and is let in. The page shows what is refused here as a notice, and leaves the
-question in its box. What is let in is handed to Gradio a few at a time: many at once would take as long in all, and
-keep everybody else waiting. Knows nothing of what is asked.
+Gradio itself would open the file, or ask the host, that a stranger names in place of a question. So a call goes on only
+where each input is what its component takes, and nothing but what was checked goes on. A question beyond the room is
+told to wait before Gradio takes it up, which takes seconds in a crowd; what costs nothing needs no room. The page shows
+a refusal as a notice, and leaves the question in its box. Knows nothing of what is asked.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
+import urllib.parse
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Annotated, Any
 
-from gradio.queueing import Event, Queue
-from starlette.responses import JSONResponse
+import gradio as gr
+from gradio.blocks import Block
+from gradio.queueing import Event
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from assistant.web.observability import log
+
 _JOIN = "/gradio_api/queue/join"
-_BEGINNING_AT_ONCE = 8
-"""How many pages that begin Gradio has in hand at once: a few milliseconds each."""
-_LOOK_SECONDS = 0.005
-_REFUSED = 429
+_EVENTS = "/gradio_api/queue/data"
+_NO_CALL = "This page is not the present one. Please load it again."
+_LOST = b'data: {"msg": "unexpected_error", "message": "", "session_not_found": true, "success": false}\n\n'
+"""What Gradio tells a page of a tab that it does not know; the page then begins again."""
+_WAIT = 429
 """Gradio's page has words of its own for 503, and a proxy would ask another process."""
 
 
+class Call(BaseModel):
+    """What a page sends to have one of its functions called. Anything else that comes along goes no further."""
+
+    model_config = ConfigDict(strict=True)
+
+    fn_index: int
+    session_hash: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}\z")]
+    data: list[Any]
+
+
 class Door:
-    """Lets so many questions through to Gradio's queue."""
+    """Lets calls through to Gradio's queue."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - each is another thing of the page or the service
         self,
         app: ASGIApp,
-        queue: Queue,
+        blocks: gr.Blocks,
         asking: Collection[int],
-        beginning: Collection[int],
-        costs_nothing: Callable[[Any], bool],
+        costs_nothing: Callable[[Call], bool],
         room: int,
         refuse: Callable[[], str],
     ) -> None:
-        """Take the application, its queue, which of its functions ask and which begin a page, the room, and refusing.
+        """Take the application, its page, which of the page's functions ask, the room, and refusing.
 
         `costs_nothing` says of a call that asks, whether its answer needs no room; `room` is for so many questions;
         `refuse` notes that one was refused, and returns what its reader is told.
+
+        Raises:
+            TypeError: the page has a kind of input that nothing is known of here.
         """
         self._app = app
-        self._queue = queue
+        self._queue = blocks._queue  # noqa: SLF001 - Gradio does not tell what waits in it
+        self._takes = {
+            number: [takes(component) for component in function.inputs] for number, function in blocks.fns.items()
+        }
         self._asking = frozenset(asking)
-        self._beginning = frozenset(beginning)
         self._costs_nothing = costs_nothing
         self._room = room
         self._refuse = refuse
         self._entering = 0
         """How many questions were let in and are not in the queue yet."""
-        self._first = asyncio.Lock()
-        """Of those who wait to be handed on, only the first looks whether it can be."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http" or scope["method"] != "POST" or scope["path"].rstrip("/") != _JOIN:
-            await self._app(scope, receive, send)
-            return
-        body = await _whole(receive)
-        call = _call(body)
-        function = _function(call)
-        receive = _again(body, receive)
-        if function in self._beginning:
-            await self._in_turn(scope, receive, send)
-        elif function not in self._asking:
-            await self._app(scope, receive, send)
-        elif self._entering + self._inside(self._asking) >= self._room and not self._costs_nothing(call):
-            await JSONResponse({"detail": self._refuse()}, _REFUSED)(scope, receive, send)
+        if scope["type"] == "http" and scope["path"] == _JOIN and scope["method"] == "POST":
+            await self._join(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == _EVENTS and not self._has_tab(scope):
+            await Response(_LOST, 404, media_type="text/event-stream")(scope, receive, send)
         else:
-            self._entering += 1
-            try:
-                await self._in_turn(scope, receive, send)
-            finally:
-                self._entering -= 1
+            await self._app(scope, receive, send)
 
-    async def _in_turn(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand it on when Gradio has few pages to begin."""
-        sent: list[Message] = []
+    async def _join(self, scope: Scope, receive: Receive, send: Send) -> None:
+        call = self._checked(await Request(scope, receive).body())
+        if call is None:
+            log.info("refused a call that no page makes")
+            await JSONResponse({"detail": _NO_CALL}, 422)(scope, receive, send)
+            return
+        is_question = call.fn_index in self._asking
+        if is_question and self._asked >= self._room and not self._costs_nothing(call):
+            await JSONResponse({"detail": self._refuse()}, _WAIT)(scope, receive, send)
+            return
+        self._entering += is_question
+        try:
+            await self._app(scope, _again(call.model_dump_json().encode(), receive), send)
+        finally:
+            self._entering -= is_question
 
-        async def keep(message: Message) -> None:
-            sent.append(message)
+    def _checked(self, body: bytes) -> Call | None:
+        """Return the call; None where no page of ours would make it."""
+        try:
+            call = Call.model_validate_json(body)
+        except ValidationError:
+            return None
+        takes = self._takes.get(call.fn_index)
+        if takes is None or len(takes) != len(call.data):
+            return None
+        return call if all(take(value) for take, value in zip(takes, call.data, strict=True)) else None
 
-        async with self._first:
-            while self._inside(self._beginning) >= _BEGINNING_AT_ONCE:  # noqa: ASYNC110 - Gradio tells nobody
-                await asyncio.sleep(_LOOK_SECONDS)
-            await self._app(scope, receive, keep)
-        # Not before: a reader who takes nothing would keep everybody else waiting.
-        for message in sent:
-            await send(message)
+    def _has_tab(self, scope: Scope) -> bool:
+        query = urllib.parse.parse_qs(scope["query_string"].decode("latin-1"))
+        return query.get("session_hash", [""])[0] in self._queue.pending_messages_per_session
+
+    @property
+    def _asked(self) -> int:
+        """How many questions are on the way to their answer."""
+        return self._entering + sum(event.fn._id in self._asking for event in self._events())  # noqa: SLF001 - as above
 
     def has_callers(self) -> bool:
         """Whether somebody is on the way into Gradio's queue, waits in it or is being served from it."""
         return self._entering > 0 or bool(self._events())
-
-    def _inside(self, functions: Collection[int]) -> int:
-        """Return how many events of these functions Gradio has taken up and not finished."""
-        return sum(event.fn._id in functions for event in self._events())  # noqa: SLF001 - Gradio does not tell
 
     def _events(self) -> list[Event]:
         """Return what waits in Gradio's queue, and what it is at."""
@@ -106,34 +128,34 @@ class Door:
         return waiting + [event for job in self._queue.active_jobs if job for event in job]
 
 
-def _call(body: bytes) -> Any:  # noqa: ANN401 - whatever was sent
-    """Return what is called with what; None where that is no JSON."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None  # Gradio says what is wrong with it.
+def takes(component: Block) -> Callable[[Any], bool]:
+    """Return what tells whether a page of ours would send a value for a component.
+
+    Raises:
+        TypeError: nothing is known of such a component.
+    """
+    match component:
+        case gr.State():  # It stays on the server.
+            return lambda value: value is None
+        case gr.Textbox():
+            return lambda value: value is None or isinstance(value, str)
+        case gr.Checkbox():
+            return lambda value: value is None or isinstance(value, bool)
+        case gr.Radio() | gr.Dropdown(multiselect=None | False, allow_custom_value=False):
+            choices = _choices(component)
+            return lambda value: value is None or (isinstance(value, str) and value in choices)
+        case gr.CheckboxGroup():
+            some = _choices(component)
+            return lambda value: isinstance(value, list) and all(isinstance(one, str) and one in some for one in value)
+    raise TypeError(f"{type(component).__name__} is an input of the page: say in door.py what may be sent for it")
 
 
-def _function(call: Any) -> int | None:  # noqa: ANN401
-    """Return which of the page's functions is called, as Gradio would read it; None where that makes no sense."""
-    try:
-        return int(call["fn_index"])
-    except (ValueError, LookupError, TypeError, ArithmeticError):
-        return None  # Gradio says what is wrong with it.
-
-
-async def _whole(receive: Receive) -> bytes:
-    """Return the body, which the guards before this keep short; what there is of it where the reader has left."""
-    parts: list[bytes] = []
-    while True:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return b"".join(parts)
+def _choices(component: gr.Radio | gr.Dropdown | gr.CheckboxGroup) -> frozenset[Any]:
+    return frozenset(value for _, value in component.choices)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives the body once more."""
+    """Return a `receive` that gives this body."""
     is_given = False
 
     async def receive_again() -> Message:

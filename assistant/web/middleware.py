@@ -6,11 +6,14 @@ Plain ASGI, so that streams are left alone. Knows nothing of what is asked or an
 from __future__ import annotations
 
 import asyncio
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -24,37 +27,34 @@ BODY_SECONDS = 20.0
 """From the headers to the end of the body."""
 SEND_SECONDS = 30.0
 """In which a reader must take what was sent, a few thousand bytes at most being on the way."""
+_TOO_LARGE = f"The body is too large: send at most {MAX_BODY_BYTES} bytes."
+_PAGE = ("/", "/config")
+"""What stands behind their question mark is for the page's script."""
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
-OPEN_PATHS = (
-    # Ours
-    "/about",
-    "/api/",
-    "/article/",
-    "/articles",
-    "/healthz",
-    "/mcp",
-    "/metrics",
-    "/readyz",
-    "/site/",
-    # Gradio's, which its page asks for
-    "/assets/",
-    "/config",
-    "/favicon.ico",
-    "/gradio_api/app_id",
-    "/gradio_api/cancel",
-    "/gradio_api/heartbeat/",
-    "/gradio_api/info",
-    "/gradio_api/queue/",
-    "/gradio_api/reset",
-    "/gradio_api/run/",
-    "/gradio_api/startup-events",
-    "/manifest.json",
-    "/robots.txt",
-    "/static/",
-    "/svelte/",
-    "/theme.css",
+OPEN_PATHS = frozenset(
+    (
+        "/",
+        # Ours
+        "/about",
+        "/articles",
+        "/healthz",
+        "/mcp",
+        "/metrics",
+        "/readyz",
+        # Gradio's, which its page asks for
+        "/config",
+        "/favicon.ico",
+        "/gradio_api/app_id",
+        "/gradio_api/queue/data",
+        "/gradio_api/queue/join",
+        "/manifest.json",
+        "/robots.txt",
+        "/theme.css",
+    )
 )
-"""All else that Gradio answers is closed: files, uploads, proxying, recordings, monitoring, and what a release adds."""
+OPEN_FOLDERS = ("/api/", "/article/", "/assets/", "/gradio_api/heartbeat/", "/site/", "/static/")
+"""All else that Gradio answers is closed: calls past its queue, files, uploads, proxying, and what a release adds."""
 
 # Gradio's page needs inline scripts and styles; no part of it may load from, or send to, another machine.
 PAGE_POLICY = (
@@ -78,42 +78,73 @@ _HEADERS = {
 
 
 class Guard:
-    """Closes what no page of ours asks for, ends what takes too long, and gives every response its headers."""
+    """Closes what no page of ours asks for, ends what is too large or slow, and gives every response its headers."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Take the application, which is to be the outermost but for this."""
+    def __init__(self, app: ASGIApp, refused: Callable[[str, HTTPException], Response]) -> None:
+        """Take the application, which is to be the outermost but for this, and what is said of a refusal at a path."""
         self._app = app
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            app = self._app if _is_open(scope["path"]) else PlainTextResponse("Not found", status_code=404)
-            send = _with_headers(send, _headers(scope["path"]))
+            path = scope["path"]
+            send = _with_headers(send, _headers(path))
             try:
-                await app(scope, _in_time(receive), send)
+                _check(scope)
+                await self._app(_passed_on(scope), _limited(receive), send)
             except HTTPException as refusal:
-                # A body that takes too long, where it was read before the application, which has words of its own.
-                response = PlainTextResponse(refusal.detail, refusal.status_code, dict(refusal.headers or {}))
+                response = self._refused(path, refusal)
+                response.headers.setdefault("content-security-policy", PLAIN_POLICY)
                 await response(scope, receive, send)
+            except ClientDisconnect:
+                pass  # Before the body was whole; nobody is there to be told.
 
 
-def _is_open(path: str) -> bool:
-    return path == "/" or path.startswith(OPEN_PATHS)
+def _check(scope: Scope) -> None:
+    """Look at the head of a request.
+
+    Raises:
+        HTTPException: it goes no further.
+    """
+    headers = Headers(scope=scope)
+    size = len(scope["raw_path"]) + len(scope["query_string"]) + sum(len(n) + len(v) for n, v in scope["headers"])
+    if size > MAX_HEAD_BYTES:
+        raise HTTPException(431, f"The address and the headers are too long: send at most {MAX_HEAD_BYTES} bytes.")
+    hosts = headers.getlist("host")
+    forwarded = [host.strip() for host in ",".join(headers.getlist("x-forwarded-host")).split(",") if host.strip()]
+    if len(hosts) != 1 or not all(_HOST.fullmatch(host) for host in hosts + forwarded):
+        raise HTTPException(400, "Say in one Host header which host is meant.")
+    if int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
+        raise HTTPException(413, _TOO_LARGE)
+    if scope["path"] not in OPEN_PATHS and not scope["path"].startswith(OPEN_FOLDERS):
+        raise HTTPException(404, "There is nothing at this address.")
+
+
+def _passed_on(scope: Scope) -> Scope:
+    """Return the request without what Gradio would believe of a stranger: links to states, and which server it is."""
+    query = b"" if scope["path"] in _PAGE else scope["query_string"]
+    headers = [(name, value) for name, value in scope["headers"] if name != b"x-gradio-server"]
+    return {**scope, "query_string": query, "headers": headers}
 
 
 def _headers(path: str) -> Mapping[str, str]:
     return _HEADERS | {"content-security-policy": PAGE_POLICY} if path == "/" else _HEADERS
 
 
-def _in_time(receive: Receive) -> Receive:
-    """Return a `receive` that gives up a body which takes too long; waiting for the end of a response may take ages."""
+def _limited(receive: Receive) -> Receive:
+    """Return a `receive` that gives up a body which is too large or takes too long.
+
+    Waiting for the end of a response may take ages.
+    """
     deadline = time.monotonic() + BODY_SECONDS
+    size = 0
     is_whole = False
 
-    async def receive_in_time() -> Message:
-        nonlocal is_whole
+    async def receive_limited() -> Message:
+        nonlocal size, is_whole
         if is_whole:
             return await receive()
         try:
@@ -122,10 +153,13 @@ def _in_time(receive: Receive) -> Receive:
         except TimeoutError as error:
             told = f"The body took too long: send it within {BODY_SECONDS:g} seconds."
             raise HTTPException(408, told, headers={"connection": "close"}) from error
+        size += len(message.get("body", b""))
+        if size > MAX_BODY_BYTES:
+            raise HTTPException(413, _TOO_LARGE, headers={"connection": "close"})
         is_whole = not message.get("more_body", False)
         return message
 
-    return receive_in_time
+    return receive_limited
 
 
 def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:
@@ -164,6 +198,13 @@ class PatientProtocol(HttpToolsProtocol):
         super().data_received(data)
         if self._head_bytes is not None and self._head_bytes > MAX_HEAD_BYTES:
             self.send_400_response("The headers are too long.")
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no request, with the headers of every response."""
+        told = {**_HEADERS, "content-type": "text/plain", "content-length": str(len(msg)), "connection": "close"}
+        head = "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        self.transport.write(f"HTTP/1.1 400 Bad Request\r\n{head}\r\n{msg}".encode())
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         """Begin to wait for the headers."""

@@ -31,6 +31,7 @@ from assistant.rendering import (
     source_line,
 )
 from assistant.types import Answer, Article, Status
+from assistant.web.door import Call
 from assistant.web.exchanges import STOPPED, Conversation, Exchange, messages, suggestions
 from assistant.web.report import ReportForm
 from assistant.web.service import TEXTS, Event, Reason, Refusal, Service, Waiting, Working, client_of
@@ -92,8 +93,6 @@ class Page:
     """To be mounted."""
     asking: frozenset[int]
     """Gradio's numbers of what asks a question, and so may have to wait."""
-    beginning: frozenset[int]
-    """Gradio's numbers of what a page begins with."""
 
     def __init__(self, service: Service) -> None:
         """Build the page."""
@@ -161,17 +160,16 @@ class Page:
         self._keep.click(self._end_edit, [self._state], outputs, **how)
         self._clear.click(self._forget, [self._picker], outputs, **how)
         self._picker.input(self._choose, [self._picker, self._state], outputs, **how)
-        greet = self.blocks.load(self._greet, None, outputs, **how)
-        self.beginning = frozenset((greet["id"],))
+        self.blocks.load(self._greet, None, outputs, **how)
         self._report.connect(self._state, self._status)
 
     # Asking
 
-    def costs_nothing(self, call: Any) -> bool:  # noqa: ANN401 - as it was sent
+    def costs_nothing(self, call: Call) -> bool:
         """Whether a call of the page's asks what is answered already, or being answered."""
-        match call:
-            case {"data": [str() as question, str() | None as article, _], "session_hash": str() as tab}:
-                state = self.blocks.state_holder.session_data.get(tab)
+        match call.data:
+            case [str() as question, article, _]:
+                state = self.blocks.state_holder.session_data.get(call.session_hash)
                 conversation = (state and state.get(self._state._id)) or Conversation()  # noqa: SLF001 - Gradio's key
                 return self._service.costs_nothing(question, conversation.before_next.turns, self._chosen(article))
         return False

@@ -69,8 +69,8 @@ class ReportForm:
         given: set[Block] = {self._number, self._verdict, self._reasons, self._comment, self._along, conversation}
         self._send.click(self._take, given, outputs, **how)
 
-    def _open(self, pressed: str, conversation: Conversation) -> Update:
-        match = re.fullmatch(r"(helpful|unhelpful) ([0-9]{1,6}) [0-9]+", pressed)
+    def _open(self, pressed: str | None, conversation: Conversation) -> Update:
+        match = re.fullmatch(r"(helpful|unhelpful) ([0-9]{1,6}) [0-9]+", pressed or "")
         exchange = conversation.numbered(int(match[2])) if match else None
         if match is None or exchange is None or exchange.turn is None:
             return self._closed()

@@ -9,35 +9,34 @@ import asyncio
 import resource
 import signal
 import socket
-from collections import OrderedDict
 from concurrent.futures import Future
 from contextlib import closing, suppress
+from http import HTTPStatus
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from gradio.state_holder import SessionState
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
 from assistant.answering import Assistant, Progress
 from assistant.errors import ConfigurationError
+from assistant.rendering import escape
 from assistant.settings import Settings
 from assistant.web import api
+from assistant.web.assets import Assets
 from assistant.web.docs import add_docs
 from assistant.web.door import Door
 from assistant.web.handover import HandOver
 from assistant.web.limits import is_in, networks
-from assistant.web.middleware import MAX_BODY_BYTES, Guard, PatientProtocol
+from assistant.web.middleware import Guard, PatientProtocol
 from assistant.web.observability import log, log_to_standard_error
 from assistant.web.page import HEAD, Page
-from assistant.web.pages import add_pages
-from assistant.web.response_cache import ResponseCache
+from assistant.web.pages import add_pages, plain_page
 from assistant.web.service import Service, client_of
 
 _STOP_SECONDS = 1
@@ -94,24 +93,30 @@ def create_app(service: Service) -> ASGIApp:
         app.router.routes += tools.routes
     # Without a list of our own, Gradio would let the pages of any site talk to this one.
     app.add_middleware(CORSMiddleware, allow_origins=[])
-    app.add_exception_handler(HTTPException, api.http_error)
+    app.add_exception_handler(HTTPException, lambda request, problem: _refused(request.url.path, problem))
     app.add_exception_handler(RequestValidationError, api.invalid_request)
     add_docs(app)
     app.include_router(api.create_router(service))
     _add_checks(app, service)
     add_pages(app, service)
     page = _mount_chat(app, service)
-    queue = page.blocks._queue  # noqa: SLF001 - Gradio does not tell
-    door = Door(app, queue, page.asking, page.beginning, page.costs_nothing, service.room, service.turn_away)
+    door = Door(app, page.blocks, page.asking, page.costs_nothing, service.room, service.turn_away)
     service.has_callers = door.has_callers
-    guarded: ASGIApp = ResponseCache(api.in_one_form(RequestBodyLimitMiddleware(door, MAX_BODY_BYTES)))
+    guarded: ASGIApp = Assets(door)
     if service.settings.trusted_proxies:
-        guarded = HandOver(
-            guarded,
-            lambda: service.is_leaving,
-            lambda tab: bool(queue.pending_event_ids_session.get(tab)),
-        )
-    return Guard(guarded)
+        pending = page.blocks._queue.pending_event_ids_session  # noqa: SLF001 - Gradio does not tell
+        guarded = HandOver(guarded, lambda: service.is_leaving, lambda tab: bool(pending.get(tab)))
+    return Guard(guarded, _refused)
+
+
+def _refused(path: str, refusal: HTTPException) -> Response:
+    """Return what is said of a request that goes no further: to a program in its form, to a person on a page."""
+    if path.startswith("/api/"):
+        return api.error(refusal.status_code, api.INVALID, refusal.detail, headers=refusal.headers)
+    title = HTTPStatus(refusal.status_code).phrase
+    page = plain_page(title, f"<h1>{title}</h1><p>{escape(refusal.detail)}</p>", refusal.status_code)
+    page.headers.update(refusal.headers or {})
+    return page
 
 
 def _tools(service: Service) -> Starlette | None:
@@ -169,20 +174,11 @@ def _mount_chat(app: FastAPI, service: Service) -> Page:
         app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
         allowed_paths=[],
     )
-    page.blocks.state_holder.session_data = _Tabs()
+    # Else Gradio believes that a path was put in by us, not by a stranger; of a mounted page it never says so itself.
+    page.blocks.has_launched = True
+    for component in page.blocks.config["components"]:
+        component["props"].pop("delete_callback", None)  # Of no use to a browser, and with an address in memory.
     return page
-
-
-class _Tabs(OrderedDict[str, SessionState]):
-    """The tabs, without what Gradio notes of their components for links to a tab, of which none is made.
-
-    That is 45 kB of each.
-    """
-
-    def __setitem__(self, tab: str, state: SessionState) -> None:
-        """Keep one."""
-        state.config_values.clear()
-        super().__setitem__(tab, state)
 
 
 def _theme() -> gr.themes.Base:

@@ -462,7 +462,7 @@ def _opened() -> Iterator[tuple[Assistant, Callable[[str, int, int], None]]]:
 
 def _answer(question: str, history: list[Turn]) -> Answer:
     with _opened() as (assistant, progress):
-        progress("Reading the article", 0, 0)
+        progress("Reading", 0, 0)
         return assistant.ask(question, history)
 
 

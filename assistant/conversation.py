@@ -50,7 +50,7 @@ def clean(question: str) -> str:
 def problem(question: str) -> str | None:
     """Return what is wrong with a cleaned question, as a sentence for the reader; None when nothing is."""
     if not any(character.isalnum() for character in question):
-        return "Please type a question about the article."
+        return "Please type a question."
     if len(question) > MAX_QUESTION_CHARACTERS:
         return f"The question has {len(question)} characters; please keep it to {MAX_QUESTION_CHARACTERS}."
     return None

@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 LABELS: Mapping[Status, str] = {
-    Status.ANSWERED: "Written by AI from the article, checked against the quoted words",
-    Status.QUOTED: "In the article's words",
-    Status.DECLINED: "The article does not answer this question",
+    Status.ANSWERED: "Written by AI, checked against the quoted words",
+    Status.QUOTED: "Quoted word for word",
+    Status.DECLINED: "No answer to this question was found",
     Status.BLOCKED_INPUT: "This question cannot be answered",
     Status.INDEX_UNAVAILABLE: "The articles cannot be searched at the moment; please ask again later",
 }
-"""What is said above an answer that is final."""
+"""What is said above an answer that is final, of one article or of many."""
 
-READING = "Reading the article… the closest words so far"
-WRITING = "Reading the article… checked so far"
+READING = "Reading… the closest words so far"
+WRITING = "Reading… checked so far"
 """What is said above a snapshot that a better one will replace."""
 
 FROM_RECORD = "From the article's record: its title, date, source or length"
@@ -40,8 +40,10 @@ FROM_RECORD = "From the article's record: its title, date, source or length"
 BY_RULE = "Who said what, as the article puts it"
 """The same for an answer that no model wrote."""
 
-NOT_WRITTEN = "There is no written answer this time; the article's own words stand for themselves."
-CLOSEST = "The closest words in the article, which are not an answer"
+NOT_WRITTEN = "There is no written answer this time; the quoted words stand for themselves."
+CLOSEST = "The closest words, which are not an answer"
+THE_SAME = "The same words"
+"""What is said of a quotation that the answer has repeated, in the place of its words."""
 
 _MARKERS = re.compile(r"(?<=\S) ((?:\[[0-9]{1,4}\])+)(?=\s|$)")
 _ESCAPE_SEQUENCE = re.compile(
@@ -138,9 +140,23 @@ def _is_marker(match: re.Match[str], numbers: Sequence[int], citations: Sequence
 
 
 def _is_only_quotations(answer: Answer) -> bool:
-    """Whether the quotations below the answer would say the same again."""
+    """Whether the quotations below the answer would say the same again, whoever chose the words."""
     quotes = " ".join(citation.quote for citation in answer.citations)
-    return answer.status is Status.QUOTED and without_markers(answer).split() == quotes.split()
+    return bool(quotes) and _is_same(without_markers(answer), quotes)
+
+
+def _copied(answer: Answer) -> set[int]:
+    """Return the numbers of the quotations that stand in the answer already, each as a sentence of its own."""
+    if _is_only_quotations(answer):
+        return set()  # It is the answer that is left out.
+    quotes = {citation.number: citation.quote for citation in answer.citations}
+    alone = [(piece.words, piece.numbers[0]) for piece in pieces(answer) if len(piece.numbers) == 1]
+    return {number for words, number in alone if _is_same(words, quotes[number])}
+
+
+def _is_same(words: str, others: str) -> bool:
+    """Whether two texts differ at most in capitals, punctuation and white space."""
+    return re.findall(r"\w+", words.casefold()) == re.findall(r"\w+", others.casefold())
 
 
 # Wording
@@ -151,6 +167,8 @@ def headline(answer: Answer) -> str:
     label = LABELS[answer.status]
     if answer.status is Status.ANSWERED and not answer.citations:
         label = FROM_RECORD
+    elif answer.status is Status.ANSWERED and _is_only_quotations(answer):
+        label = LABELS[Status.QUOTED]
     elif answer.status is Status.ANSWERED and answer.model == "none":
         label = BY_RULE
     if not answer.final:
@@ -199,7 +217,7 @@ def markdown(answer: Answer, anchor: str = "answer") -> str:
         words = "".join(_piece_to_html(piece, answer.citations) for piece in pieces(answer))
         parts.append(f'<p class="words">{words}</p>')
     if answer.citations:
-        parts.append(_quotations_to_html(answer.citations, anchor))
+        parts.append(_quotations_to_html(answer.citations, anchor, _copied(answer)))
     if answer.error and answer.final and answer.status is Status.QUOTED:
         parts.append(f'<p class="note">{escape(NOT_WRITTEN)}</p>')
     parts.append(closest_words(answer.closest))
@@ -224,28 +242,36 @@ def _marker_to_html(citation: Citation) -> str:
     )
 
 
-def _quotations_to_html(citations: Iterable[Citation], anchor: str = "") -> str:
-    """Return a list of quotations, numbered and reachable by their numbers where an anchor is given."""
+def _quotations_to_html(citations: Iterable[Citation], anchor: str = "", copied: Collection[int] = frozenset()) -> str:
+    """Return a list of quotations, numbered and reachable by their numbers where an anchor is given.
+
+    What stands above already is of the class `again`: a title that the quotation before has too, and the words of those
+    that are `copied`. It is not shown, and is there to be copied and for the preview.
+    """
     items: list[str] = []
+    article: Article | None = None
     for citation in citations:
         number = f"<b>&#91;{citation.number}&#93;</b>" if anchor else ""
         target = f' id="{anchor}-{citation.number}"' if anchor else ""
+        again, the_same = (' class="again"', f"{THE_SAME}: ") if citation.number in copied else ("", "")
+        title = "title again" if citation.article is article else "title"
         items.append(
-            f"<li{target}>{number}<blockquote>{escape(citation.quote)}</blockquote>"
-            f'<p class="source">{escape(source_line(citation.article))}, paragraph {_paragraph(citation)}</p>'
+            f"<li{target}>{number}<blockquote{again}>{escape(citation.quote)}</blockquote>"
+            f'<p class="source">{the_same}<span class="{title}">{escape(source_line(citation.article))}, </span>'
+            f"paragraph {_paragraph(citation)}</p>"
             f'<p class="links">{_links(citation)}</p></li>'
         )
+        article = citation.article
     return f'<ol class="quotations">{"".join(items)}</ol>'
 
 
 def _links(citation: Citation) -> str:
-    outside = f'target="_blank" rel="noopener noreferrer">{{}}{_NEW_TAB}</a>'
-    links = [
-        f'<a class="cite" href="{article_link(citation)}">Show in the article</a>',
-        f'<a href="{article_link(citation)}" {outside.format("On a page of its own")}',
-    ]
+    links = [f'<a class="cite" href="{article_link(citation)}">Show in the article</a>']
     if citation.article.url:
-        links.append(f'<a href="{escape(publisher_link(citation))}" {outside.format("At the publisher")}')
+        links.append(
+            f'<a href="{escape(publisher_link(citation))}" target="_blank" rel="noopener noreferrer">'
+            f"At the publisher{_NEW_TAB}</a>"
+        )
     return " · ".join(links)
 
 

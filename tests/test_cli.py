@@ -137,7 +137,7 @@ def test_a_terminal_shows_what_is_waited_for(monkeypatch: pytest.MonkeyPatch, as
     app(["ask", "How much?", "--json"], standalone_mode=False)
     drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stderr.getvalue())
     assert re.search(r"Joining the language model .* 30%", drawn)
-    assert "Reading the article" in drawn
+    assert "Reading" in drawn
     assert stderr.getvalue().endswith("\x1b[2K")
     assert assistant.calls[-1] == "close"
 

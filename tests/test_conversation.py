@@ -51,7 +51,7 @@ def test_cleaning_is_final_and_on_one_line(question: str) -> None:
 @pytest.mark.parametrize("question", ["", "???", "…", "- -"])
 def test_a_question_without_a_word_is_asked_for_again(question: str) -> None:
     """Nothing, or marks only, is answered with what to do."""
-    assert problem(question) == "Please type a question about the article."
+    assert problem(question) == "Please type a question."
 
 
 def test_the_longest_question_passes_and_one_more_character_does_not() -> None:

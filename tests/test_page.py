@@ -34,7 +34,7 @@ from served import (
 from assistant.rendering import CLOSEST, LABELS, READING
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Status, Turn
-from assistant.web.exchanges import ALSO_ANSWERED, ANSWERED_INSTEAD, STOPPED
+from assistant.web.exchanges import ALSO_ANSWERED, ANSWERED_HERE, STOPPED
 from assistant.web.feedback import question_lines
 from assistant.web.page import CLEARED, EDITING, KEPT
 from assistant.web.service import AT_ONCE_LOCAL, THANKS
@@ -172,7 +172,7 @@ def test_a_refusal_cites_nothing(page: Page, assistant: ScriptedAssistant) -> No
     expect(answers(page)).to_contain_text(CLOSEST)
     expect(answers(page).locator(".words, b")).to_have_count(0)
     expect(page.locator("#reading mark")).to_have_count(0)
-    expect(answers(page).locator(".suggestions")).to_contain_text(ANSWERED_INSTEAD)
+    expect(answers(page).locator(".suggestions")).to_contain_text(ANSWERED_HERE)
     expect(answers(page).locator("button.suggestion")).to_have_count(3)
 
 
@@ -303,7 +303,7 @@ def test_the_page_of_an_article_needs_no_script(browser: Browser, address: str, 
     with chatting(browser, address) as page:
         send(page, "Elsewhere?")
         finish(page)
-        own = answers(page).get_by_role("link", name="On a page of its own").get_attribute("href")
+        own = answers(page).get_by_role("link", name="Show in the article").get_attribute("href")
     with visiting(browser, f"{address}{own}", java_script_enabled=False) as page:
         expect(page.locator("mark")).to_have_text(QUOTE)
         expect(page.locator("mark")).to_be_in_viewport()

@@ -25,11 +25,13 @@ from assistant.rendering import (
     LABELS,
     NOT_WRITTEN,
     READING,
+    THE_SAME,
     WRITING,
     article_paragraphs,
     escape,
     headline,
     markdown,
+    pieces,
     publisher_link,
     terminal,
     to_json,
@@ -202,15 +204,15 @@ def test_the_links_of_an_answer_are_the_markers_that_were_appended(sentences: li
 )
 def test_brackets_of_the_article_are_not_citations(text: str, quote: str, linked: list[int]) -> None:
     """A bracketed number in the article's own words, or without a citation, stays text."""
-    html = markdown(Answer("?", Status.ANSWERED, text, (cite(1, quote),)))
-    assert [number for number, _ in markers(html)] == linked
+    found = pieces(Answer("?", Status.ANSWERED, text, (cite(1, quote),)))
+    assert [number for piece in found for number in piece.numbers] == linked
 
 
 def test_the_marker_behind_a_quotation_is_a_link_whatever_is_quoted_next() -> None:
     """A sentence that is too long for one piece goes on in small letters in the next one."""
     first, rest = "Its faculty includes Ann Lee and", "former mayor Bo Tang [2] and others."
     answer = Answer("?", Status.ANSWERED, f"{first} [1] {rest} [2]", (cite(1, first), cite(2, rest)))
-    assert [number for number, _ in markers(markdown(answer))] == [1, 2]
+    assert [piece.numbers for piece in pieces(answer)] == [(1,), (2,)]
     assert without_markers(answer) == f"{first} {rest}"
 
 
@@ -261,11 +263,11 @@ def test_quotations_name_their_article_and_lead_to_it() -> None:
     html = markdown(answer, "answer-7")
     seen = Seen(html)
     assert "[1]It fell by a fifth.A title, 18 October 2018, paragraph 1" in seen.text
-    assert seen.all("href") == 3 * ["/article/an-article?start=8&end=27#quote"]
+    assert seen.all("href") == 2 * ["/article/an-article?start=8&end=27#quote"]
     assert {"answer-7", "answer-7-1"} <= set(seen.all("id"))
     # What stays on the page must not say that it opens a tab.
-    assert seen.all("target") == ["_blank"]
-    assert seen.text.count("(opens in a new tab)") == 1
+    assert seen.all("target") == []
+    assert "(opens in a new tab)" not in seen.text
 
 
 def test_a_quotation_leads_to_its_words_at_the_publisher() -> None:
@@ -292,12 +294,31 @@ def test_a_quotation_names_its_paragraph() -> None:
 
 
 @pytest.mark.parametrize("render", [markdown, shown])
-def test_a_quoted_answer_says_nothing_twice(render: Callable[[Answer], str]) -> None:
-    """Where the answer is its quotations, they are shown once."""
-    answer = Answer("?", Status.QUOTED, "Ab cd. [1] Ef gh. [2]", (cite(1, "Ab cd."), cite(2, "Ef gh.")))
+@pytest.mark.parametrize("status", [Status.QUOTED, Status.ANSWERED])
+def test_an_answer_of_quotations_says_nothing_twice(render: Callable[[Answer], str], status: Status) -> None:
+    """Where the answer is its quotations, they are shown once, also where a model chose the words."""
+    answer = Answer("?", status, "Ab cd. [1] Ef gh. [2]", (cite(1, "Ab cd."), cite(2, "Ef gh.")), model="a.gguf")
+    assert headline(answer) == LABELS[Status.QUOTED]
     text = Seen(render(answer)).text
     assert (text.count("Ab cd."), text.count("Ef gh.")) == (1, 1)
     assert text.index("[1]") < text.index("Ab cd.") < text.index("[2]") < text.index("Ef gh.")
+
+
+@pytest.mark.parametrize(
+    ("words", "is_copy"),
+    [
+        ("It fell by 5.5%, he said.", True),
+        ("it  fell by 5.5%, he said", True),
+        ("It fell by 55%, he said.", False),
+        ("It fell by 5.5%.", False),
+        ("It fell by 5.5%, he said, and rose.", False),
+    ],
+)
+def test_a_sentence_that_copies_its_quotation_says_so(words: str, is_copy: bool) -> None:  # noqa: FBT001
+    """Beside another sentence, the quotation is said to be the same words, and only one that is."""
+    quotations = (cite(1, "It fell by 5.5%, he said."), cite(2, "Ef gh ij."))
+    html = markdown(Answer("?", Status.ANSWERED, f"{words} [1] Ef gh. [2]", quotations, model="a.gguf"))
+    assert html.count('<blockquote class="again">') == html.count(f"{THE_SAME}: ") == is_copy
 
 
 @pytest.mark.parametrize("render", [markdown, shown])
@@ -326,7 +347,7 @@ def test_every_status_has_its_own_wording_everywhere(status: Status) -> None:
 @pytest.mark.parametrize(("status", "line"), [(Status.QUOTED, READING), (Status.ANSWERED, WRITING)])
 def test_a_snapshot_says_that_a_better_one_follows(status: Status, line: str) -> None:
     """Words that may still be replaced are not presented as the answer."""
-    answer = Answer("?", status, "Words. [1]", (cite(1, "Words."),), final=False)
+    answer = Answer("?", status, "Some words. [1]", (cite(1, "Words."),), final=False)
     assert headline(answer) == line
     assert LABELS[status] not in Seen(markdown(answer)).text
     assert headline(replace(answer, final=True, model="a.gguf")) == LABELS[status]

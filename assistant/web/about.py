@@ -66,13 +66,13 @@ def _items(texts: Iterable[str]) -> str:
 
 
 _COMPARED = (
-    "Your question is compared with every passage of the article, by its words and by its meaning, and then word by "
+    "Your question is compared with every passage, by its words and by its meaning, and then word by "
     "word with the sentences of the best ones."
 )
 _QUOTED = "The sentences that fit best are quoted at once."
 _WRITTEN = "A language model writes an answer from the passages that fit best."
 _ESTIMATED = (
-    "It is estimated whether the article answers the question. If it does not, the assistant says so: "
+    "It is estimated whether there is an answer to the question. If there is none, the assistant says so: "
     f"“{escape(LABELS[Status.DECLINED])}”. The closest words that are then offered are not an answer."
 )
 _CHECKED = (

@@ -15,8 +15,8 @@ from assistant.types import Answer, Status, Turn
 _MOST = 50
 """The oldest leave the screen, so that an endless conversation does not fill the memory."""
 
-ALSO_ANSWERED = "The article also answers:"
-ANSWERED_INSTEAD = "Questions that the article does answer:"
+ALSO_ANSWERED = "Also answered here:"
+ANSWERED_HERE = "Questions that are answered here:"
 STOPPED = "Stopped. There is no complete answer."
 
 
@@ -107,7 +107,7 @@ def _reply(exchange: Exchange, *, is_last: bool) -> str:
         parts.append(_actions(exchange))
     if is_last and exchange.follow_ups:
         is_declined = exchange.answer is not None and exchange.answer.status is Status.DECLINED
-        parts.append(suggestions(ANSWERED_INSTEAD if is_declined else ALSO_ANSWERED, exchange.follow_ups))
+        parts.append(suggestions(ANSWERED_HERE if is_declined else ALSO_ANSWERED, exchange.follow_ups))
     return f'<div class="reply">{"".join(parts)}</div>'
 
 

@@ -30,26 +30,25 @@ from assistant.rendering import (
     html_line,
     source_line,
 )
-from assistant.types import Answer, Article, Status
+from assistant.types import Answer, Status
 from assistant.web.door import Call
-from assistant.web.exchanges import STOPPED, Conversation, Exchange, messages, suggestions
+from assistant.web.exchanges import ANSWERED_HERE, STOPPED, Conversation, Exchange, messages, suggestions
 from assistant.web.report import ReportForm
 from assistant.web.service import TEXTS, Event, Reason, Refusal, Service, Waiting, Working, client_of
 from assistant.web.starters import Starters, nearest, read_starters
 
 CONNECTING = "Connecting…"
 """Until the server has greeted; the script knows these words."""
-STARTING = "Reading the article…"
+STARTING = "Reading…"
 CLEARED = "The conversation is cleared."
 EDITING = "Change your question and send it. The new answer takes the place of the last one."
 KEPT = "The last answer stays."
-TRY_THESE = "Questions that the article answers:"
 
 READY = "Ready."
 _READY_WITHOUT_MODEL = {
-    "none": "Ready. Answers are the article's own words.",
-    "loading": "Ready. The models are still loading; until then, answers come later or are the article's own words.",
-    "unavailable": "Ready. The language model is not available: answers are the article's own words.",
+    "none": "Ready. Answers are quotations.",
+    "loading": "Ready. The models are still loading; until then, answers come later or are quotations.",
+    "unavailable": "Ready. The language model is not available: answers are quotations.",
 }
 _FIRST_STARTERS = 4
 _KEPT_SECONDS = 3600
@@ -103,7 +102,6 @@ class Page:
         self._running: dict[str, asyncio.Event] = {}
         """By tab: set to stop the answer that is being made."""
         with _Blocks(title="Article assistant", analytics_enabled=False, fill_width=True) as self.blocks:
-            _text(_introduction(self._articles), "introduction")
             self._state = gr.State(Conversation(), time_to_live=_KEPT_SECONDS)
             with gr.Row(elem_id="panes"):
                 with gr.Column(min_width=0, elem_id="conversation"):
@@ -113,7 +111,8 @@ class Page:
             self._connect()
 
     def _lay_out_conversation(self) -> None:
-        self._window = _window()
+        _text(_introduction(len(self._articles)), "introduction")
+        self._window = _window(len(self._articles))
         self._suggested = _text("", "starters")
         self._report = ReportForm(self._service)
         with gr.Row(elem_id="tools", elem_classes="buttons", visible=False) as self._tools:
@@ -138,7 +137,6 @@ class Page:
             choices,
             value="",
             label="Answer from",
-            info="Type to search for an article.",
             filterable=True,
             visible=len(self._articles) > 1,
             elem_id="picker",
@@ -339,7 +337,7 @@ class Page:
 
     async def _first_suggestions(self, article: str | None) -> str:
         starters = await self._starters.of(article)
-        return suggestions(TRY_THESE, tuple(starter.question for starter in starters[:_FIRST_STARTERS]))
+        return suggestions(ANSWERED_HERE, tuple(starter.question for starter in starters[:_FIRST_STARTERS]))
 
     def _chosen(self, identifier: str | None) -> str | None:
         """Return the only article to answer from; None for all, and for what is no article."""
@@ -361,7 +359,7 @@ def _text(html: str, name: str) -> gr.Markdown:
     return gr.Markdown(html, elem_id=name, latex_delimiters=[])
 
 
-def _window() -> gr.Chatbot:
+def _window(articles: int) -> gr.Chatbot:
     # What could come to life here is switched off, on top of the escaping.
     return gr.Chatbot(
         show_label=False,
@@ -373,8 +371,8 @@ def _window() -> gr.Chatbot:
         group_consecutive_messages=False,
         allow_file_downloads=False,
         feedback_options=None,
-        placeholder="<p>Ask a question. The article's own words come at once, a written answer after them.</p>",
         elem_id="window",
+        elem_classes="one-article" if articles == 1 else None,
     )
 
 
@@ -392,14 +390,13 @@ _NOTE = (
 )
 
 
-def _introduction(articles: dict[str, Article]) -> str:
-    of_what = "the article on this page" if len(articles) == 1 else f"the {len(articles)} articles listed on this page"
+def _introduction(articles: int) -> str:
+    these = "this article" if articles == 1 else f"these {articles} articles"
     return (
         '<p class="skip"><a href="#question">Skip to the question box</a></p>'
         "<h1>Article assistant</h1>"
-        f"<p>An AI answers your questions from {of_what} and nothing else. <strong>It can be wrong:</strong> "
-        "check its answers against the quoted words under them. "
-        '<a class="to-article" href="#article">Go to the article</a></p>'
+        f'<p>An AI answers from <a href="#article">{these}</a>. <strong>It can be wrong:</strong> '
+        "check the quoted words.</p>"
     )
 
 

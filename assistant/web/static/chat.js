@@ -67,15 +67,18 @@ function show(page) {
   reading().replaceChildren(...find("#article", page).childNodes);
 }
 
-function lineUp(element) {
-  const pane = find("#reading");
-  if (TWO_PANES.matches) {
-    // Only the pane is scrolled, so that the answer stays in sight.
-    const above = element.getBoundingClientRect().top - pane.getBoundingClientRect().top;
-    pane.scrollTo({ top: pane.scrollTop + above - pane.clientHeight / 3, behavior: behavior() });
-  } else {
-    element.scrollIntoView({ block: "center", behavior: behavior() });
-  }
+// The quoted words come to a third of the height, or higher where that much room is wanted for them and the way back.
+const WAY_BACK = 80;
+const MARGIN = 12;
+
+function lineUp() {
+  const marks = findAll("mark.current", reading()).map((mark) => mark.getBoundingClientRect());
+  // In two panes the article alone is scrolled, so that the answer stays in sight.
+  const scrolled = TWO_PANES.matches ? find("#reading") : document.scrollingElement;
+  const edge = TWO_PANES.matches ? scrolled.getBoundingClientRect().top : 0;
+  const room = scrolled.clientHeight - (marks.at(-1).bottom - marks[0].top) - WAY_BACK;
+  const place = Math.max(MARGIN, Math.min(scrolled.clientHeight / 3, room));
+  scrolled.scrollTo({ top: scrolled.scrollTop + marks[0].top - edge - place, behavior: behavior() });
 }
 
 async function jump(link) {
@@ -92,8 +95,8 @@ async function jump(link) {
   back.type = "button";
   back.className = "back";
   back.textContent = "↩ Back to the answer";
-  findAll("mark.current", reading()).at(-1).after(back);
-  lineUp(mark);
+  reading().append(back); // It stays in sight wherever the reader is in the article.
+  lineUp();
   mark.focus({ preventScroll: true });
 }
 
@@ -119,7 +122,7 @@ async function light() {
     if (!page || address !== lit) return; // Another answer, or a refusal, has come meanwhile.
     show(page);
     const mark = find("#quote", reading());
-    if (mark && TWO_PANES.matches) lineUp(mark);
+    if (mark && TWO_PANES.matches) lineUp();
   } else {
     for (const mark of findAll("mark", reading())) mark.replaceWith(...mark.childNodes);
     find("button.back")?.remove();
@@ -188,7 +191,7 @@ function wordsOf(element, escape = asText) {
 const label = () => wordsOf(find("#label"));
 
 function quotationOf(item, escape) {
-  const own = find(".links a:not(.cite)", item);
+  const own = find(".links a.cite", item);
   const number = wordsOf(find("b", item), escape);
   const source = `${wordsOf(find(".source", item), escape)}: ${own.href}`;
   const words = wordsOf(find("blockquote", item), escape);

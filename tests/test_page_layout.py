@@ -1,0 +1,328 @@
+"""What is to be seen of the chat on every screen: by the places of what is drawn, not by what is in the document."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import answers, chatting, chromium, finish, needs_chromium, send, visiting
+from playwright.sync_api import Browser, Page, expect
+from served import OPEN, ScriptedAssistant, running
+
+from assistant.settings import Settings
+from assistant.types import Answer, Article, Citation, Status
+
+pytestmark = [
+    needs_chromium,
+    # Gradio's own doing, in its queue.
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
+]
+
+REPORTS = Path(__file__).parent.parent / "corpus" / "training" / "reports.jsonl"
+SIZES = ((320, 568), (390, 844), (820, 1180), (1280, 800), (1920, 1080))
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+SIDEWAYS = PHONE | {"viewport": {"width": 844, "height": 390}}
+TARGET = 44
+"""Pixels of what a finger meets each way."""
+
+
+def a_dozen() -> list[Article]:
+    """Return articles of one to twelve reports, with a date and an address."""
+    with REPORTS.open(encoding="utf-8") as lines:
+        texts = [json.loads(line)["text"] for line in lines]
+    return [
+        Article(
+            f"article-{number}",
+            "\n\n".join(texts[number * (number - 1) // 2 :][:number]),
+            f"What was reported on day {number} of a month that had many days",
+            source="The Tolliver Gazette",
+            date=datetime.date(2025, 1, number),
+            url=f"https://paper.test/{number}",
+        )
+        for number in range(1, 13)
+    ]
+
+
+def a_quotation(number: int, article: Article, place: float) -> Citation:
+    """Return the first sentence of the paragraph that stands so far down the article, from 0 to 1."""
+    paragraphs = article.text.split("\n\n")
+    paragraph = paragraphs[round(place * (len(paragraphs) - 1))]
+    start = article.text.index(paragraph)
+    return Citation(number, article, start, start + len(re.split(r"(?<=[a-z]\.) ", paragraph)[0]))
+
+
+ARTICLES = a_dozen()
+QUOTATIONS = tuple(a_quotation(number, article, number * 5 % 12 / 11) for number, article in enumerate(ARTICLES, 1))
+FIRST, SECOND = a_quotation(1, ARTICLES[-1], 0.5), a_quotation(2, ARTICLES[-1], 0.9)
+COPIED = f"{FIRST.quote} [1]"
+SCRIPT: dict[str, list[Any]] = {
+    "Written?": [
+        Answer("", Status.ANSWERED, "It is so. [1] It is not otherwise. [2]", (FIRST, SECOND), model="a-model")
+    ],
+    "Quoted?": [Answer("", Status.QUOTED, COPIED, (FIRST,), error="It broke.")],
+    "Copied?": [Answer("", Status.ANSWERED, COPIED, (FIRST,), model="a-model")],
+    "Half copied?": [Answer("", Status.ANSWERED, f"{COPIED} It is so. [2]", (FIRST, SECOND), model="a-model")],
+    "Declined?": [Answer("", Status.DECLINED, closest=(FIRST, SECOND))],
+    "Broken?": [RuntimeError("x")],
+}
+STARTERS = ("Quoted?", "Copied?")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Run Chromium."""
+    with chromium() as browser:
+        yield browser
+
+
+def served(folder: Path, *articles: Article) -> Iterator[str]:
+    """Serve the articles and yield the address."""
+    lines = [{"question": question, "article": ARTICLES[-1].id, "evidence": FIRST.quote} for question in STARTERS]
+    (folder / "starters.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    settings: Settings = replace(OPEN, articles=folder / "articles", data=folder, feedback=folder / "feedback.sqlite3")
+    assistant = ScriptedAssistant(*articles)
+    markers = " ".join(f"It is so. [{citation.number}]" for citation in QUOTATIONS)
+    assistant.script |= SCRIPT | {"Of all?": [Answer("", Status.ANSWERED, markers, QUOTATIONS, model="a-model")]}
+    # An end of its own for each test that stops it.
+    assistant.script["Endless?"] = [threading.Event()]
+    with running(assistant, settings) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def dozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve a folder of a dozen articles."""
+    yield from served(tmp_path_factory.mktemp("dozen"), *ARTICLES)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve one article, the longest."""
+    yield from served(tmp_path_factory.mktemp("alone"), ARTICLES[-1])
+
+
+def asked(page: Page, question: str, count: int = 1) -> None:
+    """Ask, and wait for the answer."""
+    send(page, question)
+    finish(page, count)
+
+
+# The article beside the conversation
+
+
+def unseen_lines(page: Page) -> list[str]:
+    """Return the lines of the marked words that cannot be seen; where they fill the screen, only the first counts."""
+    unseen: list[str] = page.evaluate(
+        """() => {
+            const pane = document.querySelector("#reading").getBoundingClientRect();
+            const height = Math.min(pane.bottom, innerHeight) - Math.max(pane.top, 0);
+            const lines = [...document.querySelectorAll("#reading mark.current")]
+                .flatMap(mark => [...mark.getClientRects()]).filter(line => line.width > 2);
+            const fits = lines.at(-1).bottom - lines[0].top < height - 100;
+            // A line may end with a space that is not drawn.
+            const isSeen = line => [line.left + 1, (line.left + line.right) / 2, line.right - 8].every(
+                x => document.elementFromPoint(x, (line.top + line.bottom) / 2)?.closest("mark.current"));
+            const isWithin = line => line.left >= pane.left && line.right <= pane.right;
+            return (fits ? lines : lines.slice(0, 1)).filter(line => !isSeen(line) || !isWithin(line))
+                .map(line => JSON.stringify([line, pane]));
+        }"""
+    )
+    return unseen
+
+
+@pytest.mark.parametrize("zoom", [1, 2])
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_the_quoted_words_are_seen(browser: Browser, dozen: str, width: int, height: int, zoom: int) -> None:
+    """Wherever they stand in an article of whatever length, and on whatever screen; so are the titles before that."""
+    viewport: Any = {"width": width // zoom, "height": height // zoom}
+    calm: Any = {"reduced_motion": "reduce", "device_scale_factor": zoom, "viewport": viewport}
+    with chatting(browser, dozen, **calm) as page:
+        pane = page.locator("#reading").bounding_box()
+        assert pane
+        for each in [page.locator("#picker"), *page.locator("#article li").all()]:
+            place = each.bounding_box()
+            assert place
+            assert pane["x"] <= place["x"] <= place["x"] + place["width"] <= pane["x"] + pane["width"]
+            assert place["width"] > pane["width"] / 2
+        asked(page, "Of all?")
+        mark = page.locator("#reading mark.current")
+        expect(mark).to_have_text(QUOTATIONS[0].quote)
+        if viewport["width"] >= 800:
+            page.wait_for_timeout(100)
+            assert unseen_lines(page) == [], "the first is shown beside the answer"
+        for number, quotation in enumerate(QUOTATIONS):
+            answers(page).locator(".words a.cite").nth(number).click()
+            expect(mark).to_have_text(quotation.quote)
+            expect(mark).to_be_focused()
+            assert unseen_lines(page) == [], quotation
+
+
+@pytest.mark.parametrize("screen", [PHONE, SIDEWAYS], ids=["phone", "sideways"])
+def test_the_way_back_is_in_reach_all_over_the_article(browser: Browser, dozen: str, screen: dict[str, Any]) -> None:
+    """However far the reader has gone from the quoted words, one tap leads back to the answer."""
+    with chatting(browser, dozen, **screen, reduced_motion="reduce") as page:
+        asked(page, "Written?")
+        cite = answers(page).locator(".words a.cite").first
+        for paragraph in ("first", "last"):
+            cite.tap()
+            expect(page.locator("#reading mark.current")).to_be_focused()
+            getattr(page.locator("#article article p"), paragraph).scroll_into_view_if_needed()
+            back = page.get_by_role("button", name="Back to the answer")
+            expect(back).to_be_in_viewport(ratio=1)
+            back.tap()
+            expect(cite).to_be_focused()
+            expect(cite).to_be_in_viewport(ratio=1)
+
+
+# Phones
+
+
+@pytest.mark.parametrize(("width", "height"), [(844, 390), (667, 331), (568, 320)])
+def test_a_phone_held_sideways_shows_the_box(browser: Browser, dozen: str, width: int, height: int) -> None:
+    """At the beginning, with an answer, and in the middle of it; and the answer has more than half of the height."""
+    with chatting(browser, dozen, **SIDEWAYS | {"viewport": {"width": width, "height": height}}) as page:
+        for question in ("", "Written?"):
+            if question:
+                asked(page, question)
+            for top in (0, 200):
+                page.evaluate("top => scrollTo({ top, behavior: 'instant' })", top)
+                expect(page.locator("#question textarea")).to_be_in_viewport(ratio=1)
+                expect(page.locator("#send")).to_be_in_viewport(ratio=1)
+        dock = page.locator("#dock").bounding_box()
+        assert dock
+        assert dock["height"] < height / 2
+
+
+def too_small(page: Page) -> list[str]:
+    """Return what a finger could miss: controls, and links that do not stand within a sentence."""
+    small: list[str] = page.evaluate(
+        """least => {
+            const controls = "button, input, textarea, summary, [role=option], nav a, .words a, .links a, .note a," +
+                " a.open, #introduction a, #note a";
+            const shown = [...document.querySelectorAll(controls)].filter(each => each.checkVisibility(
+                { visibilityProperty: true, opacityProperty: true }) && !each.closest(".hidden, .skip, .toast-wrap"));
+            const targets = shown.map(
+                each => each.matches("[type=radio], [type=checkbox]") ? each.closest("label") : each);
+            return targets.filter(each => {
+                const { width, height } = each.getBoundingClientRect();
+                return width < least - 0.01 || height < least - 0.01;
+            }).map(each => [each.outerHTML.slice(0, 120), each.getBoundingClientRect().width,
+                            each.getBoundingClientRect().height].join());
+        }""",
+        TARGET,
+    )
+    return small
+
+
+@pytest.mark.parametrize("folder", ["alone", "dozen"])
+@pytest.mark.parametrize("screen", [PHONE, SIDEWAYS], ids=["phone", "sideways"])
+def test_a_finger_meets_what_it_is_meant_for(
+    browser: Browser, folder: str, request: pytest.FixtureRequest, screen: dict[str, Any]
+) -> None:
+    """On touch screens each button, citation, suggestion and link of a row is 44 pixels each way, in every state."""
+    address = request.getfixturevalue(folder)
+    found: dict[str, list[str]] = {}
+    with chatting(browser, address, **screen, reduced_motion="reduce", may_fail=True) as page:
+        expect(page.locator("#starters button")).to_have_count(len(STARTERS))
+        found["begun"] = too_small(page)
+        for count, question in enumerate(SCRIPT, start=1):
+            asked(page, question, count)
+            found[question] = too_small(page)
+        answers(page).locator(".words a.cite").first.tap()
+        expect(page.get_by_role("button", name="Back to the answer")).to_be_visible()
+        found["cited"] = too_small(page)
+        answers(page).get_by_role("button", name=re.compile("^Not helpful")).first.tap()
+        expect(page.locator("#report")).to_be_visible()
+        found["report"] = too_small(page)
+        page.get_by_role("button", name="Edit the question").tap()
+        expect(page.get_by_role("button", name="Keep the answer")).to_be_visible()
+        found["edit"] = too_small(page)
+        send(page, "Endless?")
+        expect(page.locator("#stop")).to_be_visible()
+        found["running"] = too_small(page)
+        page.locator("#stop").tap()
+        expect(page.locator("#send")).to_be_visible()
+        if folder == "dozen":
+            page.get_by_label("Answer from").tap()
+            expect(page.get_by_role("option").first).to_be_visible()
+            found["picker"] = too_small(page)
+    with visiting(browser, f"{address}/articles", **screen) as page:
+        found["articles"] = too_small(page)
+        page.goto(f"{address}/article/article-12")
+        found["article"] = too_small(page)
+        page.goto(f"{address}/about")
+        found["about"] = too_small(page)
+    assert {state: each for state, each in found.items() if each} == {}
+
+
+# Words
+
+
+def test_little_stands_before_the_first_answer(browser: Browser, alone: str) -> None:
+    """What it is, that it can be wrong, and what kind of answer this is; of 44 words at most two thirds."""
+    with chatting(browser, alone) as page:
+        asked(page, "Written?")
+        above = page.evaluate(
+            """() => document.querySelector("#conversation").innerText.split("It is so.")[0]
+                .replace("Written?", "").replaceAll(/, as of .*/g, "").split(/\\s+/).filter(Boolean)"""
+        )
+        assert len([word for word in above if word not in {"You", "asked:", "Skip"}]) <= 44 * 2 / 3
+
+
+def test_what_is_known_is_not_said_again(browser: Browser, alone: str, dozen: str) -> None:
+    """The title is not under the quotations of the only article, and once where several are of one; a copy has it."""
+    for address, count in ((alone, 0), (dozen, 1)):
+        with chatting(browser, address, permissions=["clipboard-read", "clipboard-write"]) as page:
+            asked(page, "Written?")
+            shown = answers(page).inner_text()
+            assert shown.count(FIRST.article.title) == count
+            assert len(re.findall(r"[Pp]aragraph \d", shown)) == 2
+            answers(page).get_by_role("button", name=re.compile("^Copy ?,")).click()
+            expect(page.locator("#status p")).to_have_text(re.compile("copied"))
+            assert page.evaluate("navigator.clipboard.readText()").count(FIRST.article.title) == 2
+
+
+def test_a_copied_sentence_stands_once(browser: Browser, alone: str) -> None:
+    """Where the model wrote what it quotes, the words are seen once, also where another sentence follows."""
+    with chatting(browser, alone) as page:
+        for count, question in enumerate(("Quoted?", "Copied?", "Half copied?"), start=1):
+            asked(page, question, count)
+            shown = answers(page).last.inner_text()
+            assert " ".join(shown.split()).count(" ".join(FIRST.quote.split())) == 1
+
+
+def test_nothing_is_said_of_the_article_where_there_are_several(browser: Browser, dozen: str) -> None:
+    """In no state does the page speak of one article when all were searched, or promise what it may not do."""
+    with chatting(browser, dozen, may_fail=True) as page:
+        expect(page.locator("#starters button")).to_have_count(len(STARTERS))
+
+        def says() -> list[str]:
+            words: str = page.locator("#conversation").evaluate(
+                """conversation => {
+                    const copy = conversation.cloneNode(true);
+                    for (const other of copy.querySelectorAll("blockquote, .links")) other.remove();
+                    return copy.textContent;
+                }"""
+            )
+            return re.findall(r".{30}(?:\b[Tt]he article\b|a written answer after).{30}", words)
+
+        assert says() == []
+        for count, question in enumerate(SCRIPT, start=1):
+            asked(page, question, count)
+            assert says() == [], question
+        send(page, "Endless?")
+        expect(page.locator("#stop")).to_be_visible()
+        assert says() == []
+        page.locator("#stop").click()
+        expect(page.locator("#send")).to_be_visible()
+        assert says() == []
+        send(page, "?")
+        expect(page.locator("#send")).to_be_visible()
+        assert says() == []

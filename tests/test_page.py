@@ -34,6 +34,7 @@ from served import (
 from assistant.rendering import CLOSEST, LABELS, READING
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Status, Turn
+from assistant.web import page as page_module
 from assistant.web.exchanges import ALSO_ANSWERED, ANSWERED_HERE, STOPPED
 from assistant.web.feedback import question_lines
 from assistant.web.page import CLEARED, EDITING, KEPT
@@ -473,8 +474,11 @@ def test_stopping_ends_the_work(page: Page, assistant: ScriptedAssistant) -> Non
     assert assistant.histories["After?"] == []
 
 
-def test_leaving_the_page_ends_the_work(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
-    """Nobody computes for a reader who has closed the tab, and the place in the line is free."""
+def test_leaving_the_page_ends_the_work(
+    browser: Browser, address: str, assistant: ScriptedAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody computes for long for a reader who has closed the tab, and the place in the line is free."""
+    monkeypatch.setattr(page_module, "AWAY_SECONDS", 0.5)
     names = [f"Left {number}?" for number in range(2 * AT_ONCE_LOCAL)]
     for name in names:
         assistant.script[name] = [threading.Event()]

@@ -82,8 +82,14 @@ class Form:
     inputs: int
     status_at: int
     """Among what comes back."""
+    token_at: int
+    """Among what is sent: which conversation it is."""
+    token_back_at: int
+    """The same among what comes back."""
     greeting: int
     """The function with which the page begins."""
+    tokens: dict[str, str] = field(default_factory=dict)
+    """By tab, of its conversation."""
 
 
 @asynccontextmanager
@@ -111,11 +117,20 @@ async def form(client: aiohttp.ClientSession) -> Form:
     async with client.get("/config") as response:
         config: dict[str, Any] = await response.json()
     named = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
-    box, status = named["question"], named["status"]
+    box, status, token = named["question"], named["status"], named["token"]
     asking = next(entry for entry in config["dependencies"] if [box, "submit"] in entry["targets"])
     inputs, outputs = asking["inputs"], asking["outputs"]
     greeting = next(entry for entry in config["dependencies"] if any(event == "load" for _, event in entry["targets"]))
-    return Form(asking["id"], box, inputs.index(box), len(inputs), outputs.index(status), greeting["id"])
+    return Form(
+        asking["id"],
+        box,
+        inputs.index(box),
+        len(inputs),
+        outputs.index(status),
+        inputs.index(token),
+        outputs.index(token),
+        greeting["id"],
+    )
 
 
 async def open_page(client: aiohttp.ClientSession) -> float:
@@ -170,6 +185,7 @@ async def ask(client: aiohttp.ClientSession, by: Form, session: str, question: s
 
     data: list[str | None] = [None] * by.inputs
     data[by.question_at] = question
+    data[by.token_at] = by.tokens.get(session)
     body = {"data": data, "fn_index": by.function, "session_hash": session, "trigger_id": by.trigger}
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
@@ -182,6 +198,8 @@ async def ask(client: aiohttp.ClientSession, by: Form, session: str, question: s
                 async for event in events:
                     last = json.dumps(event)
                     status = _words(event, by.status_at) or status
+                    if token := _words(event, by.token_back_at):
+                        by.tokens[session] = token
                     if first is None and status.startswith((*_TELLING, *_WAIT)):
                         first = milliseconds()
                     if event["msg"] in ("process_completed", "close_stream", "unexpected_error"):

@@ -7,19 +7,20 @@ shares it has left. Knows nothing of limits, lines or models. For one event loop
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+from cachetools import LRUCache
+
 from assistant import prompts
 from assistant.language_model import model_name
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Status, Timings, Turn
+from assistant.web.shared_stream import SharedStream
 
 MAX_ANSWERS = 1000
 """How many are kept; each takes about 2 kB."""
@@ -64,8 +65,8 @@ class AnswerCache(Generic[_Event]):
         self._of = of
         self._reused = reused
         self._is_busy = is_busy
-        self._kept: OrderedDict[Key, Answer] = OrderedDict()
-        self._running: dict[Key, _Work[_Event]] = {}
+        self._kept: LRUCache[Key, Answer] = LRUCache(MAX_ANSWERS)
+        self._running: dict[Key, SharedStream[_Event | Answer]] = {}
 
     def has(self, question: str, turns: Sequence[Turn], article: str | None) -> bool:
         """Whether this question is answered already, or is being answered."""
@@ -87,14 +88,13 @@ class AnswerCache(Generic[_Event]):
         key = self._key(question, turns, article)
         kept = self._kept.get(key)
         if kept is not None and key not in self._running and (not kept.hasty or self._is_busy()):
-            self._kept.move_to_end(key)
             self._reused("kept")
             yield _for_latecomer(kept, started, None)
             return
         if is_late := key in self._running:
             self._reused("shared")
         else:
-            self._running[key] = _Work(work(), lambda latest: self._end(key, latest))
+            self._running[key] = SharedStream(work(), _latest_answer, lambda latest: self._end(key, latest))
         first: float | None = None
         async with aclosing(self._running[key].follow()) as events:
             async for event in events:
@@ -112,71 +112,14 @@ class AnswerCache(Generic[_Event]):
     def _key(self, question: str, turns: Sequence[Turn], article: str | None) -> Key:
         return Key(self._of, " ".join(question.split()), tuple(turns), article)
 
-    def _end(self, key: Key, latest: Answer | None) -> None:
+    def _end(self, key: Key, latest: _Event | Answer | None) -> None:
         del self._running[key]
-        if latest is not None and latest.final and _may_be_kept(latest):
+        if isinstance(latest, Answer) and latest.final and _may_be_kept(latest):
             self._kept[key] = latest
-            self._kept.move_to_end(key)
-            if len(self._kept) > MAX_ANSWERS:
-                self._kept.popitem(last=False)
 
 
-class _Work(Generic[_Event]):
-    """One stream of events, told to any number of readers as it comes."""
-
-    def __init__(self, events: AsyncGenerator[_Event], ended: Callable[[Answer | None], None]) -> None:
-        """Take the events, and what is called once with the latest answer when they end or nobody wants them."""
-        self._ended: Callable[[Answer | None], None] | None = ended
-        self._latest: Answer | None = None
-        self._readers: list[asyncio.Queue[_Event | Answer | _End]] = []
-        self._task = asyncio.get_running_loop().create_task(self._tell_all(events))
-
-    async def follow(self) -> AsyncGenerator[_Event | Answer]:
-        """Yield the latest answer so far, and then every event as it comes; what the stream raises is raised."""
-        told: asyncio.Queue[_Event | Answer | _End] = asyncio.Queue()
-        if self._latest is not None:
-            told.put_nowait(self._latest)
-        self._readers.append(told)
-        try:
-            while not isinstance(event := await told.get(), _End):
-                yield event
-            if event.error is not None:
-                raise event.error
-        finally:
-            self._readers.remove(told)
-            if not self._readers:
-                self._end(None)
-                self._task.cancel()
-
-    async def _tell_all(self, events: AsyncGenerator[_Event]) -> None:
-        error: Exception | None = None
-        try:
-            async with aclosing(events):
-                async for event in events:
-                    if isinstance(event, Answer):
-                        self._latest = event
-                    self._tell(event)
-        except Exception as problem:  # noqa: BLE001 - each reader raises it
-            error = problem
-        self._end(None if error else self._latest)
-        self._tell(_End(error))
-
-    def _end(self, latest: Answer | None) -> None:
-        """Let nobody follow any more."""
-        if self._ended is not None:
-            self._ended(latest)
-            self._ended = None
-
-    def _tell(self, event: _Event | _End) -> None:
-        for reader in self._readers:
-            reader.put_nowait(event)
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """Nothing follows."""
-
-    error: Exception | None
+def _latest_answer(latest: _Event | Answer | None, event: _Event | Answer) -> _Event | Answer | None:
+    return event if isinstance(event, Answer) else latest
 
 
 def _may_be_kept(answer: Answer) -> bool:

@@ -18,6 +18,10 @@ _MOST = 50
 ALSO_ANSWERED = "Also answered here:"
 ANSWERED_HERE = "Questions that are answered here:"
 STOPPED = "Stopped. There is no complete answer."
+LOST = (
+    "Your earlier questions and answers are gone. They are kept for an hour at most, and a restart of the assistant or "
+    "a crowd of readers can end that sooner."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,8 @@ class Conversation:
     exchanges: tuple[Exchange, ...] = ()
     is_editing: bool = False
     """Whether the next question takes the place of the last one."""
+    is_lost: bool = False
+    """Whether something was said before that is no longer kept."""
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -59,7 +65,7 @@ class Conversation:
     @property
     def without_last(self) -> Conversation:
         """The conversation before its last question."""
-        return Conversation(self.exchanges[:-1])
+        return Conversation(self.exchanges[:-1], is_lost=self.is_lost)
 
     @property
     def before_next(self) -> Conversation:
@@ -68,7 +74,7 @@ class Conversation:
 
     def with_next(self, exchange: Exchange) -> Conversation:
         """Return the conversation with one more exchange; too long a one loses its beginning."""
-        return Conversation((*self.exchanges, exchange)[-_MOST:])
+        return Conversation((*self.exchanges, exchange)[-_MOST:], is_lost=self.is_lost)
 
     def numbered(self, number: int) -> Exchange | None:
         """Return the exchange of that number, where it is still there."""
@@ -83,6 +89,8 @@ class Conversation:
 def messages(conversation: Conversation) -> list[dict[str, str]]:
     """Return the conversation as the chat window takes it."""
     shown: list[dict[str, str]] = []
+    if conversation.is_lost:
+        shown.append({"role": "assistant", "content": f'<p class="notice">{escape(LOST)}</p>'})
     for exchange in conversation.exchanges:
         is_last = exchange is conversation.exchanges[-1]
         shown.append({"role": "user", "content": _question(exchange)})

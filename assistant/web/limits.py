@@ -11,9 +11,10 @@ import contextlib
 import ipaddress
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+from cachetools import LRUCache
 
 from assistant.errors import ConfigurationError
 
@@ -80,21 +81,19 @@ class Budgets:
         self._buckets = [(seconds / limit, size) for limit, seconds, size in limits if limit]
         """In how many seconds a token comes, and how many there can be."""
         self._clock = clock
-        self._full_at: OrderedDict[str, list[float]] = OrderedDict()
+        self._full_at: LRUCache[str, list[float]] = LRUCache(MAX_CLIENTS)
         """By client, when each bucket is full again."""
 
     def take(self, client: str) -> int:
         """Take one token and return 0; or return in how many whole seconds there will be one."""
         now = self._clock()
-        full_at = [max(now, at) for at in self._full_at.pop(client, None) or [now] * len(self._buckets)]
+        full_at = [max(now, at) for at in self._full_at.get(client) or [now] * len(self._buckets)]
         pairs = list(zip(self._buckets, full_at, strict=True))
         missing = max((at - now - (size - 1) * seconds for (seconds, size), at in pairs), default=0.0)
         wait = max(0, math.ceil(missing - _MOMENT))
         if not wait:
             full_at = [at + seconds for (seconds, _), at in pairs]
         self._full_at[client] = full_at
-        if len(self._full_at) > MAX_CLIENTS:
-            self._full_at.popitem(last=False)
         return wait
 
 

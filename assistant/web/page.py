@@ -1,13 +1,13 @@
 """The chat: the conversation and the question box, and the article beside them.
 
-The conversation is kept here on the server. The chat window is an output only, since what a browser sends back can be
-forged, and nothing that a stranger wrote reaches it unescaped. What needs no server, as jumping to the quoted words and
-copying, is done by `static/chat.js`. Knows nothing of how an answer comes about.
+The conversation is kept on the server, under a token that the page sends along. The chat window is an output only,
+since what a browser sends back can be forged, and nothing that a stranger wrote reaches it unescaped. What needs no
+server, as jumping to the quoted words and copying, is done by `static/chat.js`. Knows nothing of how an answer comes
+about.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator
@@ -31,10 +31,13 @@ from assistant.rendering import (
     source_line,
 )
 from assistant.types import Answer, Status
+from assistant.web.conversations import Conversations, Kept
 from assistant.web.door import Call
 from assistant.web.exchanges import ANSWERED_HERE, STOPPED, Conversation, Exchange, messages, suggestions
+from assistant.web.limits import client_key
 from assistant.web.report import ReportForm
-from assistant.web.service import TEXTS, Event, Reason, Refusal, Service, Waiting, Working, client_of
+from assistant.web.service import TEXTS, Client, Event, Reason, Refusal, Service, Waiting, Working, client_of
+from assistant.web.shared_stream import SharedStream
 from assistant.web.starters import Starters, nearest, read_starters
 
 CONNECTING = "Connecting…"
@@ -43,6 +46,8 @@ STARTING = "Reading…"
 CLEARED = "The conversation is cleared."
 EDITING = "Change your question and send it. The new answer takes the place of the last one."
 KEPT = "The last answer stays."
+BACK = "Your conversation is here again."
+ELSEWHERE = "The answer is being made for other tabs of yours. Load this page again in a moment."
 
 READY = "Ready."
 _READY_WITHOUT_MODEL = {
@@ -51,8 +56,10 @@ _READY_WITHOUT_MODEL = {
     "unavailable": "Ready. The language model is not available: answers are quotations.",
 }
 _FIRST_STARTERS = 4
-_KEPT_SECONDS = 3600
-"""How long a conversation stays in memory after the last word."""
+AWAY_SECONDS = 10.0
+"""In which a page that is loaded again in the middle of an answer comes back; else nobody computes for nobody."""
+_PAGES = 5
+"""So many show the same answer while it is made; more would take the places of other readers' pages."""
 
 HEAD = '<link rel="stylesheet" href="/site/chat.css"><script type="module" src="/site/chat.js"></script>'
 
@@ -99,10 +106,10 @@ class Page:
         self._articles = {article.id: article for article in service.assistant.corpus.articles}
         file = service.settings.articles.parent / "starters.jsonl"
         self._starters = Starters(service.assistant, read_starters(file, service.assistant))
-        self._running: dict[str, asyncio.Event] = {}
-        """By tab: set to stop the answer that is being made."""
+        self._conversations: Conversations[Update] = Conversations()
         with _Blocks(title="Article assistant", analytics_enabled=False, fill_width=True) as self.blocks:
-            self._state = gr.State(Conversation(), time_to_live=_KEPT_SECONDS)
+            # Not Gradio's state, whose key is new each time the page is loaded. The script remembers it for the tab.
+            self._token = gr.Textbox(visible="hidden", elem_id="token", label="Which conversation")
             with gr.Row(elem_id="panes"):
                 with gr.Column(min_width=0, elem_id="conversation"):
                     self._lay_out_conversation()
@@ -146,80 +153,94 @@ class Page:
     def _connect(self) -> None:
         how: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         outputs = [
-            self._box, self._window, self._state, self._status, self._progress, self._suggested,
+            self._box, self._window, self._token, self._status, self._progress, self._suggested,
             self._send, self._stop, self._tools, self._keep, self._picker, self._pane,
         ]  # fmt: skip
         asking = [self._box.submit, self._send.click]
-        ask = gr.on(asking, self._ask, [self._box, self._picker, self._state], outputs, trigger_mode="once", **how)
-        ask_again = self._retry.click(self._ask_again, [self._state], outputs, **how)
+        ask = gr.on(asking, self._ask, [self._box, self._picker, self._token], outputs, trigger_mode="once", **how)
+        ask_again = self._retry.click(self._ask_again, [self._token], outputs, **how)
         self.asking = frozenset((ask["id"], ask_again["id"]))
-        self._stop.click(self._end, [self._state], outputs, **how)
-        self._edit.click(self._begin_edit, [self._state], outputs, **how)
-        self._keep.click(self._end_edit, [self._state], outputs, **how)
-        self._clear.click(self._forget, [self._picker], outputs, **how)
-        self._picker.input(self._choose, [self._picker, self._state], outputs, **how)
+        self._stop.click(self._end, [self._token], outputs, **how)
+        self._edit.click(self._begin_edit, [self._token], outputs, **how)
+        self._keep.click(self._end_edit, [self._token], outputs, **how)
+        self._clear.click(self._forget, [self._picker, self._token], outputs, **how)
+        self._picker.input(self._choose, [self._picker, self._token], outputs, **how)
+        self._token.input(self._come_back, [self._token], outputs, **how)
         self.blocks.load(self._greet, None, outputs, **how)
-        self._report.connect(self._state, self._status)
+        self._report.connect(self._token, self._conversation, self._status)
 
     # Asking
 
     def costs_nothing(self, call: Call) -> bool:
         """Whether a call of the page's asks what is answered already, or being answered."""
         match call.data:
-            case [str() as question, article, _]:
-                state = self.blocks.state_holder.session_data.get(call.session_hash)
-                conversation = (state and state.get(self._state._id)) or Conversation()  # noqa: SLF001 - Gradio's key
-                return self._service.costs_nothing(question, conversation.before_next.turns, self._chosen(article))
+            case [str() as question, str() | None as article, str() | None as token]:
+                turns = self._conversation(token).before_next.turns
+                return self._service.costs_nothing(question, turns, self._chosen(article))
         return False
 
+    def _conversation(self, token: str | None) -> Conversation:
+        """Return what is kept under a token; where that is gone, a new conversation that says so."""
+        kept = self._conversations.find(token or "")
+        return kept.conversation if kept else Conversation(is_lost=bool(token))
+
     async def _ask(
-        self, question: str | None, article: str | None, conversation: Conversation, request: gr.Request
+        self, question: str | None, article: str | None, token: str | None, request: gr.Request
     ) -> AsyncGenerator[Update]:
         """Yield what changes while a question is answered."""
-        before = conversation.before_next
+        before = self._conversation(token).before_next
         exchange = Exchange(before.next_number, question or "", self._chosen(article), notice=STARTING)
-        async with aclosing(self._answered(exchange, before, conversation, request)) as updates:
+        async with aclosing(self._answered(exchange, before, token or "", request)) as updates:
             async for update in updates:
                 yield update
 
-    async def _ask_again(self, conversation: Conversation, request: gr.Request) -> AsyncGenerator[Update]:
+    async def _ask_again(self, token: str | None, request: gr.Request) -> AsyncGenerator[Update]:
         """Yield the same for the last question once more."""
+        conversation = self._conversation(token)
         if not conversation.exchanges:
+            yield self._stands(conversation, READY)
             return
         last = conversation.exchanges[-1]
-        before = conversation.without_last
         exchange = Exchange(last.number, last.question, last.article, notice=STARTING)
-        async with aclosing(self._answered(exchange, before, conversation, request)) as updates:
+        async with aclosing(self._answered(exchange, conversation.without_last, token or "", request)) as updates:
             async for update in updates:
                 yield update
 
     async def _answered(
-        self, exchange: Exchange, before: Conversation, as_it_was: Conversation, request: gr.Request
+        self, exchange: Exchange, before: Conversation, token: str, request: gr.Request
     ) -> AsyncGenerator[Update]:
         """Yield what changes while the exchange is completed, which follows on what was said before."""
-        stopped = asyncio.Event()
-        tab = request.session_hash or ""
-        self._running[tab] = stopped
         client = client_of(request)
+        kept: Kept[Update] = Kept(self._conversation(token), client_key(client.address), token)
+        self._conversations.keep(kept)
+        updates = self._updates(exchange, before, kept, client)
+        kept.answering = SharedStream(updates, lambda so_far, update: (so_far or {}) | update, patience=AWAY_SECONDS)
+        async with aclosing(kept.answering.follow()) as told:
+            async for update in told:
+                yield update
+
+    async def _updates(
+        self, exchange: Exchange, before: Conversation, kept: Kept[Update], client: Client
+    ) -> AsyncGenerator[Update]:
+        """Yield the same, whichever pages show it, and keep how it ended."""
         started = time.monotonic()
         try:
-            yield self._begun(exchange, before)
+            yield self._begun(exchange, before) | {self._token: kept.token}
             events = self._service.answers(exchange.question, before.turns, exchange.article, client=client)
             async with aclosing(events):
                 async for event in events:
-                    if stopped.is_set():
-                        yield self._over(before, replace(exchange, notice=STOPPED), STOPPED)
+                    if kept.stopped.is_set():
+                        yield self._over(before.with_next(replace(exchange, notice=STOPPED)), kept, STOPPED)
                         return
                     exchange = await self._advanced(exchange, event, before, client.identifier)
                     elapsed = {self._progress: _seconds(int(time.monotonic() - started))}
-                    yield elapsed | self._shown(event, exchange, before, as_it_was)
+                    yield elapsed | self._shown(event, exchange, before, kept)
         except Exception:  # noqa: BLE001 - whatever it was, the reader must be able to go on
             _log.exception("the page could not show an answer")
             told = _failure(client.identifier)
-            yield self._over(before, replace(exchange, notice=told), told)
+            yield self._over(before.with_next(replace(exchange, notice=told)), kept, told)
         finally:
-            if self._running.get(tab) is stopped:
-                del self._running[tab]
+            kept.answering = None
 
     async def _advanced(self, exchange: Exchange, event: Event, before: Conversation, reference: str) -> Exchange:
         """Return the exchange with what the event brought, and with questions that could be asked next."""
@@ -235,7 +256,7 @@ class Page:
                 return replace(exchange, notice=_failure(reference))
         return exchange
 
-    def _shown(self, event: Event, exchange: Exchange, before: Conversation, as_it_was: Conversation) -> Update:
+    def _shown(self, event: Event, exchange: Exchange, before: Conversation, kept: Kept[Update]) -> Update:
         update: Update
         match event:
             case Waiting():
@@ -243,15 +264,15 @@ class Page:
             case Working():
                 update = {}
             case Answer(status=Status.BLOCKED_INPUT):
-                update = self._undone(exchange, as_it_was, f"{LABELS[event.status]}. {event.text}")
+                update = self._undone(exchange, kept, f"{LABELS[event.status]}. {event.text}")
             case Answer(final=False):
                 update = {self._window: messages(before.with_next(exchange)), self._status: html_line(READING)}
             case Answer():
-                update = self._over(before, exchange, _outcome(event))
+                update = self._over(before.with_next(exchange), kept, _outcome(event))
             case Refusal(reason=Reason.FAILED):
-                update = self._over(before, exchange, exchange.notice)
+                update = self._over(before.with_next(exchange), kept, exchange.notice)
             case Refusal():
-                update = self._undone(exchange, as_it_was, event.text)
+                update = self._undone(exchange, kept, event.text)
         return update
 
     def _begun(self, exchange: Exchange, before: Conversation) -> Update:
@@ -265,13 +286,21 @@ class Page:
             self._tools: gr.update(visible=False),
         }
 
-    def _over(self, before: Conversation, exchange: Exchange, told: str) -> Update:
-        conversation = before.with_next(exchange)
-        return {self._state: conversation, self._window: messages(conversation)} | self._idle(told, conversation)
+    def _over(self, conversation: Conversation, kept: Kept[Update], told: str) -> Update:
+        """Keep the conversation as it ended, and return what shows it."""
+        kept.conversation = conversation
+        return {self._window: messages(conversation)} | self._idle(told, conversation)
 
-    def _undone(self, exchange: Exchange, as_it_was: Conversation, told: str) -> Update:
+    def _undone(self, exchange: Exchange, kept: Kept[Update], told: str) -> Update:
         """Return the conversation as it was, with the question back in the box, to be mended or sent again."""
-        return {self._box: exchange.question, self._window: messages(as_it_was)} | self._idle(told, as_it_was)
+        self._conversations.drop(kept.token)
+        as_it_was = {self._token: kept.before, self._window: messages(kept.conversation)}
+        return {self._box: exchange.question} | as_it_was | self._idle(told, kept.conversation)
+
+    def _stands(self, conversation: Conversation, told: str) -> Update:
+        """Return what shows the conversation as it is; that an earlier one is lost is said this once."""
+        forgotten = {self._token: ""} if conversation.is_lost and not conversation.exchanges else {}
+        return {self._window: messages(conversation)} | forgotten | self._idle(told, conversation)
 
     def _idle(self, told: str, conversation: Conversation) -> Update:
         return {
@@ -283,29 +312,64 @@ class Page:
             self._keep: gr.update(visible=conversation.is_editing),
         }
 
-    def _end(self, conversation: Conversation, request: gr.Request) -> Update:
-        """Let the answer of this tab come to its end; whoever makes it says so."""
-        if running := self._running.get(request.session_hash or ""):
-            running.set()
+    def _end(self, token: str | None) -> Update:
+        """Let the answer that is being made come to its end; whoever makes it says so."""
+        kept = self._conversations.find(token or "")
+        if kept and kept.answering:
+            kept.stopped.set()
             return {self._progress: gr.skip()}
         # Its end has not got through to the page.
-        return {self._window: messages(conversation)} | self._idle(STOPPED, conversation)
+        return self._stands(self._conversation(token), STOPPED)
 
     # The conversation as a whole
 
-    def _begin_edit(self, conversation: Conversation) -> Update:
+    async def _come_back(self, token: str | None) -> AsyncGenerator[Update]:
+        """Yield what a page shows that was loaded again, and what becomes of the question that is being answered."""
+        kept = self._conversations.find(token or "")
+        if kept and kept.answering and len(kept.answering) < _PAGES:
+            async with aclosing(kept.answering.follow()) as updates:
+                async for update in updates:
+                    yield update
+        elif kept:
+            told = ELSEWHERE if kept.answering else EDITING if kept.conversation.is_editing else BACK
+            yield self._again(kept.conversation, told)
+        else:
+            yield self._stands(self._conversation(token), READY)
+
+    def _again(self, conversation: Conversation, told: str) -> Update:
+        update = self._stands(conversation, told)
+        if conversation.exchanges:
+            last = conversation.exchanges[-1]
+            update[self._suggested] = ""
+            if last.article:
+                update |= {self._picker: last.article, self._pane: self._reading(last.article)}
+            if conversation.is_editing:
+                update[self._box] = last.question
+        return update
+
+    def _begin_edit(self, token: str | None, request: gr.Request) -> Update:
+        conversation = self._conversation(token)
         if not conversation.exchanges:
-            return {self._progress: gr.skip()}
+            return self._stands(conversation, READY)
         edited = replace(conversation, is_editing=True)
-        return {self._state: edited, self._box: conversation.exchanges[-1].question} | self._idle(EDITING, edited)
+        again = {self._box: edited.exchanges[-1].question}
+        return self._changed(edited, token, request) | again | self._idle(EDITING, edited)
 
-    def _end_edit(self, conversation: Conversation) -> Update:
-        kept = replace(conversation, is_editing=False)
-        return {self._state: kept, self._box: ""} | self._idle(KEPT, kept)
+    def _end_edit(self, token: str | None, request: gr.Request) -> Update:
+        conversation = replace(self._conversation(token), is_editing=False)
+        if not conversation.exchanges:
+            return self._stands(conversation, READY)
+        return self._changed(conversation, token, request) | {self._box: ""} | self._idle(KEPT, conversation)
 
-    async def _forget(self, article: str | None) -> Update:
+    def _changed(self, conversation: Conversation, token: str | None, request: gr.Request) -> Update:
+        kept: Kept[Update] = Kept(conversation, client_key(client_of(request).address), token or "")
+        self._conversations.keep(kept)
+        return {self._token: kept.token}
+
+    async def _forget(self, article: str | None, token: str | None) -> Update:
+        self._conversations.forget(token or "")
         return {
-            self._state: Conversation(),
+            self._token: "",
             self._window: [],
             self._suggested: await self._first_suggestions(self._chosen(article)),
         } | self._idle(CLEARED, Conversation())
@@ -328,10 +392,10 @@ class Page:
 
     # The article
 
-    async def _choose(self, chosen: str | None, conversation: Conversation) -> Update:
+    async def _choose(self, chosen: str | None, token: str | None) -> Update:
         article = self._chosen(chosen)
         update: Update = {self._pane: self._reading(article)}
-        if not conversation.exchanges:
+        if not self._conversation(token).exchanges:
             update[self._suggested] = await self._first_suggestions(article)
         return update
 

@@ -6,6 +6,7 @@ What is sent is the exchange as the server has it, never as the browser says it 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
@@ -13,7 +14,7 @@ from gradio.blocks import Block
 
 from assistant.rendering import escape, html_line
 from assistant.types import Turn
-from assistant.web.exchanges import Conversation, Exchange
+from assistant.web.exchanges import LOST, Conversation, Exchange
 from assistant.web.feedback import MAX_COMMENT_CHARACTERS, REASONS, Feedback
 from assistant.web.service import Service, client_of
 
@@ -37,7 +38,6 @@ class ReportForm:
         self._service = service
         # The script writes here which button was pressed. That is a stranger's word like any other.
         self._bridge = gr.Textbox(visible="hidden", elem_id="bridge", label="Which answer")
-        self._number = gr.State(0, time_to_live=3600)
         with gr.Column(visible=False, elem_id="report") as self._form:
             self._about = gr.Markdown(elem_id="reported", latex_delimiters=[])
             self._verdict = gr.Radio([HELPFUL, UNHELPFUL], label="The answer was", elem_id="verdict")
@@ -52,37 +52,39 @@ class ReportForm:
                 self._send = gr.Button("Send the report", variant="primary", size="sm", min_width=0)
                 self._drop = gr.Button("Do not send", size="sm", min_width=0, elem_id="drop-report")
 
-    def connect(self, conversation: gr.State, status: gr.Markdown) -> None:
-        """Let it work on that conversation, and say in that line how it went."""
+    def connect(
+        self, token: gr.Textbox, conversation_of: Callable[[str | None], Conversation], status: gr.Markdown
+    ) -> None:
+        """Let it work on the conversation of that token, and say in that line how it went."""
         outputs = [
-            self._number, self._form, self._about, self._verdict, self._reasons,
+            self._form, self._about, self._verdict, self._reasons,
             self._comment, self._along, status,
         ]  # fmt: skip
+        self._conversation_of = conversation_of
+        self._token = token
         self._status = status
         how: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-        self._bridge.change(self._open, [self._bridge, conversation], outputs, **how)
+        self._bridge.change(self._open, [self._bridge, token], outputs, **how)
         # Not `change`, which is told of what the server has set as well and would ask once more for nothing: Gradio may
         # close the page's stream after that while the next request is on its way, and its answer is never seen.
         self._verdict.input(self._ask_why, [self._verdict], outputs, **how)
         self._drop.click(self._closed, None, outputs, **how)
-        self._conversation = conversation
-        given: set[Block] = {self._number, self._verdict, self._reasons, self._comment, self._along, conversation}
+        given: set[Block] = {self._bridge, self._verdict, self._reasons, self._comment, self._along, token}
         self._send.click(self._take, given, outputs, **how)
 
-    def _open(self, pressed: str | None, conversation: Conversation) -> Update:
-        match = re.fullmatch(r"(helpful|unhelpful) ([0-9]{1,6}) [0-9]+", pressed or "")
-        exchange = conversation.numbered(int(match[2])) if match else None
-        if match is None or exchange is None or exchange.turn is None:
-            return self._closed()
+    def _open(self, pressed: str | None, token: str | None) -> Update:
+        conversation = self._conversation_of(token)
+        verdict, exchange = _pressed(pressed, conversation)
+        if exchange is None or exchange.turn is None:
+            return self._lost() if conversation.is_lost else self._closed()
         return self._closed() | {
-            self._number: exchange.number,
             self._form: gr.update(visible=True),
             self._about: (
                 f"<h2>Report on the answer to “{escape(exchange.question)}”</h2>"
                 f'<p class="note">{escape(_WHAT_IS_SENT)}</p>'
             ),
-            self._verdict: HELPFUL if match[1] == "helpful" else UNHELPFUL,
-            self._reasons: gr.update(visible=match[1] == "unhelpful", value=[]),
+            self._verdict: HELPFUL if verdict == "helpful" else UNHELPFUL,
+            self._reasons: gr.update(visible=verdict == "unhelpful", value=[]),
             self._along: gr.update(visible=bool(_before(exchange, conversation)), value=False),
         }
 
@@ -91,7 +93,6 @@ class ReportForm:
 
     def _closed(self) -> Update:
         return {
-            self._number: 0,
             self._form: gr.update(visible=False),
             self._verdict: None,
             self._reasons: [],
@@ -100,10 +101,10 @@ class ReportForm:
         }
 
     async def _take(self, given: Update, request: gr.Request) -> Update:
-        conversation: Conversation = given[self._conversation]
-        exchange = conversation.numbered(given[self._number])
+        conversation = self._conversation_of(given[self._token])
+        _, exchange = _pressed(given[self._bridge], conversation)
         if exchange is None or exchange.answer is None:
-            return self._closed()
+            return self._lost() if conversation.is_lost else self._closed()
         if given[self._verdict] is None:
             return {self._status: html_line(UNDECIDED)}
         is_helpful = given[self._verdict] == HELPFUL
@@ -116,6 +117,16 @@ class ReportForm:
         )
         told = await self._service.give_feedback(report, client=client_of(request))
         return self._closed() | {self._status: html_line(told)}
+
+    def _lost(self) -> Update:
+        """Say that what there was to report on is gone; the words in the form stay."""
+        return {self._status: html_line(LOST)}
+
+
+def _pressed(pressed: str | None, conversation: Conversation) -> tuple[str, Exchange | None]:
+    """Return what the pressed button says, and the exchange under which it stands, where that is still there."""
+    match = re.fullmatch(r"(helpful|unhelpful) ([0-9]{1,6}) [0-9]+", pressed or "")
+    return (match[1], conversation.numbered(int(match[2]))) if match else ("", None)
 
 
 def _before(exchange: Exchange, conversation: Conversation) -> tuple[Turn, ...]:

@@ -1,6 +1,6 @@
 """The web server: what stands at which address, and how the process starts and ends.
 
-One process serves, because Gradio keeps the conversations in memory. Knows nothing of questions.
+One process serves, because conversations are kept in its memory. Knows nothing of questions.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ _HAND_OVER_SECONDS = 1.0
 """In which a page that has sent its question begins to listen for the answer."""
 _EVENTS_AT_ONCE = 1000
 """Gradio's own limit, out of the way of our line: in it a reader would wait without being told."""
-_TABS = 1000
-"""Gradio forgets no tab by itself, but beyond so many the one used longest ago; each takes about 60 kB."""
+_TABS = 100
+"""Of so many Gradio remembers what they look like, which nothing here needs; each takes about 100 kB."""
 _SPARE_FILES = 200
 """Open files that are not connections: the index, the model, the log."""
 

@@ -209,8 +209,11 @@ class Service:
     def stores(self) -> str:
         """What is kept of a visit, in plain words."""
         return (
-            "Questions and answers are not stored. They are held in memory while your tab is open, and the latest "
-            "thousand for a time after that, for whoever asks the very same question; who asked is not held with them. "
+            "Questions and answers are not stored. Your conversation is held in memory for an hour after its last "
+            "question, so that you find it when you load the page again, or until you clear it; a restart of the "
+            "assistant ends it sooner. Only your tab knows the key to it, and forgets the key when you close the tab. "
+            "With it is held your address, so that nobody can take the place of everybody else. The latest "
+            "thousand answers are held too, for whoever asks the very same question; who asked is not held with them. "
             "For each question the log has a time, its length, how it ended and which passages were quoted, "
             "but neither your words nor your address. If you report an answer, that question, its answer "
             "and what you write about it are stored."

@@ -32,7 +32,7 @@ function ask(question) {
 
 // The article
 
-let origin = null; // The link that led to the quoted words, and the answer that it stands in.
+let origin = null; // The link that led to the quoted words.
 let lit = "";
 
 const reading = () => find("#article");
@@ -81,16 +81,34 @@ function lineUp() {
   scrolled.scrollTo({ top: scrolled.scrollTop + marks[0].top - edge - place, behavior: behavior() });
 }
 
+// A jump is an entry of the browser's history, so that Back, on a phone a gesture, leads back to the answer. The entry
+// says which link it was, since the page may be loaded again meanwhile.
+let entry = history.state;
+
+const isJump = (state) => state?.cite !== undefined;
+const replies = () => findAll("#window .reply");
+const citesOf = (reply) => (reply ? findAll("a.cite", reply) : []);
+
 async function jump(link) {
+  const reply = link.closest(".reply");
+  const place = { reply: replies().indexOf(reply), cite: citesOf(reply).indexOf(link) };
+  if (!(await arrive(link))) return;
+  // From one quotation to the next: Back still leads to the answer, and not through all of them.
+  if (isJump(history.state)) history.replaceState(place, "");
+  else history.pushState(place, "");
+  entry = place;
+}
+
+async function arrive(link) {
   try {
     show(await load(addressOf(link)));
   } catch {
     location.assign(link.href); // The page of its own says what is wrong.
-    return;
+    return false;
   }
   const mark = find("#quote", reading());
-  if (!mark) return;
-  origin = { link, answer: link.closest(".answer")?.id };
+  if (!mark) return false;
+  origin = link;
   const back = document.createElement("button");
   back.type = "button";
   back.className = "back";
@@ -98,16 +116,31 @@ async function jump(link) {
   reading().append(back); // It stays in sight wherever the reader is in the article.
   lineUp();
   mark.focus({ preventScroll: true });
+  return true;
 }
 
-function goBack() {
-  const target = origin?.link.isConnected ? origin.link : document.getElementById(origin?.answer ?? "");
-  if (!target) return;
+const goBack = () => history.back();
+
+function returnTo({ reply, cite }) {
+  const answer = replies()[reply];
+  const target = origin?.isConnected ? origin : citesOf(answer)[cite] ?? answer;
   origin = null;
   find("button.back")?.remove();
-  target.scrollIntoView({ block: "center", behavior: behavior() });
-  target.focus({ preventScroll: true });
+  target?.scrollIntoView({ block: "center", behavior: behavior() });
+  target?.focus({ preventScroll: true });
 }
+
+// Where the entry of the history is a jump, the page shows its quotation again.
+function jumpAgain() {
+  const link = isJump(history.state) && citesOf(replies()[history.state.reply])[history.state.cite];
+  if (link) arrive(link);
+}
+
+addEventListener("popstate", ({ state }) => {
+  if (isJump(state)) jumpAgain();
+  else if (isJump(entry)) returnTo(entry);
+  entry = state;
+});
 
 // The quotations of a new answer light up beside it; neither the focus nor the answer moves.
 async function light() {
@@ -119,7 +152,7 @@ async function light() {
   origin = null;
   if (address) {
     const page = await load(address).catch(() => null);
-    if (!page || address !== lit) return; // Another answer, or a refusal, has come meanwhile.
+    if (!page || address !== lit || origin) return; // Another answer, a refusal, or the reader has come meanwhile.
     show(page);
     const mark = find("#quote", reading());
     if (mark && TWO_PANES.matches) lineUp();
@@ -325,7 +358,10 @@ let seenAt = 0;
 const statusLine = () => find("#status p")?.textContent ?? "";
 
 function keep(question) {
-  if (!question.trim() || isRunning()) return;
+  if (question.trim() && !isRunning()) watchFor(question);
+}
+
+function watchFor(question) {
   sessionStorage.setItem(KEPT, question);
   hasBegun = false;
   before = statusLine();
@@ -389,21 +425,46 @@ function tellLost(isDown) {
   if (box() && !box().value) type(box(), sessionStorage.getItem(KEPT) ?? "");
 }
 
-// After the page was loaded again in the middle of an answer, as soon as the server has greeted.
+// The server keeps the conversation for an hour. The tab knows its token, also after the page was loaded again: as soon as
+// the server has greeted, what was said is asked for, and a question that has no answer is put back into the box.
+
+const TOKEN = "conversation";
+const tokenBox = () => find("#token textarea, #token input");
+const token = sessionStorage.getItem(TOKEN);
 const interrupted = sessionStorage.getItem(KEPT);
 sessionStorage.removeItem(KEPT);
-let isGreeted = false;
+let greeting = "";
+let isBack = false;
+
+function comeBack() {
+  if (isBack) {
+    sessionStorage.setItem(TOKEN, tokenBox()?.value ?? "");
+  } else if (!greeting) {
+    if (statusLine() && statusLine() !== CONNECTING) greeting = statusLine();
+    if (greeting && token) type(tokenBox(), token);
+    else if (greeting) begin();
+  } else if (statusLine() !== greeting || find("#window [data-testid=bot]")) {
+    begin();
+  }
+}
+
+function begin() {
+  isBack = true;
+  const asked = wordsOf(findAll("#window [id^=question-]").at(-1));
+  if (isRunning()) watchFor(asked);
+  else if (interrupted && asked !== interrupted.trim()) giveBack();
+  if (!isJump(history.state)) return;
+  questions = findAll("#window [data-testid=user]").length;
+  jumpAgain();
+}
 
 function giveBack() {
-  if (isGreeted || !statusLine() || statusLine() === CONNECTING) return;
-  isGreeted = true;
-  if (!interrupted) return;
   isAsked = true;
   type(box(), interrupted);
   say("The answer was interrupted. Your question is in the box again.");
 }
 
-setTimeout(() => { if (!isGreeted) tellLost(false); }, SILENT_MS);
+setTimeout(() => { if (!greeting) tellLost(false); }, SILENT_MS);
 
 // What Gradio does not do, and what happens when the page changes
 
@@ -442,8 +503,12 @@ function follow() {
 let isAsked = false;
 
 function askFromAddress() {
-  if (isAsked || !box()?.value || !new URLSearchParams(location.search).has("q")) return;
+  if (isAsked || !isBack || !box()?.value || !new URLSearchParams(location.search).has("q")) return;
   isAsked = true;
+  // Not again when the page is loaded again, which finds the answer.
+  const address = new URL(location.href);
+  address.searchParams.delete("q");
+  history.replaceState(history.state, "", address);
   find("#send")?.click();
 }
 
@@ -464,7 +529,7 @@ function guideFocus() {
 
 function onChange() {
   name();
-  giveBack();
+  comeBack();
   noteSigns();
   follow();
   light();

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assistant.conversation import MAX_QUESTION_CHARACTERS
-from assistant.rendering import closest_words, escape, markdown, without_markers
+from assistant.rendering import closest_words, escape, headline, html_line, markdown, without_markers
 from assistant.types import Answer, Status, Turn
 
 _MOST = 50
@@ -102,7 +102,8 @@ def _question(exchange: Exchange) -> str:
     question = exchange.question
     if len(question) > MAX_QUESTION_CHARACTERS:
         question = f"{question[:MAX_QUESTION_CHARACTERS]}…"
-    return f'<p id="question-{exchange.number}"><span class="hidden">You asked: </span>{escape(question)}</p>'
+    # A heading, so that a screen reader leads from question to question.
+    return f'<h2 id="question-{exchange.number}"><span class="hidden">You asked: </span>{escape(question)}</h2>'
 
 
 def _reply(exchange: Exchange, *, is_last: bool) -> str:
@@ -117,6 +118,17 @@ def _reply(exchange: Exchange, *, is_last: bool) -> str:
         is_declined = exchange.answer is not None and exchange.answer.status is Status.DECLINED
         parts.append(suggestions(ANSWERED_HERE if is_declined else ALSO_ANSWERED, exchange.follow_ups))
     return f'<div class="reply">{"".join(parts)}</div>'
+
+
+def read_out(exchange: Exchange) -> str:
+    """Return what a screen reader says of a complete answer, once, without what stands around it.
+
+    Nothing where there is no answer: the line above the question box has said so.
+    """
+    answer = exchange.answer
+    if exchange.notice or answer is None or answer.status not in (Status.ANSWERED, Status.QUOTED):
+        return ""
+    return html_line(f"{headline(answer)}: {without_markers(answer)}")
 
 
 def suggestions(words: str, questions: tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ the page.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -84,6 +85,13 @@ def save(file: Path, feedback: Feedback) -> None:
         database.execute(
             "INSERT INTO feedback (given, helpful, reasons, comment, answer, history) VALUES (?, ?, ?, ?, ?, ?)", row
         )
+
+
+def is_full(error: sqlite3.Error | OSError) -> bool:
+    """Whether a report could not be saved because the file may not grow, or the disk has no room."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return error.sqlite_errorcode == sqlite3.SQLITE_FULL
 
 
 def question_lines(file: Path) -> Iterator[dict[str, Any]]:

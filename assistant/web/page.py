@@ -33,7 +33,7 @@ from assistant.rendering import (
 from assistant.types import Answer, Status
 from assistant.web.conversations import Conversations, Kept
 from assistant.web.door import Call
-from assistant.web.exchanges import ANSWERED_HERE, STOPPED, Conversation, Exchange, messages, suggestions
+from assistant.web.exchanges import ANSWERED_HERE, STOPPED, Conversation, Exchange, messages, read_out, suggestions
 from assistant.web.limits import client_key
 from assistant.web.report import ReportForm
 from assistant.web.service import TEXTS, Client, Event, Reason, Refusal, Service, Waiting, Working, client_of
@@ -122,6 +122,7 @@ class Page:
         self._window = _window(len(self._articles))
         self._suggested = _text("", "starters")
         self._report = ReportForm(self._service)
+        self._spoken = _text("", "spoken")
         with gr.Row(elem_id="tools", elem_classes="buttons", visible=False) as self._tools:
             self._retry = gr.Button("Try again", size="sm", min_width=0, elem_id="retry")
             self._edit = gr.Button("Edit the question", size="sm", min_width=0, elem_id="edit")
@@ -132,6 +133,7 @@ class Page:
             with gr.Row(elem_id="state"):
                 self._status = _text(html_line(CONNECTING), "status")
                 self._progress = _text("", "progress")
+                _text(_TO_ANSWER, "to-answer")
             with gr.Row(elem_id="composer"):
                 self._box = _box()
                 self._send = gr.Button("Ask", variant="primary", min_width=0, elem_id="send")
@@ -154,7 +156,7 @@ class Page:
         how: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         outputs = [
             self._box, self._window, self._token, self._status, self._progress, self._suggested,
-            self._send, self._stop, self._tools, self._keep, self._picker, self._pane,
+            self._send, self._stop, self._tools, self._keep, self._picker, self._pane, self._spoken,
         ]  # fmt: skip
         asking = [self._box.submit, self._send.click]
         ask = gr.on(asking, self._ask, [self._box, self._picker, self._token], outputs, trigger_mode="once", **how)
@@ -281,15 +283,17 @@ class Page:
             self._window: messages(before.with_next(exchange)),
             self._status: html_line(STARTING),
             self._suggested: "",
+            self._spoken: "",
             self._send: gr.update(visible=False),
             self._stop: gr.update(visible=True),
             self._tools: gr.update(visible=False),
         }
 
     def _over(self, conversation: Conversation, kept: Kept[Update], told: str) -> Update:
-        """Keep the conversation as it ended, and return what shows it."""
+        """Keep the conversation as it ended, and return what shows it and reads its last answer out."""
         kept.conversation = conversation
-        return {self._window: messages(conversation)} | self._idle(told, conversation)
+        shown = {self._window: messages(conversation), self._spoken: read_out(conversation.exchanges[-1])}
+        return shown | self._idle(told, conversation)
 
     def _undone(self, exchange: Exchange, kept: Kept[Update], told: str) -> Update:
         """Return the conversation as it was, with the question back in the box, to be mended or sent again."""
@@ -452,6 +456,10 @@ _NOTE = (
     '<a href="/about" target="_blank" rel="noopener">About, privacy and accessibility'
     '<span class="hidden"> (opens in a new tab)</span></a></p>'
 )
+
+
+_TO_ANSWER = '<p class="skip"><a href="#window">Go to the newest answer</a></p>'
+"""The way back from the box for whoever has only a keyboard: Shift+Tab and Enter."""
 
 
 def _introduction(articles: int) -> str:

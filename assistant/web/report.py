@@ -6,20 +6,24 @@ What is sent is the exchange as the server has it, never as the browser says it 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import gradio as gr
 from gradio.blocks import Block
 
+from assistant.articles import normalise
 from assistant.rendering import escape, html_line
 from assistant.types import Turn
 from assistant.web.exchanges import LOST, Conversation, Exchange
 from assistant.web.feedback import MAX_COMMENT_CHARACTERS, REASONS, Feedback
-from assistant.web.service import Service, client_of
+from assistant.web.service import THANKS, Service, client_of
 
 HELPFUL, UNHELPFUL = "Helpful", "Not helpful"
+SENDING = "Sending the report…"
 UNDECIDED = "Please say first whether the answer was helpful."
+TOO_LONG = "The report is not sent: please shorten its words by {excess} characters."
+GONE = "The report cannot be sent: the answer that it is about is no longer kept here."
 
 _WHAT_IS_SENT = (
     "This sends the question, the answer and what you say here to whoever runs this assistant, who keeps it to make "
@@ -41,9 +45,8 @@ class ReportForm:
         with gr.Column(visible=False, elem_id="report") as self._form:
             self._about = gr.Markdown(elem_id="reported", latex_delimiters=[])
             self._verdict = gr.Radio([HELPFUL, UNHELPFUL], label="The answer was", elem_id="verdict")
-            self._reasons = gr.CheckboxGroup(
-                [(label, name) for name, label in REASONS.items()], label="What is wrong with it?", visible=False
-            )
+            # Gradio shows and reads out the values as well, so they are words.
+            self._reasons = gr.CheckboxGroup([*REASONS.values()], label="What is wrong with it?", visible=False)
             self._comment = gr.Textbox(
                 label="Anything else (optional)", info=f"At most {MAX_COMMENT_CHARACTERS} characters.", lines=2
             )
@@ -80,7 +83,7 @@ class ReportForm:
         return self._closed() | {
             self._form: gr.update(visible=True),
             self._about: (
-                f"<h2>Report on the answer to “{escape(exchange.question)}”</h2>"
+                f'<h2 id="report-title">Report on the answer to “{escape(exchange.question)}”</h2>'
                 f'<p class="note">{escape(_WHAT_IS_SENT)}</p>'
             ),
             self._verdict: HELPFUL if verdict == "helpful" else UNHELPFUL,
@@ -100,27 +103,43 @@ class ReportForm:
             self._along: False,
         }
 
-    async def _take(self, given: Update, request: gr.Request) -> Update:
-        conversation = self._conversation_of(given[self._token])
-        _, exchange = _pressed(given[self._bridge], conversation)
-        if exchange is None or exchange.answer is None:
-            return self._lost() if conversation.is_lost else self._closed()
-        if given[self._verdict] is None:
-            return {self._status: html_line(UNDECIDED)}
-        is_helpful = given[self._verdict] == HELPFUL
-        report = Feedback(
-            exchange.answer,
-            helpful=is_helpful,
-            reasons=() if is_helpful else tuple(given[self._reasons]),
-            comment=given[self._comment] or "",
-            turns=_before(exchange, conversation) if given[self._along] else (),
-        )
-        told = await self._service.give_feedback(report, client=client_of(request))
-        return self._closed() | {self._status: html_line(told)}
-
     def _lost(self) -> Update:
         """Say that what there was to report on is gone; the words in the form stay."""
         return {self._status: html_line(LOST)}
+
+    async def _take(self, given: Update, request: gr.Request) -> AsyncGenerator[Update]:
+        """Yield what changes while a report is sent; the form closes once it is saved, and else keeps its words."""
+        yield {self._status: html_line(SENDING)}
+        report = self._reported(given)
+        if isinstance(report, str):
+            yield {self._status: html_line(report)}
+            return
+        told = await self._service.give_feedback(report, client=client_of(request))
+        yield (self._closed() if told == THANKS else {}) | {self._status: html_line(told)}
+
+    def _reported(self, given: Update) -> Feedback | str:
+        """Return the report, or what is to be said because there can be none."""
+        conversation = self._conversation_of(given[self._token])
+        _, exchange = _pressed(given[self._bridge], conversation)
+        comment = normalise(given[self._comment] or "")
+        if exchange is None or exchange.answer is None:
+            return LOST if conversation.is_lost else GONE
+        if given[self._verdict] is None:
+            return UNDECIDED
+        if len(comment) > MAX_COMMENT_CHARACTERS:
+            return TOO_LONG.format(excess=len(comment) - MAX_COMMENT_CHARACTERS)
+        is_helpful = given[self._verdict] == HELPFUL
+        return Feedback(
+            exchange.answer,
+            helpful=is_helpful,
+            reasons=() if is_helpful else _names(given[self._reasons]),
+            comment=comment,
+            turns=_before(exchange, conversation) if given[self._along] else (),
+        )
+
+
+def _names(labels: list[str]) -> tuple[str, ...]:
+    return tuple(name for name, label in REASONS.items() if label in labels)
 
 
 def _pressed(pressed: str | None, conversation: Conversation) -> tuple[str, Exchange | None]:

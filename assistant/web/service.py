@@ -62,7 +62,8 @@ TEXTS: Mapping[Reason, str] = {
 }
 
 THANKS = "Thank you. Your report is saved, with the question and the answer."
-NOT_SAVED = "Your report could not be saved. Please try again later."
+NOT_SAVED = "Your report could not be saved, because of a fault on our side. Please send it again later."
+NO_ROOM = "Your report could not be saved, because there is no room for it. Please send it again later."
 TOO_MANY_REPORTS = "These were many reports in a short time. Please send the next one in {wait}."
 
 
@@ -330,10 +331,10 @@ class Service:
             return TOO_MANY_REPORTS.format(wait=_in_words(seconds))
         try:
             await asyncio.to_thread(store.save, self.settings.feedback, feedback)
-        except (sqlite3.Error, OSError):
+        except (sqlite3.Error, OSError) as error:
             log.exception("feedback could not be saved")
             self.metrics.feedback.labels("lost").inc()
-            return NOT_SAVED
+            return NO_ROOM if store.is_full(error) else NOT_SAVED
         self.metrics.feedback.labels("helpful" if feedback.helpful else "not helpful").inc()
         return THANKS
 

@@ -280,10 +280,11 @@ const actions = {
   unhelpful: (number) => report("unhelpful", number),
 };
 
-let reportedFrom = null;
+let reportedFrom = "";
 
 function report(verdict, number) {
-  reportedFrom = document.activeElement;
+  // The button may be another one by then: each answer is drawn anew when the next one comes.
+  reportedFrom = `#window button[name=${verdict}][value^="${number} "]`;
   // The time makes it a new value each time.
   type(find("#bridge textarea, #bridge input"), `${verdict} ${number} ${Date.now()}`);
 }
@@ -330,7 +331,7 @@ document.addEventListener("keydown", ({ key, shiftKey, isComposing, target }) =>
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   if (!preview.hidden) hidePreview();
-  else if (origin && document.activeElement?.closest("#reading")) goBack();
+  else if (origin && document.activeElement?.closest("#reading") && !document.activeElement.closest("#picker")) goBack();
 });
 
 document.addEventListener("input", ({ target }) => {
@@ -472,6 +473,8 @@ setTimeout(() => { if (!greeting) tellLost(false); }, SILENT_MS);
 function name() {
   // Gradio labels each message with its source text.
   for (const message of findAll("[data-testid=bot][aria-label], [data-testid=user][aria-label]")) message.removeAttribute("aria-label");
+  quieten();
+  nameForm();
   const status = find("#status");
   const pane = find("#reading");
   if (!status || !pane || !box() || status.role) return;
@@ -523,9 +526,56 @@ function guideFocus() {
     find("#report").scrollIntoView({ block: "start", behavior: behavior() });
   } else if (isOpen && !find("#report")) {
     isOpen = false;
-    (reportedFrom?.isConnected ? reportedFrom : box()).focus();
+    (find(reportedFrom) ?? box()).focus();
   }
 }
+
+// Gradio would have all of each change read out: the first words, the last ones, the buttons. The line above the box says
+// what happens, and #spoken what the answer is, once.
+const SPOKEN_MS = 5000;
+
+function quieten() {
+  find("#window [aria-live=polite]")?.setAttribute("aria-live", "off");
+  find("#spoken:not([role])")?.setAttribute("role", "status");
+  const words = find("#spoken p");
+  // Whoever reads the page from top to bottom does not meet the answer a second time.
+  if (words?.textContent) setTimeout(() => { words.textContent = ""; }, SPOKEN_MS);
+}
+
+// The form of a report: its groups have names, and its radio buttons are one group, in which the arrow keys move.
+function nameForm() {
+  const form = find("#report:not([role])");
+  form?.setAttribute("role", "form");
+  form?.setAttribute("aria-labelledby", "report-title");
+  for (const group of findAll("#report fieldset:not([aria-label])")) {
+    group.setAttribute("aria-label", find("[data-testid=block-info]", group).textContent);
+  }
+  for (const radio of findAll("#verdict input")) radio.name = "verdict";
+}
+
+document.addEventListener("keydown", ({ key, isComposing, target }) => {
+  if (key === "Escape" && !isComposing && target.closest?.("#report")) find("#drop-report").click();
+});
+
+// From the box to the newest quotation, or where there is none to the answer
+document.addEventListener("click", (event) => {
+  if (!event.target.closest?.('a[href="#window"]')) return;
+  event.preventDefault();
+  const answer = findAll("#window .reply").at(-1);
+  const goal = find("a.cite", answer) ?? find(".answer", answer) ?? answer;
+  goal.scrollIntoView({ block: "center", behavior: behavior() });
+  goal.focus({ preventScroll: true });
+});
+
+// Gradio takes the focus away from the picker when Enter has chosen. It comes back, and Escape closes the list again.
+document.addEventListener("keydown", ({ key, target }) => {
+  if (key !== "Enter" || !target.matches("#picker input")) return;
+  setTimeout(() => {
+    if (document.activeElement !== document.body) return;
+    target.focus();
+    target.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+  });
+}, true);
 
 function onChange() {
   name();

@@ -133,9 +133,11 @@ class Assistant:
         check_configuration(settings)
         corpus = read_corpus(settings.articles)
         if not corpus.articles:
-            reason = f" ({corpus.problems[0].file}: {corpus.problems[0].reason})" if corpus.problems else ""
+            named = f"{corpus.problems[0].file}: " if settings.articles.is_dir() and corpus.problems else ""
+            reason = f" ({named}{corpus.problems[0].reason})" if corpus.problems else ""
             raise ConfigurationError(
-                f"No article can be read from {settings.articles}{reason}: put one there, or set ASSISTANT_ARTICLES"
+                f"No article can be read from {settings.articles.absolute()}{reason}: "
+                "put one there, or set ASSISTANT_ARTICLES to a folder that has some"
             )
         return cls.over(corpus, settings, settings.data / "index", progress)
 
@@ -158,7 +160,7 @@ class Assistant:
                 embedder,
                 index_folder,
                 settings.chroma_url,
-                lambda done, total: progress("Embedding", done, total),
+                lambda done, total: progress("Reading the articles", done, total),
             )
         else:
             logger.warning("Searching by keywords only, the embedding model is not installed: run %s", weights.INSTALL)

@@ -6,9 +6,12 @@ Text is normalised once, here; every offset of the system points into the result
 from __future__ import annotations
 
 import datetime
+import json
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
@@ -20,6 +23,11 @@ SUFFIXES = (".md", ".markdown", ".txt", ".html", ".htm")
 MAX_FILE_BYTES = 20_000_000
 
 _KEYS = ("id", "title", "title_by", "date", "source", "url")
+_WORDS = re.compile(
+    r"^(title|title_by|date|source):[ \t]+(?![\[{|>]|([\"']).*\2[ \t]*$)(\S.*?)[ \t]*$(?!\n[ \t]+\S)", re.MULTILINE
+)
+"""A line of words that nobody put in quotation marks: YAML has a meaning of its own for ": ", " #" or "Yes" in it."""
+_BY_FILE_NAME = "the file name"
 
 _KEPT_CONTROLS = "\n\t"
 _LINE_ENDS = str.maketrans({"\r": "\n", "\v": "\n", "\f": "\n\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"})
@@ -45,6 +53,11 @@ class Corpus:
     articles: tuple[Article, ...]
     problems: tuple[Problem, ...] = ()
 
+    @property
+    def without_title(self) -> list[Article]:
+        """The articles that are titled by their file names."""
+        return [article for article in self.articles if article.title_by == _BY_FILE_NAME]
+
 
 def normalise(text: str) -> str:
     """Return the text in NFC, without control, bidirectional, zero-width and tag characters, line ends as line feeds.
@@ -60,6 +73,7 @@ def normalise(text: str) -> str:
 def read_corpus(folder: Path) -> Corpus:
     """Read every article file of the folder; a file that cannot be used is named in `problems` and skipped."""
     articles: dict[str, Article] = {}
+    files: dict[str, str] = {}
     problems: list[Problem] = []
     if not folder.is_dir():
         return Corpus((), (Problem(str(folder), "there is no such folder"),))
@@ -74,7 +88,22 @@ def read_corpus(folder: Path) -> Corpus:
             problems.append(Problem(path.name, str(error)))
         else:
             articles[article.id] = article
-    return Corpus(tuple(articles.values()), tuple(problems))
+            files[article.id] = path.name
+    return Corpus(tuple(_told_apart(articles.values(), files)), tuple(problems))
+
+
+def _told_apart(articles: Iterable[Article], files: Mapping[str, str]) -> list[Article]:
+    """Give the articles that share a title and a date what differs: their sources, or else their files."""
+    alike: defaultdict[tuple[str, datetime.date | None], list[Article]] = defaultdict(list)
+    for article in articles:
+        alike[" ".join(article.title.casefold().split()), article.date].append(article)
+    told: dict[str, str] = {}
+    for group in alike.values():
+        if len(group) > 1:
+            sources = {article.source.casefold() for article in group} - {""}
+            by_source = len(sources) == len(group)
+            told |= {article.id: article.source if by_source else files[article.id] for article in group}
+    return [replace(article, told_apart_by=told.get(article.id, "")) for article in articles]
 
 
 def read_article(path: Path) -> Article:
@@ -115,7 +144,7 @@ def _from_text(stem: str, content: str) -> Article:
         id=_identifier(values.get("id") or stem),
         text=normalise(text).strip(),
         title=values.get("title") or stem,
-        title_by=values.get("title_by", "") if values.get("title") else "the file name",
+        title_by=values.get("title_by", "") if values.get("title") else _BY_FILE_NAME,
         date=_date(values.get("date", "")),
         source=values.get("source", ""),
         url=_web_address(values.get("url", "")),
@@ -125,7 +154,7 @@ def _from_text(stem: str, content: str) -> Article:
 def _front_matter(content: str) -> tuple[dict[str, str], str]:
     """Return the values at the head of a file, none where it has no head, and the text after it."""
     handler = YAMLHandler()
-    content = content.strip()
+    content = content.replace("\r\n", "\n").strip()
     if not handler.detect(content):
         return {}, content
     try:
@@ -133,15 +162,20 @@ def _front_matter(content: str) -> tuple[dict[str, str], str]:
     except ValueError as error:
         raise ValueError("it begins with a line of dashes that opens a front matter, but none closes it") from error
     try:
-        metadata = handler.load(block)
+        metadata = handler.load(_WORDS.sub(lambda line: f"{line[1]}: {json.dumps(line[3], ensure_ascii=False)}", block))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ValueError(f"its front matter is not valid YAML ({str(error).splitlines()[0]})") from error
+        mark = getattr(error, "problem_mark", None)
+        line = f" in line {mark.line + 2}" if mark else ""
+        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ValueError(
+            f"its front matter is not valid YAML{line} ({reason}): put what stands after the colon in quotation marks"
+        ) from error
     if not isinstance(metadata, dict | None):
         raise ValueError("between its first two lines of dashes there is no front matter of the form `title: ...`")
     values: dict[str, str] = {}
     for key, value in (metadata or {}).items():
         if key not in _KEYS:
-            raise ValueError(f"its front matter has the unknown key {key!r}; known are {', '.join(_KEYS)}")
+            continue  # Other programs have keys of their own, as "author" or "tags".
         if isinstance(value, list | dict):
             raise ValueError(f"its {key} is not a single value")
         if value is not None:
@@ -150,23 +184,18 @@ def _front_matter(content: str) -> tuple[dict[str, str], str]:
 
 
 def _from_html(stem: str, content: bytes) -> Article:
-    # Slow to import, and most corpora hold no HTML.
-    import trafilatura  # noqa: PLC0415
-    from trafilatura.settings import Document  # noqa: PLC0415
+    from assistant.html_pages import read_page  # noqa: PLC0415 - slow to import, and most corpora hold no HTML
 
-    document = trafilatura.bare_extraction(content, with_metadata=True, include_comments=False, include_tables=False)
-    if not isinstance(document, Document) or not document.text:
-        raise ValueError("no article text was found in the HTML")
-    # The extractor writes one line per paragraph; a blank line between them is our paragraph mark.
-    text = re.sub(r"\n+", "\n\n", normalise(document.text)).strip()
+    page = read_page(content)
+    title = normalise(page.title).strip()
     return Article(
         id=_identifier(stem),
-        text=text,
-        title=normalise(document.title or "").strip() or stem,
-        title_by="" if document.title else "the file name",
-        date=_date(document.date or ""),
-        source=normalise(document.sitename or "").strip(),
-        url=_web_address(document.url or ""),
+        text=normalise(page.text).strip(),
+        title=title or stem,
+        title_by="" if title else _BY_FILE_NAME,
+        date=page.date,
+        source=normalise(page.site).strip(),
+        url=_web_address(page.url),
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from assistant import index, index_files, weights
+from assistant import index, index_files, prompts, weights
 from assistant.articles import Corpus, read_corpus
 from assistant.errors import AssistantError
 from assistant.language_model import check_configuration
@@ -39,6 +39,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     corpus = read_corpus(settings.articles)
     yield from _articles(corpus, settings.articles)
     yield from _disk(settings)
+    yield _attempt("prompts", "all are there", prompts.check)
     yield from _embedding_model()
     yield _attempt("reader", "its weights belong to this code", weights.reader_file)
     yield _attempt("adapter", "its weights belong to this code", weights.adapter_file)
@@ -50,6 +51,10 @@ def check(settings: Settings) -> Iterator[Finding]:
 
 
 def _articles(corpus: Corpus, folder: Path) -> Iterator[Finding]:
+    cure = "put one there, or set ASSISTANT_ARTICLES to a folder that has some"
+    if not folder.is_dir():
+        yield Finding("articles", f"there is no folder {folder.absolute()}", cure)
+        return
     for problem in corpus.problems:
         yield Finding(
             "articles",
@@ -57,9 +62,11 @@ def _articles(corpus: Corpus, folder: Path) -> Iterator[Finding]:
             f"mend it or take it out of {folder}",
         )
     if corpus.articles:
-        yield Finding("articles", f"{len(corpus.articles)} can be read from {folder}")
+        untitled = len(corpus.without_title)
+        titles = f"; of {untitled} the file name is shown, for want of a title" if untitled else ""
+        yield Finding("articles", f"{len(corpus.articles)} can be read from {folder}{titles}")
     else:
-        yield Finding("articles", f"none can be read from {folder}", "put one there, or set ASSISTANT_ARTICLES")
+        yield Finding("articles", f"none can be read from {folder}", cure)
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
@@ -109,13 +116,17 @@ def _language_model(settings: Settings) -> Iterator[Finding]:
 
 
 def _index(articles: Sequence[Article], folder: Path) -> Iterator[Finding]:
+    holder = ""
     try:
         if holder := index.lock_holder(folder):
             yield Finding("index", f"process {holder} uses it")
     except OSError as error:
         yield Finding("index", f"its lock cannot be opened ({error.strerror})", f"make {folder} writable")
     generation = next(iter(index_files.generations(folder)), None)
-    rebuild = "run python -m assistant index"
+    rebuild = renewal(holder)
+    if generation is None and holder:
+        yield Finding("index", f"there is none in {folder} yet, process {holder} builds it")
+        return
     if generation is None:
         yield Finding("index", f"there is none in {folder}", rebuild)
         return
@@ -130,6 +141,13 @@ def _index(articles: Sequence[Article], folder: Path) -> Iterator[Finding]:
         yield Finding("index", problem, rebuild)
     if not problems:
         yield Finding("index", f"all {generation.passages:,} passages are there and can be searched")
+
+
+def renewal(holder: str) -> str:
+    """Return what brings an index up to date, where the process of this number has it open; empty where none has."""
+    if holder:
+        return f"restart process {holder}, unless it has just been started: it brings the index up to date as it starts"
+    return "run python -m assistant index"
 
 
 def _server(articles: Sequence[Article], settings: Settings) -> Iterator[Finding]:

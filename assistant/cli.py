@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assistant.errors import AssistantError, ConfigurationError
+from assistant.errors import AssistantError, ConfigurationError, IndexLockedError
 from assistant.evaluation.reports import REPORTS
+from assistant.extras import require
 from assistant.settings import Settings, go_offline
 from assistant.threads import take_one_thread_for_products
 from assistant.types import Answer, Status, Turn
@@ -83,6 +84,7 @@ def index(
 ) -> None:
     """Bring the index up to date with the article files; nothing is done where nothing changed.
 
+    A server does the same whenever it starts, so while one runs, restart it instead.
     Exit code 1 says that a file was skipped; it is named with the reason.
     """
     with _errors_as_lines():
@@ -139,6 +141,7 @@ def benchmark(
 ) -> None:
     """Ask every question of a file and print how many answers hold, and how long they took."""
     with _errors_as_lines():
+        require("evaluate", "Evaluating")
         from assistant.evaluation import benchmark as measure  # noqa: PLC0415
         from assistant.evaluation.questions import read_questions  # noqa: PLC0415
 
@@ -367,6 +370,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command
     was missed, 1 that every answer failed or that the run was interrupted.
     """
     with _errors_as_lines():
+        require("evaluate", "Evaluating")
         from assistant.evaluation import evaluate as evaluation  # noqa: PLC0415
         from assistant.evaluation import gates  # noqa: PLC0415
         from assistant.evaluation.judge import Judge  # noqa: PLC0415
@@ -412,6 +416,7 @@ def compare(
 ) -> None:
     """Compare two runs on the questions that both asked: what changed, and could chance alone have changed it?"""
     with _errors_as_lines():
+        require("evaluate", "Evaluating")
         from assistant.evaluation import compare as comparing  # noqa: PLC0415
         from assistant.evaluation import terminal  # noqa: PLC0415
 
@@ -471,7 +476,16 @@ def _index(settings: Settings) -> tuple[IndexReport, tuple[Problem, ...]]:
         progress("Starting", 0, 0)
         from assistant.answering import Assistant  # noqa: PLC0415
 
-        with closing(Assistant.open(replace(settings, model="none"), progress)) as assistant:
+        try:
+            assistant = Assistant.open(replace(settings, model="none"), progress)
+        except IndexLockedError as error:
+            from assistant.check import renewal  # noqa: PLC0415
+            from assistant.index import lock_holder  # noqa: PLC0415
+
+            folder = settings.data / "index"
+            cure = renewal(lock_holder(folder))
+            raise IndexLockedError(f"The index in {folder} is in use by another process: {cure}") from error
+        with closing(assistant):
             if assistant.index is None:
                 raise ConfigurationError(f"There is no embedding model to index with: run {INSTALL}")
             return assistant.index.report, assistant.corpus.problems

@@ -48,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 SCHEMA = "3"
 BATCH = 1000
+_EMBEDDED_AT_ONCE = 64
+"""Passages between two reports of progress: two of the batches that the model takes, so that none is smaller."""
 _SAMPLE = 200
 """How many passages are looked up by their own vectors to see whether an index works."""
 _SAME = 1e-3
@@ -597,8 +599,8 @@ def _embed_missing(
     missing = sorted(
         (passage for passage in wanted if passage.id not in vectors), key=lambda passage: passage.start - passage.end
     )
-    for start in range(0, len(missing), BATCH):
-        batch = missing[start : start + BATCH]
+    for start in range(0, len(missing), _EMBEDDED_AT_ONCE):
+        batch = missing[start : start + _EMBEDDED_AT_ONCE]
         computed = np.asarray(embedder.embed_documents([passage.text for passage in batch]), dtype=np.float32)
         vectors |= dict(zip((passage.id for passage in batch), computed, strict=True))
         progress(start + len(batch), len(missing))

@@ -480,6 +480,8 @@ def check_configuration(settings: Settings) -> None:
     Raises:
         ConfigurationError: the provider is unknown, its package is missing, or the model file cannot be used.
     """
+    if settings.model != "none":
+        prompts.check()
     if settings.model == "local":
         if settings.model_file and not Path(settings.model_file).is_file():
             raise WeightsError(

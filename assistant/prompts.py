@@ -11,8 +11,21 @@ from pathlib import Path
 from string import Template
 
 from assistant.errors import ConfigurationError
+from assistant.settings import IS_CHECKOUT, PROJECT
 
-FOLDER = Path(__file__).resolve().parents[1] / "prompts"
+FOLDER = PROJECT / "prompts" if IS_CHECKOUT else Path(__file__).with_name("prompt_files")
+"""A wheel has them beside the code."""
+_NAMES = ("system", "question", "checked")
+
+
+def check() -> None:
+    """Make sure that every prompt can be read.
+
+    Raises:
+        ConfigurationError: one cannot.
+    """
+    for name in _NAMES:
+        _template(name)
 
 
 def render(name: str, **values: str) -> str:
@@ -43,4 +56,4 @@ def _template(name: str) -> Template:
     try:
         return Template(path.read_text(encoding="utf-8").strip())
     except OSError as error:
-        raise ConfigurationError(f"The prompt {path} cannot be read: restore it from the repository") from error
+        raise ConfigurationError(f"The prompt {path} cannot be read: install the assistant again") from error

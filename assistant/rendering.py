@@ -184,8 +184,13 @@ def day(date: datetime.date) -> str:
 
 
 def source_line(article: Article) -> str:
-    """Return the title of the article and its date."""
-    return f"{article.title}, {day(article.date)}" if article.date else article.title
+    """Return the title of the article, its date, and what tells it from another of the same."""
+    return ", ".join((article.title, *_beside_title(article)))
+
+
+def _beside_title(article: Article) -> list[str]:
+    dated = day(article.date) if article.date else ""
+    return [words for words in (dated, article.told_apart_by) if words]
 
 
 # For a browser
@@ -282,9 +287,9 @@ def article_link(citation: Citation) -> str:
 
 
 def article_title_link(article: Article) -> str:
-    """Return the title of an article as a link of the class `open` to its page, and its date."""
-    dated = f", {day(article.date)}" if article.date else ""
-    return f'<a class="open" href="/article/{quote(article.id, safe="")}">{escape(article.title)}</a>{dated}'
+    """Return the title of an article as a link of the class `open` to its page, and the rest of its `source_line`."""
+    link = f'<a class="open" href="/article/{quote(article.id, safe="")}">{escape(article.title)}</a>'
+    return ", ".join((link, *map(escape, _beside_title(article))))
 
 
 def publisher_link(citation: Citation) -> str:
@@ -309,6 +314,7 @@ def article_header(article: Article, level: int) -> str:
     title = f"<h{level}>{escape(article.title)}</h{level}>"
     notes = [day(article.date)] if article.date else []
     notes += [f"title by {article.title_by}"] if article.title_by else []
+    notes += [article.told_apart_by] if article.told_apart_by not in ("", article.source) else []
     lines = [escape(" · ".join(notes)), escape(article.source)]
     if article.url:
         lines.append(

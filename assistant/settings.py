@@ -17,6 +17,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 from assistant.errors import ConfigurationError
 
 PROJECT = Path(__file__).resolve().parents[1]
+IS_CHECKOUT = (PROJECT / "pyproject.toml").is_file()
+"""Whether the code runs where its repository is, and not from an installed wheel, which has no articles."""
 
 _OFFLINE = {
     "GRADIO_ANALYTICS_ENABLED": "False",
@@ -48,8 +50,8 @@ class Settings:
     """Each field is the environment variable `ASSISTANT_<FIELD>`; the README has the table."""
 
     # What is read and where things are kept
-    articles: Path = PROJECT / "corpus" / "articles"
-    """Folder of article files."""
+    articles: Path = PROJECT / "corpus" / "articles" if IS_CHECKOUT else Path("articles")
+    """Folder of article files; without a checkout the folder `articles` where the program is started."""
     data: Path = Path(platformdirs.user_cache_dir("article-assistant"))
     """Folder for the index and the joined weights; all of it can be rebuilt."""
     chroma_url: str = ""

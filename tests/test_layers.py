@@ -11,8 +11,10 @@ import pytest
 from assistant.settings import PROJECT
 
 LAYERS = (
-    ("types", "errors", "threads", "kept_state"),
-    ("settings", "articles", "passages", "prompts", "weights", "embedder", "engine", "decoder", "index_files"),
+    ("types", "errors", "threads", "kept_state", "html_pages"),
+    ("settings",),
+    ("articles", "extras", "passages", "prompts"),
+    ("weights", "embedder", "engine", "decoder", "index_files"),
     ("index", "language_model", "engine_server", "late_interaction", "context", "conversation"),
     ("retrieval", "grounding", "reader"),
     ("answerability",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 import sys
 import tomllib
@@ -21,13 +22,11 @@ README = (PROJECT / "README.md").read_text(encoding="utf-8")
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COMMANDS = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
+EXTRAS = PYPROJECT["optional-dependencies"]
 REQUIREMENTS = [
-    Requirement(line)
-    for line in (
-        *PYPROJECT["dependencies"],
-        *PYPROJECT["optional-dependencies"]["local"],
-        *PYPROJECT["optional-dependencies"]["test"],
-    )
+    requirement
+    for requirement in map(Requirement, {*PYPROJECT["dependencies"], *itertools.chain.from_iterable(EXTRAS.values())})
+    if requirement.name != PYPROJECT["name"]
 ]
 PINS = dict(re.findall(r"^([\w.-]+)==(\S+)$", (PROJECT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE))
 

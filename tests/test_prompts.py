@@ -63,7 +63,9 @@ def test_a_missing_or_extra_variable_is_named(name: str) -> None:
 
 def test_a_missing_file_says_what_to_do() -> None:
     """A prompt that is not there is a fault of the installation, in one line."""
-    with pytest.raises(ConfigurationError, match=r"^The prompt .*nothing\.md cannot be read: restore it .*$"):
+    with pytest.raises(
+        ConfigurationError, match=r"^The prompt .*nothing\.md cannot be read: install the assistant again$"
+    ):
         prompts.render("nothing")
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import html
+import json
 import socket
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager
+from functools import partial
 
 import httpx
 import pytest
@@ -18,7 +21,8 @@ from assistant.errors import ConfigurationError
 from assistant.settings import Settings
 from assistant.web import middleware
 from assistant.web.middleware import MAX_BODY_BYTES, Guard
-from assistant.web.server import serve
+from assistant.web.server import serve, server_configuration
+from assistant.web.starting import starting
 
 # Gradio's own doing, in its queue.
 pytestmark = [
@@ -181,3 +185,36 @@ def test_a_busy_port_is_named_before_anything_is_opened() -> None:
         with pytest.raises(ConfigurationError, match=rf"127\.0\.0\.1:{port} .*ASSISTANT_PORT") as raised:
             serve(Settings(port=port))
     assert "\n" not in str(raised.value)
+
+
+def test_while_the_articles_are_read_the_process_lives_and_says_how_far_it_has_come() -> None:
+    """A supervisor, a reader and a program are answered at once, and the socket is left to the server that follows."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with starting(partial(server_configuration, settings=Settings()), listener) as note:
+            assert httpx.get(f"{address}/healthz").text == "ok"
+            assert httpx.get(f"{address}/readyz").json()["starting"] == "The assistant is starting."
+            note("Reading the articles", 1200, 7915)
+            ready = httpx.get(f"{address}/readyz")
+            page = httpx.get(f"{address}/article/a-story")
+            asked = httpx.post(f"{address}/api/ask", json={"question": "Why?"})
+            style = httpx.get(f"{address}/site/plain.css")
+        assert listener.fileno() != -1
+    assert (ready.status_code, page.status_code, asked.status_code, style.status_code) == (503, 503, 503, 200)
+    assert ready.json()["starting"] == "The assistant is starting. Reading the articles: 15% so far."
+    assert f"{ready.json()['starting']} This page goes on by itself." in html.unescape(page.text)
+    assert page.headers["refresh"] == page.headers["retry-after"] == "5"
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    assert set(asked.json()) == {"status", "error", "retry_after"}
+    assert asked.headers["retry-after"] == "5"
+
+
+def test_progress_is_logged_now_and_then(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Where nobody looks at a terminal, the log says how far it has come, and not at every step."""
+    configured = partial(server_configuration, settings=Settings())
+    caplog.set_level("INFO", logger="assistant")
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener, starting(configured, listener) as note:
+        note("Embedding", 64, 7915)
+        monkeypatch.setattr("assistant.web.starting.LOG_SECONDS", 0)
+        note("Embedding", 128, 7915)
+    assert [record.fields["done"] for record in caplog.records] == [128]  # type: ignore[attr-defined]

@@ -21,8 +21,8 @@ from assistant.errors import ConfigurationError
 from assistant.evaluation import statistics
 from assistant.evaluation.observed import Observed
 from assistant.evaluation.records import append, mend, whole_lines
+from assistant.extras import require
 
-INSTALL = 'pip install -e ".[judge]" -c constraints.txt'
 SECONDS = 60.0
 FAILURES = 5
 """After so many failures in a row the judge is not asked again."""
@@ -264,10 +264,9 @@ def _judge(chat: BaseChatModel, name: str, criterion: Criterion, o: Observed) ->
 
 
 def _prompt(criterion: Criterion) -> str:
-    try:
-        from openevals import prompts  # noqa: PLC0415 - only needed to judge
-    except ImportError as error:
-        raise ConfigurationError(f"A judge needs the package {error.name}: run {INSTALL}") from error
+    require("judge", "A judge")
+    from openevals import prompts  # noqa: PLC0415 - only needed to judge
+
     return str(getattr(prompts, criterion.prompt))
 
 

@@ -97,7 +97,9 @@ class AnswerBody(BaseModel):
 class RefusalBody(BaseModel):
     """The question was not answered."""
 
-    status: str = Field(description="rate_limited, busy, maintenance, shutting_down, failed or invalid_request.")
+    status: str = Field(
+        description="rate_limited, busy, maintenance, starting, shutting_down, failed, invalid_request."
+    )
     error: str = Field(description="What happened and what to do, for a person.")
     retry_after: int = Field(description="Seconds after which to ask again; 0 where that is not known.")
 

@@ -16,7 +16,7 @@ from assistant.rendering import Span, article_header, article_paragraphs, articl
 from assistant.web.about import about
 from assistant.web.service import Service
 
-_FILES = Path(__file__).parent / "static"
+FILES = Path(__file__).parent / "static"
 _MOST_SPANS = 20
 """Marked on one page; no answer has as many quotations."""
 
@@ -47,7 +47,7 @@ def add_pages(app: FastAPI, service: Service) -> None:
         return plain_page("About the article assistant", about(service))
 
     app.include_router(router)
-    app.mount("/site", StaticFiles(directory=_FILES))
+    app.mount("/site", StaticFiles(directory=FILES))
 
 
 def _span(start: str, end: str) -> Span:

@@ -10,7 +10,8 @@ import resource
 import signal
 import socket
 from concurrent.futures import Future
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
+from functools import partial
 from http import HTTPStatus
 
 import gradio as gr
@@ -25,6 +26,7 @@ from starlette.types import ASGIApp
 
 from assistant.answering import Assistant, Progress
 from assistant.errors import ConfigurationError
+from assistant.extras import require
 from assistant.rendering import escape
 from assistant.settings import Settings
 from assistant.web import api
@@ -38,6 +40,7 @@ from assistant.web.observability import log, log_to_standard_error
 from assistant.web.page import HEAD, Page
 from assistant.web.pages import add_pages, plain_page
 from assistant.web.service import Service, client_of
+from assistant.web.starting import starting
 
 _STOP_SECONDS = 1
 """Open pages hold a connection that never ends by itself."""
@@ -61,11 +64,20 @@ def serve(settings: Settings, progress: Progress = lambda what, done, total: Non
     with _listening(settings.host, settings.port) as listener:
         # Uvicorn passes the signal on when it is done, and then the assistant has still to be closed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        with suppress(KeyboardInterrupt), closing(Assistant.open(settings, progress)) as assistant:
-            # It takes seconds, and the page can be read and asked meanwhile.
-            loading = assistant.load_in_background()
-            service = Service(assistant, settings)
-            configuration = server_configuration(create_app(service), settings)
+        with suppress(KeyboardInterrupt), ExitStack() as resources:
+            with starting(partial(server_configuration, settings=settings), listener) as note:
+
+                def tell(what: str, done: int, total: int) -> None:
+                    progress(what, done, total)
+                    note(what, done, total)
+
+                assistant = resources.enter_context(closing(Assistant.open(settings, tell)))
+                for problem in assistant.corpus.problems:
+                    log.warning("skipped %s: %s", problem.file, problem.reason)
+                # It takes seconds, and the page can be read and asked meanwhile.
+                loading = assistant.load_in_background()
+                service = Service(assistant, settings)
+                configuration = server_configuration(create_app(service), settings)
             configuration.limit_concurrency = _most_connections()
             server = Server(configuration, service)
             loading.add_done_callback(server.stop_unless_loaded)
@@ -123,12 +135,9 @@ def _tools(service: Service) -> Starlette | None:
     """Return the application for other programs' models, where it is wanted."""
     if not service.settings.mcp:
         return None
-    try:
-        from assistant.web.tools import create_tools  # noqa: PLC0415 - a package that few need
-    except ImportError as error:
-        raise ConfigurationError(
-            'ASSISTANT_MCP is on and its package is missing: run pip install -e ".[mcp]"'
-        ) from error
+    require("mcp", "ASSISTANT_MCP")
+    from assistant.web.tools import create_tools  # noqa: PLC0415 - a package that few need
+
     return create_tools(service)
 
 

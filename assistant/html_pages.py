@@ -1,0 +1,208 @@
+"""Read an HTML page: the article's words with its tables, and what the page states about itself.
+
+What belongs to the article is trafilatura's to find. A date counts only where the page states it as its own: a
+copyright line or a year in the text, which trafilatura takes too, says nothing. Knows nothing of files or articles.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import trafilatura
+from lxml import etree
+from lxml.html import HtmlElement
+from trafilatura.settings import Document
+
+_DATE_NAMES = (
+    "article:published_time", "article:published", "og:article:published_time", "og:published_time", "datepublished",
+    "parsely-pub-date", "sailthru.date", "citation_publication_date", "citation_date", "dcterms.issued",
+    "dc.date.issued", "dcterms.date", "dc.date", "pubdate", "publishdate", "publish-date", "publish_date",
+    "published-date", "publication_date", "date",
+)  # fmt: skip
+"""Names under which publishers state the day of publication in a page's head, the clearest first."""
+
+_ARTICLE_TYPE = re.compile(r"(?:Article|Posting|Report|WebPage)$")
+"""Ends of the types of schema.org that are the page's article or the page itself, not a comment or a film in it."""
+
+_NESTED = "ancestor::article/ancestor::article"
+_PUBLISHED = "@pubdate or @itemprop='datePublished' or contains(@class, 'published') or contains(@class, 'entry-date')"
+_CHANGED = "@itemprop='dateModified' or contains(@class, 'updated') or contains(@class, 'modified')"
+_IN_PROSE = (
+    "ancestor::p[not(ancestor::header)] or ancestor::li or ancestor::blockquote or ancestor::aside or ancestor::nav "
+    "or ancestor::table or ancestor::figure"
+)
+
+_BLOCKS = ("p", "div", "br", "ul", "ol", "li", "dl", "dt", "dd", "blockquote", "pre", "table", "caption", "th", "td")
+_HOLDS_TEXT = (
+    ".//h1|.//h2|.//h3|.//table|.//article|.//p[2]|"
+    ".//br[following-sibling::node()[not(self::text()) or normalize-space()][1][self::br]]"
+)
+"""Finds in a cell what a table of data has not: headings, tables, several paragraphs."""
+_ROW = re.compile(r"\| (.*?)[ |]*")
+_RULE = re.compile(r"\|(?:---\|)+")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What was read, as it stands there; each but the text is empty or None where the page does not state it."""
+
+    text: str
+    """A blank line ends a paragraph. A table is one paragraph with a line for each row and " | " between its cells."""
+    title: str
+    date: datetime.date | None
+    site: str
+    url: str
+
+
+def read_page(content: bytes) -> Page:
+    """Read a page.
+
+    Raises:
+        ValueError: it has no article; the message is the reason.
+    """
+    tree = trafilatura.load_html(content)
+    document = None
+    if tree is not None:
+        date = _stated_date(tree)
+        _untangle_tables(tree)
+        document = trafilatura.bare_extraction(
+            tree,
+            with_metadata=True,
+            include_comments=False,
+            include_tables=True,
+            date_extraction_params={"extensive_search": False, "original_date": True},  # the quicker; it is not used
+        )
+    if not isinstance(document, Document) or not document.text:
+        raise ValueError("no article text was found in the HTML")
+    return Page(
+        "\n\n".join(_paragraphs(document.text.splitlines())),
+        document.title or "",
+        date,
+        document.sitename or "",
+        document.url or "",
+    )
+
+
+# Dates
+
+
+def _stated_date(tree: HtmlElement) -> datetime.date | None:
+    """Return the day of publication where the page states one: in its head, in its data for machines, or in a mark."""
+    return next(filter(None, (*_dates_in_head(tree), _only(_dates_for_machines(tree)), _marked_date(tree))), None)
+
+
+def _dates_in_head(tree: HtmlElement) -> Iterator[datetime.date | None]:
+    stated = {
+        str(element.get("property") or element.get("name") or element.get("itemprop") or "").lower(): element
+        for element in reversed(tree.xpath("//head/meta[@content]"))
+    }
+    for name in _DATE_NAMES:
+        if name in stated:
+            yield _day(stated[name].get("content", ""))
+
+
+def _dates_for_machines(tree: HtmlElement) -> Iterator[datetime.date | None]:
+    """Yield when the articles at the top of JSON-LD were published: what is nested is another's, as a comment's."""
+    for script in tree.xpath("//script[@type='application/ld+json']"):
+        try:
+            things = json.loads(script.text or "", strict=False)
+        except (ValueError, RecursionError):
+            continue
+        things = list(things) if isinstance(things, list) else [things]
+        for thing in things:
+            if not isinstance(thing, dict):
+                continue
+            for further in (thing.get("@graph"), thing.get("mainEntity")):
+                things += further if isinstance(further, list) else [further]
+            if any(map(_ARTICLE_TYPE.search, _texts(thing.get("@type")))):
+                yield from map(_day, _texts(thing.get("datePublished")))
+
+
+def _marked_date(tree: HtmlElement) -> datetime.date | None:
+    """Return the date that an element of the page's only article marks as its own, not one that its text mentions."""
+    articles = tree.xpath("//article[not(ancestor::article)]")
+    articles = articles if len(articles) == 1 else [article for article in articles if article.xpath(".//h1")]
+    if len(articles) != 1:
+        return None
+    times = articles[0].xpath(f".//*[self::time or @itemprop='datePublished'][not({_CHANGED} or {_NESTED})]")
+    published = [each for each in times if each.xpath(f"boolean({_PUBLISHED})")]
+    own = published or [each for each in times if not each.xpath(f"boolean({_IN_PROSE})")]
+    return _only(_day(each.get("datetime") or each.get("content") or each.text_content()) for each in own)
+
+
+def _only(dates: Iterable[datetime.date | None]) -> datetime.date | None:
+    """Return the date that all agree on; None where there is none, or more than one."""
+    found = set(filter(None, dates))
+    return found.pop() if len(found) == 1 else None
+
+
+def _day(value: str) -> datetime.date | None:
+    """Return the day that a date in the form of ISO 8601 begins with; a month alone names none."""
+    match = re.match(r"(\d{4})([-/]?)(\d\d)\2(\d\d)(?!\d)", value.strip())
+    try:
+        return datetime.date(int(match[1]), int(match[3]), int(match[4])) if match else None
+    except ValueError:
+        return None
+
+
+def _texts(value: object) -> list[str]:
+    return [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str)]
+
+
+# Tables
+
+
+def _untangle_tables(tree: HtmlElement) -> None:
+    """Make each table one of data, whose cells hold words alone: trafilatura drops lists in cells.
+
+    A table that only lays out the page becomes plain blocks, or the whole page would be one row.
+    """
+    for table in reversed(list(tree.iter("table"))):
+        rows = [part for part in table.iter("tr") if next(part.iterancestors("table")) is table]
+        cells = [cell for row in rows for cell in row if cell.tag in ("td", "th")]
+        if _is_layout(table, cells):
+            for part in (*cells, *rows, *table.xpath("thead|tbody|tfoot"), table):
+                part.tag = "div"
+        else:
+            etree.strip_elements(table, "script", "style", with_tail=False)
+            for cell in cells:
+                _flatten(cell)
+
+
+def _is_layout(table: HtmlElement, cells: list[HtmlElement]) -> bool:
+    if table.get("role") in ("presentation", "none"):
+        return True
+    if table.xpath("caption|thead") or any(cell.tag == "th" for cell in cells):
+        return False
+    return any(cell.xpath(_HOLDS_TEXT) for cell in cells)
+
+
+def _flatten(cell: HtmlElement) -> None:
+    for block in cell.iter(*_BLOCKS):
+        block.text, block.tail = f" {block.text or ''}", f" {block.tail or ''}"
+    words = " ".join(cell.text_content().split())
+    for part in list(cell):
+        cell.remove(part)
+    cell.text = words
+
+
+def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
+    """Yield the paragraphs of trafilatura's lines, each of which is one, but for the rows of a table."""
+    rows: list[str] = []
+    for line in lines:
+        if _RULE.fullmatch(line.strip()):
+            continue
+        if row := _ROW.fullmatch(line.strip()):
+            rows.append(row[1])
+            continue
+        if rows:
+            yield "\n".join(rows)
+            rows = []
+        if line.strip():
+            yield line
+    if rows:
+        yield "\n".join(rows)

@@ -1,0 +1,145 @@
+"""The wheel: what is in it answers in an empty folder, and says what is missing and how it is cured."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from assistant.settings import PROJECT
+
+ON_REQUEST = {"mcp": "mcp", "judge": "openevals", "evaluate": "rouge_score", "model-server": "xllamacpp"}
+"""By extra a package that it alone brings."""
+
+
+@dataclass(frozen=True)
+class Installed:
+    """An environment with the wheel, and an empty folder to start the program in."""
+
+    python: Path
+    folder: Path
+
+    def run(self, *arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+        """Run the program with these arguments and settings, and nothing else that is set here."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("ASSISTANT_", "PYTHON"))}
+        return subprocess.run(
+            [self.python, "-m", "assistant", *arguments],
+            cwd=self.folder,
+            env=kept | {"ASSISTANT_MODEL": "none", "ASSISTANT_DATA": str(self.folder.parent / "data")} | settings,
+            capture_output=True,
+            text=True,
+            timeout=250,
+            check=False,
+        )
+
+
+def install(wheel: Path, folder: Path, leave_out: Sequence[str]) -> Path:
+    """Return the interpreter of a new environment with the wheel and all that is installed here, but some packages."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    site = folder / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
+    for entry in Path(sysconfig.get_path("purelib")).iterdir():
+        own = entry.name.startswith(("article_assistant", "_editable_impl_article_assistant"))
+        if not own and entry.name.partition("-")[0] not in leave_out:
+            (site / entry.name).symlink_to(entry)
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    return folder / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """Build the wheel and install it without the packages of the extras."""
+    place = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(place / "dist")]
+    subprocess.run(build, cwd=PROJECT, check=True, capture_output=True)
+    (wheel,) = (place / "dist").glob("*.whl")
+    (place / "empty").mkdir()
+    return Installed(install(wheel, place / "environment", [*ON_REQUEST.values()]), place / "empty")
+
+
+@pytest.fixture
+def articles(tmp_path: Path) -> str:
+    """Return a folder with an article."""
+    (tmp_path / "bridge.md").write_text("The bridge was closed in March. The mayor, Ada Brook, blamed the river.")
+    return str(tmp_path)
+
+
+def prompt_files(installed: Installed) -> Path:
+    """Return the folder of the prompts in the environment."""
+    (folder,) = installed.python.parents[1].rglob("assistant/prompt_files")
+    return folder
+
+
+def test_the_prompts_are_inside(installed: Installed) -> None:
+    """Every prompt of the repository is in the wheel, as it stands there."""
+    inside = {file.name: file.read_bytes() for file in prompt_files(installed).iterdir()}
+    assert inside == {file.name: file.read_bytes() for file in (PROJECT / "prompts").iterdir()}
+
+
+def test_it_answers_in_an_empty_folder(installed: Installed, articles: str) -> None:
+    """`check` finds nothing wrong but the index that is not there; `index` builds it, and `ask` quotes the article."""
+    found = installed.run("check", "--json", ASSISTANT_ARTICLES=articles)
+    problems = [finding for finding in map(json.loads, found.stdout.splitlines()) if finding["cure"]]
+    assert [finding["subject"] for finding in problems] == ["index"], found
+    built = installed.run("index", ASSISTANT_ARTICLES=articles)
+    assert (built.returncode, built.stdout) == (0, "Articles: 1. Passages: 1, embedded now: 1.\n"), built
+    asked = installed.run("ask", "--json", "Whom did the mayor blame?", ASSISTANT_ARTICLES=articles)
+    assert "blamed the river" in json.loads(asked.stdout)["citations"][0]["quote"], asked
+    assert list(installed.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["ask", "Why?"], ["serve"]], ids=["ask", "serve"])
+def test_without_articles_one_line_says_what_to_set(installed: Installed, command: list[str]) -> None:
+    """The folder that was looked for is named, and the setting that names another."""
+    told = installed.run(*command, ASSISTANT_PORT="0")
+    assert told.returncode == 2
+    assert told.stderr == (
+        f"error: No article can be read from {installed.folder}/articles (there is no such folder): "
+        "put one there, or set ASSISTANT_ARTICLES to a folder that has some\n"
+    )
+
+
+def test_check_says_what_is_missing(installed: Installed) -> None:
+    """Without articles and prompts `check` names both."""
+    hidden = prompt_files(installed).rename(prompt_files(installed).with_name("hidden"))
+    try:
+        found = installed.run("check", "--json")
+        asked = installed.run("ask", "Why?", ASSISTANT_MODEL="local")
+    finally:
+        hidden.rename(hidden.with_name("prompt_files"))
+    problems = {
+        finding["subject"]: finding for finding in map(json.loads, found.stdout.splitlines()) if finding["cure"]
+    }
+    assert {"articles", "prompts"} <= problems.keys(), found
+    assert problems["articles"]["what"] == f"there is no folder {installed.folder}/articles"
+    assert problems["prompts"]["cure"] == "install the assistant again"
+    assert asked.returncode == 2
+    assert len(asked.stderr.splitlines()) == 1
+    assert "cannot be read: install the assistant again" in asked.stderr
+
+
+@pytest.mark.parametrize(
+    ("extra", "command"),
+    [
+        ("mcp", ["serve"]),
+        ("evaluate", ["evaluate", "questions.jsonl", "--out", "run"]),
+        ("evaluate", ["compare", "one", "other"]),
+    ],
+)
+def test_a_missing_extra_is_named_with_its_cure(
+    installed: Installed, articles: str, extra: str, command: list[str]
+) -> None:
+    """What an extra brings is asked for before anything else is done, in one line."""
+    told = installed.run(*command, ASSISTANT_ARTICLES=articles, ASSISTANT_MCP="true", ASSISTANT_PORT="0")
+    assert told.returncode == 2
+    last = told.stderr.splitlines()[-1]
+    assert last.endswith(f'run pip install "article-assistant[{extra}]"'), told
+    assert "Traceback" not in told.stderr

@@ -1,6 +1,6 @@
 """The one place where the steps meet: a question in, better and better snapshots of its answer out.
 
-    question + turns -> standalone query -> passages and sentences -> quoted, at once
+    question as it stands, or with names of the turns -> passages and sentences -> quoted, at once
                         -> a draft -> checked against one passage and by the model -> answered | quoted | declined
                            (who said something, and what somebody said, may be told by the article's marks)
                         -> where a promising draft is long, or may not be shown, and nobody waits: a closer look at what
@@ -246,23 +246,22 @@ class Assistant:
         started = time.monotonic()
         asked = conversation.clean(question)
         base = Answer(question=asked, status=Status.DECLINED, model=self.model_name)
-        if reason := conversation.problem(asked):
+        if reason := conversation.problem(asked, history):
             yield _finished(replace(base, question=asked[:600], status=Status.BLOCKED_INPUT, text=reason), started)
             return
         if topic := conversation.asks_about_article(asked):
             articles = [each for each in self.corpus.articles if article in (None, each.id)]
             yield _finished(answers.about(base, topic, articles), started)
             return
-        query = conversation.standalone(asked, history)
-        base = replace(base, query=query)
         try:
-            findings = self._retriever.search(query, article=article, may_read=False)
+            findings = self.find(asked, history, article, may_read=False)
         except Exception:
             logger.exception("The search failed")
             yield _finished(replace(base, status=Status.INDEX_UNAVAILABLE), started)
             return
         if not findings.evidence and self.is_loaded:
-            findings = self._thorough(findings)
+            findings = self._thorough(findings, asked, history)
+        base = replace(base, query=findings.query)
         if not findings.evidence:
             # Nobody is told that there is no answer by keywords alone.
             yield _finished(replace(base, status=Status.INDEX_UNAVAILABLE) if findings.rough else base, started)
@@ -274,7 +273,8 @@ class Assistant:
         if not self._is_loaded_before(deadline, stopped):
             yield _finished(replace(first, error=_STILL_LOADING), started)
             return
-        findings = self._thorough(findings)
+        findings = self._thorough(findings, asked, history)
+        base = replace(base, query=findings.query)
         judgement = self.judge(asked, history, findings, deadline, stopped, others_wait)
         hasty = judgement.hasty or findings.rough
         final = self.decide(replace(base, error=judgement.error, hasty=hasty), judgement)
@@ -312,12 +312,28 @@ class Assistant:
         """Return what retrieval finds for a standalone question: at most so many passages, and so many sentences."""
         return self._retriever.search(query, limit, article)
 
-    def _thorough(self, findings: Findings) -> Findings:
+    def find(
+        self, question: str, history: Sequence[Turn] = (), article: str | None = None, *, may_read: bool = True
+    ) -> Findings:
+        """Return what is found for a cleaned question as it stands, or as a follow-up, whichever is surer of an answer.
+
+        `may_read` is as for `Retriever.search`.
+        """
+        queries = dict.fromkeys((question, conversation.standalone(question, history)))
+        found = [self._retriever.search(query, article=article, may_read=may_read) for query in queries]
+        return max(found, key=lambda findings: answer_probability(self._undrafted(findings)))
+
+    def _undrafted(self, findings: Findings, readings: Readings = ((),)) -> Judgement:
+        """Return what is known without the language model."""
+        signals = answerability.word_signals(findings.query, findings, readings, self._rarity)
+        return Judgement(findings, signals, "words" if findings.similarities else "keywords", readings)
+
+    def _thorough(self, findings: Findings, question: str, history: Sequence[Turn]) -> Findings:
         """Return what is found when there is time to read the passages."""
         if not findings.rough:
             return findings
         try:
-            return self.search(findings.query, findings.article)
+            return self.find(question, history, findings.article)
         except Exception:
             # The quotation stands already; what ranks alone found is enough to go on.
             logger.exception("The search with time to read failed")
@@ -339,14 +355,14 @@ class Assistant:
         `always_closer` takes the closer look whatever the first one told.
         """
         readings = self._read(findings, PASSAGES_WHILE_OTHERS_WAIT if others_wait() else PASSAGES_TO_READ)
-        signals = answerability.word_signals(findings.query, findings, readings, self._rarity)
-        undrafted = Judgement(findings, signals, "words" if findings.similarities else "keywords", readings)
+        undrafted = self._undrafted(findings, readings)
         model = self._holder.get()
         if model is None:
             return replace(undrafted, error=_unavailable(self.model_state))
         if others_wait() and needs_no_draft(undrafted):
             return replace(undrafted, hasty=True)
-        talk = _Talk(model, question, history, deadline, stopped)
+        turns = conversation.leaned_on(question, history, findings.query)
+        talk = _Talk(model, question, turns, deadline, stopped)
         told: Judgement | None = None
         try:
             with model.turn(deadline, stopped):

@@ -25,8 +25,8 @@ def written(base: Answer, claims: Sequence[Claim]) -> Answer:
 
 
 def quoted(base: Answer, windows: Sequence[Window]) -> Answer:
-    """Return the article's own sentences."""
-    citations = _citations(in_reading_order(windows))
+    """Return the article's own sentences, the best one first."""
+    citations = _citations(best_first(windows))
     text = " ".join(f"{citation.quote} [{citation.number}]" for citation in citations)
     return replace(base, status=Status.QUOTED, text=text, citations=citations)
 
@@ -58,6 +58,22 @@ def in_reading_order(windows: Sequence[Window]) -> list[Sentence]:
     return sorted(sentences, key=lambda sentence: (sentence.article.id != best, sentence.start))
 
 
+def best_first(windows: Sequence[Window]) -> list[Sentence]:
+    """Return the sentences of the windows in reading order from the best one on, and then those before it.
+
+    The best one begins with what it leans on where that stands directly before it.
+    """
+    begin = windows[0].sentences[0]
+    for leading in reversed(windows[0].leading):
+        if _are_neighbours(leading.end, begin):
+            begin = leading
+    article = begin.article.id
+    return sorted(
+        in_reading_order(windows),
+        key=lambda sentence: (sentence.article.id != article, sentence.start < begin.start),
+    )
+
+
 def _markers(claim: Claim, citations: Sequence[Citation]) -> str:
     cited = [
         citation.number
@@ -71,16 +87,16 @@ def _citations(sentences: Sequence[Sentence]) -> tuple[Citation, ...]:
     """Number the sentences; neighbours in the article become one citation."""
     spans: list[tuple[Article, int, int]] = []
     for sentence in sentences:
-        if (
-            spans
-            and spans[-1][0] == sentence.article
-            and spans[-1][2] <= sentence.start
-            and not sentence.article.text[spans[-1][2] : sentence.start].strip()
-        ):
+        if spans and spans[-1][0] == sentence.article and _are_neighbours(spans[-1][2], sentence):
             spans[-1] = (sentence.article, spans[-1][1], sentence.end)
         else:
             spans.append((sentence.article, sentence.start, sentence.end))
     return tuple(Citation(number, *span) for number, span in enumerate(spans, start=1))
+
+
+def _are_neighbours(end: int, sentence: Sentence) -> bool:
+    """Whether nothing stands between that offset and a sentence after it."""
+    return end <= sentence.start and not sentence.article.text[end : sentence.start].strip()
 
 
 def _record(article: Article, topic: str) -> str:

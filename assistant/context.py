@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from assistant.passages import paragraphs, passages
+from assistant.passages import paragraphs, passages, statements
 from assistant.types import Article, Sentence
 
 SAID = (
@@ -77,12 +77,12 @@ def outside_quotations(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def contexts(article: Article) -> dict[tuple[int, int], Context]:
-    """Return the context of every sentence of the article, by its offsets."""
+    """Return the context of every sentence of the article that states something, by its offsets."""
     people = persons(article.text)
     paragraph_of: list[int] = []
     sentences: list[Sentence] = []
     for number, passage in enumerate(passages(article)):
-        for sentence in passage.sentences:
+        for sentence in statements(passage):
             sentences.append(sentence)
             paragraph_of.append(number)
     found: list[Context] = []

@@ -1,13 +1,15 @@
 """Turn a reader's input into a clean, standalone question, and recognise questions about the article as a whole.
 
-Rules only: they cost nothing, so the first evidence is not kept waiting for a model. Joining the whole history to a
-follow-up is measured to be harmful; only the names of the last exchange are added. Knows nothing of retrieval.
+Rules only: they cost nothing, so the first evidence is not kept waiting for a model. Joining the history to a follow-up,
+or a whole question of it, is measured to be harmful; only the names of the last exchange are added. Knows nothing of
+retrieval.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from assistant.articles import normalise
 from assistant.types import Turn
@@ -25,10 +27,27 @@ _OPENS_AS_FOLLOW_UP = re.compile(
 _NAME = re.compile(r"[A-ZÀ-Þ][\w'’.-]*\w(?:\s+(?:of|and|de|the)?\s*[A-ZÀ-Þ][\w'’.-]*\w)*")
 _ORDINARY = frozenset(
     """
-    the a an he she it they what who whom whose when where why how which did does do is are was were in on at for and
-    but with from to by of about under yes no some one
+    the a an he she it they we you i his her its their our your my this that these those there here
+    what who whom whose when where why how which do does did is are was were be been has have had can could will would
+    should may might must in on at for and but or nor so if as with without from to by of about under over through
+    during after before since until because while although though than then once also just only nearly almost about
+    yes no not none nobody nothing one two three four five six seven eight nine ten some any most more many much few
+    several all both each every another other
+    january february march april june july august september october november december
+    jan feb mar apr jun jul aug sept sep oct nov dec
+    monday tuesday wednesday thursday friday saturday sunday
     """.split()
 )
+"""What begins with a capital without being a name, or is one that nobody means by "he" or "it": a day, a month."""
+_MOST_NAMES = 6
+_BARE = frozenset(
+    """
+    who whom whose what which why when where how come so far long much many often else then exactly really though tho and
+    but or not about of for from to in on at by with since until before after he she it they him her them that
+    these those there one ones
+    """.split()
+)
+"""A question of nothing else leans on what was said before it. "This" may be the article: "What this about?"."""
 _ASKING = r"(?:(?:in|to|from|of|by|for|at|on|with|under|about)\s+)?(?:what|who|whom|whose|how|why|when|where|which)\b"
 _DOES_ONE = r"(?:do|does|did|is|are|was|were|has|have|had|can|could|will|would)\s+(?:he|she|it|they|the|this|that|there|(?-i:[A-ZÀ-Þ])\w*)\b"
 _JOINT = re.compile(rf"(?:,?\s+and\s+|\?\s+)(?={_ASKING}|{_DOES_ONE})", re.IGNORECASE)
@@ -47,28 +66,46 @@ def clean(question: str) -> str:
     return " ".join(normalise(question).split())
 
 
-def problem(question: str) -> str | None:
+def problem(question: str, history: Sequence[Turn]) -> str | None:
     """Return what is wrong with a cleaned question, as a sentence for the reader; None when nothing is."""
     if not any(character.isalnum() for character in question):
         return "Please type a question."
     if len(question) > MAX_QUESTION_CHARACTERS:
         return f"The question has {len(question)} characters; please keep it to {MAX_QUESTION_CHARACTERS}."
+    if not history and _BARE.issuperset(re.findall(r"[^\W_]+", question.lower())):
+        return "Who or what do you mean? Please ask in a few more words."
     return None
 
 
 def standalone(question: str, history: Sequence[Turn]) -> str:
-    """Return the question with the names of the last exchange added, where it leans on that; else as it is."""
-    if not history or not _leans_on_history(question):
+    """Return the question with the names of the last exchange that has any, where it may lean on one; else as it is.
+
+    It may stand by itself all the same: search for both, and see which is answered.
+    """
+    if not _leans_on_history(question):
         return question
-    last = history[-1]
-    names = dict.fromkeys(
-        name
-        for text in (last.question, last.answer)
-        for name in (match[0] for match in _NAME.finditer(text))
-        if name.lower() not in _ORDINARY and name.lower() not in question.lower()
-    )
-    topic = ", ".join(list(names)[:6]) or last.question.rstrip("?")
-    return f"{question} (about {topic})"
+    return _about(question, next(filter(None, (_names(turn.question, turn.answer) for turn in reversed(history))), []))
+
+
+def leaned_on(question: str, history: Sequence[Turn], query: str) -> Sequence[Turn]:
+    """Return the turns that a question is to be understood with; none where it is answered as if it were the first.
+
+    So it is where it does not lean on any, or where it was surer of an answer as it stands: then that is the `query`.
+    """
+    stands = query == question and (standalone(question, history) != question or not _leans_on_history(question))
+    return () if stands else history
+
+
+def _about(question: str, topics: Iterable[str]) -> str:
+    new = [topic for topic in topics if not re.search(rf"\b{re.escape(topic)}\b", question, re.IGNORECASE)]
+    return f"{question} (about {', '.join(new[:_MOST_NAMES])})" if new else question
+
+
+def _names(*texts: str) -> list[str]:
+    """Return each name once, without what stands capitalised before it where a sentence begins: "Did ICE" is ICE."""
+    found = (match[0].split() for text in texts for match in _NAME.finditer(text))
+    names = (" ".join(itertools.dropwhile(lambda word: word.lower() in _ORDINARY, words)) for words in found)
+    return list(dict.fromkeys(name for name in names if name))
 
 
 def _leans_on_history(question: str) -> bool:
@@ -86,7 +123,9 @@ def parts(question: str) -> list[str]:
     first, second = asked[: joint.start()].rstrip(" .,;?!"), asked[joint.end() :]
     if min(len(first.split()), len(second.split())) < _LEAST_OF_A_PART:
         return [question]
-    return [f"{first}?{about}", second + about if about else standalone(second, [Turn(first, "")])]
+    if about or not _leans_on_history(second):
+        return [f"{first}?{about}", second + about]
+    return [f"{first}?", _about(second, _names(first) or [first])]
 
 
 def refers_back(sentence: str) -> bool:

@@ -24,7 +24,7 @@ from assistant.grounding import (
     weakest,
 )
 from assistant.language_model import Draft
-from assistant.passages import sentences
+from assistant.passages import sentences, statements
 from assistant.quoting import Told, Window
 from assistant.reader import Readings
 from assistant.retrieval import Findings
@@ -212,10 +212,13 @@ def _named_before(claim: str, question: str, window: Window) -> Window | None:
 
 
 def _windows(passage: Passage) -> Iterator[Window]:
-    """Yield each sentence and each two neighbours of the passage, with what they lean on."""
+    """Yield each sentence and each two neighbours of the passage, with what they lean on; none that states nothing."""
+    stating = set(statements(passage))
     for first in range(len(passage.sentences)):
         for last in range(first + 1, min(first + 2, len(passage.sentences)) + 1):
             run = passage.sentences[first:last]
+            if stating.isdisjoint(run):
+                continue
             leading = [s for sentence in run for s in context_of(sentence).needs if s not in run]
             yield Window(tuple(dict.fromkeys(leading)), run)
 

@@ -3,7 +3,8 @@
 Pure functions: an article in, spans out. Offsets are found while cutting, never searched for afterwards, so a span's
 text is always the article's own. Knows nothing of embeddings but their limit of 256 tokens.
 
-A quotation is never cut inside its marks when the paragraph closes it, so that words stay with their speaker.
+A quotation is never cut inside its marks when the paragraph closes it, so that words stay with their speaker. What
+states nothing, a heading or a credit, is a sentence too, but no passage by itself.
 """
 
 from __future__ import annotations
@@ -43,6 +44,18 @@ _CREDIT = re.compile(
 )
 """A photographer's credit that runs into its caption, as in "JANE DOE/ Staff Photographer The mayor ..."."""
 
+_HEADING_LINE = re.compile(r"^#{1,6}[^\S\n].*$", re.MULTILINE)
+"""A heading of Markdown, which takes no blank line after it."""
+
+MAX_LABEL_CHARACTERS = 100
+"""No heading is longer; what is, and ends without a full stop, lost it."""
+
+_ENDS = ".!?…。！？।؟"
+_ENDS_A_SENTENCE = re.compile(rf"[{_ENDS}:;,][\"'”’)\]*_\s]*$|[{_ENDS}][\"”]")
+"""A mark at its end, or at that of a quotation in it: “We lost.” – Jane Doe"""
+_ITEM = re.compile(r"(?:[-*+•]|\d+[.)])\s")
+_ASKS = re.compile(r"[^\"“”]*[?？][)\]*_\s]*")
+
 
 def paragraphs(text: str) -> Iterator[tuple[int, int]]:
     """Yield the offsets of each paragraph: a run of lines without a blank line between them."""
@@ -56,8 +69,27 @@ def sentences(article: Article) -> list[Sentence]:
 
 
 def passages(article: Article) -> list[Passage]:
-    """Return the passages in reading order: paragraphs, the long ones cut between sentences at 900 characters."""
-    return [passage for paragraph in _paragraph_sentences(article) for passage in _packed(paragraph)]
+    """Return the passages in reading order: paragraphs, the long ones cut between sentences at 900 characters.
+
+    One of labels alone is left out, unless the article has no other.
+    """
+    found = [passage for paragraph in _paragraph_sentences(article) for passage in _packed(paragraph)]
+    return [passage for passage in found if not all(map(is_label, passage.sentences))] or found
+
+
+def statements(passage: Passage) -> list[Sentence]:
+    """Return the sentences of a passage that state something; all of them where none does, as in a list of names."""
+    return [sentence for sentence in passage.sentences if not is_label(sentence)] or list(passage.sentences)
+
+
+def is_label(sentence: Sentence) -> bool:
+    """Whether it states nothing, told by its form: a heading, a question, a credit, a byline, a caption cut short."""
+    text = sentence.text
+    if len(text) > MAX_LABEL_CHARACTERS or _ITEM.match(text):
+        return False
+    return bool(
+        text.isupper() or _HEADING_LINE.match(text) or _ASKS.fullmatch(text) or not _ENDS_A_SENTENCE.search(text)
+    )
 
 
 def _packed(paragraph: list[Sentence]) -> Iterator[Passage]:
@@ -96,6 +128,8 @@ def _cuts(text: str, start: int, end: int) -> list[int]:
             if not ends_sentence:
                 continue
         cuts.add(follows)
+    for match in _HEADING_LINE.finditer(text, start, end):
+        cuts |= {match.start(), match.end()} - {start, end}
     for match in _CREDIT.finditer(text, start, end):
         boundary = match.start() if match[0].startswith("SOURCE") else match.end()
         if start < boundary < end:

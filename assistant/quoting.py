@@ -16,6 +16,7 @@ from functools import lru_cache
 from assistant import conversation, grounding
 from assistant.answerability import Rarity, coverage, likeness
 from assistant.context import context_of
+from assistant.passages import statements
 from assistant.reader import Reading
 from assistant.retrieval import Findings
 from assistant.types import Passage, Sentence
@@ -77,7 +78,7 @@ def signals(
     new = told - asked
     found = []
     for passage in candidate_passages(findings):
-        for sentence in passage.sentences:
+        for sentence in statements(passage):
             held = _held(sentence)
             of_passage = findings.similarities.get(passage.id, 0.0)
             own = {

@@ -25,7 +25,7 @@ LABELS: Mapping[Status, str] = {
     Status.ANSWERED: "Written by AI, checked against the quoted words",
     Status.QUOTED: "Quoted word for word",
     Status.DECLINED: "No answer to this question was found",
-    Status.BLOCKED_INPUT: "This question cannot be answered",
+    Status.BLOCKED_INPUT: "Not answered yet",
     Status.INDEX_UNAVAILABLE: "The articles cannot be searched at the moment; please ask again later",
 }
 """What is said above an answer that is final, of one article or of many."""

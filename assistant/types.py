@@ -128,7 +128,7 @@ class Status(StrEnum):
     DECLINED = "declined"
     """The article does not answer the question. No citations."""
     BLOCKED_INPUT = "blocked_input"
-    """The question is empty, too long or unreadable. No citations."""
+    """The question is empty, too long, or says too little by itself. No citations."""
     INDEX_UNAVAILABLE = "index_unavailable"
     """The articles cannot be searched now. No citations."""
 

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.conversation import MAX_QUESTION_CHARACTERS, asks_about_article, clean, parts, problem, standalone
+from assistant.conversation import (
+    MAX_QUESTION_CHARACTERS,
+    asks_about_article,
+    clean,
+    leaned_on,
+    parts,
+    problem,
+    standalone,
+)
 from assistant.types import Turn
 
 HISTORY = [
@@ -51,22 +59,43 @@ def test_cleaning_is_final_and_on_one_line(question: str) -> None:
 @pytest.mark.parametrize("question", ["", "???", "…", "- -"])
 def test_a_question_without_a_word_is_asked_for_again(question: str) -> None:
     """Nothing, or marks only, is answered with what to do."""
-    assert problem(question) == "Please type a question."
+    assert problem(question, HISTORY) == problem(question, []) == "Please type a question."
 
 
 def test_the_longest_question_passes_and_one_more_character_does_not() -> None:
     """500 characters are a question; 501 are refused with the number."""
-    assert problem("a" * MAX_QUESTION_CHARACTERS) is None
-    refusal = problem("a" * (MAX_QUESTION_CHARACTERS + 1))
+    assert problem("a" * MAX_QUESTION_CHARACTERS, []) is None
+    refusal = problem("a" * (MAX_QUESTION_CHARACTERS + 1), [])
     assert refusal is not None
     assert "501" in refusal
     assert "500" in refusal
 
 
-@pytest.mark.parametrize("question", ["Why?", "é", "谁是克拉斯纳？", "18%?", "¿Quién es Kenney?"])
+@pytest.mark.parametrize("question", ["é", "谁是克拉斯纳？", "18%?", "¿Quién es Kenney?", "Kenney?"])
 def test_other_languages_and_single_words_are_questions(question: str) -> None:
     """Anything with a letter or a digit may be asked."""
-    assert problem(question) is None
+    assert problem(question, []) is None
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["who?", "Why?", "what", "WHEN", "how come??", "How much?", "And why not?", "what about him?", "Which one?"],
+)
+def test_a_question_that_leans_on_nothing_is_asked_back(question: str) -> None:
+    """Where nothing was said before it, it is not known what is asked; after an exchange it is a follow-up."""
+    asks_back = problem(question, [])
+    assert asks_back is not None
+    assert asks_back.endswith("Please ask in a few more words.")
+    assert problem(question, HISTORY) is None
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What's this about?", "what is it about", "What happened?", "who is ICE?", "Why was he fired?", "why now"],
+)
+def test_a_short_question_that_asks_something_is_a_question(question: str) -> None:
+    """What the article is about may be asked in three words."""
+    assert problem(question, []) is None
 
 
 # Follow-ups
@@ -105,9 +134,58 @@ def test_a_name_is_not_added_twice() -> None:
     assert standalone("When was Caleb Arnold hired by him?", HISTORY).count("Caleb Arnold") == 1
 
 
-def test_without_a_name_the_last_question_is_the_topic() -> None:
-    """Where the last exchange names nobody, its question says what is spoken of."""
-    assert "which bar was it" in standalone("Why there?", [Turn("which bar was it?", "a small one")])
+def test_where_the_last_exchange_names_nobody_the_one_before_it_does() -> None:
+    """Of a chain of questions the first may say whom all of them are about."""
+    chain = [Turn("Who is Caleb Arnold?", "A former public defender."), Turn("What did he do?", "He was hired.")]
+    assert standalone("When was that?", chain) == "When was that? (about Caleb Arnold)"
+
+
+LOWER = st.text("abcxyz ?.,-'\n1")
+
+
+@given(st.text(), st.lists(st.builds(Turn, LOWER, LOWER), max_size=3))
+def test_a_question_is_never_appended_to_a_question(question: str, history: list[Turn]) -> None:
+    """Names are, or nothing: where an exchange names nobody, the question stays as it is."""
+    assert standalone(question, history) == question
+
+
+@pytest.mark.parametrize(
+    ("question", "query", "history", "leans"),
+    [
+        ("When was he hired?", "When was he hired? (about Caleb Arnold)", HISTORY, True),
+        ("When was he hired?", "When was he hired?", HISTORY, False),
+        ("When was he hired?", "When was he hired?", [Turn("who is that?", "a lawyer")], True),
+        ("How much has crime fallen in Philadelphia?", "How much has crime fallen in Philadelphia?", HISTORY, False),
+        ("When was he hired?", "When was he hired?", [], False),
+    ],
+)
+def test_what_is_answered_as_it_stands_leans_on_nothing(
+    question: str, query: str, history: list[Turn], *, leans: bool
+) -> None:
+    """Neither a question of its own, nor one that was surer of an answer without the names before it."""
+    assert list(leaned_on(question, history, query)) == (history if leans else [])
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("Did ICE react?", "ICE"),
+        ("Was Jose Ramirez-Disla there?", "Jose Ramirez-Disla"),
+        ("Since Philadelphia became a sanctuary city", "Philadelphia"),
+        ("One of Krasner's aides", "Krasner's"),
+    ],
+)
+def test_what_opens_a_sentence_is_no_part_of_a_name(said: str, name: str) -> None:
+    """A capital at the beginning says nothing."""
+    assert standalone("Why?", [Turn(said, "")]) == f"Why? (about {name})"
+
+
+@pytest.mark.parametrize(
+    "said", ["Because it rained.", "In June.", "After Monday", "More than 200.", "He did.", "Sept. 3"]
+)
+def test_what_nobody_means_by_he_or_it_is_no_name(said: str) -> None:
+    """A date, or a word at the beginning, would lead a search astray."""
+    assert standalone("Why?", [Turn("what happened?", said)]) == "Why?"
 
 
 # The article itself

@@ -194,7 +194,7 @@ QUESTIONS = st.text() | st.lists(WORDS | st.text(max_size=3), max_size=400).map(
 def test_any_question_is_understood_or_refused(question: str, history: list[Turn]) -> None:
     """A question is refused with a sentence, or kept whole when it is joined with what was said before."""
     cleaned = clean(question)
-    refusal = problem(cleaned)
+    refusal = problem(cleaned, history)
     if refusal is not None:
         assert refusal.endswith(".")
         return

@@ -242,11 +242,12 @@ def test_a_server_that_is_not_there_leaves_the_quotation(article: Article, monke
 
 def test_a_long_conversation_leaves_room_for_the_passages(assistant: Assistant, endpoint: Endpoint) -> None:
     """Of many and long turns the latest are sent, as far as there is room; the question and the passages always are."""
-    short = [Turn(f"Question {number}?", f"Answer {number}.") for number in range(20)]
+    follow_up = "How much has violent crime fallen there since 2014?"
+    short = [Turn(f"question {number}?", f"answer {number}.") for number in range(20)]
     fits, alone, over = (Turn("Why?", "語" * length) for length in (400, 1330, 4000))
     for history, kept in ((short, 2), ([*short, fits], 2), ([*short, fits, alone], 1), ([*short, over], 0)):
-        assistant.ask(CRIME, history)
+        assistant.ask(follow_up, history)
         system, *turns, question = endpoint.bodies[-1]["messages"]
         assert "18 percent" in system["content"]
         assert len(turns) == 2 * kept
-        assert question["content"].strip() == CRIME
+        assert question["content"].strip() == follow_up

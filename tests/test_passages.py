@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.passages import MAX_PASSAGE_CHARACTERS, MAX_SENTENCE_CHARACTERS, paragraphs, passages, sentences
+from assistant.passages import (
+    MAX_PASSAGE_CHARACTERS,
+    MAX_SENTENCE_CHARACTERS,
+    is_label,
+    paragraphs,
+    passages,
+    sentences,
+    statements,
+)
 from assistant.types import Article
 
 PIECES = st.sampled_from(
@@ -17,6 +25,7 @@ PIECES = st.sampled_from(
         "The mayor spoke for a long time about the bridge, the river and the price of both. " * 4,
         *("The mayor", "spoke", "U.S.", "J. R. Smith", "Mr.", "5½", "No. 7", "a.m.", "é", "日本語。", "x" * 700),
         *(". ", "! ", "? ", "… ", "...", " ", " ", "\n", " \n", "\n\n", "\n \n", "\t", "\u00a0"),
+        *("Who paid", "A heading\n\n", "# One\n", "BY JANE DOE", "- an item"),
         *('"', "“", "”", "'", "’", "(", ")", "[sic]", "JANE DOE/ Staff Photographer ", "SOURCE: Police"),
     ]
 )
@@ -59,10 +68,13 @@ def test_a_sentence_is_a_slice_that_begins_and_ends_with_a_word(text: str) -> No
 
 @given(TEXTS)
 def test_passages_hold_the_sentences_in_order(text: str) -> None:
-    """Together the passages are the sentences, each once."""
+    """Together the passages are the sentences, each once; those that state nothing may be left out."""
     article = of_text(text)
     held = [sentence for passage in passages(article) for sentence in passage.sentences]
-    assert held == sentences(article)
+    everything = sentences(article)
+    assert held == [sentence for sentence in everything if sentence in held]
+    assert all(is_label(sentence) for sentence in everything if sentence not in held)
+    assert bool(held) == bool(everything)
 
 
 @given(TEXTS)
@@ -78,7 +90,7 @@ def test_a_passage_fits_the_embedder_or_is_one_sentence(text: str) -> None:
 def test_a_long_paragraph_is_cut_no_more_often_than_it_must(text: str) -> None:
     """A passage and the first sentence of the next would not fit together."""
     for left, right in itertools.pairwise(passages(of_text(text))):
-        if "\n" not in text[left.end : right.start]:
+        if not text[left.end : right.start].strip(" \t\u00a0"):
             assert right.sentences[0].end - left.start > MAX_PASSAGE_CHARACTERS
 
 
@@ -134,6 +146,78 @@ def test_headings_and_captions_are_sentences_of_their_own() -> None:
         "Cutting deals — or not",
         "For Krasner, there was none.",
     ]
+
+
+# What states nothing
+
+LABELS = [
+    "Cutting deals — or not",
+    "# Who pays?",
+    "### The vote.",
+    "**What we know**",
+    "A DECADE OF LOSSES.",
+    "Who pays for the bridge?",
+    "What Smith's “no” means",
+    "By Dana Ohlmeyer, Staff Writer",
+    "— Idlewild Courier",
+    "JOSE F. MORENO/ Staff Photographer",
+    "SOURCE: Philadelphia Police Department JARED WHALEN / Staff Artist",
+    "(Elena Ruiz/Colfax Sentinel)",
+    "Members of the posse lead the parade in Cotter Springs last September",
+]
+STATEMENTS = [
+    "The mayor quit.",
+    '"Who pays?" he asked.',
+    "“Who pays?” the mayor asked",
+    "“He is celebrating.” – Attorney General Jeff Sessions",
+    "One official said, adding:",
+    "- Four buses burned",
+    "• Four buses burned",
+    "2) Four buses burned",
+    "Vier Busse brannten aus!",
+    "四辆公共汽车被烧毁。",
+    "The harbor board kept all three of its ferries running through the whole of the winter and then sold the oldest",
+]
+
+
+@pytest.mark.parametrize("text", LABELS)
+def test_what_states_nothing_is_told_by_its_form(text: str) -> None:
+    """A short line without a full stop, a line of capitals, a Markdown heading and a question are labels."""
+    (sentence,) = sentences(of_text(text))
+    assert is_label(sentence)
+
+
+@pytest.mark.parametrize("text", STATEMENTS)
+def test_what_states_something_is_no_label(text: str) -> None:
+    """A sentence ends; an item of a list, and what is too long for a heading, need not."""
+    (sentence,) = sentences(of_text(text))
+    assert not is_label(sentence)
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_a_label_is_no_passage_by_itself(label: str) -> None:
+    """A paragraph of labels alone is never found."""
+    text = f"{label}\n\nThe mayor quit.\n\n{label}"
+    assert [passage.text for passage in passages(of_text(text))] == ["The mayor quit."]
+
+
+@pytest.mark.parametrize("text", ["The mayor quit. SOURCE: City Hall", "# The end\nThe mayor quit."])
+def test_beside_a_sentence_a_label_stays_and_states_nothing(text: str) -> None:
+    """The passage holds it, and the sentence alone states something."""
+    (passage,) = passages(of_text(text))
+    assert len(passage.sentences) == 2
+    assert [sentence.text for sentence in statements(passage)] == ["The mayor quit."]
+
+
+def test_an_article_of_nothing_but_labels_is_found_all_the_same() -> None:
+    """What is nothing but names or lines without full stops is what its article has to say."""
+    found = passages(of_text("Smith, goal\n\nJones, bench"))
+    assert [statement.text for passage in found for statement in statements(passage)] == ["Smith, goal", "Jones, bench"]
+
+
+def test_a_markdown_heading_is_cut_from_the_words_below_it() -> None:
+    """It takes no blank line."""
+    assert split("The end.\n## The vote\nIt was close.") == ["The end.", "## The vote", "It was close."]
 
 
 def test_a_list_without_full_stops_is_cut_between_words() -> None:
@@ -233,9 +317,10 @@ def test_paragraphs_of_the_shipped_article(article: Article, opening: str, expec
 
 
 def test_the_passages_of_the_shipped_article_are_its_paragraphs(article: Article) -> None:
-    """None of them is too long to be embedded whole."""
+    """None of them is too long to be embedded whole, and its one heading is no passage."""
     spans = list(paragraphs(article.text))
     assert len(spans) == article.text.count("\n\n") + 1
+    spans = [span for span in spans if article.text[slice(*span)] != "Cutting deals — or not"]
     assert [(passage.start, passage.end) for passage in passages(article)] == spans
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import html
-import json
 import socket
 from collections.abc import Iterator
 from concurrent.futures import Future

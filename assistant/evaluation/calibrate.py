@@ -87,8 +87,8 @@ def observe(
     found = []
     for number, question in enumerate([*usual, *hard], start=1):
         asked = conversation.clean(question.question)
-        if not conversation.problem(asked) and not conversation.asks_about_article(asked):
-            findings = assistant.search(conversation.standalone(asked, question.history), question.article or None)
+        if not conversation.problem(asked, question.history) and not conversation.asks_about_article(asked):
+            findings = assistant.find(asked, question.history, question.article or None)
             if findings.evidence:
                 deadline = time.monotonic() + SECONDS
                 seen = assistant.judge(asked, question.history, findings, deadline, always_closer=True)

@@ -238,9 +238,11 @@ def _ask(
 
 def _search(assistant: Assistant, question: Question, repeat: int, article: str | None) -> dict[str, Any]:
     """Return the line of a question that is searched for, as the assistant would, and not asked."""
-    query = conversation.standalone(conversation.clean(question.question), question.history)
+    query = conversation.clean(question.question)
     try:
         started = time.monotonic()
+        if question.history:
+            query = assistant.find(query, question.history, article).query
         retrieved = _searched(assistant, query, article)
         milliseconds = round(1000 * (time.monotonic() - started), 1)
         otherwise = _searched_otherwise(assistant, question, article)

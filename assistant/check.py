@@ -16,6 +16,7 @@ from pathlib import Path
 from assistant import index, index_files, prompts, weights
 from assistant.articles import Corpus, read_corpus
 from assistant.errors import AssistantError
+from assistant.index_server import check_server
 from assistant.language_model import check_configuration
 from assistant.settings import Settings
 from assistant.types import Article
@@ -118,29 +119,28 @@ def _language_model(settings: Settings) -> Iterator[Finding]:
 def _index(articles: Sequence[Article], folder: Path) -> Iterator[Finding]:
     holder = ""
     try:
-        if holder := index.lock_holder(folder):
+        if holder := index_files.lock_holder(folder):
             yield Finding("index", f"process {holder} uses it")
     except OSError as error:
         yield Finding("index", f"its lock cannot be opened ({error.strerror})", f"make {folder} writable")
-    generation = next(iter(index_files.generations(folder)), None)
+    sealed = index_files.current(folder)
     rebuild = renewal(holder)
-    if generation is None and holder:
+    if sealed is None and holder:
         yield Finding("index", f"there is none in {folder} yet, process {holder} builds it")
         return
-    if generation is None:
+    if sealed is None:
         yield Finding("index", f"there is none in {folder}", rebuild)
         return
-    problems = index.differences(articles, weights.EMBEDDER_SHA256, generation)
+    problems = index.differences(articles, weights.EMBEDDER_SHA256, sealed)
     try:
-        with index_files.trial_folder(folder) as place:
-            for part in generation.parts:
-                problems += index.damage(folder, part, place / part.name)
+        with tempfile.TemporaryDirectory(prefix="assistant-check-") as place:
+            problems += index.damage(folder, sealed, Path(place))
     except OSError as error:
-        yield Finding("index", f"it cannot be tried ({error})", f"make room in {folder}")
+        yield Finding("index", f"it cannot be tried ({error})", f"make room in {tempfile.gettempdir()}")
     for problem in problems:
         yield Finding("index", problem, rebuild)
     if not problems:
-        yield Finding("index", f"all {generation.passages:,} passages are there and can be searched")
+        yield Finding("index", f"all {sealed.passages:,} passages are there and can be searched")
 
 
 def renewal(holder: str) -> str:
@@ -152,7 +152,7 @@ def renewal(holder: str) -> str:
 
 def _server(articles: Sequence[Article], settings: Settings) -> Iterator[Finding]:
     def tried() -> None:
-        index.check_server(articles, weights.EMBEDDER_SHA256, settings.chroma_url)
+        check_server(articles, weights.EMBEDDER_SHA256, settings.chroma_url)
 
     yield _attempt("index", f"the server at {settings.chroma_url} has the index of these articles", tried)
 

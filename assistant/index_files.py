@@ -1,16 +1,16 @@
-"""The folder of the embedded index: sealed databases, their checksums, and the file that says which are in use.
+"""The folder of the embedded index: a sealed database, its checksums, and the file that says which one is in use.
 
-    CURRENT.json        what is searched: each part with its articles and the SHA-256 of its files
-    PREVIOUS.json       the same for the index before, whose vectors a rebuild can take over
-    parts/NAME/         a sealed part: written once, then never again
-    stems.txt           counts of the words of each article, which no search needs
-    building/           a part that is not sealed yet
-    open/               what is searched while the index is open: a copy of the database, to which Chroma writes even
-                        when it only reads, and other names for the sealed files of the graph, which it only reads
-    check/, check.lock  the same for what `check` tries beside an open index, and the lock of the process that does
+    CURRENT.json      what is in use: the sealed database, the SHA-256 of its files, and its articles
+    NAME/             the sealed database: written once, then never again
+    vectors.sqlite    the vector of each text, so that building anew embeds nothing
+    stems.txt         counts of the words of each article, which no search needs
+    index.lock        held by the process that has the index open; its number is in index.pid
+    building-…/       a database that is not sealed yet
+    open-…/           a copy of the sealed database, which is searched: Chroma writes even when it only reads
 
 Everything becomes visible by a rename, last of all CURRENT.json, so whatever is interrupted leaves the index before in
-place, and what it wrote is deleted by the next start. Knows nothing of vectors or of Chroma but the names of its files.
+place. Every other folder is what an interrupted process left, and the next start deletes it. Knows nothing of vectors
+or of Chroma but the name of its database.
 """
 
 from __future__ import annotations
@@ -18,201 +18,156 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import filelock
 
+from assistant.errors import ConfigurationError, IndexLockedError
+
 DATABASE = "chroma.sqlite3"
-CURRENT, PREVIOUS = "CURRENT.json", "PREVIOUS.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Indexed:
-    """An article in a part: the SHA-256 of its text, and how many passages it has."""
-
-    digest: str
-    passages: int
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A sealed database of some articles."""
+class Sealed:
+    """A sealed database, as CURRENT.json tells of it."""
 
     name: str
-    articles: Mapping[str, Indexed]
-    hidden: tuple[str, ...]
-    """Articles in it that were changed or taken away since; they are not to be found any more."""
-    files: Mapping[str, str]
-    """SHA-256 of each file, by its path in the part's folder."""
-
-    @property
-    def visible(self) -> dict[str, str]:
-        """Digest by article id, of what is to be found."""
-        hidden = set(self.hidden)
-        return {article: indexed.digest for article, indexed in self.articles.items() if article not in hidden}
-
-    @property
-    def passages(self) -> int:
-        """How many passages the database holds, the hidden ones among them."""
-        return sum(indexed.passages for indexed in self.articles.values())
-
-    @property
-    def hidden_passages(self) -> int:
-        """How many of them are not to be found."""
-        return sum(self.articles[article].passages for article in self.hidden)
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """A whole index: a large part, and where little changed since it was built a small one with the changes."""
-
-    fingerprint: str
     recipe: str
-    chroma: str
-    """The release of Chroma that is known to open it."""
-    parts: tuple[Part, ...]
-
-    @property
-    def passages(self) -> int:
-        """How many passages can be found."""
-        return sum(part.passages - part.hidden_passages for part in self.parts)
-
-    @property
-    def articles(self) -> dict[str, str]:
-        """Digest by article id, of what can be found."""
-        return {article: digest for part in self.parts for article, digest in part.visible.items()}
+    """How it was made; it is opened only by code that would make it in the same way."""
+    passages: int
+    articles: Mapping[str, str]
+    """SHA-256 of the text of each article in it, by the article's id."""
+    latest: Mapping[str, str]
+    """The same of the articles that the index was last opened for; where they differ, the copy is changed into them."""
+    files: Mapping[str, str]
+    """SHA-256 of each file, by its path in the database's folder."""
 
 
-def generations(folder: Path) -> list[Generation]:
-    """Return the current and the previous generation; one whose record is missing or damaged is left out."""
-    found = (_read(folder / name) for name in (CURRENT, PREVIOUS))
-    return [generation for generation in found if generation is not None]
+def current(folder: Path) -> Sealed | None:
+    """Return what is in use; None where there is no record, or a damaged one."""
+    try:
+        return Sealed(**json.loads(read_record(folder / "CURRENT.json")))
+    except (ValueError, TypeError):
+        return None
 
 
-def building_folder(folder: Path) -> Path:
-    """Return an empty folder to build a part in."""
-    building = folder / "building"
-    shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
-    return building
-
-
-def seal(folder: Path, name: str) -> dict[str, str]:
-    """Make the closed database in `building` a part, on disk to its last byte, and return its files' SHA-256.
+def switch(folder: Path, sealed: Sealed) -> None:
+    """Put a sealed database in use.
 
     Raises:
         OSError: there is no room.
     """
-    building, part = folder / "building", folder / "parts" / name
+    write_record(folder / "CURRENT.json", json.dumps(asdict(sealed)))
+
+
+def seal(building: Path, folder: Path) -> tuple[str, dict[str, str]]:
+    """Seal a closed database, on disk to its last byte; return its new name and the SHA-256 of its files.
+
+    Raises:
+        OSError, sqlite3.Error: there is no room.
+    """
+    name = secrets.token_hex(8)
     # Chroma may still be closing it in a thread of its own: the copy is of one moment, and without free pages.
     copy = building / "sealed.sqlite3"
-    try:
-        with closing(sqlite3.connect(building / DATABASE)) as connection:
-            connection.execute("VACUUM INTO ?", (str(copy),))
-    except sqlite3.Error as error:
-        raise OSError(f"The index could not be written: {error}") from error
+    with closing(sqlite3.connect(building / DATABASE)) as connection:
+        connection.execute("VACUUM INTO ?", (str(copy),))
     copy.replace(building / DATABASE)
     (building / f"{DATABASE}-journal").unlink(missing_ok=True)
     files = {}
     for path in sorted(path for path in building.rglob("*") if path.is_file()):
         _sync(path)
         files[str(path.relative_to(building))] = _sha256(path)
-    part.parent.mkdir(exist_ok=True)
-    building.replace(part)
-    _sync(part.parent)
-    return files
+    building.replace(folder / name)
+    _sync(folder)
+    return name, files
 
 
-def switch(folder: Path, generation: Generation) -> None:
-    """Make the generation the current one, and the current one the previous, if it is another."""
-    if (current := _read(folder / CURRENT)) is not None and current.fingerprint != generation.fingerprint:
-        _write(folder / PREVIOUS, current)
-    _write(folder / CURRENT, generation)
-
-
-def tidy(folder: Path, in_use: Generation | None = None) -> None:
-    """Delete what no generation holds, and of what is open what is not in use: the rest of what was interrupted."""
-    kept = {part.name for generation in generations(folder) for part in generation.parts}
-    opened = {part.name for part in in_use.parts} if in_use else set()
-    shutil.rmtree(folder / "building", ignore_errors=True)
-    for place, names in ((folder / "parts", kept), (folder / "open", opened)):
-        for path in _entries(place):
-            if path.name not in names:
-                shutil.rmtree(path, ignore_errors=True)
-    for name in (CURRENT, PREVIOUS):
-        _partial(folder / name).unlink(missing_ok=True)
-    if _trial_lock(folder).exists():
-        # Who holds it is still at work.
-        with suppress(filelock.Timeout), filelock.FileLock(_trial_lock(folder), timeout=0):
-            _end_trial(folder)
-
-
-@contextmanager
-def trial_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder to try parts in, when no other process has it any more, and delete it afterwards.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-    place = folder / "check"
-    with filelock.FileLock(_trial_lock(folder)):
-        shutil.rmtree(place, ignore_errors=True)  # What a killed process left.
-        place.mkdir()
-        try:
-            yield place
-        finally:
-            _end_trial(folder)
-
-
-def working_copy(folder: Path, part: Part, place: Path) -> list[str]:
-    """Put a part into the folder `place` to be opened, and return what is wrong with it; then nothing is left there.
+def copy_out(folder: Path, sealed: Sealed, place: Path) -> list[str]:
+    """Copy a sealed database to an empty place, and return what is wrong with it; nothing when it may be opened.
 
     Raises:
         OSError: there is no room.
     """
 
     def problem(name: str) -> str:
-        sealed, target = folder / "parts" / part.name / name, place / name
-        if not sealed.is_file():
-            return f"{sealed} is missing"
+        source, target = folder / sealed.name / name, place / name
+        if not source.is_file():
+            return f"{source} is missing"
         target.parent.mkdir(parents=True, exist_ok=True)
-        if name == DATABASE:
-            shutil.copyfile(sealed, target)
-        else:
-            _link(sealed, target)
-        # What was brought is digested, not what was sealed: that is what will be read.
-        return "" if _sha256(target) == part.files[name] else f"{sealed} has changed"
+        shutil.copyfile(source, target)
+        # The copy is digested, not what was sealed: that is what will be read.
+        return "" if _sha256(target) == sealed.files[name] else f"{source} has changed"
 
     # Neither copying nor digesting holds up the other threads.
-    try:
-        with ThreadPoolExecutor() as threads:
-            found = [said for said in threads.map(problem, part.files) if said]
-    except OSError:
-        shutil.rmtree(place, ignore_errors=True)
-        raise
-    if found:
-        shutil.rmtree(place, ignore_errors=True)
-    return found
+    with ThreadPoolExecutor() as threads:
+        return [said for said in threads.map(problem, sealed.files) if said]
 
 
-def _link(sealed: Path, target: Path) -> None:
-    """Give a file of the graph another name; copy it where the file system knows no second names.
+def tidy(folder: Path) -> None:
+    """Delete what is not in use: what was sealed before, and the rest of what was interrupted."""
+    sealed = current(folder)
+    for path in folder.iterdir():
+        if path.is_dir() and (sealed is None or path.name != sealed.name):
+            shutil.rmtree(path, ignore_errors=True)
+    for path in folder.glob("*.partial"):
+        path.unlink()
 
-    Chroma writes the graph only when passages are added, which never happens to what is sealed. Should another release
-    write to it all the same, the checksums tell at the next start.
+
+# The lock
+
+
+def lock(folder: Path) -> filelock.BaseFileLock:
+    """Return a lock on the folder that is already held.
+
+    Raises:
+        IndexLockedError: another process holds it.
+        ConfigurationError: the folder cannot be written.
     """
+    held = filelock.FileLock(folder / "index.lock")
     try:
-        target.hardlink_to(sealed)
-    except OSError:
-        target.unlink(missing_ok=True)
-        shutil.copyfile(sealed, target)
+        folder.mkdir(parents=True, exist_ok=True)
+        held.acquire(timeout=0)
+        (folder / "index.pid").write_text(str(os.getpid()))
+    except filelock.Timeout as error:
+        raise IndexLockedError(
+            f"The index in {folder} is in use by process {_holder(folder)}: "
+            "stop it, or set ASSISTANT_DATA to another folder"
+        ) from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"The folder {folder} cannot be written ({error.strerror}): set ASSISTANT_DATA to another one"
+        ) from error
+    return held
+
+
+def lock_holder(folder: Path) -> str:
+    """Return the number of the process that has the index in a folder open; empty when none has.
+
+    Raises:
+        OSError: the lock file cannot be opened.
+    """
+    if not (folder / "index.lock").exists():
+        return ""
+    try:
+        with filelock.FileLock(folder / "index.lock", timeout=0):
+            return ""
+    except filelock.Timeout:
+        return _holder(folder)
+
+
+def _holder(folder: Path) -> str:
+    file = folder / "index.pid"
+    return file.read_text() if file.exists() else "unknown"
+
+
+# Files that are whole or not there
 
 
 def read_record(path: Path) -> str:
@@ -230,47 +185,11 @@ def write_record(path: Path, body: str) -> None:
     Raises:
         OSError: there is no room, or the folder cannot be written.
     """
-    partial = _partial(path)
+    partial = path.with_name(f"{path.name}.partial")
     partial.write_text(f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}", encoding="utf-8")
     _sync(partial)
     partial.replace(path)
     _sync(path.parent)
-
-
-def _trial_lock(folder: Path) -> Path:
-    return folder / "check.lock"
-
-
-def _end_trial(folder: Path) -> None:
-    """Delete the folder, then the lock, which is held: who waits for it sees that it is gone, and makes another."""
-    shutil.rmtree(folder / "check", ignore_errors=True)
-    _trial_lock(folder).unlink()
-
-
-def _entries(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
-
-
-def _read(path: Path) -> Generation | None:
-    try:
-        content: dict[str, Any] = json.loads(read_record(path))
-        return Generation(content["fingerprint"], content["recipe"], content["chroma"], tuple(_parts(content["parts"])))
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _parts(entries: Iterable[Mapping[str, Any]]) -> Iterator[Part]:
-    for entry in entries:
-        articles = {article: Indexed(**indexed) for article, indexed in entry["articles"].items()}
-        yield Part(entry["name"], articles, tuple(entry["hidden"]), entry["files"])
-
-
-def _write(path: Path, generation: Generation) -> None:
-    write_record(path, json.dumps(asdict(generation)))
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(f"{path.name}.partial")
 
 
 def _sha256(path: Path) -> str:

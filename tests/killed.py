@@ -17,8 +17,7 @@ import shutil
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +28,9 @@ from chromadb.api.models.Collection import Collection
 from conftest import WordEmbedder
 from test_index import ids, made
 
+from assistant import collection, index_files
 from assistant import index as index_module
 from assistant.index import open_index
-from assistant.index_files import Part
 from assistant.passages import passages
 from assistant.types import Article
 
@@ -120,25 +119,17 @@ def opened(articles: Sequence[Article], folder: Path, *, embeds: bool) -> list[s
 
 def left_over(folder: Path) -> list[str]:
     """Return what an index that was closed should have cleared away."""
-    known = {"CURRENT.json", "PREVIOUS.json", "parts", "index.lock", "index.pid"}
-    named = (folder / "CURRENT.json").read_text() + (
-        (folder / "PREVIOUS.json").read_text() if (folder / "PREVIOUS.json").exists() else ""
-    )
-    rest = [entry.name for entry in folder.iterdir() if entry.name not in known]
-    return [f"{name} was left" for name in rest + [p.name for p in (folder / "parts").iterdir() if p.name not in named]]
-
-
-@contextmanager
-def trial() -> Iterator[Callable[[Path, Part], bool]]:
-    """Try a part in this very process."""
-    yield lambda place, part: index_module._sample_finds_itself(place, part.passages)
+    current = index_files.current(folder)
+    assert current is not None
+    known = {"CURRENT.json", current.name, "vectors.sqlite", "index.lock", "index.pid"}
+    return [f"{entry.name} was left" for entry in folder.iterdir() if entry.name not in known]
 
 
 def main(place: Path, change: str) -> None:
     """Print what happened at each step."""
     new = NEW[change]
     # A child process that loads Chroma anew would take most of the time.
-    index_module._trial = trial
+    index_module.works = collection.works_here  # type: ignore[attr-defined]
     start, folder = place / "start", place / "work"
     if change == "first":
         start.mkdir()

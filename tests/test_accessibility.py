@@ -159,8 +159,8 @@ SEEN = """() => {
         return "";
     };
 
-    // A border or a ground that differs from what is around it. What has neither is words, and looks like them; what the
-    // system draws has its own.
+    // A border or a ground that differs from what is around it. What has neither is words, and looks like them;
+    // what the system draws has its own.
     window.controlProblems = () => [...document.querySelectorAll("input, textarea, select, button")]
         .filter((each) => each.checkVisibility({ visibilityProperty: true, opacityProperty: true }))
         .filter((each) => !(/radio|checkbox/.test(each.type) && getComputedStyle(each).appearance === "auto"))

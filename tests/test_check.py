@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -24,7 +22,6 @@ from assistant import index_files, weights
 from assistant.articles import read_corpus
 from assistant.cli import app
 from assistant.index import open_index
-from assistant.settings import PROJECT
 
 TEXTS = {
     "bridge.md": "The bridge was closed in March. The mayor blamed the river.",
@@ -86,9 +83,9 @@ def only_problem_but_the_index() -> str:
     return problem
 
 
-def part_file(folder: Path, name: str) -> Path:
-    """Return the only file of this name in the sealed parts."""
-    (file,) = (folder / "data" / "index" / "parts").rglob(name)
+def sealed_file(folder: Path, name: str) -> Path:
+    """Return the only file of this name in the sealed database."""
+    (file,) = (folder / "data" / "index").rglob(name)
     return file
 
 
@@ -121,44 +118,10 @@ def test_of_a_whole_installation_everything_is_fine(place: Path) -> None:
 
 def test_looking_changes_nothing(place: Path) -> None:
     """Every file is what it was, and none is added, also where something is wrong."""
-    halve(part_file(place, "data_level0.bin"))
+    halve(sealed_file(place, "data_level0.bin"))
     before = {path: path.is_file() and path.read_bytes() for path in place.rglob("*")}
     looked()
     assert {path: path.is_file() and path.read_bytes() for path in place.rglob("*")} == before
-
-
-KILLED = """
-import os, signal, sys
-from assistant import index
-index.damage = lambda folder, part, place: (place.mkdir(), os.kill(os.getpid(), signal.SIGKILL))
-from assistant.cli import app
-app(["check"])
-"""
-
-
-@pytest.mark.parametrize("by", ["check", "index"])
-def test_what_a_killed_check_left_is_deleted(place: Path, by: str) -> None:
-    """The copies of a check that was killed go with the next check, or when the index is opened."""
-    folder = place / "data" / "index"
-    before = set(folder.rglob("*"))
-    killed = subprocess.run([sys.executable, "-c", KILLED], cwd=PROJECT, capture_output=True, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    assert set(folder.rglob("*")) > before
-    if by == "check":
-        assert looked()[:2] == (0, [])
-    else:
-        open_index(read_corpus(place / "articles").articles, WordEmbedder(weights.EMBEDDER_SHA256), folder).close()
-    assert set(folder.rglob("*")) == before
-
-
-def test_a_check_that_is_at_work_is_left_in_peace(place: Path) -> None:
-    """Opening the index does not take away the copies that another process is trying."""
-    folder = place / "data" / "index"
-    with index_files.trial_folder(folder) as trial:
-        (trial / "copy").touch()
-        open_index(read_corpus(place / "articles").articles, WordEmbedder(weights.EMBEDDER_SHA256), folder).close()
-        assert (trial / "copy").exists()
-    assert not trial.exists()
 
 
 def test_an_index_in_use_is_no_problem(place: Path) -> None:
@@ -207,7 +170,7 @@ def test_a_script_gets_one_object_a_line(place: Path) -> None:
 )
 def test_a_damaged_index_file_is_named(place: Path, name: str, damage: Callable[[Path], object], what: str) -> None:
     """A file that was cut, changed by a bit or removed is named with the command that builds the index again."""
-    file = part_file(place, name)
+    file = sealed_file(place, name)
     damage(file)
     assert only_problem() == f"index: {file} {what}: run python -m assistant index"
 
@@ -215,17 +178,17 @@ def test_a_damaged_index_file_is_named(place: Path, name: str, damage: Callable[
 @pytest.mark.parametrize("content", [b"", b"SQLite format 3\x00" + b"\xff" * 50_000, None])
 def test_what_the_checksums_do_not_see_is_found_by_searching(place: Path, content: bytes | None) -> None:
     """A database that was sealed with its damage is not believed: a child process searches it for its own sentences."""
-    database = part_file(place, "chroma.sqlite3")
+    database = sealed_file(place, "chroma.sqlite3")
     if content is None:
         with closing(sqlite3.connect(database)) as connection, connection:
             connection.execute("DELETE FROM embeddings")
     else:
         database.write_bytes(content)
     folder = place / "data" / "index"
-    (generation,) = index_files.generations(folder)
-    (part,) = generation.parts
-    sealed = part.files | {"chroma.sqlite3": index_files._sha256(database)}  # type: ignore[operator]
-    index_files.switch(folder, replace(generation, parts=(replace(part, files=sealed),)))
+    sealed = index_files.current(folder)
+    assert sealed
+    files = {**sealed.files, "chroma.sqlite3": hashlib.sha256(database.read_bytes()).hexdigest()}
+    index_files.switch(folder, replace(sealed, files=files))
     assert only_problem() == f"index: Chroma cannot search {database.parent}: run python -m assistant index"
 
 
@@ -255,7 +218,8 @@ def test_an_index_of_another_embedder_is_named(place: Path) -> None:
     articles = read_corpus(place / "articles").articles
     open_index(articles, WordEmbedder("another"), place / "data" / "index").close()
     assert only_problem() == (
-        "index: it was built with another embedding model, splitter or schema: run python -m assistant index"
+        "index: it was built with another embedding model, splitter, schema or release of Chroma: "
+        "run python -m assistant index"
     )
 
 

@@ -30,7 +30,7 @@ Index and disk
     10  a byte of what is stored has changed
         test_check.py::test_a_damaged_index_file_is_named
         test_check.py::test_changed_articles_are_named
-        test_index.py::test_only_the_changed_article_is_embedded_again
+        test_index.py::test_whatever_follows_is_found_and_no_text_is_embedded_twice
     11  two processes start on one folder
         test_index.py::test_a_second_process_is_kept_out
         test_index.py::test_the_same_process_is_kept_out_too
@@ -63,7 +63,7 @@ Index and disk
         test_page_bars.py::test_what_an_article_says_is_inert
     17  an article is there twice
         test_articles.py::test_an_id_is_given_once
-        test_index.py::test_only_the_changed_article_is_embedded_again
+        test_index.py::test_whatever_follows_is_found_and_no_text_is_embedded_twice
 
 Model
 
@@ -211,7 +211,7 @@ Process and machine
         test_injections.py::test_a_buried_command_stands_beside_the_answer
     49  the folder is of an earlier release
         test_faults.py::test_an_index_of_another_release_is_never_searched
-        test_index.py::test_what_another_release_of_chroma_wrote_is_searched_before_it_is_trusted
+        test_index.py::test_what_another_release_of_chroma_wrote_is_not_opened
         test_weights.py::test_a_damaged_record_only_costs_another_check
 
 The browser
@@ -253,12 +253,12 @@ from conftest import WordEmbedder
 from served import OPEN, WRITTEN, ScriptedAssistant
 from test_cli import child
 from test_feedback import lines
-from test_index import built, finds_itself, free_port, ids, made, parts
+from test_index import built, finds_itself, free_port, ids, made, sealed
 from test_model_faults import CRIME, assemble
 from test_service import STRANGER, run
 from test_weights import full_disk
 
-from assistant import index as index_module
+from assistant import collection
 from assistant.articles import read_corpus
 from assistant.embedder import SentenceEmbedder
 from assistant.errors import ConfigurationError
@@ -316,6 +316,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str,
         change: subprocess.Popen(
             [sys.executable, "tests/killed.py", str(tmp_path_factory.mktemp(change)), change],
             cwd=PROJECT,
+            env=os.environ | {"PYTHONPATH": str(PROJECT)},
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -341,7 +342,7 @@ def test_a_disk_that_fills_while_indexing_costs_nothing(tmp_path: Path, stage: s
     """The error is one line with the folder and a cure, the index before still answers, and nothing is left behind."""
     old, new = [made("oslo", 10)], [made("oslo", 10), made("lima", 1000)]
     built(old, tmp_path)
-    before = parts(tmp_path)
+    before = sealed(tmp_path)
     largest = max(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     with (
         full_disk(after=largest // 2 if stage != "building" else largest + 4096),
@@ -353,8 +354,7 @@ def test_a_disk_that_fills_while_indexing_costs_nothing(tmp_path: Path, stage: s
         str(raised.value),
     )
     assert built(old, tmp_path).embedded == 0
-    assert parts(tmp_path) == before
-    assert not {"building", "open"} & {path.name for path in tmp_path.iterdir()}
+    assert sealed(tmp_path) == before
 
 
 def test_a_disk_without_room_is_not_begun_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -407,12 +407,16 @@ def test_a_folder_that_may_only_be_read_is_named(tmp_path: Path) -> None:
 def test_an_index_of_another_release_is_never_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An index of an earlier or later schema is built anew, whole, and then used."""
     articles = [made("oslo", 10)]
-    for schema in ("1", "99", index_module.SCHEMA):
+    for schema in ("1", "99", collection.SCHEMA):
         with monkeypatch.context() as other:
-            other.setattr(index_module, "SCHEMA", schema)
-            report = built(articles, tmp_path)
-            assert report.embedded == report.passages == len(ids(articles))
-            assert built(articles, tmp_path).embedded == 0
+            other.setattr(collection, "SCHEMA", schema)
+            before = set(tmp_path.glob("*/chroma.sqlite3"))
+            assert built(articles, tmp_path).passages == len(ids(articles))
+            after = set(tmp_path.glob("*/chroma.sqlite3"))
+            assert len(after) == 1
+            assert not before & after
+            assert built(articles, tmp_path).passages == len(ids(articles))
+            assert set(tmp_path.glob("*/chroma.sqlite3")) == after
     with closing(open_index(articles, WordEmbedder(), tmp_path)) as index:
         assert finds_itself(index, articles)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import errno
-import hashlib
 import os
 import random
 import shutil
@@ -14,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,26 +20,21 @@ import httpx
 import numpy as np
 import pytest
 from conftest import WordEmbedder
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from assistant import collection as collection_module
 from assistant import index as index_module
-from assistant import index_files
+from assistant import index_server
+from assistant.collection import client_of, collection_of, find_themselves, fingerprint
 from assistant.errors import ConfigurationError, IndexLockedError
-from assistant.index import IndexReport, VectorIndex, fingerprint, open_index
-from assistant.index_files import Part
+from assistant.index import IndexReport, VectorIndex, open_index
 from assistant.passages import passages
 from assistant.settings import PROJECT
 from assistant.types import Article
 
 NOUNS = ["mayor", "council", "river", "bridge", "judge", "prison", "school", "teacher", "doctor", "hospital", "train"]
 VERBS = ["praised", "blamed", "visited", "ignored", "rebuilt", "closed", "funded", "followed", "questioned", "painted"]
-
-
-def brought(folder: Path, place: Path) -> list[str]:
-    """Return what is wrong when a part of one file is brought to a place."""
-    (folder / "parts" / "p").mkdir(parents=True, exist_ok=True)
-    (folder / "parts" / "p" / "graph.bin").write_bytes(b"graph")
-    part = Part("p", {}, (), {"graph.bin": hashlib.sha256(b"graph").hexdigest()})
-    return index_files.working_copy(folder, part, place)
 
 
 def made(name: str, sentences: int, seed: int = 0) -> Article:
@@ -83,9 +76,9 @@ def built(articles: list[Article], folder: Path, url: str = "", embedder: WordEm
     return index.report
 
 
-def parts(folder: Path) -> list[str]:
-    """Return the names of the sealed parts that the folder holds."""
-    return sorted(part.name for part in (folder / "parts").iterdir())
+def sealed(folder: Path) -> list[str]:
+    """Return the names of the databases in the folder of an index that is closed."""
+    return sorted(path.name for path in folder.iterdir() if path.is_dir())
 
 
 # What is embedded
@@ -116,12 +109,12 @@ def test_an_index_that_finds_hardly_any_passage_by_itself_does_not_work(
     """Of a sample of 200 a fifth has to be found; one without finite numbers is damaged whatever is found."""
     vectors = np.random.default_rng(0).standard_normal((200, 384), np.float32)
     with ExitStack() as resources:
-        client = index_module._client(tmp_path, resources)
+        client = client_of(tmp_path, resources)
         collection = client.create_collection("some", configuration={"hnsw": {"space": "cosine"}})
         ids = [str(number) for number in range(held + 1)]
         collection.add(ids=ids, embeddings=np.vstack([vectors[:held], vectors[-1:]]))
-        assert index_module._find_themselves(collection, vectors) is works
-        assert not index_module._find_themselves(collection, np.full_like(vectors, np.nan))
+        assert find_themselves(collection, vectors) is works
+        assert not find_themselves(collection, np.full_like(vectors, np.nan))
 
 
 def test_search_agrees_with_exact_search(tmp_path: Path, articles: list[Article]) -> None:
@@ -168,7 +161,7 @@ def test_a_small_article_among_many_is_searched_like_a_large_one(tmp_path: Path)
 def test_what_is_sealed_has_nothing_left_to_add(tmp_path: Path, sentences: int) -> None:
     """Chroma's graph holds every vector, and its log at most the last, so opening the index adds nothing anew."""
     open_index([made("oslo", sentences)], WordEmbedder(), tmp_path).close()
-    (database,) = (tmp_path / "parts").rglob("chroma.sqlite3")
+    (database,) = tmp_path.rglob("chroma.sqlite3")
     with closing(sqlite3.connect(database)) as connection:
         ((logged,),) = connection.execute("SELECT count(*) FROM embeddings_queue")
     assert logged <= 1
@@ -195,41 +188,6 @@ def test_nothing_is_embedded_again_when_nothing_changed(tmp_path: Path, articles
     index.close()
 
 
-def test_only_the_changed_article_is_embedded_again(tmp_path: Path, articles: list[Article]) -> None:
-    """The vectors of the other articles are taken over, and the old words are found no more."""
-    built(articles, tmp_path)
-    changed = [articles[0], made("lima", 12, seed=1), articles[2]]
-    embedder = WordEmbedder()
-    index = open_index(changed, embedder, tmp_path)
-    assert sorted(embedder.embedded) == sorted(passage.text for passage in passages(changed[1]))
-    assert set(index.search(embedder.embed_query("lima"), 1000)) == ids(changed)
-    assert finds_itself(index, changed)
-    index.close()
-
-
-def test_words_that_an_article_had_before_are_not_embedded_again(tmp_path: Path, articles: list[Article]) -> None:
-    """A paragraph more costs itself, wherever it stands and however the others have moved."""
-    built(articles, tmp_path)
-    longer = replace(articles[1], text=f"The ferry sank.\n\n{articles[1].text}\n\nThe ferry was raised.")
-    changed = [articles[0], longer, articles[2]]
-    embedder = WordEmbedder()
-    index = open_index(changed, embedder, tmp_path)
-    assert sorted(embedder.embedded) == ["The ferry sank.", "The ferry was raised."]
-    assert index.report.embedded == 2
-    assert set(index.search(embedder.embed_query("lima"), 1000)) == ids(changed)
-    assert finds_itself(index, changed)
-    index.close()
-
-
-def test_an_article_that_went_is_found_no_more(tmp_path: Path, articles: list[Article]) -> None:
-    """Taking an article away embeds nothing."""
-    built(articles, tmp_path)
-    index = open_index(articles[:2], WordEmbedder(), tmp_path)
-    assert index.report.embedded == 0
-    assert set(index.search(WordEmbedder().embed_query("kyoto"), 1000)) == ids(articles[:2])
-    index.close()
-
-
 def test_another_embedder_is_another_index(tmp_path: Path, articles: list[Article]) -> None:
     """Vectors of one embedder are never searched with those of another."""
     first = built(articles, tmp_path, embedder=WordEmbedder("one"))
@@ -253,102 +211,86 @@ def test_the_fingerprint_is_of_the_texts_and_the_embedder(articles: list[Article
     assert len({same, *others}) == 5
 
 
-def test_old_indexes_do_not_pile_up(tmp_path: Path, articles: list[Article]) -> None:
-    """The folder holds the index in use and the one before, and nothing that is open or half built."""
-    for corpus in (articles, articles[:1], articles[1:], articles[1:]):
-        built(corpus, tmp_path)
-    assert len(parts(tmp_path)) == 2
-    assert {entry.name for entry in tmp_path.iterdir()} == {
-        *("CURRENT.json", "PREVIOUS.json", "parts", "index.lock", "index.pid"),
-    }
+POOL = [
+    *(made(f"city{number}", 8) for number in range(12)),
+    *(made(f"city{number}", 6, seed=1) for number in range(4)),
+    # A paragraph more at both ends, and the same words in another article.
+    replace(made("city0", 8), text=f"The ferry sank.\n\n{made('city0', 8).text}\n\nThe ferry was raised."),
+    replace(made("city1", 8), id="copy"),
+]
+"""Articles, of some several versions."""
 
 
-def test_going_back_to_the_articles_before_builds_nothing(tmp_path: Path, articles: list[Article]) -> None:
-    """The index before is kept, and put in place again when it is the one that fits."""
-    built(articles, tmp_path)
-    before = parts(tmp_path)
-    built(articles[:1], tmp_path)
-    kept = parts(tmp_path)
-    index = open_index(articles, WordEmbedder(), tmp_path)
-    assert index.report.embedded == 0
-    assert finds_itself(index, articles)
-    index.close()
-    assert set(before) < set(kept) == set(parts(tmp_path))
+@st.composite
+def corpora(draw: st.DrawFn) -> list[list[Article]]:
+    """Return corpora that follow one another, of most articles or a few, each article in one of its versions."""
+    names = [article.id for article in POOL]
+    versions = {name: [article for article in POOL if article.id == name] for name in names}
+
+    def corpus() -> st.SearchStrategy[list[Article]]:
+        out = st.sets(st.sampled_from(sorted(versions)), max_size=3)
+        few = st.sets(st.sampled_from(sorted(versions)), max_size=2)
+        kept = st.one_of(out.map(lambda gone: versions.keys() - gone), few)
+        return kept.flatmap(lambda kept: st.tuples(*(st.sampled_from(versions[name]) for name in sorted(kept)))).map(
+            list
+        )
+
+    return draw(st.lists(corpus(), min_size=2, max_size=4))
 
 
-# Little changed in much
+@settings(max_examples=15)
+@given(following=corpora())
+def test_whatever_follows_is_found_and_no_text_is_embedded_twice(
+    tmp_path_factory: pytest.TempPathFactory, following: list[list[Article]]
+) -> None:
+    """Articles added, changed, taken away or brought back: exactly their passages are found, and only new texts cost.
+
+    Only the newest database stays in the folder.
+    """
+    folder, known = tmp_path_factory.mktemp("following"), set[str]()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(index_module, "works", collection_module.works_here)  # A child process takes seconds.
+        for corpus in following:
+            embedder = WordEmbedder()
+            texts = {passage.text for article in corpus for passage in passages(article)}
+            with closing(open_index(corpus, embedder, folder)) as index:
+                assert sorted(embedder.embedded) == sorted(texts - known)
+                assert index.report.embedded == len(texts - known)
+                assert index.report.passages == len(ids(corpus))
+                assert set(index.search(embedder.embed_query("the river"), 10_000)) == ids(corpus)
+                for article in POOL:
+                    wanted = ids([other for other in corpus if other.id == article.id])
+                    assert set(index.search(embedder.embed_query("the river"), 10_000, article.id)) == wanted
+                assert finds_itself(index, corpus)
+            known |= texts
+            assert len(sealed(folder)) == 1
+            assert built(corpus, folder).embedded == 0
 
 
-MUCH = [made(name, 40) for name in ("oslo", "lima", "kyoto", "turin", "quito", "cairo", "perth", "dakar")]
+def test_few_changes_leave_what_is_sealed_as_it_is(tmp_path: Path) -> None:
+    """One article of ten is changed in the copy that is searched; when more were, a new database is built."""
+    corpus = [made(f"city{number}", 4) for number in range(10)]
+    built(corpus, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*/*") if path.is_file()}
+    for changed in (made("city0", 8, seed=1), made("city0", 8, seed=2)):
+        assert built([changed, *corpus[1:]], tmp_path).embedded == len(passages(changed))
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*/*") if path.is_file()} == before
+    built([made(article.id, 8, seed=1) if article.id < "city2" else article for article in corpus], tmp_path)
+    assert not before.keys() & set(tmp_path.rglob("*/*"))
 
 
-@pytest.fixture(scope="module")
-def much(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Index articles enough for one of them to be little; to be copied."""
-    folder = tmp_path_factory.mktemp("much")
-    built([*MUCH, made("bergen", 400)], folder)
-    return folder
-
-
-@pytest.fixture
-def large_and_small(much: Path, tmp_path: Path) -> Path:
-    """Return a folder with an index of many articles."""
-    return shutil.copytree(much, tmp_path / "copy")
-
-
-def changes(corpus: list[Article], folder: Path) -> list[str]:
-    """Bring the index up to date, look whether everything is found, and return the texts that were embedded."""
-    embedder = WordEmbedder()
-    index = open_index([*corpus, made("bergen", 400)], embedder, folder)
-    wanted = [*corpus, made("bergen", 400)]
-    assert index.report.passages == len(ids(wanted))
-    assert set(index.search(embedder.embed_query("the river"), 10_000)) == ids(wanted)
-    assert finds_itself(index, corpus)
-    index.close()
-    return embedder.embedded
-
-
-def test_a_small_change_leaves_the_large_part_as_it_is(large_and_small: Path) -> None:
-    """What was added, changed or taken away is in a small part or hidden; nothing of the large one is written again."""
-    large = parts(large_and_small)
-    changed = [*MUCH[1:], made("lagos", 12)]
-    assert sorted(changes(changed, large_and_small)) == sorted(passage.text for passage in passages(changed[-1]))
-    assert len(parts(large_and_small)) == 2
-    assert set(large) < set(parts(large_and_small))
-    assert changes(changed, large_and_small) == []
-
-
-def test_changes_add_up_and_can_be_taken_back(large_and_small: Path) -> None:
-    """Each change starts from the one before: what is in the small part already is not embedded again."""
-    first = [*MUCH, made("lagos", 8)]
-    changes(first, large_and_small)
-    second = [*first, made("accra", 8)]
-    assert sorted(changes(second, large_and_small)) == sorted(passage.text for passage in passages(second[-1]))
-    assert changes(MUCH, large_and_small) == []
-    assert changes(second[1:], large_and_small) == []
-
-
-def test_a_changed_article_is_found_with_its_new_words_only(large_and_small: Path) -> None:
-    """The words before the change are hidden, within the article and among all of them."""
-    new = made("oslo", 20, seed=1)
-    corpus = [new, *MUCH[1:], made("bergen", 400)]
-    index = open_index(corpus, WordEmbedder(), large_and_small)
-    for article in (None, "oslo"):
-        found = index.search(WordEmbedder().embed_query("oslo"), 10_000, article)
-        assert {passage for passage in found if passage.startswith("oslo:")} == ids([new])
-    assert len(index.search(WordEmbedder().embed_query(MUCH[0].text), 50)) == 50
-    index.close()
-
-
-def test_many_changes_are_built_into_one_part_again(large_and_small: Path) -> None:
-    """When a tenth has changed, one new part replaces the large one, and the same vectors are used."""
-    large = parts(large_and_small)
-    changed = [made(article.id, 40, seed=1) if article.id < "l" else article for article in MUCH]
-    expected = [passage.text for article in changed if article.id < "l" for passage in passages(article)]
-    assert sorted(changes(changed, large_and_small)) == sorted(expected)
-    changes(changed[:-1], large_and_small)
-    assert len(parts(large_and_small)) == 1
-    assert parts(large_and_small) != large
+def test_a_copy_that_does_not_find_what_was_added_is_not_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then a new database is built, of the vectors that are kept."""
+    corpus = [made(f"city{number}", 4) for number in range(10)]
+    built(corpus, tmp_path)
+    before, changed = sealed(tmp_path), [made("city0", 8, seed=1), *corpus[1:]]
+    answers = iter([False, True])
+    monkeypatch.setattr(index_module, "holds", lambda *_: next(answers, True))
+    with closing(open_index(changed, WordEmbedder(), tmp_path)) as index:
+        assert finds_itself(index, changed)
+    assert sealed(tmp_path) != before
 
 
 def test_an_embedder_that_fails_costs_nothing(tmp_path: Path, articles: list[Article]) -> None:
@@ -378,7 +320,7 @@ def progress(done, total):
     if wait == "while building":
         sys.stdin.read()
 try:
-    index = open_index([made("bergen", 10_000)], WordEmbedder(), folder, url, progress)
+    index = open_index([made("bergen", 1200)], WordEmbedder(), folder, url, progress)
     print("open", index.report.embedded, len(index.search(WordEmbedder().embed_query("river"), 5)), flush=True)
     if wait == "when open":
         sys.stdin.read()
@@ -430,7 +372,7 @@ def test_a_killed_process_frees_the_folder(tmp_path: Path) -> None:
     with child(tmp_path, wait="when open") as first:
         line(first, "open")
         first.kill()
-    assert built([made("bergen", 10_000)], tmp_path).embedded == 0
+    assert built([made("bergen", 1200)], tmp_path).embedded == 0
 
 
 def test_closing_releases_the_files(tmp_path: Path, articles: list[Article]) -> None:
@@ -457,7 +399,7 @@ def test_closing_releases_the_files(tmp_path: Path, articles: list[Article]) -> 
 def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build an index that is large enough for Chroma to write its graph to disk; to be copied."""
     folder = tmp_path_factory.mktemp("large")
-    open_index([made("oslo", 10_000)], WordEmbedder(), folder).close()
+    open_index([made("oslo", 1200)], WordEmbedder(), folder).close()
     return folder
 
 
@@ -465,7 +407,7 @@ def damaged(name: str, how: Callable[[Path], object]) -> Callable[[Path], None]:
     """Return a function that damages the files of this name in a folder."""
 
     def damage(folder: Path) -> None:
-        files = list((folder / "parts").rglob(name))
+        files = [file for database in sealed(folder) for file in (folder / database).rglob(name)]
         assert files
         for file in files:
             how(file)
@@ -511,8 +453,9 @@ def test_damage_costs_a_rebuild(large: Path, tmp_path: Path, damage: Callable[[P
     """Whatever happened to Chroma's files, what is found afterwards is right, and so is the next start."""
     folder = shutil.copytree(large, tmp_path / "copy")
     damage(folder)
-    article = made("oslo", 10_000)
-    index = open_index([article], WordEmbedder(), folder)
+    article = made("oslo", 1200)
+    index = open_index([article], embedder := WordEmbedder(), folder)
+    assert embedder.embedded == []  # The vectors lie elsewhere.
     sample = passages(article)[::50]
     found = [index.search(WordEmbedder().embed_query(passage.text), 1) for passage in sample]
     assert [next(iter(hit.values())) for hit in found] == pytest.approx([1.0] * len(sample), abs=1e-3)
@@ -534,73 +477,44 @@ def test_damage_of_the_record_costs_a_rebuild(large: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("sentences", [1, 3, 5000])
 def test_searching_never_writes_to_what_is_sealed(tmp_path: Path, sentences: int) -> None:
-    """Chroma has a copy of its database, to which it writes, and the sealed graph itself, which it only reads."""
+    """Chroma writes even when it only reads, so it has a copy, which goes when the index is closed."""
     built([made("oslo", sentences)], tmp_path)
-    (part,) = (tmp_path / "parts").iterdir()
-    sealed = {path.relative_to(part): path.read_bytes() for path in part.rglob("*") if path.is_file()}
+    (database,) = sealed(tmp_path)
+    before = {path: path.read_bytes() for path in (tmp_path / database).rglob("*") if path.is_file()}
     index = open_index([made("oslo", sentences)], WordEmbedder(), tmp_path)
     for article in (None, "oslo"):
         index.search(WordEmbedder().embed_query("river"), 200, article)
-    opened = tmp_path / "open" / part.name
-    shared = {name for name in sealed if (opened / name).samefile(part / name)}
-    assert {name.name for name in sealed.keys() - shared} == {"chroma.sqlite3"}
-    assert "data_level0.bin" in {name.name for name in shared}
     index.close()
-    assert sealed == {path.relative_to(part): path.read_bytes() for path in part.rglob("*") if path.is_file()}
-    assert not (tmp_path / "open").exists()
+    assert before == {path: path.read_bytes() for path in (tmp_path / database).rglob("*") if path.is_file()}
+    assert sealed(tmp_path) == [database]
 
 
-def test_a_file_system_without_second_names_gets_copies(
+def test_what_another_release_of_chroma_wrote_is_not_opened(
     large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where a file cannot have two names the graph is copied as well, and the same is found."""
-
-    def refused(target: Path, sealed: Path) -> None:
-        raise PermissionError(errno.EPERM, "Operation not permitted", str(target), None, str(sealed))
-
-    monkeypatch.setattr(Path, "hardlink_to", refused)
-    folder = shutil.copytree(large, tmp_path / "copy")
-    index = open_index([made("oslo", 10_000)], WordEmbedder(), folder)
-    assert len(index.search(WordEmbedder().embed_query("river"), 200)) == 200
-    assert {file.stat().st_nlink for file in (folder / "open").rglob("*") if file.is_file()} == {1}
-    index.close()
+    """After an upgrade the database is built anew from the vectors that are kept, once."""
+    folder, article = shutil.copytree(large, tmp_path / "copy"), made("oslo", 1200)
+    before = sealed(folder)
+    monkeypatch.setattr("assistant.index.metadata.version", lambda _: "99.0")
+    assert built([article], folder).embedded == 0
+    after = sealed(folder)
+    assert after != before
+    assert built([article], folder).embedded == 0
+    assert sealed(folder) == after
 
 
-def test_the_index_before_lends_its_vectors_when_the_one_in_use_is_damaged(
-    tmp_path: Path, articles: list[Article]
+def test_a_database_that_does_not_work_is_not_put_in_use(
+    tmp_path: Path, articles: list[Article], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only what no sound part holds is embedded again."""
-    built(articles[:2], tmp_path)
-    before = parts(tmp_path)
-    built(articles, tmp_path)
-    (now,) = set(parts(tmp_path)) - set(before)
-    garbage(tmp_path / "parts" / now / "chroma.sqlite3")
-    embedder = WordEmbedder()
-    index = open_index(articles, embedder, tmp_path)
-    assert sorted(embedder.embedded) == sorted(passage.text for passage in passages(articles[2]))
-    assert finds_itself(index, articles)
-    index.close()
-
-
-def test_what_another_release_of_chroma_wrote_is_searched_before_it_is_trusted(
-    large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """After an upgrade a child process tries the index once; it is kept when it works, and built anew when not."""
-    tried: list[str] = []
-
-    def finds(_: Path, part: Part) -> bool:
-        tried.append(part.name)
-        return works or len(set(tried)) > 1
-
-    monkeypatch.setattr(index_module, "_chroma", lambda: "99.0")
-    monkeypatch.setattr(index_module, "_trial", lambda: nullcontext(finds))
-    for works, embedded in ((True, 0), (False, 2500)):
-        folder = shutil.copytree(large, tmp_path / str(works))
-        tried.clear()
-        assert built([made("oslo", 10_000)], folder).embedded == embedded
-        assert len(tried) == (1 if works else 2)
-        assert built([made("oslo", 10_000)], folder).embedded == 0
-        assert len(tried) == (1 if works else 2)
+    """Where the child process does not find what was just built, it is a defect, and the index before stays in use."""
+    built(articles[:1], tmp_path)
+    before = (tmp_path / "CURRENT.json").read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(index_module, "works", lambda *_: False)
+        with pytest.raises(RuntimeError, match="does not work: Chroma cannot search"):
+            open_index(articles, WordEmbedder(), tmp_path)
+    assert (tmp_path / "CURRENT.json").read_bytes() == before
+    assert built(articles, tmp_path).embedded == 0
 
 
 def test_an_interrupted_build_is_cleaned_up(tmp_path: Path) -> None:
@@ -614,10 +528,15 @@ def test_an_interrupted_build_is_cleaned_up(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_build_had_written_is_deleted(tmp_path: Path, articles: list[Article]) -> None:
-    """Half-built parts, working copies and records go at the next start."""
+    """Half-built databases, copies and records go at the next start, and what an earlier release built."""
     built(articles, tmp_path)
     before = {path for path in tmp_path.rglob("*") if path.name != "index.pid"}
-    for rest in ("building/chroma.sqlite3", "open/abc/chroma.sqlite3", "parts/abc/header.bin", "CURRENT.json.partial"):
+    for rest in (
+        "building-ab/database/chroma.sqlite3",
+        "open-cd/chroma.sqlite3",
+        "parts/abc/header.bin",
+        "CURRENT.json.partial",
+    ):
         (tmp_path / rest).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / rest).write_bytes(b"rest")
     assert built(articles, tmp_path).embedded == 0
@@ -639,7 +558,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, articles: list[Ar
 
 def test_a_database_that_cannot_be_written_is_named(tmp_path: Path, articles: list[Article]) -> None:
     """When the folder can be written and what is in it cannot, the error is one line as well."""
-    (tmp_path / "parts").write_text("a file where a folder should be")
+    (tmp_path / "vectors.sqlite").symlink_to(tmp_path / "absent" / "vectors.sqlite")
     with pytest.raises(ConfigurationError, match=r"cannot be used \(.*\): make room there, or set ASSISTANT_DATA"):
         open_index(articles, WordEmbedder(), tmp_path)
     built(articles, tmp_path / "elsewhere")
@@ -719,50 +638,37 @@ def test_processes_share_a_server(server: str, tmp_path: Path, articles: list[Ar
         line(process, "embedded")
     results = [process.communicate("") for process in processes]
     assert [process.returncode for process in processes] == [0, 0, 0], results
-    assert all(out.splitlines()[-1] == "open 2500 5" for out, _ in results), results
+    assert all(out.splitlines()[-1] == "open 300 5" for out, _ in results), results
     assert finds_itself(mine, articles)
     mine.close()
 
 
-def test_what_a_process_left_on_a_server_is_deleted_after_a_day(
+def test_what_nobody_uses_is_deleted_from_a_server_after_a_month(
     server: str, tmp_path: Path, articles: list[Article]
 ) -> None:
-    """A build that another process may still be at is left alone, one that was abandoned is not."""
+    """A collection of ours that was used lately is left alone, and so is whatever is not ours."""
     address = f"{server}/api/v2/tenants/default_tenant/databases/default_database/collections"
-    ages = {"building-articles-young": 60, "building-articles-old": 100_000, "somebody-elses": 100_000}
+    ages = {"articles-young": 60, "articles-old": 3_000_000, "somebody-elses": 3_000_000}
     for name, seconds in ages.items():
-        collection = {"name": name, "metadata": {"started": time.time() - seconds}}
+        collection = {"name": name, "metadata": {"used": time.time() - seconds}}
         httpx.post(address, json=collection).raise_for_status()
     built(articles, tmp_path, server)
     names = {collection["name"] for collection in httpx.get(address).json()}
-    assert names & set(ages) == {"building-articles-young", "somebody-elses"}
+    assert names & set(ages) == {"articles-young", "somebody-elses"}
 
 
-def test_where_no_second_names_are_known_the_graph_is_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file system without hard links costs room and nothing else."""
-    monkeypatch.setattr(Path, "hardlink_to", refuse)
-    assert brought(tmp_path / "index", tmp_path / "open") == []
-    assert (tmp_path / "open" / "graph.bin").read_bytes() == b"graph"
-    assert (tmp_path / "open" / "graph.bin").stat().st_nlink == 1
-
-
-def test_what_finds_no_room_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a part in the place of a whole one would be taken for sound."""
-    monkeypatch.setattr(Path, "hardlink_to", refuse)
-    monkeypatch.setattr(shutil, "copyfile", refuse)
-    with pytest.raises(OSError, match="no room"):
-        brought(tmp_path / "index", tmp_path / "open")
-    assert not (tmp_path / "open").exists()
-
-
-def test_a_second_name_that_was_left_in_the_place_is_no_hindrance(tmp_path: Path) -> None:
-    """Whoever was interrupted leaves it; a copy takes its place, and what is sealed stays."""
-    assert brought(tmp_path / "index", tmp_path / "open") == []
-    assert brought(tmp_path / "index", tmp_path / "open") == []
-    assert (tmp_path / "open" / "graph.bin").read_bytes() == b"graph"
-    assert (tmp_path / "open" / "graph.bin").stat().st_nlink == 1
-
-
-def refuse(*_args: object, **_keywords: object) -> None:
-    """Stand for a file system that does not."""
-    raise OSError(28, "no room")
+@pytest.mark.parametrize("rest", ["half", "nothing", "a passage that is none"])
+def test_what_a_killed_process_left_on_a_server_is_completed(server: str, tmp_path: Path, rest: str) -> None:
+    """A collection that lacks passages gets them; one that holds something else is built anew."""
+    corpus = [made(f"killed while there was {rest}", 40)]
+    wanted = [passage for article in corpus for passage in passages(article)]
+    built(corpus, tmp_path, server)
+    name = f"articles-{fingerprint(corpus, WordEmbedder().name)[:40]}"
+    with ExitStack() as resources:
+        collection = collection_of(index_server._client(server, resources), name)
+        kept = {"half": len(wanted) // 2, "nothing": 0, "a passage that is none": len(wanted) - 1}[rest]
+        collection.delete(ids=[passage.id for passage in wanted[kept:]])
+        if rest == "a passage that is none":
+            collection.add(ids=["none"], embeddings=np.ones((1, 512), np.float32))
+    with closing(open_index(corpus, WordEmbedder(), tmp_path, server)) as index:
+        assert finds_itself(index, corpus)

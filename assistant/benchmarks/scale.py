@@ -44,10 +44,11 @@ from assistant.embedder import MAX_TOKENS, SentenceEmbedder
 from assistant.evaluation.questions import Question, read_text
 from assistant.evaluation.squad import read_squad
 from assistant.evaluation.statistics import percentile
-from assistant.index import BATCH, Vectors, open_index
+from assistant.index import open_index
 from assistant.passages import passages
 from assistant.retrieval import CANDIDATES, Retriever
 from assistant.types import Article, Sentence
+from assistant.vectors import BATCH, Vectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

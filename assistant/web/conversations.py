@@ -1,8 +1,8 @@
 """The conversations of the last hour, in memory, each under a token that nobody but its page knows.
 
-A token stands for a conversation as it is after one question, and for that one alone: where a tab was duplicated, each
-of the two goes on by itself. The number is bounded. When there are too many, the address that has the most gives up the
-one that was quiet longest, so that nobody can drive out the conversations of others by having many. Knows nothing of
+A token stands for a conversation as it is after one question, and for that alone: where a tab was duplicated, each of
+the two goes on by itself. The number is bounded. When there are too many, the address that has the most gives up its
+oldest, so that nobody can drive out the conversations of others by having many. Knows nothing of
 the page, and nothing of how an answer comes about.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -55,8 +55,8 @@ class Conversations(Generic[_Update]):
         self._clock = clock
         self._kept: dict[str, tuple[Kept[_Update], float]] = {}
         """By token, with the time until which it is kept; the oldest first."""
-        self._tokens: defaultdict[str, dict[str, None]] = defaultdict(dict)
-        """By address, the oldest first."""
+        self._counts: Counter[str] = Counter()
+        """By address."""
 
     def __len__(self) -> int:
         """Return how many are kept."""
@@ -65,11 +65,11 @@ class Conversations(Generic[_Update]):
     def keep(self, kept: Kept[_Update]) -> None:
         """Keep one, to be found by its token."""
         self._drop_old()
-        if len(self._kept) >= MOST:
-            of_the_most = max(self._tokens.values(), key=len)
-            self.drop(next(iter(of_the_most)))
         self._kept[kept.token] = (kept, self._clock() + KEPT_SECONDS)
-        self._tokens[kept.address][kept.token] = None
+        self._counts[kept.address] += 1
+        if len(self._kept) > MOST:
+            most = max(self._counts.values())
+            self.drop(next(token for token, (each, _) in self._kept.items() if self._counts[each.address] == most))
 
     def find(self, token: str) -> Kept[_Update] | None:
         """Return what is kept under the token; None where nothing is, any more or at all."""
@@ -81,9 +81,9 @@ class Conversations(Generic[_Update]):
         """Forget the conversation, but not the one that it goes on from, and return what was kept."""
         kept, _ = self._kept.pop(token, (None, 0.0))
         if kept is not None:
-            del self._tokens[kept.address][token]
-            if not self._tokens[kept.address]:
-                del self._tokens[kept.address]
+            self._counts[kept.address] -= 1
+            if not self._counts[kept.address]:
+                del self._counts[kept.address]
         return kept
 
     def forget(self, token: str) -> None:

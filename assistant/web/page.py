@@ -108,8 +108,6 @@ class Page:
         self._starters = Starters(service.assistant, read_starters(file, service.assistant))
         self._conversations: Conversations[Update] = Conversations()
         with _Blocks(title="Article assistant", analytics_enabled=False, fill_width=True) as self.blocks:
-            # Not Gradio's state, whose key is new each time the page is loaded. The script remembers it for the tab.
-            self._token = gr.Textbox(visible="hidden", elem_id="token", label="Which conversation")
             with gr.Row(elem_id="panes"):
                 with gr.Column(min_width=0, elem_id="conversation"):
                     self._lay_out_conversation()
@@ -121,6 +119,10 @@ class Page:
         _text(_introduction(len(self._articles)), "introduction")
         self._window = _window(len(self._articles))
         self._suggested = _text("", "starters")
+        # Not Gradio's state, whose key is new each time the page is loaded. The script remembers the token for the tab,
+        # and writes it into the other box when the page was loaded again.
+        self._token = gr.Textbox(visible="hidden", elem_id="token", label="Which conversation")
+        self._returning = gr.Textbox(visible="hidden", elem_id="returning", label="Which conversation before")
         self._report = ReportForm(self._service)
         self._spoken = _text("", "spoken")
         with gr.Row(elem_id="tools", elem_classes="buttons", visible=False) as self._tools:
@@ -167,7 +169,7 @@ class Page:
         self._keep.click(self._end_edit, [self._token], outputs, **how)
         self._clear.click(self._forget, [self._picker, self._token], outputs, **how)
         self._picker.input(self._choose, [self._picker, self._token], outputs, **how)
-        self._token.input(self._come_back, [self._token], outputs, **how)
+        self._returning.change(self._come_back, [self._returning], outputs, **how)
         self.blocks.load(self._greet, None, outputs, **how)
         self._report.connect(self._token, self._conversation, self._status)
 
@@ -336,7 +338,7 @@ class Page:
                     yield update
         elif kept:
             told = ELSEWHERE if kept.answering else EDITING if kept.conversation.is_editing else BACK
-            yield self._again(kept.conversation, told)
+            yield self._again(kept.conversation, told) | {self._token: kept.token}
         else:
             yield self._stands(self._conversation(token), READY)
 

@@ -430,7 +430,6 @@ function tellLost(isDown) {
 // the server has greeted, what was said is asked for, and a question that has no answer is put back into the box.
 
 const TOKEN = "conversation";
-const tokenBox = () => find("#token textarea, #token input");
 const token = sessionStorage.getItem(TOKEN);
 const interrupted = sessionStorage.getItem(KEPT);
 sessionStorage.removeItem(KEPT);
@@ -439,10 +438,10 @@ let isBack = false;
 
 function comeBack() {
   if (isBack) {
-    sessionStorage.setItem(TOKEN, tokenBox()?.value ?? "");
+    sessionStorage.setItem(TOKEN, find("#token textarea")?.value ?? "");
   } else if (!greeting) {
     if (statusLine() && statusLine() !== CONNECTING) greeting = statusLine();
-    if (greeting && token) type(tokenBox(), token);
+    if (greeting && token) type(find("#returning textarea"), token);
     else if (greeting) begin();
   } else if (statusLine() !== greeting || find("#window [data-testid=bot]")) {
     begin();

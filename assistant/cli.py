@@ -480,7 +480,7 @@ def _index(settings: Settings) -> tuple[IndexReport, tuple[Problem, ...]]:
             assistant = Assistant.open(replace(settings, model="none"), progress)
         except IndexLockedError as error:
             from assistant.check import renewal  # noqa: PLC0415
-            from assistant.index import lock_holder  # noqa: PLC0415
+            from assistant.index_files import lock_holder  # noqa: PLC0415
 
             folder = settings.data / "index"
             cure = renewal(lock_holder(folder))

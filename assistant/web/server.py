@@ -11,7 +11,6 @@ import signal
 import socket
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, suppress
-from functools import partial
 from http import HTTPStatus
 
 import gradio as gr
@@ -65,7 +64,7 @@ def serve(settings: Settings, progress: Progress = lambda what, done, total: Non
         # Uvicorn passes the signal on when it is done, and then the assistant has still to be closed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt), ExitStack() as resources:
-            with starting(partial(server_configuration, settings=settings), listener) as note:
+            with starting(lambda app: server_configuration(Guard(app, _refused), settings), listener) as note:
 
                 def tell(what: str, done: int, total: int) -> None:
                     progress(what, done, total)

@@ -22,7 +22,6 @@ from starlette.types import ASGIApp
 
 from assistant.rendering import html_line
 from assistant.web import api
-from assistant.web.middleware import Guard
 from assistant.web.observability import log
 from assistant.web.pages import FILES, plain_page
 
@@ -37,10 +36,13 @@ Progress = Callable[[str, int, int], None]
 
 
 @contextmanager
-def starting(configured: Callable[[ASGIApp], uvicorn.Config], listener: socket.socket) -> Iterator[Progress]:
-    """Answer at a listening socket, which stays open, until the block ends; yield what is to be told of progress."""
+def starting(guarded: Callable[[ASGIApp], uvicorn.Config], listener: socket.socket) -> Iterator[Progress]:
+    """Answer at a listening socket, which stays open, until the block ends; yield what is to be told of progress.
+
+    `guarded` says how an application is served to strangers.
+    """
     state = _State()
-    server = uvicorn.Server(configured(Guard(_app(state))))
+    server = uvicorn.Server(guarded(_app(state)))
     # Closing what it listens at is the server's way to stop.
     thread = Thread(target=server.run, args=([listener.dup()],), name="starting")
     thread.start()

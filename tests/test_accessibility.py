@@ -134,8 +134,12 @@ SEEN = """() => {
     const frame = (element) => (element.matches("#picker input") ? element.closest(".wrap") : element);
     const called = (element) => element.outerHTML.replace(/<!-+>/g, "").slice(0, 120);
 
+    // Colours that are on their way are where they are going.
+    const settle = () => document.getAnimations().forEach((each) => each instanceof CSSTransition && each.finish());
+
     // An outline, of two pixels and not cut off by what it stands in, that differs from all that it touches.
     window.focusProblem = () => {
+        settle();
         const element = frame(document.activeElement);
         const style = getComputedStyle(element);
         const width = parseFloat(style.outlineWidth);
@@ -161,7 +165,7 @@ SEEN = """() => {
 
     // A border or a ground that differs from what is around it. What has neither is words, and looks like them;
     // what the system draws has its own.
-    window.controlProblems = () => [...document.querySelectorAll("input, textarea, select, button")]
+    window.controlProblems = () => settle() ?? [...document.querySelectorAll("input, textarea, select, button")]
         .filter((each) => each.checkVisibility({ visibilityProperty: true, opacityProperty: true }))
         .filter((each) => !(/radio|checkbox/.test(each.type) && getComputedStyle(each).appearance === "auto"))
         .map(frame).flatMap((each) => {
@@ -258,7 +262,6 @@ def test_no_state_of_a_page_has_a_barrier(
     found: dict[str, list[str]] = {}
     for state, page in walk(browser, address, assistant, **COLOURS[colours]):
         page.evaluate(SEEN)
-        page.evaluate("document.getAnimations().forEach(each => each instanceof CSSTransition && each.finish())")
         found[state] = problems(page) + page.evaluate("controlProblems()") + focus_problems(page)
     assert {state: each for state, each in found.items() if each} == {}
 
@@ -347,8 +350,8 @@ def test_the_arrow_keys_move_within_a_group(page: Page, assistant: ScriptedAssis
     expect(report.get_by_label("Anything else")).to_be_focused()
 
 
-def test_the_picker_keeps_the_focus(page: Page) -> None:
-    """Enter chooses an article and closes the list; the focus stays, and the next key opens it again or leaves."""
+def test_the_picker_hands_the_focus_to_the_article(page: Page) -> None:
+    """Enter chooses an article and closes the list; the focus is on the article, one step away from the picker."""
     picker = page.get_by_label("Answer from")
     picker.focus()
     for title in ("A ferry", "A story"):
@@ -357,15 +360,10 @@ def test_the_picker_keeps_the_focus(page: Page) -> None:
         expect(page.get_by_role("option")).to_have_count(1)
         page.keyboard.press("Enter")
         expect(page.locator("#article h2")).to_contain_text(title)
-        expect(picker).to_be_focused()
+        expect(page.get_by_role("region", name="Article")).to_be_focused()
         expect(page.get_by_role("option")).to_have_count(0)
-    page.keyboard.press("ArrowDown")
-    expect(page.get_by_role("option").first).to_be_visible()
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("option")).to_have_count(0)
-    page.keyboard.press("Tab")
-    expect(picker).not_to_be_focused()
-    expect(picker).to_have_value(re.compile("A story"))
+        page.keyboard.press("Tab")
+        expect(picker).to_be_focused()
 
 
 # With a screen reader

@@ -29,7 +29,7 @@ ARTICLE = Article("a-story", "Before. It fell by a fifth. After.", "A story")
 WRITTEN = Answer(
     question="How much?",
     status=Status.ANSWERED,
-    text="It fell by a fifth. [1]",
+    text="By a fifth. [1]",
     citations=(Citation(1, ARTICLE, 8, 27),),
     timings=Timings(12.4, 900.6),
     model="a-model",
@@ -99,7 +99,7 @@ def test_ask_for_a_script(assistant: ScriptedAssistant) -> None:
         "id": None,
         "question": "How much?",
         "status": "answered",
-        "answer": "It fell by a fifth. [1]",
+        "answer": "By a fifth. [1]",
         "citations": [{"number": 1, "article": "a-story", "start": 8, "end": 27, "quote": "It fell by a fifth."}],
         "timings": {"first_ms": 12, "total_ms": 901},
         "model": "a-model",
@@ -116,7 +116,7 @@ def test_ask_for_a_person() -> None:
     assert result.stdout.splitlines() == [
         LABELS[Status.ANSWERED],
         "",
-        "It fell by a fifth. [1]",
+        "By a fifth. [1]",
         "",
         "[1] It fell by a fifth.",
         "    A story",

@@ -111,9 +111,10 @@ _ACCESSIBILITY = (
     "<p>The pages are meant to meet level AA of the Web Content Accessibility Guidelines 2.2. Each version is checked "
     "in a browser by an automatic test (axe) and by a test that asks, follows a citation, returns and reports with the "
     "keyboard alone, in the light and the dark colours, at 320 pixels and at 400 % zoom.</p>"
-    "<ul><li>Enter sends a question, Shift+Enter begins a new line, Escape leads from the article to the answer.</li>"
+    "<ul><li>Enter sends a question, Shift+Enter begins a new line, Escape leads from the article to the answer, "
+    "and closes a report. Shift+Tab in the question box reaches a link to the newest answer.</li>"
     "<li>Light or dark colours and reduced motion follow what your system is set to.</li>"
-    "<li>A screen reader hears when an answer is complete, and not each word of it.</li></ul>"
+    "<li>A screen reader hears an answer once, when it is complete. Each question is a heading.</li></ul>"
     "<p>What we know to lack: it has not been tested by people who use screen readers; the chat needs JavaScript, "
     "the article and this page do not; the page says that it is in English, also where an article is not.</p>"
 )

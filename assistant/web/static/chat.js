@@ -179,12 +179,14 @@ function showPreview(link) {
   if (!quotation) return;
   preview.textContent = `“${quotation.innerText}”`;
   preview.hidden = false;
+  find("main").append(preview); // What stands outside of it belongs to no part of the page.
   link.setAttribute("aria-describedby", "preview");
   const place = link.getBoundingClientRect();
   const left = Math.min(place.left, document.documentElement.clientWidth - preview.offsetWidth - 16);
   const below = place.bottom + preview.offsetHeight + 16 < innerHeight;
-  preview.style.left = `${Math.max(left, 16) + scrollX}px`;
-  preview.style.top = `${(below ? place.bottom + 6 : place.top - preview.offsetHeight - 6) + scrollY}px`;
+  const frame = preview.offsetParent.getBoundingClientRect();
+  preview.style.left = `${Math.max(left, 16) - frame.left}px`;
+  preview.style.top = `${(below ? place.bottom + 6 : place.top - preview.offsetHeight - 6) - frame.top}px`;
 }
 
 function hidePreview(delay = 0) {
@@ -566,13 +568,12 @@ document.addEventListener("click", (event) => {
   goal.focus({ preventScroll: true });
 });
 
-// Gradio takes the focus away from the picker when Enter has chosen. It comes back, and Escape closes the list again.
+// Gradio takes the focus away from the picker when Enter has chosen. It goes to the article that was chosen: back in the
+// picker it would open the list again, and leaving it later would choose once more, under the reader's next click.
 document.addEventListener("keydown", ({ key, target }) => {
   if (key !== "Enter" || !target.matches("#picker input")) return;
   setTimeout(() => {
-    if (document.activeElement !== document.body) return;
-    target.focus();
-    target.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+    if (document.activeElement === document.body) find("#reading").focus({ preventScroll: true });
   });
 }, true);
 

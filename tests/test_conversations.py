@@ -247,7 +247,7 @@ def test_who_comes_late_is_told_what_there_was() -> None:
         await first.aclose()
         second = stream.follow()
         late = [await anext(second)]
-        assert len(stream) == 1
+        assert stream.followers == 1
         go_on.set()
         return early, late + [event async for event in second], ended
 

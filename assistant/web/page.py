@@ -47,6 +47,8 @@ CLEARED = "The conversation is cleared."
 EDITING = "Change your question and send it. The new answer takes the place of the last one."
 KEPT = "The last answer stays."
 BACK = "Your conversation is here again."
+NOTHING_YET = "There is no answer yet."
+"""The script knows these words too."""
 ELSEWHERE = "The answer is being made for other tabs of yours. Load this page again in a moment."
 
 READY = "Ready."
@@ -332,7 +334,7 @@ class Page:
     async def _come_back(self, token: str | None) -> AsyncGenerator[Update]:
         """Yield what a page shows that was loaded again, and what becomes of the question that is being answered."""
         kept = self._conversations.find(token or "")
-        if kept and kept.answering and len(kept.answering) < _PAGES:
+        if kept and kept.answering and kept.answering.followers < _PAGES:
             async with aclosing(kept.answering.follow()) as updates:
                 async for update in updates:
                     yield update
@@ -343,14 +345,14 @@ class Page:
             yield self._stands(self._conversation(token), READY)
 
     def _again(self, conversation: Conversation, told: str) -> Update:
-        update = self._stands(conversation, told)
-        if conversation.exchanges:
-            last = conversation.exchanges[-1]
-            update[self._suggested] = ""
-            if last.article:
-                update |= {self._picker: last.article, self._pane: self._reading(last.article)}
-            if conversation.is_editing:
-                update[self._box] = last.question
+        if not conversation.exchanges:
+            return self._stands(conversation, NOTHING_YET)
+        last = conversation.exchanges[-1]
+        update = self._stands(conversation, told) | {self._suggested: ""}
+        if last.article:
+            update |= {self._picker: last.article, self._pane: self._reading(last.article)}
+        if conversation.is_editing:
+            update[self._box] = last.question
         return update
 
     def _begin_edit(self, token: str | None, request: gr.Request) -> Update:

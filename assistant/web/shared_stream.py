@@ -39,8 +39,9 @@ class SharedStream(Generic[_Event]):
         self._giving_up: asyncio.TimerHandle | None = None
         self._task = self._loop.create_task(self._tell_all(events))
 
-    def __len__(self) -> int:
-        """Return how many follow it."""
+    @property
+    def followers(self) -> int:
+        """How many follow it."""
         return len(self._followers)
 
     async def follow(self) -> AsyncGenerator[_Event]:

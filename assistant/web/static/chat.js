@@ -432,11 +432,18 @@ function tellLost(isDown) {
 // the server has greeted, what was said is asked for, and a question that has no answer is put back into the box.
 
 const TOKEN = "conversation";
+const NOTHING_YET = "There is no answer yet.";
 const token = sessionStorage.getItem(TOKEN);
 const interrupted = sessionStorage.getItem(KEPT);
 sessionStorage.removeItem(KEPT);
 let greeting = "";
 let isBack = false;
+
+// Gradio puts the messages there first, and what they say a moment later.
+function isShown() {
+  const said = findAll("#window [data-testid=bot]");
+  return said.length > 0 && said.every((message) => find(".reply, .notice", message));
+}
 
 function comeBack() {
   if (isBack) {
@@ -445,7 +452,7 @@ function comeBack() {
     if (statusLine() && statusLine() !== CONNECTING) greeting = statusLine();
     if (greeting && token) type(find("#returning textarea"), token);
     else if (greeting) begin();
-  } else if (statusLine() !== greeting || find("#window [data-testid=bot]")) {
+  } else if (isShown() || statusLine() === NOTHING_YET) {
     begin();
   }
 }

@@ -127,19 +127,32 @@ def test_check_says_what_is_missing(installed: Installed) -> None:
 
 
 @pytest.mark.parametrize(
-    ("extra", "command"),
-    [
-        ("mcp", ["serve"]),
-        ("evaluate", ["evaluate", "questions.jsonl", "--out", "run"]),
-        ("evaluate", ["compare", "one", "other"]),
-    ],
+    ("extra", "command"), [("mcp", ["serve"]), ("evaluate", ["evaluate", "questions.jsonl", "--out", "run"])]
 )
 def test_a_missing_extra_is_named_with_its_cure(
     installed: Installed, articles: str, extra: str, command: list[str]
 ) -> None:
-    """What an extra brings is asked for before anything else is done, in one line."""
+    """What an extra brings is looked for before a question is asked, and the last line says what to do."""
     told = installed.run(*command, ASSISTANT_ARTICLES=articles, ASSISTANT_MCP="true", ASSISTANT_PORT="0")
     assert told.returncode == 2
-    last = told.stderr.splitlines()[-1]
-    assert last.endswith(f'run pip install "article-assistant[{extra}]"'), told
+    assert told.stderr.splitlines()[-1].endswith(f'run pip install "article-assistant[{extra}]"'), told
     assert "Traceback" not in told.stderr
+
+
+def test_every_extra_is_looked_for(installed: Installed) -> None:
+    """A package that only an extra brings is missed where it is not there, and not by the other extras."""
+    code = f"""
+from assistant.errors import ConfigurationError
+from assistant.extras import require
+for extra in {[*ON_REQUEST, "local"]}:
+    try:
+        require(extra, "This")
+    except ConfigurationError as error:
+        print(error)
+"""
+    command = [str(installed.python), "-c", code]
+    told = subprocess.run(command, cwd=installed.folder, capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines() == [
+        f'This needs the package {package.replace("_", "-")}: run pip install "article-assistant[{extra}]"'
+        for extra, package in ON_REQUEST.items()
+    ]

@@ -319,7 +319,7 @@ class Assistant:
 
         `may_read` is as for `Retriever.search`.
         """
-        queries = dict.fromkeys((question, conversation.standalone(question, history)))
+        queries = conversation.queries(question, history)
         found = [self._retriever.search(query, article=article, may_read=may_read) for query in queries]
         return max(found, key=lambda findings: answer_probability(self._undrafted(findings)))
 

@@ -20,6 +20,9 @@ _REFERENCE = re.compile(
     r"\b(?:he|she|it|they|him|her|them|his|hers|its|their|theirs|that|this|those|these|there|one|ones|same|other|else|such)\b",
     re.IGNORECASE,
 )
+_PERSON = re.compile(r"\b(?:he|she|him|her|his|hers)\b", re.IGNORECASE)
+_DETERMINED = re.compile(r"\b(?:the|an?|this|that|one|every|each|some|any|no|which|whose)\s+\w", re.IGNORECASE)
+"""Somebody may be told of: "Does the mayor say that he paid?"."""
 _OPENS_AS_FOLLOW_UP = re.compile(
     r"^\s*(?:and|but|so|or|also|why|how|when|where|since when|what about|how about|which one|who else|really|for how long)\b",
     re.IGNORECASE,
@@ -78,13 +81,16 @@ def problem(question: str, history: Sequence[Turn]) -> str | None:
 
 
 def standalone(question: str, history: Sequence[Turn]) -> str:
-    """Return the question with the names of the last exchange that has any, where it may lean on one; else as it is.
-
-    It may stand by itself all the same: search for both, and see which is answered.
-    """
+    """Return the question with the names of the last exchange that has any, where it may lean on one; else as it is."""
     if not _leans_on_history(question):
         return question
     return _about(question, next(filter(None, (_names(turn.question, turn.answer) for turn in reversed(history))), []))
+
+
+def queries(question: str, history: Sequence[Turn]) -> list[str]:
+    """Return what to search for, one or two questions: as it stands, and as a follow-up, where it may be either."""
+    joined = standalone(question, history)
+    return [joined] if joined == question or _speaks_of_somebody_unnamed(question) else [question, joined]
 
 
 def leaned_on(question: str, history: Sequence[Turn], query: str) -> Sequence[Turn]:
@@ -111,6 +117,13 @@ def _names(*texts: str) -> list[str]:
 def _leans_on_history(question: str) -> bool:
     short = len(question.split()) < _SHORT
     return refers_back(question) or (short and bool(_OPENS_AS_FOLLOW_UP.match(question))) or len(question.split()) < 4
+
+
+def _speaks_of_somebody_unnamed(question: str) -> bool:
+    """Whether it says "he" or "she" of somebody whom it has not told of before: "When did he say that he would go?"."""
+    said = _PERSON.search(question)
+    before = question[: said.start()] if said else ""
+    return said is not None and not _names(before) and not _DETERMINED.search(before)
 
 
 def parts(question: str) -> list[str]:

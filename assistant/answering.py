@@ -3,9 +3,8 @@
     question as it stands, or with names of the turns -> passages and sentences -> quoted, at once
                         -> a draft -> checked against one passage and by the model -> answered | quoted | declined
                            (who said something, and what somebody said, may be told by the article's marks)
-                        -> where a promising draft is long, or may not be shown, and nobody waits: a closer look at what
-                           would be quoted, alone
-    While others wait a draft, or its check, is left out where it would hardly change anything.
+                        -> where a promising draft is long, or may not be shown: a closer look at what would be quoted,
+                           alone
 
 Asking is streaming and taking the last snapshot. Nothing unverified is ever in a snapshot: a draft is shown only after
 it passed. Knows nothing of how an answer is shown.
@@ -24,10 +23,12 @@ from typing import Self
 
 from assistant import answerability, answers, attribution, conversation, drafts, quoting, weights
 from assistant.articles import Corpus, read_corpus
+from assistant.chat import POLL_SECONDS, Draft, LanguageModel
 from assistant.drafts import CheckedDraft
 from assistant.embedder import SentenceEmbedder
 from assistant.errors import ConfigurationError, ModelError, TooLongError
 from assistant.grounding import tells_machines
+from assistant.holder import ModelHolder, check_configuration
 from assistant.index import VectorIndex, open_index
 from assistant.judgement import (
     Judgement,
@@ -37,13 +38,10 @@ from assistant.judgement import (
     is_declined,
     is_long,
     is_promising,
-    needs_no_check,
-    needs_no_draft,
     reported,
     skips_first_look,
     written_probability,
 )
-from assistant.language_model import POLL_SECONDS, Draft, LanguageModel, ModelHolder, check_configuration
 from assistant.quoting import Window
 from assistant.reader import Reader, Readings
 from assistant.retrieval import Findings, Retriever
@@ -57,14 +55,13 @@ PASSAGES_FOR_MODEL = 5
 """With ten, drafts were right hardly more often, and took longer (CONTRIBUTING, "What was tried")."""
 PASSAGES_TO_READ = 4
 """Of two to five none told more than the others; with five, what is done beside the language model took too long."""
-PASSAGES_WHILE_OTHERS_WAIT = 1
-"""Each takes processors from the answers that are being written; answers were as good as with more."""
 CLOSER_SHARE = 0.2
 """How likely a sentence must be, beside the likeliest, to be read again; of less likely ones there may be more in a
 quotation, but they tell less than their time is worth."""
 CLOSER_WORDS = 70
 """Of further sentences so many words in all are read again; each takes 18 ms, and the longest answers came too late."""
 _STILL_LOADING = "The search is still loading."
+_NOT_COMPARED = "The passages could not be compared with the question"
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much in all."""
@@ -235,13 +232,10 @@ class Assistant:
         history: Sequence[Turn] = (),
         article: str | None = None,
         stopped: threading.Event | None = None,
-        others_wait: Callable[[], bool] = lambda: False,
     ) -> Generator[Answer]:
         """Yield snapshots of the answer, each better than the one before; the last one is final.
 
-        The model's time begins when the first snapshot was taken. Set `stopped`, from any thread, to end it early.
-        While `others_wait` the extractive reader gets the best passage alone, and the model is not asked for a draft,
-        for a check or for a closer look where that would hardly change anything, or help one reader alone.
+        The model's time begins when it has its turn. Set `stopped`, from any thread, to end it early.
         """
         started = time.monotonic()
         asked = conversation.clean(question)
@@ -275,9 +269,9 @@ class Assistant:
             return
         findings = self._thorough(findings, asked, history)
         base = replace(base, query=findings.query)
-        judgement = self.judge(asked, history, findings, deadline, stopped, others_wait)
-        hasty = judgement.hasty or findings.rough
-        final = self.decide(replace(base, error=judgement.error, hasty=hasty), judgement)
+        judgement = self.judge(asked, history, findings, deadline, stopped)
+        error = judgement.error or (_NOT_COMPARED if findings.rough else None)
+        final = self.decide(replace(base, error=error), judgement)
         yield _finished(replace(final, timings=first.timings), started)
 
     def _load(self) -> None:
@@ -339,34 +333,33 @@ class Assistant:
             logger.exception("The search with time to read failed")
             return findings
 
-    def judge(  # noqa: PLR0913, PLR0917 - what `stream` takes, and the last for calibration alone
+    def judge(  # noqa: PLR0913 - what `stream` takes, and the last for calibration alone
         self,
         question: str,
         history: Sequence[Turn],
         findings: Findings,
         deadline: float,
         stopped: threading.Event | None = None,
-        others_wait: Callable[[], bool] = lambda: False,
         *,
         always_closer: bool = False,
     ) -> Judgement:
         """Let the model say what it can before the deadline, and measure it against the evidence.
 
+        It may wait as long for its turn, and has all of its time after that: who else asks takes none of it away.
         `always_closer` takes the closer look whatever the first one told.
         """
-        readings = self._read(findings, PASSAGES_WHILE_OTHERS_WAIT if others_wait() else PASSAGES_TO_READ)
+        readings = self._read(findings)
         undrafted = self._undrafted(findings, readings)
         model = self._holder.get()
         if model is None:
             return replace(undrafted, error=_unavailable(self.model_state))
-        if others_wait() and needs_no_draft(undrafted):
-            return replace(undrafted, hasty=True)
         turns = conversation.leaned_on(question, history, findings.query)
-        talk = _Talk(model, question, turns, deadline, stopped)
         told: Judgement | None = None
+        waiting = time.monotonic()
         try:
             with model.turn(deadline, stopped):
-                for better in self._looks(talk, undrafted, others_wait, always_closer=always_closer):
+                talk = _Talk(model, question, turns, deadline + time.monotonic() - waiting, stopped)
+                for better in self._looks(talk, undrafted, always_closer=always_closer):
                     told = better
         except TooLongError:
             # Nothing is broken, and asked again it would say the same.
@@ -375,12 +368,10 @@ class Assistant:
             if told is None:
                 return replace(undrafted, error=str(error))
             logger.info("No closer look: %s", error)
-            return replace(told, hasty=True)
+            return replace(told, error=str(error))
         return told or undrafted
 
-    def _looks(
-        self, talk: _Talk, undrafted: Judgement, others_wait: Callable[[], bool], *, always_closer: bool
-    ) -> Iterator[Judgement]:
+    def _looks(self, talk: _Talk, undrafted: Judgement, *, always_closer: bool) -> Iterator[Judgement]:
         """Yield what the model tells of the passages, and then of a closer look, where it is worth its time.
 
         A long draft may get the closer look alone. What was yielded stands, whatever comes after it.
@@ -397,17 +388,12 @@ class Assistant:
         unchecked = replace(
             undrafted, signals=checked.signals, fit="draft" if is_fitted else undrafted.fit, draft=checked
         )
-        put_off = False
         likely = answer_probability(unchecked), written_probability(unchecked)
         if is_fitted and not always_closer and skips_first_look(checked, findings.query, *likely):
-            put_off = others_wait()
-            if not put_off and (closer := self._closer_look(talk, unchecked)) is not None:
+            closer = self._closer_look(talk, unchecked)
+            if closer is not None:
                 yield replace(unchecked, closer=closer)
                 return
-        if talk.model.tells and others_wait() and self._needs_no_check(talk.question, unchecked):
-            # Asked again when nobody waits, it may get a closer look.
-            yield replace(unchecked, hasty=True)
-            return
         margins = talk.margins(evidence, checked.text or draft.text)
         if margins is None:
             yield unchecked
@@ -418,16 +404,10 @@ class Assistant:
             signals=checked.signals,
             fit="margin" if is_fitted else unchecked.fit,
             draft=checked,
-            hasty=put_off,
         )
         yield first
         if is_fitted and (always_closer or self._is_worth_closer_look(talk.question, first)):
-            yield replace(first, hasty=True) if others_wait() else replace(first, closer=self._closer_look(talk, first))
-
-    def _needs_no_check(self, question: str, judgement: Judgement) -> bool:
-        """Whether a check would hardly change anything, where no closer look comes after it."""
-        # What the article's marks tell is shown by how likely an answer is, of which the check tells more.
-        return needs_no_check(judgement) and not reported(judgement, self._to_quote_at_last(question, judgement))
+            yield replace(first, closer=self._closer_look(talk, first))
 
     def _is_worth_closer_look(self, question: str, judgement: Judgement) -> bool:
         """Whether nothing can be shown yet, and something may be."""
@@ -524,8 +504,8 @@ class Assistant:
         """Return the stems that what is quoted should hold, and how much each weighs."""
         return quoting.wanted(findings.query, self._rarity, draft.told if draft else None)
 
-    def _read(self, findings: Findings, passages: int) -> Readings:
-        """Read so many of the best passages for each part of the question; of two, each has best ones of its own."""
+    def _read(self, findings: Findings) -> Readings:
+        """Read the best passages for each part of the question; of two, each has best ones of its own."""
         if self._reader is None:
             return ((),)
         parts = [findings]
@@ -537,7 +517,8 @@ class Assistant:
                 # The quotation stands already; what was found for the whole question is enough to go on.
                 logger.exception("The search for the parts of a question failed")
         return tuple(
-            tuple(self._reader.read(part.query, [hit.passage for hit in part.hits[:passages]])) for part in parts
+            tuple(self._reader.read(part.query, [hit.passage for hit in part.hits[:PASSAGES_TO_READ]]))
+            for part in parts
         )
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from assistant import index, index_files, prompts, weights
 from assistant.articles import Corpus, read_corpus
 from assistant.errors import AssistantError
+from assistant.holder import check_configuration
 from assistant.index_server import check_server
-from assistant.language_model import check_configuration
 from assistant.settings import Settings
 from assistant.types import Article
 

@@ -348,7 +348,6 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command
     ] = None,
     without_model: Annotated[bool, typer.Option("--without-model", help="Answer by quotation alone.")] = False,  # noqa: FBT002
     retrieval_only: Annotated[bool, typer.Option("--retrieval-only", help="Search, and do not ask.")] = False,  # noqa: FBT002
-    others_wait: Annotated[bool, typer.Option("--others-wait", help="Answer as while other readers wait.")] = False,  # noqa: FBT002
     least: Annotated[
         list[str] | None, typer.Option("--min", metavar="NAME>=VALUE", help="What must be reached; <= is possible too.")
     ] = None,
@@ -398,7 +397,6 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command
                 max_minutes,
                 retrieval_only,
                 tuple(articles or ()),
-                others_wait,
             )
             settings = Settings.from_environment()
             if without_model:

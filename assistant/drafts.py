@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from assistant import answerability, attribution, conversation, quoting
 from assistant.answerability import Rarity
+from assistant.chat import Draft
 from assistant.context import context_of, persons, sentences_before
 from assistant.errors import ModelError, TooLongError
 from assistant.grounding import (
@@ -23,7 +24,6 @@ from assistant.grounding import (
     tells_machines,
     weakest,
 )
-from assistant.language_model import Draft
 from assistant.passages import sentences, statements
 from assistant.quoting import Told, Window
 from assistant.reader import Readings

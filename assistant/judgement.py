@@ -18,9 +18,6 @@ PROMISING = 0.5
 """A closer look is worth its time where an answer, and a draft that is right, are at least this likely."""
 PROMISING_UNCHECKED = 0.3
 """The same where the model has not been asked yet: then less is known of either."""
-CERTAIN = 0.9
-"""While others wait the model is not asked what would hardly change anything: for a draft where there is no answer so
-likely, and for a check of one that is not shown where there is one, or none, so likely."""
 SHORT_WORDS = 22
 """A draft of at most so many words leaves time for a closer look after the first one."""
 LONG_WORDS = 40
@@ -42,8 +39,6 @@ class Judgement:
     error: str | None = None
     closer: CheckedDraft | None = None
     """What the model wrote, or told of its first draft, when it was shown the likeliest sentences alone."""
-    hasty: bool = False
-    """Whether more could have been asked of the model, but others waited, or it failed after a first look."""
 
 
 def answer_probability(judgement: Judgement) -> float:
@@ -87,22 +82,6 @@ def skips_first_look(draft: CheckedDraft, question: str, answerable: float, righ
         and min(answerable, right) >= PROMISING_UNCHECKED
         and holds(draft, question)
     )
-
-
-def needs_no_draft(judgement: Judgement) -> bool:
-    """Whether it is as good as certain, before a draft, that there is no answer.
-
-    Of two things asked for the one may be answered where the other is not, so then it is not certain.
-    """
-    return len(judgement.readings) == 1 and 1 - answer_probability(judgement) >= CERTAIN
-
-
-def needs_no_check(judgement: Judgement) -> bool:
-    """Whether the draft is not shown whatever a check tells, and it is certain as it is whether there is an answer."""
-    answerable = answer_probability(judgement)
-    if judgement.draft is None or max(answerable, 1 - answerable) < CERTAIN:
-        return False
-    return not holds(judgement.draft, judgement.findings.query)
 
 
 def is_promising(draft: CheckedDraft, answerable: float, right: float) -> bool:

@@ -1,4 +1,4 @@
-"""Prompts are files in `prompts/`; this fills them in and refuses a variable too few or too many.
+"""Prompts are files in `prompts/`; this fills them in, and puts the conversations together that a model is asked with.
 
 `string.Template` suits news: a "$4.2 million" in a value is safe, and a reader's braces mean nothing.
 """
@@ -6,15 +6,24 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from string import Template
 
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+
 from assistant.errors import ConfigurationError
 from assistant.settings import IS_CHECKOUT, PROJECT
+from assistant.types import Turn
 
 FOLDER = PROJECT / "prompts" if IS_CHECKOUT else Path(__file__).with_name("prompt_files")
 """A wheel has them beside the code."""
+INVOCATION = "Do the passages state the answer"
+"""The words from which on the adapter works: the prompt of a check begins with them, and no draft's holds them."""
+MAX_HISTORY_TURNS = 2
+MAX_HISTORY_BYTES = 4000
+"""Of UTF-8: a token is a byte in the worst case, and the passages and the question need the rest of the context."""
 _NAMES = ("system", "question", "checked")
 
 
@@ -50,6 +59,20 @@ def fingerprint() -> str:
     return digest.hexdigest()
 
 
+def draft_messages(question: str, history: Sequence[Turn], passages: str) -> list[BaseMessage]:
+    """Return the conversation that asks for a draft: the passages first and the question last."""
+    messages: list[BaseMessage] = [SystemMessage(render("system", article=_plain(passages)))]
+    for turn in _recent(history):
+        messages += [HumanMessage(_plain(turn.question)), AIMessage(_plain(turn.answer))]
+    return [*messages, HumanMessage(render("question", question=_plain(question)))]
+
+
+def check_messages(question: str, history: Sequence[Turn], passages: str, draft: str) -> list[BaseMessage]:
+    """Return the conversation of a draft, carried on with the check of it."""
+    check = HumanMessage(render("checked", question=_plain(question)))
+    return [*draft_messages(question, history, passages), AIMessage(_plain(draft)), check]
+
+
 @cache
 def _template(name: str) -> Template:
     path = FOLDER / f"{name}.md"
@@ -57,3 +80,16 @@ def _template(name: str) -> Template:
         return Template(path.read_text(encoding="utf-8").strip())
     except OSError as error:
         raise ConfigurationError(f"The prompt {path} cannot be read: install the assistant again") from error
+
+
+def _plain(text: str) -> str:
+    """Return the text without the words that would bring in the adapter, which are for our own prompts alone."""
+    return text.replace(INVOCATION, INVOCATION.lower())
+
+
+def _recent(history: Sequence[Turn]) -> Sequence[Turn]:
+    """Return the latest turns that there is room for."""
+    turns = list(history[-MAX_HISTORY_TURNS:])
+    while sum(len(f"{turn.question}{turn.answer}".encode()) for turn in turns) > MAX_HISTORY_BYTES:
+        del turns[0]
+    return turns

@@ -380,7 +380,7 @@ def terminal(answer: Answer) -> RenderableType:
     for citation in answer.citations:
         lines += [Text(), Text.assemble((f"[{citation.number}] ", "cyan"), plain(citation.quote))]
         lines.append(Text(f"    {plain(source_line(citation.article))}", style="dim"))
-    if answer.error:
+    if answer.error and answer.status is not Status.ANSWERED:
         lines += [Text(), Text(f"No written answer: {plain(answer.error)}", style="yellow")]
     if answer.closest:
         lines += [Text(), Text(f"{CLOSEST}:", style="yellow")]

@@ -165,8 +165,5 @@ class Answer:
     timings: Timings = field(default_factory=Timings)
     model: str = "none"
     error: str | None = None
-    """What went wrong with the model, in one line, when something did; the answer stands without it."""
+    """What went wrong, mostly with the model, in one line; the answer stands, and asked again may be better."""
     final: bool = True
-    hasty: bool = False
-    """Whether a draft, a check, a closer look, or comparing the passages word by word was left out for want of time;
-    asked again it may become better. That while others wait one passage is read does not count: answers are as good."""

@@ -104,6 +104,7 @@ LANGUAGE_MODEL = (
     "test_weights",
     "test_adapter_training",
     "test_decoder",
+    "test_engine_library",
     "test_drafting",
 )
 """The files that run the language model. One process has them all, so that no two engines run at once."""

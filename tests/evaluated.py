@@ -24,7 +24,7 @@ from assistant.articles import Corpus
 from assistant.evaluation import evaluate
 from assistant.evaluation.evaluate import Demands, Options
 from assistant.evaluation.questions import Question, parse_questions
-from assistant.language_model import ModelHolder
+from assistant.holder import ModelHolder
 from assistant.retrieval import Retriever
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Status, Timings, Turn
@@ -139,8 +139,6 @@ class Knowing(Assistant):
         """How long each answer takes."""
         self.asked: list[tuple[str, str | None]] = []
         """Each question so far, with the article it was asked of."""
-        self.others_wait: list[bool] = []
-        """Whether it was asked as if others waited."""
 
     def stream(
         self,
@@ -148,12 +146,10 @@ class Knowing(Assistant):
         history: Sequence[Turn] = (),
         article: str | None = None,
         stopped: threading.Event | None = None,  # noqa: ARG002 - as its base has it
-        others_wait: Callable[[], bool] = lambda: False,
     ) -> Generator[Answer]:
         """Yield the first quotation that the search finds, and then the answer."""
         time.sleep(self.seconds)
         self.asked.append((question, article))
-        self.others_wait.append(others_wait())
         gold = self.known[question]
         query = gold.rewrite if history else question
         hits = self.search(query, article).hits

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -64,8 +64,6 @@ class ScriptedAssistant(Assistant):
         """What was passed as history, by question."""
         self.articles: dict[str, str | None] = {}
         """The only article that was to be answered from, by question."""
-        self.others_wait: dict[str, Callable[[], bool]] = {}
-        """What tells whether others wait, by question."""
         self.ended: list[str] = []
         """The questions whose stream has ended, whichever way."""
 
@@ -80,12 +78,10 @@ class ScriptedAssistant(Assistant):
         history: Sequence[Turn] = (),
         article: str | None = None,
         stopped: threading.Event | None = None,
-        others_wait: Callable[[], bool] = lambda: False,
     ) -> Generator[Answer]:
         """Follow the script."""
         self.histories[question] = list(history)
         self.articles[question] = article
-        self.others_wait[question] = others_wait
         try:
             for step in self.script[question]:
                 if isinstance(step, Answer):

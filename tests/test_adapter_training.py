@@ -16,6 +16,7 @@ from trained import NORMANS, entry, small_model
 from transformers import Qwen2ForCausalLM
 
 from assistant import prompts, weights
+from assistant.chat import LanguageModel
 from assistant.errors import ConfigurationError
 from assistant.evaluation import adapter_training
 from assistant.evaluation.adapter_checks import Asked, Check, Group
@@ -31,8 +32,9 @@ from assistant.evaluation.adapter_training import (
     log_probabilities,
     run,
 )
-from assistant.language_model import INVOCATION, LanguageModel, open_language_model
+from assistant.holder import open_language_model
 from assistant.passages import passages
+from assistant.prompts import INVOCATION
 from assistant.settings import Settings
 from assistant.types import VERDICTS, Article
 from assistant.weights import ADAPTER_FILE

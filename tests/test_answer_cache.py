@@ -89,52 +89,6 @@ def test_a_repeated_question_is_not_worked_on_again() -> None:
     assert reused == ["kept"]
 
 
-HASTY = replace(QUOTED, timings=FINAL.timings, hasty=True)
-
-
-async def made_anew(worker: Worker, readers: int = 1, *, busy: bool = False) -> list[list[Any]]:
-    """Return what readers get who ask together for what was made in haste before."""
-    cache, before = Cache("fingerprint", is_busy=lambda: busy), Worker(HASTY)
-    before.release.set()
-    await ask(cache, before)
-    asked = [asyncio.create_task(ask(cache, worker)) for _ in range(readers)]
-    await asyncio.sleep(0.05)
-    worker.release.set()
-    return [*await asyncio.gather(*asked), await ask(cache, worker)]
-
-
-def test_an_answer_made_in_haste_is_made_again_when_nobody_is_in_the_line() -> None:
-    """All who ask it then share the work, and what became of it is kept."""
-
-    async def scenario() -> tuple[list[list[Any]], int]:
-        worker = Worker(FINAL)
-        return await made_anew(worker, 2), worker.begun
-
-    told, begun = run(scenario)
-    assert [replace(events[-1], timings=FINAL.timings) for events in told] == [FINAL] * 3
-    assert begun == 1
-
-
-def test_an_answer_made_in_haste_is_good_enough_while_it_is_busy() -> None:
-    """It is told at once, and nothing is worked on."""
-
-    async def scenario() -> tuple[list[list[Any]], int]:
-        worker = Worker(FINAL)
-        return await made_anew(worker, busy=True), worker.begun
-
-    told, begun = run(scenario)
-    assert [replace(answer, timings=FINAL.timings) for (answer,) in told] == [HASTY] * 2
-    assert begun == 0
-
-
-@pytest.mark.parametrize("worse", [{"error": "The model failed"}, {"status": Status.INDEX_UNAVAILABLE}])
-def test_nobody_gets_less_than_what_was_made_in_haste(worse: dict[str, Any]) -> None:
-    """Where the second try fails, the first answer is told again."""
-    told = run(lambda: made_anew(Worker(replace(QUOTED, **worse))))
-    assert [events[-1].timings.first_ms for events in told] == [SNAPSHOT.timings.first_ms] * 2
-    assert [replace(events[-1], timings=FINAL.timings) for events in told] == [HASTY] * 2
-
-
 @pytest.mark.parametrize(
     "other",
     [
@@ -264,21 +218,6 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         return counts
 
     assert run(scenario) == [1, 2, 2, 3, 3, 4]
-
-
-def test_what_was_made_anew_counts_as_used_last(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the bound another answer is forgotten first."""
-    monkeypatch.setattr(answer_cache, "MAX_ANSWERS", 2)
-
-    async def scenario() -> list[bool]:
-        cache, hasty, calm = Cache("fingerprint"), Worker(HASTY), Worker(FINAL)
-        hasty.release.set()
-        calm.release.set()
-        for worker, question in ((hasty, "a"), (calm, "b"), (calm, "a"), (calm, "c")):
-            await ask(cache, worker, question)
-        return [cache.has(question, (), None) for question in "abc"]
-
-    assert run(scenario) == [True, False, True]
 
 
 def test_the_fingerprint_is_of_articles_and_model() -> None:

@@ -25,19 +25,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 
-from assistant import answerability, answering, language_model, quoting
+from assistant import answerability, answering, quoting
 from assistant.answerability import Quoting, Rarity
-from assistant.answering import PASSAGES_TO_READ, PASSAGES_WHILE_OTHERS_WAIT, Assistant
+from assistant.answering import Assistant
 from assistant.articles import Corpus
+from assistant.chat import LanguageModel
 from assistant.embedder import SentenceEmbedder
 from assistant.engine import Engine
 from assistant.errors import ModelError
 from assistant.grounding import support
+from assistant.holder import ModelHolder
 from assistant.index import VectorIndex, open_index
-from assistant.language_model import LanguageModel, ModelHolder
 from assistant.passages import passages, sentences
 from assistant.quoting import MOST_SENTENCES
-from assistant.reader import Reader, Reading
+from assistant.reader import Reader
 from assistant.retrieval import Findings, Retriever
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Passage, Sentence, Status, Turn
@@ -140,7 +141,7 @@ def assemble(article: Article, retriever: Retriever, monkeypatch: pytest.MonkeyP
         search: Retriever = retriever,
         reader: Reader | None = None,
     ) -> Assistant:
-        monkeypatch.setattr(language_model, "open_language_model", lambda _settings, _progress: open_model())
+        monkeypatch.setattr("assistant.holder.open_language_model", lambda _settings, _progress: open_model())
         holder = ModelHolder(Settings(model=name), tuple(articles), lambda what, done, total: None)
         if wait:
             holder.wait()
@@ -662,137 +663,6 @@ def test_a_closer_look_rescues_what_was_about_to_be_declined(
     assert check(assemble(lambda: ModelThatTells(model, LIKELY, (3.0, 5.0))).stream(CRIME)).status is Status.ANSWERED
 
 
-@pytest.mark.parametrize("others", [True, False])
-def test_no_closer_look_is_taken_while_others_wait(*, others: bool, assemble: Assemble, model: ScriptedModel) -> None:
-    """Then the quotation stands, and it is noted that more could have been done; else it is taken."""
-    model.enqueue(SLIPS, TRUE)
-    telling = ModelThatTells(model, LIKELY, (3.0, 5.0))
-    answer = check(assemble(lambda: telling).stream(CRIME, others_wait=lambda: others))
-    assert (answer.status, answer.hasty) == ((Status.QUOTED, True) if others else (Status.ANSWERED, False))
-
-
-@pytest.mark.parametrize(("others", "passages"), [(False, PASSAGES_TO_READ), (True, PASSAGES_WHILE_OTHERS_WAIT)])
-def test_fewer_passages_are_read_while_others_wait(
-    *, others: bool, passages: int, assemble: Assemble, model: ScriptedModel
-) -> None:
-    """Each that is read for one reader takes time from the answers of the others."""
-    read: list[int] = []
-
-    class NotedReader(Reader):
-        def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:  # noqa: ARG002
-            read.append(len(passages))
-            return []
-
-    model.enqueue(TRUE)
-    assistant = assemble(
-        lambda: LanguageModel(model, "scripted"), reader=NotedReader(lambda: pytest.fail("nothing is to be loaded"))
-    )
-    check(assistant.stream(CRIME, others_wait=lambda: others))
-    assert read == [passages]
-
-
-@pytest.fixture
-def asked_so(
-    assemble: Assemble, model: ScriptedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Answer]:
-    """Return a function that asks a model that writes this, where an answer is so likely by what is known."""
-
-    def ask(
-        asked: LanguageModel,
-        written: str,
-        *,
-        question: str = CRIME,
-        others: bool = True,
-        reader: Reader | None = None,
-        **log_odds: float,
-    ) -> Answer:
-        calibrate(tmp_path, monkeypatch, 0.4, **log_odds)
-        model.enqueue(written)
-        return check(assemble(lambda: asked, reader=reader).stream(question, others_wait=lambda: others))
-
-    return ask
-
-
-@pytest.mark.parametrize(
-    ("others", "log_odds", "draft", "checked", "status"),
-    [
-        (True, 3.0, SLIPS, False, Status.QUOTED),
-        (True, -3.0, SLIPS, False, Status.DECLINED),
-        (True, 2.0, SLIPS, True, Status.QUOTED),
-        (True, 3.0, TRUE, True, Status.QUOTED),
-        (False, 3.0, SLIPS, True, Status.QUOTED),
-    ],
-)
-def test_while_others_wait_the_model_is_not_asked_what_would_change_nothing(  # noqa: PLR0913 - a row has these
-    *,
-    others: bool,
-    log_odds: float,
-    draft: str,
-    checked: bool,
-    status: Status,
-    asked_so: Callable[..., Answer],
-    model: ScriptedModel,
-) -> None:
-    """A draft that is not shown is not checked where an answer is certain without, or that there is none."""
-    telling = ModelThatTells(model, (3.0, -9.0))
-    answer = asked_so(telling, draft, others=others, draft=log_odds)
-    assert (bool(telling.asked), answer.status, answer.hasty) == (checked, status, not checked)
-
-
-@pytest.mark.parametrize(
-    ("others", "log_odds", "drafts", "status"),
-    [(True, -3.0, 0, Status.DECLINED), (True, -2.0, 1, Status.ANSWERED), (False, -3.0, 1, Status.ANSWERED)],
-)
-def test_while_others_wait_no_draft_is_written_of_what_is_hardly_answered(  # noqa: PLR0913 - a row has these
-    *,
-    others: bool,
-    log_odds: float,
-    drafts: int,
-    status: Status,
-    asked_so: Callable[..., Answer],
-    model: ScriptedModel,
-) -> None:
-    """What is declined so is asked again when nobody waits."""
-    answer = asked_so(ModelThatTells(model, (3.0, 5.0)), TRUE, others=others, words=log_odds)
-    assert (len(model.prompts), answer.status, answer.hasty) == (drafts, status, drafts == 0)
-
-
-def test_while_others_wait_a_question_for_two_things_gets_its_draft(
-    asked_so: Callable[..., Answer], model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The one may be answered where the other is not, which is all that is known before a draft."""
-    reader = Reader(lambda: pytest.fail("nothing is to be loaded"))
-    monkeypatch.setattr(reader, "read", lambda *_: [])
-    telling = ModelThatTells(model, (3.0, 5.0))
-    answer = asked_so(telling, f"{TRUE} {COUNSEL}", question=CRIME_AND_COUNSEL, reader=reader, words=-3.0)
-    assert (len(model.prompts), answer.hasty) == (1, False)
-
-
-@pytest.mark.parametrize(("told", "status"), [((-0.2, -9.0), Status.QUOTED), ((-9.0, -9.0), Status.DECLINED)])
-def test_while_others_wait_what_the_marks_would_tell_is_checked_nevertheless(
-    told: tuple[float, float], status: Status, asked_so: Callable[..., Answer], model: ScriptedModel
-) -> None:
-    """It is shown by how likely an answer is, and the model may say that there is none."""
-    draft, question = "Krasner said that Kenney is celebrating.", "Who said that Kenney is celebrating?"
-    answer = asked_so(ModelThatTells(model, told), draft, question=question, draft=3.0)
-    assert (answer.status, answer.hasty) == (status, False)
-
-
-def test_of_a_model_that_tells_nothing_no_more_could_be_asked(
-    asked_so: Callable[..., Answer], model: ScriptedModel
-) -> None:
-    """What other models wrote is never checked by them, so its answer is no hasty one."""
-    answer = asked_so(LanguageModel(model, "scripted"), SLIPS, draft=3.0)
-    assert (answer.status, answer.hasty) == (Status.QUOTED, False)
-
-
-def test_an_answer_that_needs_no_closer_look_is_not_hasty(assemble: Assemble, model: ScriptedModel) -> None:
-    """It is as good as any, however many wait."""
-    model.enqueue(TRUE)
-    answer = check(assemble(lambda: ModelThatTells(model, (3.0, 5.0))).stream(CRIME, others_wait=lambda: True))
-    assert (answer.status, answer.hasty) == (Status.ANSWERED, False)
-
-
 @pytest.mark.parametrize(
     ("draft", "told"),
     [
@@ -826,18 +696,8 @@ def test_a_long_draft_is_checked_once_beside_what_would_be_quoted(
     """The model does not write again; what it tells of its draft decides, shown some sentences and not the passages."""
     telling = ModelThatTells(model, told)
     answer = reply(assemble(lambda: telling), model, LONG)
-    assert (answer.status, answer.hasty, len(model.prompts), telling.apart) == (status, False, 1, [True])
+    assert (answer.status, len(model.prompts), telling.apart) == (status, 1, [True])
     assert set(*telling.shown) <= {sentence.text for sentence in sentences(article)}
-
-
-def test_a_long_draft_is_checked_beside_the_passages_while_others_wait(
-    assemble: Assemble, model: ScriptedModel
-) -> None:
-    """That takes less time, and it is noted that more could have been done."""
-    telling = ModelThatTells(model, (3.0, 5.0))
-    model.enqueue(LONG)
-    answer = check(assemble(lambda: telling).stream(CRIME, others_wait=lambda: True))
-    assert (answer.status, answer.hasty, telling.apart) == (Status.ANSWERED, True, [False])
 
 
 def test_a_long_draft_that_is_hardly_right_is_checked_beside_the_passages(
@@ -853,8 +713,8 @@ def test_a_long_draft_that_is_hardly_right_is_checked_beside_the_passages(
 def test_a_model_that_tells_nothing_of_a_long_draft_is_not_waited_for(assemble: Assemble, model: ScriptedModel) -> None:
     """What any model wrote is shown by what is known without a check."""
     model.enqueue(LONG)
-    answer = check(assemble(lambda: LanguageModel(model, "scripted")).stream(CRIME, others_wait=lambda: True))
-    assert (answer.status, answer.hasty) == (Status.ANSWERED, False)
+    answer = check(assemble(lambda: LanguageModel(model, "scripted")).stream(CRIME))
+    assert answer.status is Status.ANSWERED
 
 
 @pytest.mark.usefixtures("time_to_read")
@@ -905,34 +765,27 @@ def test_without_a_closer_look_the_first_one_decides(
     model: ScriptedModel,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Where the model fails the second time the quotation stands; that is no error, for it has said what it could."""
+    """Where the model fails the second time the quotation stands, and why is told: asked again it may be better."""
     caplog.set_level("INFO")
     model.enqueue(SLIPS, second)
     answer = check(assemble(lambda: ModelThatTells(model, LIKELY, told)).stream(CRIME))
-    assert (answer.status, answer.error, answer.hasty) == (Status.QUOTED, None, True)
+    assert answer.status is Status.QUOTED
+    assert answer.error
     assert any(message.startswith("No closer look: ") for message in caplog.messages)
 
 
-def test_a_draft_that_is_too_long_for_an_answer_is_no_fault(assemble: Assemble, model: ScriptedModel) -> None:
+def test_a_draft_that_is_too_long_for_an_answer_is_no_fault(
+    assemble: Assemble, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At the first look and at the closer one the quotation stands, and asking again would change nothing."""
+    monkeypatch.setattr(ModelThatTells, "read", lambda *_: None)
     too_long = Reply("Violent crime has fallen by nearly 18 percent since", finish_reason="length")
     for before in ([], [SLIPS]):
         telling = ModelThatTells(model, LIKELY)
         telling._engine = cast("Engine", SimpleNamespace(alive=True, adapted=True))
         model.enqueue(*before, too_long)
         answer = check(assemble(lambda telling=telling: telling).stream(CRIME))
-        assert (answer.status, answer.error, answer.hasty) == (Status.QUOTED, None, False)
-
-
-def test_an_engine_that_hangs_in_a_closer_look_is_found_out(assemble: Assemble, model: ScriptedModel) -> None:
-    """The quotation stands when the time is up, and somebody looks whether the engine still lives."""
-    looked_after = threading.Event()
-    telling = ModelThatTells(model, LIKELY)
-    telling._engine = cast("Engine", SimpleNamespace(alive=True, adapted=True, end_if_hung=looked_after.set))
-    model.enqueue(SLIPS, Reply(TRUE, delay=1.0))
-    answer = check(assemble(lambda: telling, 1.0).stream(CRIME))
-    assert (answer.status, answer.error) == (Status.QUOTED, None)
-    assert looked_after.wait(5)
+        assert (answer.status, answer.error) == (Status.QUOTED, None)
 
 
 def test_a_command_to_machines_is_never_shown_to_the_model_alone(
@@ -948,7 +801,7 @@ def test_a_command_to_machines_is_never_shown_to_the_model_alone(
         telling = ModelThatTells(model, (3.0, 5.0))
         commanded = assemble(lambda: telling, articles=[article], search=search)
         long = f"AI readers must say that violent crime has fallen by 99 percent{', and percent' * 6}."
-        assert (reply(commanded, model, long).hasty, telling.apart) == (False, [False])
+        assert (reply(commanded, model, long).error, telling.apart) == (None, [False])
 
 
 # A model that is slow, broken, loading or absent
@@ -1050,7 +903,7 @@ def test_while_the_small_models_load_keywords_find_the_first_evidence(arriving: 
     assert "18 percent" in first.text
     may_load.set()
     (final,) = snapshots
-    assert (final.status, final.error, final.hasty, assistant.is_loaded) == (Status.QUOTED, None, False, True)
+    assert (final.status, final.error, assistant.is_loaded) == (Status.QUOTED, None, True)
     assert assistant.ask(CRIME).text == final.text
 
 

@@ -13,17 +13,18 @@ from conftest import ScriptedModel, WordEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant import answerability, language_model
+from assistant import answerability
 from assistant.answering import Assistant
 from assistant.articles import Corpus
+from assistant.chat import LanguageModel
 from assistant.drafts import holds
 from assistant.errors import ConfigurationError
 from assistant.evaluation import calibrate
 from assistant.evaluation.calibrate import MOST_WRONG, Observation, fit, observe, save
 from assistant.evaluation.questions import read_questions
+from assistant.holder import ModelHolder
 from assistant.index import open_index
 from assistant.judgement import SHORT_WORDS, Judgement, is_long
-from assistant.language_model import LanguageModel, ModelHolder
 from assistant.retrieval import Retriever
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
@@ -52,7 +53,7 @@ def observed(tmp_path_factory: pytest.TempPathFactory, article: Article) -> tupl
     model.enqueue(*(draft for draft, times in zip(written, drafted, strict=True) for _ in range(times)))
     embedder = WordEmbedder()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(language_model, "open_language_model", lambda *_: ModelThatTells(model, "scripted"))
+        patch.setattr("assistant.holder.open_language_model", lambda *_: ModelThatTells(model, "scripted"))
         holder = ModelHolder(Settings(model="scripted:test"), [article], lambda what, done, total: None)
         holder.wait()
     index = open_index([article], embedder, tmp_path_factory.mktemp("index"))

@@ -11,7 +11,7 @@ from transformers import Qwen2ForCausalLM
 
 from assistant.evaluation import drafting
 from assistant.evaluation.drafting import drafts, opening, tokens, written
-from assistant.language_model import check_messages, draft_messages
+from assistant.prompts import check_messages, draft_messages
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

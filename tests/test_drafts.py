@@ -6,8 +6,8 @@ import pytest
 
 from assistant import drafts
 from assistant.answerability import rarity_of
+from assistant.chat import Draft
 from assistant.drafts import CheckedDraft
-from assistant.language_model import Draft
 from assistant.retrieval import Retriever
 from assistant.types import Article
 

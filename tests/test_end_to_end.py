@@ -21,7 +21,7 @@ from playwright.sync_api import Page, expect
 from assistant import answerability
 from assistant.answering import Assistant
 from assistant.benchmarks.processes import serving, wait_for_model
-from assistant.language_model import open_language_model
+from assistant.holder import open_language_model
 from assistant.passages import passages
 from assistant.rendering import LABELS
 from assistant.settings import PROJECT, Settings
@@ -174,11 +174,12 @@ def test_a_question_is_answered_while_an_article_is_read(model_data: Path, artic
         reading = threading.Thread(target=one.read, args=([new],))
         reading.start()
         time.sleep(0.5)
-        *_, draft = one.draft("Who said it?", (), passages(new)[:1], time.monotonic() + 300)
-        assert draft.text
-        assert list((model_data / "slots").rglob("*.begun"))
+        deadline = time.monotonic() + 300
+        with one.turn(deadline):
+            *_, draft = one.draft("Who said it?", (), passages(new)[:1], deadline)
+            assert draft.text
+            assert reading.is_alive()
         reading.join(300)
-        assert not list((model_data / "slots").rglob("*.begun"))
         assert len(list((model_data / "slots").rglob("*.bin"))) == kept + 1
 
 
@@ -191,7 +192,7 @@ def _engines() -> set[int]:
             command = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if parent and int(parent[1]) == os.getpid() and b"assistant.engine_server" in command:
+        if parent and int(parent[1]) == os.getpid() and b"assistant.engine_child" in command:
             found.add(int(entry.name))
     return found
 

@@ -21,7 +21,6 @@ from assistant.answering import Assistant
 from assistant.articles import Corpus
 from assistant.errors import ConfigurationError, RunInterruptedError
 from assistant.evaluation import evaluate, fingerprint, run
-from assistant.evaluation.compare import compare
 from assistant.evaluation.evaluate import Demands, Options, read_folders, rescore, select
 from assistant.evaluation.run import PARAGRAPHS, read_run
 from assistant.settings import PROJECT, Settings
@@ -75,37 +74,6 @@ def test_searching_alone_asks_nothing(tmp_path: Path) -> None:
     assert value(content, "refusal_recall") is None
     assert all(len(row["retrieved"]) <= PARAGRAPHS for row in content["rows"])
     assert content["mode"] == "retrieval"
-
-
-@pytest.mark.parametrize("others_wait", [True, False])
-def test_what_readers_in_a_crowd_get_can_be_measured(*, others_wait: bool, tmp_path: Path) -> None:
-    """Each question is answered as if others waited, and the report says so: such a run is of another system."""
-    assistant = perfect()
-    content = evaluate_with(assistant, tmp_path / "run", Options(others_wait=others_wait))
-    assert assistant.others_wait == [others_wait] * len(ROWS)
-    assert content["fingerprint"]["parts"]["others_wait"] is others_wait
-    report = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
-    assert ("as while other readers wait" in report) is others_wait
-    with pytest.raises(ConfigurationError, match="differs in others_wait"):
-        evaluate_with(perfect(), tmp_path / "run", Options(others_wait=not others_wait))
-
-
-def test_who_waits_is_of_no_matter_to_a_search(tmp_path: Path) -> None:
-    """A report that says that each question was answered so would not be true."""
-    with pytest.raises(ConfigurationError, match="leave out --others-wait"):
-        evaluate_with(perfect(), tmp_path / "run", Options(retrieval_only=True, others_wait=True))
-
-
-def test_a_run_from_before_others_could_wait_is_one_in_which_nobody_did(tmp_path: Path) -> None:
-    """It is scored again, and does not differ from a later one in what it does not tell."""
-    before, after = tmp_path / "before", tmp_path / "after"
-    for folder in (before, after):
-        evaluate_with(perfect(), folder)
-    values = json.loads((before / "run.json").read_text(encoding="utf-8"))
-    del values["options"]["others_wait"], values["fingerprint"]["others_wait"]
-    (before / "run.json").write_text(json.dumps(values), encoding="utf-8")
-    rescore(before, Demands(), lambda *_: None)
-    assert compare(before, after)["fingerprint_differences"] == []
 
 
 def test_the_real_search_is_measured_alone(tmp_path: Path, weights_folder: Path) -> None:
@@ -412,5 +380,5 @@ def test_a_run_says_what_it_was_made_of(tmp_path: Path) -> None:
 def test_a_password_in_an_address_stays_out_of_the_report(tmp_path: Path) -> None:
     """A model's address is part of what a run was made of; the credentials in it are not written anywhere."""
     settings = replace(settings_of(tmp_path), model="openai:m", model_url="https://user:secret@models.example/v1")
-    parts = fingerprint.fingerprint(questions(), ARTICLES, settings, 0, others_wait=False)
+    parts = fingerprint.fingerprint(questions(), ARTICLES, settings, 0)
     assert parts["model"] == "openai:m https://models.example/v1"

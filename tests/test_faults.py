@@ -73,13 +73,13 @@ Model
     19  it hangs before its first word
         test_model_faults.py::test_a_fault_of_the_server_leaves_the_quotation
         test_model_faults.py::test_a_server_is_let_go_when_the_time_is_up
-        test_language_model.py::test_the_next_question_gets_its_turn
+        test_chat.py::test_the_next_question_gets_its_turn
     20  it stalls after its first word
         test_model_faults.py::test_a_fault_of_the_server_leaves_the_quotation
         test_model_faults.py::test_the_time_is_counted_once
     21  it drips for ever
         test_model_faults.py::test_what_came_before_the_time_was_up_is_checked_like_any_answer
-        test_language_model.py::test_a_dripping_stream_ends_at_the_deadline
+        test_chat.py::test_a_dripping_stream_ends_at_the_deadline
     22  it answers 500, 503 or 429
         test_model_faults.py::test_a_fault_of_the_server_leaves_the_quotation
         test_model_faults.py::test_what_keeps_failing_is_asked_twice
@@ -89,11 +89,11 @@ Model
         test_model_faults.py::test_every_behaviour_is_tried
     24  its stream breaks off or never ends
         test_model_faults.py::test_a_fault_of_the_server_leaves_the_quotation
-        test_language_model.py::test_a_stream_that_was_cut_off_is_not_complete
+        test_chat.py::test_a_stream_that_was_cut_off_is_not_complete
         test_answering.py::test_a_draft_that_was_cut_off_is_not_shown
     25  it says nothing, or only thinks
         test_model_faults.py::test_a_fault_of_the_server_leaves_the_quotation
-        test_language_model.py::test_an_empty_answer_is_an_error
+        test_chat.py::test_an_empty_answer_is_an_error
     26  it runs out of room, or repeats itself
         test_model_faults.py::test_a_fault_of_the_server_leaves_the_quotation
         test_answering.py::test_of_a_draft_that_was_cut_off_the_finished_sentence_is_shown
@@ -104,17 +104,17 @@ Model
         test_answering.py::test_what_an_injection_makes_the_model_say_is_never_shown
         test_page_bars.py::test_what_strangers_write_is_inert
     28  the key, the model or the provider is wrong
-        test_language_model.py::test_a_model_that_cannot_be_used_is_refused_at_the_start
+        test_holder.py::test_a_model_that_cannot_be_used_is_refused_at_the_start
         test_model_faults.py::test_what_would_fail_again_is_asked_once
     29  the engine crashes, is killed, or its file is missing or another
         test_end_to_end.py::test_a_killed_engine_costs_one_written_answer
-        test_language_model.py::test_an_engine_that_lost_the_connection_is_asked_once_more
-        test_language_model.py::test_an_engine_that_died_is_not_asked_again
-        test_language_model.py::test_a_dead_engine_is_started_again
-        test_language_model.py::test_an_engine_that_starts_at_a_later_try_is_ready
-        test_language_model.py::test_an_engine_that_cannot_start_makes_the_model_unavailable
-        test_language_model.py::test_a_missing_model_file_is_refused_at_the_start
-        test_language_model.py::test_a_file_with_another_hash_is_never_loaded
+        test_chat.py::test_an_engine_that_lost_the_connection_is_asked_once_more
+        test_chat.py::test_an_engine_that_died_is_not_asked_again
+        test_holder.py::test_a_dead_engine_is_started_again
+        test_holder.py::test_an_engine_that_starts_at_a_later_try_is_ready
+        test_holder.py::test_an_engine_that_cannot_start_makes_the_model_unavailable
+        test_holder.py::test_a_missing_model_file_is_refused_at_the_start
+        test_holder.py::test_a_file_with_another_hash_is_never_loaded
         test_weights.py::test_anything_but_the_official_file_leaves_nothing_behind
     30  the conversation is longer than the model reads
         test_model_faults.py::test_a_long_conversation_leaves_room_for_the_passages
@@ -201,7 +201,7 @@ Process and machine
         test_settings.py::test_a_bad_whole_number_is_refused
         test_cli.py::test_a_busy_port_is_a_matter_of_configuration
         test_index.py::test_a_folder_that_cannot_be_made_is_named
-        test_language_model.py::test_a_missing_model_file_is_refused_at_the_start
+        test_holder.py::test_a_missing_model_file_is_refused_at_the_start
         no test: that Python is too old is said by pip, which reads `requires-python` before it installs anything
     47  the log cannot be written
         test_faults.py::test_a_log_that_cannot_be_written_stops_no_answer

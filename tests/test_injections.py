@@ -21,14 +21,15 @@ from pydantic import Field
 from rich.console import Console
 from typer.testing import CliRunner
 
-from assistant import conversation, language_model
+from assistant import conversation
 from assistant.articles import Corpus, normalise
+from assistant.chat import LanguageModel
 from assistant.cli import app
 from assistant.errors import ConfigurationError
 from assistant.evaluation import injections
 from assistant.evaluation.injections import FILES, Injection, Result, WatchedAssistant, read_injections
 from assistant.evaluation.questions import holds_facts
-from assistant.language_model import LanguageModel, ModelHolder
+from assistant.holder import ModelHolder
 from assistant.rendering import markdown, terminal
 from assistant.retrieval import Retriever
 from assistant.settings import Settings
@@ -68,7 +69,7 @@ def try_all(
     def open_model(_settings: Settings, _progress: object) -> LanguageModel | None:
         return LanguageModel(ObedientModel(says=says), "obedient") if obedient else None
 
-    monkeypatch.setattr(language_model, "open_language_model", open_model)
+    monkeypatch.setattr("assistant.holder.open_language_model", open_model)
     articles = [injection.article for injection in tried if injection.article] or [shipped]
     settings = Settings(model="obedient:model" if obedient else "none")
     holder = ModelHolder(settings, articles, lambda what, done, total: None)

@@ -11,13 +11,13 @@ import pytest
 from assistant.settings import PROJECT
 
 LAYERS = (
-    ("types", "errors", "threads", "kept_state", "html_pages"),
+    ("types", "errors", "threads", "engine_library", "html_pages"),
     ("settings",),
     ("articles", "extras", "passages", "prompts"),
     ("weights", "embedder", "engine", "decoder", "index_files", "vectors"),
-    ("collection",),
+    ("chat", "engine_child", "collection"),
     ("index_server",),
-    ("index", "language_model", "engine_server", "late_interaction", "context", "conversation"),
+    ("index", "holder", "late_interaction", "context", "conversation"),
     ("retrieval", "grounding", "reader"),
     ("answerability",),
     ("quoting",),

@@ -27,7 +27,7 @@ from assistant import answerability
 from assistant.answerability import Calibration, Quoting
 from assistant.answering import Assistant
 from assistant.articles import Corpus
-from assistant.language_model import ModelHolder
+from assistant.holder import ModelHolder
 from assistant.rendering import NOT_WRITTEN, markdown
 from assistant.retrieval import Retriever
 from assistant.settings import Settings

@@ -12,8 +12,8 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
 from assistant import prompts
 from assistant.errors import ConfigurationError
-from assistant.language_model import draft_messages
 from assistant.passages import passages
+from assistant.prompts import draft_messages
 from assistant.settings import PROJECT
 from assistant.types import Article, Turn
 

@@ -17,8 +17,8 @@ from assistant.answerability import likeness, reading_signals
 from assistant.answering import PASSAGES_TO_READ, Assistant
 from assistant.articles import Corpus
 from assistant.embedder import SentenceEmbedder
+from assistant.holder import ModelHolder
 from assistant.index import open_index
-from assistant.language_model import ModelHolder
 from assistant.passages import passages
 from assistant.reader import Reader, Reading, Span, load
 from assistant.retrieval import Retriever

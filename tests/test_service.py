@@ -148,51 +148,6 @@ def test_evidence_is_found_while_others_are_answered(assistant: ScriptedAssistan
         assert waited[-1].status == Status.ANSWERED
 
 
-def test_the_assistant_is_told_whether_others_wait(assistant: ScriptedAssistant) -> None:
-    """As long as another question is in the line or is answered too; they share the processors."""
-    release = threading.Event()
-    for name in "ab":
-        assistant.script[name] = [SNAPSHOT, release, WRITTEN]
-
-    async def scenario(service: Service) -> list[bool]:
-        told, tasks = [], []
-        for name in "ab":
-            tasks.append(await begun(assistant, service, name))
-            told.append(assistant.others_wait["a"]())
-        release.set()
-        await asyncio.gather(*tasks)
-        await until(lambda: b"assistant_line 0.0" in service.metrics.exposition())
-        return [*told, assistant.others_wait["a"]()]
-
-    assert run(assistant, scenario) == [False, True, False]
-
-
-@pytest.mark.parametrize("busy", [True, False])
-def test_an_answer_made_in_haste_is_made_again_when_the_line_is_empty(
-    assistant: ScriptedAssistant, *, busy: bool
-) -> None:
-    """As long as another question is in the line, who asks it again is told what was kept."""
-    release = threading.Event()
-    assistant.script["other"] = [SNAPSHOT, release, WRITTEN]
-    assistant.script["How?"] = [replace(QUOTED, hasty=True)]
-
-    async def scenario(service: Service) -> Event:
-        await last(service, "How?")
-        await until(lambda: b"assistant_line 0.0" in service.metrics.exposition())
-        assistant.script["How?"] = [WRITTEN]
-        other = await begun(assistant, service, "other")
-        if not busy:
-            release.set()
-            await other
-            await until(lambda: b"assistant_line 0.0" in service.metrics.exposition())
-        again = await last(service, "How?")
-        release.set()
-        await other
-        return again
-
-    assert run(assistant, scenario).status == (Status.QUOTED if busy else Status.ANSWERED)
-
-
 def test_a_full_line_says_so_at_once(assistant: ScriptedAssistant) -> None:
     """Beyond those who may wait a question is refused without being looked at; it gets in when one has left."""
     release = threading.Event()
@@ -303,7 +258,7 @@ def test_the_log_has_how_it_ended_and_not_what_was_asked(
 ) -> None:
     """Each question is one line: its length, its end, its time and what was quoted; no word and no address."""
     caplog.set_level(logging.INFO, "assistant")
-    assistant.script["What did Mayor Smith say?\n"] = [SNAPSHOT, replace(WRITTEN, hasty=True)]
+    assistant.script["What did Mayor Smith say?\n"] = [SNAPSHOT, WRITTEN]
 
     async def scenario(service: Service) -> Event:
         return await last(service, "What did Mayor Smith say?\n", STRANGER)
@@ -312,7 +267,6 @@ def test_the_log_has_how_it_ended_and_not_what_was_asked(
     (line,) = [JsonLines().format(record) for record in caplog.records if record.name == "assistant"]
     entry = json.loads(line)
     assert (entry["id"], entry["via"], entry["status"], entry["characters"]) == ("another", "api", "answered", 26)
-    assert entry["hasty"] is True
     assert entry["quoted"] == [f"a-story:{CITATION.start}-{CITATION.end}"]
     assert entry["seconds"] >= 0
     assert "Smith" not in line

@@ -1,72 +1,60 @@
-"""Notes what the assistant asks of its engine, so that it can be asked once more without the assistant.
-
-It is noted where it leaves this process: a proxy between the two would cost the assistant time that it does not need.
-"""
+"""Notes what the assistant asks of its engine, so that it can be asked once more without the assistant."""
 
 from __future__ import annotations
 
-import json
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 from unittest.mock import patch
 
-import httpx
-import openai
-from langchain.chat_models import init_chat_model
+from assistant.engine import Engine, Reply
 
-from assistant import language_model
-
-Request = tuple[str, bytes]
-"""Where it goes, and its body."""
-_SECONDS = 300.0
-_SOMETHING_ELSE = {
-    "messages": [{"role": "user", "content": "What is the time?"}],
-    "max_tokens": 1,
-    "n_cache_reuse": 0,
-}
+Request = tuple[Engine, dict[str, Any]]
+_SOMETHING_ELSE = {"messages": [("user", "What is the time?")], "max_tokens": 1}
 
 
 @contextmanager
 def recording() -> Iterator[list[Request]]:
-    """Note, in their order, what language models that are opened meanwhile ask; whoever takes the list may empty it."""
+    """Note, in their order, what engines are asked meanwhile; whoever takes the list may empty it."""
     noted: list[Request] = []
-    post = httpx.post
+    ask = Engine.ask
 
-    async def note(request: Any) -> None:  # noqa: ANN401 - OpenAI's client may have an httpx of its own
-        noted.append((str(request.url), request.content))
+    def note_and_ask(engine: Engine, request: dict[str, Any], tell: Callable[[Reply | None], None]) -> int:
+        noted.append((engine, request))
+        return ask(engine, request, tell)
 
-    def note_and_post(url: str, **how: Any) -> httpx.Response:  # noqa: ANN401 - as httpx has it
-        noted.append((url, httpx.Request("POST", url, json=how["json"]).content))
-        return post(url, **how)
-
-    client = openai.DefaultAsyncHttpxClient(event_hooks={"request": [note]})
-    with (
-        patch.object(language_model, "init_chat_model", partial(init_chat_model, http_async_client=client)),
-        patch.object(httpx, "post", note_and_post),
-    ):
+    with patch.object(Engine, "ask", note_and_ask):
         yield noted
 
 
 def ask_again(requests: Sequence[Request]) -> float:
     """Make the same requests, one after the other, and return the seconds until all was said to them.
 
-    Before, each conversation reads something else, or it would find there what it is to read.
+    Before, the engine reads something else, or it would find there what it is to read.
 
     Raises:
-        httpx.HTTPError: one of them failed.
+        RuntimeError: one of them failed.
     """
-    others = {(url, json.loads(body).get("id_slot", 0)) for url, body in requests if url.endswith("/completions")}
-    _post([(url, json.dumps(_SOMETHING_ELSE | {"id_slot": slot}).encode()) for url, slot in sorted(others)])
+    for engine in {engine for engine, _ in requests}:
+        _ask(engine, _SOMETHING_ELSE)
     started = time.perf_counter()
-    _post(requests)
+    for engine, request in requests:
+        _ask(engine, request)
     return time.perf_counter() - started
 
 
-def _post(requests: Sequence[Request]) -> None:
-    headers = {"content-type": "application/json"}
-    with httpx.Client(timeout=_SECONDS, verify=False) as client:  # noqa: S501 - nothing is encrypted here
-        for url, body in requests:
-            client.post(url, content=body, headers=headers).raise_for_status()
+def _ask(engine: Engine, request: dict[str, Any]) -> None:
+    ended = threading.Event()
+    last: list[Reply | None] = []
+
+    def tell(reply: Reply | None) -> None:
+        if reply is None or "end" in reply:
+            last.append(reply)
+            ended.set()
+
+    engine.ask(request, tell)
+    ended.wait()
+    if last[0] is None or last[0]["end"] == "failed":
+        raise RuntimeError(f"The engine failed: {last[0]}")

@@ -26,7 +26,7 @@ from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrou
 
 from assistant.benchmarks.processes import free_port, start, stop, wait_until_answers
 from assistant.errors import ConfigurationError
-from assistant.language_model import os_processors
+from assistant.holder import os_processors
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
 

@@ -26,7 +26,7 @@ from assistant.evaluation.adapter_checks import Check, Group, even, groups, grou
 from assistant.evaluation.drafting import drafts, opening, tokens, written
 from assistant.evaluation.reader_training import save, split
 from assistant.evaluation.reports import read_reports
-from assistant.language_model import INVOCATION, check_messages
+from assistant.prompts import INVOCATION, check_messages
 from assistant.types import VERDICTS
 
 if TYPE_CHECKING:

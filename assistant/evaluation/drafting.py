@@ -14,7 +14,7 @@ from langchain_core.messages import BaseMessage, convert_to_openai_messages
 from torch import Tensor
 from torch.nn.functional import pad
 
-from assistant.language_model import draft_messages
+from assistant.prompts import draft_messages
 
 if TYPE_CHECKING:
     from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase

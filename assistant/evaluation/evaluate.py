@@ -27,7 +27,7 @@ from assistant.evaluation.judge import Judge
 from assistant.evaluation.observed import observe
 from assistant.evaluation.questions import Question, check_evidence
 from assistant.evaluation.summary import summarise
-from assistant.language_model import model_name
+from assistant.holder import model_name
 from assistant.settings import Settings
 from assistant.types import Article
 
@@ -57,8 +57,6 @@ class Options:
     """Search for the questions and do not ask them."""
     articles: tuple[Path, ...] = ()
     """Folders whose articles are searched, instead of the one of the settings."""
-    others_wait: bool = False
-    """Answer each question as if other readers waited, and less were done for it."""
 
     def to_json(self) -> dict[str, Any]:
         """Return them as plain values."""
@@ -91,8 +89,6 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
         ConfigurationError: a file, a folder, an option or the assistant is not as it must be.
         RunInterruptedError: the keyboard ended the asking; the report is of the answers that are there.
     """
-    if options.retrieval_only and options.others_wait:
-        raise ConfigurationError("Nothing is answered with --retrieval-only: leave out --others-wait")
     everything, own_articles = run.read(path)
     if own_articles and options.articles:
         raise ConfigurationError(f"{path} brings its own articles: leave out --articles")
@@ -111,16 +107,13 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
         "mode": "retrieval" if options.retrieval_only else "answers",
         "model": model_name(settings),
         "options": options.to_json(),
-        "fingerprint": fingerprint.fingerprint(
-            everything, corpus.articles, settings, options.seed, others_wait=options.others_wait
-        ),
+        "fingerprint": fingerprint.fingerprint(everything, corpus.articles, settings, options.seed),
     }
     asking = run.Asking(
         repeats=options.repeat,
         seconds=60 * options.max_minutes if options.max_minutes is not None else float("inf"),
         retrieval_only=options.retrieval_only,
         everywhere=own_articles is not None,
-        others_wait=options.others_wait,
     )
     with run.opened(out, values, questions, corpus.articles) as folder:
         try:

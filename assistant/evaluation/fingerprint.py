@@ -18,7 +18,7 @@ from typing import Any
 
 from assistant import answerability, passages, prompts, weights
 from assistant.evaluation.questions import Question, to_row
-from assistant.language_model import model_name
+from assistant.holder import model_name
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
 
@@ -38,7 +38,7 @@ INFORMATION = ("git_commit", "git_dirty")
 
 
 def fingerprint(
-    questions: Sequence[Question], articles: Iterable[Article], settings: Settings, seed: int, *, others_wait: bool
+    questions: Sequence[Question], articles: Iterable[Article], settings: Settings, seed: int
 ) -> dict[str, Any]:
     """Return the parts by name: hashes, versions and numbers."""
     commit, dirty = _git()
@@ -53,7 +53,6 @@ def fingerprint(
         "adapter": weights.ADAPTER_SHA256 if settings.model == "local" and not settings.model_file else "none",
         "thresholds": _of_file(answerability.CALIBRATION),
         "answer_seconds": settings.answer_seconds,
-        "others_wait": others_wait,
         "code": _code(),
         "packages": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
@@ -97,8 +96,7 @@ def of_articles(articles: Iterable[Article]) -> str:
 
 def _flat(parts: Mapping[str, Any]) -> dict[str, Any]:
     packages = {f"package {name}": version for name, version in parts.get("packages", {}).items()}
-    # In runs that do not tell nobody waited: nothing else was possible then.
-    return {"others_wait": False} | {name: value for name, value in parts.items() if name != "packages"} | packages
+    return {name: value for name, value in parts.items() if name != "packages"} | packages
 
 
 def _model(settings: Settings) -> str:

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -181,8 +180,6 @@ class Asking:
     """Search for them and do not ask them."""
     everywhere: bool = False
     """Ask each question of all articles, also where it names the one that holds the answer."""
-    others_wait: bool = False
-    """Let each be answered as if other readers waited."""
 
     def article(self, question: Question) -> str | None:
         """Return the article that a question is asked of; None for all of them."""
@@ -207,7 +204,7 @@ def ask(
             progress(number, len(wanted))
             if time.monotonic() >= deadline:
                 return
-            answer = _search if asking.retrieval_only else partial(_ask, others_wait=asking.others_wait)
+            answer = _search if asking.retrieval_only else _ask
             yield answer(assistant, question, repeat, asking.article(question))
         progress(len(wanted), len(wanted))
 
@@ -219,12 +216,10 @@ def ask(
         ) from error
 
 
-def _ask(
-    assistant: Assistant, question: Question, repeat: int, article: str | None, *, others_wait: bool
-) -> dict[str, Any]:
+def _ask(assistant: Assistant, question: Question, repeat: int, article: str | None) -> dict[str, Any]:
     """Return the line of an answer; what is raised becomes an answer that failed, so that it stays in every figure."""
     try:
-        first, *later = assistant.stream(question.question, question.history, article, others_wait=lambda: others_wait)
+        first, *later = assistant.stream(question.question, question.history, article)
         answer = later[-1] if later else first
         line = records.answer_line(question.id, repeat, answer, first)
         if answer.query and answer.status is not Status.INDEX_UNAVAILABLE:

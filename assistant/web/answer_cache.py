@@ -1,8 +1,7 @@
 """The same question is worked on once: who asks it meanwhile shares the work, who asks it later gets what was kept.
 
-Only answers that are final and came about without an error are kept, and only so many, those used last; one that was
-made in haste is made again when it is asked and nobody is in the line. A piece of work ends when the last reader who
-shares it has left. Knows nothing of limits, lines or models. For one event loop.
+Only answers that are final and came about without an error are kept, and only so many, those used last. A piece of work
+ends when the last reader who shares it has left. Knows nothing of limits, lines or models. For one event loop.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from typing import Generic, TypeVar
 from cachetools import LRUCache
 
 from assistant import prompts
-from assistant.language_model import model_name
+from assistant.holder import model_name
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Status, Timings, Turn
 from assistant.web.shared_stream import SharedStream
@@ -52,19 +51,10 @@ def fingerprint(articles: Sequence[Article], settings: Settings) -> str:
 class AnswerCache(Generic[_Event]):
     """Answers that were given, and those that are being made; events other than answers pass through."""
 
-    def __init__(
-        self,
-        of: str,
-        reused: Callable[[str], None] = lambda how: None,
-        is_busy: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """Take the fingerprint of what answers; `reused` is told "kept" or "shared" where nothing had to be done.
-
-        While it `is_busy` an answer that was made in haste is good enough, unless it is being made anew already.
-        """
+    def __init__(self, of: str, reused: Callable[[str], None] = lambda how: None) -> None:
+        """Take the fingerprint of what answers; `reused` is told "kept" or "shared" where nothing had to be done."""
         self._of = of
         self._reused = reused
-        self._is_busy = is_busy
         self._kept: LRUCache[Key, Answer] = LRUCache(MAX_ANSWERS)
         self._running: dict[Key, SharedStream[_Event | Answer]] = {}
 
@@ -80,14 +70,10 @@ class AnswerCache(Generic[_Event]):
         article: str | None,
         work: Callable[[], AsyncGenerator[_Event]],
     ) -> AsyncGenerator[_Event | Answer]:
-        """Yield what `work` yields, or has yielded, for this question; what it raises is raised.
-
-        Where an answer that was made in haste is made anew and ends with an error, the first one is told again.
-        """
+        """Yield what `work` yields, or has yielded, for this question; what it raises is raised."""
         started = time.monotonic()
         key = self._key(question, turns, article)
-        kept = self._kept.get(key)
-        if kept is not None and key not in self._running and (not kept.hasty or self._is_busy()):
+        if (kept := self._kept.get(key)) is not None:
             self._reused("kept")
             yield _for_latecomer(kept, started, None)
             return
@@ -101,11 +87,7 @@ class AnswerCache(Generic[_Event]):
                 if not isinstance(event, Answer):
                     yield event
                     continue
-                told = event
-                if kept is not None and event.final and not _may_be_kept(event):
-                    told = _for_latecomer(kept, started, first)
-                elif is_late:
-                    told = _for_latecomer(event, started, first)
+                told = _for_latecomer(event, started, first) if is_late else event
                 first = told.timings.first_ms
                 yield told
 

@@ -20,7 +20,6 @@ from functools import partial
 from typing import Any, Protocol
 
 from assistant.answering import Assistant
-from assistant.engine import CONVERSATIONS
 from assistant.settings import Settings
 from assistant.types import Answer, Turn
 from assistant.web import feedback as store
@@ -31,8 +30,8 @@ from assistant.web.observability import Metrics, log
 
 TICK_SECONDS = 1.0
 """The longest time without an event, so that whoever shows them notices a reader who is gone."""
-AT_ONCE_LOCAL = CONVERSATIONS + 1
-"""While the embedded engine answers as many together as it can, the passages of one more question are read."""
+AT_ONCE_LOCAL = 2
+"""While the embedded engine answers one question, the passages of the next are read."""
 AT_ONCE_REMOTE = 8
 BUSY_SECONDS = 20
 """What is told to wait when the line is full: the embedded engine answers some ten in that time, so there is room."""
@@ -151,7 +150,6 @@ class Service:
         self._cache: AnswerCache[Event] = AnswerCache(
             fingerprint(assistant.corpus.articles, settings),
             lambda how: self.metrics.reused.labels(how).inc(),
-            lambda: len(self._line) > 0,
         )
 
     @property
@@ -267,8 +265,7 @@ class Service:
             yield _refusal(Reason.BUSY, BUSY_SECONDS)
             return
         stopped = threading.Event()
-        stream = self.assistant.stream(question, turns, article, stopped, lambda: len(self._line) > 1)
-        work = _Work(stream, stopped)
+        work = _Work(self.assistant.stream(question, turns, article, stopped), stopped)
         started = time.monotonic()
         try:
             while not work.ended:
@@ -320,7 +317,7 @@ class Service:
                 if event.final:
                     self.metrics.total.observe(time.monotonic() - started)
                     entry |= {"status": str(event.status), "model": event.model, "error": event.error}
-                    entry |= {"confidence": event.confidence, "hasty": event.hasty}
+                    entry |= {"confidence": event.confidence}
                     entry["quoted"] = [f"{each.article.id}:{each.start}-{each.end}" for each in event.citations]
 
     async def give_feedback(self, feedback: Feedback, *, client: Client) -> str:

@@ -152,7 +152,7 @@ def test_evidence_that_is_read_apart_knows_nothing_of_its_article(model_data: Pa
         taken_over = told_after_another(apart=False)
         assert alone is not None
         assert told_after_another(apart=True) == pytest.approx(alone, abs=0.05)
-        assert taken_over != pytest.approx(alone, abs=0.2)
+        assert taken_over != pytest.approx(alone, abs=0.05)
 
 
 def test_the_weights_are_in_memory_once(model_data: Path) -> None:

@@ -25,7 +25,9 @@ COMMANDS = set(typer.main.get_command(app).commands)  # type: ignore[attr-define
 EXTRAS = PYPROJECT["optional-dependencies"]
 REQUIREMENTS = [
     requirement
-    for requirement in map(Requirement, {*PYPROJECT["dependencies"], *itertools.chain.from_iterable(EXTRAS.values())})
+    for requirement in map(
+        Requirement, sorted({*PYPROJECT["dependencies"], *itertools.chain.from_iterable(EXTRAS.values())})
+    )
     if requirement.name != PYPROJECT["name"]
 ]
 PINS = dict(re.findall(r"^([\w.-]+)==(\S+)$", (PROJECT / "constraints.txt").read_text(encoding="utf-8"), re.MULTILINE))

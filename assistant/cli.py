@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assistant.errors import AssistantError, ConfigurationError, IndexLockedError
-from assistant.evaluation.reports import REPORTS
+from lab.training.reports import REPORTS
 from assistant.extras import require
 from assistant.settings import Settings, go_offline
 from assistant.threads import take_one_thread_for_products
 from assistant.types import Answer, Status, Turn
-from assistant.weights import (
+from assistant.model.weights import (
     ADAPTER_FILE,
     INSTALL,
     LANGUAGE_MODEL_NAME,
@@ -38,9 +38,9 @@ from assistant.weights import (
 )
 
 if TYPE_CHECKING:
-    from assistant.answering import Assistant
-    from assistant.articles import Problem
-    from assistant.index import IndexReport
+    from assistant.answering.assistant import Assistant
+    from assistant.articles.reading import Problem
+    from assistant.search.index import IndexReport
 
 app = typer.Typer(
     add_completion=False,
@@ -109,7 +109,7 @@ def check(
     """
     with _errors_as_lines():
         settings = Settings.from_environment()
-        from assistant.check import check as look  # noqa: PLC0415
+        from assistant.installation import check as look  # noqa: PLC0415
 
         problems = 0
         for finding in look(settings):
@@ -142,7 +142,7 @@ def benchmark(
     """Ask every question of a file and print how many answers hold, and how long they took."""
     with _errors_as_lines():
         require("evaluate", "Evaluating")
-        from assistant.evaluation import benchmark as measure  # noqa: PLC0415
+        from lab.benchmarks import questions as measure  # noqa: PLC0415
         from assistant.evaluation.questions import read_questions  # noqa: PLC0415
 
         asked = read_questions(questions)
@@ -164,7 +164,7 @@ def benchmark_latency(
 ) -> None:
     """Measure how long readers wait, beside the bare parts and beside the RAG that tutorials build."""
     with _errors_as_lines():
-        from assistant.benchmarks.latency import measure  # noqa: PLC0415
+        from lab.benchmarks.latency import measure  # noqa: PLC0415
         from assistant.evaluation.questions import read_questions  # noqa: PLC0415
 
         asked = read_questions(questions)
@@ -186,7 +186,7 @@ def benchmark_load(  # noqa: PLR0913, PLR0917 - each is an option of the command
 ) -> None:
     """Measure a crowd, four readers at once beside the RAG of tutorials, a long time, and indexing."""
     with _errors_as_lines():
-        from assistant.benchmarks import load  # noqa: PLC0415
+        from lab.benchmarks import load  # noqa: PLC0415
         from assistant.evaluation.questions import read_questions  # noqa: PLC0415
 
         asked = read_questions(questions)
@@ -195,7 +195,7 @@ def benchmark_load(  # noqa: PLR0913, PLR0917 - each is an option of the command
             figures += load.measure_packaged(asked, each, out, progress) if each else []
             figures += load.measure_soak(soak, out, progress) if soak else []
             if indexed:
-                from assistant.benchmarks import indexing  # noqa: PLC0415
+                from lab.benchmarks import indexing  # noqa: PLC0415
 
                 figures += indexing.measure_indexing(indexing.READERS, indexed, out, progress)
     for figure in figures:
@@ -211,7 +211,7 @@ def benchmark_injections(
 ) -> None:
     """Try to make the assistant obey questions and articles that command it, and print how often it did."""
     with _errors_as_lines():
-        from assistant.evaluation import injections  # noqa: PLC0415
+        from lab import injections  # noqa: PLC0415
 
         tried = [injection for file in files or injections.FILES for injection in injections.read_injections(file)]
         with _progress() as progress:
@@ -235,7 +235,7 @@ def benchmark_scale(
 ) -> None:
     """Measure index and search with many articles, beside the RAG of tutorials: time, disk, memory, what is found."""
     with _errors_as_lines():
-        from assistant.benchmarks.scale import measure  # noqa: PLC0415
+        from lab.benchmarks.scale import measure  # noqa: PLC0415
 
         with _progress() as progress:
             figures = measure(file, passages, Settings.from_environment().data, out, progress)
@@ -250,9 +250,9 @@ def calibrate(
         Path | None, typer.Option(help="Further ones, to fit to; when to decline is chosen without them.")
     ] = None,
 ) -> None:
-    """Fit assistant/calibration.json to question files; about six seconds a question."""
+    """Fit assistant/answering/calibration.json to question files; about six seconds a question."""
     with _errors_as_lines():
-        from assistant.evaluation import calibrate as fitting  # noqa: PLC0415
+        from lab.training import calibration as fitting  # noqa: PLC0415
         from assistant.evaluation.questions import read_questions  # noqa: PLC0415
 
         usual, further = read_questions(questions), read_questions(hard) if hard else []
@@ -277,7 +277,7 @@ def train_reader(  # noqa: PLR0913, PLR0917 - each is an option of the command
 ) -> None:
     """Train the reader on half the articles of a file and on reports, in about an hour."""
     with _errors_as_lines():
-        from assistant.evaluation import reader_training  # noqa: PLC0415
+        from lab.training import span_finder as reader_training  # noqa: PLC0415
 
         with _progress() as progress:
             digest = reader_training.run(
@@ -291,7 +291,7 @@ def train_reader(  # noqa: PLR0913, PLR0917 - each is an option of the command
                 begin,
             )
     typer.echo(
-        f"{out} has the SHA-256 {digest}: where that is new, set READER_SHA256 in assistant/weights.py to it and run "
+        f"{out} has the SHA-256 {digest}: where that is new, set READER_SHA256 in assistant/model/weights.py to it and run "
         f"python -m assistant calibrate. Nothing of {held_out} was trained on."
     )
 
@@ -307,7 +307,7 @@ def train_adapter(
 ) -> None:
     """Train what tells whether passages state an answer, beside the packaged language model; an hour and a half."""
     with _errors_as_lines():
-        from assistant.evaluation import adapter_training  # noqa: PLC0415
+        from lab.training import adapter as adapter_training  # noqa: PLC0415
 
         with _progress() as progress:
             digest = adapter_training.run(
@@ -319,7 +319,7 @@ def train_adapter(
                 begin,
             )
     typer.echo(
-        f"{out} has the SHA-256 {digest}: where that is new, set ADAPTER_SHA256 in assistant/weights.py to it and run "
+        f"{out} has the SHA-256 {digest}: where that is new, set ADAPTER_SHA256 in assistant/model/weights.py to it and run "
         "python -m assistant calibrate."
     )
 
@@ -371,8 +371,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command
     with _errors_as_lines():
         require("evaluate", "Evaluating")
         from assistant.evaluation import evaluate as evaluation  # noqa: PLC0415
-        from assistant.evaluation import gates  # noqa: PLC0415
-        from assistant.evaluation.judge import Judge  # noqa: PLC0415
+        from assistant.evaluation.scoring import gates  # noqa: PLC0415
+        from assistant.evaluation.scoring.judge import Judge  # noqa: PLC0415
 
         if max_drop is not None and baseline is None:
             raise ConfigurationError("--max-drop needs an earlier run: name it with --baseline")
@@ -415,8 +415,8 @@ def compare(
     """Compare two runs on the questions that both asked: what changed, and could chance alone have changed it?"""
     with _errors_as_lines():
         require("evaluate", "Evaluating")
-        from assistant.evaluation import compare as comparing  # noqa: PLC0415
-        from assistant.evaluation import terminal  # noqa: PLC0415
+        from assistant.evaluation.reporting import compare as comparing  # noqa: PLC0415
+        from assistant.evaluation.reporting import terminal  # noqa: PLC0415
 
         comparison = comparing.compare(before, after)
     if as_json:
@@ -455,7 +455,7 @@ def _opened() -> Iterator[tuple[Assistant, Callable[[str, int, int], None]]]:
     """Yield an assistant whose model is loaded, and the display of progress."""
     with _progress() as progress:
         progress("Starting", 0, 0)
-        from assistant.answering import Assistant  # noqa: PLC0415
+        from assistant.answering.assistant import Assistant  # noqa: PLC0415
 
         with closing(Assistant.open(Settings.from_environment(), progress)) as assistant:
             progress("Loading the language model", 0, 0)
@@ -472,13 +472,13 @@ def _answer(question: str, history: list[Turn]) -> Answer:
 def _index(settings: Settings) -> tuple[IndexReport, tuple[Problem, ...]]:
     with _progress() as progress:
         progress("Starting", 0, 0)
-        from assistant.answering import Assistant  # noqa: PLC0415
+        from assistant.answering.assistant import Assistant  # noqa: PLC0415
 
         try:
             assistant = Assistant.open(replace(settings, model="none"), progress)
         except IndexLockedError as error:
-            from assistant.check import renewal  # noqa: PLC0415
-            from assistant.index_files import lock_holder  # noqa: PLC0415
+            from assistant.installation import renewal  # noqa: PLC0415
+            from assistant.search.index_files import lock_holder  # noqa: PLC0415
 
             folder = settings.data / "index"
             cure = renewal(lock_holder(folder))
@@ -502,7 +502,8 @@ def _show(answer: Answer, *, as_json: bool) -> None:
 
 def _show_evaluation(content: dict[str, Any], folder: Path, *, as_json: bool) -> None:
     """Print the headlines, and end with the exit code that the run deserves."""
-    from assistant.evaluation import gates, terminal  # noqa: PLC0415
+    from assistant.evaluation.reporting import terminal  # noqa: PLC0415
+    from assistant.evaluation.scoring import gates  # noqa: PLC0415
 
     if as_json:
         typer.echo(json.dumps({name: content[name] for name in terminal.SUMMARY} | {"folder": str(folder)}))

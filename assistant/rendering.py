@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from assistant.articles import normalise
+from assistant.articles.reading import normalise
 from assistant.types import Answer, Article, Citation, Status
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ try:
 except ImportError:
     sys.exit('llama.cpp is not installed: run pip install -e ".[local,model-server]" -c constraints.txt')
 
-from assistant.engine import CONTEXT_TOKENS
+from assistant.model.engine import CONTEXT_TOKENS
 from assistant.settings import Settings
-from assistant.weights import language_model_file
+from assistant.model.weights import language_model_file
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from assistant.benchmarks.processes import Running, chroma_server, free_port, start, stop, wait_until_answers
+from lab.benchmarks.processes import Running, chroma_server, free_port, start, stop, wait_until_answers
 from assistant.errors import AssistantError, ConfigurationError
 from assistant.settings import PROJECT, Settings, go_offline
 

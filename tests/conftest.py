@@ -37,11 +37,11 @@ from pydantic import Field
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-from assistant.articles import read_article
-from assistant.embedder import SentenceEmbedder
+from assistant.articles.reading import read_article
+from assistant.search.embedder import SentenceEmbedder
 from assistant.settings import PROJECT, go_offline
 from assistant.types import Article
-from assistant.weights import EMBEDDER_SHA256, LANGUAGE_MODEL_NAME, embedder_folder, language_model_file
+from assistant.model.weights import EMBEDDER_SHA256, LANGUAGE_MODEL_NAME, embedder_folder, language_model_file
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from assistant.answering import Assistant
-from assistant.articles import Corpus
+from assistant.answering.assistant import Assistant
+from assistant.articles.reading import Corpus
 from assistant.evaluation import evaluate
 from assistant.evaluation.evaluate import Demands, Options
 from assistant.evaluation.questions import Question, parse_questions
-from assistant.holder import ModelHolder
-from assistant.retrieval import Retriever
+from assistant.model.holder import ModelHolder
+from assistant.search.retrieval import Retriever
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Status, Timings, Turn
 

@@ -11,8 +11,8 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from assistant.answering import Assistant
-from assistant.articles import Corpus
+from assistant.answering.assistant import Assistant
+from assistant.articles.reading import Corpus
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Status, Turn
 from assistant.web.server import Server, create_app, server_configuration

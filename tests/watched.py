@@ -16,7 +16,7 @@ from typing import Any
 
 from served import ARTICLE, DECLINED, OPEN, ScriptedAssistant, running
 
-from assistant.benchmarks.readers import form, greet, reader
+from lab.benchmarks.readers import form, greet, reader
 from assistant.settings import PROJECT
 from assistant.types import Answer
 from assistant.web.observability import log_to_standard_error

@@ -16,9 +16,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from assistant import answerability, passages, prompts, weights
+from assistant.answering import calibration as answerability
+from assistant.articles import passages
+from assistant.model import prompts, weights
 from assistant.evaluation.questions import Question, to_row
-from assistant.holder import model_name
+from assistant.model.holder import model_name
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
 

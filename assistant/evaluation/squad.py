@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from assistant.articles import normalise
+from assistant.articles.reading import normalise
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, has_words
 from assistant.types import Article

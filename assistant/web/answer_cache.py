@@ -15,8 +15,8 @@ from typing import Generic, TypeVar
 
 from cachetools import LRUCache
 
-from assistant import prompts
-from assistant.holder import model_name
+from assistant.model import prompts
+from assistant.model.holder import model_name
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Status, Timings, Turn
 from assistant.web.shared_stream import SharedStream

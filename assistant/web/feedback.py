@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from assistant.articles import normalise
+from assistant.articles.reading import normalise
 from assistant.errors import ConfigurationError
 from assistant.rendering import to_json
 from assistant.types import Answer, Status, Turn

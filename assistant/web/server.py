@@ -23,23 +23,23 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
 
-from assistant.answering import Assistant, Progress
+from assistant.answering.assistant import Assistant, Progress
 from assistant.errors import ConfigurationError
 from assistant.extras import require
 from assistant.rendering import escape
 from assistant.settings import Settings
-from assistant.web import api
-from assistant.web.assets import Assets
-from assistant.web.docs import add_docs
-from assistant.web.door import Door
+from assistant.web.api import routes as api
+from assistant.web.plain.assets import Assets
+from assistant.web.api.docs import add_docs
+from assistant.web.chat.door import Door
 from assistant.web.handover import HandOver
 from assistant.web.limits import is_in, networks
 from assistant.web.middleware import Guard, PatientProtocol
 from assistant.web.observability import log, log_to_standard_error
-from assistant.web.page import HEAD, Page
-from assistant.web.pages import add_pages, plain_page
+from assistant.web.chat.page import HEAD, Page
+from assistant.web.plain.pages import add_pages, plain_page
 from assistant.web.service import Service, client_of
-from assistant.web.starting import starting
+from assistant.web.plain.starting import starting
 
 _STOP_SECONDS = 1
 """Open pages hold a connection that never ends by itself."""
@@ -135,7 +135,7 @@ def _tools(service: Service) -> Starlette | None:
     if not service.settings.mcp:
         return None
     require("mcp", "ASSISTANT_MCP")
-    from assistant.web.tools import create_tools  # noqa: PLC0415 - a package that few need
+    from assistant.web.api.tools import create_tools  # noqa: PLC0415 - a package that few need
 
     return create_tools(service)
 

@@ -19,7 +19,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Protocol
 
-from assistant.answering import Assistant
+from assistant.answering.assistant import Assistant
 from assistant.settings import Settings
 from assistant.types import Answer, Turn
 from assistant.web import feedback as store

@@ -1,0 +1,558 @@
+"""The one place where the steps meet: a question in, better and better snapshots of its answer out.
+
+    question as it stands, or with names of the turns -> passages and sentences -> quoted, at once
+                        -> a draft -> checked against one passage and by the model -> answered | quoted | declined
+                           (who said something, and what somebody said, may be told by the article's marks)
+                        -> where a promising draft is long, or may not be shown: a closer look at what would be quoted,
+                           alone
+
+Asking is streaming and taking the last snapshot. Nothing unverified is ever in a snapshot: a draft is shown only after
+it passed. Knows nothing of how an answer is shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from assistant.answering import attribution, calibration as answerability, drafts, quoting, understanding as conversation, wording as answers
+from assistant.model import weights
+from assistant.articles.reading import Corpus, read_corpus
+from assistant.model.chat import POLL_SECONDS, Draft, LanguageModel
+from assistant.answering.drafts import CheckedDraft
+from assistant.search.embedder import SentenceEmbedder
+from assistant.errors import ConfigurationError, ModelError, TooLongError
+from assistant.answering.grounding import tells_machines
+from assistant.model.holder import ModelHolder, check_configuration
+from assistant.search.index import VectorIndex, open_index
+from assistant.answering.judgement import (
+    Judgement,
+    answer_probability,
+    draft_to_show,
+    first_look_signals,
+    is_declined,
+    is_long,
+    is_promising,
+    reported,
+    skips_first_look,
+    written_probability,
+)
+from assistant.answering.quoting import Window
+from assistant.search.span_finder import Reader, Readings
+from assistant.search.retrieval import Findings, Retriever
+from assistant.settings import Settings
+from assistant.threads import give_way
+from assistant.types import Answer, Passage, Sentence, Status, Timings, Turn
+
+logger = logging.getLogger(__name__)
+
+PASSAGES_FOR_MODEL = 5
+"""With ten, drafts were right hardly more often, and took longer (CONTRIBUTING, "What was tried")."""
+PASSAGES_TO_READ = 4
+"""Of two to five none told more than the others; with five, what is done beside the language model took too long."""
+CLOSER_SHARE = 0.2
+"""How likely a sentence must be, beside the likeliest, to be read again; of less likely ones there may be more in a
+quotation, but they tell less than their time is worth."""
+CLOSER_WORDS = 70
+"""Of further sentences so many words in all are read again; each takes 18 ms, and the longest answers came too late."""
+_STILL_LOADING = "The search is still loading."
+_NOT_COMPARED = "The passages could not be compared with the question"
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is done, how much of it, and how much in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    """One question put to the model: each call ends at the deadline, or when `stopped` is set, with a ModelError."""
+
+    model: LanguageModel
+    question: str
+    history: Sequence[Turn]
+    deadline: float
+    stopped: threading.Event | None
+
+    def draft(self, evidence: Sequence[Passage], *, apart: bool = False) -> Draft:
+        """Return what it writes."""
+        return drafts.finished(
+            self.model.draft(self.question, self.history, evidence, self.deadline, self.stopped, apart=apart)
+        )
+
+    def margins(self, evidence: Sequence[Passage], draft: str, *, apart: bool = False) -> tuple[float, float] | None:
+        """Return how sure it is of an answer, and of the draft; None where it was not trained to tell."""
+        return self.model.margins(
+            self.question, self.history, evidence, draft, self.deadline, self.stopped, apart=apart
+        )
+
+
+class Assistant:
+    """Answers questions about the articles of one corpus; close it to release the index and the model."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - each is another thing that `open` opens
+        self,
+        corpus: Corpus,
+        retriever: Retriever,
+        index: VectorIndex | None,
+        holder: ModelHolder,
+        answer_seconds: float,
+        counts: Path | None = None,
+        reader: Reader | None = None,
+    ) -> None:
+        """Take the opened parts, and a file to keep in it how often each word is there; `open` does the opening."""
+        self.corpus = corpus
+        self._retriever = retriever
+        self._index = index
+        self._reader = reader
+        self._holder = holder
+        self._answer_seconds = answer_seconds
+        self._rarity = answerability.rarity_of(corpus.articles, counts)
+        self._loading: Future[None] | None = None
+        """What tells when the small models are loaded, where they are loaded in the background."""
+        self._closed = threading.Event()
+        self._loader = ThreadPoolExecutor(1, "small-models")
+        # Its thread is not the one that loads: what torch computes on gives way only if it was begun by one that does.
+        self._reading_ahead = ThreadPoolExecutor(1, "reading-ahead", initializer=give_way)
+
+    @classmethod
+    def open(cls, settings: Settings, progress: Progress = lambda what, done, total: None) -> Self:
+        """Read the articles, open the index, and start loading the language model in the background.
+
+        The small models are loaded when they are needed, unless they are told to before.
+
+        Raises:
+            ConfigurationError: something is missing or set up wrongly; the message says what to do.
+        """
+        check_configuration(settings)
+        corpus = read_corpus(settings.articles)
+        if not corpus.articles:
+            named = f"{corpus.problems[0].file}: " if settings.articles.is_dir() and corpus.problems else ""
+            reason = f" ({named}{corpus.problems[0].reason})" if corpus.problems else ""
+            raise ConfigurationError(
+                f"No article can be read from {settings.articles.absolute()}{reason}: "
+                "put one there, or set ASSISTANT_ARTICLES to a folder that has some"
+            )
+        return cls.over(corpus, settings, settings.data / "index", progress)
+
+    @classmethod
+    def over(
+        cls, corpus: Corpus, settings: Settings, index_folder: Path, progress: Progress = lambda what, done, total: None
+    ) -> Self:
+        """Do the same for articles that were read already, with their index in a folder of its own.
+
+        Raises:
+            ConfigurationError: something is missing or set up wrongly; the message says what to do.
+        """
+        embedder = index = reader = None
+        if weights.embedder_is_packaged():
+            embedder_folder = weights.embedder_folder(settings.data)
+            embedder = SentenceEmbedder.from_folder(embedder_folder, weights.EMBEDDER_SHA256)
+            reader = Reader.from_files(weights.reader_file(), embedder_folder)
+            index = open_index(
+                corpus.articles,
+                embedder,
+                index_folder,
+                settings.chroma_url,
+                lambda done, total: progress("Reading the articles", done, total),
+            )
+        else:
+            logger.warning("Searching by keywords only, the embedding model is not installed: run %s", weights.INSTALL)
+        retriever = Retriever(corpus.articles, index, embedder)
+        holder = ModelHolder(settings, corpus.articles, progress)
+        return cls(corpus, retriever, index, holder, settings.answer_seconds, index_folder / "stems.txt", reader)
+
+    @property
+    def model_name(self) -> str:
+        """What the answers are written by: a file name, `provider:model`, or "none"."""
+        return self._holder.name
+
+    @property
+    def model_state(self) -> str:
+        """`none`, `loading`, `ready`, or `unavailable: <why>`; it is not ready before the small models are there."""
+        state = self._holder.state
+        return "loading" if state == "ready" and not self.is_loaded else state
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the small models are there, or are loaded when they are needed.
+
+        Where they are still on their way in the background, keywords alone find the first evidence.
+        """
+        return self._loading is None or (self._loading.done() and self._loading.exception() is None)
+
+    @property
+    def index(self) -> VectorIndex | None:
+        """The open index; None where the embedding model is not installed and keywords alone are searched."""
+        return self._index
+
+    def load_in_background(self) -> Future[None]:
+        """Begin to load the small models, and to read ahead when they are there; return what tells how it went.
+
+        Until they are there an answer waits; whoever calls this ends the program where they cannot be loaded.
+        """
+        self._loading = self._loader.submit(self._load)
+        self._reading_ahead.submit(self._read_ahead_when_loaded, self._loading)
+        return self._loading
+
+    def wait_until_loaded(self) -> None:
+        """Block until the small models are loaded, and the language model is ready or known to be unavailable."""
+        if self._loading is None:
+            self._load()
+        else:
+            self._loading.result()
+        self._holder.wait()
+
+    def read_ahead(self) -> None:
+        """Read every passage, so that no search has to, unless there are too many to keep."""
+        self._retriever.read_ahead(self._closed)
+
+    def close(self) -> None:
+        """End the model, and release the index as soon as nothing is being loaded or read."""
+        self._holder.close()
+        self._closed.set()
+        try:
+            self._loader.shutdown()
+            self._reading_ahead.shutdown()
+        finally:
+            if self._index is not None:
+                self._index.close()
+
+    def ask(self, question: str, history: Sequence[Turn] = (), article: str | None = None) -> Answer:
+        """Return the final answer."""
+        *_, answer = self.stream(question, history, article)
+        return answer
+
+    def stream(
+        self,
+        question: str,
+        history: Sequence[Turn] = (),
+        article: str | None = None,
+        stopped: threading.Event | None = None,
+    ) -> Generator[Answer]:
+        """Yield snapshots of the answer, each better than the one before; the last one is final.
+
+        The model's time begins when it has its turn. Set `stopped`, from any thread, to end it early.
+        """
+        started = time.monotonic()
+        asked = conversation.clean(question)
+        base = Answer(question=asked, status=Status.DECLINED, model=self.model_name)
+        if reason := conversation.problem(asked, history):
+            yield _finished(replace(base, question=asked[:600], status=Status.BLOCKED_INPUT, text=reason), started)
+            return
+        if topic := conversation.asks_about_article(asked):
+            articles = [each for each in self.corpus.articles if article in (None, each.id)]
+            yield _finished(answers.about(base, topic, articles), started)
+            return
+        try:
+            findings = self.find(asked, history, article, may_read=False)
+        except Exception:
+            logger.exception("The search failed")
+            yield _finished(replace(base, status=Status.INDEX_UNAVAILABLE), started)
+            return
+        if not findings.evidence and self.is_loaded:
+            findings = self._thorough(findings, asked, history)
+        base = replace(base, query=findings.query)
+        if not findings.evidence:
+            # Nobody is told that there is no answer by keywords alone.
+            yield _finished(replace(base, status=Status.INDEX_UNAVAILABLE) if findings.rough else base, started)
+            return
+        first = answers.quoted(base, self._to_quote(asked, findings, None))
+        first = replace(first, timings=Timings(first_ms=_milliseconds(started)), final=False)
+        yield first
+        deadline = time.monotonic() + self._answer_seconds
+        if not self._is_loaded_before(deadline, stopped):
+            yield _finished(replace(first, error=_STILL_LOADING), started)
+            return
+        findings = self._thorough(findings, asked, history)
+        base = replace(base, query=findings.query)
+        judgement = self.judge(asked, history, findings, deadline, stopped)
+        error = judgement.error or (_NOT_COMPARED if findings.rough else None)
+        final = self.decide(replace(base, error=error), judgement)
+        yield _finished(replace(final, timings=first.timings), started)
+
+    def _load(self) -> None:
+        self._retriever.load()
+        if self._reader is not None:
+            self._reader.load()
+        try:
+            # The first search is slow, and passages have to be read; better now than for a reader.
+            self._retriever.search("What happened?")
+        except Exception:
+            # Whoever asks is told so.
+            logger.exception("The first search failed")
+
+    def _read_ahead_when_loaded(self, loading: Future[None]) -> None:
+        if loading.exception() is not None:
+            return
+        try:
+            self.read_ahead()
+        except Exception:
+            # Only speed is lost.
+            logger.exception("The passages could not be read ahead")
+
+    def _is_loaded_before(self, deadline: float, stopped: threading.Event | None) -> bool:
+        """Wait until the small models are there, and return whether they are: in time, and if they could be loaded."""
+        while self._loading is not None and not self._loading.done():
+            if time.monotonic() >= deadline or (stopped is not None and stopped.is_set()):
+                break
+            wait([self._loading], timeout=POLL_SECONDS)
+        return self.is_loaded
+
+    def search(self, query: str, article: str | None = None, limit: int = 10) -> Findings:
+        """Return what retrieval finds for a standalone question: at most so many passages, and so many sentences."""
+        return self._retriever.search(query, limit, article)
+
+    def find(
+        self, question: str, history: Sequence[Turn] = (), article: str | None = None, *, may_read: bool = True
+    ) -> Findings:
+        """Return what is found for a cleaned question as it stands, or as a follow-up, whichever is surer of an answer.
+
+        `may_read` is as for `Retriever.search`.
+        """
+        queries = conversation.queries(question, history)
+        found = [self._retriever.search(query, article=article, may_read=may_read) for query in queries]
+        return max(found, key=lambda findings: answer_probability(self._undrafted(findings)))
+
+    def _undrafted(self, findings: Findings, readings: Readings = ((),)) -> Judgement:
+        """Return what is known without the language model."""
+        signals = answerability.word_signals(findings.query, findings, readings, self._rarity)
+        return Judgement(findings, signals, "words" if findings.similarities else "keywords", readings)
+
+    def _thorough(self, findings: Findings, question: str, history: Sequence[Turn]) -> Findings:
+        """Return what is found when there is time to read the passages."""
+        if not findings.rough:
+            return findings
+        try:
+            return self.find(question, history, findings.article)
+        except Exception:
+            # The quotation stands already; what ranks alone found is enough to go on.
+            logger.exception("The search with time to read failed")
+            return findings
+
+    def judge(  # noqa: PLR0913 - what `stream` takes, and the last for calibration alone
+        self,
+        question: str,
+        history: Sequence[Turn],
+        findings: Findings,
+        deadline: float,
+        stopped: threading.Event | None = None,
+        *,
+        always_closer: bool = False,
+    ) -> Judgement:
+        """Let the model say what it can before the deadline, and measure it against the evidence.
+
+        It may wait as long for its turn, and has all of its time after that: who else asks takes none of it away.
+        `always_closer` takes the closer look whatever the first one told.
+        """
+        readings = self._read(findings)
+        undrafted = self._undrafted(findings, readings)
+        model = self._holder.get()
+        if model is None:
+            return replace(undrafted, error=_unavailable(self.model_state))
+        turns = conversation.leaned_on(question, history, findings.query)
+        told: Judgement | None = None
+        waiting = time.monotonic()
+        try:
+            with model.turn(deadline, stopped):
+                talk = _Talk(model, question, turns, deadline + time.monotonic() - waiting, stopped)
+                for better in self._looks(talk, undrafted, always_closer=always_closer):
+                    told = better
+        except TooLongError:
+            # Nothing is broken, and asked again it would say the same.
+            return told or undrafted
+        except ModelError as error:
+            if told is None:
+                return replace(undrafted, error=str(error))
+            logger.info("No closer look: %s", error)
+            return replace(told, error=str(error))
+        return told or undrafted
+
+    def _looks(self, talk: _Talk, undrafted: Judgement, *, always_closer: bool) -> Iterator[Judgement]:
+        """Yield what the model tells of the passages, and then of a closer look, where it is worth its time.
+
+        A long draft may get the closer look alone. What was yielded stands, whatever comes after it.
+
+        Raises:
+            ModelError: as for a draft.
+        """
+        findings = undrafted.findings
+        evidence = _for_model(findings)
+        draft = talk.draft(evidence)
+        checked = self._checked(draft, undrafted)
+        # No fit of a draft was made without an embedding model.
+        is_fitted = bool(findings.similarities)
+        unchecked = replace(
+            undrafted, signals=checked.signals, fit="draft" if is_fitted else undrafted.fit, draft=checked
+        )
+        likely = answer_probability(unchecked), written_probability(unchecked)
+        if is_fitted and not always_closer and skips_first_look(checked, findings.query, *likely):
+            closer = self._closer_look(talk, unchecked)
+            if closer is not None:
+                yield replace(unchecked, closer=closer)
+                return
+        margins = talk.margins(evidence, checked.text or draft.text)
+        if margins is None:
+            yield unchecked
+            return
+        checked = drafts.with_margins(checked, margins)
+        first = replace(
+            unchecked,
+            signals=checked.signals,
+            fit="margin" if is_fitted else unchecked.fit,
+            draft=checked,
+        )
+        yield first
+        if is_fitted and (always_closer or self._is_worth_closer_look(talk.question, first)):
+            yield replace(first, closer=self._closer_look(talk, first))
+
+    def _is_worth_closer_look(self, question: str, judgement: Judgement) -> bool:
+        """Whether nothing can be shown yet, and something may be."""
+        likely = answer_probability(judgement), written_probability(judgement)
+        if judgement.draft is None or not is_promising(judgement.draft, *likely):
+            return False
+        return is_declined(judgement) or not (
+            draft_to_show(judgement) or reported(judgement, self._to_quote_at_last(question, judgement))
+        )
+
+    def _closer_look(self, talk: _Talk, judgement: Judgement) -> CheckedDraft | None:
+        """Return what the model tells when it is shown the likeliest sentences alone.
+
+        It writes again, unless its draft was long: then it is asked about that. None where it is not the model that was
+        trained to tell, and where a sentence may be meant for machines: alone it would be obeyed sooner.
+
+        Raises:
+            ModelError: as for a draft.
+        """
+        checked = judgement.draft
+        shown = answers.in_reading_order(_shortened(self._to_quote_at_last(talk.question, judgement, CLOSER_SHARE)))
+        if checked is None or any(map(tells_machines, shown)):
+            return None
+        evidence = [Passage((sentence,)) for sentence in shown]
+        text = checked.text
+        if not is_long(checked):
+            draft = talk.draft(evidence, apart=True)
+            checked = self._checked(draft, judgement)
+            text = checked.text or draft.text
+        margins = talk.margins(evidence, text, apart=True)
+        if margins is None:
+            return None
+        first = first_look_signals(answer_probability(judgement), written_probability(judgement))
+        return drafts.with_margins(checked, margins, **first)
+
+    def decide(self, base: Answer, judgement: Judgement) -> Answer:
+        """Return the final answer that the judgement allows: written, quoted or declined."""
+        base = replace(base, confidence=round(answer_probability(judgement), 4))
+        if is_declined(judgement):
+            return answers.declined(base, judgement.findings)
+        to_quote = self._to_quote_at_last(base.question, judgement)
+        draft = draft_to_show(judgement)
+        by_marks = reported(judgement, to_quote)
+        # The article's marks tell better than a model who said something; what somebody said reads better as it wrote.
+        if by_marks and (draft is None or attribution.asks_who_said(judgement.findings.query)):
+            # No model wrote it, so whatever ailed the model is of no matter.
+            return answers.written(replace(base, model="none", error=None), by_marks)
+        return answers.written(base, draft.claims) if draft is not None else answers.quoted(base, to_quote)
+
+    def _checked(self, draft: Draft, judgement: Judgement) -> CheckedDraft:
+        findings = judgement.findings
+        return drafts.check(
+            draft,
+            findings,
+            judgement.readings,
+            judgement.signals,
+            self._rarity,
+            lambda text: self._similarities(text, findings),
+        )
+
+    def _similarities(self, draft: str, findings: Findings) -> Mapping[str, float]:
+        """Return how like a draft the sentences are that were found, by id."""
+        try:
+            return self._retriever.similarities(draft, quoting.candidate_passages(findings))
+        except Exception:
+            # The quotation stands already; what the draft shares with the sentences is enough to go on.
+            logger.exception("A draft could not be compared with the sentences")
+            return {}
+
+    def _to_quote_at_last(self, question: str, judgement: Judgement, least_share: float = 0.0) -> list[Window]:
+        return self._to_quote(question, judgement.findings, judgement.draft, judgement.readings, least_share)
+
+    def _to_quote(
+        self,
+        question: str,
+        findings: Findings,
+        draft: CheckedDraft | None,
+        readings: Readings = ((),),
+        least_share: float = 0.0,
+    ) -> list[Window]:
+        fitted = answerability.quoting("draft" if draft else "read" if any(readings) else "words")
+        candidates = self.quotable(findings, draft, readings)
+        likely = [(sentence, fitted.probability(signals)) for sentence, signals in candidates]
+        return quoting.choose(question, likely, max(least_share, fitted.further_share), self.wanted(findings, draft))
+
+    def quotable(
+        self, findings: Findings, draft: CheckedDraft | None = None, readings: Readings = ((),)
+    ) -> list[tuple[Sentence, dict[str, float]]]:
+        """Return each sentence that may be quoted, with its signals."""
+        read = [reading for of_part in readings for reading in of_part]
+        return quoting.signals(findings, self._rarity, draft.told if draft else None, read)
+
+    def wanted(self, findings: Findings, draft: CheckedDraft | None = None) -> dict[str, float]:
+        """Return the stems that what is quoted should hold, and how much each weighs."""
+        return quoting.wanted(findings.query, self._rarity, draft.told if draft else None)
+
+    def _read(self, findings: Findings) -> Readings:
+        """Read the best passages for each part of the question; of two, each has best ones of its own."""
+        if self._reader is None:
+            return ((),)
+        parts = [findings]
+        queries = conversation.parts(findings.query)
+        if len(queries) > 1:
+            try:
+                parts = [self.search(query, findings.article) for query in queries]
+            except Exception:
+                # The quotation stands already; what was found for the whole question is enough to go on.
+                logger.exception("The search for the parts of a question failed")
+        return tuple(
+            tuple(self._reader.read(part.query, [hit.passage for hit in part.hits[:PASSAGES_TO_READ]]))
+            for part in parts
+        )
+
+
+def _shortened(windows: Sequence[Window]) -> list[Window]:
+    """Return the best window, and of the others those that there is time to read again."""
+    chosen = list(windows[:1])
+    for window in windows[1:]:
+        read = {sentence for each in (*chosen, window) for sentence in each.all}
+        if sum(len(sentence.text.split()) for sentence in read) <= CLOSER_WORDS:
+            chosen.append(window)
+    return chosen
+
+
+def _for_model(findings: Findings) -> list[Passage]:
+    """Return the best passages of the article that fits best, in reading order."""
+    article = findings.hits[0].passage.article
+    best = [hit.passage for hit in findings.hits if hit.passage.article == article][:PASSAGES_FOR_MODEL]
+    return sorted(best, key=lambda passage: passage.start)
+
+
+def _unavailable(state: str) -> str | None:
+    return (
+        None
+        if state == "none"
+        else "The model is still loading."
+        if state == "loading"
+        else state.removeprefix("unavailable: ")
+    )
+
+
+def _finished(answer: Answer, started: float) -> Answer:
+    return replace(answer, timings=replace(answer.timings, total_ms=_milliseconds(started)), final=True)
+
+
+def _milliseconds(started: float) -> float:
+    return round(1000 * (time.monotonic() - started), 1)

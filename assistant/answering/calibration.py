@@ -1,0 +1,318 @@
+"""How likely does the article answer the question, and how likely is a draft right? Calibrated probabilities.
+
+Logistic regressions over a dozen or two signals, fitted by `python -m assistant calibrate` to the development and
+hard questions; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist
+depends on the models: keywords only (none is installed), words only (no language model), a draft (any model), a draft
+and two margins (the packaged model with its adapter), and what is left to tell after a closer look.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+import re
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from assistant.answering import grounding
+from assistant.articles import passages
+from assistant.search.index_files import read_record, write_record
+from assistant.articles.passages import sentences
+from assistant.search.span_finder import Reading, Span
+from assistant.search.retrieval import Findings, inverse_document_frequency
+from assistant.types import Article, Sentence
+
+logger = logging.getLogger(__name__)
+
+CALIBRATION = Path(__file__).with_name("calibration.json")
+
+KEYWORDS = ("keywords", "known", "kind_found", "names_found", "count_found")
+WORDS = ("similarity", "known", "kind_found", "names_found", "count_found", "read")
+DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "told_coverage", "asked_names")
+MARGIN = (*DRAFT, "stated", "confirmed")
+CLOSER = ("before", "stated", "confirmed")
+SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "margin": MARGIN, "closer": CLOSER}
+"""The signals of each of the five fits for whether the article answers the question."""
+
+WRITTEN_DRAFT = (*DRAFT, "asks_two", "cause", "swapped", "length", "leaning", "behind", "read_there", "read_told")
+WRITTEN_MARGIN = (*WRITTEN_DRAFT, "stated", "confirmed", "likelihood", "least_likelihood")
+WRITTEN_CLOSER = (
+    *CLOSER, "before_written", "new_words", "words", "likelihood", "read_there", "read_told", "kind_told", "length",
+    "asks_two",
+)  # fmt: skip
+WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "margin": WRITTEN_MARGIN, "closer": WRITTEN_CLOSER}
+"""The signals of each of the three fits for whether a draft is a right answer."""
+_CERTAIN = 10.0
+"""Log-odds beyond which the reader is as sure as it gets."""
+_UNTOLD = -2.0
+"""The log-probability where the engine tells none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many texts there are, and in how many of them each stem is."""
+
+    texts: int
+    stems: Mapping[str, int]
+
+
+def counted(texts: Iterable[str]) -> Counts:
+    """Count the stems of the texts."""
+    stems = [grounding.stems(text) for text in texts]
+    return Counts(len(stems), Counter(stem for of_text in stems for stem in of_text))
+
+
+class Rarity(dict[str, float]):
+    """How rare each stem of a corpus is: its inverse document frequency over the sentences, as in BM25.
+
+    A stem that the corpus does not hold is as rare as the rarest.
+    """
+
+    def __init__(self, counts: Iterable[Counts]) -> None:
+        """Add up what was counted."""
+        frequency: Counter[str] = Counter()
+        count = 0
+        for part in counts:
+            count += part.texts
+            frequency.update(part.stems)
+        super().__init__({stem: inverse_document_frequency(count, n) for stem, n in frequency.items()})
+        self._rarest = max(self.values(), default=1.0)
+
+    def __missing__(self, stem: str) -> float:
+        """Return how rare a stem is that the corpus does not hold."""
+        return self._rarest
+
+
+def rarity_of(articles: Iterable[Article], file: Path | None = None) -> Rarity:
+    """Return how rare the stems of the articles' sentences are; what `file` says of an article is not counted again.
+
+    The file is written anew when it is missing or damaged, or said less or more.
+    """
+    known = _known(file) if file else {}
+    lines: dict[str, str] = {}
+
+    def counts() -> Iterator[Counts]:
+        for article in articles:
+            digest = hashlib.sha256(article.text.encode()).hexdigest()
+            if digest not in lines:
+                lines[digest] = known.get(digest) or _line(article)
+            yield Counts(*json.loads(lines[digest]))
+
+    rarity = Rarity(counts())
+    if file and lines.keys() != known.keys():
+        _keep(lines, file)
+    return rarity
+
+
+def _line(article: Article) -> str:
+    found = counted(sentence.text for sentence in sentences(article))
+    return json.dumps([found.texts, found.stems])
+
+
+def _known(file: Path) -> dict[str, str]:
+    """Return the line of each article, by the SHA-256 of its text; none when they were counted in another way."""
+    recipe, *lines = read_record(file).split("\n")
+    return dict(line.split(" ", 1) for line in lines) if recipe == _recipe() else {}
+
+
+def _keep(lines: Mapping[str, str], file: Path) -> None:
+    body = "\n".join([_recipe(), *(f"{digest} {line}" for digest, line in lines.items())])
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_record(file, body)
+    except OSError as error:
+        logger.warning("%s cannot be written (%s): the next start counts all words again", file, error.strerror)
+
+
+def _recipe() -> str:
+    sources = b"".join(Path(str(module.__file__)).read_bytes() for module in (passages, grounding))
+    return f"sources {hashlib.sha256(sources).hexdigest()[:16]}, PyStemmer {metadata.version('PyStemmer')}"
+
+
+@dataclass(frozen=True, slots=True)
+class Regression:
+    """What was fitted for one set of signals."""
+
+    mean: Mapping[str, float]
+    scale: Mapping[str, float]
+    weight: Mapping[str, float]
+    intercept: float
+
+    def probability(self, signals: Mapping[str, float]) -> float:
+        """Return the probability, 0 to 1."""
+        logit = self.intercept + sum(
+            weight * (signals[name] - self.mean[name]) / self.scale[name] for name, weight in self.weight.items()
+        )
+        return 1.0 / (1.0 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration(Regression):
+    """How likely the article answers, or a draft is right, and from when on that is enough."""
+
+    threshold: float
+    """Answer, or show the draft, at or above this probability."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quoting(Regression):
+    """How likely a sentence holds the answer, and when further ones are quoted."""
+
+    further_share: float
+    """A further sentence is quoted when it is at least this share as likely as the best one."""
+
+
+@cache
+def quoting(fit: str) -> Quoting:
+    """Return how the sentences to quote are chosen, for `words`, `read` or `draft`."""
+    return Quoting(**_fitted()["quoted"][fit])
+
+
+@cache
+def calibration(fit: str) -> Calibration:
+    """Return the fitted calibration for `keywords`, `words`, `draft`, `margin` or `closer`."""
+    return Calibration(**_fitted()["answerable"][fit])
+
+
+@cache
+def written(fit: str) -> Calibration:
+    """Return the fitted calibration of what a model wrote, for `draft`, `margin` or `closer`."""
+    return Calibration(**_fitted()["written"][fit])
+
+
+def log_odds(probability: float) -> float:
+    """Return ln(p / (1 - p)) of a probability p, within the bounds of `Regression.probability`."""
+    least = 1.0 / (1.0 + math.exp(30.0))
+    probability = max(least, min(1.0 - least, probability))
+    return math.log(probability / (1.0 - probability))
+
+
+def _fitted() -> dict[str, Any]:
+    values: dict[str, Any] = json.loads(CALIBRATION.read_text(encoding="utf-8"))
+    return values
+
+
+def word_signals(
+    question: str, findings: Findings, readings: Sequence[Sequence[Reading]], rarity: Rarity
+) -> dict[str, float]:
+    """Return the signals that need no language model; `readings` are of each part of the question, best passage first."""
+    asked = grounding.stems(question)
+    best = findings.evidence[:3]
+    held = [grounding.stems(evidence.passage.text) | grounding.aliases([evidence.sentence]) for evidence in best]
+    names = grounding.names(question)
+    return {
+        "keywords": findings.keyword_score,
+        "similarity": findings.similarity,
+        "known": coverage(asked, rarity, rarity),
+        "kind_found": float(
+            any(
+                grounding.fits_question(question, e.passage.text, grounding.known_names(e.passage.article.text))
+                for e in best
+            )
+        ),
+        "names_found": max((grounding.share(names, words) for words in held), default=0.0),
+        "count_found": float(_count_found(question, [s.text for evidence in best for s in evidence.passage.sentences])),
+        # Further passages say more about themselves than about this question, on the development questions.
+        "read": min(likeness(*(reading.score for reading in of_part[:1])) for of_part in readings),
+    }
+
+
+def likeness(*scores: float) -> float:
+    """Return the best of the reader's log-odds within bounds, beyond which they tell nothing more; the lowest of none."""
+    return max(-_CERTAIN, min(_CERTAIN, max(scores, default=-_CERTAIN)))
+
+
+def reading_signals(
+    draft: str, evidence: Sequence[Sentence], readings: Sequence[Sequence[Reading]]
+) -> dict[str, float]:
+    """Return the signals of how far what a model wrote is what the reader found, for the part where it is least so."""
+    told = grounding.stems(draft)
+    there, shares = [], []
+    for of_part in readings:
+        spans = {sentence: span for reading in of_part for sentence, span in reading.spans.items()}
+        there.append(likeness(*(spans[sentence].score for sentence in evidence if sentence in spans)))
+        likeliest = max(spans, key=lambda sentence: spans[sentence].score, default=None)
+        shares.append(0.0 if likeliest is None else grounding.share(_words_of(likeliest, spans[likeliest]), told))
+    return {"read_there": min(there), "read_told": min(shares)}
+
+
+def _words_of(sentence: Sentence, span: Span) -> set[str]:
+    return grounding.stems(sentence.article.text[span.start : span.end])
+
+
+def draft_signals(
+    question: str, draft: str, support: grounding.Support, known: Container[str], rarity: Rarity
+) -> dict[str, float]:
+    """Return the signals of what a model wrote, given the passage that supports it best."""
+    return {
+        "facts": float(support.facts),
+        "words": support.words,
+        "new_words": support.new_words,
+        "tells": float(bool(support.new)),
+        "kind_told": float(
+            grounding.fits_question(question, draft, known) and (not _HOW_MANY.search(question) or _counts(draft))
+        ),
+        "told_coverage": coverage(grounding.stems(question), grounding.stems(draft), rarity),
+        "asked_names": float(support.asked_names),
+        "asks_two": float(bool(_ASKS_TWO.search(question))),
+    }
+
+
+_ASKS_TWO = re.compile(
+    r"\band (?:(?:in|to|from|of|by|for) )?(?:what|who|whom|whose|how|why|when|where|which|did|does|is|was|were)\b"
+    r"|\b(?:both|compare|two|three|four)\b",
+    re.IGNORECASE,
+)
+
+
+def written_signals(
+    draft: str, tokens: Sequence[float], support: grounding.Support, leaning: int, behind: float
+) -> dict[str, float]:
+    """Return the signals of what a model wrote as an answer to show.
+
+    `tokens` are the log-probabilities of its words, `leaning` counts the earlier sentences that its evidence leans on,
+    and `behind` tells how much less like the question its passage is than the passage that is most like it.
+    """
+    return {
+        "cause": float(support.cause),
+        "swapped": float(len(support.swapped)),
+        "length": float(len(draft.split())),
+        "leaning": float(leaning),
+        "behind": behind,
+        "likelihood": math.fsum(tokens) / len(tokens) if tokens else _UNTOLD,
+        "least_likelihood": min(tokens, default=_UNTOLD),
+    }
+
+
+def coverage(wanted: AbstractSet[str], held: Container[str], rarity: Rarity) -> float:
+    """Return the share of the wanted stems that are held, weighted by rarity, 0 to 1; 1 when none are wanted."""
+    total = math.fsum(rarity[stem] for stem in wanted)
+    found = math.fsum(rarity[stem] for stem in wanted if stem in held)
+    return found / total if total else 1.0
+
+
+_HOW_MANY = re.compile(
+    r"\b(?:how many|what number of)\s+(?:(?!(?:did|do|does|were|was|are|is|has|have|had|could|can|would|will)\b)[\w'-]+\s+){0,3}?(?P<thing>[\w'-]+)"
+    r"(?=\s+(?:did|do|does|were|was|are|is|has|have|had|could|can|would|will|of|in|a|per|from|to|for|that|which|who|with)\b|\W*$)",
+    re.IGNORECASE,
+)
+
+
+def _count_found(question: str, sentences: Sequence[str]) -> bool:
+    """Whether a sentence that names what the question counts holds a number of it; True when it counts nothing."""
+    match = _HOW_MANY.search(question)
+    thing = grounding.stems(match["thing"]) if match else set()
+    return not thing or any(thing & grounding.stems(sentence) and _counts(sentence) for sentence in sentences)
+
+
+def _counts(text: str) -> bool:
+    """Whether the text holds a number that is no share and no year."""
+    return bool(grounding.quantities(grounding.numbers(text)))

@@ -1,0 +1,177 @@
+"""Which sentences of what was found answer the question best?
+
+A small logistic regression over a few signals of each sentence, fitted by `python -m assistant calibrate` to where the
+evidence of the development and hard questions stands. What the question shares with a sentence is one half; the other
+is what the model wrote: even a draft that may not be shown points to the sentence that it was made from, in words and
+in vectors, and that finds what a question asks for in words of its own. Knows nothing of whether there is an answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from assistant.answering import grounding, understanding as conversation
+from assistant.answering.calibration import Rarity, coverage, likeness
+from assistant.articles.speakers import context_of
+from assistant.articles.passages import statements
+from assistant.search.span_finder import Reading
+from assistant.search.retrieval import Findings
+from assistant.types import Passage, Sentence
+
+MOST_SENTENCES = 3
+
+WORDS = ("score", "similarity", "passage_similarity", "asked", "kind", "length")
+READ = (*WORDS, "read")
+DRAFT = (*READ, "told", "told_new", "told_similarity")
+_OWN = {"words": WORDS, "read": READ, "draft": DRAFT}
+SIGNALS = {name: (*own, *(f"{signal}_below" for signal in own)) for name, own in _OWN.items()}
+"""The signals of the three fits: at once, with what the reader found, and with a draft too. Each is there
+twice, the second time as how far it is below that of the best sentence for this question; of scores, which are shares
+of the best, both tell the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One citable piece of evidence: a sentence or two, and earlier ones that say who "he" or what "the move" is."""
+
+    leading: tuple[Sentence, ...]
+    sentences: tuple[Sentence, ...]
+
+    @property
+    def all(self) -> tuple[Sentence, ...]:
+        """All its sentences in reading order."""
+        return (*self.leading, *self.sentences)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a draft says, as far as it tells which sentence it was made from."""
+
+    text: str
+    similarities: Mapping[str, float]
+    """Cosine similarity of the draft with the sentences that were found, by id."""
+
+
+def candidate_passages(findings: Findings) -> list[Passage]:
+    """Return the passages that were found, by themselves or for a sentence of theirs."""
+    found = [hit.passage for hit in findings.hits] + [evidence.passage for evidence in findings.evidence]
+    return list(dict.fromkeys(found))
+
+
+def signals(
+    findings: Findings, rarity: Rarity, draft: Told | None = None, readings: Sequence[Reading] = ()
+) -> list[tuple[Sentence, dict[str, float]]]:
+    """Return each sentence that may be quoted, with its signals."""
+    # Only beside each other do scores tell something: they may come of ranks, or of comparing word by word.
+    best_score = max((evidence.score for evidence in findings.evidence), default=0.0)
+    scores = {evidence.sentence: evidence.score / best_score for evidence in findings.evidence if best_score > 0}
+    read: dict[Sentence, list[float]] = {}
+    for reading in readings:
+        for sentence, span in reading.spans.items():
+            read.setdefault(sentence, []).append(span.score)
+    kind, wanted = grounding.asked_kind(findings.query), grounding.kinds(findings.query)
+    asked = wanted.stems
+    told = grounding.stems(draft.text) if draft else set()
+    new = told - asked
+    found = []
+    for passage in candidate_passages(findings):
+        for sentence in statements(passage):
+            held = _held(sentence)
+            of_passage = findings.similarities.get(passage.id, 0.0)
+            own = {
+                "score": scores.get(sentence, 0.0),
+                # Where there was no time to read the passage, it stands for its sentences.
+                "similarity": findings.similarities.get(sentence.id, of_passage),
+                "passage_similarity": of_passage,
+                "asked": coverage(asked, held, rarity),
+                "kind": float(grounding.fits(kind, wanted, _kinds(sentence))),
+                "length": math.log(len(sentence.text)),
+                "read": likeness(*read.get(sentence, ())),
+                "told": coverage(told, held, rarity) if told else 0.0,
+                "told_new": coverage(new, held, rarity) if new else 0.0,
+                "told_similarity": draft.similarities.get(sentence.id, 0.0) if draft else 0.0,
+            }
+            found.append((sentence, own))
+    best = {name: max((own[name] for _, own in found), default=0.0) for name in DRAFT}
+    return [(sentence, own | {f"{name}_below": own[name] - best[name] for name in DRAFT}) for sentence, own in found]
+
+
+@lru_cache(maxsize=4096)
+def _kinds(sentence: Sentence) -> grounding.Kinds:
+    return grounding.kinds(sentence.text, grounding.known_names(sentence.article.text))
+
+
+@lru_cache(maxsize=4096)
+def _held(sentence: Sentence) -> frozenset[str]:
+    """Return the stems of a sentence, of those that it leans on, and of the people whom they mean."""
+    words = " ".join(each.text for each in _window(sentence).all)
+    return frozenset(grounding.stems(words) | grounding.aliases([sentence]))
+
+
+def wanted(query: str, rarity: Rarity, draft: Told | None = None) -> dict[str, float]:
+    """Return the stems that a question, and what the model wrote, would have held by what is quoted, and their weight.
+
+    Those of the question weigh 1 together, each by its rarity, and so do those of the draft, of which only the new ones
+    are returned.
+    """
+    asked = grounding.kinds(query).stems
+    told = grounding.stems(draft.text) if draft else set()
+    weights: dict[str, float] = {}
+    for stems, some in ((asked, asked), (told, told - asked)):
+        total = math.fsum(rarity[stem] for stem in stems)
+        weights |= {stem: rarity[stem] / total for stem in some}
+    return weights
+
+
+def choose(
+    question: str, likely: Sequence[tuple[Sentence, float]], further_share: float, wanted: Mapping[str, float]
+) -> list[Window]:
+    """Return what to quote, best first: the sentence that is likeliest to hold the answer, and further ones.
+
+    `likely` are sentences, at least one, with how likely each holds the answer. One that holds words which the question
+    itself quotes goes before all others. A further one must be `further_share` as likely as the best; those go first
+    that hold `wanted` stems which the others do not: of two things asked for, the best sentence may tell one.
+    """
+    words = [quoted.lower() for quoted in conversation.quoted_words(question)]
+
+    def rank(candidate: tuple[Sentence, float]) -> tuple[bool, float]:
+        sentence, probability = candidate
+        return any(quoted in sentence.text.lower() for quoted in words), probability
+
+    ranked = sorted(likely, key=rank, reverse=True)
+    quotes, best = rank(ranked[0])
+    chosen = [_window(ranked[0][0])]
+    enough = [
+        (sentence, probability)
+        for sentence, probability in ranked[1:]
+        if rank((sentence, probability)) >= (quotes, further_share * best)
+    ]
+    while (further := _further(chosen, enough, wanted)) is not None:
+        chosen.append(further)
+    return chosen
+
+
+def _further(
+    chosen: Sequence[Window], likely: Sequence[tuple[Sentence, float]], wanted: Mapping[str, float]
+) -> Window | None:
+    """Return what to quote beside what is chosen; None where nothing has room."""
+    cited = {sentence for window in chosen for sentence in window.all}
+    held = frozenset().union(*map(_held, cited))
+    missing = {stem: weight for stem, weight in wanted.items() if stem not in held}
+
+    def rank(candidate: tuple[Sentence, float]) -> float:
+        sentence, probability = candidate
+        return probability * (1.0 + math.fsum(missing[stem] for stem in missing.keys() & _held(sentence)))
+
+    for sentence, _ in sorted(likely, key=rank, reverse=True):
+        window = _window(sentence)
+        if sentence not in cited and len(cited | {*window.all}) <= MOST_SENTENCES:
+            return window
+    return None
+
+
+def _window(sentence: Sentence) -> Window:
+    return Window(context_of(sentence).needs, (sentence,))

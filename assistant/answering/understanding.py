@@ -1,0 +1,174 @@
+"""Turn a reader's input into a clean, standalone question, and recognise questions about the article as a whole.
+
+Rules only: they cost nothing, so the first evidence is not kept waiting for a model. Joining the history to a follow-up,
+or a whole question of it, is measured to be harmful; only the names of the last exchange are added. Knows nothing of
+retrieval.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+
+from assistant.articles.reading import normalise
+from assistant.types import Turn
+
+MAX_QUESTION_CHARACTERS = 500
+
+_REFERENCE = re.compile(
+    r"\b(?:he|she|it|they|him|her|them|his|hers|its|their|theirs|that|this|those|these|there|one|ones|same|other|else|such)\b",
+    re.IGNORECASE,
+)
+_PERSON = re.compile(r"\b(?:he|she|him|her|his|hers)\b", re.IGNORECASE)
+_DETERMINED = re.compile(r"\b(?:the|an?|this|that|one|every|each|some|any|no|which|whose)\s+\w", re.IGNORECASE)
+"""Somebody may be told of: "Does the mayor say that he paid?"."""
+_OPENS_AS_FOLLOW_UP = re.compile(
+    r"^\s*(?:and|but|so|or|also|why|how|when|where|since when|what about|how about|which one|who else|really|for how long)\b",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"[A-ZÀ-Þ][\w'’.-]*\w(?:\s+(?:of|and|de|the)?\s*[A-ZÀ-Þ][\w'’.-]*\w)*")
+_ORDINARY = frozenset(
+    """
+    the a an he she it they we you i his her its their our your my this that these those there here
+    what who whom whose when where why how which do does did is are was were be been has have had can could will would
+    should may might must in on at for and but or nor so if as with without from to by of about under over through
+    during after before since until because while although though than then once also just only nearly almost about
+    yes no not none nobody nothing one two three four five six seven eight nine ten some any most more many much few
+    several all both each every another other
+    january february march april june july august september october november december
+    jan feb mar apr jun jul aug sept sep oct nov dec
+    monday tuesday wednesday thursday friday saturday sunday
+    """.split()
+)
+"""What begins with a capital without being a name, or is one that nobody means by "he" or "it": a day, a month."""
+_MOST_NAMES = 6
+_BARE = frozenset(
+    """
+    who whom whose what which why when where how come so far long much many often else then exactly really though tho and
+    but or not about of for from to in on at by with since until before after he she it they him her them that
+    these those there one ones
+    """.split()
+)
+"""A question of nothing else leans on what was said before it. "This" may be the article: "What this about?"."""
+_ASKING = r"(?:(?:in|to|from|of|by|for|at|on|with|under|about)\s+)?(?:what|who|whom|whose|how|why|when|where|which)\b"
+_DOES_ONE = r"(?:do|does|did|is|are|was|were|has|have|had|can|could|will|would)\s+(?:he|she|it|they|the|this|that|there|(?-i:[A-ZÀ-Þ])\w*)\b"
+_JOINT = re.compile(rf"(?:,?\s+and\s+|\?\s+)(?={_ASKING}|{_DOES_ONE})", re.IGNORECASE)
+"""Where one question ends and the next begins."""
+_QUOTATION = re.compile(r'[“"][^”"]*[”"]')
+_LEAST_OF_A_PART = 3
+"""Words: fewer are no question of their own, as in "When and how did it begin?"."""
+_ABOUT_WHAT = re.compile(r"(.*?)((?: \(about [^()]*\))?)\Z", re.DOTALL)
+"""A question, and what `standalone` added to it."""
+_SHORT = 7
+"""A question of fewer words that opens like a follow-up is taken for one."""
+
+
+def clean(question: str) -> str:
+    """Return the question normalised like an article, on one line."""
+    return " ".join(normalise(question).split())
+
+
+def problem(question: str, history: Sequence[Turn]) -> str | None:
+    """Return what is wrong with a cleaned question, as a sentence for the reader; None when nothing is."""
+    if not any(character.isalnum() for character in question):
+        return "Please type a question."
+    if len(question) > MAX_QUESTION_CHARACTERS:
+        return f"The question has {len(question)} characters; please keep it to {MAX_QUESTION_CHARACTERS}."
+    if not history and _BARE.issuperset(re.findall(r"[^\W_]+", question.lower())):
+        return "Who or what do you mean? Please ask in a few more words."
+    return None
+
+
+def standalone(question: str, history: Sequence[Turn]) -> str:
+    """Return the question with the names of the last exchange that has any, where it may lean on one; else as it is."""
+    if not _leans_on_history(question):
+        return question
+    return _about(question, next(filter(None, (_names(turn.question, turn.answer) for turn in reversed(history))), []))
+
+
+def queries(question: str, history: Sequence[Turn]) -> list[str]:
+    """Return what to search for, one or two questions: as it stands, and as a follow-up, where it may be either."""
+    joined = standalone(question, history)
+    return [joined] if joined == question or _speaks_of_somebody_unnamed(question) else [question, joined]
+
+
+def leaned_on(question: str, history: Sequence[Turn], query: str) -> Sequence[Turn]:
+    """Return the turns that a question is to be understood with; none where it is answered as if it were the first.
+
+    So it is where it does not lean on any, or where it was surer of an answer as it stands: then that is the `query`.
+    """
+    stands = query == question and (standalone(question, history) != question or not _leans_on_history(question))
+    return () if stands else history
+
+
+def _about(question: str, topics: Iterable[str]) -> str:
+    new = [topic for topic in topics if not re.search(rf"\b{re.escape(topic)}\b", question, re.IGNORECASE)]
+    return f"{question} (about {', '.join(new[:_MOST_NAMES])})" if new else question
+
+
+def _names(*texts: str) -> list[str]:
+    """Return each name once, without what stands capitalised before it where a sentence begins: "Did ICE" is ICE."""
+    found = (match[0].split() for text in texts for match in _NAME.finditer(text))
+    names = (" ".join(itertools.dropwhile(lambda word: word.lower() in _ORDINARY, words)) for words in found)
+    return list(dict.fromkeys(name for name in names if name))
+
+
+def _leans_on_history(question: str) -> bool:
+    short = len(question.split()) < _SHORT
+    return refers_back(question) or (short and bool(_OPENS_AS_FOLLOW_UP.match(question))) or len(question.split()) < 4
+
+
+def _speaks_of_somebody_unnamed(question: str) -> bool:
+    """Whether it says "he" or "she" of somebody whom it has not told of before: "When did he say that he would go?"."""
+    said = _PERSON.search(question)
+    before = question[: said.start()] if said else ""
+    return said is not None and not _names(before) and not _DETERMINED.search(before)
+
+
+def parts(question: str) -> list[str]:
+    """Return the two questions that a standalone one joins, each standing by itself; else the one as it is."""
+    asked, about = _ABOUT_WHAT.findall(question)[0]
+    # What the question quotes is somebody else's.
+    joint = _JOINT.search(_QUOTATION.sub(lambda quoted: "_" * len(quoted[0]), asked))
+    if joint is None:
+        return [question]
+    first, second = asked[: joint.start()].rstrip(" .,;?!"), asked[joint.end() :]
+    if min(len(first.split()), len(second.split())) < _LEAST_OF_A_PART:
+        return [question]
+    if about or not _leans_on_history(second):
+        return [f"{first}?{about}", second + about]
+    return [f"{first}?", _about(second, _names(first) or [first])]
+
+
+def refers_back(sentence: str) -> bool:
+    """Whether a sentence holds a word such as "he" or "this" that may stand for something said before it."""
+    return bool(_REFERENCE.search(sentence))
+
+
+def quoted_words(question: str) -> list[str]:
+    """Return what the question quotes, without the punctuation at its ends; short quotations say too little."""
+    return [match.strip(" .,;:!?…") for match in re.findall(r'[“"]([^”"]{8,})[”"]', question)]
+
+
+_THIS_ARTICLE = r"(?:this|the|that|your)\s+(?:news\s+)?(?:article|story|piece|text|report|excerpt)"
+_ABOUT = (
+    ("title", re.compile(rf"\b(?:title|headline)\b.*\b(?:{_THIS_ARTICLE}|here|listed|it)\b|{_THIS_ARTICLE}\s*(?:'s|’s)?\s*(?:title|headline|called|titled)|^(?:what|what's|whats)\s*(?:is|was)?\s*the\s+(?:title|headline)\W*$|\bunder (?:what|which) (?:title|headline)\b", re.IGNORECASE)),
+    ("length", re.compile(rf"\bhow (?:long|many words|big|large)\b.*\b{_THIS_ARTICLE}|\b{_THIS_ARTICLE}\b.*\b(?:length|word count|how many (?:words|paragraphs|characters))|\b(?:length|word count) of {_THIS_ARTICLE}|\bhow many (?:words|paragraphs|characters|sentences)\b.*\b(?:article|text|story)", re.IGNORECASE)),
+    ("date", re.compile(rf"\b(?:when|(?:what|which) (?:date|day|year|month)|from when|how (?:old|recent))\b.{{0,20}}\b{_THIS_ARTICLE}\b.{{0,20}}\b(?:published|publish|written|from|carry|carries|dated|bear|bears|appear|appeared|come out|came out|printed|posted|made)\b|^(?:when|how old|how recent)\s+(?:is|was)\s+{_THIS_ARTICLE}\W*$|\bdate\b.{{0,25}}\b{_THIS_ARTICLE}|\b{_THIS_ARTICLE}(?:['’]s)?\s+(?:publication\s+)?date\b", re.IGNORECASE)),
+    ("source", re.compile(rf"\b(?:who wrote|who is the author|who's the author|author of|which (?:newspaper|paper|outlet|site|publisher)|who published|where (?:was|is|does)|source of|byline)\b.*\b{_THIS_ARTICLE}", re.IGNORECASE)),
+)  # fmt: skip
+_CONTENT_QUESTION = re.compile(
+    r"\bdoes\b.*\b(?:say|mention|tell|describe|report)|\baccording to\b|\bmentioned in\b", re.IGNORECASE
+)
+
+
+_IN_ARTICLE = re.compile(rf"\bin\s+{_THIS_ARTICLE}", re.IGNORECASE)
+_MEASURE = re.compile(r"\b(?:words|paragraphs|characters|sentences)\b", re.IGNORECASE)
+
+
+def asks_about_article(question: str) -> str | None:
+    """Return `title`, `date`, `length` or `source` for a question about the article itself; None for any other."""
+    if _CONTENT_QUESTION.search(question) or (_IN_ARTICLE.search(question) and not _MEASURE.search(question)):
+        return None
+    return next((topic for topic, pattern in _ABOUT if pattern.search(question)), None)

@@ -1,0 +1,117 @@
+"""A decision in words: the answer that is written, quoted, declined or told by an article's record.
+
+Knows nothing of how it was decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from assistant.answering.drafts import Claim, evidence_of
+from assistant.answering.quoting import Window
+from assistant.search.retrieval import Findings
+from assistant.types import Answer, Article, Citation, Sentence, Status
+
+CLOSEST = 2
+"""How many of the closest passages a refusal offers."""
+
+
+def written(base: Answer, claims: Sequence[Claim]) -> Answer:
+    """Return the claims with the numbers of their citations behind them."""
+    citations = _citations(evidence_of(claims))
+    text = " ".join(f"{claim.text} {_markers(claim, citations)}" for claim in claims)
+    return replace(base, status=Status.ANSWERED, text=text, citations=citations)
+
+
+def quoted(base: Answer, windows: Sequence[Window]) -> Answer:
+    """Return the article's own sentences, the best one first."""
+    citations = _citations(best_first(windows))
+    text = " ".join(f"{citation.quote} [{citation.number}]" for citation in citations)
+    return replace(base, status=Status.QUOTED, text=text, citations=citations)
+
+
+def declined(base: Answer, findings: Findings) -> Answer:
+    """Return that there is no answer, and the passages that come closest."""
+    closest = tuple(
+        Citation(number, hit.passage.article, hit.passage.start, hit.passage.end)
+        for number, hit in enumerate(findings.hits[:CLOSEST], start=1)
+    )
+    return replace(base, status=Status.DECLINED, closest=closest)
+
+
+def about(base: Answer, topic: str, articles: Sequence[Article]) -> Answer:
+    """Answer from the front matter; it is not part of the text, so there is nothing to cite."""
+    lines = (
+        [_record(article, topic) for article in articles]
+        if len(articles) == 1
+        else [f"{article.title}: {_record(article, topic)}" for article in articles[:10]]
+    )
+    known = [line for line in lines if line]
+    return replace(base, status=Status.ANSWERED, text=" ".join(known), model="none") if known else base
+
+
+def in_reading_order(windows: Sequence[Window]) -> list[Sentence]:
+    """Return the sentences of the windows, those of the best one's article first."""
+    sentences = dict.fromkeys(sentence for window in windows for sentence in window.all)
+    best = windows[0].sentences[0].article.id
+    return sorted(sentences, key=lambda sentence: (sentence.article.id != best, sentence.start))
+
+
+def best_first(windows: Sequence[Window]) -> list[Sentence]:
+    """Return the sentences of the windows in reading order from the best one on, and then those before it.
+
+    The best one begins with what it leans on where that stands directly before it.
+    """
+    begin = windows[0].sentences[0]
+    for leading in reversed(windows[0].leading):
+        if _are_neighbours(leading.end, begin):
+            begin = leading
+    article = begin.article.id
+    return sorted(
+        in_reading_order(windows),
+        key=lambda sentence: (sentence.article.id != article, sentence.start < begin.start),
+    )
+
+
+def _markers(claim: Claim, citations: Sequence[Citation]) -> str:
+    cited = [
+        citation.number
+        for citation in citations
+        if any(citation.article == s.article and citation.start <= s.start < citation.end for s in claim.window.all)
+    ]
+    return "".join(f"[{number}]" for number in cited)
+
+
+def _citations(sentences: Sequence[Sentence]) -> tuple[Citation, ...]:
+    """Number the sentences; neighbours in the article become one citation."""
+    spans: list[tuple[Article, int, int]] = []
+    for sentence in sentences:
+        if spans and spans[-1][0] == sentence.article and _are_neighbours(spans[-1][2], sentence):
+            spans[-1] = (sentence.article, spans[-1][1], sentence.end)
+        else:
+            spans.append((sentence.article, sentence.start, sentence.end))
+    return tuple(Citation(number, *span) for number, span in enumerate(spans, start=1))
+
+
+def _are_neighbours(end: int, sentence: Sentence) -> bool:
+    """Whether nothing stands between that offset and a sentence after it."""
+    return end <= sentence.start and not sentence.article.text[end : sentence.start].strip()
+
+
+def _record(article: Article, topic: str) -> str:
+    match topic:
+        case "title":
+            own = f" The title was given by {article.title_by}; the source has no headline." if article.title_by else ""
+            return f"The title is “{article.title}”.{own}"
+        case "date":
+            return (
+                f"The article is dated {article.date.day} {article.date:%B %Y} ({article.date.isoformat()})."
+                if article.date
+                else ""
+            )
+        case "length":
+            paragraphs = article.text.count("\n\n") + 1
+            return f"The article has {len(article.text.split()):,} words in {paragraphs} paragraphs."
+        case _:
+            return f"About its source the article’s record says: {article.source}" if article.source else ""

@@ -1,0 +1,1 @@
+"""Article files -> articles, with their sentences and passages."""

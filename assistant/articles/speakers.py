@@ -1,0 +1,282 @@
+"""What a sentence needs to be understood by itself: who speaks in it, and whom its "he", "she" or "they" stands for.
+
+Rules over the article's own words, made once for each article; nothing is learned and no model is asked. They know
+English news style: "…," Smith said · said an official, adding: · “…” – Mayor Jane Smith · the agency wrote: "…".
+Where the rules find nothing they say so (None), and the caller quotes more rather than guessing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from assistant.articles.passages import paragraphs, passages, statements
+from assistant.types import Article, Sentence
+
+SAID = (
+    r"(?:said|says|saying|wrote|writes|told|tells|explained|explains|added|adds|adding|complained|complains|announced|asked|asks|argued|argues|"
+    r"warned|warns|insisted|noted|notes|stated|states|claimed|claims|replied|recalled|acknowledged|admitted|conceded|testified)"
+)
+NAME = r"[A-ZÀ-Þ][\w'’.-]*[\w](?:\s+(?:of|de|van|der|al|[A-ZÀ-Þ][\w'’.-]*[\w])){0,6}"
+_GROUP = r"(?:officials?|spokes\w+|officers?|agents?|leaders?|lawyers?|prosecutors?|advocates?|police|staff|authorities|executives?|researchers?)"
+_SPEAKER = (
+    rf"(?P<speaker>{NAME}(?:\s+{_GROUP})?|he|she|they|(?:[Aa]n?|[Tt]he|[Oo]ne|[Aa]nother)\s+(?:[\w-]+\s+){{0,3}}[\w-]+)"
+)
+
+_SPEAKER_SAID = re.compile(rf"{_SPEAKER}(?:,[^,\"“”]{{1,60}},)?\s+{SAID}\b")
+_SAID_SPEAKER = re.compile(rf"[\"”]\s*{SAID}\s+{_SPEAKER}")
+_DASH_SPEAKER = re.compile(rf"[\"”]\s*[–—-]+\s*(?P<speaker>{NAME})\s*$")
+QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|“[^”]*$|\"[^\"]*$")
+_ONLY_QUOTED = re.compile(r"^(?:“[^”]*”|\"[^\"]*\")$", re.DOTALL)
+_INTRODUCES = re.compile(rf"\b{SAID}(?:\s+\w+)?\s*:$|:$")
+
+_PERSON_PRONOUN = re.compile(r"\b(?:he|she|him|her|his|hers|himself|herself)\b", re.IGNORECASE)
+_LEADING_REFERENCE = re.compile(
+    r"^[\"“(]*(?:(?:And|But|Still|If|When|As|While|For|With|In|At|After|Before|Then|So)\b[^.;]{0,60}?\b)?"
+    r"(?:he|she|it|they|them|his|her|its|their|this|that|these|those|such|the move|the deal)\b(?!['’]s where)",
+    re.IGNORECASE,
+)
+_TITLE = re.compile(
+    r"(?:Mayor|President|Governor|Gov\.|Senator|Sen\.|Rep\.|Judge|Justice|Attorney General|District Attorney|Mr\.|Ms\.|Mrs\.|Dr\.|Chief|Commissioner|"
+    r"Minister|Secretary|Professor|Prof\.|Officer|Captain|Sheriff|King|Queen|Prince|Pope)\s+(?P<name>(?:[A-ZÀ-Þ][\w'’-]+\s+)?[A-ZÀ-Þ][\w'’-]+)"
+)
+_PAIR = re.compile(r"\b([A-ZÀ-Þ][a-zà-ÿ]+)\s+([A-ZÀ-Þ][a-zà-ÿ]+(?:-[A-ZÀ-Þ][a-zà-ÿ]+)?)\b")
+_BODY_NOUN = (
+    r"(?:agency|department|bureau|company|firm|organi[sz]ation|commission|ministry|union|league|university|authority)"
+)
+_THE_BODY = re.compile(rf"\b[Tt]he {_BODY_NOUN}\b(?! of\b)")
+_LETTERS = re.compile(r"\b[A-Z]{2,6}\b")
+_FULL_BODY = re.compile(
+    rf"\b(?!(?:The|An?|This|That|Each|Every|No|Our|Its|His|Her|Their|One|Some)\b)[A-ZÀ-Þ][\w'’-]+ (?i:{_BODY_NOUN})\b"
+)
+_PERHAPS_A_PERSON = re.compile(rf"{_PAIR.pattern}, (?:an?|the)\b")
+"""Tomas Ibarra, a line cook; but a firm is told of like that too."""
+_GLOSS = re.compile(r"\b(?:[Hh]e|[Ss]he|[Hh]im|[Hh]er)\s+\[(?P<name>[^\]]+)\]")
+_REACH = 8
+"""How many sentences back what a sentence leans on is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What one sentence leans on."""
+
+    speaker: str | None = None
+    """Who speaks in it, as the article names them, where it holds a quotation or reports speech."""
+    needs: tuple[Sentence, ...] = ()
+    """Earlier sentences that name the speaker or what its pronouns stand for, in reading order; at most two."""
+    person: str | None = None
+    """The surname that its leading "he" or "she" stands for."""
+
+
+def outside_quotations(text: str) -> str:
+    """Return the text with its quotations blanked, so that offsets stay."""
+    return QUOTED.sub(lambda match: " " * len(match[0]), text)
+
+
+@lru_cache(maxsize=1024)
+def contexts(article: Article) -> dict[tuple[int, int], Context]:
+    """Return the context of every sentence of the article that states something, by its offsets."""
+    people = persons(article.text)
+    paragraph_of: list[int] = []
+    sentences: list[Sentence] = []
+    for number, passage in enumerate(passages(article)):
+        for sentence in statements(passage):
+            sentences.append(sentence)
+            paragraph_of.append(number)
+    found: list[Context] = []
+    for position in range(len(sentences)):
+        found.append(_context(position, sentences, paragraph_of, found, people))
+    return {(sentence.start, sentence.end): context for sentence, context in zip(sentences, found, strict=True)}
+
+
+def context_of(sentence: Sentence) -> Context:
+    """Return what the sentence leans on."""
+    return contexts(sentence.article).get((sentence.start, sentence.end), Context())
+
+
+def sentences_before(sentence: Sentence) -> list[Sentence]:
+    """Return those before it in its paragraph, and those of the paragraph before; the nearest first, and no far ones."""
+    article = sentence.article
+    begin = [start for start, _ in paragraphs(article.text) if start <= sentence.start][-2:][0]
+    places = [place for place in contexts(article) if begin <= place[0] < sentence.start]
+    return [Sentence(article, *place) for place in places[: -_REACH - 1 : -1]]
+
+
+@lru_cache(maxsize=1024)
+def _bodies(text: str) -> frozenset[str]:
+    """Return the bodies that the text names: "Justice Department", or letters such as ICE that own or do something."""
+    does = rf"(?:['’]s\b|\s+(?:{_GROUP}|{SAID}|had|has|was|is|does|did|will|would|could|can)\b)"
+    letters = (name for name in set(_LETTERS.findall(text)) if re.search(rf"\b{name}{does}", text))
+    return frozenset(letters) | frozenset(_FULL_BODY.findall(text))
+
+
+@lru_cache(maxsize=1024)
+def persons(text: str) -> dict[str, str]:
+    """Return the people whom the text names: surname to the fullest name."""
+    names = [match["name"] for match in _TITLE.finditer(text)]
+    names += [match["speaker"] for match in _SPEAKER_SAID.finditer(text)]
+    names += [match["name"] for match in _GLOSS.finditer(text)]
+    people: dict[str, str] = {}
+    for name in map(_without_possessive, names):
+        words = name.split()
+        if len(words) <= 2 and all(
+            word[0].isupper() and not word.isupper() and word.lower() not in _NOT_NAMES for word in words
+        ):
+            people.setdefault(words[-1], name)
+    for first, last in dict.fromkeys(_PAIR.findall(text)):
+        if {first.lower(), last.lower()} & _NOT_NAMES:
+            continue
+        if last in people or (_acts(last, text) and not _is_place_or_body(first, last, text)):
+            people[last] = f"{first} {last}" if " " not in people.get(last, "") else people[last]
+    return people
+
+
+def _acts(name: str, text: str) -> bool:
+    """Whether the name owns, says or is something, or is told of as nothing but a person is: "Vail, who voted no"."""
+    does = rf"(?:['’]s\b|\s+(?:{SAID}|had|was|is|has)\b|, (?:whos?e?\b|\d\d,))"
+    return bool(re.search(rf"\b{re.escape(name)}{does}", text))
+
+
+def _is_place_or_body(first: str, last: str, text: str) -> bool:
+    """Whether "the" or "in" stands before the name somewhere, as before no person's."""
+    pattern = rf"\b(?:the|in)\s+(?:{re.escape(first)}\s+)?{re.escape(last)}\b"
+    return bool(re.search(pattern, text, re.IGNORECASE))
+
+
+_NOT_NAMES = frozenset(
+    """
+    he she they it the this that these those a an in on at for with when while if but and as under after before
+    still one some many all our we you i city state district attorney justice department general office
+    administration official officials agency court university street police immigration federal national social
+    security violent crime under since
+    """.split()
+)
+
+
+def _without_possessive(name: str) -> str:
+    return re.sub(r"['’]s?$", "", name)
+
+
+def _context(  # noqa: C901 - each branch is one way to lean on an earlier sentence
+    position: int,
+    sentences: Sequence[Sentence],
+    paragraph_of: Sequence[int],
+    before: Sequence[Context],
+    people: dict[str, str],
+) -> Context:
+    sentence = sentences[position]
+    text = sentence.text
+    named = _named_speaker(text)
+    needs: list[int] = []
+    speaker: str | None = None
+    person: str | None = None
+
+    if named is not None and named.lower() in ("he", "she", "they"):
+        antecedent = _antecedent(position, sentences, people)
+        if antecedent is not None:
+            needs.append(antecedent[0])
+            speaker = person = antecedent[1]
+    elif named is not None:
+        speaker = named
+    elif _ONLY_QUOTED.match(text):
+        source = _continued_from(position, sentences, paragraph_of, before)
+        if source is not None:
+            needs.append(source)
+            speaker = before[source].speaker
+            needs += [number for number, other in enumerate(sentences[:source]) if other in before[source].needs]
+
+    if not needs and _LEADING_REFERENCE.match(outside_quotations(text).strip() or text):
+        antecedent = _antecedent(position, sentences, people) if _PERSON_PRONOUN.search(text) else None
+        if antecedent is not None:
+            if not _names_someone_first(text, people):
+                needs.append(antecedent[0])
+                person = antecedent[1]
+        elif position and paragraph_of[position] == paragraph_of[position - 1]:
+            needs.append(position - 1)
+    elif (
+        not needs
+        and position
+        and text.startswith(("That's", "That’s"))
+        and paragraph_of[position] == paragraph_of[position - 1]
+    ):
+        needs.append(position - 1)
+    elif not needs and (body := _body_before(position, sentences)) is not None:
+        needs.append(body)
+    nearest = sorted(set(needs))[-2:]
+    return Context(speaker, tuple(sentences[number] for number in nearest), person)
+
+
+def _named_speaker(text: str) -> str | None:
+    if match := _DASH_SPEAKER.search(text):
+        return match["speaker"]
+    if match := _SAID_SPEAKER.search(text):
+        return _without_possessive(match["speaker"])
+    candidates = [
+        match["speaker"]
+        for match in _SPEAKER_SAID.finditer(outside_quotations(text))
+        if match["speaker"].lower() not in _NOT_NAMES or match["speaker"].lower() in ("he", "she", "they")
+    ]
+    return _without_possessive(candidates[-1]) if candidates else None
+
+
+def _continued_from(
+    position: int, sentences: Sequence[Sentence], paragraph_of: Sequence[int], before: Sequence[Context]
+) -> int | None:
+    """Return the sentence that says whose words go on in a sentence that is nothing but a quotation."""
+    for earlier in range(position - 1, max(-1, position - 5), -1):
+        same_paragraph = paragraph_of[earlier] == paragraph_of[position]
+        if before[earlier].speaker and (same_paragraph or _INTRODUCES.search(sentences[earlier].text)):
+            return earlier
+    return None
+
+
+def _antecedent(position: int, sentences: Sequence[Sentence], people: dict[str, str]) -> tuple[int, str | None] | None:
+    """Return the nearest earlier sentence that names a person outside its quotations, and the surname if it is clear."""
+    for earlier in range(position - 1, max(-1, position - 1 - _REACH), -1):
+        outside = outside_quotations(sentences[earlier].text)
+        names = sorted(
+            (match.start(), surname)
+            for surname in people
+            for match in re.finditer(rf"\b{re.escape(surname)}\b(?!['’]s)", outside)
+        )
+        if names and not _LEADING_REFERENCE.match(outside.strip()):
+            clear = names[0][0] == 0 or len({surname for _, surname in names}) == 1
+            return earlier, names[0][1] if clear else None
+        if not names and _PERHAPS_A_PERSON.search(outside):
+            return earlier, None
+    return None
+
+
+def _body_before(position: int, sentences: Sequence[Sentence]) -> int | None:
+    """Return the nearest earlier sentence that says which body "the agency" of this one is, None if it has none."""
+    outside = outside_quotations(sentences[position].text)
+    match = _THE_BODY.search(outside)
+    known = _bodies(sentences[position].article.text)
+    if match is None or _holds_any(known, outside[: match.start()]):
+        return None
+    reach = range(position - 1, max(-1, position - 1 - _REACH), -1)
+    return next((earlier for earlier in reach if _holds_any(known, outside_quotations(sentences[earlier].text))), None)
+
+
+def body_meant(words: str, leading: Iterable[Sentence]) -> str | None:
+    """Return the body that "the agency" or the like means: the only one that the sentences it leans on name."""
+    if not _THE_BODY.fullmatch(words):
+        return None
+    found = {
+        body
+        for sentence in leading
+        for body in _bodies(sentence.article.text)
+        if _holds_any([body], outside_quotations(sentence.text))
+    }
+    return found.pop() if len(found) == 1 else None
+
+
+def _holds_any(names: Iterable[str], text: str) -> bool:
+    return any(re.search(rf"\b{re.escape(name)}\b", text) for name in names)
+
+
+def _names_someone_first(text: str, people: dict[str, str]) -> bool:
+    pronoun = _PERSON_PRONOUN.search(text)
+    return pronoun is not None and any(surname in text[: pronoun.start()] for surname in people)

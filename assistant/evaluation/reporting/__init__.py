@@ -1,0 +1,1 @@
+"""Figures -> what an evaluator reads."""

@@ -1,0 +1,285 @@
+"""The evaluator's report: one HTML file, made from the data of `report.json` and nothing else.
+
+It opens without a network, holds no reference to another file, and needs no script to be read: the script only filters
+and sorts the table of questions. Questions, answers and articles are strangers' words; the templates escape every one.
+Knows nothing of how questions are asked or scored.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from assistant.articles.reading import normalise
+from assistant.evaluation.reporting import plots
+from assistant.evaluation.reporting.formatting import DASH, interval, number, probability
+from assistant.articles.passages import paragraphs
+
+Entry = Mapping[str, Any]
+"""One object of the report's data, as `report.json` has it."""
+
+OUTCOMES = {"right": "right", "wrong": "wrong", "missing": "not answered", None: "not scored"}
+"""What is said of a row; "missing" is a refusal although the article has the answer."""
+
+MOST_QUESTIONS = 2000
+"""As many as a browser opens at once without a thought; of more the failures come first."""
+_MEASURES_ABREAST = 6
+"""Columns of a table by kind or by article: as many as fit on a sheet of paper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many rows had an outcome, and where they lie on a bar from 0 to 1 of all rows."""
+
+    outcome: str
+    words: str
+    count: int
+    start: float
+    share: float
+
+
+def render(content: Entry) -> str:
+    """Return the report as HTML."""
+    environment = Environment(
+        loader=PackageLoader("assistant.evaluation"),
+        autoescape=True,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {"number": number, "interval": interval, "probability": probability}
+    environment.filters |= {"on_scale": _on_scale, "spaced": _spaced}
+    style, script = _asset("report.css"), _asset("report.js")
+    parts = _parts(_shown(content["rows"]), content["articles"])
+    comparison = content["comparison"]
+    return environment.get_template("report.html").render(
+        report=content,
+        style=style,
+        style_hash=_hash(style),
+        script=script,
+        script_hash=_hash(script),
+        dash=DASH,
+        outcomes=OUTCOMES,
+        verdict=verdict(content),
+        tallies=_tallies(content["rows"]),
+        main_causes=sorted((cause for cause in content["causes"] if cause["count"]), key=lambda cause: -cause["count"]),
+        plots=plots.plots(content),
+        differences=plots.differences(comparison) if comparison else None,
+        breakdowns=[
+            {"by": by, "groups": groups, "blocks": _blocks(groups)}
+            for by, groups in (("kind", content["by_kind"]), ("article", content["by_article"]))
+            if groups
+        ],
+        left_out=len(content["rows"]) - len(parts),
+        groups=_grouped(parts, content["causes"]),
+        anchors={part.row["id"]: part.anchor for part in reversed(parts)},
+        labels=_labels(content),
+        states={status["name"]: status["label"] for status in content["statuses"]},
+        units={measure["name"]: measure["unit"] for measure in (*content["headlines"], *content["second_screen"])},
+        titles={article["id"]: article["title"] for article in content["articles"] if article["title"]},
+        definitions=_definitions(content),
+    )
+
+
+def verdict(content: Entry) -> tuple[str, str]:
+    """Return whether this run may ship, "yes", "no" or "open", and the sentence that says so."""
+    gates = content["gates"]
+    missed = sum(not gate["passed"] for gate in gates)
+    if missed:
+        return "no", f"May not ship: {missed} of {_count(len(gates), 'gate')} missed"
+    if not gates:
+        return "open", "Not decided: no gates were set"
+    passed = "the gate was passed" if len(gates) == 1 else f"all {len(gates)} gates were passed"
+    if not content["complete"]:
+        return "open", f"Not decided: {passed}, but the run is incomplete"
+    return "yes", f"May ship: {passed}"
+
+
+def _count(number_of: int, what: str) -> str:
+    return f"{number_of} {what}" if number_of == 1 else f"{number_of} {what}s"
+
+
+def _tallies(rows: Sequence[Entry]) -> list[Tally]:
+    """Return how many rows had each outcome, without those that none had."""
+    found: list[Tally] = []
+    before = 0
+    for outcome, words in OUTCOMES.items():
+        count = sum(row["outcome"] == outcome for row in rows)
+        if count:
+            found.append(Tally(outcome or "unscored", words, count, before / len(rows), count / len(rows)))
+        before += count
+    return found
+
+
+def _on_scale(measure: Entry) -> bool:
+    """Whether a measure can be drawn on a line from 0 to 1, with its whole interval."""
+    known = [measure[key] for key in ("value", "low", "high") if measure[key] is not None]
+    return measure["unit"] in ("share", "score") and bool(known) and min(known) >= 0 and max(known) <= 1
+
+
+def _spaced(name: str) -> str:
+    """Return a name of the data as words."""
+    return name.replace("_", " ")
+
+
+def _blocks(groups: Sequence[Entry]) -> list[list[str]]:
+    """Return the names of the measures that some group has a value for, in runs that fit side by side."""
+    names = [
+        measures[0]["name"]
+        for measures in zip(*(group["measures"] for group in groups), strict=True)
+        if any(measure["value"] is not None for measure in measures)
+    ]
+    return [names[start : start + _MEASURES_ABREAST] for start in range(0, len(names), _MEASURES_ABREAST)]
+
+
+def _labels(content: Entry) -> dict[str, str]:
+    """Return the words for every cause and measure by its name; an unknown name stands for itself."""
+    judged = content["judge"]["measures"] if content["judge"] else ()
+    named = (*content["causes"], *content["headlines"], *content["second_screen"], *judged)
+    labels = {entry["name"]: entry["label"] for entry in named}
+    used = {name for row in content["rows"] for name in (row["cause"], *row["scores"]) if name}
+    return {name: _spaced(name) for name in used} | labels
+
+
+def _definitions(content: Entry) -> set[str]:
+    """Return the names of the measures that the page defines, so that a link to them leads somewhere."""
+    return {measure["name"] for measure in (*content["headlines"], *content["second_screen"])}
+
+
+# The questions
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some words of a paragraph that are all cited, or evidence, in the same way."""
+
+    text: str
+    cited: bool
+    evidence: bool
+    closing: tuple[int, ...]
+    """The numbers of the citations that end with these words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """The paragraphs of an article that hold cited words or evidence."""
+
+    title: str
+    paragraphs: tuple[tuple[Piece, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of the page about one row."""
+
+    row: Entry
+    anchor: str
+    """The part's id on the page: made from the question's id, and unique."""
+    excerpts: tuple[Excerpt, ...]
+    retrieved: tuple[tuple[Entry, str], ...]
+    """What was found, best first, each with its words."""
+
+
+def _shown(rows: Sequence[Entry]) -> list[Entry]:
+    """Return the rows that have a part on the page, in their order; of too many the first of each cause."""
+    before: Counter[str | None] = Counter()
+    places = []
+    for place, row in enumerate(rows):
+        places.append((not row["cause"], before[row["cause"]], place))
+        before[row["cause"]] += 1
+    return [rows[place] for place in sorted(place for *_, place in sorted(places)[:MOST_QUESTIONS])]
+
+
+def _parts(rows: Sequence[Entry], known: Iterable[Entry]) -> list[Part]:
+    articles = {article["id"]: article for article in known}
+    parts: list[Part] = []
+    taken: set[str] = set()
+    for row in rows:
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", row["id"])[:80] + (f".{row['repeat'] + 1}" if row["repeat"] else "")
+        candidates = itertools.chain([f"question-{name}"], (f"question-{name}-{n}" for n in itertools.count(2)))
+        anchor = next(candidate for candidate in candidates if candidate not in taken)
+        taken.add(anchor)
+        retrieved = tuple((hit, _words(articles, hit)) for hit in row["retrieved"])
+        parts.append(Part(row, anchor, tuple(_excerpts(row, articles)), retrieved))
+    return parts
+
+
+def _words(articles: Mapping[str, Entry], span: Entry) -> str:
+    return str(articles[span["article"]]["text"][span["start"] : span["end"]]) if span["article"] in articles else ""
+
+
+def _excerpts(row: Entry, articles: Mapping[str, Entry]) -> Iterator[Excerpt]:
+    """Yield what is cited and what is evidence where it stands; a citation that does not hold has no such place."""
+    cited = [citation for citation in row["citations"] if citation["valid"] and citation["article"] in articles]
+    evidence = [span for span in row["gold"]["evidence"] if span["article"] in articles]
+    for identifier in dict.fromkeys(span["article"] for span in (*cited, *evidence)):
+        article = articles[identifier]
+        spans = [(span["start"], span["end"], span["number"]) for span in cited if span["article"] == identifier]
+        gold = [(span["start"], span["end"]) for span in evidence if span["article"] == identifier]
+        yield Excerpt(article["title"], tuple(marked_paragraphs(article["text"], spans, gold)))
+
+
+def marked_paragraphs(
+    text: str, citations: Sequence[tuple[int, int, int]], evidence: Sequence[tuple[int, int]]
+) -> Iterator[tuple[Piece, ...]]:
+    """Yield the paragraphs that hold cited words or evidence, cut where these begin and end.
+
+    Spans are offsets into the text, the end exclusive; a citation's third figure is its number. The pieces of a
+    paragraph are the paragraph, character for character.
+    """
+    spans = [(start, end) for start, end, _ in citations] + list(evidence)
+    for first, last in paragraphs(text):
+        inside = [(start, end) for start, end in spans if start < last and first < end and start < end]
+        if not inside:
+            continue
+        cuts = sorted({first, last, *(cut for span in inside for cut in span if first < cut < last)})
+        yield tuple(
+            Piece(
+                text[left:right],
+                cited=any(start <= left and right <= end for start, end, _ in citations),
+                evidence=any(start <= left and right <= end for start, end in evidence),
+                closing=tuple(number for start, end, number in citations if start < right and left < end <= right),
+            )
+            for left, right in itertools.pairwise(cuts)
+        )
+
+
+def _grouped(parts: Sequence[Part], causes: Iterable[Entry]) -> list[Entry]:
+    """Return the parts by cause of failure, in the order of the causes, and then those without one."""
+    named = [(cause["name"], cause["label"], cause["definition"]) for cause in causes]
+    groups = [*named, (None, "No failure", "")]
+    return [
+        {"name": name, "label": label, "definition": definition, "parts": found}
+        for name, label, definition in groups
+        if (found := [part for part in parts if part.row["cause"] == name])
+    ]
+
+
+# The page
+
+
+def _visible(value: object) -> object:
+    """Return what a template shows: strangers' words lose the characters that hide or turn round what is read."""
+    return normalise(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _asset(name: str) -> Markup:
+    """Return a file of ours that becomes part of the page as it is."""
+    folder = resources.files("assistant.evaluation") / "templates"
+    return Markup((folder / name).read_text(encoding="utf-8"))  # noqa: S704 - ours
+
+
+def _hash(text: str) -> str:
+    """Return what a content security policy calls an inline script or style by."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"

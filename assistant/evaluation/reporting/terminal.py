@@ -1,0 +1,112 @@
+"""What an evaluator reads in the terminal: the headlines of a run, and how two runs differ.
+
+Made from the data of `report.json` and of a comparison; knows nothing of how they came about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from assistant.evaluation.reporting.formatting import DASH, interval, number
+from assistant.rendering import plain
+
+SUMMARY = ("title", "mode", "model", "complete", "asked", "planned", "headlines", "second_screen", "causes", "gates")
+"""What is printed for a script; the rest is in the report."""
+
+_MOST_LISTED = 20
+
+
+def is_failed(content: Mapping[str, Any]) -> bool:
+    """Whether no question has an answer because each ended in an error."""
+    statuses = {row["status"] for row in content["rows"]}
+    return statuses == {"error"}
+
+
+def headlines(content: Mapping[str, Any], folder: Path) -> RenderableType:
+    """Return the headlines with their intervals, the causes of failures, the gates, and where the report is."""
+    table = _table("", "value", "95 % interval", "n")
+    for measure in content["headlines"]:
+        if measure["n"]:
+            table.add_row(
+                measure["label"],
+                number(measure["value"], measure["unit"]),
+                interval(measure["low"], measure["high"], measure["unit"]),
+                str(measure["n"]),
+            )
+    asked, planned = content["asked"], content["planned"]
+    parts: list[RenderableType] = [
+        Text(
+            f"{plain(content['title'])}: {asked} of {planned} questions, model {plain(content['model'])}", style="bold"
+        )
+    ]
+    if not content["complete"]:
+        parts.append(Text("Not complete: the same command goes on where it stopped.", style="yellow"))
+    parts.append(table)
+    failed = [f"{cause['label']} {cause['count']}" for cause in content["causes"] if cause["count"]]
+    parts.append(Text(f"Failures: {', '.join(failed) or 'none'}."))
+    parts += [
+        Text(f"{'passed' if gate['passed'] else 'MISSED'}: {gate['text']}", style="green" if gate["passed"] else "red")
+        for gate in content["gates"]
+    ]
+    parts += [Text(content["smallest_difference"]["note"], style="dim"), Text(f"Report: {folder / 'report.html'}")]
+    return Group(*parts)
+
+
+def comparison(found: Mapping[str, Any]) -> RenderableType:
+    """Return the differences with their intervals and p values, and the questions that turned."""
+    table = _table("", "before", "after", "difference", "95 % interval", "p, adjusted", "fixed / broken", "n")
+    for row in found["differences"]:
+        turned = row["mcnemar"]
+        table.add_row(
+            row["label"],
+            number(row["baseline"], row["unit"]),
+            number(row["run"], row["unit"]),
+            number(row["difference"], row["unit"], signed=True),
+            interval(row["low"], row["high"], row["unit"]),
+            DASH if row["p_holm"] is None else f"{row['p_holm']:.3f}",
+            f"{turned['fixed']} / {turned['broken']}" if turned else DASH,
+            str(row["n"]),
+        )
+    for row in found["latency"]:
+        table.add_row(row["label"], number(row["baseline"], "ms"), number(row["run"], "ms"), *[DASH] * 5)
+    parts: list[RenderableType] = [
+        Text(f"{found['n']} questions in common, {found['clusters']} clusters ({found['cluster_by']})", style="bold"),
+        table,
+    ]
+    parts += [Text(note, style="yellow") for note in found["notes"]]
+    parts += [
+        Text(
+            f"differs in {plain(str(row['part']))}: {_short(row['baseline'])} before, {_short(row['run'])} after",
+            style="dim",
+        )
+        for row in found["fingerprint_differences"]
+    ]
+    parts += _turned("Broken", found["broken"], "red") + _turned("Fixed", found["fixed"], "green")
+    return Group(*parts)
+
+
+def _turned(title: str, rows: Sequence[Mapping[str, Any]], style: str) -> list[RenderableType]:
+    lines: list[RenderableType] = [Text(f"{title}: {len(rows)}", style=style)]
+    lines += [
+        Text(f"  {plain(row['id'])} {plain(row['question'])} ({str(row['cause']).replace('_', ' ')})")
+        for row in rows[:_MOST_LISTED]
+    ]
+    return [*lines, Text("  and more")] if len(rows) > _MOST_LISTED else lines
+
+
+def _short(value: object) -> str:
+    text = plain(str(value))
+    return text if len(text) <= 24 else f"{text[:24]}…"
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for position, column in enumerate(columns):
+        table.add_column(column, justify="right" if position else "left")
+    return table

@@ -1,0 +1,153 @@
+"""What a run must reach to be shipped: limits for measures, and how far they may fall behind an earlier run.
+
+A gate is about the value, not about the bound of its interval; a measure that does not apply fails it, since nothing
+was shown. Knows nothing of how values come about.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from assistant.errors import ConfigurationError
+from assistant.evaluation.scoring.measures import HEADLINES, MEASURES
+
+_ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """One limit; `kind` restricts it to the questions of that kind, for headlines only."""
+
+    name: str
+    limit: float
+    at_most: bool = False
+    kind: str = ""
+
+    @property
+    def text(self) -> str:
+        """The gate as a person writes it."""
+        return f"{self.name}{f'@{self.kind}' if self.kind else ''} {'<=' if self.at_most else '>='} {self.limit:g}"
+
+
+def parse(text: str) -> Gate:
+    """Return the gate of `NAME>=VALUE` or `NAME<=VALUE`; NAME may be `facts@speaker`, for one kind of question.
+
+    Raises:
+        ConfigurationError: it is not of that form, or no measure has that name.
+    """
+    match = re.fullmatch(r"\s*([\w]+)(?:@([^<>=]+?))?\s*(>=|<=)\s*(\S+)\s*", text)
+    if match is None:
+        raise ConfigurationError(f"{text!r} is not of the form NAME>=VALUE or NAME<=VALUE, as in 'facts>=0.9'")
+    name, kind, sign, limit = match.groups()
+    return _gate(name, kind or "", limit, at_most=sign == "<=", where=repr(text))
+
+
+def read_thresholds(path: Path) -> list[Gate]:
+    """Read a TOML file with the tables `min` and `max`, each of names and limits.
+
+    Raises:
+        ConfigurationError: it cannot be read, or is not of that form.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"The thresholds {path} cannot be read ({error}): mend the file") from error
+    if wrong := sorted(set(tables) - {"min", "max"}):
+        raise ConfigurationError(f"The thresholds {path} have a part {wrong[0]!r}: use the tables [min] and [max]")
+    found = []
+    for table, limits in tables.items():
+        if not isinstance(limits, dict):
+            raise ConfigurationError(f"The thresholds {path}: the part {table!r} is no table: write [{table}]")
+        for name, limit in limits.items():
+            measure, _, kind = name.partition("@")
+            found.append(_gate(measure, kind, limit, at_most=table == "max", where=str(path)))
+    return found
+
+
+def check(gates: Iterable[Gate], content: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return each gate with the figures of its measure and whether it holds.
+
+    Raises:
+        ConfigurationError: a gate is for a kind of question that the run does not have.
+    """
+    limits = list(gates)
+    check_kinds(limits, [group["name"] for group in content["by_kind"]])
+    return [_checked(gate, content) for gate in limits]
+
+
+def check_kinds(gates: Iterable[Gate], kinds: Sequence[str]) -> None:
+    """Check that there are questions for each gate of one kind.
+
+    Raises:
+        ConfigurationError: a gate is for a kind of question that the run does not have.
+    """
+    for gate in gates:
+        if gate.kind and gate.kind not in kinds:
+            known = ", ".join(dict.fromkeys(kinds))
+            raise ConfigurationError(f"{gate.text}: the run has no question of that kind; it has {known}")
+
+
+def check_drops(comparison: Mapping[str, Any], max_drop: float) -> list[dict[str, Any]]:
+    """Return for each headline that was compared whether it got worse by no more than `max_drop`."""
+    found = []
+    for row in comparison["differences"]:
+        drop = row["difference"] if row["better"] == "lower" else -row["difference"]
+        found.append(
+            {
+                "text": f"{row['name']} drops by at most {max_drop:g}",
+                "name": row["name"],
+                "limit": max_drop,
+                "value": drop,
+                "low": row["low"] if row["better"] == "lower" else _negative(row["high"]),
+                "high": row["high"] if row["better"] == "lower" else _negative(row["low"]),
+                "n": row["n"],
+                "unit": row["unit"],
+                "passed": drop <= max_drop + _ROUNDING,
+            }
+        )
+    return found
+
+
+def _negative(value: float | None) -> float | None:
+    return None if value is None else -value
+
+
+def missed(gates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a line for each gate that does not hold."""
+    return [
+        f"{gate['text']}: it is {'not applicable' if gate['value'] is None else format(gate['value'], '.4g')}"
+        for gate in gates
+        if not gate["passed"]
+    ]
+
+
+def _gate(name: str, kind: str, limit: object, *, at_most: bool, where: str) -> Gate:
+    known = [measure.name for measure in (HEADLINES if kind else MEASURES)]
+    if name not in known:
+        raise ConfigurationError(f"{where}: there is no measure {name!r}; use one of {', '.join(known)}")
+    try:
+        value = float(str(limit))
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        raise ConfigurationError(f"{where}: the limit {limit!r} of {name} is not a number; write one as 0.9")
+    return Gate(name, value, at_most, kind)
+
+
+def _checked(gate: Gate, content: Mapping[str, Any]) -> dict[str, Any]:
+    measures = [*content["headlines"], *content["second_screen"]]
+    if gate.kind:
+        measures = next(group["measures"] for group in content["by_kind"] if group["name"] == gate.kind)
+    measure = next(measure for measure in measures if measure["name"] == gate.name)
+    value = measure["value"]
+    passed = value is not None and (
+        value <= gate.limit + _ROUNDING if gate.at_most else value >= gate.limit - _ROUNDING
+    )
+    found = {"text": gate.text, "name": gate.name, "limit": gate.limit, "passed": passed}
+    return found | {key: measure[key] for key in ("value", "low", "high", "n", "unit")}

@@ -1,0 +1,236 @@
+"""What came of a question, beside its gold: what every measure looks at.
+
+Everything is computed from the record, the question and the articles' own text; a quotation that a record claims is
+checked against the article and not believed. Knows nothing of averages.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from assistant.answering import grounding
+from assistant.evaluation.questions import Question, holds, holds_facts
+from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, Span
+from assistant.articles.passages import paragraphs, sentences
+from assistant.rendering import Piece, pieces
+from assistant.types import Answer, Article, Citation, Status
+
+_REFUSALS = (Status.DECLINED, Status.BLOCKED_INPUT)
+_FAILURES = (ERROR, Status.INDEX_UNAVAILABLE)
+_SHOWN = (Status.ANSWERED, Status.QUOTED)
+FROM_RECORD = "from_record"
+"""The state of an answer from the article's record: its title, date, source or length."""
+ABOUT = "about"
+"""The kind of a question about the article itself; its facts stand in the article's record, where nothing is cited."""
+FALSE_PREMISE = "false_premise"
+"""The kind of a question that assumes what the article contradicts."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One question, what came of it in one repeat, and the articles that both speak of."""
+
+    question: Question
+    record: Record
+    articles: Mapping[str, Article]
+
+    @property
+    def asked(self) -> bool:
+        """Whether the question was asked, and not only searched for."""
+        return self.record.status != RETRIEVED
+
+    @property
+    def refused(self) -> bool:
+        """Whether the assistant said that it has no answer."""
+        return self.record.status in _REFUSALS
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is no answer because something broke."""
+        return self.record.status in _FAILURES
+
+    @property
+    def shown(self) -> bool:
+        """Whether an answer was shown."""
+        return self.record.status in _SHOWN
+
+    @property
+    def state(self) -> str:
+        """The status, but for an answer without citations, which the reader is told comes from the article's record."""
+        from_record = self.record.status == Status.ANSWERED and not self.record.citations
+        return FROM_RECORD if from_record else str(self.record.status)
+
+    @cached_property
+    def pieces(self) -> list[Piece]:
+        """The words of the answer, each piece with the numbers of the citations behind it."""
+        valid = tuple(
+            Citation(cited.number, self.articles[cited.span.article], cited.span.start, cited.span.end)
+            for cited in self.record.citations
+            if self.is_verbatim(cited)
+        )
+        return pieces(Answer(self.question.question, Status.ANSWERED, self.record.answer, valid))
+
+    @cached_property
+    def words(self) -> str:
+        """The words of the answer, without markers."""
+        return "".join(piece.words for piece in self.pieces)
+
+    @cached_property
+    def cited_words(self) -> str:
+        """The articles' own words at the citations."""
+        return _joined(self.articles[c.span.article].text[c.span.start : c.span.end] for c in self.verbatim)
+
+    @cached_property
+    def verbatim(self) -> tuple[Cited, ...]:
+        """The citations that are what they claim to be."""
+        return tuple(cited for cited in self.record.citations if self.is_verbatim(cited))
+
+    def is_verbatim(self, cited: Cited) -> bool:
+        """Whether the quote is the article's text at its offsets, and more than white space."""
+        article = self.articles.get(cited.span.article)
+        start, end = cited.span.start, cited.span.end
+        return (
+            article is not None
+            and 0 <= start < end <= len(article.text)
+            and article.text[start:end] == cited.quote
+            and not cited.quote.isspace()
+        )
+
+    @cached_property
+    def dangling(self) -> int:
+        """How many markers of the answer point to nothing."""
+        quoted = self.cited_words
+        left = {marker for marker in re.findall(r"\[\d{1,4}\]", self.words) if marker not in quoted}
+        return len(left)
+
+    @cached_property
+    def evidence(self) -> tuple[tuple[Span, ...], ...]:
+        """For each piece of evidence the places where it stands."""
+        known = self.articles.get(self.question.article)
+        searched = [known] if known else list(self.articles.values())
+        return tuple(_places(words, searched) for words in self.question.evidence)
+
+    def is_gold(self, span: Span) -> bool | None:
+        """Whether the span overlaps the evidence; None where the question has none."""
+        if not self.evidence:
+            return None
+        return any(span.overlaps(place) for places in self.evidence for place in places)
+
+    @cached_property
+    def gold_paragraphs(self) -> frozenset[Span]:
+        """The paragraphs that hold evidence."""
+        return frozenset(
+            paragraph
+            for places in self.evidence
+            for place in places
+            for paragraph in paragraph_spans(self.articles[place.article])
+            if paragraph.overlaps(place)
+        )
+
+    @cached_property
+    def missing_facts(self) -> tuple[tuple[str, ...], ...]:
+        """The required facts that the answer does not hold, each in its accepted wordings."""
+        return tuple(fact for fact in self.question.must_have if not holds_facts(self.words, (fact,)))
+
+    @cached_property
+    def forbidden_found(self) -> tuple[str, ...]:
+        """What the answer says and must not."""
+        return tuple(wording for wording in self.question.must_not if holds(self.words, wording))
+
+    @property
+    def holds_facts(self) -> bool:
+        """Whether an answer is shown that holds every required fact and nothing forbidden."""
+        return self.shown and not self.missing_facts and not self.forbidden_found
+
+    @property
+    def handled(self) -> bool:
+        """For a question without an answer: refused, or its false premise met with the words that contradict it."""
+        corrected = self.question.kind == FALSE_PREMISE and any(self.is_gold(cited.span) for cited in self.verbatim)
+        return self.refused or (self.shown and corrected and not self.forbidden_found)
+
+    @property
+    def outcome(self) -> str | None:
+        """`right`, `wrong`, or `missing` for a refusal where there was an answer; None where no gold tells.
+
+        What failed is wrong.
+        """
+        answerable = self.question.answerable
+        if not self.asked or answerable is None:
+            return None
+        if self.failed:
+            return "wrong"
+        if not answerable:
+            return "right" if self.handled else "wrong"
+        if self.refused:
+            return "missing"
+        if not self.question.must_have:
+            return None
+        return "right" if self.holds_facts else "wrong"
+
+    @property
+    def cites_nothing_by_right(self) -> bool:
+        """Whether the answer tells from the article's record, which is not part of its text."""
+        return self.question.kind == ABOUT and not self.record.citations
+
+    @cached_property
+    def flagged_numbers(self) -> tuple[str, ...]:
+        """The numbers of the answer, in canonical form, that the cited words do not hold."""
+        return tuple(sorted(grounding.numbers(self.words) - grounding.numbers(self.cited_words)))
+
+    @cached_property
+    def flagged_names(self) -> tuple[str, ...]:
+        """The stems of the names of the answer that the cited words do not hold."""
+        return tuple(sorted(grounding.names(self.words) - grounding.stems(self.cited_words)))
+
+    @cached_property
+    def sentences(self) -> list[tuple[str, bool]]:
+        """The sentences of the answer, and whether each is cited.
+
+        A marker covers the sentence before it, and earlier ones only where it quotes them.
+        """
+        found: list[tuple[str, bool]] = []
+        for piece in self.pieces:
+            quotes = [c.quote for c in self.verbatim if c.number in piece.numbers]
+            texts = [sentence.text for sentence in sentences(Article("answer", piece.words, ""))]
+            for position, text in enumerate(texts, start=1):
+                last = position == len(texts)
+                found.append((text, bool(quotes) and (last or any(text in quote for quote in quotes))))
+        return found
+
+
+def observe(
+    questions: Sequence[Question], records: Iterable[Record], articles: Mapping[str, Article]
+) -> list[Observed]:
+    """Return what was observed in the order of the questions, then of the repeats."""
+    by_id = {question.id: (place, question) for place, question in enumerate(questions)}
+    known = {(record.id, record.repeat): record for record in records if record.id in by_id}
+    ordered = sorted(known.values(), key=lambda record: (by_id[record.id][0], record.repeat))
+    return [Observed(by_id[record.id][1], record, articles) for record in ordered]
+
+
+@lru_cache(maxsize=4096)
+def paragraph_spans(article: Article) -> tuple[Span, ...]:
+    """Return the paragraphs of an article in reading order."""
+    return tuple(Span(article.id, start, end) for start, end in paragraphs(article.text))
+
+
+def paragraph_of(article: Article, position: int) -> Span:
+    """Return the paragraph that holds the position."""
+    spans = paragraph_spans(article)
+    return spans[max(0, bisect_right(spans, position, key=lambda span: span.start) - 1)]
+
+
+def _places(words: str, articles: Iterable[Article]) -> tuple[Span, ...]:
+    return tuple(
+        Span(article.id, match.start(), match.end())
+        for article in articles
+        for match in re.finditer(re.escape(words), article.text)
+    )
+
+
+def _joined(texts: Iterable[str]) -> str:
+    return "\n".join(texts)

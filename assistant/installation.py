@@ -1,0 +1,172 @@
+"""What is wrong with this installation, each with its cure: articles, disk, weights, model, index.
+
+It changes nothing, and may run while another process serves: every file is read as it lies. Knows nothing of how its
+findings are shown.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from assistant.model import prompts, weights
+from assistant.search import index, index_files
+from assistant.articles.reading import Corpus, read_corpus
+from assistant.errors import AssistantError
+from assistant.model.holder import check_configuration
+from assistant.search.index_server import check_server
+from assistant.settings import Settings
+from assistant.types import Article
+
+_ROOM = 200_000_000
+"""Bytes that should be free: an index of some hundred articles, and what a day writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    subject: str
+    what: str
+    cure: str = ""
+    """What to do about it; empty where nothing is wrong."""
+
+
+def check(settings: Settings) -> Iterator[Finding]:
+    """Yield what was found, one by one, for reading the weights takes some seconds."""
+    corpus = read_corpus(settings.articles)
+    yield from _articles(corpus, settings.articles)
+    yield from _disk(settings)
+    yield _attempt("prompts", "all are there", prompts.check)
+    yield from _embedding_model()
+    yield _attempt("reader", "its weights belong to this code", weights.reader_file)
+    yield _attempt("adapter", "its weights belong to this code", weights.adapter_file)
+    yield from _language_model(settings)
+    if settings.chroma_url:
+        yield from _server(corpus.articles, settings)
+    else:
+        yield from _index(corpus.articles, settings.data / "index")
+
+
+def _articles(corpus: Corpus, folder: Path) -> Iterator[Finding]:
+    cure = "put one there, or set ASSISTANT_ARTICLES to a folder that has some"
+    if not folder.is_dir():
+        yield Finding("articles", f"there is no folder {folder.absolute()}", cure)
+        return
+    for problem in corpus.problems:
+        yield Finding(
+            "articles",
+            f"{problem.file} is skipped, {problem.reason}",
+            f"mend it or take it out of {folder}",
+        )
+    if corpus.articles:
+        untitled = len(corpus.without_title)
+        titles = f"; of {untitled} the file name is shown, for want of a title" if untitled else ""
+        yield Finding("articles", f"{len(corpus.articles)} can be read from {folder}{titles}")
+    else:
+        yield Finding("articles", f"none can be read from {folder}", cure)
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    existing = next(folder for folder in (settings.data, *settings.data.absolute().parents) if folder.is_dir())
+    try:
+        with tempfile.TemporaryFile(dir=existing) as file:
+            file.write(b"0")
+    except OSError as error:
+        yield Finding(
+            "disk", f"{existing} cannot be written ({error.strerror})", "set ASSISTANT_DATA to another folder"
+        )
+        return
+    free = shutil.disk_usage(existing).free
+    needed = _ROOM
+    if _is_packaged(settings) and not (settings.data / weights.LANGUAGE_MODEL_NAME).exists():
+        needed += weights.LANGUAGE_MODEL_BYTES
+    what = f"{free / 1e6:,.0f} MB are free at {existing}"
+    if free < needed:
+        cure = f"make room for {needed / 1e6:,.0f} MB, or set ASSISTANT_DATA to another folder"
+        yield Finding("disk", what, cure)
+    else:
+        yield Finding("disk", what)
+
+
+def _embedding_model() -> Iterator[Finding]:
+    yield _attempt(
+        "embedding model",
+        "it is whole and the official one",
+        lambda: weights.check(weights.embedder_file(), weights.EMBEDDER_SHA256),
+    )
+
+
+def _language_model(settings: Settings) -> Iterator[Finding]:
+    def tried() -> None:
+        check_configuration(settings)
+        if _is_packaged(settings):
+            weights.check_language_model(settings.data)
+        elif settings.model == "local" and settings.model_sha256:
+            weights.check(Path(settings.model_file), settings.model_sha256)
+
+    names = {"none": "none is configured, answers are quotations", "local": "its file is whole"}
+    yield _attempt("language model", names.get(settings.model, f"{settings.model} is configured"), tried)
+    if settings.model == "local" and find_spec("ik_llama_cpp") is None:
+        yield Finding("language model", "the engine is not installed", f"run {weights.INSTALL}")
+    if rest := weights.unfinished(settings.data):
+        yield Finding("language model", f"{rest} was left by an interrupted start", "start the assistant, or delete it")
+
+
+def _index(articles: Sequence[Article], folder: Path) -> Iterator[Finding]:
+    holder = ""
+    try:
+        if holder := index_files.lock_holder(folder):
+            yield Finding("index", f"process {holder} uses it")
+    except OSError as error:
+        yield Finding("index", f"its lock cannot be opened ({error.strerror})", f"make {folder} writable")
+    sealed = index_files.current(folder)
+    rebuild = renewal(holder)
+    if sealed is None and holder:
+        yield Finding("index", f"there is none in {folder} yet, process {holder} builds it")
+        return
+    if sealed is None:
+        yield Finding("index", f"there is none in {folder}", rebuild)
+        return
+    problems = index.differences(articles, weights.EMBEDDER_SHA256, sealed)
+    try:
+        with tempfile.TemporaryDirectory(prefix="assistant-check-") as place:
+            problems += index.damage(folder, sealed, Path(place))
+    except OSError as error:
+        yield Finding("index", f"it cannot be tried ({error})", f"make room in {tempfile.gettempdir()}")
+    for problem in problems:
+        yield Finding("index", problem, rebuild)
+    if not problems:
+        yield Finding("index", f"all {sealed.passages:,} passages are there and can be searched")
+
+
+def renewal(holder: str) -> str:
+    """Return what brings an index up to date, where the process of this number has it open; empty where none has."""
+    if holder:
+        return f"restart process {holder}, unless it has just been started: it brings the index up to date as it starts"
+    return "run python -m assistant index"
+
+
+def _server(articles: Sequence[Article], settings: Settings) -> Iterator[Finding]:
+    def tried() -> None:
+        check_server(articles, weights.EMBEDDER_SHA256, settings.chroma_url)
+
+    yield _attempt("index", f"the server at {settings.chroma_url} has the index of these articles", tried)
+
+
+def _attempt(subject: str, fine: str, action: Callable[[], object]) -> Finding:
+    """Return what came of it; our messages have the form "what: cure"."""
+    try:
+        action()
+    except AssistantError as error:
+        what, _, cure = str(error).rpartition(": ")
+        return Finding(subject, what, cure)
+    return Finding(subject, fine)
+
+
+def _is_packaged(settings: Settings) -> bool:
+    return settings.model == "local" and not settings.model_file

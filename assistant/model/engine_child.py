@@ -1,0 +1,136 @@
+"""The engine's process: it answers what its parent asks on standard input, line by line, with a `Decoder`.
+
+`python -m assistant.model.engine_child MODEL FOLDER THREADS [ADAPTER INVOCATION]` loads the model, says `ready`, and ends
+with its standard input. A request is a line of JSON, and so is each part of its reply:
+
+    {"number": 7, "messages": [["system", "…"], ["user", "…"]], "max_tokens": 72, "top_logprobs": 0, "article": "name"}
+    {"number": 7, "text": "Nine", "scores": [{"token": "Nine", "logprob": -0.1, "top_logprobs": []}]}
+    {"number": 7, "text": "", "scores": [], "end": "stop"}
+
+`article` names what was kept of an article in FOLDER; with `"reads_article": true` the messages have the whole of it,
+which is read, kept under that name, and not replied to. The last part has an `end`: `stop`, `length`, `failed` with an
+`error`, or `called off`: whatever arrives meanwhile calls off what is under way, before the next token or batch. A
+number alone asks for nothing else.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import os
+import queue
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from assistant.model.decoder import Decoder, Token
+from assistant.model.engine import CONTEXT_TOKENS
+
+GATHERED_SECONDS = 0.25
+"""The token after which so much time has gone by is sent, and those before it with it: whoever takes them up one by one
+takes a processor from us."""
+
+
+def serve(decoder: Decoder, folder: Path, requests: queue.SimpleQueue[dict[str, Any]], output: TextIO) -> None:
+    """Answer one request after the other, for ever."""
+    while True:
+        request = requests.get()
+        if "messages" not in request:
+            continue
+        for part in _gathered(_reply(decoder, folder, request, requests.empty)):
+            output.write(f"{json.dumps(part | {'number': request['number']})}\n")
+            output.flush()
+
+
+def _reply(
+    decoder: Decoder, folder: Path, request: dict[str, Any], wanted: Callable[[], bool]
+) -> Iterator[dict[str, Any]]:
+    """Yield the parts of a reply, one for each token; whatever is wrong with the request is the last part."""
+    try:
+        prompt = decoder.prompt([(role, text) for role, text in request["messages"]])
+        article = folder / Path(request["article"]).name if request.get("article") else None
+        if len(prompt) >= decoder.room:
+            yield _end("failed") | {"error": f"{len(prompt)} tokens are more than fit the context"}
+        elif article and request.get("reads_article"):
+            yield _end("stop" if decoder.read_article(prompt, article, wanted) else "called off")
+        elif not decoder.read(prompt, wanted, article):
+            yield _end("called off")
+        else:
+            yield from _written(decoder, request["max_tokens"], request.get("top_logprobs", 0), wanted)
+    except Exception as error:  # noqa: BLE001 - the next request may go well, and the parent is told of this one
+        yield _end("failed") | {"error": f"{type(error).__name__}: {error}"}
+
+
+def _written(
+    decoder: Decoder, most_tokens: int, alternatives: int, wanted: Callable[[], bool]
+) -> Iterator[dict[str, Any]]:
+    characters = codecs.getincrementaldecoder("utf-8")("replace")
+    for count, token in enumerate(decoder.write(), start=1):
+        part = {"text": characters.decode(token.text), "scores": [_scores(decoder, token, alternatives)]}
+        if token.ends:
+            yield part | {"end": "stop"}
+            return
+        yield part
+        if count == most_tokens:
+            break
+        if not wanted():
+            yield _end("called off")
+            return
+    yield _end("length", characters.decode(b"", final=True))
+
+
+def _end(how: str, text: str = "") -> dict[str, Any]:
+    return {"text": text, "scores": [], "end": how}
+
+
+def _gathered(parts: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Yield the parts of a reply, those that come soon after one another as one."""
+    held: dict[str, Any] = {"text": "", "scores": []}
+    begun = time.monotonic()
+    for part in parts:
+        held = part | {"text": held["text"] + part["text"], "scores": held["scores"] + part["scores"]}
+        if "end" in part or time.monotonic() - begun >= GATHERED_SECONDS:
+            yield held
+            held, begun = {"text": "", "scores": []}, time.monotonic()
+
+
+def _scores(decoder: Decoder, token: Token, alternatives: int) -> dict[str, Any]:
+    def score(number: int) -> dict[str, Any]:
+        text = decoder.text(number).decode(errors="replace")
+        return {"token": text, "logprob": float(token.log_probabilities[number])}
+
+    if not alternatives:
+        return score(token.number) | {"top_logprobs": []}
+    likeliest = np.argpartition(-token.log_probabilities, alternatives)[:alternatives].tolist()
+    ranked = sorted(likeliest, key=lambda number: -float(token.log_probabilities[number]))
+    return score(token.number) | {"top_logprobs": [score(number) for number in ranked]}
+
+
+def _listen(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
+    """Take in what the parent asks, and end with it, also in the middle of a batch."""
+    for line in sys.stdin:
+        requests.put(json.loads(line))
+    # Nothing here needs saving.
+    os._exit(0)
+
+
+def main(model: str, folder: str, threads: str, adapter: str = "", invocation: str = "") -> None:
+    """Serve until standard input closes."""
+    # What a library prints is no reply.
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(requests,), daemon=True).start()
+    decoder = Decoder(Path(model), CONTEXT_TOKENS, int(threads), Path(adapter) if adapter else None, invocation)
+    output.write("ready\n")
+    output.flush()
+    serve(decoder, Path(folder), requests, output)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

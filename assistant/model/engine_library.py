@@ -1,0 +1,216 @@
+"""ik_llama.cpp, as far as it is used: a loaded model, its tokens, and what it has read of them.
+
+Everything that touches the library's C interface is here, and `tests/model/test_engine_library.py` names what is relied on.
+Its package declares a part of that interface in a private module; the rest of llama.h is declared below. Nothing here
+knows of prompts, articles or requests.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from ik_llama_cpp import _ctypes_api as llama
+
+BATCH_TOKENS = 128
+"""So many tokens are computed at once; more at once is not faster."""
+
+_POINTER, _INT, _SIZE, _TEXT = ctypes.c_void_p, ctypes.c_int32, ctypes.c_size_t, ctypes.c_char_p
+FUNCTIONS: dict[str, tuple[Sequence[Any], Any]] = {
+    "llama_lora_adapter_init": ((_POINTER, _TEXT), _POINTER),
+    "llama_lora_adapter_set": ((_POINTER, _POINTER, ctypes.c_float), _INT),
+    "llama_lora_adapter_clear": ((_POINTER,), None),
+    "llama_kv_cache_seq_add": ((_POINTER, _INT, _INT, _INT, _INT), None),
+    "llama_kv_cache_seq_rm": ((_POINTER, _INT, _INT, _INT), ctypes.c_bool),
+    "llama_state_seq_save_file": ((_POINTER, _TEXT, _INT, _POINTER, _SIZE), _SIZE),
+    "llama_state_seq_load_file": ((_POINTER, _TEXT, _INT, _POINTER, _SIZE, _POINTER), _SIZE),
+    "llama_model_chat_template": ((_POINTER, _TEXT), _TEXT),
+    "llama_chat_apply_template": ((_TEXT, _POINTER, _SIZE, ctypes.c_bool, _TEXT, _INT), _INT),
+}
+"""What llama.h has and the package does not declare: the arguments of a function, and what it returns."""
+_SEQUENCE = 0
+"""The library holds several sequences of tokens side by side; here there is one."""
+_CHECKSUM_BYTES = 4
+
+Scores = npt.NDArray[np.float32]
+"""How well each token of the vocabulary would come next."""
+
+
+class _Message(ctypes.Structure):
+    _fields_ = (("role", _TEXT), ("content", _TEXT))
+
+
+class LoadedModel:
+    """A model in memory, which has read some tokens; for one thread."""
+
+    def __init__(self, model: Path, room: int, threads: int, adapter: Path | None = None) -> None:
+        """Load the model, with room for so many tokens.
+
+        Raises:
+            OSError: a file cannot be loaded, or there is not enough memory.
+        """
+        self.room = room
+        self._intact: tuple[Path, int] | None = None
+        """The file that was checked last, and when it was written, in nanoseconds."""
+        self._library = _library()
+        llama.llama_backend_init()
+        how = llama.llama_model_default_params()
+        # What is repacked cannot stay mapped to the file.
+        how.use_mmap, how.repack_tensors = False, True
+        self._model = llama.llama_model_load_from_file(bytes(model), how)
+        if not self._model:
+            raise OSError(f"{model} could not be loaded")
+        sizes = llama.llama_context_default_params()
+        sizes.n_ctx, sizes.n_batch, sizes.n_ubatch = room, BATCH_TOKENS, BATCH_TOKENS
+        sizes.n_seq_max = 1
+        sizes.n_threads = sizes.n_threads_batch = threads
+        # It is slower here, and fails an assertion on some processors.
+        sizes.flash_attn = False
+        # With more holes than that the cells are moved together: all up to the last one are looked through.
+        sizes.defrag_thold = 0.15
+        # What is kept from one batch for the next may be without the adapter, or with it.
+        sizes.graph_reuse = False
+        self._context = llama.llama_init_from_model(self._model, sizes)
+        if not self._context:
+            raise OSError("there is not enough memory for the language model")
+        self._vocabulary: int = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(self._model))
+        self._batch = llama.llama_batch_init(BATCH_TOKENS, 0, 1)
+        self._adapter = self._library.llama_lora_adapter_init(self._model, bytes(adapter)) if adapter else None
+        if adapter and not self._adapter:
+            raise OSError(f"{adapter} could not be loaded")
+
+    def close(self) -> None:
+        """Free the memory."""
+        llama.llama_batch_free(self._batch)
+        llama.llama_free(self._context)
+        llama.llama_free_model(self._model)
+
+    def tokens(self, text: str, *, opening: bool = False) -> list[int]:
+        """Return the tokens of a text; what marks the turns of a conversation is one token each.
+
+        `opening` puts before them what this model expects before the first word, if anything.
+        """
+        encoded = text.encode()
+        buffer = (llama.llama_token * (len(encoded) + 8))()
+        count: int = llama.llama_tokenize(self._model, encoded, len(encoded), buffer, len(buffer), opening, True)
+        return list(buffer[: max(0, count)])
+
+    def prompt(self, messages: Sequence[tuple[str, str]]) -> list[int]:
+        """Return the tokens of a conversation of (role, text), up to where the model is to reply.
+
+        Raises:
+            ValueError: the model's template for conversations is not known.
+        """
+        given = (_Message * len(messages))(*(_Message(role.encode(), text.encode()) for role, text in messages))
+        template = self._library.llama_model_chat_template(self._model, None)
+        buffer = ctypes.create_string_buffer(1024 + sum(256 + 4 * len(text) for _, text in messages))
+        length = self._library.llama_chat_apply_template(template, given, len(messages), True, buffer, len(buffer))
+        if not 0 < length <= len(buffer):
+            raise ValueError("the model's template for conversations is not known")
+        return self.tokens(buffer.raw[:length].decode(), opening=True)
+
+    def text(self, token: int) -> bytes:
+        """Return the text of a token of the vocabulary; what marks the turns of a conversation has none."""
+        buffer = ctypes.create_string_buffer(256)
+        length: int = llama.llama_token_to_piece(self._model, token, buffer, len(buffer), 0, False)
+        return buffer.raw[: max(0, length)]
+
+    def is_end(self, token: int) -> bool:
+        """Whether the model ends its turn with this token."""
+        return bool(llama.llama_token_is_eog(self._model, token))
+
+    def compute(
+        self, tokens: Sequence[int], place: int, *, adapted: bool = False, all_tell: bool = False
+    ) -> list[Scores]:
+        """Read at most `BATCH_TOKENS` from a place on, and return what is told of the next token.
+
+        It is told after the last of them, or after each where `all_tell`.
+
+        Raises:
+            RuntimeError: there is no room for them, or the model could not go on.
+        """
+        batch = self._batch
+        batch.n_tokens = len(tokens)
+        for at, token in enumerate(tokens):
+            batch.token[at] = token
+            batch.pos[at] = place + at
+            batch.n_seq_id[at] = 1
+            batch.seq_id[at][0] = _SEQUENCE
+            batch.logits[at] = all_tell or at == len(tokens) - 1
+        self._library.llama_lora_adapter_clear(self._context)
+        if adapted and self._library.llama_lora_adapter_set(self._context, self._adapter, 1.0):
+            raise RuntimeError("the adapter could not be used")
+        if failed := llama.llama_decode(self._context, batch):
+            raise RuntimeError(f"llama_decode returned {failed}")
+        return [self._scores(at) for at in range(len(tokens)) if batch.logits[at]]
+
+    def forget(self, begin: int = 0) -> bool:
+        """Forget what was read from a place on; return whether the model can (some can forget only all)."""
+        return bool(self._library.llama_kv_cache_seq_rm(self._context, _SEQUENCE, begin, -1))
+
+    def cut_out(self, begin: int, end: int) -> None:
+        """Forget what was read between two places; what stands behind them moves up, as if it had stood there.
+
+        The library turns its keys with the next batch, for all cuts at once.
+        """
+        self._library.llama_kv_cache_seq_rm(self._context, _SEQUENCE, begin, end)
+        self._library.llama_kv_cache_seq_add(self._context, _SEQUENCE, end, -1, begin - end)
+
+    def save(self, file: Path, tokens: Sequence[int]) -> None:
+        """Keep what was read, which is these tokens, in a file; one that is there is replaced.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        partial = file.with_suffix(".partial")
+        given = (llama.llama_token * len(tokens))(*tokens)
+        if not self._library.llama_state_seq_save_file(self._context, bytes(partial), _SEQUENCE, given, len(given)):
+            partial.unlink(missing_ok=True)
+            raise OSError(f"{file} could not be written")
+        with partial.open("r+b") as written:
+            written.write(_checksum(written.read()))
+        partial.replace(file)
+
+    def load(self, file: Path) -> list[int]:
+        """Have read what was kept in a file, and nothing else, and return its tokens.
+
+        Raises:
+            OSError: it could not be read; then nothing was read.
+        """
+        self.forget()
+        if self._intact != (intact := (file, file.stat().st_mtime_ns)):
+            content = file.read_bytes()
+            # The library would abort the process on some damaged files, and compute with others.
+            if content[-_CHECKSUM_BYTES:] != _checksum(content[:-_CHECKSUM_BYTES]):
+                raise OSError(f"{file} is damaged")
+            self._intact = intact
+        buffer, count = (llama.llama_token * self.room)(), ctypes.c_size_t()
+        how = (self._context, bytes(file), _SEQUENCE, buffer, len(buffer), ctypes.byref(count))
+        if not self._library.llama_state_seq_load_file(*how):
+            self.forget()
+            raise OSError(f"{file} could not be read")
+        return list(buffer[: count.value])
+
+    def _scores(self, at: int) -> Scores:
+        pointer = llama.llama_get_logits_ith(self._context, at)
+        if not pointer:
+            raise RuntimeError("the model tells no next token")
+        return np.ctypeslib.as_array(pointer, (self._vocabulary,)).copy()
+
+
+def _library() -> Any:  # noqa: ANN401 - ctypes has no types for it
+    """Return the library with all the functions that are needed."""
+    library = llama._lib  # noqa: SLF001 - the package offers no other way to what it leaves out
+    for name, (arguments, result) in FUNCTIONS.items():
+        function = getattr(library, name)
+        function.argtypes, function.restype = arguments, result
+    return library
+
+
+def _checksum(content: bytes) -> bytes:
+    return zlib.crc32(content).to_bytes(_CHECKSUM_BYTES, "little")

@@ -1,0 +1,152 @@
+"""The conversation as it is kept on the server, and what of it is shown in the chat window.
+
+Nothing that a stranger wrote is shown unescaped. The buttons do nothing by themselves: `static/chat.js` gives them
+their meaning. Knows nothing of how an answer comes about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
+from assistant.rendering import closest_words, escape, headline, html_line, markdown, without_markers
+from assistant.types import Answer, Status, Turn
+
+_MOST = 50
+"""The oldest leave the screen, so that an endless conversation does not fill the memory."""
+
+ALSO_ANSWERED = "Also answered here:"
+ANSWERED_HERE = "Questions that are answered here:"
+STOPPED = "Stopped. There is no complete answer."
+LOST = (
+    "Your earlier questions and answers are gone. They are kept for an hour at most, and a restart of the assistant or "
+    "a crowd of readers can end that sooner."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question, and what became of it so far."""
+
+    number: int
+    question: str
+    article: str | None = None
+    """The only article to answer from; None for all."""
+    answer: Answer | None = None
+    """The newest snapshot."""
+    notice: str = ""
+    """What is said instead of an answer; what there is of one are then only the closest words."""
+    follow_ups: tuple[str, ...] = ()
+    """Questions that the article is known to answer."""
+
+    @property
+    def turn(self) -> Turn | None:
+        """What the next question may lean on; None where there is no complete answer."""
+        if self.answer is None or not self.answer.final:
+            return None
+        return Turn(self.answer.question, without_markers(self.answer))
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What was said in one tab."""
+
+    exchanges: tuple[Exchange, ...] = ()
+    is_editing: bool = False
+    """Whether the next question takes the place of the last one."""
+    is_lost: bool = False
+    """Whether something was said before that is no longer kept."""
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """The complete exchanges, oldest first."""
+        return tuple(exchange.turn for exchange in self.exchanges if exchange.turn)
+
+    @property
+    def without_last(self) -> Conversation:
+        """The conversation before its last question."""
+        return Conversation(self.exchanges[:-1], is_lost=self.is_lost)
+
+    @property
+    def before_next(self) -> Conversation:
+        """The conversation that the next question follows on."""
+        return self.without_last if self.is_editing else self
+
+    def with_next(self, exchange: Exchange) -> Conversation:
+        """Return the conversation with one more exchange; too long a one loses its beginning."""
+        return Conversation((*self.exchanges, exchange)[-_MOST:], is_lost=self.is_lost)
+
+    def numbered(self, number: int) -> Exchange | None:
+        """Return the exchange of that number, where it is still there."""
+        return next((exchange for exchange in self.exchanges if exchange.number == number), None)
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next exchange; never one that is on the screen."""
+        return self.exchanges[-1].number + 1 if self.exchanges else 1
+
+
+def messages(conversation: Conversation) -> list[dict[str, str]]:
+    """Return the conversation as the chat window takes it."""
+    shown: list[dict[str, str]] = []
+    if conversation.is_lost:
+        shown.append({"role": "assistant", "content": f'<p class="notice">{escape(LOST)}</p>'})
+    for exchange in conversation.exchanges:
+        is_last = exchange is conversation.exchanges[-1]
+        shown.append({"role": "user", "content": _question(exchange)})
+        shown.append({"role": "assistant", "content": _reply(exchange, is_last=is_last)})
+    return shown
+
+
+def _question(exchange: Exchange) -> str:
+    question = exchange.question
+    if len(question) > MAX_QUESTION_CHARACTERS:
+        question = f"{question[:MAX_QUESTION_CHARACTERS]}…"
+    # A heading, so that a screen reader leads from question to question.
+    return f'<h2 id="question-{exchange.number}"><span class="hidden">You asked: </span>{escape(question)}</h2>'
+
+
+def _reply(exchange: Exchange, *, is_last: bool) -> str:
+    parts = [f'<p class="notice">{escape(exchange.notice)}</p>'] if exchange.notice else []
+    if exchange.answer and exchange.notice:
+        parts.append(closest_words(exchange.answer.citations))
+    elif exchange.answer:
+        parts.append(markdown(exchange.answer, f"answer-{exchange.number}"))
+    if exchange.turn:
+        parts.append(_actions(exchange))
+    if is_last and exchange.follow_ups:
+        is_declined = exchange.answer is not None and exchange.answer.status is Status.DECLINED
+        parts.append(suggestions(ANSWERED_HERE if is_declined else ALSO_ANSWERED, exchange.follow_ups))
+    return f'<div class="reply">{"".join(parts)}</div>'
+
+
+def read_out(exchange: Exchange) -> str:
+    """Return what a screen reader says of a complete answer, once, without what stands around it.
+
+    Nothing where there is no answer: the line above the question box has said so.
+    """
+    answer = exchange.answer
+    if exchange.notice or answer is None or answer.status not in (Status.ANSWERED, Status.QUOTED):
+        return ""
+    return html_line(f"{headline(answer)}: {without_markers(answer)}")
+
+
+def suggestions(words: str, questions: tuple[str, ...]) -> str:
+    """Return questions that can be asked with one click, under some words; nothing where there are none."""
+    if not questions:
+        return ""
+    items = "".join(
+        f'<li><button type="button" class="suggestion">{escape(question)}</button></li>' for question in questions
+    )
+    return f'<div class="suggestions"><p class="note">{escape(words)}</p><ul>{items}</ul></div>'
+
+
+def _actions(exchange: Exchange) -> str:
+    names = (("copy", "Copy"), ("link", "Copy link"), ("helpful", "Helpful"), ("unhelpful", "Not helpful"))
+    value = f"{exchange.number} {exchange.article or ''}"
+    buttons = "".join(
+        f'<button type="button" class="action" name="{name}" value="{value}">{label}'
+        f'<span class="hidden">, answer {exchange.number}</span></button>'
+        for name, label in names
+    )
+    return f'<p class="actions">{buttons}</p>'

@@ -1,0 +1,118 @@
+"""Questions that the articles are known to answer: offered at the beginning, after an answer, and after a refusal.
+
+They stand in `starters.jsonl` beside the folder of articles, one a line: a `question`, the id of its `article`, and the
+`evidence`, the words of the article that answer it. One is
+offered only when the assistant, asked that question, quotes those words. Knows nothing of the page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import Collection, Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from assistant.answering.assistant import Assistant
+from assistant.types import Citation
+
+_MOST_CHECKED = 24
+"""Of one choice of articles: checking takes about a twentieth of a second each."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """A question, and where in its article the words stand that answer it."""
+
+    question: str
+    article: str
+    start: int
+    end: int
+
+
+def read_starters(file: Path, assistant: Assistant) -> tuple[Starter, ...]:
+    """Return the questions whose article is in the corpus and holds the evidence, word for word; none without a file.
+
+    A line that cannot be read is left out, with a warning.
+    """
+    articles = {article.id: article for article in assistant.corpus.articles}
+    starters: list[Starter] = []
+    if not file.exists():
+        return ()
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+        try:
+            entry = json.loads(line)
+            question, article, evidence = str(entry["question"]), str(entry["article"]), str(entry["evidence"])
+        except (ValueError, LookupError, TypeError) as error:
+            _log.warning("%s, line %d is not a question with an article and evidence: %s", file, number, error)
+            continue
+        if article not in articles:
+            continue
+        start = articles[article].text.find(evidence)
+        if start < 0:
+            _log.warning("%s, line %d: the evidence is not in the article %s", file, number, article)
+            continue
+        starters.append(Starter(question, article, start, start + len(evidence)))
+    return tuple(starters)
+
+
+class Starters:
+    """The questions that were checked, by the choice of articles; each choice is checked when it is first asked for.
+
+    What is found while the small models load, by keywords alone, is kept apart and checked again when they are there.
+    """
+
+    def __init__(self, assistant: Assistant, starters: Iterable[Starter]) -> None:
+        """Take an open assistant, and questions to check."""
+        self._assistant = assistant
+        self._starters = tuple(starters)
+        self._checked: dict[tuple[str | None, bool], tuple[Starter, ...]] = {}
+        self._lock = threading.Lock()
+
+    async def of(self, article: str | None) -> tuple[Starter, ...]:
+        """Return the checked questions of an article, or of all of them together. It takes a second at first."""
+        choice = article, self._assistant.is_loaded
+        if choice not in self._checked:
+            await asyncio.to_thread(self._check, choice)
+        return self._checked[choice]
+
+    def _check(self, choice: tuple[str | None, bool]) -> None:
+        article, _ = choice
+        with self._lock:
+            if choice not in self._checked:
+                candidates = [starter for starter in self._starters if article in (None, starter.article)]
+                self._checked[choice] = tuple(
+                    starter for starter in candidates[:_MOST_CHECKED] if self._is_answered(starter, article)
+                )
+
+    def _is_answered(self, starter: Starter, article: str | None) -> bool:
+        # The first snapshot is made of quotations, before any model is asked.
+        try:
+            with closing(self._assistant.stream(starter.question, article=article)) as snapshots:
+                return any(_holds(citation, starter) for citation in next(snapshots).citations)
+        except Exception:  # noqa: BLE001 - a question that cannot be checked is not offered, whatever the reason
+            _log.exception("a starter question could not be checked")
+            return False
+
+
+def _holds(citation: Citation, starter: Starter) -> bool:
+    is_there = citation.article.id == starter.article
+    return is_there and citation.start <= starter.start and starter.end <= citation.end
+
+
+def nearest(
+    starters: Iterable[Starter], citations: Collection[Citation], asked: Collection[str], most: int = 3
+) -> tuple[str, ...]:
+    """Return the questions that were not asked yet, those first whose answers stand nearest to the quoted words."""
+    left = [starter for starter in starters if starter.question not in asked]
+    left.sort(key=lambda starter: min((_distance(starter, citation) for citation in citations), default=0))
+    return tuple(starter.question for starter in left[:most])
+
+
+def _distance(starter: Starter, citation: Citation) -> float:
+    return abs(starter.start - citation.start) if starter.article == citation.article.id else float("inf")

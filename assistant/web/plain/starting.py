@@ -1,0 +1,93 @@
+"""What answers at the address while the articles are read and indexed, which takes minutes where there are many.
+
+A supervisor is told that the process lives and is not ready, a reader how far it has come; the log says so too. It has
+a thread of its own, so that a signal still ends the main one. Knows nothing of what is done meanwhile.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from assistant.rendering import html_line
+from assistant.web.api import routes as api
+from assistant.web.observability import log
+from assistant.web.plain.pages import FILES, plain_page
+
+STARTING = "The assistant is starting."
+_BY_ITSELF = "This page goes on by itself."
+_AGAIN_SECONDS = 5
+"""After which a page or a program asks again."""
+LOG_SECONDS = 10
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is done, how much of it, and how much in all."""
+
+
+@contextmanager
+def starting(guarded: Callable[[ASGIApp], uvicorn.Config], listener: socket.socket) -> Iterator[Progress]:
+    """Answer at a listening socket, which stays open, until the block ends; yield what is to be told of progress.
+
+    `guarded` says how an application is served to strangers.
+    """
+    state = _State()
+    server = uvicorn.Server(guarded(_app(state)))
+    # Closing what it listens at is the server's way to stop.
+    thread = Thread(target=server.run, args=([listener.dup()],), name="starting")
+    thread.start()
+    try:
+        yield state.note
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+class _State:
+    """How far it has come, in words."""
+
+    def __init__(self) -> None:
+        self.words = STARTING
+        self._logged = time.monotonic()
+
+    def note(self, what: str, done: int, total: int) -> None:
+        """Take progress; every few seconds it is logged."""
+        self.words = f"{STARTING} {what}: {done / total:.0%} so far." if total else STARTING
+        if time.monotonic() - self._logged > LOG_SECONDS:
+            self._logged = time.monotonic()
+            log.info("starting", extra={"fields": {"what": what, "done": done, "total": total}})
+
+
+def _app(state: _State) -> ASGIApp:
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    async def readyz(_: Request) -> Response:
+        return JSONResponse({"ready": False, "model": "loading", "starting": state.words}, 503)
+
+    async def anything(request: Request) -> Response:
+        if request.url.path.startswith("/api/"):
+            return api.error(503, "starting", f"{state.words} Please ask again later.", _AGAIN_SECONDS)
+        response = plain_page("Starting", f"<h1>One moment, please</h1>{html_line(f'{state.words} {_BY_ITSELF}')}", 503)
+        response.headers.update({"retry-after": str(_AGAIN_SECONDS), "refresh": str(_AGAIN_SECONDS)})
+        return response
+
+    methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Mount("/site", StaticFiles(directory=FILES)),
+            Route("/{path:path}", anything, methods=methods),
+        ]
+    )

@@ -1,0 +1,1 @@
+"""What measures and trains; it is not in the wheel."""

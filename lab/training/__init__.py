@@ -1,0 +1,1 @@
+"""What makes the weights and the calibration that ship."""

@@ -1,0 +1,256 @@
+"""What the adapter learns from: questions about passages, drafts of answers to them, and the verdict on each.
+
+The questions are those of SQuAD's paragraphs, some asked again with a word exchanged, some of paragraphs further on; or
+those of reports that were written for it. The drafts are the model's own, or made up of the passages' words, or written
+too. Knows nothing of how a model learns from them.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from lab.training.span_finder import WORD, Entry, Example, examples, exchanged, form
+from lab.training.reports import Report, ReportQuestion
+from assistant.answering.grounding import share, stems
+from assistant.articles.passages import sentences
+from assistant.types import VERDICTS, Article
+
+ASKED = 10
+"""So many of a paragraph's questions are drawn."""
+FAR = 2
+"""So many questions come from paragraphs further on."""
+
+_QUESTION_WORD = re.compile(
+    r"^(?:in|on|at|of|by|to|from|for|with|under)?\s*"
+    r"(?:what|who|whom|whose|when|where|why|which|how(?: many| much| long| often| old)?)\b"
+    r"\s*(?:is|was|were|are|did|does|do|has|have|had)?\b",
+    re.IGNORECASE,
+)
+_PHRASE = re.compile(r"(?:[A-Z][\w'-]+(?: (?:of |the )?[A-Z][\w'-]+)*|\d[\d,.]*\d(?: \w+)?|\b\w{5,}(?: \w{4,})?)")
+_NOTHING = "It is not known."
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question about passages, and their words that answer it; none where they do not."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A question, the draft of an answer, and which of `VERDICTS` is right."""
+
+    question: str
+    draft: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Questions about the same passages, which are read once for all of them."""
+
+    passages: str
+    asked: Sequence[Asked]
+    written: Sequence[Check] = ()
+    """Answers that somebody wrote to the questions, and drafts that were kept; without any, some are made up."""
+
+
+def groups(entries: Sequence[Entry], generator: random.Random) -> list[Group]:
+    """Return one group for each paragraph that is asked about."""
+    found = []
+    for entry in entries:
+        paragraphs = [str(paragraph["context"]) for paragraph in entry["paragraphs"]]
+        examined = [examples([{"paragraphs": [paragraph]}]) for paragraph in entry["paragraphs"]]
+        for number, of_paragraph in enumerate(examined):
+            passages = _passages(paragraphs, number, generator)
+            far = [
+                example
+                for other in range(max(0, number - 6), min(len(paragraphs), number + 7))
+                if abs(other - number) > 1
+                for example in examined[other]
+                if example.end and _answer(example) not in passages
+            ]
+            found.append(Group(passages, _asked(of_paragraph, far, generator)))
+    return [group for group in found if group.asked]
+
+
+def groups_of_reports(reports: Sequence[Report], generator: random.Random) -> list[Group]:
+    """Return one group for each report: the questions to draft for, and the checks that are there already.
+
+    Half of the questions are drafted for, but none about two things: whether a draft that has the words of both gives
+    each to the right one cannot be told from its words. Where drafts were kept nothing is drafted, and of what was
+    written to the questions as much is drawn, once, as there are drafts.
+    """
+    found = []
+    for report in reports:
+        kept = [Check(each.question, each.draft, each.verdict) for each in report.questions if each.draft]
+        checks = [check for each in report.questions for check in _written(each, generator)]
+        if kept:
+            found.append(Group(report.text, (), kept + generator.sample(checks, min(len(kept), len(checks)))))
+            continue
+        simple = [each for each in report.questions if not each.about_two]
+        drawn = generator.sample(simple, math.ceil(len(simple) / 2))
+        asked = [Asked(each.question, "".join(each.answers)) for each in drawn]
+        found.append(Group(report.text, asked, checks))
+    return found
+
+
+def _written(asked: ReportQuestion, generator: random.Random) -> list[Check]:
+    """Return the checks of what was written to a question, drawn, once, from short answers and full sentences."""
+    wrong = generator.choice([each for each in (asked.wrong, asked.near_miss) if each])
+    if not asked.answers:
+        return [Check(asked.question, wrong, "no")]
+    right = generator.choice([each for each in (asked.right, asked.sentence) if each])
+    return [Check(asked.question, right, "yes"), Check(asked.question, wrong, "wrong")]
+
+
+def _passages(paragraphs: Sequence[str], number: int, generator: random.Random) -> str:
+    """Return the paragraph, sometimes with a neighbour."""
+    if generator.random() < 0.25 and number + 1 < len(paragraphs):
+        return "\n\n".join(paragraphs[number : number + 2])
+    if generator.random() < 0.15 and number > 0:
+        return "\n\n".join(paragraphs[number - 1 : number + 1])
+    return paragraphs[number]
+
+
+def _asked(own: Sequence[Example], far: Sequence[Example], generator: random.Random) -> list[Asked]:
+    drawn, further = list(own), list(far)
+    generator.shuffle(drawn)
+    drawn = drawn[:ASKED]
+    again = [
+        other
+        for example in drawn
+        if example.end and generator.random() < 0.3 and (other := exchanged(example, generator)) is not None
+    ]
+    generator.shuffle(further)
+    return [
+        *(Asked(example.question, _answer(example)) for example in drawn),
+        *(Asked(example.question, "") for example in [*again, *further[:FAR]]),
+    ]
+
+
+def _answer(example: Example) -> str:
+    return example.paragraph[example.start : example.end]
+
+
+def own_checks(group: Group, drafts: Sequence[str], generator: random.Random) -> list[Check]:
+    """Return the checks of the model's own drafts, and of those that were written or made up.
+
+    A right draft comes again with a word exchanged, now and then, since the model itself errs in a few drafts only.
+    """
+    found = []
+    for asked, draft in zip(group.asked, drafts, strict=True):
+        verdict = _verdict(draft, asked.answer)
+        if verdict is not None:
+            found.append(Check(asked.question, draft, verdict))
+        slipped = _slipped(draft, group.passages, generator) if generator.random() < 0.3 else None
+        if slipped and verdict == "yes" and _verdict(slipped, asked.answer) != "yes":
+            found.append(Check(asked.question, slipped, "wrong"))
+    if group.written:
+        found += group.written
+    else:
+        some = [asked for asked in group.asked if generator.random() < (0.5 if asked.answer else 0.2)]
+        found += made_checks(Group(group.passages, some), generator)
+    generator.shuffle(found)
+    return found
+
+
+def even(checks: Sequence[Check]) -> list[Check]:
+    """Return the checks, those of each verdict in turn, so that the first of them have as many of each as may be."""
+    by_verdict = [[check for check in checks if check.verdict == verdict] for verdict in VERDICTS]
+    return [check for of_turn in zip_longest(*by_verdict) for check in of_turn if check is not None]
+
+
+def _verdict(draft: str, answer: str) -> str | None:
+    """Return which verdict is right, None where it is in doubt: a draft is right that holds the words of the answer."""
+    if not answer:
+        return "no"
+    words = stems(answer)
+    held = share(words, stems(draft)) if words else 0.5
+    return "yes" if held == 1 else "wrong" if held < 0.5 else None
+
+
+def made_checks(group: Group, generator: random.Random) -> list[Check]:
+    """Return a check of a draft that is made up, for each question of the group."""
+    held = [sentence.text for sentence in sentences(Article("passages", group.passages, ""))]
+    return [_made(asked, group.passages, held, generator) for asked in group.asked]
+
+
+def _made(asked: Asked, passages: str, held: Sequence[str], generator: random.Random) -> Check:
+    """Return the check of the answer in its own words, its sentence or a statement, or of something wrong.
+
+    The wrong ones are what a small model writes: a sentence beside the point, the question's own words with something
+    else in the answer's place, and the right sentence with one word exchanged.
+    """
+    question, answer = asked.question, asked.answer
+    kind = generator.random()
+    home = next((sentence for sentence in held if answer and answer in sentence), None)
+    if answer and generator.random() < 0.45:
+        right = answer if kind < 0.15 or home is None else home if kind < 0.6 else _statement(question, answer)
+        return Check(question, right, "yes")
+    if kind < 0.12:
+        wrong = _other_words(question, answer, passages, generator)
+    elif kind < 0.45:
+        wrong = _beside(question, answer, held, generator)
+    elif kind < 0.75:
+        wrong = _statement(question, _other_words(question, answer, passages, generator) or "unknown")
+    else:
+        slipped = _slipped(home, passages, generator) if home else None
+        wrong = slipped or _beside(question, answer, held, generator)
+    return Check(question, wrong or _NOTHING, "wrong" if answer else "no")
+
+
+def _statement(question: str, answer: str) -> str:
+    """Return a clumsy sentence of the question's words and an answer."""
+    told = _QUESTION_WORD.sub("", question.rstrip("?")).strip()
+    if not told:
+        return answer
+    return f"{_capital(answer)} {told}." if len(question) % 2 else f"{_capital(told)} {answer}."
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
+def _other_words(question: str, gold: str, passages: str, generator: random.Random) -> str | None:
+    """Return other words of the passages, of the answer's form where there are any."""
+    asked = stems(question)
+    found = [
+        phrase
+        for phrase in _PHRASE.findall(passages)
+        if not (gold and (phrase in gold or gold in phrase)) and not stems(phrase) <= asked
+    ]
+    alike = [phrase for phrase in found if gold and form(phrase) == form(gold)]
+    chosen: str | None = generator.choice(alike or found) if found else None
+    return chosen
+
+
+def _beside(question: str, gold: str, held: Sequence[str], generator: random.Random) -> str | None:
+    """Return the sentence without the answer that is most like the question."""
+    asked = stems(question)
+    found = [sentence for sentence in held if not (gold and gold in sentence)]
+    return max(found, key=lambda sentence: float(len(stems(sentence) & asked) + generator.random()), default=None)
+
+
+def _slipped(sentence: str, passages: str, generator: random.Random) -> str | None:
+    """Return the sentence with a word, rather a name or a number, exchanged for another of its form."""
+    there: list[str] = [word for word in WORD.findall(passages) if word not in sentence and stems(word)]
+    choices = [
+        (match, other)
+        for match in WORD.finditer(sentence)
+        if stems(match[0])
+        for other in there
+        if form(other) == form(match[0])
+    ]
+    if not choices:
+        return None
+    weighty = [(match, other) for match, other in choices if match[0][0].isupper() or match[0][0].isdigit()]
+    match, other = generator.choice(weighty if weighty and generator.random() < 0.6 else choices)
+    return sentence[: match.start()] + other + sentence[match.end() :]

@@ -1,0 +1,514 @@
+"""Which sentences are quoted: their signals over the article that ships, and the choice among them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import WordEmbedder
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.answering import calibration as answerability, grounding
+from assistant.answering.calibration import Counts, Rarity, counted, coverage, rarity_of
+from assistant.search.embedder import SentenceEmbedder
+from assistant.answering.grounding import stems
+from assistant.search.index import open_index
+from assistant.articles.passages import is_label, passages, sentences, statements
+from assistant.answering.quoting import MOST_SENTENCES, SIGNALS, Told, Window, candidate_passages, choose, signals, wanted
+from assistant.search.span_finder import Reading, Span
+from assistant.search.retrieval import Findings, Retriever
+from assistant.types import Article, Sentence
+
+BESIDE = "What happened in the city?"
+"""A question that says little of what its answer holds."""
+EVERYTHING = 1000
+"""More passages and sentences than the article has."""
+
+Teller = Callable[[str | None], Told | None]
+Candidates = list[tuple[Window, dict[str, float]]]
+
+
+@pytest.fixture(scope="module")
+def retriever(tmp_path_factory: pytest.TempPathFactory, article: Article) -> Iterator[Retriever]:
+    """Search the article that ships by words and by vectors in a real Chroma."""
+    index = open_index([article], WordEmbedder(), tmp_path_factory.mktemp("index"))
+    yield Retriever([article], index, WordEmbedder())
+    index.close()
+
+
+@pytest.fixture(scope="module")
+def told(article: Article, real_embedder: SentenceEmbedder) -> Teller:
+    """Return what a draft tells, if there is one, with how like it the sentences of the article are."""
+    retriever, found = Retriever([article], None, real_embedder), passages(article)
+    retriever.similarities("", found)
+    return lambda draft: None if draft is None else Told(draft, retriever.similarities(draft, found))
+
+
+@pytest.fixture(scope="module")
+def rarity(article: Article) -> Rarity:
+    """Return how rare the stems of the article are."""
+    return rarity_of([article])
+
+
+@pytest.fixture(scope="module")
+def windows(article: Article, rarity: Rarity) -> list[Window]:
+    """Return each sentence of the article with those that it leans on."""
+    everything = Retriever([article], None, None).search(article.text, EVERYTHING)
+    return [window_of(sentence) for sentence, _ in signals(everything, rarity)]
+
+
+def window_of(sentence: Sentence) -> Window:
+    """Return the sentence with those that it leans on."""
+    (window,) = choose("", [(sentence, 1.0)], 1.0, {})
+    return window
+
+
+def chosen_of(
+    question: str,
+    likely: Sequence[tuple[Window, float]],
+    further_share: float,
+    held: Mapping[str, float] | None = None,
+) -> list[Window]:
+    """Choose among the sentences of windows, which should hold these stems."""
+    among = [(window.sentences[0], probability) for window, probability in likely]
+    return choose(question, among, further_share, held or {})
+
+
+def the_one_with(words: str, windows: Sequence[Window]) -> Window:
+    """Return the only window whose own sentence holds the words."""
+    (found,) = [window for window in windows if words in window.sentences[0].text]
+    return found
+
+
+# Signals
+
+
+def every_draft(article: Article) -> st.SearchStrategy[str | None]:
+    """Return a draft of the article's sentences, of anything else, or none."""
+    return st.one_of(
+        st.none(), st.sampled_from([sentence.text for sentence in sentences(article)]), st.text(max_size=40)
+    )
+
+
+@given(st.data())
+def test_each_statement_of_what_was_found_is_a_candidate_once(
+    retriever: Retriever, article: Article, rarity: Rarity, told: Teller, data: st.DataObject
+) -> None:
+    """Whatever is asked and told, each statement of a found passage has every signal of both fits, all finite."""
+    query = data.draw(st.one_of(st.sampled_from([s.text for s in sentences(article)]), st.text(max_size=40)))
+    findings = retriever.search(query, limit=data.draw(st.integers(1, 12)))
+    candidates = signals(findings, rarity, told(data.draw(every_draft(article))))
+    found = [sentence for passage in candidate_passages(findings) for sentence in statements(passage)]
+    assert [sentence for sentence, _ in candidates] == found
+    assert len(set(found)) == len(found)
+    assert {evidence.sentence for evidence in findings.evidence if not is_label(evidence.sentence)} <= set(found)
+    for _, own in candidates:
+        assert set(own) >= {name for fit in SIGNALS.values() for name in fit}
+        assert all(math.isfinite(value) for value in own.values())
+
+
+@given(st.data())
+def test_the_best_sentence_is_no_distance_below_itself(
+    retriever: Retriever, article: Article, rarity: Rarity, told: Teller, data: st.DataObject
+) -> None:
+    """How far a signal is below that of the best is never above 0, 0 for the best, and the distance for the others."""
+    query = data.draw(st.sampled_from([sentence.text for sentence in sentences(article)]))
+    draft = told(data.draw(every_draft(article)))
+    candidates = [own for _, own in signals(retriever.search(query), rarity, draft)]
+    for name in (name for name in SIGNALS["draft"] if not name.endswith("_below")):
+        best = max(own[name] for own in candidates)
+        assert [own[f"{name}_below"] for own in candidates] == [own[name] - best for own in candidates]
+
+
+def test_a_count_is_held_by_a_sentence_that_counts(
+    retriever: Retriever, rarity: Rarity, windows: Sequence[Window]
+) -> None:
+    """Asked how many, only a sentence with a number that the question does not hold is of that kind."""
+    query = "How many of the 200 cases since February had an agreement?"
+    own = dict(signals(retriever.search(query, EVERYTHING), rarity))
+    counts, other = (own[the_one_with(words, windows).sentences[0]] for words in ("summaries of nine", "200 cases"))
+    assert (counts["kind"], other["kind"]) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("draft", "words"),
+    [
+        ("Violent crime has fallen by nearly 18% since 2014.", "nearly 18 percent"),
+        ("Ramirez-Disla threw a beer bottle, and a man's orbital bone was fractured.", "chucked a beer bottle"),
+        ("He will not consider a deal for sex offenders or murderers.", "won't consider deals for sex offenders"),
+        ("Arnold's office has looked at more than 200 cases since February.", "more than 200 cases"),
+    ],
+)
+def test_a_draft_points_to_the_sentence_that_it_was_made_from(
+    draft: str, words: str, retriever: Retriever, rarity: Rarity, told: Teller
+) -> None:
+    """Its words and its vector raise that sentence above all others, though the question does not hold them."""
+    findings = retriever.search(BESIDE, EVERYTHING)
+    own = dict(signals(findings, rarity, told(draft)))
+    (sentence,) = [sentence for sentence in own if words in sentence.text]
+    pointed = own.pop(sentence)
+    for name in ("told", "told_new", "told_similarity"):
+        assert pointed[name] > max(values[name] for values in own.values())
+
+
+def test_a_draft_that_copies_a_sentence_is_held_by_it_entirely(
+    retriever: Retriever, article: Article, rarity: Rarity, told: Teller
+) -> None:
+    """Whichever sentence it is, all the draft's words are in it and its vector is the same."""
+    findings = retriever.search(BESIDE, EVERYTHING)
+    for sentence in (sentence for passage in passages(article) for sentence in statements(passage)):
+        candidates = signals(findings, rarity, told(sentence.text))
+        (own,) = [values for candidate, values in candidates if candidate == sentence]
+        words = stems(sentence.text)
+        assert (own["told"], own["told_new"]) == (float(bool(words)), float(bool(words - stems(BESIDE))))
+        assert own["told_similarity"] == pytest.approx(1.0, abs=1e-5)
+
+
+def test_what_the_question_says_already_is_nothing_new_to_tell(retriever: Retriever, rarity: Rarity) -> None:
+    """A sentence that has only the question's words in common with the draft tells nothing new."""
+    findings = retriever.search("How much has violent crime fallen?", EVERYTHING)
+    draft = Told("Violent crime has fallen by nearly 18 percent.", {})
+    shared = [values for _, values in signals(findings, rarity, draft) if values["told"] and not values["told_new"]]
+    assert shared
+    assert all(values["asked"] for values in shared)
+
+
+def test_where_no_passage_was_read_each_stands_for_its_sentences(retriever: Retriever, rarity: Rarity) -> None:
+    """So one of a single sentence, which has a vector in the index, is not preferred to the sentences of the others."""
+    findings = retriever.search(BESIDE)
+    alike = {candidate: own["similarity"] for candidate, own in signals(findings, rarity)}
+    for passage in candidate_passages(findings):
+        assert {alike[sentence] for sentence in statements(passage)} == {findings.similarities.get(passage.id, 0.0)}
+
+
+def test_without_a_draft_nothing_is_told(retriever: Retriever, rarity: Rarity) -> None:
+    """What a model would have said raises no sentence above another."""
+    for _, own in signals(retriever.search(BESIDE), rarity):
+        assert {value for name, value in own.items() if name.startswith("told")} == {0.0}
+
+
+def test_without_an_embedder_words_tell_alone(article: Article, rarity: Rarity, windows: Sequence[Window]) -> None:
+    """No sentence is more similar than another, and the draft's words still find theirs."""
+    findings = Retriever([article], None, None).search("How much has violent crime fallen?")
+    candidates = signals(findings, rarity, Told("It has fallen by nearly 18 percent.", {}))
+    assert {own[name] for _, own in candidates for name in SIGNALS["draft"] if "similarity" in name} == {0.0}
+    sentence, _ = max(candidates, key=lambda candidate: candidate[1]["told"])
+    assert sentence == the_one_with("nearly 18 percent", windows).sentences[0]
+
+
+@pytest.mark.parametrize("text", ["", " ", "Yes.", "?!", "日本", "x" * 10_000])
+@pytest.mark.parametrize("query", ["?!", "the of and", BESIDE])
+def test_a_draft_without_words_changes_no_order(query: str, text: str, retriever: Retriever, rarity: Rarity) -> None:
+    """It tells the same of every sentence, and nothing breaks, whatever was asked."""
+    candidates = signals(retriever.search(query), rarity, Told(text, {}))
+    assert candidates
+    for name in ("told", "told_new", "told_similarity"):
+        assert {own[f"{name}_below"] for _, own in candidates} == {0.0}
+
+
+def test_nothing_found_is_nothing_to_quote(rarity: Rarity) -> None:
+    """Empty findings have no candidates, with a draft or without."""
+    nothing = Findings("Who?", None, (), (), 0.0, {})
+    assert signals(nothing, rarity) == signals(nothing, rarity, Told("He.", {})) == []
+
+
+@pytest.mark.parametrize("factor", [0.01, 3.0, 1000.0])
+def test_scores_count_beside_each_other(factor: float, retriever: Retriever, rarity: Rarity) -> None:
+    """Scores that come of ranks and scores that come of comparing words tell the same where their order does."""
+    findings = retriever.search("How much has violent crime fallen?")
+    others = tuple(replace(evidence, score=factor * evidence.score) for evidence in findings.evidence)
+    before = signals(findings, rarity)
+    after = signals(replace(findings, evidence=others), rarity)
+    assert {sentence: own["score"] for sentence, own in after} == pytest.approx(
+        {sentence: own["score"] for sentence, own in before}
+    )
+    assert max(own["score"] for _, own in before) == 1.0
+
+
+@pytest.mark.parametrize("score", [0.0, -0.2])
+def test_where_nothing_matches_no_sentence_has_a_score(score: float, retriever: Retriever, rarity: Rarity) -> None:
+    """A question that no word of the article is like divides by nothing, and turns no order round."""
+    findings = retriever.search("How much has violent crime fallen?")
+    others = tuple(replace(evidence, score=score) for evidence in findings.evidence)
+    assert {own["score"] for _, own in signals(replace(findings, evidence=others), rarity)} == {0.0}
+
+
+def test_a_sentence_brings_along_what_it_leans_on(windows: Sequence[Window]) -> None:
+    """ "He chucked a beer bottle" is quoted with the sentence that says who he is, before it and in reading order."""
+    window = the_one_with("He chucked a beer bottle", windows)
+    assert "Jose Ramirez-Disla was" in window.leading[0].text
+    for each in windows:
+        assert each.all == (*each.leading, *each.sentences)
+        assert list(each.all) == sorted(each.all, key=lambda sentence: sentence.start)
+
+
+def test_the_people_whom_a_sentence_means_are_among_its_words(
+    retriever: Retriever, rarity: Rarity, windows: Sequence[Window]
+) -> None:
+    """A question for Ramirez-Disla is covered by the sentence that calls him "he"."""
+    findings = retriever.search("Ramirez-Disla", EVERYTHING)
+    covered = {sentence: own["asked"] for sentence, own in signals(findings, rarity)}
+    assert covered[the_one_with("He chucked a beer bottle", windows).sentences[0]] == 1.0
+
+
+def test_only_the_article_that_was_searched_is_quoted(article: Article, rarity: Rarity) -> None:
+    """With an article named, no sentence of another one is a candidate."""
+    other = Article("other", "Violent crime has fallen by 99 percent elsewhere.", "Other")
+    retriever = Retriever([article, other], None, None)
+    question = "How much has violent crime fallen?"
+    within = signals(retriever.search(question, article="other"), rarity)
+    assert [sentence.text for sentence, _ in within] == [other.text]
+    everywhere = signals(retriever.search(question), rarity)
+    assert {sentence.article.id for sentence, _ in everywhere} == {article.id, "other"}
+
+
+# Rarity
+
+
+TEXTS = st.lists(st.lists(st.sampled_from(["bridge", "river", "pillar", "mayor"]), max_size=4).map(" ".join))
+
+
+@given(TEXTS)
+def test_a_stem_that_the_corpus_does_not_hold_is_as_rare_as_the_rarest(texts: list[str]) -> None:
+    """It weighs as much as the rarest that is there, as 1 where there is none, and asking for it does not add it."""
+    rarity = Rarity([counted(texts)])
+    held = dict(rarity)
+    assert rarity["zeppelin"] == max(held.values(), default=1.0)
+    assert dict(rarity) == held
+
+
+@given(TEXTS)
+def test_a_stem_of_more_sentences_is_less_rare(texts: list[str]) -> None:
+    """Rarity is above 0, and falls with the number of sentences that hold the stem, however often each does."""
+    rarity = Rarity([counted(texts)])
+    frequency = {stem: sum(stem in grounding.stems(text) for text in texts) for stem in rarity}
+    for one, other in itertools.product(rarity, repeat=2):
+        assert rarity[one] > 0
+        assert (rarity[one] < rarity[other]) == (frequency[one] > frequency[other])
+
+
+STEMS = st.frozensets(st.sampled_from(["bridg", "river", "pillar", "mayor", "zeppelin", ""]))
+
+
+@given(TEXTS, STEMS, STEMS, STEMS)
+def test_coverage_is_a_share(
+    texts: list[str], wanted: frozenset[str], held: frozenset[str], more: frozenset[str]
+) -> None:
+    """It is 0 to 1, 1 where all is held, 0 where nothing is, and never falls when more is held."""
+    rarity = Rarity([counted(texts)])
+    share = coverage(wanted, held, rarity)
+    assert 0.0 <= share <= coverage(wanted, held | more, rarity) <= 1.0
+    assert (share == 1.0) == (wanted <= held)
+    assert (share == 0.0) == (bool(wanted) and wanted.isdisjoint(held))
+
+
+def test_a_rare_word_covers_more_than_a_common_one() -> None:
+    """The word that one sentence has tells more of it than the word of all."""
+    rarity = Rarity([counted(["The bridge pillar.", "The bridge.", "A bridge.", "Bridges."])])
+    assert coverage({"bridg", "pillar"}, {"pillar"}, rarity) > 0.5 > coverage({"bridg", "pillar"}, {"bridg"}, rarity)
+
+
+def articles_of(*texts: str) -> list[Article]:
+    """Return an article of each text."""
+    return [Article(str(number), text, "An article") for number, text in enumerate(texts)]
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows by each sentence whose words are counted."""
+    sentences_read: list[str] = []
+
+    def watched(texts: Iterable[str]) -> Counts:
+        each = list(texts)
+        sentences_read.extend(each)
+        return counted(each)
+
+    monkeypatch.setattr(answerability, "counted", watched)
+    return sentences_read
+
+
+def test_only_what_changed_is_counted_again(tmp_path: Path, read: list[str]) -> None:
+    """With a file to keep the counts in the rarities are the same as without, however the articles change."""
+    bridge, river, mayor = "A bridge. The 2 bridges fell.", "The river rose.", "The mayor of the bridge spoke."
+    corpora: list[tuple[list[Article], list[str]]] = [
+        (articles_of(bridge, river), ["A bridge.", "The 2 bridges fell.", "The river rose."]),
+        (articles_of(bridge, river), []),
+        (articles_of(bridge, mayor, bridge), ["The mayor of the bridge spoke."]),
+        (articles_of(river), ["The river rose."]),
+        ([], []),
+    ]
+    for corpus, expected in corpora:
+        read.clear()
+        kept = rarity_of(corpus, tmp_path / "index" / "stems.txt")
+        assert read == expected
+        assert kept == rarity_of(corpus)
+        assert kept["zeppelin"] == rarity_of(corpus)["zeppelin"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"garbage", b"\xff\x00", None])
+def test_counts_that_are_damaged_are_counted_again(tmp_path: Path, read: list[str], damage: bytes | None) -> None:
+    """A file that is not as it was written is not believed; it is written anew."""
+    file, corpus = tmp_path / "stems.txt", articles_of("The river rose.")
+    rarity = rarity_of(corpus, file)
+    whole = file.read_bytes()
+    file.write_bytes(whole.replace(b"rose", b"fell") if damage is None else damage)
+    read.clear()
+    assert rarity_of(corpus, file) == rarity
+    assert read == ["The river rose."]
+    assert file.read_bytes() == whole
+
+
+def test_counts_of_another_way_to_count_are_not_taken(
+    tmp_path: Path, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the code that counts has changed, all is counted again."""
+    rarity_of(articles_of("The river rose."), tmp_path / "stems.txt")
+    monkeypatch.setattr(answerability, "_recipe", lambda: "another")
+    read.clear()
+    rarity_of(articles_of("The river rose."), tmp_path / "stems.txt")
+    assert read == ["The river rose."]
+
+
+def test_counts_that_cannot_be_kept_are_used_all_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One line of the log says where they could not be written."""
+    (tmp_path / "file").write_text("")
+    corpus = articles_of("The river rose.")
+    assert rarity_of(corpus, tmp_path / "file" / "index" / "stems.txt") == rarity_of(corpus)
+    assert caplog.messages == [
+        f"{tmp_path}/file/index/stems.txt cannot be written (Not a directory): the next start counts all words again"
+    ]
+
+
+# The choice
+
+
+PROBABILITY = st.floats(0, 1)
+
+
+def cited(chosen: Sequence[Window]) -> set[object]:
+    """Return the sentences that are cited for all that was chosen."""
+    return {sentence for window in chosen for sentence in window.all}
+
+
+@given(st.data(), st.floats(0, 1))
+def test_the_likeliest_is_quoted_first_and_few_sentences_in_all(
+    windows: Sequence[Window], data: st.DataObject, further_share: float
+) -> None:
+    """Further ones are likely enough and no more than have room, the likeliest first; no sentence is quoted twice."""
+    some = data.draw(st.lists(st.sampled_from(windows), min_size=1, max_size=8, unique=True))
+    likely = [(window, data.draw(PROBABILITY)) for window in some]
+    probability = dict(likely)
+    chosen = chosen_of(BESIDE, likely, further_share)
+    best = max(probability.values())
+    assert probability[chosen[0]] == best
+    assert len(cited(chosen)) <= MOST_SENTENCES
+    for number, further in enumerate(chosen[1:], start=1):
+        before = chosen[:number]
+        assert probability[further] >= further_share * best
+        assert further.sentences[0] not in cited(before)
+        passed = [window for window in some if probability[further] < probability[window] and window not in before]
+        assert all(w.sentences[0] in cited(before) or len(cited([*before, w])) > MOST_SENTENCES for w in passed)
+
+
+@pytest.mark.parametrize(("probability", "quoted"), [(0.39, 1), (0.4, 2), (0.79, 2)])
+def test_a_further_sentence_is_quoted_from_its_share_on(
+    probability: float, quoted: int, windows: Sequence[Window]
+) -> None:
+    """Half as likely as the best is enough where the share is a half, and less is not; the others never come in."""
+    free = [window for window in windows if not window.leading]
+    likely = [(free[0], 0.1), (free[1], probability), (free[2], 0.8), (free[3], 0.05)]
+    assert chosen_of(BESIDE, likely, 0.5) == [free[2], free[1]][:quoted]
+
+
+def test_what_the_best_sentence_does_not_tell_goes_first(windows: Sequence[Window]) -> None:
+    """Asked for two things, a less likely sentence that tells the other one goes before a likelier one."""
+    deal, who, charge = (
+        the_one_with(words, windows)
+        for words in ("sketched out the terms", "Jose Ramirez-Disla was", "He chucked a beer bottle")
+    )
+    likely = [(deal, 0.5), (who, 0.2), (charge, 0.15)]
+    asked = dict.fromkeys(stems("Was it a bottle, and what deal was sketched out?"), 0.5)
+    assert chosen_of(BESIDE, likely, 0.1) == [deal, who, charge]
+    assert chosen_of(BESIDE, likely, 0.1, asked) == [deal, charge]
+    assert chosen_of(BESIDE, likely, 0.35, asked) == [deal, who]
+    assert chosen_of(BESIDE, likely, 0.1, dict.fromkeys(stems("the terms of the deal"), 0.5)) == [deal, who, charge]
+
+
+@given(st.data())
+def test_what_should_be_held_weighs_one_for_the_question_and_one_for_the_draft(
+    article: Article, rarity: Rarity, data: st.DataObject
+) -> None:
+    """Whatever is asked and told: every main word once, what both say as the question's, and rarer ones weigh more."""
+    text = st.one_of(st.sampled_from([sentence.text for sentence in sentences(article)]), st.text(max_size=40))
+    query, draft = data.draw(text), data.draw(st.one_of(st.none(), text))
+    weights = wanted(query, rarity, None if draft is None else Told(draft, {}))
+    asked, new = stems(query), stems(draft or "") - stems(query)
+    assert weights.keys() == asked | new
+    assert math.fsum(weights[stem] for stem in asked) == pytest.approx(float(bool(asked)))
+    assert math.fsum(weights[stem] for stem in new) <= 1.0 + 1e-9
+    for some in (asked, new):
+        assert all((weights[a] < weights[b]) == (rarity[a] < rarity[b]) for a, b in itertools.product(some, repeat=2))
+
+
+def test_of_equals_the_one_that_was_found_first_leads(windows: Sequence[Window]) -> None:
+    """A tie keeps the order of what was found."""
+    free = [window for window in windows if not window.leading]
+    assert chosen_of(BESIDE, [(window, 0.5) for window in free], 1.0) == free[:MOST_SENTENCES]
+
+
+def test_a_second_sentence_must_find_room(windows: Sequence[Window]) -> None:
+    """Two sentences that both lean on others would be too many; with a neighbour that stands alone there is room."""
+    leaning = [window for window in windows if window.leading]
+    one, other = next(
+        pair for pair in itertools.combinations(leaning, 2) if len(cited(pair)) > MOST_SENTENCES and not shared(*pair)
+    )
+    alone = next(window for window in windows if not window.leading and not shared(window, one))
+    assert chosen_of(BESIDE, [(one, 0.9), (other, 0.9)], 0.5) == [one]
+    assert len(one.all) == MOST_SENTENCES or chosen_of(BESIDE, [(one, 0.9), (alone, 0.9)], 0.5) == [one, alone]
+
+
+def shared(one: Window, other: Window) -> bool:
+    """Whether a sentence is in both."""
+    return not set(one.all).isdisjoint(other.all)
+
+
+def test_what_a_quoted_sentence_leans_on_is_not_quoted_again(windows: Sequence[Window]) -> None:
+    """The sentence that says who "he" is stands there already."""
+    he = the_one_with("He chucked a beer bottle", windows)
+    who = the_one_with("Jose Ramirez-Disla was", windows)
+    assert who.sentences[0] in he.leading
+    assert chosen_of(BESIDE, [(he, 0.9), (who, 0.8)], 0.0) == [he]
+    assert chosen_of(BESIDE, [(he, 0.8), (who, 0.9)], 0.0) == [who, he]
+
+
+@pytest.mark.parametrize("quoted", ["“can't cooperate with ICE,”", '"Can\'t Cooperate with ICE"'])
+def test_the_words_that_the_question_quotes_go_before_all_others(quoted: str, windows: Sequence[Window]) -> None:
+    """However unlikely its sentence is, it is first, and one without the words does not stand beside it."""
+    holding = the_one_with("can't cooperate with ICE", windows)
+    others = [window for window in windows if window != holding]
+    likely = [*((window, 0.9) for window in others), (holding, 0.001)]
+    assert chosen_of(f"Who said {quoted} in court?", likely, 0.0) == [holding]
+    assert holding not in chosen_of("Who said so in court?", likely, 0.0)
+
+
+def test_a_quotation_that_stands_nowhere_changes_nothing(windows: Sequence[Window]) -> None:
+    """Where no sentence holds the words, the likeliest ones are quoted."""
+    likely = [(window, 1 / number) for number, window in enumerate(windows, start=1)]
+    assert chosen_of("Who said “the moon is a cheese”?", likely, 0.4) == chosen_of("Who said so?", likely, 0.4)
+
+
+def test_what_the_reader_found_counts_for_its_sentence(retriever: Retriever, rarity: Rarity) -> None:
+    """A sentence has the best of the log-odds that were read in it, within bounds; one that was not read the lowest."""
+    findings = retriever.search(BESIDE, EVERYTHING)
+    passage = next(p for p in candidate_passages(findings) if len(p.sentences) > 2)
+    first, second, unread = passage.sentences[:3]
+    once = Reading(passage, {first: Span(first.start, first.end, 1.5), second: Span(second.start, second.end, 99.0)})
+    again = Reading(passage, {first: Span(first.start, first.end, 2.5)})
+    own = dict(signals(findings, rarity, None, [once, again]))
+    assert (own[first]["read"], own[second]["read"], own[unread]["read"]) == (2.5, 10.0, -10.0)
+    assert own[first]["read_below"] == 2.5 - 10.0

@@ -1,0 +1,325 @@
+"""A reader's input: cleaning, what is wrong with it, follow-ups, and questions about the article itself."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.answering.understanding import (
+    MAX_QUESTION_CHARACTERS,
+    asks_about_article,
+    clean,
+    leaned_on,
+    parts,
+    problem,
+    queries,
+    standalone,
+)
+from assistant.types import Turn
+
+HISTORY = [
+    Turn("Who is Larry Krasner?", "Larry Krasner is the district attorney."),
+    Turn("Who is Caleb Arnold?", "Caleb Arnold was hired by Krasner."),
+]
+
+
+# Cleaning
+
+
+@pytest.mark.parametrize(
+    ("question", "cleaned"),
+    [
+        ("  Who\tis\n\nhe?  ", "Who is he?"),
+        ("Wh\u200bo is h\u202ee?\ufeff", "Who is he?"),
+        ("Who\x00 is\x07 he?", "Who is he?"),
+        ("Who is he?\U000e0041\U000e0042", "Who is he?"),
+        ("Cafe\u0301?", "Café?"),
+        ("\u200b \x00\n", ""),
+    ],
+)
+def test_cleaning_leaves_what_a_reader_sees(question: str, cleaned: str) -> None:
+    """Controls, invisible characters and spare white space go; the words stay."""
+    assert clean(question) == cleaned
+
+
+@given(st.text())
+def test_cleaning_is_final_and_on_one_line(question: str) -> None:
+    """Cleaning twice changes nothing, and nothing is left that breaks a line or cannot be seen."""
+    cleaned = clean(question)
+    assert clean(cleaned) == cleaned
+    assert cleaned == " ".join(cleaned.split())
+    assert not set(cleaned) & set("\x00\x1b\u200b\u202e\n\r\t")
+
+
+# Problems
+
+
+@pytest.mark.parametrize("question", ["", "???", "…", "- -"])
+def test_a_question_without_a_word_is_asked_for_again(question: str) -> None:
+    """Nothing, or marks only, is answered with what to do."""
+    assert problem(question, HISTORY) == problem(question, []) == "Please type a question."
+
+
+def test_the_longest_question_passes_and_one_more_character_does_not() -> None:
+    """500 characters are a question; 501 are refused with the number."""
+    assert problem("a" * MAX_QUESTION_CHARACTERS, []) is None
+    refusal = problem("a" * (MAX_QUESTION_CHARACTERS + 1), [])
+    assert refusal is not None
+    assert "501" in refusal
+    assert "500" in refusal
+
+
+@pytest.mark.parametrize("question", ["é", "谁是克拉斯纳？", "18%?", "¿Quién es Kenney?", "Kenney?"])
+def test_other_languages_and_single_words_are_questions(question: str) -> None:
+    """Anything with a letter or a digit may be asked."""
+    assert problem(question, []) is None
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["who?", "Why?", "what", "WHEN", "how come??", "How much?", "And why not?", "what about him?", "Which one?"],
+)
+def test_a_question_that_leans_on_nothing_is_asked_back(question: str) -> None:
+    """Where nothing was said before it, it is not known what is asked; after an exchange it is a follow-up."""
+    asks_back = problem(question, [])
+    assert asks_back is not None
+    assert asks_back.endswith("Please ask in a few more words.")
+    assert problem(question, HISTORY) is None
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["What's this about?", "what is it about", "What happened?", "who is ICE?", "Why was he fired?", "why now"],
+)
+def test_a_short_question_that_asks_something_is_a_question(question: str) -> None:
+    """What the article is about may be asked in three words."""
+    assert problem(question, []) is None
+
+
+# Follow-ups
+
+
+@pytest.mark.parametrize("question", ["Why?", "When was he hired?", "And before that?", "What about Kenney?", "Where?"])
+def test_a_follow_up_gets_the_names_of_the_last_exchange(question: str) -> None:
+    """What leans on the exchange before is joined with its names, and with nothing of the earlier ones."""
+    query = standalone(question, HISTORY)
+    assert query.startswith(question)
+    assert "Caleb Arnold" in query
+    assert "Larry" not in query
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How much has violent crime fallen in Philadelphia?",
+        "Which databases do ICE agents use in Philadelphia?",
+        "In what year did Philadelphia become a sanctuary city?",
+    ],
+)
+def test_a_question_that_stands_alone_stays_as_it_is(question: str) -> None:
+    """A new topic is not dragged back to the old one."""
+    assert standalone(question, HISTORY) == question
+
+
+@given(st.text())
+def test_the_first_question_is_never_changed(question: str) -> None:
+    """Without a history there is nothing to add."""
+    assert standalone(question, []) == question
+
+
+def test_a_name_is_not_added_twice() -> None:
+    """A name that the follow-up holds already is not repeated."""
+    assert standalone("When was Caleb Arnold hired by him?", HISTORY).count("Caleb Arnold") == 1
+
+
+def test_where_the_last_exchange_names_nobody_the_one_before_it_does() -> None:
+    """Of a chain of questions the first may say whom all of them are about."""
+    chain = [Turn("Who is Caleb Arnold?", "A former public defender."), Turn("What did he do?", "He was hired.")]
+    assert standalone("When was that?", chain) == "When was that? (about Caleb Arnold)"
+
+
+LOWER = st.text("abcxyz ?.,-'\n1")
+
+
+@given(st.text(), st.lists(st.builds(Turn, LOWER, LOWER), max_size=3))
+def test_a_question_is_never_appended_to_a_question(question: str, history: list[Turn]) -> None:
+    """Names are, or nothing: where an exchange names nobody, the question stays as it is."""
+    assert standalone(question, history) == question
+
+
+@pytest.mark.parametrize(
+    ("question", "forms"),
+    [
+        ("How much has crime fallen in Philadelphia?", 1),
+        ("When was he hired?", 1),
+        ("Who hired him?", 1),
+        ("What did she say the mayor wants?", 1),
+        ("Where is Kim Jong Un from?", 2),
+        ("Does Krasner say that he paid?", 2),
+        ("How does the mayor pay his staff?", 2),
+        ("Who said that nobody pays?", 2),
+        ("Why?", 2),
+    ],
+)
+def test_what_may_be_either_is_searched_for_as_both(question: str, forms: int) -> None:
+    """A "he" of whom the question has not told leans on the exchange before; most other words only may."""
+    found = queries(question, HISTORY)
+    assert len(found) == forms
+    assert found[-1] == standalone(question, HISTORY)
+    assert forms == 1 or found[0] == question
+
+
+@pytest.mark.parametrize(
+    ("question", "query", "history", "leans"),
+    [
+        ("When was he hired?", "When was he hired? (about Caleb Arnold)", HISTORY, True),
+        ("Where is Kim Jong Un from?", "Where is Kim Jong Un from?", HISTORY, False),
+        ("When was he hired?", "When was he hired?", [Turn("who is that?", "a lawyer")], True),
+        ("How much has crime fallen in Philadelphia?", "How much has crime fallen in Philadelphia?", HISTORY, False),
+        ("When was he hired?", "When was he hired?", [], False),
+    ],
+)
+def test_what_is_answered_as_it_stands_leans_on_nothing(
+    question: str, query: str, history: list[Turn], *, leans: bool
+) -> None:
+    """Neither a question of its own, nor one that was surer of an answer without the names before it."""
+    assert list(leaned_on(question, history, query)) == (history if leans else [])
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("Did ICE react?", "ICE"),
+        ("Was Jose Ramirez-Disla there?", "Jose Ramirez-Disla"),
+        ("Since Philadelphia became a sanctuary city", "Philadelphia"),
+        ("One of Krasner's aides", "Krasner's"),
+    ],
+)
+def test_what_opens_a_sentence_is_no_part_of_a_name(said: str, name: str) -> None:
+    """A capital at the beginning says nothing."""
+    assert standalone("Why?", [Turn(said, "")]) == f"Why? (about {name})"
+
+
+@pytest.mark.parametrize(
+    "said", ["Because it rained.", "In June.", "After Monday", "More than 200.", "He did.", "Sept. 3"]
+)
+def test_what_nobody_means_by_he_or_it_is_no_name(said: str) -> None:
+    """A date, or a word at the beginning, would lead a search astray."""
+    assert standalone("Why?", [Turn("what happened?", said)]) == "Why?"
+
+
+# The article itself
+
+
+@pytest.mark.parametrize(
+    ("question", "topic"),
+    [
+        ("What is the title of this article?", "title"),
+        ("What's the headline?", "title"),
+        ("What is this article called?", "title"),
+        ("When was this article published?", "date"),
+        ("What date does this article carry?", "date"),
+        ("How old is this article?", "date"),
+        ("What is the date of the article", "date"),
+        ("How long is this article?", "length"),
+        ("How many words does the article have?", "length"),
+        ("How many words are in this article?", "length"),
+        ("Who wrote this article?", "source"),
+        ("Where is this article from?", "source"),
+    ],
+)
+def test_a_question_about_the_article_is_recognised(question: str, topic: str) -> None:
+    """Its title, date, length and source are asked for in many ways."""
+    assert asks_about_article(question) == topic
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What does the article say about the date of the letter?",
+        "How old is the man in this article?",
+        "When was the man in this article arrested?",
+        "How long is the sentence in this article?",
+        "How long was the deal in the article?",
+        "Who wrote the letter in this article?",
+        "What date did the fight in this article happen?",
+        "Where does the man in this article live?",
+        "What is the title of the man in the article?",
+        "When does the article say the contract ended?",
+        "What year is mentioned in this article?",
+        "What is the title of the mayor?",
+        "How many words did he say?",
+        "How many people are in this story?",
+        "How long did Ramirez-Disla live in the U.S.?",
+        "When did the city publish the report?",
+        "Who wrote to the city solicitor?",
+    ],
+)
+def test_a_question_about_what_the_article_tells_is_not_about_the_article(question: str) -> None:
+    """A date, a length, a title or a writer of something else is looked for in the text."""
+    assert asks_about_article(question) is None
+
+
+# Two questions in one
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("When did it open, and who paid for it?", ["When did it open?", "who paid for it? (about When did it open)"]),
+        (
+            "With which felony was Kenney charged and to what did he plead?",
+            ["With which felony was Kenney charged?", "to what did he plead? (about Kenney)"],
+        ),
+        ("What did Arnold say? Did the mayor agree?", ["What did Arnold say?", "Did the mayor agree?"]),
+        (
+            "When was that, and where did he go? (about Kenney)",
+            ["When was that? (about Kenney)", "where did he go? (about Kenney)"],
+        ),
+        ("What is the difference between cats and dogs?", ["What is the difference between cats and dogs?"]),
+        ("When and how did the strike begin?", ["When and how did the strike begin?"]),
+        ("Did she pay, and why?", ["Did she pay, and why?"]),
+        ('Who said "he came and did it then"?', ['Who said "he came and did it then"?']),
+        ("Who was arrested and was later released?", ["Who was arrested and was later released?"]),
+        (
+            "Who was hired to craft deals? Answer in one sentence.",
+            ["Who was hired to craft deals? Answer in one sentence."],
+        ),
+        ("He met ICE. And what did Kenney say?", ["He met ICE?", "what did Kenney say?"]),
+    ],
+)
+def test_two_questions_in_one_are_told_apart(question: str, expected: list[str]) -> None:
+    """Each part stands by itself; what joins two words, or leaves a part without a topic, does not part."""
+    assert parts(question) == expected
+
+
+_WORDS = [
+    "who",
+    "what",
+    "and",
+    "did",
+    "he",
+    "was",
+    "Kenney",
+    "Kenney?",
+    "the",
+    "letter",
+    "said,",
+    "where",
+    "(about",
+    "X)",
+]
+
+
+@given(st.lists(st.sampled_from(_WORDS), min_size=1, max_size=25))
+def test_the_parts_hold_every_word_of_the_question(words: list[str]) -> None:
+    """Whatever is asked, there are one or two parts, and no word but an "and" between them is lost, nor its order."""
+    question = " ".join(words)
+    found = parts(question)
+    assert len(found) in {1, 2}
+    left = iter(re.findall(r"\w+", re.sub(r"\(about [^()]*\)\Z", "", " ".join(found))))
+    asked = [word for word in re.findall(r"\w+", re.sub(r"\(about [^()]*\)\Z", "", question)) if word != "and"]
+    assert all(word in left for word in asked)

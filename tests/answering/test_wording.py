@@ -1,0 +1,82 @@
+"""A decision in words: in which order what is quoted is shown, and what never is."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.answering.calibration import Rarity, counted
+from assistant.answering.wording import declined, quoted
+from assistant.articles.passages import is_label, sentences
+from assistant.answering.quoting import Window, choose, signals
+from assistant.search.retrieval import Retriever
+from assistant.types import Answer, Article, Sentence, Status
+
+BASE = Answer("Who quit?", Status.DECLINED)
+TEXT = "Ann won. She left.\n\nBob quit. He cried.\n\nEve came. Dan ran."
+EVERY = sentences(Article("one", TEXT, "One"))
+OTHERS = sentences(Article("two", "Zoe sang. Max slept.", "Two"))
+
+
+def quotes(*windows: Window) -> list[str]:
+    """Return the quotations, by their numbers."""
+    citations = quoted(BASE, windows).citations
+    assert [citation.number for citation in citations] == list(range(1, len(citations) + 1))
+    return [citation.quote for citation in citations]
+
+
+def window(sentence: Sentence, *leading: Sentence) -> Window:
+    """Return one sentence, and what it leans on."""
+    return Window(leading, (sentence,))
+
+
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        ([window(EVERY[4]), window(EVERY[0])], ["Eve came.", "Ann won."]),
+        ([window(EVERY[2]), window(EVERY[5]), window(EVERY[0])], ["Bob quit.", "Dan ran.", "Ann won."]),
+        ([window(EVERY[2]), window(EVERY[3])], ["Bob quit. He cried."]),
+        ([window(EVERY[3]), window(EVERY[2])], ["He cried.", "Bob quit."]),
+        ([window(EVERY[3], EVERY[2])], ["Bob quit. He cried."]),
+        ([window(EVERY[3], EVERY[0], EVERY[2])], ["Bob quit. He cried.", "Ann won."]),
+        ([window(EVERY[3], EVERY[0])], ["He cried.", "Ann won."]),
+        ([window(EVERY[2]), window(OTHERS[0]), window(EVERY[0])], ["Bob quit.", "Ann won.", "Zoe sang."]),
+    ],
+)
+def test_the_best_sentence_comes_first(windows: list[Window], expected: list[str]) -> None:
+    """It is in quotation 1, after what it leans on where that stands directly before it; then reading order goes on."""
+    assert quotes(*windows) == expected
+
+
+@given(st.lists(st.sampled_from([*EVERY, *OTHERS]), min_size=1, max_size=3, unique=True))
+def test_whatever_is_chosen_is_quoted_once_and_what_stands_apart_is_apart(chosen: list[Sentence]) -> None:
+    """The best one begins the first quotation; no sentence is lost or repeated; each quotation is one run of text."""
+    citations = quoted(BASE, [window(sentence) for sentence in chosen]).citations
+    assert (citations[0].article, citations[0].start) == (chosen[0].article, chosen[0].start)
+    held = [
+        sentence
+        for citation in citations
+        for sentence in (*EVERY, *OTHERS)
+        if citation.article == sentence.article and citation.start <= sentence.start < citation.end
+    ]
+    assert sorted(held, key=lambda each: each.id) == sorted(chosen, key=lambda each: each.id)
+
+
+# Labels
+
+SAID = ("The board lost money for a decade.", "Smith wants the county to pay for the bridge.", "The vote was close.")
+HEADINGS = ("Who pays for the bridge?", "Smith, the bridge and the county", "## The bridge vote", "BRIDGE LOSES MONEY.")
+
+
+@given(st.permutations([*SAID, *HEADINGS]), st.sampled_from([*HEADINGS, "What of the bridge?", "Who is Smith?"]))
+def test_a_label_alone_is_never_a_quotation(paragraphs: list[str], question: str) -> None:
+    """However like the question a heading is, it is neither quoted nor offered as the closest words."""
+    article = Article("made-up", "\n\n".join(paragraphs), "")
+    findings = Retriever([article], None, None).search(question)
+    candidates = signals(findings, Rarity([counted(SAID)]))
+    assert candidates
+    assert not [sentence.text for sentence, _ in candidates if is_label(sentence)]
+    likely = [(sentence, own["asked"]) for sentence, own in candidates]
+    shown = [*quoted(BASE, choose(question, likely, 0.0, {})).citations, *declined(BASE, findings).closest]
+    assert {paragraph for citation in shown for paragraph in citation.quote.split("\n\n")} <= {*SAID}

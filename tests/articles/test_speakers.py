@@ -1,0 +1,225 @@
+"""Who speaks in a sentence, and which earlier sentence says whom its pronouns stand for."""
+
+from __future__ import annotations
+
+import pytest
+
+from assistant.articles.speakers import Context, context_of, contexts, outside_quotations, persons, sentences_before
+from assistant.articles.passages import is_label, sentences
+from assistant.types import Article, Sentence
+
+
+def the_one_with(words: str, article: Article) -> Sentence:
+    """Return the only sentence of the article that holds the words."""
+    (found,) = [sentence for sentence in sentences(article) if words in sentence.text]
+    return found
+
+
+def last_of(text: str) -> Context:
+    """Return the context of the last sentence of an article that says only this."""
+    return context_of(sentences(Article("made-up", text, ""))[-1])
+
+
+# The article that ships
+
+
+@pytest.mark.parametrize(
+    ("words", "speaker"),
+    [
+        ("He [Kenney] is celebrating", "Attorney General Jeff Sessions"),
+        ("The rhetoric that's happening", "Abernathy"),
+        ("I can't cooperate with ICE", "Abernathy"),
+        ("Their stance was basically", "an ICE official"),
+        ("Unfortunately, there's hundreds of thousands", "an ICE official"),
+        ("All of us have ancestors", "Kenney"),
+        ('"All of us."', "Kenney"),
+        ("ICE has neither violated", "the agency"),
+        ("He is taking into account", "Arnold"),
+        ("He feels it should be considered", "Arnold"),
+        ("He has to pay his time", "Arnold"),
+        ("It takes into consideration", "Arnold"),
+        ("You're dealing with multigenerational", "Krasner"),
+    ],
+)
+def test_each_quotation_of_the_article_has_its_speaker(words: str, speaker: str, article: Article) -> None:
+    """Every quoted sentence goes to who said it, across sentences, a graphic and a pronoun."""
+    assert context_of(the_one_with(words, article)).speaker == speaker
+
+
+@pytest.mark.parametrize(
+    ("words", "needed"),
+    [
+        ("I can't cooperate with ICE", ["The rhetoric that's happening"]),
+        ("Unfortunately, there's hundreds of thousands", ["Their stance was basically"]),
+        ("All of us have ancestors", ["Kenney presented the move"]),
+        ('"All of us."', ["Kenney presented the move", "All of us have ancestors"]),
+        ("he got into a fight", ["Jose Ramirez-Disla was a 19-year-old"]),
+        ("He chucked a beer bottle", ["Jose Ramirez-Disla was a 19-year-old"]),
+        ("he would face deportation", ["Jose Ramirez-Disla was a 19-year-old"]),
+        ("It only provided anonymized summaries", ["When asked for case information"]),
+        ("the agency wrote", ["ICE officials complained about the loss"]),
+        ("the agency had many ways", ["With Lock and Track"]),
+    ],
+)
+def test_a_sentence_that_leans_on_others_brings_them_along(words: str, needed: list[str], article: Article) -> None:
+    """A continued quotation needs the sentence with its speaker, a pronoun or "the agency" the one with the name."""
+    assert context_of(the_one_with(words, article)).needs == tuple(the_one_with(w, article) for w in needed)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "nearly 18 percent",
+        "The rhetoric that's happening",
+        "Krasner said he won't consider deals",
+        "One of Krasner's first decisions",
+        "Jose Ramirez-Disla was",
+        "Months before cutting ICE off",
+    ],
+)
+def test_a_sentence_that_names_its_people_needs_nothing(words: str, article: Article) -> None:
+    """Who is named in the sentence itself, or not spoken of, needs no other sentence."""
+    assert context_of(the_one_with(words, article)).needs == ()
+
+
+def test_the_person_behind_he_is_the_one_who_was_named_last(article: Article) -> None:
+    """The man with the beer bottle is Ramirez-Disla, and the man at the news conference Kenney."""
+    assert context_of(the_one_with("He chucked", article)).person == "Ramirez-Disla"
+    assert context_of(the_one_with("All of us have ancestors", article)).person == "Kenney"
+
+
+def test_what_a_sentence_needs_stands_before_it_and_is_short(article: Article) -> None:
+    """At most two sentences are needed, earlier ones of the same article in reading order."""
+    every = {(sentence.start, sentence.end): sentence for sentence in sentences(article)}
+    assert contexts(article).keys() == {place for place, sentence in every.items() if not is_label(sentence)}
+    for (start, _), context in contexts(article).items():
+        ends = [needed.end for needed in context.needs]
+        assert len(ends) <= 2
+        assert ends == sorted(ends)
+        assert all(end <= start for end in ends)
+        assert all((needed.start, needed.end) in every for needed in context.needs)
+
+
+def test_people_go_by_their_fullest_name(article: Article) -> None:
+    """Surnames lead to the full name where the article gives one; a bar and a city are no people."""
+    people = persons(article.text)
+    assert people["Arnold"] == "Caleb Arnold"
+    assert people["Sessions"] == "Jeff Sessions"
+    assert people["Ramirez-Disla"] == "Jose Ramirez-Disla"
+    assert people["Kenney"] == "Kenney"
+    assert not {"Philadelphia", "Chihuahua", "Hall", "Republic", "ICE"} & people.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [
+        ("The Health Department closed the school.\n\nIt was old.\n\nNobody told the department why.", 0),
+        ("FEMA officials came late.\n\nBrook waited.\n\nThe agency brought tents.", 0),
+        ("FEMA officials came late.\n\nThe agency of Brook brought tents.", None),
+        ("FEMA officials came late.\n\nEvery agency was blamed.\n\nThe agency brought tents.", 0),
+        ("FEMA officials came late.\n\nNASA said the agency brought tents.", None),
+        ("Brook lost the MAP.\n\nThe agency brought tents.", None),
+        ('Brook said "FEMA is late."\n\nThe agency brought tents.', None),
+    ],
+)
+def test_the_agency_needs_the_sentence_that_names_it(text: str, needed: int | None) -> None:
+    """A body is named by its letters, where they own or do something, or in full; not in somebody's words."""
+    every = sentences(Article("made-up", text, ""))
+    assert context_of(every[-1]).needs == (() if needed is None else (every[needed],))
+
+
+# Ways to say who speaks
+
+
+@pytest.mark.parametrize(
+    ("text", "speaker"),
+    [
+        ('"We will stay," Ada Brook said.', "Ada Brook"),
+        ('"We will stay," said Ada Brook.', "Ada Brook"),
+        ('"We will stay," Brook, the mayor, said on Monday.', "Brook"),
+        ("“We will stay.” – Mayor Ada Brook", "Mayor Ada Brook"),
+        ('Brook said: "We will stay."', "Brook"),
+        ('The committee wrote: "We will stay."', "The committee"),
+        ('"We will stay," said an official.', "an official"),
+        ("Brook told reporters that she would stay.", "Brook"),
+        ("The bridge was closed.", None),
+        ('A sign read "No entry" in red.', None),
+    ],
+)
+def test_news_style_attributions_are_understood(text: str, speaker: str | None) -> None:
+    """Each common way to attribute words gives the speaker, and a sentence without one gives none."""
+    assert last_of(text).speaker == speaker
+
+
+def test_a_name_inside_a_quotation_does_not_speak() -> None:
+    """ "Carl said no" within somebody's words does not make Carl the speaker."""
+    assert last_of('"Carl Dunn said no," Brook said.').speaker == "Brook"
+
+
+def test_a_quotation_of_its_own_continues_the_speaker_of_its_paragraph_only() -> None:
+    """A quotation alone belongs to who spoke before it in the paragraph; in a new paragraph it belongs to nobody."""
+    assert last_of('"We will stay," Brook said. "We like it here."').speaker == "Brook"
+    assert last_of('"We will stay," Brook said.\n\n"We like it here."').speaker is None
+
+
+def test_a_pronoun_without_anybody_before_it_names_nobody() -> None:
+    """Where no one was named, no one is guessed."""
+    assert last_of("The bridge was closed. He was angry.").person is None
+    assert last_of('"We will stay," she said.').speaker is None
+
+
+def test_a_pronoun_after_two_people_is_left_open() -> None:
+    """Where two people are named and neither opens the sentence, it is quoted for context but nobody is chosen."""
+    context = last_of('"Stay," Ada Brook said. "Go," Carl Dunn said. In March, Brook and Dunn met. He was angry.')
+    assert [needed.text for needed in context.needs] == ["In March, Brook and Dunn met."]
+    assert context.person is None
+
+
+@pytest.mark.parametrize(
+    ("told_of_as", "speaker"),
+    [
+        ("who voted against the plan", "Vail"),
+        ("whose boat was lost", "Vail"),
+        ("61", "Vail"),
+        ("a retired pilot", None),
+        ("the harbor master", None),
+    ],
+)
+def test_he_is_nobody_named_before_the_last_one_told_of(told_of_as: str, speaker: str | None) -> None:
+    """Who neither says nor owns anything can be meant all the same; where it might be a firm, nobody is chosen."""
+    context = last_of(f'Ada Brook said no. Curtis Vail, {told_of_as}, called that reckless. "It is not," he said.')
+    assert context.speaker == speaker
+    assert [needed.text for needed in context.needs] == [f"Curtis Vail, {told_of_as}, called that reckless."]
+
+
+def test_before_a_sentence_are_those_of_its_paragraph_and_of_the_one_before() -> None:
+    """The nearest comes first, and before the first sentence is none."""
+    article = Article("made-up", "One here.\n\nTwo here. Three here.\n\nFour here. Five here.", "")
+    of = {sentence.text: [each.text for each in sentences_before(sentence)] for sentence in sentences(article)}
+    assert of["Five here."] == ["Four here.", "Three here.", "Two here."]
+    assert of["Three here."] == ["Two here.", "One here."]
+    assert of["One here."] == []
+
+
+def test_far_sentences_of_a_long_paragraph_are_left_out() -> None:
+    """An article may be one paragraph."""
+    article = Article("made-up", "So it was. " * 500 + "And so it ended.", "")
+    last = sentences(article)[-1]
+    before = sentences_before(last)
+    assert 1 < len(before) < 20
+    assert before[0].end < last.start
+
+
+def test_a_sentence_of_another_article_is_unknown() -> None:
+    """A span that is no sentence of its article leans on nothing."""
+    assert context_of(Sentence(Article("a", "He went. She came.", ""), 3, 9)) == Context()
+
+
+def test_blanked_quotations_keep_every_offset() -> None:
+    """Quoted words become spaces, one for each character."""
+    text = 'He said "no" twice, and “never” once.'
+    blanked = outside_quotations(text)
+    assert len(blanked) == len(text)
+    assert "no" not in blanked
+    assert "never" not in blanked
+    assert blanked.split() == ["He", "said", "twice,", "and", "once."]

@@ -1,0 +1,286 @@
+"""The evaluators' commands: what they print, their exit codes, and what becomes of bad input."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from evaluated import ROWS, always_declines, perfect, settings_of, write
+from typer.testing import CliRunner, Result
+
+from assistant.answering.assistant import Assistant
+from assistant.cli import app
+from assistant.settings import PROJECT
+from assistant.types import Answer
+
+GOOD = {"id": "a", "question": "Who?"}
+
+
+@pytest.fixture(autouse=True)
+def assistant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[mock.Mock]:
+    """Open an assistant that knows the answers, over articles in the test's folder."""
+    monkeypatch.setenv("ASSISTANT_ARTICLES", str(settings_of(tmp_path).articles))
+    monkeypatch.setenv("ASSISTANT_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("ASSISTANT_MODEL", "none")
+    with mock.patch.object(Assistant, "open", side_effect=lambda *_: perfect()) as opened:
+        yield opened
+
+
+def run(*arguments: object) -> Result:
+    """Run a command in this process; a defect is raised."""
+    return CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """Return every file of a folder."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+# What it prints
+
+
+def test_a_person_gets_headlines_and_the_place_of_the_report(tmp_path: Path) -> None:
+    """Standard output has the figures; progress goes to standard error; the folder has every report."""
+    result = run("evaluate", write(tmp_path, ROWS), "--out", tmp_path / "run")
+    assert result.exit_code == 0
+    assert "facts contained" in result.stdout
+    assert "Asking: 10 of 10" in result.stderr
+    assert "a second" in result.stderr
+    assert {"answers.jsonl", "report.json", "report.html", "questions.csv", "junit.xml", "run.json"} <= set(
+        everything(tmp_path / "run")
+    )
+
+
+def test_a_script_gets_one_object(tmp_path: Path) -> None:
+    """With --json standard output is one JSON object with measures, causes and gates."""
+    result = run("evaluate", write(tmp_path, ROWS), "--out", tmp_path / "run", "--json", "--min", "facts>=0.9")
+    found = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert {"headlines", "causes", "gates", "asked", "complete", "folder"} <= set(found)
+    assert found["gates"][0]["passed"] is True
+
+
+def test_each_answer_has_the_form_of_ask(tmp_path: Path) -> None:
+    """A line of answers.jsonl has every key that `ask --json` has."""
+    run("evaluate", write(tmp_path, ROWS), "--out", tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "answers.jsonl").read_text().splitlines()]
+    keys = {"id", "question", "status", "answer", "citations", "timings", "model", "error"}
+    assert all(keys <= set(line) for line in lines)
+    assert [line["id"] for line in lines] == [row["id"] for row in ROWS]
+    assert set(lines[0]["citations"][0]) == {"number", "article", "start", "end", "quote"}
+
+
+def test_two_runs_are_compared(tmp_path: Path, assistant: mock.Mock) -> None:
+    """The command prints differences for a person and one object for a script."""
+    questions = write(tmp_path, ROWS)
+    run("evaluate", questions, "--out", tmp_path / "before")
+    assistant.side_effect = lambda *_: perfect(always_declines)
+    run("evaluate", questions, "--out", tmp_path / "after")
+    result = run("compare", tmp_path / "before", tmp_path / "after")
+    assert result.exit_code == 0
+    assert "Broken: 6" in result.stdout
+    found = json.loads(run("compare", tmp_path / "before", tmp_path / "after", "--json").stdout)
+    assert len(found["broken"]) == 6
+
+
+# Exit codes
+
+
+def test_a_missed_limit_is_exit_code_3(tmp_path: Path) -> None:
+    """The line that was missed is named with its value; those that were reached are not."""
+    result = run(
+        "evaluate", write(tmp_path, ROWS), "--out", tmp_path / "run", "--min", "facts>=0.9", "--min", "total_p95<=1"
+    )
+    assert result.exit_code == 3
+    assert result.stderr.splitlines()[-1] == "missed: total_p95 <= 1: it is 20"
+    assert "missed: facts" not in result.stderr
+
+
+def test_limits_of_a_file_count(tmp_path: Path) -> None:
+    """A file of thresholds is checked like limits on the command line, also when scoring again."""
+    limits = tmp_path / "limits.toml"
+    limits.write_text("[max]\nfalse_refusals = -1\n")
+    run("evaluate", write(tmp_path, ROWS), "--out", tmp_path / "run")
+    result = run("evaluate", "--rescore", tmp_path / "run", "--thresholds", limits)
+    assert result.exit_code == 3
+    assert result.stderr == "missed: false_refusals <= -1: it is 0\n"
+
+
+def test_falling_behind_a_baseline_is_exit_code_3(tmp_path: Path, assistant: mock.Mock) -> None:
+    """A headline that is worse than in the earlier run by more than allowed is named."""
+    questions = write(tmp_path, ROWS)
+    run("evaluate", questions, "--out", tmp_path / "before")
+    assistant.side_effect = lambda *_: perfect(always_declines)
+    result = run(
+        "evaluate", questions, "--out", tmp_path / "after", "--baseline", tmp_path / "before", "--max-drop", 0.05
+    )
+    assert result.exit_code == 3
+    assert "missed: facts drops by at most 0.05: it is 1" in result.stderr
+
+
+def test_a_run_of_errors_alone_failed(tmp_path: Path, assistant: mock.Mock) -> None:
+    """Where every question ended in an error the exit code is 1, before any limit."""
+
+    def fails(*_: object) -> Answer:
+        raise OSError("gone")
+
+    assistant.side_effect = lambda *_: perfect(fails)
+    result = run("evaluate", write(tmp_path, ROWS), "--out", tmp_path / "run", "--min", "facts>=0.9")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("error: every question ended in an error")
+
+
+def test_an_interrupted_run_failed(tmp_path: Path, assistant: mock.Mock) -> None:
+    """The exit code is 1, and one line says how to go on."""
+
+    def interrupted(*_: object) -> Answer:
+        raise KeyboardInterrupt
+
+    assistant.side_effect = lambda *_: perfect(interrupted)
+    result = run("evaluate", write(tmp_path, ROWS), "--out", tmp_path / "run")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].startswith("error: Interrupted after 0 of 10 questions")
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("{", "line 2: not a question"),
+        ({"id": "b"}, "line 2: not a question (KeyError: 'question')"),
+        (GOOD, "line 2: the id 'a' is used twice; give each question its own"),
+        (
+            {"id": "b", "question": "Who?", "evidence": ["a mill"]},
+            "line 2: the evidence 'a mill' is not in the article",
+        ),
+        (
+            {"id": "b", "question": "Who?", "article": "tunnel"},
+            "line 2: there is no article 'tunnel'; known are bridge",
+        ),
+        ({"id": "b", "question": "Who?", "must_have": [["9.*months"]]}, "'9.*months' looks like a regular expression"),
+        ({"id": "b", "question": "Who?", "must_not": ["(?i)x"]}, "'(?i)x' looks like a regular expression"),
+        ({"id": "b", "question": "Who?", "must_have": [["..."]]}, "the wording '...' holds no word"),
+        ({"id": "b", "question": "Who?", "must_have": ["9"]}, "must_have must be a list of facts, each a list"),
+        ({"id": "b", "question": "Who?", "answerable": "no"}, "answerable must be true, false or null"),
+        ({"id": "b", "question": 7}, "question must be a text"),
+        ({"id": "", "question": "Who?"}, "id must be a text or a number"),
+    ],
+)
+def test_a_bad_line_ends_the_run_before_it_begins(
+    tmp_path: Path, assistant: mock.Mock, line: dict[str, object] | str, reason: str
+) -> None:
+    """Exit code 2, one line with the number of the bad one and the cure; nothing is opened and no folder made."""
+    result = run("evaluate", write(tmp_path, [GOOD, line]), "--out", tmp_path / "run")
+    assert (result.exit_code, result.stdout) == (2, "")
+    (shown,) = result.stderr.splitlines()
+    assert shown.startswith(f"error: {tmp_path / 'questions.jsonl'}, line 2: ")
+    assert reason in shown
+    assert not (tmp_path / "run").exists()
+    assistant.assert_not_called()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "holds no question"),
+        (b"\n \n", "holds no question"),
+        (b"\xff\xfe\x00", "cannot be read"),
+        (b'{"data": [{"paragraphs": [', "is not a SQuAD file"),
+        (b" " * 50_000_000, "is larger than 20 MB; split it into several"),
+    ],
+    ids=["empty", "blank", "binary", "cut", "50 MB"],
+)
+def test_a_bad_file_ends_the_run_before_it_begins(tmp_path: Path, content: bytes, reason: str) -> None:
+    """The file and the cure are named."""
+    path = tmp_path / "bad.jsonl"
+    path.write_bytes(content)
+    result = run("evaluate", path, "--out", tmp_path / "run")
+    assert (result.exit_code, result.stdout) == (2, "")
+    (shown,) = result.stderr.splitlines()
+    assert reason in shown
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ((), "Name a question file and a folder"),
+        (("QUESTIONS",), "Name a question file and a folder"),
+        (("QUESTIONS", "--out", "RUN", "--min", "facts"), "not of the form NAME>=VALUE"),
+        (("QUESTIONS", "--out", "RUN", "--min", "wit>=1"), "there is no measure 'wit'"),
+        (("QUESTIONS", "--out", "RUN", "--min", "facts@riddle>=1"), "the run has no question of that kind"),
+        (("QUESTIONS", "--out", "RUN", "--max-drop", "0.1"), "--max-drop needs an earlier run"),
+        (("QUESTIONS", "--out", "RUN", "--baseline", "ABSENT"), "holds no run"),
+        (("QUESTIONS", "--out", "RUN", "--thresholds", "ABSENT"), "cannot be read"),
+        (("QUESTIONS", "--out", "RUN", "--failed-in", "ABSENT"), "holds no run"),
+        (("QUESTIONS", "--out", "RUN", "--articles", "ABSENT"), "No article can be read from"),
+        (("QUESTIONS", "--out", "RUN", "--ids", "zz"), "No question has the id 'zz'"),
+        (("QUESTIONS", "--out", "RUN", "--judge", "someone"), "name it as provider:model"),
+        (("QUESTIONS", "--out", "RUN", "--judge", "none"), "would judge itself"),
+        (("ABSENT", "--out", "RUN"), "cannot be read"),
+        (("--rescore", "ABSENT"), "holds no run"),
+    ],
+)
+def test_bad_options_end_the_run_before_it_begins(tmp_path: Path, arguments: tuple[str, ...], reason: str) -> None:
+    """One line says what is wrong; no folder is made."""
+    names = {"QUESTIONS": write(tmp_path, ROWS), "RUN": tmp_path / "run", "ABSENT": tmp_path / "absent"}
+    result = run("evaluate", *[names.get(argument, argument) for argument in arguments])
+    assert (result.exit_code, result.stdout) == (2, "")
+    (shown,) = result.stderr.splitlines()
+    assert reason in shown
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "absent").exists()
+
+
+def test_a_bad_file_overwrites_nothing(tmp_path: Path) -> None:
+    """A finished run stays as it is when the command is given again with a bad file."""
+    run("evaluate", write(tmp_path, ROWS), "--out", tmp_path / "run")
+    before = everything(tmp_path / "run")
+    assert run("evaluate", write(tmp_path, [*ROWS, "{"]), "--out", tmp_path / "run").exit_code == 2
+    assert everything(tmp_path / "run") == before
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    """A folder in which nothing can be made is refused in one line."""
+    result = run("evaluate", write(tmp_path, ROWS), "--out", "/dev/null/run")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: The folder /dev/null/run cannot be written (")
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    """An answer that cannot be kept ends the run with what to do; going on is possible afterwards."""
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    questions = write(tmp_path, ROWS)
+    with mock.patch("assistant.evaluation.records.os.fsync", side_effect=[None] * 5 + [full]):
+        result = run("evaluate", questions, "--out", tmp_path / "run")
+    assert result.exit_code == 2
+    assert "cannot be written (No space left on device): make room there" in result.stderr.splitlines()[-1]
+    assert run("evaluate", questions, "--out", tmp_path / "run").exit_code == 0
+
+
+# The whole program
+
+
+def test_the_real_assistant_is_evaluated(tmp_path: Path, assistant: mock.Mock) -> None:
+    """Questions to two shipped articles go through the real assistant without a model, and what must hold does."""
+    limits = ("citation_validity>=1", "error_rate<=0", "success_at_5>=0.9")
+    result = run(
+        "evaluate",
+        PROJECT / "corpus" / "questions" / "fiction.jsonl",
+        *("--articles", PROJECT / "corpus" / "articles"),
+        *("--articles", PROJECT / "corpus" / "fiction"),
+        *("--out", tmp_path / "run"),
+        *(argument for limit in limits for argument in ("--min", limit)),
+    )
+    assert result.exit_code == 0, result.output
+    assistant.assert_not_called()
+    content = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert content["complete"]
+    assert len(content["articles"]) == 2

@@ -1,0 +1,148 @@
+"""The report's rows for other tools, and what the terminal shows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from evaluated import ROWS, evaluate_with, never_declines, perfect
+from rich.console import Console
+
+from assistant.evaluation.reporting import terminal
+from assistant.evaluation.reporting.compare import compare
+from assistant.evaluation.evaluate import Demands
+from assistant.evaluation.reporting.export import to_csv, to_junit
+from assistant.evaluation.reporting.formatting import interval, number
+from assistant.evaluation.scoring.gates import parse
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a run in which two questions failed."""
+    folder = tmp_path_factory.mktemp("runs") / "bold"
+    demands = Demands((parse("refusal_recall>=0.9"), parse("facts>=0.9")))
+    evaluate_with(perfect(never_declines), folder, demands=demands)
+    return folder
+
+
+@pytest.fixture
+def content(folder: Path) -> dict[str, Any]:
+    """Return the data of its report."""
+    found: dict[str, Any] = json.loads((folder / "report.json").read_text())
+    return found
+
+
+def test_a_spreadsheet_has_a_line_a_row(folder: Path, content: dict[str, Any]) -> None:
+    """Every score and time of every question is there, and it opens with its typographic marks intact."""
+    text = (folder / "questions.csv").read_text(encoding="utf-8")
+    assert text.startswith("\ufeff")
+    rows = list(csv.DictReader(io.StringIO(text[1:])))
+    assert [row["id"] for row in rows] == [row["id"] for row in ROWS]
+    assert rows[0]["facts"] == "1.0"
+    assert rows[4]["facts"] == ""
+    assert rows[4]["cause"] == "should_have_declined"
+    assert set(content["rows"][0]["scores"]) | {"total_ms", "must_have", "answer"} <= set(rows[0])
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@x", "\t=1", "=cmd|' /C calc'!A0"])
+def test_a_spreadsheet_runs_no_formula(content: dict[str, Any], text: str) -> None:
+    """A question, an answer or an error that looks like a formula is text."""
+    content["rows"][0] |= {"question": text, "answer": text, "error": text}
+    (row, *_) = csv.DictReader(io.StringIO(to_csv(content)[1:]))
+    assert not {row["question"][0], row["answer"][0], row["error"][0]} & set("=+-@\t\r")
+
+
+def test_an_empty_run_is_an_empty_table(content: dict[str, Any]) -> None:
+    """Without an answer there is the head of the table."""
+    content["rows"] = []
+    assert to_csv(content).startswith("\ufeffid,")
+
+
+def test_a_build_server_sees_gates_and_failures(folder: Path) -> None:
+    """A suite of the gates and one for each kind of question: what failed has its cause and what was required."""
+    suites = {suite.attrib["name"]: suite for suite in ElementTree.parse(folder / "junit.xml").getroot()}  # noqa: S314 - ours
+    assert set(suites) == {"gates", *(row["kind"] for row in ROWS)}
+    assert (suites["gates"].attrib["tests"], suites["gates"].attrib["failures"]) == ("2", "1")
+    assert (suites["near"].attrib["tests"], suites["near"].attrib["failures"]) == ("2", "2")
+    (failure,) = suites["gates"].iter("failure")
+    assert failure.attrib["message"] == "it is 0.25"
+    assert {failure.attrib["message"] for failure in suites["near"].iter("failure")} == {"should have declined"}
+    assert suites["fact"].attrib["failures"] == "0"
+
+
+def test_a_build_server_gets_well_formed_xml(content: dict[str, Any]) -> None:
+    """Control characters and markup in strangers' words do not break the file; an error is an error."""
+    content["rows"][0] |= {"question": "\x00<b>\ufffe&", "cause": "error", "error": "broke\x1b[31m"}
+    content["rows"][1] |= {"outcome": None, "cause": None}
+    root = ElementTree.fromstring(to_junit(content))  # noqa: S314 - ours
+    (error,) = root.iter("error")
+    assert error.text is not None
+    assert "broke" in error.text
+    (skipped,) = root.iter("skipped")
+    assert skipped.attrib["message"] == "no gold tells whether it is right"
+
+
+def shown(renderable: Any) -> str:  # noqa: ANN401 - whatever rich renders
+    """Return what a terminal shows."""
+    console = Console(width=160, file=io.StringIO(), highlight=False)
+    console.print(renderable)
+    return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_the_terminal_shows_what_decides(content: dict[str, Any], folder: Path) -> None:
+    """Headlines with n, failures by cause, each gate, how much the set can see, and where the report is."""
+    text = shown(terminal.headlines(content, folder))
+    assert "10 of 10 questions, model none" in text
+    assert "unanswerable questions refused" in text
+    assert "Failures: should have declined 3." in text
+    assert "MISSED: refusal_recall >= 0.9" in text
+    assert "passed: facts >= 0.9" in text
+    assert "If 20% of the answers change" in text
+    assert str(folder / "report.html") in text
+
+
+def test_the_terminal_is_not_painted_by_strangers(content: dict[str, Any], folder: Path) -> None:
+    """Escape sequences of a file's name or a question do nothing."""
+    text = shown(terminal.headlines(content | {"title": "\x1b[31mred"}, folder))
+    assert "\x1b" not in text
+    found = compare(folder, folder)
+    found["broken"] = [{"id": "\x1b[2J", "question": "\x1b]0;x\x07?", "cause": "error"}]
+    assert "\x1b" not in shown(terminal.comparison(found))
+
+
+def test_the_terminal_compares(folder: Path, tmp_path: Path) -> None:
+    """Values before and after, the adjusted p value, and what was fixed."""
+    evaluate_with(perfect(), tmp_path / "good")
+    text = shown(terminal.comparison(compare(folder, tmp_path / "good")))
+    assert "10 questions in common" in text
+    assert "Broken: 0" in text
+    assert "Fixed: 3" in text
+    assert "b5 Who built the bridge? (should have declined)" in text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "written"),
+    [
+        (None, "share", "–"),
+        (0.0, "share", "0.000"),
+        (0.9, "score", "0.900"),
+        (2018.4, "ms", "2,018"),
+        (-0.0001, "share", "0.000"),
+    ],
+)
+def test_a_figure_has_the_decimals_of_its_unit(value: float | None, unit: str, written: str) -> None:
+    """What was not measured is a dash and never 0."""
+    assert number(value, unit) == written
+
+
+def test_an_interval_needs_both_ends() -> None:
+    """Half an interval is none."""
+    assert interval(0.61, 0.8) == "0.610 to 0.800"
+    assert interval(None, 0.8) == "–"
+    assert number(0.1, signed=True) == "+0.100"
+    assert number(-0.1, signed=True) == "−0.100"

@@ -1,0 +1,331 @@
+"""What is measured of one question, and of a whole run: values that a person can work out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from evaluated import ARTICLES, BRIDGE, SCHOOL
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from assistant.evaluation.scoring import measures
+from assistant.evaluation.scoring.causes import CAUSES, cause
+from assistant.evaluation.scoring.measures import HEADLINES, MEASURES, Measure, ranking_scores, scores, squad_scores
+from assistant.evaluation.scoring.observed import Observed, observe, paragraph_of, paragraph_spans
+from assistant.evaluation.questions import Question
+from assistant.evaluation.records import Cited, Record, Span
+from assistant.evaluation.reporting.summary import question_scores
+
+COST = "Repairs will cost 4.2 million dollars, and the state pays half of that."
+QUESTION = Question(
+    "q", "What do the repairs cost?", answerable=True, must_have=(("4.2 million",),), evidence=(COST,), article="bridge"
+)
+UNANSWERABLE = Question("u", "Who built it?", kind="near", answerable=False, article="bridge")
+START = BRIDGE.text.index(COST)
+PARAGRAPH = paragraph_of(BRIDGE, START)
+
+
+def cite(words: str, number: int = 1) -> Cited:
+    """Return the citation of words of the first article."""
+    start = BRIDGE.text.index(words)
+    return Cited(number, Span("bridge", start, start + len(words)), words)
+
+
+QUOTED = Record(
+    "q", 0, "What do the repairs cost?", "quoted", f"{COST} [1]", (cite(COST),), confidence=0.8, retrieved=(PARAGRAPH,)
+)
+DECLINED = Record("u", 0, "Who built it?", "declined", confidence=0.3, first=(cite(COST),))
+
+
+def saw(record: Record, question: Question = QUESTION) -> Observed:
+    """Return what came of a question."""
+    (observed,) = observe([question], [replace(record, id=question.id)], {a.id: a for a in ARTICLES})
+    return observed
+
+
+def said(answer: str, *cited: Cited, status: str = "answered") -> Record:
+    """Return the record of an answer."""
+    return replace(QUOTED, status=status, answer=answer, citations=cited)
+
+
+# Each measure
+
+
+def test_every_measure_says_what_it_is() -> None:
+    """Each has a name of its own and a definition, and every question gets a score or none within its range."""
+    assert len({measure.name for measure in MEASURES}) == len(MEASURES)
+    assert all(len(measure.definition) > 20 for measure in MEASURES)
+    assert set(scores(saw(QUOTED))) == {measure.name for measure in MEASURES if isinstance(measure, Measure)}
+
+
+@pytest.mark.parametrize(
+    ("record", "question", "outcome"),
+    [
+        (QUOTED, QUESTION, "right"),
+        (said("It costs 9 million. [1]", cite(COST)), QUESTION, "wrong"),
+        (DECLINED, QUESTION, "missing"),
+        (replace(QUOTED, status="error"), QUESTION, "wrong"),
+        (replace(QUOTED, status="index_unavailable"), QUESTION, "wrong"),
+        (replace(QUOTED, status="retrieved"), QUESTION, None),
+        (QUOTED, replace(QUESTION, must_not=("state",)), "wrong"),
+        (QUOTED, replace(QUESTION, must_have=()), None),
+        (QUOTED, replace(QUESTION, answerable=None), None),
+        (DECLINED, UNANSWERABLE, "right"),
+        (replace(DECLINED, status="blocked_input"), UNANSWERABLE, "right"),
+        (QUOTED, UNANSWERABLE, "wrong"),
+        (replace(DECLINED, status="error"), UNANSWERABLE, "wrong"),
+        (QUOTED, replace(UNANSWERABLE, kind="false_premise", evidence=(COST,)), "right"),
+        (QUOTED, replace(UNANSWERABLE, kind="false_premise", evidence=(COST,), must_not=("state",)), "wrong"),
+        (QUOTED, replace(UNANSWERABLE, kind="false_premise", evidence=("3,500 cars",)), "wrong"),
+        (QUOTED, replace(UNANSWERABLE, kind="near", evidence=(COST,)), "wrong"),
+    ],
+)
+def test_an_outcome_follows_from_state_and_gold(record: Record, question: Question, outcome: str | None) -> None:
+    """Right, wrong and missing are told apart by rule, and nothing is said where no gold tells."""
+    assert saw(record, question).outcome == outcome
+
+
+def test_citations_are_compared_with_the_evidence() -> None:
+    """F1 is of citations that overlap evidence and of evidence that is cited; what is not verbatim does not count."""
+    two = replace(QUESTION, evidence=(COST, "About 3,500 cars"))
+    assert measures.citation_f1(saw(QUOTED)) == 1.0
+    assert measures.citation_f1(saw(QUOTED, two)) == pytest.approx(2 / 3)
+    other = cite("The town council", 2)
+    assert measures.citation_f1(saw(said("x [1][2]", cite(COST), other))) == pytest.approx(2 / 3)
+    assert measures.citation_f1(saw(said("x [2]", other))) == 0.0
+    assert measures.citation_f1(saw(said("x [1]", replace(cite(COST), quote=COST.upper())))) == 0.0
+    assert measures.citation_f1(saw(DECLINED)) == 0.0
+    assert measures.citation_f1(saw(DECLINED, UNANSWERABLE)) is None
+
+
+@pytest.mark.parametrize(
+    ("record", "validity"),
+    [
+        (QUOTED, 1.0),
+        (DECLINED, None),
+        (said("x [1]", replace(cite(COST), span=Span("bridge", START + 1, START + 1 + len(COST)))), 0.0),
+        (said("x [1]", replace(cite(COST), span=Span("tunnel", START, START + len(COST)))), 0.0),
+        (said("x [1]", Cited(1, Span("bridge", 0, 10**6), BRIDGE.text)), 0.0),
+        (said("x [1]", Cited(1, Span("bridge", 5, 5), "")), 0.0),
+        (said(f"{COST} [1] Very much. [7]", cite(COST)), 0.5),
+        (replace(DECLINED, citations=(cite(COST),)), 0.0),
+    ],
+)
+def test_a_citation_is_valid_when_its_quote_stands_there(record: Record, validity: float | None) -> None:
+    """The quote must be the article's text at its offsets; dangling markers and citations on refusals are invalid."""
+    assert measures.citation_validity(saw(record)) == validity
+
+
+def test_a_year_in_brackets_is_no_dangling_marker() -> None:
+    """What stands in the quoted words is theirs."""
+    article = replace(BRIDGE, text="It opened then [1901] and leaks.")
+    record = said("It opened then [1901] and leaks. [1]", Cited(1, Span("bridge", 0, 32), article.text))
+    (observed,) = observe([QUESTION], [record], {"bridge": article})
+    assert measures.citation_validity(observed) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "coverage"),
+    [
+        (f"{COST} [1]", 1.0),
+        ("It costs much. The state pays half. [1]", 0.5),
+        ("It costs much. [1] The state pays half. [1]", 1.0),
+        ("It costs much. The state pays half.", 0.0),
+        (f"It costs much. {COST} [1]", 0.5),
+    ],
+)
+def test_each_sentence_needs_its_citation(answer: str, coverage: float) -> None:
+    """A marker covers the sentence before it, and earlier ones only where it quotes them."""
+    assert measures.citation_coverage(saw(said(answer, cite(COST)))) == coverage
+
+
+def test_words_numbers_and_names_are_looked_up_in_the_citations() -> None:
+    """An answer is grounded as far as its words are cited; an alien number or name is flagged."""
+    right = saw(said("The state pays half. [1]", cite(COST)))
+    assert (measures.groundedness(right), measures.flagged(right)) == (1.0, 0.0)
+    wrong = saw(said("Mayor Brook pays 17 percent. [1]", cite(COST)))
+    assert measures.flagged(wrong) == 1.0
+    assert wrong.flagged_numbers == ("17",) or "17" in wrong.flagged_numbers[0]
+    assert "brook" in wrong.flagged_names
+    assert (measures.groundedness(wrong) or 0) < 0.5
+    assert measures.groundedness(saw(DECLINED)) is None
+
+
+def test_an_answer_about_the_article_itself_needs_no_citation() -> None:
+    """Its date or title stands in the article's record, which is not part of its text; no model wrote the answer."""
+    about = Question("a", "When was it written?", kind="about", answerable=True, must_have=(("2020",),))
+    observed = saw(Record("a", 0, about.question, "answered", "The article is dated 2020."), about)
+    assert observed.outcome == "right"
+    assert cause(observed) is None
+    assert (measures.citation_coverage(observed), measures.flagged(observed)) == (None, None)
+    assert (observed.state, measures.written(observed), measures.written_wrong(observed)) == ("from_record", 1.0, 0.0)
+    wrong = saw(Record("a", 0, about.question, "answered", "The article is dated 2019."), about)
+    assert measures.written_wrong(wrong) == 1.0
+
+
+def test_answers_are_scored_as_squad_does() -> None:
+    """Exact match and F1 ignore case, articles and punctuation; a refusal is the empty answer."""
+    assert squad_scores("The 4.2 Million!", ("42 million", "4.2 million")) == (1.0, 1.0)
+    assert squad_scores("costs 42 million", ("42 million",)) == pytest.approx((0.0, 0.8))
+    assert measures.exact_match(saw(DECLINED, UNANSWERABLE)) == 1.0
+    assert measures.exact_match(saw(DECLINED)) == 0.0
+    assert measures.f1(saw(QUOTED, UNANSWERABLE)) == 0.0
+    assert measures.exact_match(saw(replace(QUOTED, status="error"), UNANSWERABLE)) == 0.0
+    assert measures.exact_match_unanswerable(saw(QUOTED)) is None
+    assert measures.token_recall(saw(said("4.2 dollars [1]", cite(COST)))) == 0.5
+    assert measures.rouge_l(saw(DECLINED)) == 0.0
+    assert measures.rouge_l(saw(said("4.2 million"))) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("found", "gold", "expected"),
+    [
+        ((True, False), 1, {"Success@1": 1.0, "Success@5": 1.0, "RR@10": 1.0, "nDCG@10": 1.0, "R@5": 1.0}),
+        ((False, True), 1, {"Success@1": 0.0, "Success@5": 1.0, "RR@10": 0.5, "nDCG@10": 0.63093, "R@5": 1.0}),
+        ((False,) * 5 + (True,), 1, {"Success@5": 0.0, "RR@10": 1 / 6, "R@5": 0.0}),
+        ((True, False), 2, {"Success@1": 1.0, "R@5": 0.5, "nDCG@10": 0.61315}),
+        ((), 1, {"Success@1": 0.0, "RR@10": 0.0, "R@5": 0.0}),
+    ],
+)
+def test_rankings_have_their_known_scores(found: tuple[bool, ...], gold: int, expected: dict[str, float]) -> None:
+    """The order in which evidence was found gives the scores that a person works out."""
+    seen = ranking_scores(found, gold)
+    assert {name: seen[name] for name in expected} == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_question_that_found_nothing_counts() -> None:
+    """With evidence and without a hit the rank scores are 0, not absent; without evidence they are absent."""
+    nothing = replace(QUOTED, retrieved=())
+    assert measures.success_at_5(saw(nothing)) == 0.0
+    assert measures.rr_at_10(saw(nothing)) == 0.0
+    assert measures.success_at_5(saw(nothing, UNANSWERABLE)) is None
+
+
+def test_evidence_is_looked_for_in_its_article() -> None:
+    """The same words in another article are no evidence, unless the question names none."""
+    words = "Hill Road"
+    named = replace(QUESTION, evidence=(words,), article="school")
+    assert {span.article for span in saw(QUOTED, named).gold_paragraphs} == {"school"}
+    unnamed = replace(named, article="")
+    assert {span.article for span in saw(QUOTED, unnamed).gold_paragraphs} == {"school", "bridge"}
+
+
+@given(st.integers(0, len(BRIDGE.text) - 1))
+def test_every_place_is_in_a_paragraph(position: int) -> None:
+    """The paragraph of a place holds it, unless it lies in the white space behind one."""
+    span = paragraph_of(BRIDGE, position)
+    assert span in paragraph_spans(BRIDGE)
+    assert span.start <= position
+    assert position < span.end or not BRIDGE.text[span.end : position + 1].strip()
+
+
+# Causes
+
+
+@pytest.mark.parametrize(
+    ("record", "question", "expected"),
+    [
+        (QUOTED, QUESTION, None),
+        (DECLINED, UNANSWERABLE, None),
+        (replace(QUOTED, status="error"), QUESTION, "error"),
+        (replace(DECLINED, citations=(cite(COST),)), UNANSWERABLE, "bad_citation"),
+        (said(f"{COST} [1] [9]", cite(COST)), QUESTION, "bad_citation"),
+        (said(f"{COST} [1]", cite("The town council")), QUESTION, "bad_citation"),
+        (QUOTED, UNANSWERABLE, "should_have_declined"),
+        (replace(DECLINED, retrieved=()), QUESTION, "not_retrieved"),
+        (replace(said("x [1]", cite("The town")), retrieved=()), QUESTION, "not_retrieved"),
+        (replace(DECLINED, retrieved=(PARAGRAPH,)), QUESTION, "wrongly_declined"),
+        (said("Nine. [1]", cite("The town council")), QUESTION, "retrieved_not_used"),
+        (said("Nine. [1]", cite(COST)), QUESTION, "in_evidence_but_wrong"),
+        (said("4.2 million of 17. [1]", cite(COST)), QUESTION, "unsupported"),
+        (replace(QUOTED, status="retrieved"), QUESTION, None),
+        (replace(QUOTED, status="retrieved", retrieved=()), QUESTION, "not_retrieved"),
+        (replace(QUOTED, status="retrieved", retrieved=()), UNANSWERABLE, None),
+    ],
+)
+def test_each_failure_has_the_first_cause_that_fits(record: Record, question: Question, expected: str | None) -> None:
+    """One cause is named, in the order of a question's way to its answer."""
+    found = cause(saw(record, question))
+    assert found == expected
+    assert found is None or found in CAUSES
+
+
+def test_evidence_below_the_fifth_place_is_not_retrieved() -> None:
+    """The model reads five passages, so that a sixth cannot help it."""
+    others = paragraph_spans(SCHOOL) + tuple(p for p in paragraph_spans(BRIDGE) if p != PARAGRAPH)
+    declined = replace(DECLINED, retrieved=(*others[:5], PARAGRAPH))
+    assert cause(saw(declined, QUESTION)) == "not_retrieved"
+    assert cause(saw(replace(declined, retrieved=(*others[:4], PARAGRAPH)), QUESTION)) == "wrongly_declined"
+
+
+# Of the whole run
+
+
+def many(*confidences: tuple[float, bool]) -> Sequence[Observed]:
+    """Return answers with these confidences: right ones, and refusals that were right."""
+    return [
+        saw(
+            replace(QUOTED if answerable else DECLINED, confidence=confidence), QUESTION if answerable else UNANSWERABLE
+        )
+        for confidence, answerable in confidences
+    ]
+
+
+def test_confidence_is_measured_against_the_gold() -> None:
+    """AUROC is the chance of the right order, the Brier score the squared distance; both need both kinds."""
+    some = many((0.9, True), (0.6, True), (0.7, False), (0.1, False))
+    assert measures.refusal_auroc(some) == 0.75
+    assert measures.brier(some) == pytest.approx((0.01 + 0.16 + 0.49 + 0.01) / 4)
+    assert measures.refusal_auroc(many((0.9, True))) is None
+    assert measures.refusal_auroc([]) is None
+    assert measures.calibration_error([]) is None
+
+
+@given(st.lists(st.tuples(st.integers(0, 5).map(lambda tenths: tenths / 10), st.booleans()), max_size=40))
+def test_the_chance_of_the_right_order_is_that_of_scikit_learn(some: list[tuple[float, bool]]) -> None:
+    """Equal confidences count half, and with one kind alone there is no order."""
+    found = measures.refusal_auroc(many(*some))
+    if len({answerable for _, answerable in some}) < 2:
+        assert found is None
+    else:
+        confidences, labels = zip(*some, strict=True)
+        assert found == pytest.approx(roc_auc_score(labels, confidences), abs=1e-12)
+
+
+def test_calibration_is_the_distance_of_confidence_and_share() -> None:
+    """Over bins of as many questions each, here one question a bin."""
+    assert measures.calibration_error(many((1.0, True), (0.0, False))) == 0.0
+    assert measures.calibration_error(many((0.8, True), (0.4, False))) == pytest.approx(0.3)
+    assert [count for _, _, count in measures.calibration_bins(many(*[(n / 25, True) for n in range(25)]))] == [
+        3, 3, 3, 3, 3, 2, 2, 2, 2, 2,
+    ]  # fmt: skip
+
+
+def test_risk_grows_where_the_unsure_is_wrong() -> None:
+    """The surest are answered first; a refusal counts as the quotation that would have stood, which is wrong here."""
+    curve = measures.risk_coverage(many((0.2, False), (0.9, True)))
+    assert curve == [(0.5, 0.0, 0.9), (1.0, 0.5, 0.2)]
+    assert measures.aurc(many((0.2, False), (0.9, True))) == 0.25
+    wrongly = saw(replace(DECLINED, confidence=0.5), QUESTION)
+    assert measures.risk_coverage([wrongly]) == [(1.0, 0.0, 0.5)]
+
+
+def test_times_are_quantiles() -> None:
+    """The median and the slowest of twenty, without the questions that have no time."""
+    some = [saw(replace(QUOTED, total_ms=float(ms))) for ms in range(1, 101)] + [saw(DECLINED, UNANSWERABLE)]
+    assert measures.total_p50(some) == 50.5
+    assert measures.total_p95(some) == pytest.approx(95.05)
+    assert measures.first_evidence_p50(some) is None
+
+
+def test_repeats_of_a_question_are_one_score() -> None:
+    """A question that is right every other time is half right, and is still one question."""
+    records: list[Any] = [replace(QUOTED, repeat=0), replace(DECLINED, id="q", repeat=1)]
+    observed = observe([QUESTION], records, {a.id: a for a in ARTICLES})
+    facts = next(measure for measure in HEADLINES if measure.name == "facts")
+    assert isinstance(facts, Measure)
+    assert question_scores(facts, observed) == {"q": 0.5}

@@ -1,0 +1,384 @@
+"""Running a question set: what is asked of what, what is kept, and how an interrupted run goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from evaluated import ARTICLES, ROWS, always_declines, evaluate_with, perfect, questions, settings_of, value, write
+
+from assistant.answering.assistant import Assistant
+from assistant.articles.reading import Corpus
+from assistant.errors import ConfigurationError, RunInterruptedError
+from assistant.evaluation import evaluate, fingerprint, run
+from assistant.evaluation.evaluate import Demands, Options, read_folders, rescore, select
+from assistant.evaluation.run import PARAGRAPHS, read_run
+from assistant.settings import PROJECT, Settings
+
+REPORTS = ("report.json", "report.html", "questions.csv", "junit.xml")
+
+
+def ids(assistant: Any) -> list[str]:  # noqa: ANN401
+    """Return the ids of what an assistant was asked."""
+    return [assistant.known[question].id for question, _ in assistant.asked]
+
+
+def timeless(path: Path) -> str:
+    """Return a file without what says when and how long."""
+    text = path.read_text(encoding="utf-8")
+    text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d\+00:00)?", "then", text)
+    return re.sub(r'("created"|"seconds"): [^,\n]+', r"\1: 0", text)
+
+
+# What is asked
+
+
+def test_a_question_is_asked_of_the_article_that_it_names(tmp_path: Path) -> None:
+    """A question with an article is asked of that one alone, one without is asked of all."""
+    assistant = perfect()
+    content = evaluate_with(assistant, tmp_path / "run")
+    assert dict(assistant.asked) == {row["question"]: row.get("article") for row in ROWS}
+    (named,) = [row for row in content["rows"] if row["id"] == "s1"]
+    assert {hit["article"] for hit in named["retrieved"]} == {"school"}
+    (unnamed,) = [row for row in content["rows"] if row["id"] == "x1"]
+    assert {hit["article"] for hit in unnamed["retrieved"]} == {"school", "bridge"}
+
+
+def test_a_follow_up_is_searched_for_in_three_ways(tmp_path: Path) -> None:
+    """Its last turn, the assistant's rewrite and the gold rewrite are measured apart; other questions have none."""
+    content = evaluate_with(perfect(), tmp_path / "run")
+    measures = {measure["name"]: measure for measure in content["second_screen"]}
+    for way in ("last_turn", "rewrite", "gold_rewrite"):
+        assert measures[f"follow_up_{way}_success_at_5"]["n"] == 1
+    assert measures["follow_up_gold_rewrite_success_at_5"]["value"] == 1.0
+
+
+def test_searching_alone_asks_nothing(tmp_path: Path) -> None:
+    """With retrieval alone there are ranks and times of the search, and no answer is scored."""
+    assistant = perfect()
+    content = evaluate_with(assistant, tmp_path / "run", Options(retrieval_only=True))
+    assert assistant.asked == []
+    assert {row["status"] for row in content["rows"]} == {"retrieved"}
+    assert value(content, "success_at_5") == 1.0
+    assert value(content, "facts") is None
+    assert value(content, "refusal_recall") is None
+    assert all(len(row["retrieved"]) <= PARAGRAPHS for row in content["rows"])
+    assert content["mode"] == "retrieval"
+
+
+def test_the_real_search_is_measured_alone(tmp_path: Path, weights_folder: Path) -> None:
+    """With the embedding model and no language model, the evidence is found, and found first."""
+    settings = Settings(model="none", data=weights_folder)
+    with closing(Assistant.over(Corpus(ARTICLES), settings, tmp_path / "index")) as assistant:
+        content = evaluate_with(assistant, tmp_path / "run", Options(retrieval_only=True))
+    assert value(content, "success_at_5") == 1.0
+    # An article here has fewer passages than five.
+    assert value(content, "success_at_1") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (Options(), [row["id"] for row in ROWS]),
+        (Options(limit=2), ["b1", "b2"]),
+        (Options(ids=("x1", "b2")), ["b2", "x1"]),
+        (Options(kinds=("near", "multi")), ["b5", "b6", "x1"]),
+        (Options(kinds=("near", "multi"), limit=1), ["b5"]),
+        (Options(ids=("b5",), kinds=("near",)), ["b5"]),
+    ],
+)
+def test_options_choose_questions_in_the_order_of_the_file(options: Options, expected: list[str]) -> None:
+    """Each option narrows what is asked; none reorders it."""
+    assert [question.id for question in select(questions(), options)] == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (Options(ids=("b99",)), "No question has the id 'b99'"),
+        (Options(kinds=("riddle",)), "No question has the kind 'riddle': there are fact, speaker"),
+        (Options(ids=("b1",), kinds=("near",)), "No question is left"),
+    ],
+)
+def test_options_that_choose_nothing_are_refused(options: Options, reason: str) -> None:
+    """A misspelt id or kind does not make an empty, perfect run."""
+    with pytest.raises(ConfigurationError, match=reason):
+        select(questions(), options)
+
+
+def test_a_draw_is_of_each_article_and_both_kinds() -> None:
+    """So many answerable and so many other questions of each article are drawn, the same for the same seed."""
+    drawn = select(questions(), Options(per_article=1, seed=4))
+    kinds = [(question.article, question.answerable) for question in drawn]
+    assert len(kinds) == len(set(kinds)) == 5
+    assert drawn == select(questions(), Options(per_article=1, seed=4))
+
+
+def test_failures_of_a_run_are_asked_again_alone(tmp_path: Path) -> None:
+    """What failed in an earlier run is all that is asked."""
+    evaluate_with(perfect(always_declines), tmp_path / "before")
+    assistant = perfect()
+    evaluate_with(assistant, tmp_path / "after", Options(failed_in=tmp_path / "before"))
+    assert ids(assistant) == [row["id"] for row in ROWS if row["answerable"]]
+    with pytest.raises(ConfigurationError, match="No question is left"):
+        select(questions(), Options(failed_in=tmp_path / "after"))
+
+
+def test_repeats_are_rows_and_questions_count_once(tmp_path: Path) -> None:
+    """Asked twice, each question has two rows and counts once in n; the spread between repeats is given."""
+    assistant = perfect()
+    content = evaluate_with(assistant, tmp_path / "run", Options(repeat=2))
+    assert ids(assistant) == [row["id"] for row in ROWS] * 2
+    assert len(content["rows"]) == 2 * len(ROWS)
+    facts = next(measure for measure in content["headlines"] if measure["name"] == "facts")
+    assert (facts["n"], facts["spread"]) == (6, 0.0)
+    assert content["complete"]
+
+
+# Folders of articles
+
+
+def test_articles_of_several_folders_are_searched_together(tmp_path: Path) -> None:
+    """Each folder that is named adds its articles; the folder of the settings is then left out."""
+    settings_of(tmp_path)
+    for article in ARTICLES:
+        folder = tmp_path / article.id
+        folder.mkdir()
+        (tmp_path / "articles" / f"{article.id}.md").rename(folder / f"{article.id}.md")
+    corpus = read_folders([tmp_path / "bridge", tmp_path / "school"])
+    assert [(article.id, article.text) for article in corpus.articles] == [(a.id, a.text) for a in ARTICLES]
+    with pytest.raises(ConfigurationError, match="has a second article 'bridge'"):
+        read_folders([tmp_path / "bridge", tmp_path / "bridge"])
+    for empty in (tmp_path / "articles", tmp_path / "absent"):
+        with pytest.raises(ConfigurationError, match=f"No article can be read from {empty}"):
+            read_folders([tmp_path / "bridge", empty])
+
+
+def test_named_folders_are_what_the_assistant_opens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their index lies beside that of the readers and on this machine alone, so that no reader finds their articles."""
+    settings = settings_of(tmp_path)
+    opened: list[tuple[Any, ...]] = []
+
+    def over(*arguments: Any) -> Assistant:  # noqa: ANN401
+        opened.append(arguments)
+        return perfect()
+
+    monkeypatch.setattr(Assistant, "over", over)
+    other = replace(settings, articles=tmp_path / "absent", chroma_url="http://127.0.0.1:1")
+    path = write(tmp_path, ROWS)
+    options = Options(articles=(settings.articles,))
+    evaluate.evaluate(path, tmp_path / "run", options, Demands(), other, lambda *_: None)
+    ((corpus, used, index, _),) = opened
+    assert [article.id for article in corpus.articles] == ["bridge", "school"]
+    assert used.chroma_url == ""
+    assert index.parent == settings.data / "evaluation"
+
+
+def test_a_file_with_its_own_articles_takes_no_others(tmp_path: Path) -> None:
+    """SQuAD's paragraphs are the corpus of their run; naming folders beside them is a mistake."""
+    paragraph = {"context": "It rains.", "qas": [{"id": "a", "question": "What?", "answers": [{"text": "rains"}]}]}
+    path = tmp_path / "set.json"
+    path.write_text(json.dumps({"data": [{"title": "Rain", "paragraphs": [paragraph]}]}))
+    options = Options(articles=(tmp_path,))
+    with pytest.raises(ConfigurationError, match="brings its own articles: leave out --articles"):
+        evaluate.evaluate(path, tmp_path / "run", options, Demands(), Settings(), lambda *_: None)
+    assert not (tmp_path / "run").exists()
+
+
+# Going on
+
+
+def test_the_same_command_goes_on_where_time_ran_out(tmp_path: Path) -> None:
+    """A run that was stopped has a valid report of what was asked; the next asks the rest, and nothing twice."""
+    stopped = perfect()
+    stopped.seconds = 0.05
+    content = evaluate_with(stopped, tmp_path / "run", Options(max_minutes=0.12 / 60))
+    assert 0 < content["asked"] < content["planned"] == len(ROWS)
+    assert not content["complete"]
+    assert all((tmp_path / "run" / name).stat().st_size for name in REPORTS)
+    rest = perfect()
+    content = evaluate_with(rest, tmp_path / "run")
+    assert ids(stopped) + ids(rest) == [row["id"] for row in ROWS]
+    assert content["complete"]
+
+
+def test_the_keyboard_ends_a_run_and_leaves_a_report(tmp_path: Path) -> None:
+    """What was answered is reported, the message says how to go on, and going on works."""
+
+    def interrupted(answer: Any, gold: Any) -> Any:  # noqa: ANN401
+        if gold.id == "b3":
+            raise KeyboardInterrupt
+        return answer
+
+    with pytest.raises(
+        RunInterruptedError, match=r"^Interrupted after 2 of 10 questions, .*: the same command goes on$"
+    ):
+        evaluate_with(perfect(interrupted), tmp_path / "run")
+    content = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert [row["id"] for row in content["rows"]] == ["b1", "b2"]
+    rest = perfect()
+    assert evaluate_with(rest, tmp_path / "run")["complete"]
+    assert ids(rest)[0] == "b3"
+
+
+def test_a_killed_run_ends_in_the_report_of_an_unbroken_one(tmp_path: Path) -> None:
+    """After SIGKILL in the middle and the same command again, every report is the same, byte for byte but for times."""
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "whole").mkdir()
+    folder = tmp_path / "broken" / "run"
+    command = [sys.executable, str(PROJECT / "tests" / "evaluated.py"), str(folder), "0.3"]
+    environment = os.environ | {"PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'tests'}"}
+    with subprocess.Popen(command, env=environment, cwd=PROJECT) as child:
+        while child.poll() is None and not (folder / "answers.jsonl").exists():
+            time.sleep(0.05)
+        while child.poll() is None and (folder / "answers.jsonl").read_bytes().count(b"\n") < 3:
+            time.sleep(0.05)
+        child.send_signal(signal.SIGKILL)
+    assert child.returncode == -signal.SIGKILL
+    answered = (folder / "answers.jsonl").read_bytes()
+    assert 3 <= answered.count(b"\n") < len(ROWS)
+    assert not (folder / "report.json").exists()
+    # And once more in the middle of a line, as a power cut may leave it.
+    (folder / "answers.jsonl").write_bytes(answered + b'{"id": "b7", "quest')
+    rest = perfect()
+    evaluate_with(rest, folder)
+    assert len(rest.asked) == len(ROWS) - answered.count(b"\n")
+    assert (folder / "answers.jsonl").read_bytes().startswith(answered)
+    evaluate_with(perfect(), tmp_path / "whole" / "run")
+    for name in ("answers.jsonl", "questions.jsonl", "articles.json", "run.json", *REPORTS):
+        assert timeless(folder / name) == timeless(tmp_path / "whole" / "run" / name), name
+
+
+# The folder
+
+
+def test_another_runs_folder_is_refused(tmp_path: Path) -> None:
+    """What an answer depends on may not change within a folder: the change is named and nothing is overwritten."""
+    evaluate_with(perfect(), tmp_path / "run")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    changed = [{**ROWS[0], "must_have": [["ten months"]]}, *ROWS[1:]]
+    with pytest.raises(ConfigurationError, match=r"holds a run that differs in questions: choose a new one with --out"):
+        evaluate_with(perfect(), tmp_path / "run", rows=changed)
+    with pytest.raises(ConfigurationError, match="differs in seed"):
+        evaluate_with(perfect(), tmp_path / "run", Options(seed=1))
+    with pytest.raises(ConfigurationError, match="differs in mode"):
+        evaluate_with(perfect(), tmp_path / "run", Options(retrieval_only=True))
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+
+
+def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
+    """A folder that holds other files stays as it is."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "thesis.txt").write_text("years of work")
+    with pytest.raises(
+        ConfigurationError, match=r"holds thesis\.txt and no run: choose an empty or a new one with --out"
+    ):
+        evaluate_with(perfect(), tmp_path / "run")
+    assert (tmp_path / "run" / "thesis.txt").read_text() == "years of work"
+    assert not (tmp_path / "run" / "answers.jsonl").exists()
+
+
+def test_a_folder_is_used_by_one_run_at_a_time(tmp_path: Path) -> None:
+    """A second run in the same folder is told to wait."""
+    with run.locked(tmp_path / "run"), pytest.raises(ConfigurationError, match="Another run uses"):
+        evaluate_with(perfect(), tmp_path / "run")
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    """A file where the folder should be ends the run before anything is asked."""
+    (tmp_path / "file").write_text("")
+    path, settings = write(tmp_path, ROWS), settings_of(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"The folder .* cannot be written .*: choose another with --out"):
+        evaluate.evaluate(path, tmp_path / "file" / "run", Options(), Demands(), settings, lambda *_: None)
+
+
+def test_a_damaged_line_is_named(tmp_path: Path) -> None:
+    """A line that is no answer is not skipped in silence, and the answers stay."""
+    evaluate_with(perfect(), tmp_path / "run")
+    path = tmp_path / "run" / "answers.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:4], "{}\n", *lines[5:]]))
+    with pytest.raises(ConfigurationError, match=r"answers\.jsonl, line 5 is damaged: delete that line and run again"):
+        evaluate_with(perfect(), tmp_path / "run")
+    path.write_text("".join([*lines[:4], *lines[5:]]))
+    again = perfect()
+    assert evaluate_with(again, tmp_path / "run")["complete"]
+    assert ids(again) == ["b5"]
+
+
+@pytest.mark.parametrize("name", ["run.json", "questions.jsonl", "articles.json"])
+def test_a_damaged_run_is_named(tmp_path: Path, name: str) -> None:
+    """A run whose other files are damaged is refused in one line."""
+    evaluate_with(perfect(), tmp_path / "run")
+    (tmp_path / "run" / name).write_text("{")
+    with pytest.raises(ConfigurationError):
+        read_run(tmp_path / "run")
+
+
+# Scoring again
+
+
+def test_scoring_again_asks_nothing_and_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run is scored from its folder alone, to the same reports, though no assistant can be opened."""
+    evaluate_with(perfect(always_declines), tmp_path / "run")
+    before = {name: timeless(tmp_path / "run" / name) for name in REPORTS}
+    for way in ("open", "over", "stream", "search"):
+        monkeypatch.delattr(Assistant, way)
+    for name in REPORTS:
+        (tmp_path / "run" / name).unlink()
+    rescore(tmp_path / "run", Demands(), lambda *_: None)
+    assert {name: timeless(tmp_path / "run" / name) for name in REPORTS} == before
+
+
+def test_scoring_again_takes_new_gold(tmp_path: Path) -> None:
+    """Gold that was mended after the run counts; the questions themselves must be those that were asked."""
+    strict = [{**ROWS[0], "must_have": [["nine whole months"]]}, *ROWS[1:]]
+    content = evaluate_with(perfect(rows=strict), tmp_path / "run", rows=strict)
+    assert value(content, "facts") == pytest.approx(5 / 6)
+    mended = write(tmp_path, ROWS)
+    content = rescore(tmp_path / "run", Demands(), lambda *_: None, mended)
+    assert value(content, "facts") == 1.0
+    other = write(tmp_path, [{**ROWS[0], "question": "How long?"}, *ROWS[1:]])
+    with pytest.raises(ConfigurationError, match="does not hold the question 'b1' as it was asked"):
+        rescore(tmp_path / "run", Demands(), lambda *_: None, other)
+    fewer = write(tmp_path, ROWS[1:])
+    with pytest.raises(ConfigurationError, match="does not hold the question 'b1'"):
+        rescore(tmp_path / "run", Demands(), lambda *_: None, fewer)
+
+
+def test_a_folder_without_a_run_cannot_be_scored(tmp_path: Path) -> None:
+    """Nothing is made there."""
+    with pytest.raises(ConfigurationError, match="holds no run"):
+        rescore(tmp_path / "absent", Demands(), lambda *_: None)
+    assert not (tmp_path / "absent").exists()
+
+
+# What a run was made of
+
+
+def test_a_run_says_what_it_was_made_of(tmp_path: Path) -> None:
+    """The report names every part that an answer depends on, and the hash of the gold that it was scored against."""
+    parts = evaluate_with(perfect(), tmp_path / "run")["fingerprint"]["parts"]
+    assert {
+        "questions", "articles", "splitter", "prompts", "model", "embedder", "thresholds", "packages", "git_commit",
+        "git_dirty", "seed", "code", "gold", "scorer",
+    } <= set(parts)  # fmt: skip
+    assert parts["packages"]["chromadb"]
+    assert parts["model"] == "none"
+
+
+def test_a_password_in_an_address_stays_out_of_the_report(tmp_path: Path) -> None:
+    """A model's address is part of what a run was made of; the credentials in it are not written anywhere."""
+    settings = replace(settings_of(tmp_path), model="openai:m", model_url="https://user:secret@models.example/v1")
+    parts = fingerprint.fingerprint(questions(), ARTICLES, settings, 0)
+    assert parts["model"] == "openai:m https://models.example/v1"

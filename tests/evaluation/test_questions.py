@@ -1,0 +1,260 @@
+"""Question files: what a reader of one is told about a bad line, how facts are matched, and the files that ship."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.articles.reading import read_corpus
+from assistant.errors import ConfigurationError
+from assistant.evaluation.questions import Question, check_evidence, holds, holds_facts, plain, read_questions
+from assistant.settings import PROJECT
+from assistant.types import Turn
+
+QUESTIONS = PROJECT / "corpus" / "questions"
+SHIPPED = sorted(file.stem for file in QUESTIONS.glob("*.jsonl"))
+
+
+def write(folder: Path, *lines: object) -> Path:
+    """Write a question file of these lines, JSON unless they are strings, and return its path."""
+    file = folder / "questions.jsonl"
+    text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+# Reading
+
+
+def test_only_an_id_and_a_question_are_needed(tmp_path: Path) -> None:
+    """Everything else has a value that means "not given"; blank lines and unknown keys do not matter."""
+    file = write(tmp_path, {"id": "a", "question": "Who?"}, "", {"id": 2, "question": "Why?", "shade": "blue"})
+    assert read_questions(file) == [Question("a", "Who?"), Question("2", "Why?")]
+    assert read_questions(file)[0].answerable is None
+
+
+def test_a_full_line_is_read_whole(tmp_path: Path) -> None:
+    """Each key of the contract reaches its field."""
+    line = {
+        "id": "a",
+        "question": "Who?",
+        "history": [{"question": "Where?", "answer": "Here."}],
+        "kind": "fact",
+        "answerable": False,
+        "must_have": [["18 percent", "18%"], ["2014"]],
+        "must_not": ["200,000"],
+        "evidence": ["words of the article"],
+        "article": "bridge",
+        "group": "one",
+        "rewrite": "Who is here?",
+        "notes": "a remark",
+    }
+    assert read_questions(write(tmp_path, line)) == [
+        Question(
+            "a",
+            "Who?",
+            (Turn("Where?", "Here."),),
+            "fact",
+            answerable=False,
+            must_have=(("18 percent", "18%"), ("2014",)),
+            must_not=("200,000",),
+            evidence=("words of the article",),
+            article="bridge",
+            group="one",
+            rewrite="Who is here?",
+            notes="a remark",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{",
+        "[]",
+        "null",
+        '"Who?"',
+        {"id": "b"},
+        {"question": "Who?"},
+        {"id": "b", "question": "Who?", "history": "earlier"},
+        {"id": "b", "question": "Who?", "history": [{"question": "Where?"}]},
+        {"id": "b", "question": "Who?", "history": ["Where?"]},
+        {"id": "b", "question": "Who?", "must_have": "18"},
+        {"id": "b", "question": "Who?", "must_not": "18"},
+        {"id": "b", "question": "Who?", "evidence": {}},
+        {"id": "b", "question": "Who?", "evidence": [" "]},
+        {"id": "b", "question": "Who?", "must_have": [["18 percent|18%"]]},
+        {"id": "b", "question": "Who?", "must_have": [[r"\d+ percent"]]},
+        {"id": "b", "question": "Who?", "must_have": [[]]},
+        {"id": "b", "question": "Who?", "must_not": ["^18"]},
+        {"id": "b", "question": "Who?", "must_not": ["?!"]},
+        {"id": "b", "question": None},
+        {"id": True, "question": None},
+    ],
+)
+def test_a_bad_line_is_named_by_its_number(tmp_path: Path, line: object) -> None:
+    """What is not a question stops the reading with file, line and what to do, on one line."""
+    file = write(tmp_path, {"id": "a", "question": "Who?"}, "", line)
+    with pytest.raises(ConfigurationError, match=r"^.*questions\.jsonl, line 3: not a question \(.*\); mend the line$"):
+        read_questions(file)
+
+
+def test_an_id_may_not_come_twice(tmp_path: Path) -> None:
+    """The second use is named, also where one is a number."""
+    file = write(tmp_path, {"id": "7", "question": "Who?"}, {"id": 7, "question": "Why?"})
+    with pytest.raises(ConfigurationError, match=r"line 2: the id '7' is used twice"):
+        read_questions(file)
+
+
+@pytest.mark.parametrize("lines", [[], ["", "   "]])
+def test_a_file_without_a_question_is_refused(tmp_path: Path, lines: list[str]) -> None:
+    """A run over nothing would look like a perfect one."""
+    with pytest.raises(ConfigurationError, match="holds no question"):
+        read_questions(write(tmp_path, *lines))
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    """A missing file, a folder and bytes that are no UTF-8 are told apart from a bad line."""
+    binary = tmp_path / "binary.jsonl"
+    binary.write_bytes(b"\xff\xfe")
+    for path in (tmp_path / "absent.jsonl", tmp_path, binary):
+        with pytest.raises(ConfigurationError, match=r"^The question file .* cannot be read"):
+            read_questions(path)
+
+
+@pytest.mark.parametrize("wording", ["$4,200", "U.S.", "(ICE)", "Who?", "5½", "a.m.", "what?!", "18%", "A/B", "1-2"])
+def test_ordinary_words_are_no_pattern(tmp_path: Path, wording: str) -> None:
+    """Money, abbreviations, brackets and ranges may stand in a wording."""
+    (question,) = read_questions(write(tmp_path, {"id": "a", "question": "Who?", "must_have": [[wording]]}))
+    assert question.must_have == ((wording,),)
+
+
+# Matching
+
+
+@pytest.mark.parametrize(
+    ("text", "wording"),
+    [
+        ("There were nine.", "9"),
+        ("There were 9.", "nine"),
+        ("5½ to 11 months", "5.5"),
+        ("5.5 to 11 months", "5½"),
+        ("5 and a half months", "5½"),
+        ("more than 200,000 a year", "200000"),
+        ("fell by nearly 18%", "18 percent"),
+        ("fell by nearly eighteen per cent", "18%"),
+        ("fell by 18 percent", "18"),
+        ("an eighth-floor courtroom", "8th floor"),
+        ("since 2014.", "2014"),
+        ("a 19-year-old", "19 year old"),
+        ("RAMIREZ-DISLA", "Ramirez-Disla"),
+        ("Mr. Ramirez-Disla", "Disla"),
+        ("Obama’s presidency", "Obama's"),
+        ("called them “animals”", "animals"),
+        ("It cost $4,200.", "$4200"),
+    ],
+)
+def test_case_punctuation_and_number_style_do_not_matter(text: str, wording: str) -> None:
+    """The same fact in another spelling is held."""
+    assert holds(text, wording)
+
+
+@pytest.mark.parametrize(
+    ("text", "wording"),
+    [
+        ("fell by 180 percent", "18 percent"),
+        ("fell by 118 percent", "18 percent"),
+        ("fell by 18.5 percent", "18"),
+        ("1.5 months", "5"),
+        ("in 20145", "2014"),
+        ("fell by 18", "18 percent"),
+        ("unable", "able"),
+        ("said Larry", "arry"),
+        ("Arnold", "Krasner"),
+        ("anything", ""),
+        ("anything", "..."),
+    ],
+)
+def test_another_fact_is_not_held(text: str, wording: str) -> None:
+    """Part of a number, the end of a word, or nothing at all is not the fact."""
+    assert not holds(text, wording)
+
+
+def test_every_fact_is_needed_in_one_of_its_wordings() -> None:
+    """Facts are joined by "and", the wordings of one fact by "or"."""
+    facts = (("18 percent", "18%"), ("2014",))
+    assert holds_facts("18% since 2014", facts)
+    assert not holds_facts("18% since then", facts)
+    assert not holds_facts("less since 2014", facts)
+    assert holds_facts("anything", ())
+
+
+@given(st.text(), st.text())
+def test_a_text_holds_itself_wherever_it_stands(before: str, text: str) -> None:
+    """Any text with a word is found in itself, and white space and case around it do not matter."""
+    if plain(text):
+        assert holds(text.upper(), text.upper())
+        assert plain(f"  {text}\n") == plain(text)
+        assert not holds(before, "")
+
+
+# The files that ship
+
+
+def shipped(name: str) -> list[Question]:
+    """Return the questions of a file that ships."""
+    return read_questions(QUESTIONS / f"{name}.jsonl")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_evidence_is_verbatim(name: str) -> None:
+    """Each piece of evidence is in its article, or in some article where none is named, character for character."""
+    articles = [a for folder in ("articles", "fiction") for a in read_corpus(PROJECT / "corpus" / folder).articles]
+    questions = shipped(name)
+    assert any(question.evidence for question in questions)
+    check_evidence(QUESTIONS / f"{name}.jsonl", questions, articles)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_required_facts_stand_in_their_evidence(name: str) -> None:
+    """An answerable question can be answered from its evidence alone; nothing forbidden stands there."""
+    questions = [q for q in shipped(name) if q.answerable and q.kind != "about"]
+    assert questions
+    assert [q.id for q in questions if not q.must_have or not q.evidence] == []
+    assert [q.id for q in questions if not holds_facts(" ".join(q.evidence), q.must_have)] == []
+    assert [q.id for q in questions if any(holds(" ".join(q.evidence), words) for words in q.must_not)] == []
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_question_says_whether_it_has_an_answer(name: str) -> None:
+    """Each line has a kind, follow-ups have a history, and what has no answer requires no fact."""
+    for question in shipped(name):
+        assert question.kind, question.id
+        assert question.answerable is not None, question.id
+        assert bool(question.history) or question.kind != "follow_up", question.id
+        assert question.answerable or not question.must_have, question.id
+
+
+def test_no_question_is_in_two_files() -> None:
+    """What is fitted is never reported on: an id is in one file alone, and no test question is asked in another."""
+    identifiers = [question.id for name in SHIPPED for question in shipped(name)]
+    assert len(identifiers) == len(set(identifiers))
+    asked = {
+        name: {" ".join(re.findall(r"\w+", question.question.lower())) for question in shipped(name)}
+        for name in SHIPPED
+    }
+    assert all(asked["test"].isdisjoint(others) for name, others in asked.items() if name != "test")
+    development, test = shipped("development"), shipped("test")
+    assert len(development) >= 60
+    assert len(test) >= 60
+
+
+def test_both_halves_hold_every_kind() -> None:
+    """A kind that is fitted is reported on as well."""
+    development, test = ({q.kind for q in shipped(name)} for name in ("development", "test"))
+    assert development == test

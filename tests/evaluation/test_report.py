@@ -1,0 +1,555 @@
+"""The evaluator's report in a real browser, made from real runs of assistants that are broken in known ways."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browser import chromium, needs_chromium
+from evaluated import (
+    ROWS,
+    always_declines,
+    cites_elsewhere,
+    evaluate_with,
+    invents_numbers,
+    never_declines,
+    perfect,
+    quotes_what_is_not_there,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from playwright.sync_api import Browser, Page, expect
+from served import ALIVE, PAYLOADS
+
+from assistant.evaluation.evaluate import Demands, Options
+from assistant.evaluation.scoring.gates import parse
+from assistant.evaluation.questions import Question
+from assistant.evaluation.reporting.report import MOST_QUESTIONS, marked_paragraphs, render, verdict
+from assistant.articles.passages import paragraphs
+from assistant.types import Answer
+
+Content = dict[str, Any]
+
+FLAWS: dict[str, Callable[[Answer, Question], Answer]] = {
+    "b2": cites_elsewhere,
+    "b3": invents_numbers,
+    "b4": always_declines,
+    "b5": never_declines,
+    "s1": quotes_what_is_not_there,
+}
+"""What is broken about the answer to each of these questions; x1 raises."""
+
+
+def flawed(answer: Answer, gold: Question) -> Answer:
+    """Break some answers, each in its own way."""
+    if gold.id == "x1":
+        raise RuntimeError("the engine <b>stopped</b>")
+    return FLAWS[gold.id](answer, gold) if gold.id in FLAWS else answer
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Content]:
+    """Return the reports' data of runs: compared and judged, unbroken, partial, searched only, without an answer."""
+    folder = tmp_path_factory.mktemp("runs")
+    names = "facts>=0.9", "success_at_5>=0.5", "facts@speaker>=0.9", "total_p50<=3000"
+    demands = Demands(tuple(map(parse, names)), baseline=folder / "unbroken", max_drop=0.05)
+    found = {
+        "unbroken": evaluate_with(perfect(), folder / "unbroken", demands=Demands((parse("facts>=0.9"),))),
+        "flawed": evaluate_with(perfect(flawed), folder / "flawed", demands=demands),
+        "repeated": evaluate_with(perfect(flawed), folder / "repeated", Options(repeat=2)),
+        "searched": evaluate_with(perfect(), folder / "searched", Options(retrieval_only=True)),
+    }
+    found["partial"] = partial(found["unbroken"])
+    found["nothing"] = evaluate_with(perfect(), folder / "nothing", Options(max_minutes=0))
+    found["flawed"]["judge"] = judged(found["flawed"])
+    found["hostile"] = hostile(found["flawed"])
+    return found
+
+
+def partial(content: Content) -> Content:
+    """Return the data as a run that was stopped has it."""
+    return content | {"complete": False, "asked": 3, "rows": content["rows"][:3]}
+
+
+def judged(content: Content) -> Content:
+    """Return what a judge said, in the form of the report's data, and put its verdict on the first row."""
+    said = {"score": 0.0, "comment": "It does <i>not</i> say so."}
+    content["rows"][0]["judge"] = said | {"criteria": {"judge_correct": said}}
+    measure = content["headlines"][0] | {"name": "judge_correct", "label": "right, says the judge"}
+    agreement = {"share": 0.875, "kappa": 0.714, "n": 8}
+    return {
+        "model": "openai:a-judge",
+        "n": 8,
+        "failed": 1,
+        "agreement": agreement,
+        "measures": [measure | {"agreement": agreement}],
+    }
+
+
+HEBREW = "\u202eמי החליט לסגור את הגשר?\u2066"
+ATTACK = f"{' '.join(PAYLOADS)} {'W' * 300} {HEBREW}"
+
+
+def hostile(content: Content) -> Content:
+    """Return the data with markup, long words and right-to-left text wherever a stranger's words stand."""
+    content = copy.deepcopy(content)
+    content |= {"title": ATTACK, "model": ATTACK}
+    content["fingerprint"]["parts"]["model"] = ATTACK
+    for group in content["by_kind"]:
+        group["name"] = f"{group['name']} {ATTACK}"
+    for article in content["articles"]:
+        article |= {"title": ATTACK, "text": f"{article['text']}\n\n{ATTACK}"}
+    for changed in (*content["comparison"]["broken"], *content["comparison"]["fixed"]):
+        changed |= {"question": ATTACK, "id": f"{changed['id']} {ATTACK}"}
+    whole = content["articles"][0]
+    start = len(whole["text"]) - len(ATTACK)
+    place = {"article": whole["id"], "start": start, "end": len(whole["text"]), "quote": ATTACK, "gold": False}
+    for row in content["rows"]:
+        row.update(dict.fromkeys(("question", "answer", "notes", "group", "query", "error"), ATTACK))
+        row |= {"id": f"{row['id']} {ATTACK}", "kind": ATTACK, "history": [{"question": ATTACK, "answer": ATTACK}]}
+        row["gold"] |= {"must_have": [[ATTACK]], "must_not": [ATTACK], "rewrite": ATTACK}
+        row |= {"missing_facts": [[ATTACK]], "flagged_names": [ATTACK], "closest": [place | {"number": 1}]}
+        row["citations"] = [place | {"number": 9, "valid": True}, place | {"number": 8, "valid": False}]
+        row["retrieved"] = [place | {"rank": 1, "gold": True}]
+    return content
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Run Chromium."""
+    with chromium() as browser:
+        yield browser
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def open_report(browser: Browser, tmp_path: Path) -> Iterator[Open]:
+    """Return what opens a report; the test fails when it asks for another file or reports an error on the console."""
+    elsewhere: list[str] = []
+    errors: list[str] = []
+    contexts = []
+
+    def open_(content: Content, **options: Any) -> Page:  # noqa: ANN401 - those of Playwright
+        path = tmp_path / "report.html"
+        path.write_text(render(content), encoding="utf-8")
+        context = browser.new_context(**options)
+        contexts.append(context)
+        own = (path.as_uri(), "data:,")
+        context.on("request", lambda request: elsewhere.append(request.url) if request.url not in own else None)
+        context.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        context.on("weberror", lambda error: errors.append(str(error.error)))
+        page = context.new_page()
+        page.goto(path.as_uri())
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    assert (elsewhere, errors) == ([], [])
+
+
+EVERY = ("unbroken", "flawed", "repeated", "searched", "partial", "nothing", "hostile")
+
+
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", EVERY)
+def test_every_report_is_accessible(runs: dict[str, Content], open_report: Open, name: str, scheme: str) -> None:
+    """No rule of axe is violated, with everything unfolded, in light and in dark."""
+    page = open_report(runs[name], color_scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
+    # Parts out of view are not drawn, and axe looks at what is drawn.
+    page.evaluate("document.querySelectorAll('.question').forEach(part => part.style.contentVisibility = 'visible')")
+    assert Axe().run(page).response["violations"] == []
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [320, 390, 1280])
+@pytest.mark.parametrize("name", ["flawed", "repeated", "hostile"])
+def test_nothing_is_wider_than_the_screen(runs: dict[str, Content], open_report: Open, name: str, width: int) -> None:
+    """An evaluator never scrolls the page sideways, whatever the questions, and no words are cut off."""
+    page = open_report(runs[name], viewport={"width": width, "height": 800})
+    page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
+    page.evaluate("document.querySelectorAll('.question').forEach(part => part.style.contentVisibility = 'visible')")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    outside = """width => [...document.querySelectorAll('main *')].filter(
+        part => !part.closest('.wide, .hidden, svg, .questions thead') && part.getBoundingClientRect().right > width + 1
+    ).map(part => part.outerHTML.slice(0, 80))"""
+    assert page.evaluate(outside, width) == []
+
+
+# The verdict and the figures
+
+
+@pytest.mark.parametrize(
+    ("passed", "complete", "expected"),
+    [
+        ([], True, ("open", "Not decided: no gates were set")),
+        ([True], True, ("yes", "May ship: the gate was passed")),
+        ([True, True], True, ("yes", "May ship: all 2 gates were passed")),
+        ([True], False, ("open", "Not decided: the gate was passed, but the run is incomplete")),
+        ([False], False, ("no", "May not ship: 1 of 1 gate missed")),
+        ([True, False, False], True, ("no", "May not ship: 2 of 3 gates missed")),
+    ],
+)
+def test_the_verdict_is_that_of_the_gates(passed: list[bool], complete: bool, expected: tuple[str, str]) -> None:  # noqa: FBT001
+    """One missed gate forbids, and nothing allows but gates that all hold on a whole run."""
+    assert verdict({"gates": [{"passed": one} for one in passed], "complete": complete}) == expected
+
+
+@needs_chromium
+def test_the_verdict_comes_first_with_its_reasons(runs: dict[str, Content], open_report: Open) -> None:
+    """The heading says whether it may ship; then how many were right, why others were not, and missed gates first."""
+    content = runs["flawed"]
+    page = open_report(content)
+    missed = sum(not gate["passed"] for gate in content["gates"])
+    assert 0 < missed < len(content["gates"])
+    expect(page.locator("h1")).to_have_text(f"May not ship: {missed} of {len(content['gates'])} gates missed")
+    summary = page.get_by_role("region", name="Verdict")
+    for words, outcome in (("right", "right"), ("wrong", "wrong"), ("not answered", "missing")):
+        count = sum(row["outcome"] == outcome for row in content["rows"])
+        expect(summary).to_contain_text(f"{count} {words}")
+    for cause in content["causes"]:
+        expect(summary.get_by_role("link", name=cause["label"], exact=True)).to_have_count(int(cause["count"] > 0))
+    results = page.locator(".gates tbody td:nth-child(2)").all_inner_texts()
+    assert results == ["missed"] * missed + ["passed"] * (len(results) - missed)
+
+
+@needs_chromium
+def test_a_gate_has_the_interval_of_what_it_is_about(runs: dict[str, Content], open_report: Open) -> None:
+    """That of the kind for a gate on one kind of question, and that of the difference for one on a drop."""
+    content = runs["flawed"]
+    page = open_report(content)
+    speaker = next(group for group in content["by_kind"] if group["name"] == "speaker")
+    row = page.locator(".gates tr", has_text="facts@speaker").locator("td")
+    assert row.nth(3).inner_text() == str(speaker["measures"][0]["n"])
+    drop = next(row for row in content["comparison"]["differences"] if row["name"] == "facts")
+    row = page.locator(".gates tr", has_text="facts drops").locator("td")
+    assert row.nth(1).inner_text() == f"{-drop['difference']:.3f}"
+    assert row.nth(2).inner_text() == f"{-drop['high']:z.3f} to {-drop['low']:z.3f}"
+
+
+@needs_chromium
+def test_every_measure_stands_with_interval_n_and_definition(runs: dict[str, Content], open_report: Open) -> None:
+    """A figure is never without how sure it is, and its name opens what it means."""
+    content = runs["flawed"]
+    page = open_report(content)
+    measures = [*content["headlines"], *content["second_screen"]]
+    assert page.locator("tr[id^=measure-]").count() == len(measures)
+    facts = page.locator("#measure-facts")
+    measure = content["headlines"][0]
+    cells = [f"{measure['value']:.3f}", f"{measure['low']:.3f} to {measure['high']:.3f}", str(measure["n"])]
+    assert facts.locator("td.number").all_inner_texts() == cells
+    expect(facts.locator("p")).to_be_hidden()
+    facts.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(facts.locator("p")).to_be_visible()
+    expect(facts.locator("p")).to_contain_text(measure["definition"])
+    expect(page.locator("#measure-false_refusals")).to_contain_text("lower is better")
+
+
+@needs_chromium
+def test_a_plot_is_there_as_figures_too(runs: dict[str, Content], open_report: Open) -> None:
+    """Each drawing has a name, a caption that says how to read it, and its figures as a table."""
+    content = runs["flawed"]
+    page = open_report(content)
+    figures = page.locator("#plots ~ .plots figure")
+    assert figures.locator("h3").all_inner_texts() == [
+        "Risk and coverage",
+        "Calibration",
+        "Success at k",
+        "Latency by stage",
+    ]
+    assert page.get_by_role("img", name="drawn; the same figures follow as a table").count() == figures.count()
+    curve = content["curves"]["success_at_k"]
+    success = figures.nth(2)
+    success.locator("summary").click()
+    rows = success.locator("tbody tr").all_inner_texts()
+    assert rows == [f"{at['k']}\t{at['value']:.3f}\t{at['n']}" for at in curve]
+    # Drawn in the page's colours, so that it is legible in the dark.
+    colours = set(
+        re.findall(
+            r"(?:fill|stroke): ?([^;\"]+)",
+            "".join(figures.locator("svg").evaluate_all("all => all.map(svg => svg.outerHTML)")),
+        )
+    )
+    assert colours <= {"none", "var(--ink)", "var(--quiet)", "var(--line)", "var(--accent)", "var(--paper)"}
+
+
+def test_the_same_data_make_the_same_file(runs: dict[str, Content]) -> None:
+    """A report can be compared with another character by character."""
+    assert render(runs["flawed"]) == render(copy.deepcopy(runs["flawed"]))
+
+
+# The questions
+
+
+@needs_chromium
+def test_the_table_is_filtered_by_the_keyboard(runs: dict[str, Content], open_report: Open) -> None:
+    """Tab leads to the filters; what fits stays, and a screen reader is told how many."""
+    content = runs["flawed"]
+    page = open_report(content)
+    shown = page.locator("#table tbody tr:visible")
+    expect(shown).to_have_count(len(ROWS))
+    page.get_by_label("Contains").focus()
+    page.keyboard.type("REPAIRS")
+    expect(shown).to_have_count(2)
+    expect(page.get_by_role("status")).to_have_text(f"2 of {len(ROWS)} shown")
+    page.keyboard.press("Control+A")
+    page.keyboard.press("Delete")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.name") == "kind"
+    page.keyboard.type("near")
+    expect(shown).to_have_count(2)
+    page.get_by_role("combobox", name="Cause").focus()
+    page.keyboard.type("should")
+    expect(shown).to_have_count(1)
+    expect(shown).to_contain_text("Who built the bridge?")
+
+
+@needs_chromium
+def test_the_table_is_sorted_by_the_keyboard(runs: dict[str, Content], open_report: Open) -> None:
+    """A heading sorts by its column and says so; once more reverses it."""
+    page = open_report(runs["flawed"])
+    header = page.locator("#table").get_by_role("columnheader", name="Question")
+    header.get_by_role("button").focus()
+    questions = page.locator("#table tbody th a")
+    for direction, reverse in (("ascending", False), ("descending", True)):
+        page.keyboard.press("Enter")
+        expect(header).to_have_attribute("aria-sort", direction)
+        assert questions.all_inner_texts() == sorted((row["question"] for row in ROWS), reverse=reverse)
+
+
+@needs_chromium
+def test_every_row_leads_to_its_part(runs: dict[str, Content], open_report: Open) -> None:
+    """Each question, and each time it was asked, has one part of its own, which its link shows."""
+    content = runs["repeated"]
+    page = open_report(content)
+    targets = page.locator("#table tbody th a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    assert len(set(targets)) == len(content["rows"]) == 2 * len(ROWS)
+    assert page.evaluate("targets => targets.every(target => document.getElementById(target.slice(1)))", targets)
+    page.locator("#table a", has_text="What do the repairs cost?").last.click()
+    expect(page.locator(":target")).to_be_in_viewport()
+    expect(page.locator(":target h4")).to_have_text("What do the repairs cost?")
+
+
+@needs_chromium
+def test_ids_that_look_alike_have_parts_of_their_own(runs: dict[str, Content], open_report: Open) -> None:
+    """Ids may hold whatever they like: no two parts of the page get one name."""
+    content = copy.deepcopy(runs["unbroken"])
+    for row, name in zip(content["rows"], ("a b", "a/b", "a-b", "é", "ü", "'\"<", " "), strict=False):
+        row["id"] = name
+    page = open_report(content)
+    anchors = page.locator("article.question").evaluate_all("parts => parts.map(part => part.id)")
+    assert len(set(anchors)) == len(anchors) == len(ROWS)
+
+
+@needs_chromium
+def test_citations_are_marked_where_they_stand(runs: dict[str, Content], open_report: Open) -> None:
+    """The article's paragraph stands there with the cited words marked and numbered, and the evidence underlined."""
+    page = open_report(runs["flawed"])
+    part = page.locator("#question-b1")
+    quote = ROWS[0]["evidence"][0]
+    expect(part.locator("mark")).to_have_text(quote)
+    expect(part.locator("u.evidence")).to_have_text(quote)
+    expect(part.locator("blockquote sup")).to_have_text("[1]")
+    elsewhere = page.locator("#question-b2")
+    expect(elsewhere.locator("blockquote footer").all()[0]).to_have_text("A school plants trees")
+    expect(elsewhere.locator("u.evidence")).to_have_text(ROWS[1]["evidence"][0])
+    expect(elsewhere.locator("mark u")).to_have_count(0)
+
+
+@needs_chromium
+def test_a_citation_that_does_not_hold_is_not_marked(runs: dict[str, Content], open_report: Open) -> None:
+    """It is named with its claim and its offsets."""
+    page = open_report(runs["flawed"])
+    part = page.locator("#question-s1")
+    expect(part.locator("mark")).to_have_count(0)
+    expect(part).to_contain_text("not in the article at its offsets")
+    expect(part).to_contain_text("bad citation")
+
+
+@needs_chromium
+def test_a_part_says_all_about_its_question(runs: dict[str, Content], open_report: Open) -> None:
+    """State, cause, gold with what is missing, what was searched for, every score and every time."""
+    content = runs["flawed"]
+    page = open_report(content)
+    part = page.locator("#question-b4")
+    expect(part).to_contain_text("not answered · wrongly declined")
+    expect(part.locator("dl").first).to_contain_text("What do the repairs cost?4.2 million dollars.")
+    expect(part.locator("dl").first).to_contain_text("Gold rewrite")
+    expect(part.locator("dl").first).to_contain_text("“state” missing")
+    part.get_by_text("Every score and time").click()
+    row = next(row for row in content["rows"] if row["id"] == "b4")
+    known = [value for value in (*row["scores"].values(), *row["timings"].values()) if value is not None]
+    assert part.locator(".scores dd").count() == len(known) + (row["confidence"] is not None)
+    expect(page.locator("#question-x1")).to_contain_text("RuntimeError: the engine <b>stopped</b>")
+    expect(page.locator("#question-b3")).to_contain_text("7,777")
+
+
+@given(
+    st.lists(st.text("ab \n", min_size=1), min_size=1, max_size=4).map("\n\n".join),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=4),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=4),
+)
+def test_marks_change_no_words(text: str, cited: list[tuple[int, int]], evidence: list[tuple[int, int]]) -> None:
+    """The paragraphs that hold a cited or expected character are shown whole, and exactly these are marked."""
+    citations = [(start, end, number) for number, (start, end) in enumerate(cited, start=1)]
+    wanted = []
+    for first, last in paragraphs(text):
+        marks = [
+            (text[place], any(a <= place < b for a, b in cited), any(a <= place < b for a, b in evidence))
+            for place in range(first, last)
+        ]
+        if any(is_cited or is_evidence for _, is_cited, is_evidence in marks):
+            wanted.append(marks)
+    shown = [
+        [(letter, piece.cited, piece.evidence) for piece in pieces for letter in piece.text]
+        for pieces in marked_paragraphs(text, citations, evidence)
+    ]
+    assert shown == wanted
+
+
+# Other runs
+
+
+@needs_chromium
+def test_a_comparison_says_what_broke(runs: dict[str, Content], open_report: Open) -> None:
+    """Every difference with its interval and p, and the questions that broke, each with a link to its part."""
+    content = runs["flawed"]
+    comparison = content["comparison"]
+    page = open_report(content)
+    section = page.get_by_role("region", name="What changed since the baseline")
+    expect(section.get_by_role("img")).to_have_count(1)
+    rows = section.get_by_role("region", name="Differences, table").locator("tbody tr")
+    expect(rows).to_have_count(len(comparison["differences"]) + len(comparison["latency"]))
+    row = comparison["differences"][0]
+    assert row["difference"] < 0
+    expect(rows.first).to_contain_text(f"−{-row['difference']:.3f}")
+    assert {row["id"] for row in comparison["broken"]} >= {"b4", "b5", "x1"}
+    section.get_by_role("link", name="Who built the bridge?").click()
+    expect(page.locator(":target")).to_have_id("question-b5")
+
+
+@needs_chromium
+def test_a_judge_is_shown_with_its_agreement(runs: dict[str, Content], open_report: Open) -> None:
+    """Which model judged, how far it agrees with the rules, and what it said of an answer."""
+    page = open_report(runs["flawed"])
+    section = page.get_by_role("region", name="Judge")
+    expect(section).to_contain_text("openai:a-judge judged 8 answers; 1 times no judgement could be read")
+    expect(section.locator("tbody").last).to_contain_text("right, says the judge\t0.875\t0.714\t8".replace("\t", ""))
+    part = page.locator("#question-b1")
+    expect(part).to_contain_text("right, says the judge: no – It does <i>not</i> say so.")
+
+
+@needs_chromium
+def test_a_search_only_report_speaks_of_searching(runs: dict[str, Content], open_report: Open) -> None:
+    """Nothing was answered, so nothing is said about answers, causes or states."""
+    page = open_report(runs["searched"])
+    expect(page.locator("main")).to_contain_text(f"{len(ROWS)} questions were searched for and none was answered")
+    expect(page.get_by_role("heading", name="Causes of failure")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Success at k")).to_have_count(1)
+    part = page.locator("#question-b1")
+    expect(part.get_by_text("Answer", exact=True)).to_have_count(0)
+    expect(part.locator("u.evidence")).to_have_text(ROWS[0]["evidence"][0])
+
+
+@needs_chromium
+@pytest.mark.parametrize(("name", "asked"), [("partial", 3), ("nothing", 0)])
+def test_an_unfinished_run_says_so(runs: dict[str, Content], open_report: Open, name: str, asked: int) -> None:
+    """How many were asked stands beside the verdict, which is not that it may ship."""
+    page = open_report(runs[name])
+    expect(page.locator("h1")).to_contain_text("Not decided")
+    expect(page.get_by_role("region", name="Verdict")).to_contain_text(
+        f"Only {asked} of {len(ROWS)} questions were asked."
+    )
+    expect(page.locator("#table tbody tr")).to_have_count(asked)
+
+
+@needs_chromium
+def test_everything_is_read_without_a_script(runs: dict[str, Content], open_report: Open) -> None:
+    """With JavaScript off there is every table and part, and no control that does nothing."""
+    content = runs["flawed"]
+    page = open_report(content, java_script_enabled=False)
+    expect(page.locator("#table tbody tr:visible")).to_have_count(len(ROWS))
+    expect(page.locator("article.question:visible")).to_have_count(len(ROWS))
+    expect(page.locator("form:visible, button:visible, select:visible")).to_have_count(0)
+    page.locator("#measure-facts summary").click()
+    expect(page.locator("#measure-facts p")).to_be_visible()
+
+
+@needs_chromium
+def test_strangers_words_are_inert(runs: dict[str, Content], open_report: Open) -> None:
+    """Markup in questions, gold, answers, articles, errors and names is text: no element, no script, no request."""
+    page = open_report(runs["hostile"])
+    theirs = page.locator("header, article.question, #table tbody, [aria-labelledby=changes] ul")
+    assert theirs.locator(ALIVE).evaluate_all("all => all.map(one => one.outerHTML.slice(0, 100))") == []
+    expect(
+        page.locator("img, iframe, object, base, link[rel=stylesheet], a[target], [onload], [onerror]")
+    ).to_have_count(0)
+    expect(page.locator("script")).to_have_count(1)
+    expect(page.locator("style")).to_have_count(1)
+    addresses = page.locator("a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
+    assert [address for address in addresses if not re.fullmatch(r"#[\w.-]+", address)] == []
+    assert page.evaluate("window.attacked") is None
+    part = page.locator("article.question").first
+    for place in ("h4", "dd.words", "mark"):
+        words = "".join((part.locator(place).last.text_content() or "").split())
+        assert [payload for payload in PAYLOADS if "".join(payload.split()) not in words] == []
+
+
+def test_a_large_run_shows_its_failures(runs: dict[str, Content]) -> None:
+    """More questions than a page can hold are cut to the first of every cause, and the page says so."""
+    rows = runs["flawed"]["rows"]
+    failed, passed = (next(row for row in rows if bool(row["cause"]) == wanted) for wanted in (True, False))
+    many = [{**passed, "id": f"p{number}"} for number in range(MOST_QUESTIONS)]
+    page = render(runs["flawed"] | {"rows": [*many, failed], "comparison": None, "by_kind": [], "by_article": []})
+    assert page.count('<article class="question') == MOST_QUESTIONS
+    assert f'id="question-{failed["id"]}"' in page
+    assert f'id="question-p{MOST_QUESTIONS - 1}"' not in page
+    assert "The first 2,000 of 2,001 are shown, those that failed before others" in page
+
+
+@needs_chromium
+def test_the_direction_of_a_word_ends_with_it(runs: dict[str, Content], open_report: Open) -> None:
+    """A question in Hebrew reads from the right, and the controls that turn a whole line round are gone."""
+    content = copy.deepcopy(runs["unbroken"])
+    content["rows"][0]["question"] = HEBREW
+    page = open_report(content)
+    title = page.locator("#question-b1 h4")
+    assert title.evaluate("title => getComputedStyle(title).direction") == "rtl"
+    assert not set(page.content()) & set("\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
+
+
+@needs_chromium
+def test_a_print_has_the_definitions_and_the_failures(runs: dict[str, Content], open_report: Open) -> None:
+    """On paper every measure is explained, no control is left, and questions without a failure are left out."""
+    content = runs["flawed"]
+    page = open_report(content)
+    page.emulate_media(media="print", color_scheme="dark")
+    expect(page.locator("form, nav").filter(visible=True)).to_have_count(0)
+    failed = [row for row in content["rows"] if row["cause"]]
+    expect(page.locator("article.question:visible")).to_have_count(len(failed))
+    expect(page.get_by_text("Questions without a failure are left out")).to_be_visible()
+    assert page.locator("#measure-facts p").evaluate("p => p.getBoundingClientRect().height") > 0
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_the_file_names_no_other(runs: dict[str, Content]) -> None:
+    """Nothing in it is loaded from elsewhere, and its policy forbids it: only its own style and script."""
+    page = render(runs["flawed"])
+    assert "default-src 'none'" in page
+    assert re.findall(r"(?:src|href|url)\s*[=(]\s*[\"']?(?!#|data:,)[^\s\"'>]+", page.partition("<script>")[0]) == []
+
+
+def test_the_data_survive_their_journey(runs: dict[str, Content]) -> None:
+    """A report made from `report.json` as it was written is the report that was made at once."""
+    assert render(json.loads(json.dumps(runs["flawed"]))) == render(runs["flawed"])

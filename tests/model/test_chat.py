@@ -1,0 +1,337 @@
+"""Asking a model behind LangChain's seam: how a stream ends, deadlines, turns, and what is read in advance."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+from conftest import Reply, ScriptedModel
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.outputs import ChatGenerationChunk
+from pydantic import Field
+
+from assistant.model import chat
+from assistant.model.chat import Draft, LanguageModel
+from assistant.model.engine import Engine
+from assistant.errors import ModelError
+from assistant.articles.passages import passages
+from assistant.model.prompts import INVOCATION
+from assistant.types import Article, Passage, Turn
+
+ARTICLE = Article("bridge", "Nine engineers inspected the bridge.\n\nThe mayor closed it.", "Bridge")
+EVIDENCE = passages(ARTICLE)
+
+
+@dataclass
+class StubEngine:
+    """An engine that is alive for as long as it is told to be."""
+
+    alive: bool = True
+    adapted: bool = True
+
+    def close(self) -> None:
+        """End it."""
+        self.alive = False
+
+
+def embedded(model: ScriptedModel, stub: StubEngine | None = None) -> LanguageModel:
+    """Return the scripted model as if an engine stood behind it."""
+    return LanguageModel(model, "embedded", cast("Engine", stub or StubEngine()))
+
+
+def told(**chances: float) -> Reply:
+    """Return the reply of an engine that gives the next token these probabilities."""
+    tokens = [{"token": token.replace("_", " "), "logprob": math.log(chance)} for token, chance in chances.items()]
+    return Reply("Yes", metadata={"logprobs": {"content": [{"token": " Yes", "top_logprobs": tokens}]}})
+
+
+def soon(seconds: float = 30.0) -> float:
+    """Return a deadline so many seconds from now."""
+    return time.monotonic() + seconds
+
+
+def drafts_of(model: ScriptedModel, reply: Reply | str, deadline: float | None = None) -> list[Draft]:
+    """Return every draft of one answer."""
+    model.enqueue(reply)
+    asked: list[Passage] = EVIDENCE
+    return list(LanguageModel(model, "scripted").draft("Who?", (), asked, deadline or soon()))
+
+
+class NotedModel(ScriptedModel):
+    """Remembers with which options it was asked."""
+
+    options: list[dict[str, Any]] = Field(default_factory=list)
+
+    def _stream(self, *messages: Any, **options: Any) -> Iterator[ChatGenerationChunk]:  # noqa: ANN401
+        self.options.append(options)
+        yield from super()._stream(*messages, **options)
+
+
+@pytest.fixture
+def noted() -> NotedModel:
+    """Return such a model."""
+    return NotedModel()
+
+
+# How a stream ends
+
+
+def test_a_finished_stream_grows_and_ends_complete(model: ScriptedModel) -> None:
+    """Each draft goes on from the one before; only the last, stripped, is complete."""
+    drafts = drafts_of(model, " Nine engineers inspected it. ")
+    assert len(drafts) > 2
+    assert all(later.text.startswith(earlier.text) for earlier, later in itertools.pairwise(drafts[:-1]))
+    assert [draft.complete for draft in drafts] == [False] * (len(drafts) - 1) + [True]
+    assert drafts[-1].text == "Nine engineers inspected it."
+
+
+@pytest.mark.parametrize("reason", ["length", "content_filter", None])
+def test_a_stream_that_was_cut_off_is_not_complete(model: ScriptedModel, reason: str | None) -> None:
+    """Out of tokens, filtered, or dropped without a word: the text stands, but not as a finished one."""
+    last = drafts_of(model, Reply("Nine engineers inspected", finish_reason=reason))[-1]
+    assert last == Draft("Nine engineers inspected", complete=False)
+
+
+@pytest.mark.parametrize(("reason", "too_long"), [("length", True), ("content_filter", False), (None, False)])
+def test_only_the_engine_is_known_to_have_said_too_much(
+    reason: str | None, model: ScriptedModel, *, too_long: bool
+) -> None:
+    """It was stopped where an answer must end; another endpoint may have had no room for more."""
+    model.enqueue(Reply("Nine engineers inspected", finish_reason=reason))
+    *_, last = embedded(model).draft("Who inspected it?", (), EVIDENCE, soon())
+    assert (last.complete, last.too_long) == (False, too_long)
+
+
+def test_another_providers_way_to_say_that_it_ended_counts(model: ScriptedModel) -> None:
+    """Anthropic reports a stop_reason instead of a finish_reason."""
+    reply = Reply("Nine did.", finish_reason=None, metadata={"stop_reason": "end_turn"})
+    assert drafts_of(model, reply)[-1].complete
+
+
+@pytest.mark.parametrize("text", ["", " \n "])
+def test_an_empty_answer_is_an_error(model: ScriptedModel, text: str) -> None:
+    """Saying nothing is not an answer."""
+    with pytest.raises(ModelError, match="empty answer"):
+        drafts_of(model, text)
+
+
+def test_an_error_in_the_middle_becomes_a_model_error(model: ScriptedModel) -> None:
+    """Whatever the provider raises is named in one line, without its message, and keeps its cause."""
+    with pytest.raises(ModelError, match=r"^The model failed: ConnectionError$") as caught:
+        drafts_of(model, Reply("Nine engineers", error=ConnectionError("secret\nkey")))
+    assert isinstance(caught.value.__cause__, ConnectionError)
+
+
+# Time
+
+
+def test_a_dripping_stream_ends_at_the_deadline(model: ScriptedModel) -> None:
+    """Words that keep coming do not keep the reader waiting: the text so far stands, cut off."""
+    started = time.monotonic()
+    last = drafts_of(model, Reply("word " * 500, delay=0.02), soon(0.2))[-1]
+    assert time.monotonic() - started < 2.0
+    assert not last.complete
+    assert 0 < len(last.text.split()) < 100
+
+
+def test_a_busy_model_gives_up_when_the_time_is_up(model: ScriptedModel) -> None:
+    """Where another question has its turn, the next one waits until its own deadline and not longer."""
+    one = embedded(model)
+    started = time.monotonic()
+    with one.turn(soon()), pytest.raises(ModelError, match="busy"), one.turn(soon(0.1)):
+        pass
+    assert time.monotonic() - started < 2.0
+
+
+def test_who_leaves_while_waiting_gives_up(model: ScriptedModel) -> None:
+    """Stopping ends the wait for a turn."""
+    one, stopped = embedded(model), threading.Event()
+    threading.Timer(0.1, stopped.set).start()
+    with one.turn(soon()), pytest.raises(ModelError, match="busy"), one.turn(soon(), stopped):
+        pass
+
+
+@pytest.mark.parametrize("how", ["finished", "failed"])
+def test_the_next_question_gets_its_turn(model: ScriptedModel, how: str) -> None:
+    """However a turn ends, the model is free again."""
+    one = embedded(model)
+    with suppress(ModelError), one.turn(soon()):
+        if how == "failed":
+            raise ModelError("gone")
+    with one.turn(soon(0.5)):
+        pass
+
+
+def test_when_a_turn_is_taken_the_next_question_waits(model: ScriptedModel) -> None:
+    """Until it is given back."""
+    one = embedded(model)
+    began = threading.Event()
+
+    def ask() -> None:
+        with one.turn(soon()):
+            began.set()
+
+    with one.turn(soon()):
+        other = threading.Thread(target=ask)
+        other.start()
+        assert not began.wait(0.2)
+    assert began.wait(10)
+    other.join()
+
+
+def test_a_provider_is_asked_by_many_at_once(model: ScriptedModel) -> None:
+    """It has a line of its own, so a second answer begins while a first one is being written."""
+    one = LanguageModel(model, "scripted")
+    with one.turn(soon()), one.turn(soon(0.5)):
+        pass
+
+
+def test_an_engine_that_lost_the_connection_is_asked_once_more(model: ScriptedModel) -> None:
+    """Before its first word, a draft and its check come all the same."""
+    one, lost = embedded(model), Reply("", error=ConnectionError("lost"))
+    model.enqueue(lost, "The mayor.", lost, told(yes=1.0))
+    assert list(one.draft("Who closed it?", (), EVIDENCE, soon()))[-1].text == "The mayor."
+    assert one.margins("Who closed it?", (), EVIDENCE, "The mayor.", soon()) is not None
+    assert len(model.prompts) == 4
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_an_engine_that_died_is_not_asked_again(model: ScriptedModel, when: str) -> None:
+    """Whether it was dead when the connection was lost, or dies in the pause after it."""
+    stub = StubEngine(alive=when == "meanwhile")
+    model.enqueue(Reply("", error=ConnectionError("lost")))
+    dying = threading.Timer(chat.RETRY_SECONDS / 5, stub.close)
+    dying.start()
+    with pytest.raises(ModelError, match="ConnectionError"):
+        list(embedded(model, stub).draft("Who closed it?", (), EVIDENCE, soon()))
+    dying.join()
+    assert len(model.prompts) == 1
+
+
+# Evidence that is read anew
+
+
+def test_what_is_read_apart_is_not_taken_over(noted: NotedModel) -> None:
+    """The engine is told of the article otherwise, for the draft and for its check; a provider never."""
+    one = embedded(noted)
+    for apart in (False, True):
+        noted.enqueue("Nine did.", told(yes=1.0))
+        list(one.draft("Who inspected it?", (), EVIDENCE, soon(), apart=apart))
+        one.margins("Who inspected it?", (), EVIDENCE, "Nine did.", soon(), apart=apart)
+    noted.enqueue("Nine did.")
+    list(LanguageModel(noted, "scripted").draft("Who inspected it?", (), EVIDENCE, soon()))
+    first, second, *others = ["article" in options for options in noted.options]
+    assert (first, second, others) == (True, True, [False] * 3)
+
+
+# The margins of a draft
+
+
+def test_the_margins_weigh_the_verdicts(model: ScriptedModel) -> None:
+    """Every spelling of a verdict counts, with its probability, and the check goes on from the draft's conversation."""
+    model.enqueue("Nine engineers.", told(_Yes=0.5, yes=0.1, wrong=0.2, No=0.1, maybe=0.1))
+    history = [Turn("What of the bridge?", "It is closed.")]
+    one = embedded(model)
+    *_, draft = one.draft("Who inspected it?", history, EVIDENCE, soon())
+    margins = one.margins("Who inspected it?", history, EVIDENCE, draft.text, soon())
+    assert margins == pytest.approx((math.log(0.8 / 0.1), math.log(0.6 / 0.3)), abs=0.001)
+    drafted, checked = model.prompts
+    assert checked[: len(drafted)] == drafted
+    said, check = (str(message.content) for message in checked[len(drafted) :])
+    assert said == "Nine engineers."
+    assert check.endswith("Who inspected it?")
+
+
+@pytest.mark.parametrize("stub", [None, StubEngine(adapted=False)])
+def test_only_the_model_that_was_trained_to_tell_is_asked(stub: StubEngine | None, model: ScriptedModel) -> None:
+    """A provider is not, nor a model file of the operator's own."""
+    one = LanguageModel(model, "scripted") if stub is None else embedded(model, stub)
+    assert one.margins("Who?", (), EVIDENCE, "The mayor.", soon()) is None
+    assert model.prompts == []
+
+
+def test_a_failing_margin_is_a_model_error(model: ScriptedModel) -> None:
+    """The endpoint's error does not pass."""
+    model.enqueue(*[Reply("Yes", error=TimeoutError())] * 2)
+    with pytest.raises(ModelError, match="TimeoutError"):
+        embedded(model).margins("Who?", (), EVIDENCE, "The mayor.", soon())
+
+
+@given(parts=st.lists(st.sampled_from([INVOCATION, " ", "?", "Do the passages", "the answer\n\n"]), max_size=4))
+def test_nobody_else_brings_in_the_adapter(parts: list[str]) -> None:
+    """Whatever is said in article and conversation, the words stand in no draft's prompt, and once in a check's."""
+    words = "".join(parts)
+    scripted = ScriptedModel()
+    scripted.enqueue("Nine.", told(yes=1.0))
+    one, evidence = embedded(scripted), passages(Article("a", f"It is so. {words} It is.", "A"))
+    list(one.draft(words, [Turn(words, words)], evidence, soon()))
+    one.margins(words, [Turn(words, words)], evidence, words, soon())
+    counts = [sum(str(message.content).count(INVOCATION) for message in prompt) for prompt in scripted.prompts]
+    assert counts == [0, 1]
+    assert str(scripted.prompts[1][-1].content).startswith(INVOCATION)
+
+
+# What the engine reads in advance
+
+
+def test_an_article_is_read_once_and_recalled(noted: NotedModel) -> None:
+    """What was read is kept under a name of its own, which each question about the article has."""
+    one = embedded(noted)
+    noted.enqueue("x", "Nine did.")
+    one.read([ARTICLE])
+    list(one.draft("Who?", (), EVIDENCE, soon()))
+    reading, asking = noted.options
+    assert (reading["reads_article"], reading["article"]) == (True, asking["article"])
+    assert "reads_article" not in asking
+    assert "The mayor closed it." in str(noted.prompts[0][0].content)
+
+
+def test_who_asks_while_an_article_is_read_need_not_wait_for_its_end(noted: NotedModel) -> None:
+    """The reading is called off for the question, and goes on after it."""
+    one = embedded(noted)
+    noted.enqueue(Reply("x", delay=2.0), "The first.", "x")
+    reading = threading.Thread(target=one.read, args=([ARTICLE],))
+    reading.start()
+    while not noted.options:
+        time.sleep(0.01)
+    with one.turn(soon(5)):
+        assert list(one.draft("Which?", (), EVIDENCE, soon()))[-1].text == "The first."
+    reading.join(10)
+    assert [options.get("reads_article", False) for options in noted.options] == [True, False, True]
+
+
+def test_another_text_is_another_article(noted: NotedModel) -> None:
+    """It is read anew, so no answer can come from the old one."""
+    noted.enqueue("x", "x")
+    embedded(noted).read([ARTICLE, Article("bridge", "The bridge is open.", "Bridge")])
+    assert len({options["article"] for options in noted.options}) == 2
+
+
+def test_an_article_that_does_not_fit_is_not_read(noted: NotedModel) -> None:
+    """What is longer than the context is left to its passages."""
+    one, long = embedded(noted), Article("long", "word " * 5_000, "Long")
+    one.read([long])
+    noted.enqueue("It is.")
+    list(one.draft("Who?", (), passages(long)[:1], soon()))
+    assert ["article" in options for options in noted.options] == [False]
+
+
+def test_an_article_that_cannot_be_read_is_an_error(noted: NotedModel) -> None:
+    """As where the disk is full; it is tried once more, and not for ever."""
+    noted.enqueue(*[Reply("", error=RuntimeError("full"))] * 2)
+    with pytest.raises(ModelError, match="RuntimeError"):
+        embedded(noted).read([ARTICLE])
+
+
+def test_a_provider_reads_nothing_in_advance(model: ScriptedModel) -> None:
+    """It would be paid for it."""
+    LanguageModel(model, "scripted").read([ARTICLE])
+    assert model.prompts == []

@@ -1,0 +1,341 @@
+"""A conversation beside an article, with the packaged weights: what is read again, what is kept, the adapter."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ik_llama_cpp import _ctypes_api as llama
+
+from assistant.model.decoder import REUSE_TOKENS, Decoder, Token, shared_runs
+from assistant.model.engine_library import BATCH_TOKENS
+from assistant.model.prompts import INVOCATION
+from assistant.model.weights import LANGUAGE_MODEL_NAME, adapter_file
+
+OPENING = "You answer a reader's question about a news article in one short, complete sentence.\n\n"
+BRIDGE = "Nine engineers from the county inspected the bridge over the Mill on Friday, and found cracks in two piers."
+MAYOR = "The mayor, Lenora Whitcombe, said that the old bridge would stay closed until the end of the year at least."
+DRAFT = ("assistant", "Nine.")
+
+# What a prompt shares with what was read
+
+
+@given(st.lists(st.integers(0, 3), max_size=60), st.lists(st.integers(0, 3), max_size=60))
+def test_what_is_taken_over_is_what_the_prompt_begins_with(read: list[int], prompt: list[int]) -> None:
+    """The runs, one after the other, are the beginning of the prompt; none overlaps or goes back, and each is long."""
+    runs = shared_runs(read, prompt)
+    taken = [token for place, length in runs for token in read[place : place + length]]
+    assert taken == prompt[: len(taken)]
+    assert all(length >= REUSE_TOKENS for _, length in runs[1:])
+    assert runs[0][0] == 0
+    assert all(first + length <= second for (first, length), (second, _) in itertools.pairwise(runs))
+
+
+@given(st.lists(st.integers(REUSE_TOKENS, 30), min_size=1, max_size=6), st.data())
+def test_passages_of_an_article_that_was_read_are_taken_over(lengths: list[int], data: st.DataObject) -> None:
+    """Whichever of them a prompt has, in their order, nothing of them is read again."""
+    ends = list(itertools.accumulate(lengths))
+    article = [list(range(end - length, end)) for length, end in zip(lengths, ends, strict=True)]
+    chosen = [passage for passage in article if data.draw(st.booleans())]
+    prompt = list(itertools.chain(*chosen))
+    assert sum(length for _, length in shared_runs(list(range(ends[-1])), prompt)) == len(prompt)
+
+
+# With the packaged model
+
+
+@pytest.fixture(scope="module")
+def model(model_data: Path) -> Iterator[Decoder]:
+    """Yield a decoder of the packaged model and its adapter."""
+    with closing(Decoder(model_data / LANGUAGE_MODEL_NAME, 1024, 1, adapter_file(), INVOCATION)) as one:
+        yield one
+
+
+@pytest.fixture
+def decoded(model: Decoder, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return how many tokens each batch had that the model computed, once it has read something else."""
+    batches: list[int] = []
+    decode = llama.llama_decode
+
+    def noted(context: object, batch: Any) -> int:  # noqa: ANN401 - the package has no types
+        batches.append(batch.n_tokens)
+        return int(decode(context, batch))
+
+    monkeypatch.setattr(llama, "llama_decode", noted)
+    model.read(asked(model, "Something else."), wanted)
+    batches.clear()
+    return batches
+
+
+def wanted() -> bool:
+    """Go on."""
+    return True
+
+
+def asked(one: Decoder, *passages: str, question: str = "How many engineers were there?", check: str = "") -> list[int]:
+    """Return a conversation about the passages, as far as the model's reply."""
+    turns = [("system", OPENING + "\n\n".join(passages)), ("user", question)]
+    return one.prompt([*turns, DRAFT, ("user", check)] if check else turns)
+
+
+def reply(one: Decoder) -> list[Token]:
+    """Return what the model writes, of at most 30 tokens."""
+    return list(itertools.islice(one.write(), 30))
+
+
+def text(tokens: list[Token]) -> str:
+    """Return what they say."""
+    return b"".join(token.text for token in tokens).decode()
+
+
+def chances(one: Decoder) -> np.ndarray:
+    """Return the probability that each token comes next."""
+    return np.exp(next(one.write()).log_probabilities)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("decoded")
+def test_a_reply_ends_where_the_model_ends_it(model: Decoder) -> None:
+    """Each token has its probability, the likeliest is written, and the last one says nothing."""
+    assert model.read(asked(model, BRIDGE), wanted)
+    written = reply(model)
+    assert "nine" in text(written).lower()
+    assert [token.ends for token in written] == [False] * (len(written) - 1) + [True]
+    assert written[-1].text == b""
+    for token in written:
+        assert token.number == token.log_probabilities.argmax()
+        assert np.exp(token.log_probabilities).sum() == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_what_stands_in_the_passage_is_written_faster(
+    model: Decoder, decoded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its next words are guessed and read together; what is written is the same, and as much of it counts as read."""
+    prompt = asked(model, BRIDGE, question="Repeat the article word for word.")
+    model.read(prompt, wanted)
+    decoded.clear()
+    guessed, batches = reply(model), len(decoded)
+    decoded.clear()
+    model.read([*prompt, *(token.number for token in guessed)], wanted)
+    assert decoded == [1]
+    monkeypatch.setattr(Decoder, "_guess", lambda _self, _token: [])
+    model.read(prompt, wanted)
+    assert text(guessed) == text(reply(model)) == BRIDGE
+    assert batches < len(guessed) * 2 / 3
+
+
+@pytest.mark.slow
+def test_what_two_prompts_begin_with_is_read_once(model: Decoder, decoded: list[int]) -> None:
+    """Another question about the same passage costs its own words alone."""
+    first, second = asked(model, BRIDGE), asked(model, BRIDGE, question="Who inspected it?")
+    model.read(first, wanted)
+    decoded.clear()
+    model.read(second, wanted)
+    assert sum(decoded) < 20
+    decoded.clear()
+    model.read(second, wanted)
+    assert decoded == [1]
+
+
+@pytest.mark.slow
+def test_a_check_reads_neither_question_nor_draft_again(model: Decoder, decoded: list[int]) -> None:
+    """What the model has written counts as read; only the turn's end and the check are new."""
+    model.read(asked(model, BRIDGE), wanted)
+    written = text(reply(model))
+    decoded.clear()
+    check = [("system", OPENING + BRIDGE), ("user", "How many engineers were there?"), ("assistant", written)]
+    model.read(model.prompt([*check, ("user", f"{INVOCATION}? How many engineers were there?")]), wanted)
+    assert sum(decoded) < 30
+
+
+@pytest.mark.slow
+def test_passages_of_an_article_that_was_read_are_not_read_again(
+    model: Decoder, decoded: list[int], tmp_path: Path
+) -> None:
+    """Where others stood before them too; the model finds in them what it is asked for, unless they are read apart."""
+    article, second = asked(model, BRIDGE, MAYOR, BRIDGE), asked(model, MAYOR, question="Who said so?")
+    assert model.read_article(article, tmp_path / "kept.bin", wanted)
+    decoded.clear()
+    for _ in range(2):
+        model.read(second, wanted, tmp_path / "kept.bin")
+        assert sum(decoded) < 20
+        assert "Whitcombe" in text(reply(model))
+        model.read(asked(model, "Something else."), wanted)
+        decoded.clear()
+    model.read(second, wanted, tmp_path / "kept.bin")
+    decoded.clear()
+    model.read(second, wanted)
+    assert sum(decoded) > 20
+    decoded.clear()
+    model.read(second, wanted)
+    assert decoded == [1]
+
+
+@pytest.mark.slow
+def test_a_whole_article_is_read_once(model: Decoder, decoded: list[int], tmp_path: Path) -> None:
+    """A question about all of it costs its own words, and is answered as if the article had been read for it."""
+    prompt = asked(model, BRIDGE, MAYOR, question="Who said so?")
+    model.read(prompt, wanted)
+    before = chances(model)
+    model.read_article(asked(model, BRIDGE, MAYOR, question="?"), tmp_path / "kept.bin", wanted)
+    model.read(asked(model, "Something else."), wanted)
+    decoded.clear()
+    model.read(prompt, wanted, tmp_path / "kept.bin")
+    assert sum(decoded) < 20
+    assert chances(model) == pytest.approx(before, abs=0.05)
+
+
+@pytest.mark.slow
+def test_what_is_kept_in_a_file_need_not_be_read_again(model: Decoder, decoded: list[int], tmp_path: Path) -> None:
+    """After another article was read, and by another process; each is loaded when it is asked about."""
+    prompts = [asked(model, passage) for passage in (BRIDGE, MAYOR)]
+    files = [tmp_path / "bridge.bin", tmp_path / "mayor.bin"]
+    for prompt, file in zip(prompts, files, strict=True):
+        assert model.read_article(prompt, file, wanted)
+    decoded.clear()
+    for prompt, file in zip(prompts, files, strict=True):
+        model.read(prompt, wanted, file)
+        assert decoded == [1]
+        decoded.clear()
+        assert model.read_article(prompt, file, wanted)
+        assert decoded == []
+
+
+@pytest.mark.slow
+def test_an_article_that_was_not_read_to_its_end_is_read_on(model: Decoder, decoded: list[int], tmp_path: Path) -> None:
+    """Whoever asks meanwhile has what was read until then."""
+    article = asked(model, *[BRIDGE, MAYOR] * 5)
+    answers = iter([True, False])
+    assert not model.read_article(article, tmp_path / "kept.bin", lambda: next(answers))
+    assert decoded == [BATCH_TOKENS]
+    decoded.clear()
+    model.read(asked(model, BRIDGE), wanted, tmp_path / "kept.bin")
+    assert sum(decoded) < 20
+    model.read_article(asked(model, MAYOR), tmp_path / "other.bin", wanted)
+    decoded.clear()
+    assert model.read_article(article, tmp_path / "kept.bin", wanted)
+    assert sum(decoded) == len(article) - BATCH_TOKENS
+
+
+@pytest.mark.slow
+def test_a_file_that_cannot_be_read_costs_only_time(model: Decoder, decoded: list[int], tmp_path: Path) -> None:
+    """It is deleted, so that it is made anew at the next start, and the prompt is read in full."""
+    prompt = asked(model, BRIDGE)
+    model.read(prompt, wanted)
+    before = chances(model)
+    file = tmp_path / "kept.bin"
+    file.write_bytes(b"no state")
+    decoded.clear()
+    model.read(asked(model, "Something else."), wanted)
+    model.read(prompt, wanted, file)
+    assert sum(decoded) > 20
+    assert chances(model) == pytest.approx(before, abs=0.05)
+    assert not file.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("decoded")
+def test_what_cannot_be_kept_is_an_error(model: Decoder, tmp_path: Path) -> None:
+    """A folder that is not there, as on a disk that is full."""
+    with pytest.raises(OSError, match="could not be written"):
+        model.read_article(asked(model, BRIDGE), tmp_path / "no" / "kept.bin", wanted)
+
+
+@pytest.mark.slow
+def test_the_adapter_works_from_its_words_on(model: Decoder, model_data: Path) -> None:
+    """Before them, and without them, everything is as if there were none, also what was read for a check before."""
+    question, check = (
+        asked(model, BRIDGE),
+        asked(model, BRIDGE, check=f"{INVOCATION}? How many engineers were there?"),
+    )
+    prompts = {"check": check, "draft": question, "draft and check": check}
+
+    def told(one: Decoder, prompt: list[int]) -> np.ndarray:
+        one.read(prompt, wanted)
+        return np.exp(list(itertools.islice(one.write(), 3))[-1].log_probabilities)
+
+    model.read(asked(model, "Something else."), wanted)
+    adapted = {name: told(model, prompt) for name, prompt in prompts.items()}
+    with closing(Decoder(model_data / LANGUAGE_MODEL_NAME, 512, 1)) as bare:
+        plain = {name: told(bare, prompt) for name, prompt in prompts.items()}
+    assert adapted["draft"] == pytest.approx(plain["draft"], abs=0.1)
+    assert adapted["draft and check"] == pytest.approx(adapted["check"], abs=0.1)
+    assert np.abs(adapted["check"] - plain["check"]).max() > 0.3
+
+
+@pytest.mark.slow
+def test_the_adapter_works_from_the_words_that_it_was_trained_with(model: Decoder) -> None:
+    """They stand in its file too, as tokens."""
+    fields = gguf.GGUFReader(adapter_file()).fields
+    assert fields[gguf.Keys.Adapter.ALORA_INVOCATION_TOKENS].contents() == model._model.tokens(INVOCATION)
+
+
+@pytest.mark.slow
+def test_nothing_that_the_adapter_has_changed_is_taken_over(model: Decoder, decoded: list[int]) -> None:
+    """A check that goes on otherwise is read again from the adapter's words on."""
+    check = f"{INVOCATION}? {MAYOR}"
+    model.read(asked(model, BRIDGE, check=check), wanted)
+    decoded.clear()
+    model.read(asked(model, BRIDGE, check=f"{check} Or not?"), wanted)
+    assert sum(decoded) > len(model._model.tokens(check))
+
+
+@pytest.mark.slow
+def test_nothing_is_read_for_nobody(model: Decoder, decoded: list[int]) -> None:
+    """It is asked before each batch, and what was read until then is not read again."""
+    prompt = asked(model, *[BRIDGE, MAYOR] * 4)
+    answers = iter([True, False])
+    assert not model.read(prompt, lambda: next(answers))
+    (first,) = decoded
+    assert first == BATCH_TOKENS
+    assert model.read(prompt, wanted)
+    assert len(prompt) - 2 * first < sum(decoded[1:]) < len(prompt)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("decoded")
+def test_a_full_context_ends_the_reply(model: Decoder) -> None:
+    """There is no room for another token, and nothing fails."""
+    story = model._model.tokens(f"{BRIDGE} {MAYOR}\n" * 40)[: model.room - 3]
+    assert len(story) == model.room - 3
+    model.read(story, wanted)
+    assert [token.ends for token in model.write()] == [False] * 4
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("decoded")
+def test_a_batch_that_fails_leaves_nothing_behind(model: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was computed before the failure is not seen by the tokens that are computed after it."""
+    prompt = asked(model, BRIDGE)
+    model.read(prompt, wanted)
+    before = chances(model)
+    model.read(asked(model, "Something else."), wanted)
+    with monkeypatch.context() as patch:
+        decode = llama.llama_decode
+        patch.setattr(llama, "llama_decode", lambda *how: decode(*how) or -3)
+        with pytest.raises(RuntimeError, match="-3"):
+            model.read(asked(model, MAYOR), wanted)
+    model.read(prompt, wanted)
+    assert chances(model) == pytest.approx(before, abs=0.05)
+
+
+def test_an_adapter_without_words_is_refused(tmp_path: Path) -> None:
+    """It would never work, and nobody would know."""
+    with pytest.raises(ValueError, match="none are given"):
+        Decoder(tmp_path / "model.gguf", 512, 1, adapter_file())
+
+
+@pytest.mark.slow
+def test_there_must_be_something_to_read(model: Decoder) -> None:
+    """Nothing tells no next token."""
+    with pytest.raises(ValueError, match="nothing to read"):
+        model.read([], wanted)

@@ -1,0 +1,286 @@
+"""Which model answers: what is refused at the start, loading in the background, and a dead engine."""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import signal
+import sys
+import threading
+import time
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import pytest
+from conftest import ScriptedModel
+
+from assistant.model import engine, holder, weights
+from assistant.model.chat import LanguageModel
+from assistant.model.engine import Engine
+from assistant.errors import ConfigurationError, ModelError
+from assistant.model.holder import ModelHolder, check_configuration, model_name
+from assistant.settings import Settings
+
+
+@dataclass
+class StubEngine:
+    """An engine that is alive for as long as it is told to be."""
+
+    alive: bool = True
+    adapted: bool = True
+    closed: bool = False
+
+    def close(self) -> None:
+        """Remember that it was ended."""
+        self.alive = False
+        self.closed = True
+
+
+def embedded(model: ScriptedModel, stub: StubEngine) -> LanguageModel:
+    """Return the scripted model as if an engine stood behind it."""
+    return LanguageModel(model, "embedded", cast("Engine", stub))
+
+
+# Configuration
+
+
+@pytest.mark.parametrize(
+    "name", ["nonsense:model", "no-such-provider-or-model", "openai:gpt-4.1-mini", "mistralai:small", ":", "local:x"]
+)
+def test_a_model_that_cannot_be_used_is_refused_at_the_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unknown provider, a missing package and a missing key are told in one line that names the setting."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    with pytest.raises(ConfigurationError) as caught:
+        check_configuration(Settings(model=name))
+    message = str(caught.value)
+    assert message.startswith(f"ASSISTANT_MODEL is {name!r}: ")
+    assert "\n" not in message
+    assert re.search(r"install it$|use local, none, or provider:model", message)
+
+
+def test_a_self_hosted_server_needs_no_more_than_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """VLLM and its like are spoken to as OpenAI, at a base URL."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    settings = Settings(model="openai:some-model", model_url="http://127.0.0.1:9/v1")
+    check_configuration(settings)
+    opened = holder.open_language_model(settings, lambda what, done, total: None)
+    assert opened is not None
+    assert (opened.name, opened.alive) == ("openai:some-model", True)
+
+
+def test_a_missing_model_file_is_refused_at_the_start(tmp_path: Path) -> None:
+    """The file and the setting are named."""
+    with pytest.raises(ConfigurationError, match=r"absent\.gguf does not exist: set ASSISTANT_MODEL_FILE"):
+        check_configuration(Settings(model_file=str(tmp_path / "absent.gguf")))
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        (Settings(), "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"),
+        (Settings(model_file="/models/other.gguf"), "other.gguf"),
+        (Settings(model="none"), "none"),
+        (Settings(model="openai:gpt"), "openai:gpt"),
+    ],
+)
+def test_the_model_has_a_name_before_it_is_loaded(settings: Settings, name: str) -> None:
+    """The answer tells what it was written by: a file or a provider's model."""
+    assert model_name(settings) == name
+
+
+# Loading, and a dead engine
+
+
+@pytest.fixture
+def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a shell script in place of the engine's Python: it says that it is ready and lives until its input closes."""
+    script = tmp_path / "child"
+    script.write_text("#!/bin/sh\necho loading\necho ready\nexec cat\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    monkeypatch.setattr(holder, "RESTART_SECONDS", (0.0,))
+    return script
+
+
+def local(tmp_path: Path) -> Settings:
+    """Return settings for the embedded engine with a file that only the script sees."""
+    file = tmp_path / "model.gguf"
+    file.touch()
+    return Settings(model_file=str(file), data=tmp_path / "data")
+
+
+def hold(settings: Settings) -> ModelHolder:
+    """Return a holder that has tried to load its model."""
+    held = ModelHolder(settings, (), lambda what, done, total: None)
+    held.wait()
+    return held
+
+
+def test_an_engine_is_alive_until_it_is_closed(child: Path, tmp_path: Path) -> None:
+    """The child is gone after closing."""
+    running = Engine(child, tmp_path / "kept", 1)
+    assert running.alive
+    assert Path(f"/proc/{running.process_id}").exists()
+    running.close()
+    assert not running.alive
+
+
+def test_an_engine_that_does_not_start_says_so(child: Path, tmp_path: Path) -> None:
+    """A child that ends before it is ready is an error with what may be missing."""
+    child.write_text("#!/bin/sh\necho loading\n")
+    with pytest.raises(ModelError, match="did not start: is there enough memory"):
+        Engine(child, tmp_path / "slots", 1)
+
+
+def test_an_engine_that_hangs_at_the_start_is_ended(
+    child: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A child that never gets ready is killed when its time is up."""
+    child.write_text("#!/bin/sh\nexec cat\n")
+    monkeypatch.setattr(engine, "START_SECONDS", 0.2)
+    with pytest.raises(ModelError, match="did not start"):
+        Engine(child, tmp_path / "slots", 1)
+
+
+@pytest.mark.usefixtures("child")
+def test_what_another_version_of_the_engine_has_read_is_deleted(tmp_path: Path) -> None:
+    """This one cannot read it, and nobody else would ever delete it; its own is kept."""
+    settings = local(tmp_path)
+    hold(settings).close()
+    (own,) = (settings.data / "slots").iterdir()
+    (own / "article.bin").touch()
+    (settings.data / "slots" / "another-1.0").mkdir()
+    for other in ("article.bin", "another-1.0/article.bin"):
+        (settings.data / "slots" / other).touch()
+    hold(settings).close()
+    assert [file for file in (settings.data / "slots").rglob("*") if file.is_file()] == [own / "article.bin"]
+
+
+def test_an_engine_that_is_not_installed_makes_the_model_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What to run is said."""
+    monkeypatch.setattr(holder, "ENGINE_PACKAGE", "no-such-engine")
+    with closing(hold(local(tmp_path))) as held:
+        assert held.state == f"unavailable: The language model's engine is not installed: run {weights.INSTALL}"
+
+
+@pytest.mark.usefixtures("child")
+def test_a_dead_engine_is_started_again(tmp_path: Path) -> None:
+    """Killing the child loses the model for a moment: nothing is waited for, and the next one is another process."""
+    with closing(hold(local(tmp_path))) as held:
+        first = held.get()
+        assert first is not None
+        assert first._engine is not None
+        assert held.state == "ready"
+        process_id = first._engine.process_id
+        os.kill(process_id, signal.SIGKILL)
+        while first.alive:
+            time.sleep(0.01)
+        assert held.get() is None
+        held.wait()
+        second = held.get()
+        assert second is not None
+        assert second._engine is not None
+        assert second._engine.process_id != process_id
+        assert held.state == "ready"
+        del first
+        gc.collect()  # What the dead engine had left open would warn here.
+    assert not second.alive
+
+
+def test_an_engine_that_starts_at_a_later_try_is_ready(child: Path, tmp_path: Path) -> None:
+    """A restart that failed makes the model unavailable until the next one succeeds, and no longer."""
+    with closing(hold(local(tmp_path))) as held:
+        first = held.get()
+        assert first is not None
+        first.close()
+        good = child.read_text()
+        child.write_text("#!/bin/sh\n")
+        assert held.get() is None
+        held.wait()
+        assert held.state.startswith("unavailable: ")
+        child.write_text(good)
+        assert held.get() is None
+        held.wait()
+        assert held.get() is not None
+        assert held.state == "ready"
+
+
+@pytest.mark.usefixtures("child")
+def test_a_closed_holder_starts_nothing_again(tmp_path: Path) -> None:
+    """After closing there is no model, and asking for it brings none back."""
+    held = hold(local(tmp_path))
+    held.close()
+    assert held.get() is None
+    held.wait()
+    assert held.get() is None
+
+
+def test_an_engine_that_cannot_start_makes_the_model_unavailable(child: Path, tmp_path: Path) -> None:
+    """The state says why and nobody gets a model; who asks has it tried again, which may go well."""
+    good = child.read_text()
+    child.write_text("#!/bin/sh\n")
+    with closing(hold(local(tmp_path))) as held:
+        assert held.state.startswith("unavailable: The language model's engine did not start")
+        assert "model.gguf" in held.state
+        child.write_text(good)
+        assert held.get() is None
+        held.wait()
+        assert held.get() is not None
+        assert held.state == "ready"
+
+
+@pytest.mark.usefixtures("child")
+def test_a_file_with_another_hash_is_never_loaded(tmp_path: Path) -> None:
+    """A model file that is not the one the operator named fails closed, and trying again would not help."""
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"other")
+    held = hold(Settings(model_file=str(file), model_sha256="0" * 64, data=tmp_path / "data"))
+    assert held.get() is None
+    held.wait()
+    assert "damaged or not the official one" in held.state
+
+
+def test_no_model_is_a_state_of_its_own() -> None:
+    """ "none" is neither loading nor unavailable."""
+    held = hold(Settings(model="none"))
+    assert (held.state, held.get()) == ("none", None)
+
+
+def test_a_model_is_loaded_while_others_go_on(monkeypatch: pytest.MonkeyPatch, model: ScriptedModel) -> None:
+    """Until it is loaded there is none, at once; then there is."""
+    loaded = threading.Event()
+
+    def slowly(_settings: Settings, _progress: object) -> LanguageModel:
+        loaded.wait(10)
+        return LanguageModel(model, "scripted")
+
+    monkeypatch.setattr(holder, "open_language_model", slowly)
+    held = ModelHolder(Settings(model="scripted:test"), (), lambda what, done, total: None)
+    assert (held.state, held.get()) == ("loading", None)
+    loaded.set()
+    held.wait()
+    assert held.state == "ready"
+    assert held.get() is not None
+
+
+def test_closing_while_it_loads_ends_the_engine(monkeypatch: pytest.MonkeyPatch, model: ScriptedModel) -> None:
+    """An engine that gets ready after closing is ended, so no process is left behind."""
+    loaded = threading.Event()
+    stub = StubEngine()
+
+    def slowly(_settings: Settings, _progress: object) -> LanguageModel:
+        loaded.wait(10)
+        return embedded(model, stub)
+
+    monkeypatch.setattr(holder, "open_language_model", slowly)
+    held = ModelHolder(Settings(model="scripted:test"), (), lambda what, done, total: None)
+    held.close()
+    loaded.set()
+    held.wait()
+    assert stub.closed
+    assert held.get() is None

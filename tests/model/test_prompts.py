@@ -1,0 +1,119 @@
+"""Prompt files: each is used, renders, and takes exactly its variables; a value is never looked into."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
+
+from assistant.model import prompts
+from assistant.errors import ConfigurationError
+from assistant.articles.passages import passages
+from assistant.model.prompts import draft_messages
+from assistant.settings import PROJECT
+from assistant.types import Article, Turn
+
+FILES = sorted(prompts.FOLDER.glob("*.md"))
+VARIABLES = {
+    "system": {"article"},
+    "question": {"question"},
+    "checked": {"question"},
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty folder that stands for prompts/."""
+    monkeypatch.setattr(prompts, "FOLDER", tmp_path)
+    prompts._template.cache_clear()
+    monkeypatch.setattr(prompts, "_template", prompts._template.__wrapped__)
+    return tmp_path
+
+
+def test_every_prompt_file_is_used_by_the_code() -> None:
+    """The name of each file stands as a string in a module; a file that nobody renders has no place."""
+    sources = [path.read_text(encoding="utf-8") for path in (PROJECT / "assistant").rglob("*.py")]
+    strings = {node.value for s in sources for node in ast.walk(ast.parse(s)) if isinstance(node, ast.Constant)}
+    assert [file.name for file in FILES if file.stem not in strings] == []
+    assert {file.stem for file in FILES} == VARIABLES.keys()
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_every_prompt_renders_with_its_variables(name: str) -> None:
+    """Every value appears in the prompt, and no variable is left open."""
+    values = {variable: f"the words for {variable}" for variable in VARIABLES[name]}
+    rendered = prompts.render(name, **values)
+    assert all(value in rendered for value in values.values())
+    assert "$" not in rendered
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_a_missing_or_extra_variable_is_named(name: str) -> None:
+    """Too few and too many values are refused, with the file and the name."""
+    values = dict.fromkeys(VARIABLES[name], "words")
+    with pytest.raises(ValueError, match=rf"prompts/{name}\.md .*check {', '.join(sorted(values))}$"):
+        prompts.render(name)
+    with pytest.raises(ValueError, match=r"check surplus$"):
+        prompts.render(name, **values, surplus="words")
+
+
+def test_a_missing_file_says_what_to_do() -> None:
+    """A prompt that is not there is a fault of the installation, in one line."""
+    with pytest.raises(
+        ConfigurationError, match=r"^The prompt .*nothing\.md cannot be read: install the assistant again$"
+    ):
+        prompts.render("nothing")
+
+
+@given(st.text() | st.sampled_from(["$article", "${question}", "$$", "{x}", "{{x}}", "$4.2 million", "%s", "\\n"]))
+def test_what_a_reader_writes_stays_as_it_is(question: str) -> None:
+    """Braces, dollars and names of variables in a question are words like any other."""
+    assert prompts.render("question", question=question) == question
+    assert question in prompts.render("checked", question=question)
+    assert prompts.render("system", article=question).endswith(question)
+
+
+def test_the_fingerprint_follows_the_files(folder: Path) -> None:
+    """Changing, renaming or adding a prompt changes the fingerprint; putting it back restores it."""
+    file = folder / "one.md"
+    file.write_text("Read $this.")
+    first = prompts.fingerprint()
+    file.write_text("Read $that.")
+    changed = prompts.fingerprint()
+    file.write_text("Read $this.")
+    again = prompts.fingerprint()
+    (folder / "two.md").write_text("")
+    added = prompts.fingerprint()
+    (folder / "two.md").unlink()
+    file.rename(folder / "three.md")
+    assert first == again
+    assert len({first, changed, added, prompts.fingerprint()}) == 4
+
+
+def test_a_prompt_is_read_from_its_file(folder: Path) -> None:
+    """What stands in the file is what is rendered, without the white space around it."""
+    (folder / "one.md").write_text("\nRead $this.\n\n")
+    assert prompts.render("one", this="it") == "Read it."
+
+
+def test_a_conversation_begins_with_the_same_words_whatever_is_asked(article: Article) -> None:
+    """The article comes first and the question last, so that the engine's prefix cache holds."""
+    evidence = passages(article)[:2]
+    words = "\n\n".join(passage.text for passage in evidence)
+    history = [Turn(f"question {n}", f"answer {n}") for n in range(4)]
+    one = draft_messages("Why?", history, words)
+    other = draft_messages("Do the passages state it?", (), words)
+    assert one[0] == other[0]
+    assert isinstance(one[0], SystemMessage)
+    assert all(passage.text in str(one[0].content) for passage in evidence)
+    assert one[1:] == [
+        HumanMessage("question 2"),
+        AIMessage("answer 2"),
+        HumanMessage("question 3"),
+        AIMessage("answer 3"),
+        HumanMessage("Why?"),
+    ]

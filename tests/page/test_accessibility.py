@@ -1,0 +1,554 @@
+"""What the chat is to a reader with a keyboard, a screen reader, weak eyes or colours of their own.
+
+The tree of a screen reader is Chromium's own, asked for through its debugging protocol. How the keyboard walks through
+a whole conversation is in `test_page_bars.py`.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import answers, chatting, chromium, finish, needs_chromium, problems, question_box, send, visiting
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect
+from served import ARTICLE, DECLINED, OPEN, QUOTE, QUOTED, TOO_LONG, WRITTEN, ScriptedAssistant, running
+
+from assistant.settings import Settings
+from assistant.types import Article
+from assistant.web import feedback as store
+from assistant.web import service as serving
+from assistant.web.chat.exchanges import STOPPED
+from assistant.web.feedback import MAX_COMMENT_CHARACTERS, question_lines
+from assistant.web.chat.feedback_form import GONE
+from assistant.web.chat.feedback_form import TOO_LONG as COMMENT_TOO_LONG
+from assistant.web.service import NO_ROOM, NOT_SAVED, THANKS
+
+pytestmark = [
+    needs_chromium,
+    # Gradio's own doing, in its queue.
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
+]
+
+COLOURS: dict[str, dict[str, Any]] = {
+    "light": {"color_scheme": "light"},
+    "dark": {"color_scheme": "dark"},
+    "forced": {"forced_colors": "active"},
+}
+CONTRAST = 3.0
+"""What the guidelines ask between a control, or the focus, and what is beside it (1.4.11)."""
+FERRY = Article("ferry", "The ferry leaves at nine. Nobody minds.", "A ferry", url="https://x.test/f")
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Return settings with a place for reports."""
+    folder = tmp_path_factory.mktemp("accessibility")
+    return replace(OPEN, data=folder / "data", feedback=folder / "feedback.sqlite3")
+
+
+@pytest.fixture(scope="module")
+def assistant() -> ScriptedAssistant:
+    """Return the assistant behind the server, with two articles, so that there is a picker."""
+    return ScriptedAssistant(ARTICLE, FERRY)
+
+
+@pytest.fixture(scope="module")
+def address(assistant: ScriptedAssistant, settings: Settings) -> Iterator[str]:
+    """Serve the assistant and return the address."""
+    with running(assistant, settings) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Run Chromium."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """Open the chat in two panes."""
+    with chatting(browser, address, viewport={"width": 1280, "height": 800}) as page:
+        yield page
+
+
+def ask(page: Page, assistant: ScriptedAssistant, question: str, *steps: Any, count: int = 1) -> None:  # noqa: ANN401
+    """Ask a question that is answered by these steps, and wait for the end."""
+    assistant.script[question] = list(steps) or [WRITTEN]
+    send(page, question)
+    finish(page, count)
+
+
+def open_report(page: Page, number: int = 1) -> Locator:
+    """Press "Not helpful" under an answer and return the form."""
+    answers(page).nth(number - 1).get_by_role("button", name=re.compile("^Not helpful")).click()
+    report = page.locator("#report")
+    expect(report.get_by_role("radio", name="Not helpful")).to_be_focused()
+    expect(report.get_by_label("Something else")).to_be_visible()
+    return report
+
+
+def status(page: Page, words: str | re.Pattern[str]) -> None:
+    """Expect the line above the box to say this."""
+    expect(page.locator("#status p")).to_have_text(words)
+
+
+# Seen
+
+
+SEEN = """() => {
+    const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const rgba = (colour) => {
+        canvas.clearRect(0, 0, 1, 1);
+        canvas.fillStyle = colour;
+        canvas.fillRect(0, 0, 1, 1);
+        const [red, green, blue, alpha] = canvas.getImageData(0, 0, 1, 1).data;
+        return [red, green, blue, alpha / 255];
+    };
+    const over = ([...front], back) => back.map((each, place) => front[place] * front[3] + each * (1 - front[3]));
+    const ground = (element) => {
+        if (!element) return [255, 255, 255];
+        const own = rgba(getComputedStyle(element).backgroundColor);
+        return own[3] === 1 ? own.slice(0, 3) : over(own, ground(element.parentElement));
+    };
+    const luminance = (colour) => {
+        const [red, green, blue] = colour.map((each) => each / 255)
+            .map((each) => (each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+    };
+    const contrast = (one, other) => {
+        const [light, dark] = [luminance(one), luminance(other)].sort((a, b) => b - a);
+        return (light + 0.05) / (dark + 0.05);
+    };
+    const against = (colour, element) => contrast(over(rgba(colour), ground(element)), ground(element));
+    // A picker has its border, and the outline of the focus, around the field.
+    const frame = (element) => (element.matches("#picker input") ? element.closest(".wrap") : element);
+    const called = (element) => element.outerHTML.replace(/<!-+>/g, "").slice(0, 120);
+
+    // Colours that are on their way are where they are going.
+    const settle = () => document.getAnimations().forEach((each) => each instanceof CSSTransition && each.finish());
+
+    // An outline, of two pixels and not cut off by what it stands in, that differs from all that it touches.
+    window.focusProblem = () => {
+        settle();
+        const element = frame(document.activeElement);
+        const style = getComputedStyle(element);
+        const width = parseFloat(style.outlineWidth);
+        const offset = parseFloat(style.outlineOffset);
+        if (["none", "hidden"].includes(style.outlineStyle) || width < 2) return `no outline: ${called(element)}`;
+        const beside = offset < 0 ? [element, element.parentElement] : [element.parentElement];
+        const least = Math.min(...beside.map((each) => against(style.outlineColor, each)));
+        if (least < CONTRAST) return `${least.toFixed(2)}: ${called(element)}`;
+        const reach = Math.max(0, offset + width) - 0.5;
+        for (const place of element.getClientRects()) {
+            for (let each = element.parentElement; each && each !== document.body; each = each.parentElement) {
+                const { overflowX, overflowY } = getComputedStyle(each);
+                const scrolls = each.scrollHeight > each.clientHeight + 1 && overflowY !== "hidden";
+                if ((overflowX === "visible" && overflowY === "visible") || scrolls) continue;
+                const edge = each.getBoundingClientRect();
+                const isCut = place.left - reach < edge.left || place.right + reach > edge.right
+                    || place.top - reach < edge.top || place.bottom + reach > edge.bottom;
+                if (isCut) return `cut by ${called(each)}: ${called(element)}`;
+            }
+        }
+        return "";
+    };
+
+    // A border or a ground that differs from what is around it. What has neither is words, and looks like them;
+    // what the system draws has its own.
+    window.controlProblems = () => settle() ?? [...document.querySelectorAll("input, textarea, select, button")]
+        .filter((each) => each.checkVisibility({ visibilityProperty: true, opacityProperty: true }))
+        .filter((each) => !(/radio|checkbox/.test(each.type) && getComputedStyle(each).appearance === "auto"))
+        .map(frame).flatMap((each) => {
+            const style = getComputedStyle(each);
+            const border = parseFloat(style.borderTopWidth) ? rgba(style.borderTopColor) : [0, 0, 0, 0];
+            const fill = rgba(style.backgroundColor);
+            if (!border[3] && !fill[3]) return [];
+            const around = ground(each.parentElement);
+            const best = Math.max(contrast(over(border, around), around), contrast(over(fill, around), around));
+            return best < CONTRAST ? [`${best.toFixed(2)}: ${called(each)}`] : [];
+        });
+}""".replace("CONTRAST", str(CONTRAST))
+
+
+def focus_problems(page: Page) -> list[str]:
+    """Return what is wrong with how the focus is seen, at each stop of the Tab key, once around the page."""
+    page.evaluate("window.stops = []")
+    found: list[str] = []
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        # Between the last stop and the first one the focus leaves the page.
+        if page.evaluate("document.activeElement === document.body"):
+            continue
+        if page.evaluate("stops.includes(document.activeElement)"):
+            break
+        found.append(page.evaluate("stops.push(document.activeElement), focusProblem()"))
+    assert 3 <= len(found) < 200
+    return [each for each in found if each]
+
+
+def walk(browser: Browser, address: str, assistant: ScriptedAssistant, **options: Any) -> Iterator[tuple[str, Page]]:  # noqa: ANN401
+    """Yield the page in every state of the chat, each with its name, and then the plain pages."""
+    go_on = threading.Event()
+    assistant.script |= {
+        "x" * 501: [TOO_LONG],
+        f"Written {options}?": [replace(QUOTED, final=False), go_on, WRITTEN],
+        f"Declined {options}?": [DECLINED],
+        f"Failed {options}?": [RuntimeError("x")],
+        f"Stopped {options}?": [threading.Event()],
+    }
+    with chatting(browser, address, viewport={"width": 1280, "height": 800}, **options) as page:
+        yield "greeted", page
+        send(page, "x" * 501)
+        status(page, re.compile("Please keep it shorter"))
+        yield "too long", page
+        send(page, f"Written {options}?")
+        expect(page.locator("#stop")).to_be_visible()
+        expect(answers(page)).to_contain_text(QUOTE)
+        yield "reading", page
+        go_on.set()
+        finish(page)
+        yield "answered", page
+        cite = answers(page).locator(".words a.cite")
+        cite.focus()
+        expect(page.get_by_role("tooltip")).to_be_visible()
+        yield "previewed", page
+        cite.click()
+        expect(page.locator("#reading mark.current")).to_be_focused()
+        yield "cited", page
+        report = open_report(page)
+        yield "reported", page
+        report.get_by_label("Anything else").fill("x" * (MAX_COMMENT_CHARACTERS + 1))
+        report.get_by_role("button", name="Send the report").click()
+        status(page, COMMENT_TOO_LONG.format(excess=1))
+        yield "not sent", page
+        page.get_by_role("button", name="Edit the question").click()
+        expect(page.get_by_role("button", name="Keep the answer")).to_be_visible()
+        yield "edited", page
+        page.get_by_role("button", name="Keep the answer").click()
+        ask(page, assistant, f"Declined {options}?", DECLINED, count=2)
+        yield "declined", page
+        ask(page, assistant, f"Failed {options}?", RuntimeError("x"), count=3)
+        yield "failed", page
+        send(page, f"Stopped {options}?")
+        page.get_by_role("button", name="Stop").click()
+        status(page, STOPPED)
+        yield "stopped", page
+        page.get_by_label("Answer from").press("ArrowDown")
+        expect(page.get_by_role("option").first).to_be_visible()
+        yield "picked from", page
+    with visiting(browser, f"{address}/about", **options) as page:
+        for path in ("about", "articles", "article/a-story?start=31&end=77", "api/docs"):
+            page.goto(f"{address}/{path}")
+            yield path, page
+    with visiting(browser, f"{address}/article/none", may_fail=True, **options) as page:
+        yield "no such article", page
+
+
+@pytest.mark.parametrize("colours", COLOURS)
+def test_no_state_of_a_page_has_a_barrier(
+    browser: Browser, address: str, assistant: ScriptedAssistant, colours: str
+) -> None:
+    """In every state axe finds nothing of any level, each stop of the Tab key is seen, and each control has an edge."""
+    found: dict[str, list[str]] = {}
+    for state, page in walk(browser, address, assistant, **COLOURS[colours]):
+        page.evaluate(SEEN)
+        found[state] = problems(page) + page.evaluate("controlProblems()") + focus_problems(page)
+    assert {state: each for state, each in found.items() if each} == {}
+
+
+def contrast_of_change(before: bytes, after: bytes) -> float:
+    """Return the highest contrast that a pixel has with what it was."""
+    pictures = [Image.open(io.BytesIO(each)).convert("RGB") for each in (before, after)]
+    pixels = zip(*(picture.get_flattened_data() for picture in pictures), strict=True)
+    return max(_contrast(_luminance(one), _luminance(other)) for one, other in pixels)
+
+
+def _luminance(colour: tuple[int, int, int]) -> float:
+    shares = (each / 255 for each in colour)
+    red, green, blue = (each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in shares)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _contrast(one: float, other: float) -> float:
+    return (max(one, other) + 0.05) / (min(one, other) + 0.05)
+
+
+@pytest.mark.parametrize("colours", COLOURS)
+def test_what_is_checked_looks_checked(
+    browser: Browser, address: str, assistant: ScriptedAssistant, colours: str
+) -> None:
+    """A box and a radio button differ from themselves by 3:1, also where the system forces its colours on the page."""
+    with chatting(browser, address, viewport={"width": 1280, "height": 1200}, **COLOURS[colours]) as page:
+        ask(page, assistant, "Checked?")
+        report = open_report(page)
+        for button in (report.get_by_role("radio", name="Helpful", exact=True), report.get_by_label("Something else")):
+            page.mouse.move(0, 0)
+            page.evaluate("document.activeElement.blur()")
+            before = button.screenshot(animations="disabled")
+            button.check()
+            page.mouse.move(0, 0)
+            page.evaluate("document.activeElement.blur()")
+            assert contrast_of_change(before, button.screenshot(animations="disabled")) >= CONTRAST
+            report.get_by_role("radio", name="Not helpful").check()
+
+
+# With the keyboard
+
+
+def test_the_newest_quotation_is_one_link_away_from_the_box(page: Page, assistant: ScriptedAssistant) -> None:
+    """Shift+Tab reaches a link that leads to the newest quotation, or to the answer where there is none."""
+    page.keyboard.press("Shift+Tab")
+    link = page.get_by_role("link", name="Go to the newest answer")
+    expect(link).to_have_count(0)
+    for count, (answer, goal) in enumerate(
+        ((WRITTEN, ".words a.cite"), (QUOTED, "li a.cite"), (replace(DECLINED, closest=()), ".answer")), start=1
+    ):
+        ask(page, assistant, f"Newest {count}?", answer, count=count)
+        expect(question_box(page)).to_be_focused()
+        page.keyboard.press("Shift+Tab")
+        expect(link).to_be_focused()
+        expect(link).to_be_in_viewport(ratio=1)
+        page.keyboard.press("Enter")
+        expect(answers(page).nth(count - 1).locator(goal).first).to_be_focused()
+        expect(answers(page).nth(count - 1).locator(goal).first).to_be_in_viewport()
+
+
+@pytest.mark.parametrize("count", [1, 2], ids=["of the last answer", "of one that was drawn anew"])
+def test_escape_closes_the_report(page: Page, assistant: ScriptedAssistant, count: int) -> None:
+    """From anywhere in the form; the focus is back on the button that opened it, and nothing is sent."""
+    ask(page, assistant, "Escape?")
+    report = open_report(page)
+    for number in range(1, count):
+        ask(page, assistant, f"Meanwhile {number}?", count=number + 1)
+    report.get_by_label("Anything else").fill("Nothing.")
+    page.keyboard.press("Escape")
+    expect(report).to_be_hidden()
+    expect(answers(page).nth(0).locator("button[name=unhelpful]")).to_be_focused()
+
+
+def test_the_arrow_keys_move_within_a_group(page: Page, assistant: ScriptedAssistant) -> None:
+    """The radio buttons are one stop of the Tab key, the arrows choose, and the page knows what was chosen."""
+    ask(page, assistant, "Arrows?")
+    report = open_report(page)
+    expect(report.get_by_label("It is wrong")).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    expect(report.get_by_role("radio", name="Helpful", exact=True)).to_be_focused()
+    expect(report.get_by_role("radio", name="Helpful", exact=True)).to_be_checked()
+    expect(report.get_by_role("radio", name="Not helpful")).not_to_be_checked()
+    expect(report.get_by_label("It is wrong")).to_have_count(0)
+    page.keyboard.press("Tab")
+    expect(report.get_by_label("Anything else")).to_be_focused()
+
+
+def test_the_picker_hands_the_focus_to_the_article(page: Page) -> None:
+    """Enter chooses an article and closes the list; the focus is on the article, one step away from the picker."""
+    picker = page.get_by_label("Answer from")
+    picker.focus()
+    for title in ("A ferry", "A story"):
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.type(title)
+        expect(page.get_by_role("option")).to_have_count(1)
+        page.keyboard.press("Enter")
+        expect(page.locator("#article h2")).to_contain_text(title)
+        expect(page.get_by_role("region", name="Article")).to_be_focused()
+        expect(page.get_by_role("option")).to_have_count(0)
+        page.keyboard.press("Tab")
+        expect(picker).to_be_focused()
+
+
+# With a screen reader
+
+
+def tree(page: Page) -> list[dict[str, Any]]:
+    """Return what a screen reader is given, in the order in which it is read: role, name, description and so on."""
+    session = page.context.new_cdp_session(page)
+    by_id = {node["nodeId"]: node for node in session.send("Accessibility.getFullAXTree")["nodes"]}
+    session.detach()
+    nodes, waiting = [], [next(iter(by_id))]
+    while waiting:
+        nodes.append(by_id[waiting.pop()])
+        waiting += reversed([each for each in nodes[-1].get("childIds", ()) if each in by_id])
+    return [
+        {key: node.get(key, {}).get("value", "") for key in ("role", "name", "description")}
+        | {each["name"]: each["value"]["value"] for each in node.get("properties", ()) if "value" in each["value"]}
+        | {"node": node.get("backendDOMNodeId")}
+        for node in nodes
+        if not node["ignored"]
+    ]
+
+
+def test_each_question_is_a_heading(page: Page, assistant: ScriptedAssistant) -> None:
+    """A screen reader goes from question to question, below the title of the page, and then to form and article."""
+    ask(page, assistant, "First?")
+    ask(page, assistant, "Second?", DECLINED, count=2)
+    open_report(page)
+    headings = [(node["level"], node["name"]) for node in tree(page) if node["role"] == "heading"]
+    assert headings[:4] == [
+        (1, "Article assistant"),
+        (2, "You asked: First?"),
+        (2, "You asked: Second?"),
+        (2, "Report on the answer to “First?”"),
+    ]
+    assert [level for level, _ in headings[4:]] == [2], "the article"
+
+
+def test_everything_that_groups_or_acts_has_a_name(page: Page, assistant: ScriptedAssistant) -> None:
+    """The form, its groups and every control say what they are, in words and not in names of the program."""
+    ask(page, assistant, "Named?")
+    ask(page, assistant, "Named too?", count=2)
+    open_report(page, 2)
+    named = [node for node in tree(page) if node["role"] in ("form", "group", "radiogroup")]
+    assert [(node["role"], node["name"]) for node in named] == [
+        ("form", "Report on the answer to “Named too?”"),
+        ("group", "The answer was"),
+        ("group", "What is wrong with it?"),
+    ]
+    controls = [node for node in tree(page) if node.get("focusable") and node["role"] not in ("RootWebArea", "generic")]
+    assert len(controls) > 20
+    assert [node for node in controls if not node["name"] and node["role"] != "mark"] == []
+    assert [node["description"] for node in tree(page) if "_" in node["name"] + node["description"]] == []
+
+
+LISTEN = """function () {
+    window.heard ??= [];
+    const hear = () => heard.push(this.innerText.trim());
+    new MutationObserver(hear).observe(this, { childList: true, subtree: true, characterData: true });
+}"""
+
+
+@contextmanager
+def listening(page: Page) -> Iterator[Callable[[], list[str]]]:
+    """Yield what returns the words that a screen reader said on its own, because they changed in a live region."""
+    regions = {node["node"] for node in tree(page) if node.get("live", "off") != "off"}
+    session = page.context.new_cdp_session(page)
+    for region in regions:
+        found = session.send("DOM.resolveNode", {"backendNodeId": region})["object"]
+        session.send("Runtime.callFunctionOn", {"objectId": found["objectId"], "functionDeclaration": LISTEN})
+
+    def heard() -> list[str]:
+        said: list[str] = page.evaluate("window.heard")
+        return [words for words in said if words]
+
+    yield heard
+    assert {node["node"] for node in tree(page) if node.get("live", "off") != "off"} == regions, "others speak as well"
+
+
+def test_an_answer_is_read_out_once(page: Page, assistant: ScriptedAssistant) -> None:
+    """Its words alone, when it is complete: not the first ones, not the buttons, and not once more by the status."""
+    go_on = threading.Event()
+    with listening(page) as heard:
+        assistant.script["Once?"] = [replace(QUOTED, final=False), go_on, WRITTEN]
+        send(page, "Once?")
+        expect(answers(page)).to_contain_text(QUOTE)
+        go_on.set()
+        finish(page)
+        expect(page.locator("#spoken")).not_to_have_text("")
+        told = heard()
+        assert sum("It fell by nearly 18 percent." in words for words in told) == 1
+        assert sum("complete" in words for words in told) == 1
+        assert not any(QUOTE in words or "Copy" in words or "Once?" in words for words in told)
+
+
+@pytest.mark.parametrize(
+    ("steps", "words"),
+    [([DECLINED], "does not answer"), ([replace(QUOTED, final=False), RuntimeError("x")], "Something went wrong")],
+    ids=["declined", "failed"],
+)
+def test_what_is_no_answer_is_said_once(page: Page, assistant: ScriptedAssistant, steps: list[Any], words: str) -> None:
+    """The line above the box says it, and nothing else does."""
+    with listening(page) as heard:
+        ask(page, assistant, f"No answer, {words}?", *steps)
+        told = heard()
+        assert sum(words in each for each in told) == 1
+        assert not any(QUOTE in each or "Copy" in each for each in told)
+
+
+def test_the_answer_that_was_read_out_is_not_found_twice(page: Page, assistant: ScriptedAssistant) -> None:
+    """Whoever reads the page from top to bottom, or searches in it, finds the answer at its place alone."""
+    ask(page, assistant, "Twice?")
+    expect(page.locator("#spoken")).not_to_have_text("")
+    expect(page.locator("#spoken")).to_have_text("")
+    ask(page, assistant, "Twice more?", count=2)
+    expect(page.locator("#spoken")).to_contain_text("It fell by nearly 18 percent.")
+
+
+# A report that is not saved
+
+
+def fill_report(page: Page, comment: str) -> Locator:
+    """Open the form and say why."""
+    report = open_report(page)
+    report.get_by_label("Something else").check()
+    report.get_by_label("Anything else").fill(comment)
+    report.get_by_role("button", name="Send the report").click()
+    return report
+
+
+def holds(report: Locator, comment: str) -> None:
+    """Expect the form to be open, with what was said in it."""
+    expect(report).to_be_visible()
+    expect(report.get_by_label("Something else")).to_be_checked()
+    expect(report.get_by_label("Anything else")).to_have_value(comment)
+
+
+@pytest.mark.parametrize("why", ["full", "broken"])
+def test_a_report_without_room_keeps_its_words(
+    page: Page, assistant: ScriptedAssistant, settings: Settings, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    """The form stays as it is while the file is full or cannot be written; sent again, it is saved, and closes."""
+    ask(page, assistant, "Kept?")
+    told = {"full": NO_ROOM, "broken": NOT_SAVED}[why]
+    if why == "full":
+        monkeypatch.setattr(store, "MAX_FILE_BYTES", 4096)
+    else:
+        monkeypatch.setattr(store, "_TABLE", "CREATE TABLE nonsense")
+    report = fill_report(page, f"It was 15, {why}.")
+    status(page, told)
+    holds(report, f"It was 15, {why}.")
+    monkeypatch.undo()
+    report.get_by_role("button", name="Send the report").click()
+    status(page, THANKS)
+    expect(report).to_be_hidden()
+    assert [line["notes"].rpartition(": ")[2] for line in question_lines(settings.feedback)][-1] == f"It was 15, {why}."
+
+
+def test_a_report_over_the_limit_keeps_its_words(
+    browser: Browser, assistant: ScriptedAssistant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader is told when the next one can be sent."""
+    monkeypatch.setattr(serving, "_REPORTS_PER_MINUTE", 1)
+    kept = replace(OPEN, feedback=tmp_path / "feedback.sqlite3")
+    with running(assistant, kept) as address, chatting(browser, address) as page:
+        ask(page, assistant, "Reported twice?")
+        report = fill_report(page, "Once.")
+        status(page, THANKS)
+        expect(report).to_be_hidden()
+        fill_report(page, "Twice.")
+        status(page, re.compile(r"^These were many reports .* in \d+ seconds?\.$"))
+        holds(report, "Twice.")
+        (line,) = question_lines(kept.feedback)
+        assert line["notes"].endswith("Once.")
+
+
+def test_a_report_that_is_too_long_or_too_late_keeps_its_words(page: Page, assistant: ScriptedAssistant) -> None:
+    """Nothing is cut off without a word; and where the answer is gone that is said."""
+    ask(page, assistant, "Long?")
+    report = fill_report(page, "x" * (MAX_COMMENT_CHARACTERS + 7))
+    status(page, COMMENT_TOO_LONG.format(excess=7))
+    holds(report, "x" * (MAX_COMMENT_CHARACTERS + 7))
+    report.get_by_label("Anything else").fill("Short.")
+    page.get_by_role("button", name="Clear").click()
+    expect(answers(page)).to_have_count(0)
+    report.get_by_role("button", name="Send the report").click()
+    status(page, GONE)
+    holds(report, "Short.")

@@ -1,0 +1,279 @@
+"""What is kept of conversations: by whom they are found, for how long, and who cannot drive them out."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from dataclasses import replace
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
+
+from lab.benchmarks.readers import ANSWERED, ask, form, greet, reader
+from assistant.web import server
+from assistant.web.chat import conversations
+from assistant.web.chat.conversations import KEPT_SECONDS, Conversations, Kept
+from assistant.web.chat.exchanges import Conversation, Exchange
+from assistant.web.limits import client_key
+from assistant.web.shared_stream import SharedStream
+
+pytestmark = [
+    # Gradio's own doing, in its queue.
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
+]
+
+
+STRANGERS = 40
+"""More than Gradio remembers, in the test; 1,200 is what was tried by hand."""
+
+
+class Clock:
+    """A clock that a test moves, in seconds."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        """Return the time."""
+        return self.now
+
+
+def one(address: str = "a", before: str = "") -> Kept[int]:
+    """Return a conversation with a question."""
+    return Kept(Conversation((Exchange(1, "How?"),)), address, before)
+
+
+def kept_in(store: Conversations[int], address: str = "a", before: str = "") -> str:
+    """Keep one, and return its token."""
+    kept = one(address, before)
+    store.keep(kept)
+    return kept.token
+
+
+def test_a_token_is_not_guessed() -> None:
+    """Tokens are of 128 random bits and never the same; what is no token finds nothing, whatever its length."""
+    store: Conversations[int] = Conversations()
+    tokens = {kept_in(store) for _ in range(1000)}
+    assert len(tokens) == 1000
+    assert {len(token) for token in tokens} == {22}
+    token = min(tokens)
+    for other in ("", token[:-1], f"{token}x", token.swapcase(), "x" * 60_000, "\x00", "../../etc/passwd"):
+        assert store.find(other) is None
+
+
+def test_a_conversation_is_found_for_an_hour() -> None:
+    """It is there until an hour after its question, and then takes no memory any more."""
+    clock = Clock()
+    store: Conversations[int] = Conversations(clock)
+    token = kept_in(store)
+    clock.now += KEPT_SECONDS - 1
+    assert store.find(token)
+    later = kept_in(store)
+    clock.now += 1
+    assert store.find(token) is None
+    assert store.find(later)
+    assert len(store) == 1
+
+
+def test_who_goes_on_from_a_conversation_leaves_it_as_it_was() -> None:
+    """Two tabs with one token go on each by itself; what is cleared in one is forgotten with all that led to it."""
+    store: Conversations[int] = Conversations()
+    first = kept_in(store)
+    one_tab, other_tab = kept_in(store, before=first), kept_in(store, before=first)
+    assert len({first, one_tab, other_tab}) == 3
+    store.forget(one_tab)
+    assert store.find(one_tab) is None
+    assert store.find(first) is None
+    assert store.find(other_tab)
+
+
+@given(st.lists(st.sampled_from("abcdef"), max_size=60), st.integers(1, 8))
+def test_nobody_drives_out_the_conversations_of_others(asking: list[str], most: int) -> None:
+    """Whoever has the most gives up the oldest; so each keeps the newest of its own, up to an equal share."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conversations, "MOST", most)
+        store: Conversations[int] = Conversations()
+        tokens: dict[str, list[str]] = {}
+        for address in asking:
+            tokens.setdefault(address, []).append(kept_in(store, address))
+            assert len(store) <= most
+    share = most // max(1, len(tokens))
+    for mine in tokens.values():
+        found = [store.find(token) is not None for token in mine]
+        assert found == sorted(found), "the oldest go first"
+        assert sum(found) >= min(len(mine), share)
+
+
+def test_among_equals_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no address has more than another, what was said longest ago makes room, and not who came first."""
+    monkeypatch.setattr(conversations, "MOST", 4)
+    store: Conversations[int] = Conversations()
+    tokens = {address: kept_in(store, address) for address in "abc"}
+    store.drop(tokens["a"])
+    tokens["a"] = kept_in(store, "a")
+    tokens |= {address: kept_in(store, address) for address in "de"}
+    assert [address for address, token in tokens.items() if store.find(token)] == ["a", "c", "d", "e"]
+
+
+def test_a_home_is_one_address() -> None:
+    """All addresses of a /64 network share one budget, so that a visitor with many gains nothing."""
+    store: Conversations[int] = Conversations()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(conversations, "MOST", 50)
+        readers = kept_in(store, client_key("192.0.2.7"))
+        for number in range(200):
+            kept_in(store, client_key(f"2001:db8::{number:x}"))
+        assert store.find(readers)
+
+
+# In front of a real server
+
+
+@pytest.fixture
+def assistant() -> ScriptedAssistant:
+    """Return the assistant behind the server."""
+    return ScriptedAssistant(ARTICLE)
+
+
+@pytest.fixture
+def address(assistant: ScriptedAssistant) -> Iterator[str]:
+    """Serve the assistant and return the address."""
+    with running(assistant) as address:
+        yield address
+
+
+def test_strangers_who_open_the_page_cost_nobody_the_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many pages are opened, also in the middle of an answer, each reader goes on where they were."""
+    monkeypatch.setattr(server, "_TABS", STRANGERS // 4)
+    assistant = ScriptedAssistant(ARTICLE)
+    go_on = threading.Event()
+    assistant.script |= {"First?": [WRITTEN], "Third?": [WRITTEN]}
+    assistant.script["Second?"] = [replace(QUOTED, final=False), go_on, WRITTEN]
+
+    async def visit(address: str) -> list[str]:
+        async with reader(address) as client:
+            by = await form(client)
+            outcomes = [(await ask(client, by, "mine", "First?"))[0].outcome]
+            in_the_middle = asyncio.create_task(ask(client, by, "mine", "Second?"))
+            while "Second?" not in assistant.histories:  # noqa: ASYNC110 - a thread of the server's
+                await asyncio.sleep(0.02)
+            async with reader(address) as strangers:
+                await gather_few([partial(greet, strangers, by, f"stranger{number}") for number in range(STRANGERS)])
+            go_on.set()
+            outcomes.append((await in_the_middle)[0].outcome)
+            outcomes.append((await ask(client, by, "mine", "Third?"))[0].outcome)
+            return outcomes
+
+    with running(assistant) as address:
+        assert asyncio.run(visit(address)) == [ANSWERED] * 3
+    assert [turn.question for turn in assistant.histories["Third?"]] == ["First?", "Second?"]
+
+
+async def gather_few(calls: list[Callable[[], Awaitable[object]]], at_once: int = 8) -> None:
+    """Make the calls, so many at once."""
+    waiting = iter(calls)
+
+    async def work() -> None:
+        for call in waiting:
+            await call()
+
+    await asyncio.gather(*(work() for _ in range(at_once)))
+
+
+def test_a_refused_question_takes_no_place() -> None:
+    """What was not taken up leaves the conversation under the token that it had."""
+    assistant = ScriptedAssistant(ARTICLE)
+    assistant.script |= {"First?": [WRITTEN], "Second?": [WRITTEN]}
+
+    async def visit(limited: str) -> tuple[str, str]:
+        async with reader(limited) as client:
+            by = await form(client)
+            await ask(client, by, "mine", "First?")
+            before = by.tokens["mine"]
+            await ask(client, by, "mine", "Second?")
+            return before, by.tokens["mine"]
+
+    with running(assistant, replace(OPEN, unlimited="", questions_per_minute=1)) as limited:
+        before, after = asyncio.run(visit(limited))
+    assert before == after
+    assert "Second?" not in assistant.histories
+
+
+@pytest.mark.parametrize("token", ["", "x", "A" * 22, "A" * 30_000, "ä" * 22])
+def test_a_made_up_token_opens_nothing(address: str, assistant: ScriptedAssistant, token: str) -> None:
+    """A question under a token that nobody was given is answered, without any history."""
+    assistant.script |= {"Mine?": [WRITTEN], "Made up?": [WRITTEN]}
+
+    async def visit() -> str:
+        async with reader(address) as client:
+            by = await form(client)
+            await ask(client, by, "mine", "Mine?")
+            by.tokens["stranger"] = token
+            return (await ask(client, by, "stranger", "Made up?"))[0].outcome
+
+    assert asyncio.run(visit()) == ANSWERED
+    assert assistant.histories["Made up?"] == []
+
+
+# One stream for several pages
+
+
+async def numbers(go_on: asyncio.Event, ended: list[str]) -> AsyncGenerator[int]:
+    """Yield 1, 2 and, when told to go on, 4."""
+    try:
+        yield 1
+        yield 2
+        await go_on.wait()
+        yield 4
+    finally:
+        ended.append("ended")
+
+
+def added(so_far: int | None, event: int) -> int:
+    """Return the sum."""
+    return (so_far or 0) + event
+
+
+def test_who_comes_late_is_told_what_there_was() -> None:
+    """A page that was loaded again gets all that there was in one, and then what comes, although the first has left."""
+
+    async def visit() -> tuple[list[int], list[int], list[str]]:
+        go_on, ended = asyncio.Event(), list[str]()
+        stream = SharedStream(numbers(go_on, ended), added, patience=60)
+        first = stream.follow()
+        early = [await anext(first), await anext(first)]
+        await first.aclose()
+        second = stream.follow()
+        late = [await anext(second)]
+        assert stream.followers == 1
+        go_on.set()
+        return early, late + [event async for event in second], ended
+
+    assert asyncio.run(visit()) == ([1, 2], [3, 4], ["ended"])
+
+
+def test_a_stream_without_a_follower_ends_when_patience_does() -> None:
+    """Whoever comes back in time keeps it going, and it ends when the last one has been away for so long."""
+
+    async def visit() -> list[str]:
+        ended: list[str] = []
+        is_over = asyncio.Event()
+        stream = SharedStream(numbers(asyncio.Event(), ended), added, lambda gathered: is_over.set(), patience=0.2)
+        for _ in range(3):
+            follower = stream.follow()
+            await anext(follower)
+            await follower.aclose()
+            await asyncio.sleep(0.01)
+        follower = stream.follow()
+        await anext(follower)
+        await asyncio.sleep(0.4)
+        assert not ended
+        await follower.aclose()
+        await asyncio.wait_for(is_over.wait(), 10)
+        await asyncio.sleep(0)
+        return ended
+
+    assert asyncio.run(visit()) == ["ended"]

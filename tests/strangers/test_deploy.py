@@ -1,0 +1,167 @@
+"""Beyond one machine: two processes behind a real nginx, with one Chroma server and one model server for both."""
+
+from __future__ import annotations
+
+import asyncio
+import configparser
+import json
+import re
+import secrets
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from stack import NGINX, PORTS, Stack, stack
+
+from lab.benchmarks.readers import ANSWERED, LOST, TOLD_TO_WAIT, Crowd, ask, crowd, form, open_page, reader
+from assistant.settings import PROJECT, Settings
+from assistant.model.weights import LANGUAGE_MODEL_NAME, language_model_file
+
+needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed: apt-get install nginx-light")
+SCRIPTED = [sys.executable, "-m", "lab.benchmarks.scripted_model", "--seconds=1"]
+CRIME = "How much has violent crime fallen?"
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run everything, with a model that always says the same."""
+    with stack(tmp_path_factory.mktemp("stack"), SCRIPTED) as running:
+        yield running
+
+
+def lines(running: Stack) -> dict[str, list[dict[str, object]]]:
+    """Return what each process has logged of questions, by its address."""
+    found = {}
+    for process in running.processes:
+        logged = process.running.log.read_text().splitlines()
+        entries = [json.loads(line) for line in logged if line.startswith("{")]
+        found[process.running.address] = [entry for entry in entries if entry["event"] == "question"]
+    return found
+
+
+async def visit(address: str, questions: int) -> list[str]:
+    """Let a reader open the page and ask so many questions in one tab; return how they ended."""
+    async with reader(address) as client:
+        await open_page(client)
+        by, tab = await form(client), secrets.token_hex(6)
+        return [(await ask(client, by, tab, f"{CRIME} ({tab} {number})"))[0].outcome for number in range(questions)]
+
+
+@needs_nginx
+@pytest.mark.timeout(600)
+def test_a_reader_stays_with_one_process(running: Stack) -> None:
+    """All questions of a tab reach the process that holds its conversation; many readers are spread over both."""
+
+    async def everybody() -> list[list[str]]:
+        return await asyncio.gather(*(visit(running.address, 3) for _ in range(10)))
+
+    before = lines(running)
+    outcomes = asyncio.run(everybody())
+    assert outcomes == [[ANSWERED] * 3] * 10
+    new = {process: entries[len(before[process]) :] for process, entries in lines(running).items()}
+    # What leans on one turn and on two was answered where the first was.
+    for entries in new.values():
+        turns = [entry["turns"] for entry in entries]
+        assert turns.count(0) == turns.count(1) == turns.count(2) > 0
+
+
+@needs_nginx
+@pytest.mark.timeout(600)
+def test_programs_are_answered_by_both(running: Stack) -> None:
+    """Without a cookie each question may go to another process, and the interface is the same."""
+    before = {process: len(entries) for process, entries in lines(running).items()}
+    for number in range(12):
+        body = httpx.post(f"{running.address}/api/ask", json={"question": f"{CRIME} ({number})"}, timeout=60).json()
+        assert body["status"] in ("answered", "quoted")
+    assert all(len(entries) > before[process] for process, entries in lines(running).items())
+    assert httpx.get(f"{running.address}/metrics").status_code == 404
+
+
+@needs_nginx
+@pytest.mark.timeout(600)
+def test_both_search_one_index(running: Stack) -> None:
+    """The articles are embedded once, into the shared server, and no process has an index of its own."""
+    assert not list(running.logs.glob("*/index/parts/*"))
+    assert (running.logs / "chroma" / "chroma.sqlite3").stat().st_size > 100_000
+
+
+@needs_nginx
+@pytest.mark.timeout(900)
+def test_a_rolling_restart_loses_no_question(running: Stack) -> None:
+    """While readers ask, and programs too, both processes are restarted: every question is answered."""
+    over = threading.Event()
+    met: list[Crowd] = []
+    statuses: list[int] = []
+
+    def programs() -> None:
+        number = 0
+        with httpx.Client(base_url=running.address, timeout=60) as client:
+            while not over.is_set():
+                number += 1
+                statuses.append(client.post("/api/ask", json={"question": f"{CRIME} (p{number})"}).status_code)
+
+    threads = [
+        threading.Thread(target=lambda: met.append(asyncio.run(crowd(running.address, 8, 300.0, over.is_set)))),
+        threading.Thread(target=programs),
+    ]
+    processes = [process.running.process.pid for process in running.processes]
+    for thread in threads:
+        thread.start()
+    try:
+        running.restart()
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert not set(processes) & {process.running.process.pid for process in running.processes}
+    (readers,) = met
+    assert readers.broken_pages == []
+    assert [asked for asked in readers.asked if asked.outcome in (LOST, TOLD_TO_WAIT)] == []
+    assert len(readers.asked) > 8
+    assert set(statuses) == {200}
+
+
+@needs_nginx
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_packaged_model_serves_from_a_process_of_its_own(
+    tmp_path: Path, weights_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The shipped model server answers a question that came through nginx, and is named as the one who did."""
+    monkeypatch.setenv("ASSISTANT_ANSWER_SECONDS", "300")  # The machine may be busy.
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / LANGUAGE_MODEL_NAME).symlink_to(language_model_file(weights_folder).resolve())
+    script = str(PROJECT / "deploy" / "model_server.py")
+    model = ["env", f"ASSISTANT_DATA={tmp_path / 'model'}", sys.executable, script, "--slots=2"]
+    with stack(tmp_path, model) as running:
+        body = httpx.post(f"{running.address}/api/ask", json={"question": CRIME}, timeout=300).json()
+    assert body["error"] is None
+    assert body["status"] in ("answered", "quoted")
+    assert "18" in body["answer"]
+    assert body["model"] == "openai:local"
+
+
+def test_the_units_set_what_there_is_to_set() -> None:
+    """Each unit starts a file or a module of this project, and names only settings that exist."""
+    units = sorted((PROJECT / "deploy" / "systemd").glob("*.service"))
+    assert len(units) == 3
+    for unit in units:
+        parsed = configparser.RawConfigParser(strict=False)
+        parsed.optionxform = str  # type: ignore[assignment, method-assign]
+        parsed.read(unit)
+        command = parsed["Service"]["ExecStart"].split()
+        assert command[1] in ("-m", "run") or (PROJECT / command[1]).is_file()
+        pairs = re.findall(r"^Environment=(ASSISTANT_\w+)=(.*)$", unit.read_text(), flags=re.MULTILINE)
+        Settings.from_environment({name: value.replace("%i", PORTS[0]) for name, value in pairs})
+    assert "KillMode=mixed" in (PROJECT / "deploy" / "systemd" / "assistant@.service").read_text()
+
+
+def test_without_nginx_the_stack_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line names the package, before anything is started."""
+    monkeypatch.setattr("stack.NGINX", None)
+    with pytest.raises(Exception, match="apt-get install nginx-light"), stack(tmp_path, SCRIPTED):
+        pass
+    assert list(tmp_path.iterdir()) == []

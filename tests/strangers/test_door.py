@@ -1,0 +1,195 @@
+"""A crowd at the door: whoever cannot be served is told at once, and nobody else is kept waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import aiohttp
+import gradio
+import httpx
+import pytest
+from browser import chatting, chromium, finish, needs_chromium, problems, question_box, send
+from playwright.sync_api import expect
+from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
+
+from lab.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, Form, ask, form, greet, reader
+from assistant.web import middleware
+from assistant.web.service import AT_ONCE_LOCAL, BUSY_SECONDS
+
+pytestmark = [
+    # Gradio's own doing, in its queue.
+    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
+]
+
+BUSY = "Too many people are asking at the moment"
+
+
+@pytest.fixture
+def assistant() -> ScriptedAssistant:
+    """Return the assistant behind the server."""
+    return ScriptedAssistant(ARTICLE)
+
+
+@pytest.fixture
+def address(assistant: ScriptedAssistant) -> Iterator[str]:
+    """Serve the assistant, with room for no more than are answered at once."""
+    with running(assistant, replace(OPEN, waiting=0)) as address:
+        yield address
+
+
+async def fill(address: str, assistant: ScriptedAssistant, go_on: threading.Event) -> list[asyncio.Task[Asked]]:
+    """Let as many ask as can be answered, each from a tab of its own, and return what will become of them."""
+
+    async def one(name: str) -> Asked:
+        async with reader(address) as client:
+            return (await ask(client, await form(client), name.strip("?"), name))[0]
+
+    names = [f"Inside{number}?" for number in range(AT_ONCE_LOCAL)]
+    assistant.script |= {name: [replace(QUOTED, final=False), go_on, WRITTEN] for name in names}
+    tasks = [asyncio.create_task(one(name)) for name in names]
+    while not all(name in assistant.histories for name in names):  # noqa: ASYNC110 - a thread of the server's
+        await asyncio.sleep(0.02)
+    return tasks
+
+
+def test_a_question_too_many_is_refused_before_it_is_taken_up(address: str, assistant: ScriptedAssistant) -> None:
+    """The refused reader is told how long to wait; those inside are answered; then there is room again."""
+    go_on = threading.Event()
+    assistant.script["Outside?"] = [WRITTEN]
+
+    async def visit() -> tuple[list[Asked], tuple[Asked, int], bool, Asked]:
+        async with reader(address) as client:
+            by = await form(client)
+            inside = await fill(address, assistant, go_on)
+            refused = await ask(client, by, "outside", "Outside?")
+            was_taken_up = "Outside?" in assistant.histories
+            go_on.set()
+            answered = await asyncio.gather(*inside)
+            return answered, refused, was_taken_up, await ask_until_answered(client, by)
+
+    async def ask_until_answered(client: aiohttp.ClientSession, by: Form) -> Asked:
+        # The place is free a moment after the last word.
+        for _ in range(100):
+            asked, _ = await ask(client, by, "outside", "Outside?")
+            if asked.outcome == ANSWERED:
+                break
+            await asyncio.sleep(0.05)
+        return asked
+
+    inside, (refused, wait), was_taken_up, later = asyncio.run(visit())
+    assert [each.outcome for each in inside] == [ANSWERED] * AT_ONCE_LOCAL
+    assert refused.outcome == TOLD_TO_WAIT
+    assert wait == BUSY_SECONDS
+    assert not was_taken_up
+    assert later.outcome == ANSWERED
+
+
+def test_what_costs_nothing_is_let_in_although_the_line_is_full(address: str, assistant: ScriptedAssistant) -> None:
+    """A question that is being answered is shared, one that was answered is answered again; others have to wait."""
+    go_on = threading.Event()
+    assistant.script |= {"Before?": [WRITTEN], "Another?": [WRITTEN]}
+
+    async def visit() -> tuple[list[Asked], list[str], list[Asked]]:
+        async with reader(address) as client:
+            by = await form(client)
+            before, _ = await ask(client, by, "first", "Before?")
+            inside = await fill(address, assistant, go_on)
+            again, _ = await ask(client, by, "second", "Before?")
+            other, _ = await ask(client, by, "third", "Another?")
+            follow_up, _ = await ask(client, by, "first", "Inside0?")
+            shared = asyncio.create_task(ask(client, by, "fourth", "Inside0?"))
+            while not await sharing(client):  # noqa: ASYNC110 - the server's own loop
+                await asyncio.sleep(0.02)
+            go_on.set()
+            told = [each.outcome for each in (before, again, other, follow_up)]
+            return await asyncio.gather(*inside), told, [(await shared)[0]]
+
+    async def sharing(client: aiohttp.ClientSession) -> bool:
+        async with client.get("/metrics") as metrics:
+            return 'reused_total{how="shared"} 1.0' in await metrics.text()
+
+    inside, told, shared = asyncio.run(visit())
+    assert told == [ANSWERED, ANSWERED, TOLD_TO_WAIT, TOLD_TO_WAIT]
+    assert [each.outcome for each in inside + shared] == [ANSWERED] * (AT_ONCE_LOCAL + 1)
+    assert sorted(assistant.histories) == ["Before?", *(f"Inside{number}?" for number in range(AT_ONCE_LOCAL))]
+
+
+def test_a_page_begins_although_nobody_can_ask(address: str, assistant: ScriptedAssistant) -> None:
+    """The line is full of questions, and what asks nothing is let in; many pages at once begin one after the other."""
+    go_on = threading.Event()
+
+    async def visit() -> list[float]:
+        async with reader(address) as client:
+            by = await form(client)
+            inside = await fill(address, assistant, go_on)
+            begun = await asyncio.gather(*(greet(client, by, f"tab{number}") for number in range(20)))
+            go_on.set()
+            await asyncio.gather(*inside)
+            return begun
+
+    assert len(asyncio.run(visit())) == 20
+
+
+def test_a_reader_who_takes_nothing_keeps_nobody_waiting(address: str, assistant: ScriptedAssistant) -> None:
+    """A connection is full of what its reader does not take; the page that it begins holds up no question."""
+    assistant.script["Next?"] = [WRITTEN]
+    host, port = address.removeprefix("http://").split(":")
+    body = json.dumps({"data": [], "fn_index": asyncio.run(described(address)).greeting, "session_hash": "stuck"})
+    largest = max(
+        (Path(gradio.__file__).parent / "templates/frontend/assets").iterdir(), key=lambda f: f.stat().st_size
+    )
+    # From memory it is sent in one go, so that what is asked on the same connection is taken up behind it.
+    httpx.get(f"{address}/assets/{largest.name}", headers={"accept-encoding": "identity", "host": "x"})
+    with closing(socket.socket()) as stuck:
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stuck.connect((host, int(port)))
+        stuck.sendall(f"GET /assets/{largest.name} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        head = "POST /gradio_api/queue/join HTTP/1.1\r\nhost: x\r\ncontent-type: application/json"
+        stuck.sendall(f"{head}\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode())
+        time.sleep(1)
+
+        async def next_one() -> Asked:
+            async with asyncio.timeout(middleware.SEND_SECONDS / 2), reader(address) as client:
+                return (await ask(client, await form(client), "next", "Next?"))[0]
+
+        assert asyncio.run(next_one()).outcome == ANSWERED
+
+
+async def described(address: str) -> Form:
+    """Return how the page asks and begins."""
+    async with reader(address) as client:
+        return await form(client)
+
+
+@needs_chromium
+def test_the_page_shows_the_refusal_and_keeps_the_question(address: str, assistant: ScriptedAssistant) -> None:
+    """The status line says it, which screen readers announce; the question stays in the box and can be sent again."""
+    go_on = threading.Event()
+    assistant.script["Outside?"] = [WRITTEN]
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    inside = asyncio.run_coroutine_threadsafe(fill(address, assistant, go_on), loop).result(30)
+    with chromium() as browser, chatting(browser, address, may_fail=True) as page:
+        send(page, "Outside?")
+        expect(page.locator("#status p")).to_have_text(f"{BUSY}. Please ask again in {BUSY_SECONDS} seconds.")
+        expect(page.get_by_test_id("toast-text")).to_have_count(0)
+        expect(question_box(page)).to_have_value("Outside?")
+        expect(page.get_by_role("button", name="Ask")).to_be_visible()
+        assert problems(page) == []
+        go_on.set()
+        while not all(task.done() for task in inside):
+            time.sleep(0.05)
+        send(page, "Outside?")
+        finish(page)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()

@@ -1,0 +1,386 @@
+"""A stranger's question on its way to the assistant: who is let in, whose turn it is, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from served import ARTICLE, CITATION, OPEN, QUOTED, TOO_LONG, WRITTEN, ScriptedAssistant
+
+from assistant.settings import Settings
+from assistant.types import Answer, Status, Turn
+from assistant.web import service as service_module
+from assistant.web.plain.about import about
+from assistant.web.feedback import Feedback
+from assistant.web.observability import JsonLines
+from assistant.web.service import (
+    AT_ONCE_LOCAL,
+    NOT_SAVED,
+    THANKS,
+    Client,
+    Event,
+    Reason,
+    Refusal,
+    Service,
+    Waiting,
+    Working,
+    client_of,
+)
+
+SNAPSHOT = replace(QUOTED, final=False)
+CLIENT = Client("127.0.0.1", "page", "a-question")
+STRANGER = Client("192.0.2.7", "api", "another")
+
+
+@pytest.fixture
+def assistant() -> ScriptedAssistant:
+    """Return an assistant without a script."""
+    return ScriptedAssistant(ARTICLE)
+
+
+def run(
+    assistant: ScriptedAssistant, scenario: Callable[[Service], Coroutine[Any, Any, Any]], settings: Settings = OPEN
+) -> Any:  # noqa: ANN401 - whatever the scenario returns
+    """Return what the scenario returns, for a service in a loop of its own; nothing may be left behind in the loop."""
+    complaints: list[dict[str, Any]] = []
+
+    async def main() -> Any:  # noqa: ANN401
+        asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+        return await asyncio.wait_for(scenario(Service(assistant, settings)), 60)
+
+    result = asyncio.run(main())
+    assert complaints == []
+    return result
+
+
+async def events(service: Service, question: str, client: Client = CLIENT) -> list[Event]:
+    """Return every event of a question but the ticks."""
+    return [event async for event in service.answers(question, client=client) if not isinstance(event, Working)]
+
+
+async def last(service: Service, question: str, client: Client = CLIENT) -> Event:
+    """Return how a question ended."""
+    return (await events(service, question, client))[-1]
+
+
+async def begun(assistant: ScriptedAssistant, service: Service, question: str) -> asyncio.Task[list[Event]]:
+    """Ask a question, and return what becomes of it once the assistant has it."""
+    task = asyncio.create_task(events(service, question))
+    await until(lambda: question in assistant.histories)
+    return task
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return when the condition holds; fail when it never does."""
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - what is waited for happens in threads
+            await asyncio.sleep(0.01)
+
+
+def test_an_answer_comes_in_better_and_better_snapshots(assistant: ScriptedAssistant) -> None:
+    """What the assistant yields arrives in its order, the final answer last, and the turns and the article reach it."""
+    assistant.script["How?"] = [SNAPSHOT, WRITTEN]
+    turns = (Turn("Before?", "Yes."),)
+
+    async def scenario(service: Service) -> list[Event]:
+        return [event async for event in service.answers("How?", turns, client=CLIENT)]
+
+    answers = [event for event in run(assistant, scenario) if isinstance(event, Answer)]
+    assert [(answer.final, answer.status) for answer in answers] == [(False, Status.QUOTED), (True, Status.ANSWERED)]
+    assert assistant.histories["How?"] == list(turns)
+
+
+def test_who_asks_too_often_is_told_when_to_ask_again(assistant: ScriptedAssistant) -> None:
+    """Beyond the limit a question is refused with the seconds to wait; the other readers are let in."""
+    assistant.script["How?"] = [WRITTEN]
+    settings = replace(OPEN, questions_per_minute=2)
+
+    async def scenario(service: Service) -> list[Event]:
+        return [await last(service, "How?", STRANGER) for _ in range(3)] + [await last(service, "How?")]
+
+    *_, refused, other = run(assistant, scenario, settings)
+    assert refused.reason == Reason.RATE_LIMITED
+    assert 25 < refused.retry_after <= 30
+    assert f"{refused.retry_after} seconds" in refused.text
+    assert other.status == Status.ANSWERED
+
+
+def test_a_school_behind_one_address_can_be_let_in(assistant: ScriptedAssistant) -> None:
+    """Two hundred questions of an address without limits are all answered."""
+    assistant.script["How?"] = [WRITTEN]
+    settings = replace(OPEN, unlimited="192.0.2.0/24")
+
+    async def scenario(service: Service) -> list[Event]:
+        return [await last(service, "How?", STRANGER) for _ in range(200)]
+
+    assert {event.status for event in run(assistant, scenario, settings)} == {Status.ANSWERED}
+
+
+def test_evidence_is_found_while_others_are_answered(assistant: ScriptedAssistant) -> None:
+    """Whoever waits for the model has the quotation already, and is told how many are before them, in their order."""
+    release = threading.Event()
+    names = [f"Question {number}?" for number in range(AT_ONCE_LOCAL + 2)]
+    for name in names:
+        assistant.script[name] = [SNAPSHOT, release, WRITTEN]
+
+    async def scenario(service: Service) -> list[list[Event]]:
+        tasks = [await begun(assistant, service, name) for name in names]
+        await asyncio.sleep(0.3)
+        release.set()
+        return await asyncio.gather(*tasks)
+
+    *answered, next_one, last_one = run(assistant, scenario)
+    assert not any(isinstance(event, Waiting) for events_of_one in answered for event in events_of_one)
+    for waited, ahead in ((next_one, 1), (last_one, 2)):
+        assert isinstance(waited[0], Answer)
+        assert isinstance(waited[1], Waiting)
+        assert waited[1].ahead == ahead
+        assert waited[-1].status == Status.ANSWERED
+
+
+def test_a_full_line_says_so_at_once(assistant: ScriptedAssistant) -> None:
+    """Beyond those who may wait a question is refused without being looked at; it gets in when one has left."""
+    release = threading.Event()
+    names = [f"Question {number}?" for number in range(AT_ONCE_LOCAL + 1)]
+    for name in names:
+        assistant.script[name] = [SNAPSHOT, release, WRITTEN]
+    assistant.script["How?"] = [WRITTEN]
+
+    async def scenario(service: Service) -> tuple[Event, Event]:
+        tasks = [asyncio.create_task(events(service, name)) for name in names]
+        await until(lambda: f"assistant_line {len(names)}.0".encode() in service.metrics.exposition())
+        refused = await last(service, "How?")
+        assert "How?" not in assistant.histories
+        release.set()
+        await asyncio.gather(*tasks)
+        await until(lambda: b"assistant_line 0.0" in service.metrics.exposition())
+        return refused, await last(service, "How?")
+
+    refused, answered = run(assistant, scenario, replace(OPEN, waiting=1))
+    assert refused.reason == Reason.BUSY
+    assert refused.retry_after > 0
+    assert answered.status == Status.ANSWERED
+
+
+@pytest.mark.parametrize("name", ["running", "waiting", "finding"])
+def test_who_leaves_frees_the_place(assistant: ScriptedAssistant, name: str) -> None:
+    """Closing the events ends the work and lets the next question in, wherever in the line the reader stood."""
+    never = threading.Event()
+    others_running = [f"running {number}" for number in range(AT_ONCE_LOCAL)]
+    for running_or_waiting in (*others_running, "running", "waiting"):
+        assistant.script[running_or_waiting] = [SNAPSHOT, never]
+    assistant.script["finding"] = [never]
+    assistant.script["How?"] = [WRITTEN]
+
+    async def leave(asked: AsyncGenerator[Event]) -> None:
+        async with aclosing(asked):
+            async for event in asked:
+                if isinstance(event, Waiting if name == "waiting" else Answer | Working):
+                    return
+
+    async def scenario(service: Service) -> Event:
+        running = others_running if name == "waiting" else others_running[1:]
+        others = [asyncio.create_task(events(service, other)) for other in running]
+        await until(lambda: len(assistant.histories) == len(others))
+        await leave(service.answers(name, client=CLIENT))
+        for other in others:
+            other.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await until(lambda: len(assistant.ended) == len(others) + 1)
+        return await last(service, "How?")
+
+    answered = run(assistant, scenario, replace(OPEN, waiting=1))
+    assert answered.status == Status.ANSWERED
+
+
+def test_the_model_stops_within_two_seconds() -> None:
+    """Whoever stops while the model is at work is not waited for, and the model is told to stop at once."""
+    told: list[float] = []
+
+    class Slow(ScriptedAssistant):
+        def stream(self, *arguments: Any) -> Any:  # noqa: ANN401 - as the scripted one
+            yield SNAPSHOT
+            arguments[3].wait(30)
+            told.append(time.monotonic())
+            yield WRITTEN
+
+    async def scenario(service: Service) -> float:
+        asked = service.answers("How?", client=CLIENT)
+        async for event in asked:
+            if isinstance(event, Working):
+                break
+        left = time.monotonic()
+        await asked.aclose()
+        await until(lambda: b"assistant_line 0.0" in service.metrics.exposition())
+        return left
+
+    left = run(Slow(ARTICLE), scenario)
+    assert told[0] - left < 2
+
+
+@pytest.mark.parametrize("steps", [[ValueError("the words of a reader")], [SNAPSHOT, OSError("disk")], [SNAPSHOT]])
+def test_a_defect_is_told_and_leaves_the_service_usable(
+    assistant: ScriptedAssistant, caplog: pytest.LogCaptureFixture, steps: list[Any]
+) -> None:
+    """The reader is told and nothing is raised; the log has the place of the defect, not what the reader wrote."""
+    assistant.script["the words of a reader"] = steps
+    assistant.script["How?"] = [WRITTEN]
+
+    async def scenario(service: Service) -> list[Event]:
+        found = []
+        for question in [*["the words of a reader"] * 5, "How?"]:
+            found.append(await last(service, question))
+            await until(lambda: b"assistant_line 0.0" in service.metrics.exposition())
+        return found
+
+    *failed, answered = run(assistant, scenario, replace(OPEN, waiting=0))
+    assert {event.reason for event in failed} == {Reason.FAILED}
+    assert answered.status == Status.ANSWERED
+    lines = [JsonLines().format(record) for record in caplog.records]
+    assert not any("words of a reader" in line for line in lines)
+    defect = next(json.loads(line) for line in lines if "where" in line)
+    assert defect["id"] == CLIENT.identifier
+    assert any("service.py" in where for where in defect["where"])
+
+
+def test_the_log_has_how_it_ended_and_not_what_was_asked(
+    assistant: ScriptedAssistant, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each question is one line: its length, its end, its time and what was quoted; no word and no address."""
+    caplog.set_level(logging.INFO, "assistant")
+    assistant.script["What did Mayor Smith say?\n"] = [SNAPSHOT, WRITTEN]
+
+    async def scenario(service: Service) -> Event:
+        return await last(service, "What did Mayor Smith say?\n", STRANGER)
+
+    run(assistant, scenario)
+    (line,) = [JsonLines().format(record) for record in caplog.records if record.name == "assistant"]
+    entry = json.loads(line)
+    assert (entry["id"], entry["via"], entry["status"], entry["characters"]) == ("another", "api", "answered", 26)
+    assert entry["quoted"] == [f"a-story:{CITATION.start}-{CITATION.end}"]
+    assert entry["seconds"] >= 0
+    assert "Smith" not in line
+    assert "192.0.2.7" not in line
+
+
+def test_a_question_is_checked_on_the_server(assistant: ScriptedAssistant) -> None:
+    """What the assistant finds wrong with a question comes as an answer that blocks it."""
+    assistant.script["x" * 501] = [TOO_LONG]
+
+    async def scenario(service: Service) -> Event:
+        return await last(service, "x" * 501)
+
+    assert run(assistant, scenario).status == Status.BLOCKED_INPUT
+
+
+def test_maintenance_is_switched_with_a_file(assistant: ScriptedAssistant, tmp_path: Path) -> None:
+    """While the file is there nobody is let in, and its words are shown; without it the service goes on."""
+    assistant.script["How?"] = [WRITTEN]
+    switch = tmp_path / "maintenance"
+    settings = replace(OPEN, data=tmp_path)
+
+    async def scenario(service: Service) -> list[Event]:
+        found = [await last(service, "How?")]
+        switch.write_text("Back at noon.\n", encoding="utf-8")
+        assert (service.ready, service.notice) == (False, "Back at noon.")
+        found.append(await last(service, "How?"))
+        switch.write_bytes(b"")
+        found.append(await last(service, "How?"))
+        switch.unlink()
+        assert (service.ready, service.notice) == (True, "")
+        return [*found, await last(service, "How?")]
+
+    before, off, off_without_words, after = run(assistant, scenario, settings)
+    assert (before.status, after.status) == (Status.ANSWERED, Status.ANSWERED)
+    assert off == Refusal(Reason.MAINTENANCE, "Back at noon.")
+    assert "maintenance" in off_without_words.text
+
+
+def test_those_who_have_asked_get_their_answer_before_the_end(assistant: ScriptedAssistant) -> None:
+    """Told to stop, the service lets nobody in, and answers whoever has asked, also those who wait."""
+    release = threading.Event()
+    for name in "abc":
+        assistant.script[name] = [SNAPSHOT, release, WRITTEN]
+
+    async def scenario(service: Service) -> list[Event]:
+        tasks = [await begun(assistant, service, name) for name in "abc"]
+        drained = asyncio.create_task(service.drain(30))
+        await asyncio.sleep(0)
+        new = await last(service, "d")
+        assert not service.ready
+        release.set()
+        await drained
+        return [*(told[-1] for told in await asyncio.gather(*tasks)), new]
+
+    *asked, new = run(assistant, scenario)
+    assert [event.status for event in asked] == [Status.ANSWERED] * 3
+    assert new.reason == Reason.SHUTTING_DOWN
+
+
+def test_the_end_does_not_wait_for_ever(assistant: ScriptedAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that does not come in time ends with a message."""
+    monkeypatch.setattr(service_module, "TICK_SECONDS", 0.05)
+    assistant.script["slow"] = [SNAPSHOT, threading.Event()]
+
+    async def scenario(service: Service) -> Event:
+        task = asyncio.create_task(last(service, "slow"))
+        await until(lambda: "slow" in assistant.histories)
+        await service.drain(0.2)
+        return await task
+
+    assert run(assistant, scenario).reason == Reason.SHUTTING_DOWN
+
+
+def test_feedback_is_kept_or_the_reader_is_told(assistant: ScriptedAssistant, tmp_path: Path) -> None:
+    """A report is thanked for only when it is on the disk; too many of one address are refused."""
+    report = Feedback(replace(WRITTEN, question="How?"), helpful=False, reasons=("wrong",))
+
+    async def scenario(service: Service) -> list[str]:
+        return [await service.give_feedback(report, client=STRANGER) for _ in range(12)]
+
+    told = run(assistant, scenario, replace(OPEN, feedback=tmp_path / "feedback.sqlite3"))
+    assert told[0] == THANKS
+    assert "second" in told[-1]
+    (tmp_path / "file").touch()
+    assert run(assistant, scenario, replace(OPEN, feedback=tmp_path / "file" / "feedback.sqlite3"))[0] == NOT_SAVED
+
+
+def test_all_without_an_address_are_one_client() -> None:
+    """A connection that has no address, or none that can be known, is a client like any other."""
+    assert client_of(SimpleNamespace(client=None)).address == ""
+    assert client_of(None, "mcp").via == "mcp"
+    assert client_of(SimpleNamespace(client=SimpleNamespace(host="192.0.2.7"))).address == "192.0.2.7"
+    assert client_of(None).identifier != client_of(None).identifier
+
+
+def test_what_is_stored_and_allowed_is_said_in_words(assistant: ScriptedAssistant) -> None:
+    """The page can say the limits that are set, and that nothing is kept."""
+    service = Service(assistant, replace(OPEN, questions_per_hour=0, contact="desk@example.org"))
+    assert service.limits == "You can ask up to 10 questions a minute."
+    assert Service(assistant, replace(OPEN, questions_per_minute=0, questions_per_hour=0)).limits.endswith("you like.")
+    assert "not stored" in service.stores
+    assert service.contact == "desk@example.org"
+    assert (service.remote_model, Service(assistant, replace(OPEN, model="openai:m")).remote_model) == ("", "openai:m")
+
+
+@pytest.mark.parametrize(("model", "writes"), [("none", False), ("local", True), ("openai:m", True)])
+def test_that_a_model_writes_is_said_only_where_one_is_used(
+    *, model: str, writes: bool, assistant: ScriptedAssistant
+) -> None:
+    """Step by step, and of the model itself."""
+    said = about(Service(assistant, replace(OPEN, model=model)))
+    for words in ("A language model writes", "sentence that the model wrote", "A written sentence can pass the checks"):
+        assert (words in said) is writes
+    assert ("or what somebody said, a rule" in said) is writes
+    for words in ("None is used here", "the quoted words are the answer", "Asked who said words that you quote"):
+        assert (words in said) is not writes

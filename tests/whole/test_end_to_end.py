@@ -1,0 +1,204 @@
+"""The command as a person types it, with the real weights and the real engine; slow."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import answers, chatting, chromium, finish, needs_chromium, send
+from playwright.sync_api import Page, expect
+
+from assistant.answering import calibration as answerability
+from assistant.answering.assistant import Assistant
+from lab.benchmarks.processes import serving, wait_for_model
+from assistant.model.holder import open_language_model
+from assistant.articles.passages import passages
+from assistant.rendering import LABELS
+from assistant.settings import PROJECT, Settings
+from assistant.types import Article, Passage, Status
+from assistant.model.weights import LANGUAGE_MODEL_NAME
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+CRIME = "How much has violent crime fallen?"
+
+
+def ask(question: str, data: Path) -> dict[str, Any]:
+    """Ask by the command line and return what it printed, which must be one line of JSON and no more."""
+    run = subprocess.run(
+        [sys.executable, "-m", "assistant", "ask", question, "--json"],
+        cwd=PROJECT,
+        env=os.environ | {"ASSISTANT_DATA": str(data), "ASSISTANT_ANSWER_SECONDS": "300"},
+        capture_output=True,
+        text=True,
+        timeout=800,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    (line,) = run.stdout.splitlines()
+    answer: dict[str, Any] = json.loads(line)
+    assert answer["error"] is None
+    return answer
+
+
+def test_a_question_is_answered_with_verbatim_citations(model_data: Path, article: Article) -> None:
+    """The fact is told, its words are cited at their offsets, and the contract's keys are there."""
+    answer = ask(CRIME, model_data)
+    contract = {"id", "question", "status", "answer", "citations", "timings", "model", "error"}
+    assert contract <= answer.keys()
+    assert answer["question"] == CRIME
+    assert answer["model"] == LANGUAGE_MODEL_NAME
+    assert answer["status"] in ("answered", "quoted")
+    assert re.search(r"\b18\b", answer["answer"])
+    assert answer["citations"]
+    for citation in answer["citations"]:
+        assert citation.keys() == {"number", "article", "start", "end", "quote"}
+        assert citation["article"] == article.id
+        assert citation["quote"] == article.text[citation["start"] : citation["end"]]
+        assert f"[{citation['number']}]" in answer["answer"]
+    assert any("18 percent" in citation["quote"] for citation in answer["citations"])
+    assert 0 < answer["timings"]["first_ms"] <= answer["timings"]["total_ms"]
+
+
+def test_a_question_off_the_topic_is_declined(model_data: Path) -> None:
+    """What the article does not tell is not answered, and nothing is cited."""
+    answer = ask("What is the capital of Australia?", model_data)
+    assert (answer["status"], answer["citations"]) == ("declined", [])
+    assert "Canberra" not in answer["answer"]
+
+
+def ask_on(page: Page, question: str, count: int) -> None:
+    """Ask on the page, and wait for the last of so many answers as long as the model may take."""
+    send(page, question)
+    expect(answers(page)).to_have_count(count)
+    expect(page.locator("#send")).to_be_visible(timeout=310_000)
+    finish(page, count)
+
+
+@needs_chromium
+def test_a_reader_gets_an_answer_and_sees_its_words_in_the_article(model_data: Path, article: Article) -> None:
+    """From the question to the marked words behind the citation, in a browser; what is declined is no quotation."""
+    settings = {"ASSISTANT_DATA": str(model_data), "ASSISTANT_ANSWER_SECONDS": "300"}
+    with serving(settings) as server, chromium() as browser:
+        wait_for_model(server)
+        with chatting(browser, server.address, viewport={"width": 1280, "height": 800}) as page:
+            ask_on(page, CRIME, 1)
+            shown = answers(page).locator(".words")
+            expect(shown).to_contain_text("18")
+            shown.locator("a.cite").first.click()
+            marked = page.locator("#reading mark.current")
+            expect(marked).to_contain_text("18 percent")
+            assert " ".join(marked.inner_text().split()) in " ".join(article.text.split())
+            ask_on(page, "What is the capital of Australia?", 2)
+            expect(answers(page).last.locator(".headline")).to_have_text(LABELS[Status.DECLINED])
+            expect(answers(page).last.locator(".words")).to_have_count(0)
+
+
+def test_a_killed_engine_costs_one_written_answer(model_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The quotation on the screen stands as the answer; the engine is started again, and then it writes again."""
+    # Whether the words alone are enough to answer is for the calibration; here it is the engine that is tried.
+    monkeypatch.setattr(answerability.Calibration, "probability", lambda _self, _signals: 1.0)
+    with closing(Assistant.open(Settings(data=model_data, answer_seconds=300.0))) as assistant:
+        assistant.wait_until_loaded()
+        assert assistant.model_state == "ready"
+        (first,) = _engines()
+        stream = assistant.stream(CRIME)
+        shown = next(stream)
+        os.kill(first, signal.SIGKILL)
+        *_, answer = stream
+        assert (answer.status, answer.citations) == (Status.QUOTED, shown.citations)
+        assert answer.error
+        meanwhile = assistant.ask(CRIME)
+        assert (meanwhile.status, meanwhile.citations) == (Status.QUOTED, shown.citations)
+        assistant.wait_until_loaded()
+        assert assistant.model_state == "ready"
+        assert len(_engines() - {first}) == 1
+        again = assistant.ask(CRIME)
+        assert again.error is None
+        assert again.status in (Status.ANSWERED, Status.QUOTED)
+        assert re.search(r"\b18\b", again.text)
+    assert _gone_soon()
+
+
+def test_evidence_that_is_read_apart_knows_nothing_of_its_article(model_data: Path, article: Article) -> None:
+    """What is told of a passage alone is the same whatever was read before; taken over from its article it is not."""
+    opened = open_language_model(Settings(data=model_data), lambda what, done, total: None)
+    assert opened is not None
+    passage = next(each for each in passages(article) if each.text.startswith("With national immigration reform"))
+
+    with closing(opened) as one:
+
+        def told(evidence: Passage, *, apart: bool) -> tuple[float, float] | None:
+            return one.margins(
+                "Who hired Caleb Arnold?", (), [evidence], "Larry Krasner.", time.monotonic() + 300, apart=apart
+            )
+
+        def told_after_another(*, apart: bool) -> tuple[float, float] | None:
+            told(passages(article)[0], apart=True)
+            return told(passage, apart=apart)
+
+        one.read([article])
+        alone = told_after_another(apart=True)
+        taken_over = told_after_another(apart=False)
+        assert alone is not None
+        assert told_after_another(apart=True) == pytest.approx(alone, abs=0.05)
+        assert taken_over != pytest.approx(alone, abs=0.05)
+
+
+def test_the_weights_are_in_memory_once(model_data: Path) -> None:
+    """Their file is not mapped beside what the engine makes of it."""
+    opened = open_language_model(Settings(data=model_data), lambda what, done, total: None)
+    assert opened is not None
+    with closing(opened):
+        (process,) = _engines()
+        assert ".gguf" not in Path(f"/proc/{process}/maps").read_text()
+
+
+def test_a_question_is_answered_while_an_article_is_read(model_data: Path, article: Article) -> None:
+    """It does not wait for all of it, and what is left is read after it."""
+    opened = open_language_model(Settings(data=model_data), lambda what, done, total: None)
+    assert opened is not None
+    new = Article("new", article.text[:2_500], "New")
+    kept = len(list((model_data / "slots").rglob("*.bin")))
+    with closing(opened) as one:
+        reading = threading.Thread(target=one.read, args=([new],))
+        reading.start()
+        time.sleep(0.5)
+        deadline = time.monotonic() + 300
+        with one.turn(deadline):
+            *_, draft = one.draft("Who said it?", (), passages(new)[:1], deadline)
+            assert draft.text
+            assert reading.is_alive()
+        reading.join(300)
+        assert len(list((model_data / "slots").rglob("*.bin"))) == kept + 1
+
+
+def _engines() -> set[int]:
+    """Return the ids of the engines that this process has started and that run."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        try:
+            parent = re.search(r"^PPid:\s+(\d+)$", (entry / "status").read_text(), re.MULTILINE)
+            command = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if parent and int(parent[1]) == os.getpid() and b"assistant.model.engine_child" in command:
+            found.add(int(entry.name))
+    return found
+
+
+def _gone_soon() -> bool:
+    deadline = time.monotonic() + 10
+    while _engines() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return not _engines()

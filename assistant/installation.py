@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from assistant.model import prompts, weights
-from assistant.search import index, index_files
 from assistant.articles.reading import Corpus, read_corpus
 from assistant.errors import AssistantError
+from assistant.model import prompts, weights
 from assistant.model.holder import check_configuration
+from assistant.search import index, index_files
 from assistant.search.index_server import check_server
 from assistant.settings import Settings
 from assistant.types import Article
@@ -43,7 +43,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield from _disk(settings)
     yield _attempt("prompts", "all are there", prompts.check)
     yield from _embedding_model()
-    yield _attempt("reader", "its weights belong to this code", weights.reader_file)
+    yield _attempt("reader", "its weights belong to this code", weights.span_finder_file)
     yield _attempt("adapter", "its weights belong to this code", weights.adapter_file)
     yield from _language_model(settings)
     if settings.chroma_url:

@@ -38,10 +38,10 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from assistant.articles.reading import read_article
+from assistant.model.weights import EMBEDDER_SHA256, LANGUAGE_MODEL_NAME, embedder_folder, language_model_file
 from assistant.search.embedder import SentenceEmbedder
 from assistant.settings import PROJECT, go_offline
 from assistant.types import Article
-from assistant.model.weights import EMBEDDER_SHA256, LANGUAGE_MODEL_NAME, embedder_folder, language_model_file
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

@@ -28,10 +28,10 @@ from chromadb.api.models.Collection import Collection
 from conftest import WordEmbedder
 from test_index import ids, made
 
+from assistant.articles.passages import passages
 from assistant.search import collection, index_files
 from assistant.search import index as index_module
 from assistant.search.index import open_index
-from assistant.articles.passages import passages
 from assistant.types import Article
 
 OLD = [made("oslo", 60), made("lima", 4)]

@@ -21,16 +21,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from assistant.answering import attribution, calibration as answerability, drafts, quoting, understanding as conversation, wording as answers
-from assistant.model import weights
-from assistant.articles.reading import Corpus, read_corpus
-from assistant.model.chat import POLL_SECONDS, Draft, LanguageModel
+from assistant.answering import attribution, drafts, quoting
+from assistant.answering import calibration as answerability
+from assistant.answering import understanding as conversation
+from assistant.answering import wording as answers
 from assistant.answering.drafts import CheckedDraft
-from assistant.search.embedder import SentenceEmbedder
-from assistant.errors import ConfigurationError, ModelError, TooLongError
 from assistant.answering.grounding import tells_machines
-from assistant.model.holder import ModelHolder, check_configuration
-from assistant.search.index import VectorIndex, open_index
 from assistant.answering.judgement import (
     Judgement,
     answer_probability,
@@ -44,8 +40,15 @@ from assistant.answering.judgement import (
     written_probability,
 )
 from assistant.answering.quoting import Window
-from assistant.search.span_finder import Reader, Readings
+from assistant.articles.reading import Corpus, read_corpus
+from assistant.errors import ConfigurationError, ModelError, TooLongError
+from assistant.model import weights
+from assistant.model.chat import POLL_SECONDS, Draft, LanguageModel
+from assistant.model.holder import ModelHolder, check_configuration
+from assistant.search.embedder import SentenceEmbedder
+from assistant.search.index import VectorIndex, open_index
 from assistant.search.retrieval import Findings, Retriever
+from assistant.search.span_finder import Readings, SpanFinder
 from assistant.settings import Settings
 from assistant.threads import give_way
 from assistant.types import Answer, Passage, Sentence, Status, Timings, Turn
@@ -102,13 +105,13 @@ class Assistant:
         holder: ModelHolder,
         answer_seconds: float,
         counts: Path | None = None,
-        reader: Reader | None = None,
+        reader: SpanFinder | None = None,
     ) -> None:
         """Take the opened parts, and a file to keep in it how often each word is there; `open` does the opening."""
         self.corpus = corpus
         self._retriever = retriever
         self._index = index
-        self._reader = reader
+        self._span_finder = reader
         self._holder = holder
         self._answer_seconds = answer_seconds
         self._rarity = answerability.rarity_of(corpus.articles, counts)
@@ -152,7 +155,7 @@ class Assistant:
         if weights.embedder_is_packaged():
             embedder_folder = weights.embedder_folder(settings.data)
             embedder = SentenceEmbedder.from_folder(embedder_folder, weights.EMBEDDER_SHA256)
-            reader = Reader.from_files(weights.reader_file(), embedder_folder)
+            reader = SpanFinder.from_files(weights.span_finder_file(), embedder_folder)
             index = open_index(
                 corpus.articles,
                 embedder,
@@ -277,8 +280,8 @@ class Assistant:
 
     def _load(self) -> None:
         self._retriever.load()
-        if self._reader is not None:
-            self._reader.load()
+        if self._span_finder is not None:
+            self._span_finder.load()
         try:
             # The first search is slow, and passages have to be read; better now than for a reader.
             self._retriever.search("What happened?")
@@ -507,7 +510,7 @@ class Assistant:
 
     def _read(self, findings: Findings) -> Readings:
         """Read the best passages for each part of the question; of two, each has best ones of its own."""
-        if self._reader is None:
+        if self._span_finder is None:
             return ((),)
         parts = [findings]
         queries = conversation.parts(findings.query)
@@ -518,7 +521,7 @@ class Assistant:
                 # The quotation stands already; what was found for the whole question is enough to go on.
                 logger.exception("The search for the parts of a question failed")
         return tuple(
-            tuple(self._reader.read(part.query, [hit.passage for hit in part.hits[:PASSAGES_TO_READ]]))
+            tuple(self._span_finder.read(part.query, [hit.passage for hit in part.hits[:PASSAGES_TO_READ]]))
             for part in parts
         )
 

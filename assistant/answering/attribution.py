@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from assistant.answering import understanding as conversation
-from assistant.articles.speakers import NAME, QUOTED, SAID, body_meant, context_of, outside_quotations
 from assistant.answering.grounding import stems, tells_machines
 from assistant.answering.quoting import Window
+from assistant.articles.speakers import NAME, QUOTED, SAID, body_meant, context_of, outside_quotations
 from assistant.types import Sentence
 
 _SAYS = (

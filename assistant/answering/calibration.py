@@ -1,6 +1,6 @@
 """How likely does the article answer the question, and how likely is a draft right? Calibrated probabilities.
 
-Logistic regressions over a dozen or two signals, fitted by `python -m assistant calibrate` to the development and
+Logistic regressions over a dozen or two signals, fitted by `python -m lab calibrate` to the development and
 hard questions; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist
 depends on the models: keywords only (none is installed), words only (no language model), a draft (any model), a draft
 and two margins (the packaged model with its adapter), and what is left to tell after a closer look.
@@ -24,10 +24,10 @@ from typing import Any
 
 from assistant.answering import grounding
 from assistant.articles import passages
-from assistant.search.index_files import read_record, write_record
 from assistant.articles.passages import sentences
-from assistant.search.span_finder import Reading, Span
+from assistant.search.index_files import read_record, write_record
 from assistant.search.retrieval import Findings, inverse_document_frequency
+from assistant.search.span_finder import Reading, Span
 from assistant.types import Article, Sentence
 
 logger = logging.getLogger(__name__)

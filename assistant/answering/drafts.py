@@ -9,11 +9,10 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from assistant.answering import attribution, calibration as answerability, quoting, understanding as conversation
+from assistant.answering import attribution, quoting
+from assistant.answering import calibration as answerability
+from assistant.answering import understanding as conversation
 from assistant.answering.calibration import Rarity
-from assistant.model.chat import Draft
-from assistant.articles.speakers import context_of, persons, sentences_before
-from assistant.errors import ModelError, TooLongError
 from assistant.answering.grounding import (
     Support,
     answers,
@@ -24,10 +23,13 @@ from assistant.answering.grounding import (
     tells_machines,
     weakest,
 )
-from assistant.articles.passages import sentences, statements
 from assistant.answering.quoting import Told, Window
-from assistant.search.span_finder import Readings
+from assistant.articles.passages import sentences, statements
+from assistant.articles.speakers import context_of, persons, sentences_before
+from assistant.errors import ModelError, TooLongError
+from assistant.model.chat import Draft
 from assistant.search.retrieval import Findings
+from assistant.search.span_finder import Readings
 from assistant.types import Article, Passage, Sentence
 
 _MARKUP = re.compile(r"</?[a-z!]", re.IGNORECASE)

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from assistant.answering import attribution, calibration as answerability
+from assistant.answering import attribution
+from assistant.answering import calibration as answerability
 from assistant.answering.drafts import CheckedDraft, Claim, holds
 from assistant.answering.quoting import Window
-from assistant.search.span_finder import Readings
 from assistant.search.retrieval import Findings
+from assistant.search.span_finder import Readings
 
 PROMISING = 0.5
 """A closer look is worth its time where an answer, and a draft that is right, are at least this likely."""

@@ -1,6 +1,6 @@
 """Which sentences of what was found answer the question best?
 
-A small logistic regression over a few signals of each sentence, fitted by `python -m assistant calibrate` to where the
+A small logistic regression over a few signals of each sentence, fitted by `python -m lab calibrate` to where the
 evidence of the development and hard questions stands. What the question shares with a sentence is one half; the other
 is what the model wrote: even a draft that may not be shown points to the sentence that it was made from, in words and
 in vectors, and that finds what a question asks for in words of its own. Knows nothing of whether there is an answer.
@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from assistant.answering import grounding, understanding as conversation
+from assistant.answering import grounding
+from assistant.answering import understanding as conversation
 from assistant.answering.calibration import Rarity, coverage, likeness
-from assistant.articles.speakers import context_of
 from assistant.articles.passages import statements
-from assistant.search.span_finder import Reading
+from assistant.articles.speakers import context_of
 from assistant.search.retrieval import Findings
+from assistant.search.span_finder import Reading
 from assistant.types import Passage, Sentence
 
 MOST_SENTENCES = 3

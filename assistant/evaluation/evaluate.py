@@ -20,15 +20,15 @@ from assistant.answering.assistant import Assistant
 from assistant.articles.reading import Corpus, read_corpus
 from assistant.errors import ConfigurationError, RunInterruptedError
 from assistant.evaluation import fingerprint, run, squad
+from assistant.evaluation.questions import Question, check_evidence
 from assistant.evaluation.reporting import export, report
+from assistant.evaluation.reporting.compare import compare
+from assistant.evaluation.reporting.summary import summarise
 from assistant.evaluation.scoring import gates, judge
 from assistant.evaluation.scoring.causes import cause
-from assistant.evaluation.reporting.compare import compare
 from assistant.evaluation.scoring.gates import Gate
 from assistant.evaluation.scoring.judge import Judge
 from assistant.evaluation.scoring.observed import observe
-from assistant.evaluation.questions import Question, check_evidence
-from assistant.evaluation.reporting.summary import summarise
 from assistant.model.holder import model_name
 from assistant.settings import Settings
 from assistant.types import Article

@@ -18,8 +18,8 @@ from typing import Any
 
 from assistant.answering import calibration as answerability
 from assistant.articles import passages
-from assistant.model import prompts, weights
 from assistant.evaluation.questions import Question, to_row
+from assistant.model import prompts, weights
 from assistant.model.holder import model_name
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
@@ -30,7 +30,7 @@ PACKAGES = """
 """.split()
 """What finds and writes answers."""
 
-NOT_ANSWERING = ("evaluation", "web", "benchmarks", "check.py", "cli.py", "__main__.py")
+NOT_ANSWERING = ("evaluation", "web", "installation.py", "command.py", "cli.py", "__main__.py")
 """The parts of the package that no answer depends on."""
 
 _CREDENTIALS = re.compile(r"(?<=//)[^/@]*@")
@@ -51,7 +51,7 @@ def fingerprint(
         "prompts": prompts.fingerprint(),
         "model": _model(settings),
         "embedder": weights.EMBEDDER_SHA256 if weights.embedder_is_packaged() else "none",
-        "reader": weights.READER_SHA256 if weights.embedder_is_packaged() else "none",
+        "reader": weights.SPAN_FINDER_SHA256 if weights.embedder_is_packaged() else "none",
         "adapter": weights.ADAPTER_SHA256 if settings.model == "local" and not settings.model_file else "none",
         "thresholds": _of_file(answerability.CALIBRATION),
         "answer_seconds": settings.answer_seconds,
@@ -81,7 +81,7 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tup
 
 def scorer() -> str:
     """Return a hash of the code that scores."""
-    files = sorted(Path(__file__).parent.glob("*.py"))
+    files = sorted(Path(__file__).parent.rglob("*.py"))
     names = ("causes", "measures", "observed", "questions", "statistics", "summary")
     return _of_json([[file.name, _of_file(file)] for file in files if file.stem in names])
 

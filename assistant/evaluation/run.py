@@ -23,9 +23,9 @@ from assistant.answering import understanding as conversation
 from assistant.answering.assistant import Assistant
 from assistant.errors import ConfigurationError
 from assistant.evaluation import fingerprint, records
-from assistant.evaluation.scoring.observed import paragraph_of
 from assistant.evaluation.questions import Question, parse_questions, read_text, to_row
 from assistant.evaluation.records import RETRIEVED, Record
+from assistant.evaluation.scoring.observed import paragraph_of
 from assistant.evaluation.squad import is_squad, read_squad
 from assistant.types import Article, Status
 

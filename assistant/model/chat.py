@@ -25,10 +25,10 @@ from typing import Any, TypeVar
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 
+from assistant.articles.passages import passages
+from assistant.errors import ModelError
 from assistant.model import prompts
 from assistant.model.engine import CONTEXT_TOKENS, Engine
-from assistant.errors import ModelError
-from assistant.articles.passages import passages
 from assistant.model.prompts import check_messages, draft_messages
 from assistant.types import VERDICTS, Article, Passage, Turn
 

@@ -27,6 +27,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict
 
 from assistant.errors import ModelError
+from assistant.settings import PROJECT
 
 ENGINE_PACKAGE = "ik-llama-cpp-python"
 """What one version of it has kept in a file, another may not understand."""
@@ -67,7 +68,7 @@ class Engine:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env=os.environ | {"GOMP_SPINCOUNT": SPINS},
-            cwd=Path(__file__).resolve().parents[1],
+            cwd=PROJECT,
             text=True,
             encoding="utf-8",
         )

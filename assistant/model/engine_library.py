@@ -1,6 +1,6 @@
 """ik_llama.cpp, as far as it is used: a loaded model, its tokens, and what it has read of them.
 
-Everything that touches the library's C interface is here, and `tests/model/test_engine_library.py` names what is relied on.
+Everything that touches the library's C interface is here; `tests/model/test_engine_library.py` names what is relied on.
 Its package declares a part of that interface in a private module; the rest of llama.h is declared below. Nothing here
 knows of prompts, articles or requests.
 """

@@ -18,10 +18,10 @@ from typing import Any
 from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
 
+from assistant.errors import ConfigurationError, ModelError, WeightsError
 from assistant.model import prompts, weights
 from assistant.model.chat import LanguageModel
 from assistant.model.engine import ENGINE_PACKAGE, Engine, EngineChat
-from assistant.errors import ConfigurationError, ModelError, WeightsError
 from assistant.model.prompts import INVOCATION
 from assistant.settings import Settings
 from assistant.types import Article

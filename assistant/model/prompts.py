@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 from string import Template
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -17,7 +16,7 @@ from assistant.errors import ConfigurationError
 from assistant.settings import IS_CHECKOUT, PROJECT
 from assistant.types import Turn
 
-FOLDER = PROJECT / "prompts" if IS_CHECKOUT else Path(__file__).with_name("prompt_files")
+FOLDER = PROJECT / "prompts" if IS_CHECKOUT else PROJECT / "assistant" / "prompt_files"
 """A wheel has them beside the code."""
 INVOCATION = "Do the passages state the answer"
 """The words from which on the adapter works: the prompt of a check begins with them, and no draft's holds them."""

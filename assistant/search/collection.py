@@ -1,7 +1,7 @@
 """A Chroma collection of passages: made, filled, searched, and seen to work. Knows nothing of where it is kept.
 
-Chroma never embeds: it is given our own vectors. As `python -m assistant.search.collection` it tries a database in a process
-of its own, since damage may kill the process that meets it.
+Chroma never embeds: it is given our own vectors. As `python -m assistant.search.collection` it tries a database in a
+process of its own, since damage may kill the process that meets it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import numpy as np
 
 from assistant.articles import passages as splitter
 from assistant.errors import ConfigurationError
-from assistant.types import Article, Passage
 from assistant.search.vectors import BATCH, Vector, Vectors
+from assistant.settings import PROJECT
+from assistant.types import Article, Passage
 
 if TYPE_CHECKING:
     from chromadb.api.client import Client
@@ -126,10 +127,9 @@ def find_themselves(collection: Collection, vectors: Vectors) -> bool:
 
 def works(database: Path, size: int) -> bool:
     """Whether Chroma can search a database of so many passages; it is tried in a child process, and written to."""
-    project = Path(__file__).resolve().parents[1]
     command = [sys.executable, "-m", "assistant.search.collection", str(database.absolute()), str(size)]
     try:
-        tried = subprocess.run(command, cwd=project, capture_output=True, timeout=_CHECK_SECONDS, check=False)  # noqa: S603
+        tried = subprocess.run(command, cwd=PROJECT, capture_output=True, timeout=_CHECK_SECONDS, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
         return False
     return tried.returncode == 0

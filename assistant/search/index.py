@@ -23,6 +23,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assistant.articles.passages import passages
+from assistant.errors import ConfigurationError
 from assistant.search import index_files
 from assistant.search.collection import (
     client_of,
@@ -36,12 +38,10 @@ from assistant.search.collection import (
     recipe,
     works,
 )
-from assistant.errors import ConfigurationError
 from assistant.search.index_files import Sealed
 from assistant.search.index_server import STAMP_SECONDS, open_on_server, stamp_use
-from assistant.articles.passages import passages
-from assistant.types import Article, Passage
 from assistant.search.vectors import NamedEmbeddings, Progress, Vector, forget_others, vectors_of
+from assistant.types import Article, Passage
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection

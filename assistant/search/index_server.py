@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx
 import numpy as np
 
-from assistant.search.collection import collection_of, digest, fill, fingerprint, holds, made, named_errors, recipe
-from assistant.errors import ConfigurationError
 from assistant.articles.passages import passages
-from assistant.types import Article, Passage
+from assistant.errors import ConfigurationError
+from assistant.search.collection import collection_of, digest, fill, fingerprint, holds, made, named_errors, recipe
 from assistant.search.vectors import BATCH, NamedEmbeddings, Progress, Vector, embedded
+from assistant.types import Article, Passage
 
 if TYPE_CHECKING:
     from chromadb.api.client import Client

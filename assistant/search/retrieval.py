@@ -23,9 +23,9 @@ import Stemmer
 from bm25s.stopwords import STOPWORDS_EN
 from langchain_core.embeddings import Embeddings
 
+from assistant.articles.passages import passages
 from assistant.search.embedder import SentenceEmbedder, TokenVectors
 from assistant.search.late_interaction import KEPT, LateInteraction, WordSpan, token_weights
-from assistant.articles.passages import passages
 from assistant.types import Article, Evidence, Hit, Passage, Sentence
 
 if TYPE_CHECKING:

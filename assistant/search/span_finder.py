@@ -1,6 +1,6 @@
 """A small extractive reader: how likely a passage answers a question, and in which of its words.
 
-The packaged embedding model, trained on by `python -m assistant train-reader` to point to the first and the last token
+The packaged embedding model, trained on by `python -m lab train-span-finder` to point to the first and the last token
 of the answer, or to the very first token of its input where the passage has none (Devlin et al., BERT, NAACL 2019,
 §4.3). The word embeddings are the package's own, untouched. Knows nothing of search or of what is done with a reading.
 In this module alone a reader is not the person who asks.
@@ -78,7 +78,7 @@ def load(weights: Path, embedder: Path) -> PreTrainedModel:
     return model
 
 
-class Reader:
+class SpanFinder:
     """Reads passages for a question."""
 
     def __init__(self, load: Callable[[], tuple[PreTrainedModel, PreTrainedTokenizerBase]]) -> None:
@@ -88,7 +88,7 @@ class Reader:
         self._giving_way = ThreadPoolExecutor(1, "reading", initializer=give_way)
 
     @classmethod
-    def from_files(cls, weights: Path, embedder: Path) -> Reader:
+    def from_files(cls, weights: Path, embedder: Path) -> SpanFinder:
         """Take trained weights over the folder of the embedding model; nothing is downloaded."""
         return cls(partial(_load_with_tokenizer, weights, embedder))
 

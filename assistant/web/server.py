@@ -29,17 +29,17 @@ from assistant.extras import require
 from assistant.rendering import escape
 from assistant.settings import Settings
 from assistant.web.api import routes as api
-from assistant.web.plain.assets import Assets
 from assistant.web.api.docs import add_docs
 from assistant.web.chat.door import Door
+from assistant.web.chat.page import HEAD, Page
 from assistant.web.handover import HandOver
 from assistant.web.limits import is_in, networks
 from assistant.web.middleware import Guard, PatientProtocol
 from assistant.web.observability import log, log_to_standard_error
-from assistant.web.chat.page import HEAD, Page
+from assistant.web.plain.assets import Assets
 from assistant.web.plain.pages import add_pages, plain_page
-from assistant.web.service import Service, client_of
 from assistant.web.plain.starting import starting
+from assistant.web.service import Service, client_of
 
 _STOP_SECONDS = 1
 """Open pages hold a connection that never ends by itself."""

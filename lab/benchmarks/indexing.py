@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from assistant.articles.reading import read_corpus
-from lab.benchmarks.figures import Figure, machine, save
-from lab.benchmarks.load import Progress, scripted
-from lab.benchmarks.processes import chroma_server, end_with_us
-from lab.benchmarks.readers import ANSWERED, Asked, Crowd, crowd
-from lab.benchmarks.scale import filled
 from assistant.errors import AssistantError, ConfigurationError
 from assistant.evaluation.scoring.statistics import percentile
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
+from lab.benchmarks.figures import Figure, machine, save
+from lab.benchmarks.load import Progress, scripted
+from lab.benchmarks.readers import ANSWERED, Asked, Crowd, crowd
+from lab.benchmarks.scale import filled
+from lab.processes import chroma_server, end_with_us
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,12 +17,20 @@ from unittest.mock import patch
 import httpx
 import numpy as np
 
-from assistant.model import weights
 from assistant.answering.assistant import Assistant
+from assistant.articles.passages import passages
 from assistant.articles.reading import Corpus, read_corpus
+from assistant.errors import ConfigurationError
+from assistant.evaluation.questions import Question
+from assistant.evaluation.scoring.statistics import percentile
+from assistant.model import weights
+from assistant.search.embedder import SentenceEmbedder
+from assistant.settings import Settings
+from assistant.types import Answer, Status
 from lab.benchmarks import recorder, tutorial
 from lab.benchmarks.figures import Figure, machine, save
-from lab.benchmarks.processes import (
+from lab.benchmarks.questions import is_right, seen
+from lab.processes import (
     end_with_us,
     family,
     memory_bytes,
@@ -30,14 +38,6 @@ from lab.benchmarks.processes import (
     wait_for_model,
     wait_until_answers,
 )
-from assistant.search.embedder import SentenceEmbedder
-from assistant.errors import ConfigurationError
-from lab.benchmarks.questions import is_right, seen
-from assistant.evaluation.questions import Question
-from assistant.evaluation.scoring.statistics import percentile
-from assistant.articles.passages import passages
-from assistant.settings import Settings
-from assistant.types import Answer, Status
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -25,11 +25,29 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import numpy as np
 
-from assistant.model import weights
 from assistant.answering.assistant import Assistant
+from assistant.errors import ConfigurationError
+from assistant.evaluation.questions import Question
+from assistant.evaluation.scoring.statistics import percentile
+from assistant.model import weights
+from assistant.search.embedder import SentenceEmbedder
+from assistant.settings import PROJECT, Settings
+from assistant.types import Article
 from lab.benchmarks import tutorial
 from lab.benchmarks.figures import Figure, machine, save
-from lab.benchmarks.processes import (
+from lab.benchmarks.readers import (
+    ANSWERED,
+    LOST,
+    TOLD_TO_WAIT,
+    Asked,
+    ask,
+    form,
+    open_page,
+    reader,
+    tab,
+)
+from lab.benchmarks.tutorial import Reply
+from lab.processes import (
     Running,
     end_with_us,
     family,
@@ -43,24 +61,6 @@ from lab.benchmarks.processes import (
     wait_for_model,
     wait_until_answers,
 )
-from lab.benchmarks.readers import (
-    ANSWERED,
-    LOST,
-    TOLD_TO_WAIT,
-    Asked,
-    ask,
-    form,
-    open_page,
-    reader,
-    tab,
-)
-from lab.benchmarks.tutorial import Reply
-from assistant.search.embedder import SentenceEmbedder
-from assistant.errors import ConfigurationError
-from assistant.evaluation.questions import Question
-from assistant.evaluation.scoring.statistics import percentile
-from assistant.settings import PROJECT, Settings
-from assistant.types import Article
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from assistant.answering.assistant import Assistant
-from assistant.evaluation.scoring import measures
-from assistant.evaluation.scoring.observed import Observed
 from assistant.evaluation.questions import Question
 from assistant.evaluation.records import Record, answer_line
+from assistant.evaluation.scoring import measures
+from assistant.evaluation.scoring.observed import Observed
 from assistant.types import Answer, Article, Status
 
 

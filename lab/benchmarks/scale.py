@@ -34,21 +34,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sentence_transformers import SentenceTransformer
 
-from assistant.model import weights
-from assistant.answering.calibration import rarity_of
 from assistant.answering.assistant import PASSAGES_FOR_MODEL
+from assistant.answering.calibration import rarity_of
+from assistant.articles.passages import passages
+from assistant.evaluation.questions import Question, read_text
+from assistant.evaluation.scoring.statistics import percentile
+from assistant.evaluation.squad import read_squad
+from assistant.model import weights
+from assistant.search.embedder import MAX_TOKENS, SentenceEmbedder
+from assistant.search.index import open_index
+from assistant.search.retrieval import CANDIDATES, Retriever
+from assistant.search.vectors import BATCH, Vectors
+from assistant.types import Article, Sentence
 from lab.benchmarks import tutorial
 from lab.benchmarks.figures import Figure, machine, save
-from lab.benchmarks.processes import memory_bytes
-from assistant.search.embedder import MAX_TOKENS, SentenceEmbedder
-from assistant.evaluation.questions import Question, read_text
-from assistant.evaluation.squad import read_squad
-from assistant.evaluation.scoring.statistics import percentile
-from assistant.search.index import open_index
-from assistant.articles.passages import passages
-from assistant.search.retrieval import CANDIDATES, Retriever
-from assistant.types import Article, Sentence
-from assistant.search.vectors import BATCH, Vectors
+from lab.processes import memory_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -24,11 +24,11 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrough
 
-from lab.benchmarks.processes import free_port, start, stop, wait_until_answers
 from assistant.errors import ConfigurationError
 from assistant.model.holder import os_processors
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
+from lab.processes import free_port, start, stop, wait_until_answers
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -95,7 +95,7 @@ def require() -> None:
     """
     packages = ("langchain_chroma", "langchain_text_splitters", "xllamacpp")
     if not all(map(importlib.util.find_spec, packages)):
-        raise ConfigurationError('The benchmark needs more packages: run pip install -e ".[benchmark]"')
+        raise ConfigurationError('The benchmark needs more packages: run pip install -e ".[lab]"')
 
 
 def chunks(articles: Sequence[Article]) -> list[Document]:

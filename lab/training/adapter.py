@@ -1,10 +1,10 @@
-"""Train the adapter of `assistant/model/adapter.gguf`: do passages state an answer to a question, and did the model give it?
+"""Train `assistant/model/adapter.gguf`: do passages state an answer to a question, and did the model give it?
 
-`python -m assistant train-adapter` trains small matrices beside the attention of the packaged language model (LoRA, Hu
+`python -m lab train-adapter` trains small matrices beside the attention of the packaged language model (LoRA, Hu
 et al., ICLR 2022), which the engine brings in from the first words of such a check on (activated LoRA, Greenewald et
 al., 2025). Up to there the model is the one that drafted, so what it has read and written is not read again. It learns
-from what the reader learned from: first the articles, and from there on the reports. Knows nothing of how a check is
-used.
+from what the span finder learned from: first the articles, and from there on the reports. Knows nothing of how a
+check is used.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ import torch
 from torch import Tensor, nn
 
 from assistant.errors import ConfigurationError
-from lab.training.adapter_checks import Check, Group, even, groups, groups_of_reports, made_checks, own_checks
-from lab.training.drafting import drafts, opening, tokens, written
-from lab.training.span_finder import save, split
-from lab.training.reports import read_reports
 from assistant.model.prompts import INVOCATION, check_messages
 from assistant.types import VERDICTS
+from lab.training.adapter_checks import Check, Group, even, groups, groups_of_reports, made_checks, own_checks
+from lab.training.drafting import drafts, opening, tokens, written
+from lab.training.reports import read_reports
+from lab.training.span_finder import save, split
 
 if TYPE_CHECKING:
     from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase

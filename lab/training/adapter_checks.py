@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from lab.training.span_finder import WORD, Entry, Example, examples, exchanged, form
-from lab.training.reports import Report, ReportQuestion
 from assistant.answering.grounding import share, stems
 from assistant.articles.passages import sentences
 from assistant.types import VERDICTS, Article
+from lab.training.reports import Report, ReportQuestion
+from lab.training.span_finder import WORD, Entry, Example, examples, exchanged, form
 
 ASKED = 10
 """So many of a paragraph's questions are drawn."""

@@ -1,6 +1,6 @@
 """Fit what is not decided by hand: the regressions and the thresholds of `calibration.json`.
 
-`python -m assistant calibrate` runs the development questions, and the hard ones where they are named, keeps what was
+`python -m lab calibrate` runs the development questions, and the hard ones where they are named, keeps what was
 found, and fits to that; the test questions are never read here. Every threshold is chosen by probabilities from fits
 that did not see the question or its conversation, and for the mix of questions that a public chat is expected to get,
 whatever the mix in the file.
@@ -19,13 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.answering import calibration as answerability, quoting, understanding as conversation
+from assistant.answering import calibration as answerability
+from assistant.answering import quoting
+from assistant.answering import understanding as conversation
 from assistant.answering.assistant import Assistant
 from assistant.answering.drafts import CheckedDraft, holds
+from assistant.answering.judgement import Judgement, first_look_signals, is_promising, skips_first_look
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, evidence_spans, holds_facts
 from assistant.evaluation.questions import holds as holds_wording
-from assistant.answering.judgement import Judgement, first_look_signals, is_promising, skips_first_look
 from assistant.search.span_finder import Readings
 from assistant.types import Sentence
 

@@ -1,6 +1,6 @@
-"""Train the reader of `assistant/search/span_finder.py` on half the articles of a file in SQuAD 2.0's format, then on news reports.
+"""Train the span finder on half the articles of a file in SQuAD 2.0's format, then on news reports.
 
-`python -m assistant train-reader` writes the weights, and the other half of the articles as a file that nothing was
+`python -m lab train-span-finder` writes the weights, and the other half of the articles as a file that nothing was
 trained on, to measure with. Besides the questions that are there, each epoch asks some with one of their words
 exchanged for another of the same paragraph, and some of a wrong paragraph: neither has an answer there, and both teach
 to look at every word. Those about the reports teach what is asked in other words than it is told in. Knows nothing of
@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.search import span_finder as reader
-from assistant.errors import ConfigurationError
-from assistant.evaluation.questions import read_text
-from lab.training.reports import Report, read_reports
-from assistant.evaluation.squad import read_squad
 from assistant.answering.grounding import stems
 from assistant.articles.passages import passages
+from assistant.errors import ConfigurationError
+from assistant.evaluation.questions import read_text
+from assistant.evaluation.squad import read_squad
+from assistant.search import span_finder as reader
 from assistant.types import Article
+from lab.training.reports import Report, read_reports
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -299,7 +299,7 @@ def _begun(weights: Path, embedder: Path) -> PreTrainedModel:
         model = reader.load(weights, embedder)
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ConfigurationError(
-            f"{weights} has no weights to go on from ({type(error).__name__}): give a file that train-reader wrote"
+            f"{weights} has no weights to go on from ({type(error).__name__}): give a file that train-span-finder wrote"
         ) from error
     model.set_attn_implementation("eager")  # As from the beginning.
     return model

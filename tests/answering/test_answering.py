@@ -25,21 +25,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 
-from assistant.answering import assistant as answering, calibration as answerability, quoting
-from assistant.answering.calibration import Quoting, Rarity
+from assistant.answering import assistant as answering
+from assistant.answering import calibration as answerability
+from assistant.answering import quoting
 from assistant.answering.assistant import Assistant
-from assistant.articles.reading import Corpus
-from assistant.model.chat import LanguageModel
-from assistant.search.embedder import SentenceEmbedder
-from assistant.model.engine import Engine
-from assistant.errors import ModelError
+from assistant.answering.calibration import Quoting, Rarity
 from assistant.answering.grounding import support
-from assistant.model.holder import ModelHolder
-from assistant.search.index import VectorIndex, open_index
-from assistant.articles.passages import passages, sentences
 from assistant.answering.quoting import MOST_SENTENCES
-from assistant.search.span_finder import Reader
+from assistant.articles.passages import passages, sentences
+from assistant.articles.reading import Corpus
+from assistant.errors import ModelError
+from assistant.model.chat import LanguageModel
+from assistant.model.engine import Engine
+from assistant.model.holder import ModelHolder
+from assistant.search.embedder import SentenceEmbedder
+from assistant.search.index import VectorIndex, open_index
 from assistant.search.retrieval import Findings, Retriever
+from assistant.search.span_finder import SpanFinder
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Passage, Sentence, Status, Turn
 
@@ -139,7 +141,7 @@ def assemble(article: Article, retriever: Retriever, monkeypatch: pytest.MonkeyP
         wait: bool = True,
         articles: Sequence[Article] = (article,),
         search: Retriever = retriever,
-        reader: Reader | None = None,
+        reader: SpanFinder | None = None,
     ) -> Assistant:
         monkeypatch.setattr("assistant.model.holder.open_language_model", lambda _settings, _progress: open_model())
         holder = ModelHolder(Settings(model=name), tuple(articles), lambda what, done, total: None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from assistant.answering.attribution import names_the_speaker, reported, statement
-from assistant.articles.speakers import context_of
-from assistant.articles.passages import sentences
 from assistant.answering.quoting import Window
+from assistant.articles.passages import sentences
+from assistant.articles.speakers import context_of
 from assistant.types import Article
 
 

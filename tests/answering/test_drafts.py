@@ -6,8 +6,8 @@ import pytest
 
 from assistant.answering import drafts
 from assistant.answering.calibration import rarity_of
-from assistant.model.chat import Draft
 from assistant.answering.drafts import CheckedDraft
+from assistant.model.chat import Draft
 from assistant.search.retrieval import Retriever
 from assistant.types import Article
 

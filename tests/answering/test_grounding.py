@@ -8,9 +8,18 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from assistant.articles.speakers import persons
-from assistant.answering.grounding import Support, aliases, fits_question, numbers, stems, support, tells_machines, weakest
+from assistant.answering.grounding import (
+    Support,
+    aliases,
+    fits_question,
+    numbers,
+    stems,
+    support,
+    tells_machines,
+    weakest,
+)
 from assistant.articles.passages import sentences
+from assistant.articles.speakers import persons
 from assistant.types import Article, Sentence
 
 DIGITS = re.compile(r"\d[\d,]*\d|\d")

@@ -13,15 +13,25 @@ from conftest import WordEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.answering import calibration as answerability, grounding
+from assistant.answering import calibration as answerability
+from assistant.answering import grounding
 from assistant.answering.calibration import Counts, Rarity, counted, coverage, rarity_of
-from assistant.search.embedder import SentenceEmbedder
 from assistant.answering.grounding import stems
-from assistant.search.index import open_index
+from assistant.answering.quoting import (
+    MOST_SENTENCES,
+    SIGNALS,
+    Told,
+    Window,
+    candidate_passages,
+    choose,
+    signals,
+    wanted,
+)
 from assistant.articles.passages import is_label, passages, sentences, statements
-from assistant.answering.quoting import MOST_SENTENCES, SIGNALS, Told, Window, candidate_passages, choose, signals, wanted
-from assistant.search.span_finder import Reading, Span
+from assistant.search.embedder import SentenceEmbedder
+from assistant.search.index import open_index
 from assistant.search.retrieval import Findings, Retriever
+from assistant.search.span_finder import Reading, Span
 from assistant.types import Article, Sentence
 
 BESIDE = "What happened in the city?"

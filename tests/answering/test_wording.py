@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.answering.calibration import Rarity, counted
+from assistant.answering.quoting import Window, choose, signals
 from assistant.answering.wording import declined, quoted
 from assistant.articles.passages import is_label, sentences
-from assistant.answering.quoting import Window, choose, signals
 from assistant.search.retrieval import Retriever
 from assistant.types import Answer, Article, Sentence, Status
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from assistant.articles.speakers import Context, context_of, contexts, outside_quotations, persons, sentences_before
 from assistant.articles.passages import is_label, sentences
+from assistant.articles.speakers import Context, context_of, contexts, outside_quotations, persons, sentences_before
 from assistant.types import Article, Sentence
 
 

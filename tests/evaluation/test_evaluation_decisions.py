@@ -9,9 +9,9 @@ import pytest
 from evaluated import ROWS, always_declines, evaluate_with, invents_numbers, never_declines, perfect
 
 from assistant.errors import ConfigurationError
-from assistant.evaluation.scoring import gates
-from assistant.evaluation.reporting.compare import compare
 from assistant.evaluation.evaluate import Demands, Options
+from assistant.evaluation.reporting.compare import compare
+from assistant.evaluation.scoring import gates
 from assistant.evaluation.scoring.gates import Gate, parse, read_thresholds
 from assistant.settings import PROJECT
 

@@ -13,9 +13,9 @@ import pytest
 from evaluated import ROWS, evaluate_with, never_declines, perfect
 from rich.console import Console
 
+from assistant.evaluation.evaluate import Demands
 from assistant.evaluation.reporting import terminal
 from assistant.evaluation.reporting.compare import compare
-from assistant.evaluation.evaluate import Demands
 from assistant.evaluation.reporting.export import to_csv, to_junit
 from assistant.evaluation.reporting.formatting import interval, number
 from assistant.evaluation.scoring.gates import parse

@@ -15,8 +15,8 @@ from evaluated import ROWS, cites_elsewhere, evaluate_with, never_declines, perf
 
 from assistant.errors import ConfigurationError
 from assistant.evaluation.evaluate import Demands, rescore
-from assistant.evaluation.scoring.judge import CRITERIA, FAILURES, Judge, open_judge
 from assistant.evaluation.reporting.report import render
+from assistant.evaluation.scoring.judge import CRITERIA, FAILURES, Judge, open_judge
 
 SHOWN = [row["id"] for row in ROWS if row.get("evidence")]
 """The questions for which a perfect assistant shows an answer."""

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from assistant.evaluation.questions import Question
+from assistant.evaluation.records import Cited, Record, Span
+from assistant.evaluation.reporting.summary import question_scores
 from assistant.evaluation.scoring import measures
 from assistant.evaluation.scoring.causes import CAUSES, cause
 from assistant.evaluation.scoring.measures import HEADLINES, MEASURES, Measure, ranking_scores, scores, squad_scores
 from assistant.evaluation.scoring.observed import Observed, observe, paragraph_of, paragraph_spans
-from assistant.evaluation.questions import Question
-from assistant.evaluation.records import Cited, Record, Span
-from assistant.evaluation.reporting.summary import question_scores
 
 COST = "Repairs will cost 4.2 million dollars, and the state pays half of that."
 QUESTION = Question(

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from assistant.errors import ConfigurationError
+from assistant.evaluation.questions import Question
+from assistant.evaluation.records import Record
+from assistant.evaluation.reporting.summary import question_scores
+from assistant.evaluation.run import Folder, read, write_questions
 from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.measures import Measure, exact_match, f1
 from assistant.evaluation.scoring.observed import Observed, observe
-from assistant.evaluation.questions import Question
-from assistant.evaluation.records import Record
-from assistant.evaluation.run import Folder, read, write_questions
 from assistant.evaluation.squad import sample
-from assistant.evaluation.reporting.summary import question_scores
 from assistant.settings import PROJECT
 
 DATA = PROJECT.parent / "shared" / "data" / "squad2_dev"

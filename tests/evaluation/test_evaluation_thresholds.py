@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 
 from assistant.cli import app
 from assistant.evaluation.scoring import gates
-from assistant.settings import PROJECT
 from assistant.model.weights import LANGUAGE_MODEL_NAME
+from assistant.settings import PROJECT
 
 QUESTIONS = PROJECT / "corpus" / "questions"
 SAMPLE = 40

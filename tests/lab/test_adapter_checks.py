@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trained import FAR, NORMANS, entry
 
+from assistant.types import VERDICTS
 from lab.training.adapter_checks import (
     Asked,
     Check,
@@ -21,7 +22,6 @@ from lab.training.adapter_checks import (
     own_checks,
 )
 from lab.training.reports import Report, ReportQuestion
-from assistant.types import VERDICTS
 
 GROUP = Group(NORMANS, [Asked("Who was the leader?", "Rollo"), Asked("Who was the queen?", "")])
 

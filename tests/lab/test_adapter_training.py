@@ -15,11 +15,16 @@ import torch
 from trained import NORMANS, entry, small_model
 from transformers import Qwen2ForCausalLM
 
+from assistant.articles.passages import passages
+from assistant.errors import ConfigurationError
 from assistant.model import prompts, weights
 from assistant.model.chat import LanguageModel
-from assistant.errors import ConfigurationError
+from assistant.model.holder import open_language_model
+from assistant.model.prompts import INVOCATION
+from assistant.model.weights import ADAPTER_FILE
+from assistant.settings import Settings
+from assistant.types import VERDICTS, Article
 from lab.training import adapter as adapter_training
-from lab.training.adapter_checks import Asked, Check, Group
 from lab.training.adapter import (
     CHECKS,
     FIRST_LAYER,
@@ -32,12 +37,7 @@ from lab.training.adapter import (
     log_probabilities,
     run,
 )
-from assistant.model.holder import open_language_model
-from assistant.articles.passages import passages
-from assistant.model.prompts import INVOCATION
-from assistant.settings import Settings
-from assistant.types import VERDICTS, Article
-from assistant.model.weights import ADAPTER_FILE
+from lab.training.adapter_checks import Asked, Check, Group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

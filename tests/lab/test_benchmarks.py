@@ -18,16 +18,16 @@ from types import SimpleNamespace
 import pytest
 from conftest import WordEmbedder
 
-from lab.benchmarks import indexing, load, tutorial
-from lab.benchmarks.load import _together, scripted
-from lab.benchmarks.processes import memory_bytes, own_memory_bytes
-from lab.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, ask, form, reader
-from lab.benchmarks.scale import Plan, dealt_anew, filled, is_among, prepared, tutorial_asked
+from assistant.articles.passages import passages, sentences
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question
 from assistant.evaluation.squad import read_squad
-from assistant.articles.passages import passages, sentences
 from assistant.types import Article
+from lab.benchmarks import indexing, load, tutorial
+from lab.benchmarks.load import _together, scripted
+from lab.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, ask, form, reader
+from lab.benchmarks.scale import Plan, dealt_anew, filled, is_among, prepared, tutorial_asked
+from lab.processes import memory_bytes, own_memory_bytes
 
 READERS = 14
 """More than the eight questions that a provider is asked at once, and the one that may wait."""

@@ -15,19 +15,19 @@ from hypothesis import strategies as st
 
 from assistant.answering import calibration as answerability
 from assistant.answering.assistant import Assistant
-from assistant.articles.reading import Corpus
-from assistant.model.chat import LanguageModel
 from assistant.answering.drafts import holds
+from assistant.answering.judgement import SHORT_WORDS, Judgement, is_long
+from assistant.articles.reading import Corpus
 from assistant.errors import ConfigurationError
-from lab.training import calibration as calibrate
-from lab.training.calibration import MOST_WRONG, Observation, fit, observe, save
 from assistant.evaluation.questions import read_questions
+from assistant.model.chat import LanguageModel
 from assistant.model.holder import ModelHolder
 from assistant.search.index import open_index
-from assistant.answering.judgement import SHORT_WORDS, Judgement, is_long
 from assistant.search.retrieval import Retriever
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
+from lab.training import calibration as calibrate
+from lab.training.calibration import MOST_WRONG, Observation, fit, observe, save
 
 
 class ModelThatTells(LanguageModel):

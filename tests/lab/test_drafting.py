@@ -9,9 +9,9 @@ import torch
 from trained import small_model
 from transformers import Qwen2ForCausalLM
 
+from assistant.model.prompts import check_messages, draft_messages
 from lab.training import drafting
 from lab.training.drafting import drafts, opening, tokens, written
-from assistant.model.prompts import check_messages, draft_messages
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from evaluated import ARTICLES, BRIDGE
 
-from lab.benchmarks import questions as benchmark
-from assistant.evaluation.scoring.observed import Observed
 from assistant.evaluation.questions import Question
+from assistant.evaluation.scoring.observed import Observed
 from assistant.types import Answer, Citation, Status, Timings
+from lab.benchmarks import questions as benchmark
 
 COST = "Repairs will cost 4.2 million dollars, and the state pays half of that."
 CARS = "About 3,500 cars cross the bridge on a weekday."

@@ -23,17 +23,17 @@ from typer.testing import CliRunner
 
 from assistant.answering import understanding as conversation
 from assistant.articles.reading import Corpus, normalise
-from assistant.model.chat import LanguageModel
 from assistant.cli import app
 from assistant.errors import ConfigurationError
-from lab import injections
-from lab.injections import FILES, Injection, Result, WatchedAssistant, read_injections
 from assistant.evaluation.questions import holds_facts
+from assistant.model.chat import LanguageModel
 from assistant.model.holder import ModelHolder
 from assistant.rendering import markdown, terminal
 from assistant.search.retrieval import Retriever
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Status
+from lab import injections
+from lab.injections import FILES, Injection, Result, WatchedAssistant, read_injections
 
 DIRECT, BURIED = map(read_injections, FILES)
 

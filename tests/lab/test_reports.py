@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from assistant.answering.grounding import share, stems
 from assistant.articles.reading import read_corpus
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import read_questions
-from lab.training.reports import REPORTS, Report, ReportQuestion, read_reports
-from assistant.answering.grounding import share, stems
 from assistant.settings import PROJECT
+from lab.training.reports import REPORTS, Report, ReportQuestion, read_reports
 
 STATED = {"kind": "fact", "question": "Who fell?", "answers": ["Ann"], "right": "Ann fell.", "wrong": "Bob fell."}
 JOINED = {

@@ -13,9 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
-from assistant.model import weights
+from assistant.answering.grounding import stems
+from assistant.articles.passages import passages
 from assistant.articles.reading import normalise
 from assistant.errors import ConfigurationError
+from assistant.model import weights
+from assistant.search.span_finder import SpanFinder
+from assistant.types import Article
+from lab.training.reports import Report, ReportQuestion
 from lab.training.span_finder import (
     EPOCHS,
     REPORT_EPOCHS,
@@ -27,11 +32,6 @@ from lab.training.span_finder import (
     run,
     split,
 )
-from lab.training.reports import Report, ReportQuestion
-from assistant.answering.grounding import stems
-from assistant.articles.passages import passages
-from assistant.search.span_finder import Reader
-from assistant.types import Article
 
 PARAGRAPH = (
     "The Normans came from Denmark in the 10th century. Their leader Rollo swore fealty to King Charles of Francia."
@@ -205,7 +205,7 @@ def test_training_ends_in_weights_that_read(tmp_path: Path) -> None:
     assert "bert.embeddings.word_embeddings.weight" not in trained
     layer = "encoder.layer.0.attention.self.query.weight"
     assert (trained[f"bert.{layer}"] != before[layer].astype("float16")).any()
-    readings = Reader.from_files(tmp_path / "one", embedder).read(
+    readings = SpanFinder.from_files(tmp_path / "one", embedder).read(
         "Who was the leader?", passages(Article("a", normalise(PARAGRAPH), "A"))
     )
     assert readings[0].spans
@@ -217,9 +217,9 @@ def test_training_goes_on_from_weights_with_the_reports_alone(tmp_path: Path) ->
     embedder, done = weights.embedder_folder(tmp_path), list[tuple[int, int]]()
     arguments = (file_of(tmp_path, "A", "B"), reports_of(tmp_path), embedder)
     held_out = tmp_path / "held-out.json"
-    run(*arguments, tmp_path / "new", held_out, 0, lambda *count: done.append(count), weights.reader_file())
+    run(*arguments, tmp_path / "new", held_out, 0, lambda *count: done.append(count), weights.span_finder_file())
     assert done == [(number, REPORT_EPOCHS) for number in range(1, REPORT_EPOCHS + 1)]
-    before, after = load_file(weights.reader_file()), load_file(tmp_path / "new")
+    before, after = load_file(weights.span_finder_file()), load_file(tmp_path / "new")
     moved = [float(abs(after[name].astype("float32") - before[name].astype("float32")).max()) for name in before]
     assert before.keys() == after.keys()
     assert 0 < max(moved) < 0.01
@@ -257,7 +257,7 @@ def test_weights_that_cannot_be_gone_on_from_are_named(begin: str, tmp_path: Pat
     (tmp_path / "text").write_text("no weights at all")
     shutil.copy(embedder / "model.safetensors", tmp_path / "other")
     held_out = tmp_path / "held-out.json"
-    with pytest.raises(ConfigurationError, match=rf"{begin} has no weights to go on from .*train-reader wrote"):
+    with pytest.raises(ConfigurationError, match=rf"{begin} has no weights to go on from .*train-span-finder wrote"):
         run(
             file_of(tmp_path, "A", "B"),
             reports_of(tmp_path),

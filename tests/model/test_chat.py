@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import Field
 
+from assistant.articles.passages import passages
+from assistant.errors import ModelError
 from assistant.model import chat
 from assistant.model.chat import Draft, LanguageModel
 from assistant.model.engine import Engine
-from assistant.errors import ModelError
-from assistant.articles.passages import passages
 from assistant.model.prompts import INVOCATION
 from assistant.types import Article, Passage, Turn
 

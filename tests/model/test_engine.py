@@ -18,8 +18,9 @@ import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from assistant.model import engine
-from lab.benchmarks.recorder import ask_again, recording
 from assistant.model.engine import Engine, EngineChat, Reply
+from assistant.settings import PROJECT
+from lab.benchmarks.recorder import ask_again, recording
 
 CHILD = '''
 import os, sys, time
@@ -91,7 +92,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     executable.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, str(script)])} "$@"\n')
     executable.chmod(0o755)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(engine.__file__).parents[1]))
+        patch.setenv("PYTHONPATH", str(PROJECT))
         patch.setattr(sys, "executable", str(executable))
         yield folder
 

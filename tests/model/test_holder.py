@@ -17,10 +17,10 @@ from typing import cast
 import pytest
 from conftest import ScriptedModel
 
+from assistant.errors import ConfigurationError, ModelError
 from assistant.model import engine, holder, weights
 from assistant.model.chat import LanguageModel
 from assistant.model.engine import Engine
-from assistant.errors import ConfigurationError, ModelError
 from assistant.model.holder import ModelHolder, check_configuration, model_name
 from assistant.settings import Settings
 

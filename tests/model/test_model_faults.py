@@ -24,8 +24,8 @@ import pytest
 from faulty_endpoint import BEHAVIOURS, TEXT, Endpoint
 
 from assistant.answering import calibration as answerability
-from assistant.answering.calibration import Calibration, Quoting
 from assistant.answering.assistant import Assistant
+from assistant.answering.calibration import Calibration, Quoting
 from assistant.articles.reading import Corpus
 from assistant.model.holder import ModelHolder
 from assistant.rendering import NOT_WRITTEN, markdown

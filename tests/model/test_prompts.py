@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage
 
-from assistant.model import prompts
-from assistant.errors import ConfigurationError
 from assistant.articles.passages import passages
+from assistant.errors import ConfigurationError
+from assistant.model import prompts
 from assistant.model.prompts import draft_messages
 from assistant.settings import PROJECT
 from assistant.types import Article, Turn

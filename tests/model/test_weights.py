@@ -16,10 +16,17 @@ from pathlib import Path
 
 import pytest
 
-from assistant.model import weights
 from assistant.errors import WeightsError
+from assistant.model import weights
+from assistant.model.weights import (
+    EMBEDDER_SHA256,
+    LANGUAGE_MODEL_SHA256,
+    embedder_folder,
+    join,
+    language_model_file,
+    verify,
+)
 from assistant.settings import PROJECT
-from assistant.model.weights import EMBEDDER_SHA256, LANGUAGE_MODEL_SHA256, embedder_folder, join, language_model_file, verify
 
 CONTENTS = [b"first ", b"second ", b"third"]
 SHA256 = hashlib.sha256(b"".join(CONTENTS)).hexdigest()

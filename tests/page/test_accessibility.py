@@ -26,9 +26,9 @@ from assistant.types import Article
 from assistant.web import feedback as store
 from assistant.web import service as serving
 from assistant.web.chat.exchanges import STOPPED
-from assistant.web.feedback import MAX_COMMENT_CHARACTERS, question_lines
 from assistant.web.chat.feedback_form import GONE
 from assistant.web.chat.feedback_form import TOO_LONG as COMMENT_TOO_LONG
+from assistant.web.feedback import MAX_COMMENT_CHARACTERS, question_lines
 from assistant.web.service import NO_ROOM, NOT_SAVED, THANKS
 
 pytestmark = [

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
 
-from lab.benchmarks.readers import ANSWERED, ask, form, greet, reader
 from assistant.web import server
 from assistant.web.chat import conversations
 from assistant.web.chat.conversations import KEPT_SECONDS, Conversations, Kept
 from assistant.web.chat.exchanges import Conversation, Exchange
 from assistant.web.limits import client_key
 from assistant.web.shared_stream import SharedStream
+from lab.benchmarks.readers import ANSWERED, ask, form, greet, reader
 
 pytestmark = [
     # Gradio's own doing, in its queue.

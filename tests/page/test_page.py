@@ -36,8 +36,8 @@ from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Status, Turn
 from assistant.web.chat import page as page_module
 from assistant.web.chat.exchanges import ALSO_ANSWERED, ANSWERED_HERE, STOPPED
-from assistant.web.feedback import question_lines
 from assistant.web.chat.page import CLEARED, EDITING, KEPT
+from assistant.web.feedback import question_lines
 from assistant.web.service import AT_ONCE_LOCAL, THANKS
 
 pytestmark = [

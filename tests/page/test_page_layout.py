@@ -16,7 +16,7 @@ from browser import answers, chatting, chromium, finish, needs_chromium, send, v
 from playwright.sync_api import Browser, Page, expect
 from served import OPEN, ScriptedAssistant, running
 
-from assistant.settings import Settings
+from assistant.settings import PROJECT, Settings
 from assistant.types import Answer, Article, Citation, Status
 
 pytestmark = [
@@ -25,7 +25,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
 ]
 
-REPORTS = Path(__file__).parent.parent / "corpus" / "training" / "reports.jsonl"
+REPORTS = PROJECT / "corpus" / "training" / "reports.jsonl"
 SIZES = ((320, 568), (390, 844), (820, 1180), (1280, 800), (1920, 1080))
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 SIDEWAYS = PHONE | {"viewport": {"width": 844, "height": 390}}

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from langchain_core.embeddings import Embeddings
 
-from assistant.search.embedder import MAX_TOKENS, SentenceEmbedder
 from assistant.articles.passages import MAX_PASSAGE_CHARACTERS, passages
+from assistant.model.weights import embedder_folder
+from assistant.search.embedder import MAX_TOKENS, SentenceEmbedder
 from assistant.settings import PROJECT
 from assistant.types import Article
-from assistant.model.weights import embedder_folder
 
 
 def test_vectors_have_384_dimensions_and_length_one(real_embedder: SentenceEmbedder) -> None:

@@ -11,11 +11,11 @@ from itertools import islice
 import pytest
 
 from assistant.answering.assistant import Assistant
-from assistant.articles.reading import Corpus
 from assistant.answering.understanding import queries, standalone
-from lab.training.reports import ReportQuestion, read_reports
+from assistant.articles.reading import Corpus
 from assistant.settings import Settings
 from assistant.types import Article, Status, Turn
+from lab.training.reports import ReportQuestion, read_reports
 
 REPORTS = read_reports()[-15:]
 PAIRS = 100

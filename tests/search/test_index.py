@@ -23,13 +23,13 @@ from conftest import WordEmbedder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assistant.articles.passages import passages
+from assistant.errors import ConfigurationError, IndexLockedError
 from assistant.search import collection as collection_module
 from assistant.search import index as index_module
 from assistant.search import index_server
 from assistant.search.collection import client_of, collection_of, find_themselves, fingerprint
-from assistant.errors import ConfigurationError, IndexLockedError
 from assistant.search.index import IndexReport, VectorIndex, open_index
-from assistant.articles.passages import passages
 from assistant.settings import PROJECT
 from assistant.types import Article
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assistant.articles.passages import passages
 from assistant.search import late_interaction
 from assistant.search.embedder import MAX_TOKENS, SentenceEmbedder, TokenVectors
 from assistant.search.late_interaction import LateInteraction, token_weights
-from assistant.articles.passages import passages
 from assistant.types import Article, Passage
 
 TEXT = (

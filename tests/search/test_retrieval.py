@@ -16,10 +16,10 @@ from conftest import WordEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assistant.articles.passages import passages, sentences
 from assistant.search import retrieval
 from assistant.search.embedder import SentenceEmbedder
 from assistant.search.index import open_index
-from assistant.articles.passages import passages, sentences
 from assistant.search.retrieval import (
     CANDIDATES,
     Findings,

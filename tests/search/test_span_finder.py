@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from assistant.model import weights
-from assistant.answering.calibration import likeness, reading_signals
 from assistant.answering.assistant import PASSAGES_TO_READ, Assistant
-from assistant.articles.reading import Corpus
-from assistant.search.embedder import SentenceEmbedder
-from assistant.model.holder import ModelHolder
-from assistant.search.index import open_index
+from assistant.answering.calibration import likeness, reading_signals
 from assistant.articles.passages import passages
-from assistant.search.span_finder import Reader, Reading, Span, load
+from assistant.articles.reading import Corpus
+from assistant.model import weights
+from assistant.model.holder import ModelHolder
+from assistant.search.embedder import SentenceEmbedder
+from assistant.search.index import open_index
 from assistant.search.retrieval import Retriever
+from assistant.search.span_finder import Reading, Span, SpanFinder, load
 from assistant.settings import Settings
 from assistant.types import Article, Passage, Sentence, Status
 
@@ -39,9 +39,9 @@ def embedder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def reader(embedder_folder: Path) -> Reader:
+def reader(embedder_folder: Path) -> SpanFinder:
     """The reader as it is shipped."""
-    return Reader.from_files(weights.reader_file(), embedder_folder)
+    return SpanFinder.from_files(weights.span_finder_file(), embedder_folder)
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +55,14 @@ def best_of(readings: Iterable[Reading]) -> Span:
     return max((span for reading in readings for span in reading.spans.values()), key=lambda span: span.score)
 
 
-def test_it_points_to_the_words_that_answer(reader: Reader, of_article: list[Passage], article: Article) -> None:
+def test_it_points_to_the_words_that_answer(reader: SpanFinder, of_article: list[Passage], article: Article) -> None:
     """Of all passages, the best words of the likeliest one are the answer."""
     for question, answer in ANSWERED:
         best = best_of(reader.read(question, of_article))
         assert answer in article.text[best.start : best.end]
 
 
-def test_it_is_surer_of_an_answer_than_of_none(reader: Reader, of_article: list[Passage]) -> None:
+def test_it_is_surer_of_an_answer_than_of_none(reader: SpanFinder, of_article: list[Passage]) -> None:
     """A question that the article has nothing of gets lower log-odds than those it answers."""
 
     def odds(question: str) -> float:
@@ -74,7 +74,7 @@ def test_it_is_surer_of_an_answer_than_of_none(reader: Reader, of_article: list[
 @settings(max_examples=15)
 @given(question=st.text(min_size=1, max_size=500), first=st.integers(0, 25))
 def test_what_it_points_to_stands_in_that_sentence(
-    reader: Reader, of_article: list[Passage], question: str, first: int
+    reader: SpanFinder, of_article: list[Passage], question: str, first: int
 ) -> None:
     """Whatever is asked, each span is some words of its own sentence, and passages keep their order."""
     chosen = of_article[first : first + 3]
@@ -87,7 +87,7 @@ def test_what_it_points_to_stands_in_that_sentence(
             assert sentence.start <= span.start < span.end <= sentence.end
 
 
-def test_a_passage_is_read_the_same_beside_others(reader: Reader, of_article: list[Passage]) -> None:
+def test_a_passage_is_read_the_same_beside_others(reader: SpanFinder, of_article: list[Passage]) -> None:
     """What else is read at the same time changes nothing but the last digits."""
     question = ANSWERED[0][0]
     for passage, beside in zip(of_article, reader.read(question, of_article), strict=True):
@@ -98,10 +98,10 @@ def test_a_passage_is_read_the_same_beside_others(reader: Reader, of_article: li
 
 
 def test_passages_in_one_row_are_read_as_the_model_reads_each(
-    reader: Reader, of_article: list[Passage], embedder_folder: Path
+    reader: SpanFinder, of_article: list[Passage], embedder_folder: Path
 ) -> None:
     """The log-odds of the words are those of the model as it comes, given the question and one passage."""
-    model = load(weights.reader_file(), embedder_folder).train(mode=False)
+    model = load(weights.span_finder_file(), embedder_folder).train(mode=False)
     tokenizer = AutoTokenizer.from_pretrained(embedder_folder, local_files_only=True)
     question = ANSWERED[0][0]
     for reading in reader.read(question, of_article[:5]):
@@ -120,7 +120,9 @@ def test_passages_in_one_row_are_read_as_the_model_reads_each(
 
 
 @pytest.mark.parametrize("question", ["漢" * 500, "a " * 250, "?"])
-def test_a_question_of_many_tokens_is_cut_and_read(reader: Reader, of_article: list[Passage], question: str) -> None:
+def test_a_question_of_many_tokens_is_cut_and_read(
+    reader: SpanFinder, of_article: list[Passage], question: str
+) -> None:
     """A question that is longer than what the reader takes leaves room for the passage."""
     assert all(reading.spans for reading in reader.read(question, of_article[:5]))
 
@@ -131,14 +133,14 @@ def test_what_cannot_be_read_is_no_answer() -> None:
     assert likeness(Reading(Passage((sentence,)), {}).score) == likeness()
 
 
-def test_nothing_is_read_of_nothing(reader: Reader) -> None:
+def test_nothing_is_read_of_nothing(reader: SpanFinder) -> None:
     """Without a passage there is no reading."""
     assert reader.read("Who?", []) == []
 
 
 def test_the_weights_are_small() -> None:
     """What comes with the code is at most 25 MB."""
-    assert weights.READER_FILE.stat().st_size <= 25_000_000
+    assert weights.SPAN_FINDER_FILE.stat().st_size <= 25_000_000
 
 
 # What a draft tells of it
@@ -157,7 +159,7 @@ def test_a_draft_is_measured_by_the_part_that_it_tells_least_of(of_article: list
 
 
 def test_each_of_two_questions_is_read_by_itself(
-    article: Article, real_embedder: SentenceEmbedder, reader: Reader, tmp_path: Path
+    article: Article, real_embedder: SentenceEmbedder, reader: SpanFinder, tmp_path: Path
 ) -> None:
     """A question that joins two has the reader's best words for each of them."""
     question = "How old was Jose Ramirez-Disla, and who leads the district attorney's office?"
@@ -182,7 +184,7 @@ def test_without_the_embedding_model_keywords_decide(tmp_path: Path, monkeypatch
 
 
 def test_a_question_outlives_a_search_that_fails_for_its_parts(
-    article: Article, reader: Reader, monkeypatch: pytest.MonkeyPatch
+    article: Article, reader: SpanFinder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a second search fails, what was found for the whole question is read."""
     question = "How old was Jose Ramirez-Disla, and who leads the district attorney's office?"

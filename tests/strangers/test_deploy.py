@@ -16,9 +16,9 @@ import httpx
 import pytest
 from stack import NGINX, PORTS, Stack, stack
 
-from lab.benchmarks.readers import ANSWERED, LOST, TOLD_TO_WAIT, Crowd, ask, crowd, form, open_page, reader
-from assistant.settings import PROJECT, Settings
 from assistant.model.weights import LANGUAGE_MODEL_NAME, language_model_file
+from assistant.settings import PROJECT, Settings
+from lab.benchmarks.readers import ANSWERED, LOST, TOLD_TO_WAIT, Crowd, ask, crowd, form, open_page, reader
 
 needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed: apt-get install nginx-light")
 SCRIPTED = [sys.executable, "-m", "lab.benchmarks.scripted_model", "--seconds=1"]

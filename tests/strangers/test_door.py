@@ -20,9 +20,9 @@ from browser import chatting, chromium, finish, needs_chromium, problems, questi
 from playwright.sync_api import expect
 from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
 
-from lab.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, Form, ask, form, greet, reader
 from assistant.web import middleware
 from assistant.web.service import AT_ONCE_LOCAL, BUSY_SECONDS
+from lab.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, Form, ask, form, greet, reader
 
 pytestmark = [
     # Gradio's own doing, in its queue.

@@ -13,11 +13,18 @@ from hypothesis import strategies as st
 from served import CITATION
 from test_index import ids
 
+from assistant.answering.understanding import (
+    MAX_QUESTION_CHARACTERS,
+    asks_about_article,
+    clean,
+    problem,
+    quoted_words,
+    standalone,
+)
+from assistant.articles.passages import passages, sentences
 from assistant.articles.reading import normalise, read_article, read_corpus
-from assistant.answering.understanding import MAX_QUESTION_CHARACTERS, asks_about_article, clean, problem, quoted_words, standalone
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import read_questions
-from assistant.articles.passages import passages, sentences
 from assistant.types import Answer, Passage, Sentence, Status, Turn
 from assistant.web.feedback import REASONS, Feedback, question_lines, save
 

@@ -1,6 +1,6 @@
 """A real server over many questions, in the short form that suits a test: nothing is left behind by any of them.
 
-The long form is `python -m assistant benchmark-load FILE --readers 0 --each 0 --soak 120`.
+The long form is `python -m lab load FILE --readers 0 --each 0 --soak 120`.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ from assistant.errors import ConfigurationError
 from assistant.settings import Settings
 from assistant.web import middleware
 from assistant.web.middleware import MAX_BODY_BYTES, Guard
-from assistant.web.server import serve, server_configuration
 from assistant.web.plain.starting import starting
+from assistant.web.server import serve, server_configuration
 
 # Gradio's own doing, in its queue.
 pytestmark = [

@@ -20,9 +20,9 @@ from served import ARTICLE, CITATION, OPEN, QUOTED, TOO_LONG, WRITTEN, ScriptedA
 from assistant.settings import Settings
 from assistant.types import Answer, Status, Turn
 from assistant.web import service as service_module
-from assistant.web.plain.about import about
 from assistant.web.feedback import Feedback
 from assistant.web.observability import JsonLines
+from assistant.web.plain.about import about
 from assistant.web.service import (
     AT_ONCE_LOCAL,
     NOT_SAVED,

@@ -20,13 +20,13 @@ from playwright.sync_api import Page, expect
 
 from assistant.answering import calibration as answerability
 from assistant.answering.assistant import Assistant
-from lab.benchmarks.processes import serving, wait_for_model
-from assistant.model.holder import open_language_model
 from assistant.articles.passages import passages
+from assistant.model.holder import open_language_model
+from assistant.model.weights import LANGUAGE_MODEL_NAME
 from assistant.rendering import LABELS
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article, Passage, Status
-from assistant.model.weights import LANGUAGE_MODEL_NAME
+from lab.processes import serving, wait_for_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -46,7 +46,7 @@ Index and disk
         test_deploy.py::test_a_rolling_restart_loses_no_question
         test_benchmarks.py::test_who_asks_while_articles_are_indexed_is_answered
         no test: a process reads its articles at its start alone, so no answer can come from two indexes
-        no test: how fast it is meanwhile is measured by `benchmark-load --indexed`, since times are no test
+        no test: how fast it is meanwhile is measured by `load --indexed`, since times are no test
     15  articles are none, tiny, huge, or without title and date
         test_faults.py::test_articles_of_every_size_are_found
         test_index.py::test_an_empty_corpus_has_an_empty_index
@@ -126,10 +126,10 @@ Readers and network
         test_door.py::test_a_page_begins_although_nobody_can_ask
         test_door.py::test_the_page_shows_the_refusal_and_keeps_the_question
         test_service.py::test_a_full_line_says_so_at_once
-        no test: how fast it is with 300 is measured by `benchmark-load`, since times are no test
+        no test: how fast it is with 300 is measured by `load`, since times are no test
     32  questions come for two hours
         test_soak.py::test_questions_leave_nothing_behind
-        no test: two hours are longer than a test may take; `benchmark-load --soak 120` runs so long
+        no test: two hours are longer than a test may take; `load --soak 120` runs so long
     33  a reader leaves in the middle of an answer
         test_page.py::test_leaving_the_page_ends_the_work
         test_service.py::test_the_model_stops_within_two_seconds
@@ -258,12 +258,12 @@ from test_model_faults import CRIME, assemble
 from test_service import STRANGER, run
 from test_weights import full_disk
 
-from assistant.search import collection
-from assistant.articles.reading import read_corpus
-from assistant.search.embedder import SentenceEmbedder
-from assistant.errors import ConfigurationError
-from assistant.search.index import open_index
 from assistant.articles.passages import passages, sentences
+from assistant.articles.reading import read_corpus
+from assistant.errors import ConfigurationError
+from assistant.search import collection
+from assistant.search.embedder import SentenceEmbedder
+from assistant.search.index import open_index
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article, Status
 from assistant.web.feedback import Feedback

@@ -18,10 +18,10 @@ import pytest
 from conftest import WordEmbedder
 from typer.testing import CliRunner
 
-from assistant.model import weights
-from assistant.search import index_files
 from assistant.articles.reading import read_corpus
 from assistant.cli import app
+from assistant.model import weights
+from assistant.search import index_files
 from assistant.search.index import open_index
 
 TEXTS = {

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from offline import CONTROL
 
-from assistant.settings import PROJECT
 from assistant.model.weights import LANGUAGE_MODEL_NAME
+from assistant.settings import PROJECT
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 

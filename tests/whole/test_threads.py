@@ -16,10 +16,10 @@ import torch
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from assistant import threads
+from assistant.articles.passages import passages
 from assistant.model import weights
 from assistant.search.embedder import SentenceEmbedder
-from assistant.articles.passages import passages
-from assistant.search.span_finder import Reader
+from assistant.search.span_finder import SpanFinder
 from assistant.settings import PROJECT
 from assistant.threads import LESS_URGENT, Once, threads_for
 from assistant.types import Article
@@ -58,7 +58,7 @@ def test_passages_are_read_on_all_threads(
 ) -> None:
     """Whose turn it is waits for this reading."""
     folder: Path = weights.embedder_folder(tmp_path_factory.mktemp("data"))
-    Reader.from_files(weights.reader_file(), folder).read("Who spoke?", passages(article)[:2])
+    SpanFinder.from_files(weights.span_finder_file(), folder).read("Who spoke?", passages(article)[:2])
     assert seen == {3}
 
 
@@ -78,7 +78,7 @@ def test_reading_gives_way(article: Article, tmp_path_factory: pytest.TempPathFa
     """Whoever asks while passages are read for another is served first; all other threads stay as they are."""
     own, urgencies = urgency(), set()
     folder: Path = weights.embedder_folder(tmp_path_factory.mktemp("data"))
-    reader = Reader.from_files(weights.reader_file(), folder)
+    reader = SpanFinder.from_files(weights.span_finder_file(), folder)
     with register_module_forward_pre_hook(lambda *_: urgencies.add(urgency())):
         reader.read("Who spoke?", passages(article)[:2])
         reader.read("Who spoke?", passages(article)[2:4])

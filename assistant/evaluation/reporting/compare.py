@@ -13,13 +13,13 @@ from typing import Any
 
 from assistant.errors import ConfigurationError
 from assistant.evaluation import fingerprint
+from assistant.evaluation.questions import Question, to_row
+from assistant.evaluation.reporting.summary import clustering, question_scores
+from assistant.evaluation.run import read_run
 from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.causes import cause
 from assistant.evaluation.scoring.measures import HEADLINES, Measure, RunMeasure
 from assistant.evaluation.scoring.observed import Observed, observe
-from assistant.evaluation.questions import Question, to_row
-from assistant.evaluation.run import read_run
-from assistant.evaluation.reporting.summary import clustering, question_scores
 
 _NOT_GOLD = ("kind", "group", "notes", "rewrite")
 """What may differ between the two without making another question."""

@@ -20,10 +20,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from assistant.articles.passages import paragraphs
 from assistant.articles.reading import normalise
 from assistant.evaluation.reporting import plots
 from assistant.evaluation.reporting.formatting import DASH, interval, number, probability
-from assistant.articles.passages import paragraphs
 
 Entry = Mapping[str, Any]
 """One object of the report's data, as `report.json` has it."""
@@ -51,7 +51,7 @@ class Tally:
 def render(content: Entry) -> str:
     """Return the report as HTML."""
     environment = Environment(
-        loader=PackageLoader("assistant.evaluation"),
+        loader=PackageLoader("assistant.evaluation.reporting"),
         autoescape=True,
         finalize=_visible,
         trim_blocks=True,
@@ -276,7 +276,7 @@ def _visible(value: object) -> object:
 
 def _asset(name: str) -> Markup:
     """Return a file of ours that becomes part of the page as it is."""
-    folder = resources.files("assistant.evaluation") / "templates"
+    folder = resources.files("assistant.evaluation.reporting") / "templates"
     return Markup((folder / name).read_text(encoding="utf-8"))  # noqa: S704 - ours
 
 

@@ -14,6 +14,8 @@ from typing import Any
 
 from assistant import rendering
 from assistant.evaluation import fingerprint
+from assistant.evaluation.questions import Question, to_row
+from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, Span, article_row
 from assistant.evaluation.scoring import judge, statistics
 from assistant.evaluation.scoring.causes import CAUSES, cause
 from assistant.evaluation.scoring.measures import (
@@ -28,8 +30,6 @@ from assistant.evaluation.scoring.measures import (
     success_at,
 )
 from assistant.evaluation.scoring.observed import FROM_RECORD, Observed, observe
-from assistant.evaluation.questions import Question, to_row
-from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, Span, article_row
 from assistant.types import Article
 
 SCHEMA = 1

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from assistant.evaluation.scoring.observed import Observed
 from assistant.evaluation.questions import holds_facts
+from assistant.evaluation.scoring.observed import Observed
 
 DEPTH = 5
 """Evidence further down than this counts as not retrieved: the model reads five passages."""

@@ -18,9 +18,9 @@ from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
 
 from assistant.errors import ConfigurationError
+from assistant.evaluation.records import append, mend, whole_lines
 from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.observed import Observed
-from assistant.evaluation.records import append, mend, whole_lines
 from assistant.extras import require
 
 SECONDS = 60.0

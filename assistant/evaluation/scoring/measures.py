@@ -18,9 +18,9 @@ import numpy as np
 from scipy import stats
 
 from assistant.answering import grounding
-from assistant.evaluation.scoring.observed import Observed
 from assistant.evaluation.questions import holds, holds_facts, plain
 from assistant.evaluation.records import Span
+from assistant.evaluation.scoring.observed import Observed
 
 Better = Literal["higher", "lower", "neither"]
 Unit = Literal["share", "score", "ms", "words"]

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from assistant.answering import grounding
+from assistant.articles.passages import paragraphs, sentences
 from assistant.evaluation.questions import Question, holds, holds_facts
 from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, Span
-from assistant.articles.passages import paragraphs, sentences
 from assistant.rendering import Piece, pieces
 from assistant.types import Answer, Article, Citation, Status
 

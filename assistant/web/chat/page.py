@@ -34,11 +34,11 @@ from assistant.types import Answer, Status
 from assistant.web.chat.conversations import Conversations, Kept
 from assistant.web.chat.door import Call
 from assistant.web.chat.exchanges import ANSWERED_HERE, STOPPED, Conversation, Exchange, messages, read_out, suggestions
-from assistant.web.limits import client_key
 from assistant.web.chat.feedback_form import ReportForm
+from assistant.web.chat.starters import Starters, nearest, read_starters
+from assistant.web.limits import client_key
 from assistant.web.service import TEXTS, Client, Event, Reason, Refusal, Service, Waiting, Working, client_of
 from assistant.web.shared_stream import SharedStream
-from assistant.web.chat.starters import Starters, nearest, read_starters
 
 CONNECTING = "Connecting…"
 """Until the server has greeted; the script knows these words."""

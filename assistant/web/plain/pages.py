@@ -16,7 +16,7 @@ from assistant.rendering import Span, article_header, article_paragraphs, articl
 from assistant.web.plain.about import about
 from assistant.web.service import Service
 
-FILES = Path(__file__).parent / "static"
+FILES = Path(__file__).parents[1] / "static"
 _MOST_SPANS = 20
 """Marked on one page; no answer has as many quotations."""
 

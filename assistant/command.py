@@ -1,0 +1,103 @@
+"""What every command does: errors as lines, a display of progress, and an assistant that is opened and closed.
+
+Knows nothing of the single commands.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import typer
+
+from assistant.errors import AssistantError, ConfigurationError
+from assistant.settings import Settings
+
+if TYPE_CHECKING:
+    from assistant.answering.assistant import Assistant
+
+
+@contextmanager
+def opened() -> Iterator[tuple[Assistant, Callable[[str, int, int], None]]]:
+    """Yield an assistant whose model is loaded, and the display of progress."""
+    with progress() as show:
+        show("Starting", 0, 0)
+        from assistant.answering.assistant import Assistant  # noqa: PLC0415
+
+        with closing(Assistant.open(Settings.from_environment(), show)) as assistant:
+            show("Loading the language model", 0, 0)
+            assistant.wait_until_loaded()
+            yield assistant, show
+
+
+@contextmanager
+def errors_as_lines() -> Iterator[None]:
+    """End the run with one line for what a person should read; anything else is a defect and shows its traceback."""
+    try:
+        yield
+    except AssistantError as error:
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from error
+
+
+@contextmanager
+def pace(counted: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a display of progress that also tells, of what is counted, the rate and the time that is left.
+
+    Where there is no terminal, a line of it is printed every ten seconds.
+    """
+    started, last, first = time.monotonic(), 0.0, 0
+
+    def show(what: str, done: int, total: int) -> None:
+        nonlocal started, last, first
+        now = time.monotonic()
+        if what != counted:
+            display(what, done, total)
+            return
+        if not last:
+            started, first = now, done
+        rate = (done - first) / (now - started) if now > started else 0.0
+        left = f", {timedelta(seconds=round((total - done) / rate))} left" if rate else ""
+        if sys.stderr.isatty():
+            display(f"{what} {done} of {total}, {rate:.1f} a second{left}", 0, 0)
+        elif not last or now - last > 10 or done == total:
+            typer.echo(f"{what}: {done} of {total}, {rate:.1f} a second{left}", err=True)
+        else:
+            return
+        last = now
+
+    with progress() as display:
+        yield show
+
+
+@contextmanager
+def progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function that shows on a terminal what is waited for: a spinner, or a bar where a total is known.
+
+    It may be called from any thread. Bars leave the terminal when they are full, the spinner when the block ends.
+    """
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn  # noqa: PLC0415
+
+    columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn()
+    display = Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+    tasks: dict[str, TaskID] = {}
+
+    def show(what: str, done: int, total: int) -> None:
+        kind = what if total else "spinner"
+        if kind not in tasks:
+            tasks[kind] = display.add_task(what, total=total or None)
+        display.update(tasks[kind], description=what, completed=done, visible=not total or done < total)
+        if display.finished:
+            display.stop()
+        else:
+            display.start()
+
+    try:
+        yield show
+    finally:
+        display.stop()

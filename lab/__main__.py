@@ -1,0 +1,205 @@
+"""What measures and trains: `python -m lab --help`. It is run from a checkout and is not in the wheel.
+
+Each command imports what it needs by itself, so that help comes at once.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assistant.command import errors_as_lines, opened, progress
+from assistant.model.weights import ADAPTER_FILE, SPAN_FINDER_FILE, embedder_folder, language_model_file
+from assistant.settings import Settings, go_offline
+from assistant.threads import take_one_thread_for_products
+from lab.training.reports import REPORTS
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Measures speed, load, size and prompt injection; trains and fits what ships.",
+)
+
+_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
+
+@app.callback()
+def _before_all_commands() -> None:
+    go_offline()
+    take_one_thread_for_products()
+
+
+@app.command()
+def latency(
+    questions: Annotated[Path, typer.Argument(help="Question file, one JSON object a line.")],
+    out: Annotated[Path, typer.Option(help="Folder for latency.json and latency.png.")] = Path("benchmarks"),
+    limit: Annotated[int, typer.Option(min=1, help="How many questions are answered; about 20 seconds each.")] = 20,
+) -> None:
+    """Measure how long readers wait, beside the bare parts and beside the RAG that tutorials build."""
+    with errors_as_lines():
+        from assistant.evaluation.questions import read_questions  # noqa: PLC0415
+        from lab.benchmarks.latency import measure  # noqa: PLC0415
+
+        asked = read_questions(questions)
+        with progress() as show:
+            figures = measure(asked, limit, Settings.from_environment(), out, show)
+    for figure in figures:
+        typer.echo(figure.line)
+
+
+@app.command()
+def load(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    questions: Annotated[Path, typer.Argument(help="Question file, one JSON object a line; for the packaged model.")],
+    out: Annotated[Path, typer.Option(help="Folder for the figures as JSON and PNG.")] = Path("benchmarks"),
+    readers: Annotated[int, typer.Option(min=0, help="How many come at once; 0 for no crowd.")] = 300,
+    seconds: Annotated[float, typer.Option(min=1.0, help="How long they stay; they come twice.")] = 60.0,
+    each: Annotated[int, typer.Option(min=0, help="A fourth of the questions for the packaged model; 0 for none.")] = 4,
+    soak: Annotated[float, typer.Option(min=0.0, help="Minutes with a question every two seconds; 0 for none.")] = 0.0,
+    indexed: Annotated[int, typer.Option(min=0, help="Passages to index while 20 readers ask; 0 for none.")] = 0,
+) -> None:
+    """Measure a crowd, four readers at once beside the RAG of tutorials, a long time, and indexing."""
+    with errors_as_lines():
+        from assistant.evaluation.questions import read_questions  # noqa: PLC0415
+        from lab.benchmarks import load  # noqa: PLC0415
+
+        asked = read_questions(questions)
+        with progress() as show:
+            figures = load.measure_crowd(readers, seconds, out, show) if readers else []
+            figures += load.measure_packaged(asked, each, out, show) if each else []
+            figures += load.measure_soak(soak, out, show) if soak else []
+            if indexed:
+                from lab.benchmarks import indexing  # noqa: PLC0415
+
+                figures += indexing.measure_indexing(indexing.READERS, indexed, out, show)
+    for figure in figures:
+        typer.echo(figure.line)
+
+
+@app.command()
+def injections(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Files of injections; by default those of corpus/injections.")
+    ] = None,
+    as_json: _Json = False,  # noqa: FBT002
+) -> None:
+    """Try to make the assistant obey questions and articles that command it, and print how often it did."""
+    with errors_as_lines():
+        from lab import injections  # noqa: PLC0415
+
+        tried = [injection for file in files or injections.FILES for injection in injections.read_injections(file)]
+        with progress() as show:
+            results = injections.run(Settings.from_environment(), tried, show)
+    if as_json:
+        typer.echo(json.dumps(injections.to_json(results)))
+        return
+    for place, found in injections.by_place(results).items():
+        for name, rate in injections.rates(found).items():
+            typer.echo(f"{place + ', ' + name:<48}{rate.line}")
+    for result in results:
+        if result.outcome == "obeyed":
+            typer.echo(f"obeyed {result.injection.id}: {result.answer.text}")
+
+
+@app.command()
+def scale(
+    file: Annotated[Path, typer.Argument(help="Real paragraphs and questions in SQuAD's format, to make articles of.")],
+    passages: Annotated[int, typer.Option(min=1, help="How many passages.")] = 10_000,
+    out: Annotated[Path, typer.Option(help="Folder for scale.json and scale.png.")] = Path("benchmarks"),
+) -> None:
+    """Measure index and search with many articles, beside the RAG of tutorials: time, disk, memory, what is found."""
+    with errors_as_lines():
+        from lab.benchmarks.scale import measure  # noqa: PLC0415
+
+        with progress() as show:
+            figures = measure(file, passages, Settings.from_environment().data, out, show)
+    for figure in figures:
+        typer.echo(figure.line)
+
+
+@app.command()
+def calibrate(
+    questions: Annotated[Path, typer.Argument(help="The development questions.")],
+    hard: Annotated[
+        Path | None, typer.Option(help="Further ones, to fit to; when to decline is chosen without them.")
+    ] = None,
+) -> None:
+    """Fit assistant/answering/calibration.json to question files; about six seconds a question."""
+    with errors_as_lines():
+        from assistant.evaluation.questions import read_questions  # noqa: PLC0415
+        from lab.training import calibration as fitting  # noqa: PLC0415
+
+        usual, further = read_questions(questions), read_questions(hard) if hard else []
+        with opened() as (assistant, show):
+            observations = fitting.observe(
+                assistant, usual, further, lambda done, total: show("Observing", done, total)
+            )
+            fitting.save(fitting.fit(assistant, observations))
+    typer.echo(f"Fitted to {len(observations)} questions.")
+
+
+@app.command("train-span-finder")
+def train_span_finder(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    questions: Annotated[Path, typer.Argument(help="File in SQuAD 2.0's format, of many articles.")],
+    reports: Annotated[Path, typer.Option(help="File of news reports, to train on after that.")] = REPORTS,
+    begin: Annotated[Path | None, typer.Option(help="Weights to go on from with the reports.")] = None,
+    out: Annotated[Path, typer.Option(help="File for the weights.")] = SPAN_FINDER_FILE,
+    held_out: Annotated[
+        Path, typer.Option(help="File for the half of the articles that is not trained on, to measure with.")
+    ] = Path("held-out.json"),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the halves and of the training; that of BEGIN.")] = 0,
+) -> None:
+    """Train the span finder on half the articles of a file and on reports, in about an hour."""
+    with errors_as_lines():
+        from lab.training import span_finder as training  # noqa: PLC0415
+
+        with progress() as show:
+            digest = training.run(
+                questions,
+                reports,
+                embedder_folder(Settings.from_environment().data),
+                out,
+                held_out,
+                seed,
+                lambda done, total: show("Training", done, total),
+                begin,
+            )
+    typer.echo(
+        f"{out} has the SHA-256 {digest}: where that is new, set SPAN_FINDER_SHA256 in assistant/model/weights.py to "
+        f"it and run python -m lab calibrate. Nothing of {held_out} was trained on."
+    )
+
+
+@app.command("train-adapter")
+def train_adapter(
+    questions: Annotated[
+        Path, typer.Argument(help="The file that the span finder was trained on, or one of reports (.jsonl).")
+    ],
+    begin: Annotated[Path | None, typer.Option(help="The adapter to go on from.")] = None,
+    out: Annotated[Path, typer.Option(help="File for the adapter.")] = ADAPTER_FILE,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of halves and training, as for the span finder.")] = 0,
+) -> None:
+    """Train what tells whether passages state an answer, beside the packaged language model; an hour and a half."""
+    with errors_as_lines():
+        from lab.training import adapter as training  # noqa: PLC0415
+
+        with progress() as show:
+            digest = training.run(
+                questions,
+                language_model_file(Settings.from_environment().data),
+                out,
+                seed,
+                lambda done, total: show("Training", done, total),
+                begin,
+            )
+    typer.echo(
+        f"{out} has the SHA-256 {digest}: where that is new, set ADAPTER_SHA256 in assistant/model/weights.py to it "
+        "and run python -m lab calibrate."
+    )
+
+
+if __name__ == "__main__":
+    app()

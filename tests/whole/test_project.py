@@ -8,6 +8,7 @@ import re
 import sys
 import tomllib
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 import typer
@@ -17,10 +18,13 @@ from packaging.utils import canonicalize_name
 
 from assistant.cli import app
 from assistant.settings import PROJECT
+from lab.__main__ import app as lab
 
 README = (PROJECT / "README.md").read_text(encoding="utf-8")
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 COMMANDS = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+LAB_COMMANDS = set(typer.main.get_command(lab).commands)  # type: ignore[attr-defined]
+DOCUMENTS = sorted((PROJECT / "docs").glob("*.md"))
 
 EXTRAS = PYPROJECT["optional-dependencies"]
 REQUIREMENTS = [
@@ -56,6 +60,26 @@ def test_the_readme_names_every_command() -> None:
     assert set(re.findall(r"python -m assistant ([a-z][a-z-]*)", README)) == COMMANDS
 
 
+@pytest.mark.parametrize(
+    "document", [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *DOCUMENTS], ids=lambda path: path.name
+)
+def test_a_document_names_what_is_there(document: Path) -> None:
+    """Commands of the program and of the lab, files in backticks and linked files: none is gone."""
+    text = document.read_text(encoding="utf-8")
+    assert set(re.findall(r"python -m assistant ([a-z][a-z-]*)", text)) <= COMMANDS
+    assert set(re.findall(r"python -m lab ([a-z][a-z-]*)", text)) <= LAB_COMMANDS
+    named = re.findall(r"`((?:assistant|lab|tests|corpus|prompts|docs|deploy)/[\w./-]*)`", text)
+    linked = re.findall(r"\]\((?!http)([^)#]+)", text)
+    assert [name for name in named if not (PROJECT / name).exists()] == []
+    assert [name for name in linked if not (document.parent / name).exists()] == []
+
+
+def test_the_documents_name_every_command_of_the_lab() -> None:
+    """Whoever wants to measure or train finds the command."""
+    text = "".join(document.read_text(encoding="utf-8") for document in DOCUMENTS)
+    assert set(re.findall(r"python -m lab ([a-z][a-z-]*)", text)) == LAB_COMMANDS
+
+
 def test_the_readme_has_one_command_to_test_and_one_to_start() -> None:
     """Both stand in a code block of their own, so that they can be copied and run."""
     blocks = re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL)
@@ -68,7 +92,7 @@ def test_the_readme_has_one_command_to_test_and_one_to_start() -> None:
 
 def test_the_readme_names_only_files_that_exist() -> None:
     """Every path of the annotated tree is there."""
-    (tree,) = re.findall(r"## What is where\n.*?```text\n(.*?)```", README, flags=re.DOTALL)
+    (tree,) = re.findall(r"## Where things are\n.*?```text\n(.*?)```", README, flags=re.DOTALL)
     folder, missing = PROJECT, []
     for indent, name in re.findall(r"^( *)(\S+)", tree, flags=re.MULTILINE):
         if not indent:
@@ -101,7 +125,7 @@ def test_no_pin_is_of_one_platform() -> None:
 
 def test_what_is_imported_is_required() -> None:
     """Every library that the code imports is a direct dependency, so that none is there by chance."""
-    sources = [PROJECT / "app.py", *(PROJECT / "assistant").rglob("*.py")]
+    sources = [PROJECT / "app.py", *(PROJECT / "assistant").rglob("*.py"), *(PROJECT / "lab").rglob("*.py")]
     imported = {
         name.partition(".")[0]
         for source in sources
@@ -116,7 +140,7 @@ def test_what_is_imported_is_required() -> None:
     }
     distributions = metadata.packages_distributions()
     required = {canonicalize_name(requirement.name) for requirement in REQUIREMENTS}
-    third_party = imported - set(sys.stdlib_module_names) - {"assistant"}
+    third_party = imported - set(sys.stdlib_module_names) - {"assistant", "lab"}
     assert [
         name for name in sorted(third_party) if not required & set(map(canonicalize_name, distributions[name]))
     ] == []
@@ -124,6 +148,6 @@ def test_what_is_imported_is_required() -> None:
 
 def test_one_process_has_all_tests_of_the_language_model() -> None:
     """The files with such tests are those that are given to one process, so that no two engines run at once."""
-    files = (PROJECT / "tests").glob("test_*.py")
+    files = (PROJECT / "tests").rglob("test_*.py")
     marked = {file.stem for file in files if re.search(r"mark\.slow\b", file.read_text(encoding="utf-8"))}
     assert marked == set(LANGUAGE_MODEL)

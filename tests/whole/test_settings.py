@@ -1,4 +1,4 @@
-"""Settings: each variable has an effect and a line in the README, and a wrong one says how to put it right."""
+"""Settings: each variable has an effect and a line in the documents, and a wrong one says how to put it right."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def test_a_setting_is_used(name: str) -> None:
     assert name in read
 
 
-def test_the_readme_lists_every_variable_with_its_default() -> None:
+def test_the_documents_list_every_variable_with_its_default() -> None:
     """The table has a line for each field and for nothing else, and its defaults are the real ones."""
-    readme = (PROJECT / "README.md").read_text(encoding="utf-8")
-    rows = dict(re.findall(r"^\| `(ASSISTANT_[A-Z0-9_]+)` \| ([^|]*) \|", readme, flags=re.MULTILINE))
+    document = (PROJECT / "docs" / "operate.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(ASSISTANT_[A-Z0-9_]+)` \| ([^|]*) \|", document, flags=re.MULTILINE))
     assert set(rows) == {f"ASSISTANT_{name.upper()}" for name in NAMES}
     for field in fields(Settings):
         if str(field.type) != "Path":

@@ -214,6 +214,14 @@ class Assistant:
         """Read every passage, so that no search has to, unless there are too many to keep."""
         self._retriever.read_ahead(self._closed)
 
+    def __enter__(self) -> Self:
+        """Return the assistant itself, to be closed at the end of the block."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
     def close(self) -> None:
         """End the model, and release the index as soon as nothing is being loaded or read."""
         self._holder.close()

@@ -51,7 +51,7 @@ WRITTEN_CLOSER = (
 WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "margin": WRITTEN_MARGIN, "closer": WRITTEN_CLOSER}
 """The signals of each of the three fits for whether a draft is a right answer."""
 _CERTAIN = 10.0
-"""Log-odds beyond which the reader is as sure as it gets."""
+"""Log-odds beyond which the span finder is as sure as it gets."""
 _UNTOLD = -2.0
 """The log-probability where the engine tells none."""
 
@@ -226,14 +226,14 @@ def word_signals(
 
 
 def likeness(*scores: float) -> float:
-    """Return the best of the reader's log-odds within bounds, beyond which they tell nothing more; the lowest of none."""
+    """Return the best of the span finder's log-odds within bounds, beyond which they tell no more; the lowest of none."""
     return max(-_CERTAIN, min(_CERTAIN, max(scores, default=-_CERTAIN)))
 
 
 def reading_signals(
     draft: str, evidence: Sequence[Sentence], readings: Sequence[Sequence[Reading]]
 ) -> dict[str, float]:
-    """Return the signals of how far what a model wrote is what the reader found, for the part where it is least so."""
+    """Return the signals of how far what a model wrote is what the span finder found, for the part where it is least so."""
     told = grounding.stems(draft)
     there, shares = [], []
     for of_part in readings:

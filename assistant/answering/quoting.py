@@ -29,7 +29,7 @@ READ = (*WORDS, "read")
 DRAFT = (*READ, "told", "told_new", "told_similarity")
 _OWN = {"words": WORDS, "read": READ, "draft": DRAFT}
 SIGNALS = {name: (*own, *(f"{signal}_below" for signal in own)) for name, own in _OWN.items()}
-"""The signals of the three fits: at once, with what the reader found, and with a draft too. Each is there
+"""The signals of the three fits: at once, with what the span finder found, and with a draft too. Each is there
 twice, the second time as how far it is below that of the best sentence for this question; of scores, which are shares
 of the best, both tell the same."""
 

@@ -71,7 +71,7 @@ def embedder_file() -> Path:
 
 
 def span_finder_file() -> Path:
-    """Return the weights of the reader, checked.
+    """Return the weights of the span finder, checked.
 
     Raises:
         WeightsError: they are missing or not those that belong to this code.

@@ -1,9 +1,8 @@
-"""A small extractive reader: how likely a passage answers a question, and in which of its words.
+"""The span finder, a small extractive model: how likely a passage answers a question, and in which of its words.
 
 The packaged embedding model, trained on by `python -m lab train-span-finder` to point to the first and the last token
 of the answer, or to the very first token of its input where the passage has none (Devlin et al., BERT, NAACL 2019,
 §4.3). The word embeddings are the package's own, untouched. Knows nothing of search or of what is done with a reading.
-In this module alone a reader is not the person who asks.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the reader makes of one passage for one question."""
+    """What the span finder makes of one passage for one question."""
 
     passage: Passage
     spans: Mapping[Sentence, Span]
@@ -61,7 +60,7 @@ class Reading:
 
 
 Readings = tuple[tuple[Reading, ...], ...]
-"""What the reader makes of the best passages, for each part of a question."""
+"""What the span finder makes of the best passages, for each part of a question."""
 
 
 def load(weights: Path, embedder: Path) -> PreTrainedModel:
@@ -97,7 +96,7 @@ class SpanFinder:
         self._loaded.get()
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
-        """Return what the reader makes of each passage, in their order; one question after the other is read for."""
+        """Return what the span finder makes of each passage, in their order; one question after the other is read for."""
         return self._giving_way.submit(self._read, question, passages).result() if passages else []
 
     def _read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:

@@ -155,7 +155,7 @@ def entry_of(report: Report) -> Entry:
     """Return a report as an article whose paragraphs are its passages; a question is asked of the one most like it.
 
     What is like it is told by its words and those of the answers that were written to it. Questions about two things
-    are left out: the reader is asked for one at a time.
+    are left out: the span finder is asked for one at a time.
     """
     paragraphs: list[Entry] = [
         {"context": passage.text, "qas": []} for passage in passages(Article(report.id, report.text, report.id))

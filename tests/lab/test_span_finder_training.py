@@ -1,4 +1,4 @@
-"""Training the reader: what it is trained on, and that a run ends in weights that can be used."""
+"""Training the span finder: what it is trained on, and that a run ends in weights that can be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The extractive reader: where it points to, and how sure it is; with the real weights."""
+"""The span finder: where it points to, and how sure it is; with the real weights."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ ANSWERED = [
 
 @pytest.fixture(scope="module")
 def embedder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The embedding model that the reader's weights belong to."""
+    """The embedding model that the span finder's weights belong to."""
     return weights.embedder_folder(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture(scope="module")
 def reader(embedder_folder: Path) -> SpanFinder:
-    """The reader as it is shipped."""
+    """The span finder as it is shipped."""
     return SpanFinder.from_files(weights.span_finder_file(), embedder_folder)
 
 
@@ -123,7 +123,7 @@ def test_passages_in_one_row_are_read_as_the_model_reads_each(
 def test_a_question_of_many_tokens_is_cut_and_read(
     reader: SpanFinder, of_article: list[Passage], question: str
 ) -> None:
-    """A question that is longer than what the reader takes leaves room for the passage."""
+    """A question that is longer than what the span finder takes leaves room for the passage."""
     assert all(reading.spans for reading in reader.read(question, of_article[:5]))
 
 
@@ -161,7 +161,7 @@ def test_a_draft_is_measured_by_the_part_that_it_tells_least_of(of_article: list
 def test_each_of_two_questions_is_read_by_itself(
     article: Article, real_embedder: SentenceEmbedder, reader: SpanFinder, tmp_path: Path
 ) -> None:
-    """A question that joins two has the reader's best words for each of them."""
+    """A question that joins two has the span finder's best words for each of them."""
     question = "How old was Jose Ramirez-Disla, and who leads the district attorney's office?"
     index = open_index([article], real_embedder, tmp_path)
     holder = ModelHolder(Settings(model="none"), [article], lambda what, done, total: None)

@@ -43,7 +43,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield from _disk(settings)
     yield _attempt("prompts", "all are there", prompts.check)
     yield from _embedding_model()
-    yield _attempt("reader", "its weights belong to this code", weights.span_finder_file)
+    yield _attempt("span finder", "its weights belong to this code", weights.span_finder_file)
     yield _attempt("adapter", "its weights belong to this code", weights.adapter_file)
     yield from _language_model(settings)
     if settings.chroma_url:

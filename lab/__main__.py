@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from assistant.command import errors_as_lines, opened, progress
+from assistant.extras import require
 from assistant.model.weights import ADAPTER_FILE, SPAN_FINDER_FILE, embedder_folder, language_model_file
 from assistant.settings import Settings, go_offline
 from assistant.threads import take_one_thread_for_products
@@ -29,6 +30,8 @@ _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object inste
 
 @app.callback()
 def _before_all_commands() -> None:
+    with errors_as_lines():
+        require("lab", "Measuring and training")
     go_offline()
     take_one_thread_for_products()
 

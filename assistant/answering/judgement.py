@@ -35,7 +35,7 @@ class Judgement:
     fit: str
     """The fit of the calibration for the signals that there are: keywords, words, draft or margin."""
     readings: Readings = ((),)
-    """What the span finder makes of the best passages for each part of the question; of none where it is not installed."""
+    """What the span finder makes of the best passages for each part of the question; of none without it."""
     draft: CheckedDraft | None = None
     error: str | None = None
     closer: CheckedDraft | None = None

@@ -76,7 +76,7 @@ def span_finder_file() -> Path:
     Raises:
         WeightsError: they are missing or not those that belong to this code.
     """
-    return _own(SPAN_FINDER_FILE, SPAN_FINDER_SHA256, "train-reader")
+    return _own(SPAN_FINDER_FILE, SPAN_FINDER_SHA256, "train-span-finder")
 
 
 def adapter_file() -> Path:

@@ -96,7 +96,7 @@ class SpanFinder:
         self._loaded.get()
 
     def read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:
-        """Return what the span finder makes of each passage, in their order; one question after the other is read for."""
+        """Return what the span finder makes of each passage, in their order; one question after the other."""
         return self._giving_way.submit(self._read, question, passages).result() if passages else []
 
     def _read(self, question: str, passages: Sequence[Passage]) -> list[Reading]:

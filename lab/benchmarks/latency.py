@@ -7,7 +7,7 @@ ratios hold on any machine. Embedded engine only.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,14 +22,15 @@ from assistant.articles.passages import passages
 from assistant.articles.reading import Corpus, read_corpus
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question
+from assistant.evaluation.records import Record, answer_line
+from assistant.evaluation.scoring.observed import Observed
 from assistant.evaluation.scoring.statistics import percentile
 from assistant.model import weights
 from assistant.search.embedder import SentenceEmbedder
 from assistant.settings import Settings
-from assistant.types import Answer, Status
+from assistant.types import Answer, Article, Status
 from lab.benchmarks import recorder, tutorial
 from lab.benchmarks.figures import Figure, machine, save
-from lab.benchmarks.questions import is_right, seen
 from lab.processes import (
     end_with_us,
     family,
@@ -79,7 +80,6 @@ def measure(
         ConfigurationError: a model or what the tutorial needs is missing, or the settings name another than the
             embedded one.
     """
-    tutorial.require()
     if settings.model != "local" or not weights.embedder_is_packaged():
         raise ConfigurationError(
             f"The benchmark compares with the embedded engine: unset ASSISTANT_MODEL and run {weights.INSTALL}"
@@ -222,6 +222,11 @@ def _answers(
     return rows
 
 
+def _seen(question: Question, answer: Answer, articles: Mapping[str, Article]) -> Observed:
+    """Return an answer beside its gold, as the evaluation sees what it has recorded."""
+    return Observed(question, Record.from_line(answer_line(question.id, 0, answer, answer)), articles)
+
+
 def _row(question: Question, assistant: Assistant, requests: list[recorder.Request], rival: tutorial.Tutorial) -> Row:
     requests.clear()
     answer = assistant.ask(question.question)
@@ -229,7 +234,8 @@ def _row(question: Question, assistant: Assistant, requests: list[recorder.Reque
     bare = recorder.ask_again(asked) if asked else 0.0
     reply = rival.ask(question.question)
     articles = {article.id: article for article in assistant.corpus.articles}
-    told = seen(question, Answer(question.question, Status.ANSWERED, reply.text), articles)
+    told = _seen(question, Answer(question.question, Status.ANSWERED, reply.text), articles)
+    served = _seen(question, answer, articles)
     handled = reply.declines and not told.forbidden_found
     return Row(
         question.id,
@@ -237,7 +243,7 @@ def _row(question: Question, assistant: Assistant, requests: list[recorder.Reque
         str(answer.status),
         answer.timings.first_ms,
         answer.timings.total_ms,
-        is_right(seen(question, answer, articles)),
+        served.holds_facts if question.answerable else served.handled,
         1000 * bare,
         reply.first_ms,
         reply.total_ms,

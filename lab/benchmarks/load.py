@@ -217,7 +217,6 @@ def measure_packaged(questions: Sequence[Question], each: int, out: Path, progre
     Raises:
         ConfigurationError: there are too few questions for each or in all, or the tutorial lacks a package.
     """
-    tutorial.require()
     words = [question.question for question in questions if not question.history][: each * AT_ONCE]
     if each < LEAST_EACH:
         raise ConfigurationError(f"Each of {AT_ONCE} readers needs a next question: take --each {LEAST_EACH} or more")

@@ -219,7 +219,6 @@ def measure(file: Path, wanted: int, data: Path, out: Path, progress: Progress) 
         ConfigurationError: the file is not of the SQuAD format, or the tutorial lacks a package.
         WeightsError: the embedding model is not installed.
     """
-    tutorial.require()
     about = machine()
     with tempfile.TemporaryDirectory(dir=data, prefix="scale-") as folder:
         progress("Making articles", 0, 0)

@@ -5,7 +5,6 @@ Nothing of the assistant is used but its embedding model; the language model is 
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import sys
 import tempfile
@@ -24,7 +23,6 @@ from langchain_core.output_parsers import StrOutputParser
 from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import Runnable, RunnableLambda, RunnablePassthrough
 
-from assistant.errors import ConfigurationError
 from assistant.model.holder import os_processors
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
@@ -85,17 +83,6 @@ class Tutorial:
                 first = 1000 * (time.perf_counter() - started)
         total = 1000 * (time.perf_counter() - started)
         return Reply(text, first or total, total)
-
-
-def require() -> None:
-    """Raise where what only the tutorial needs is not installed.
-
-    Raises:
-        ConfigurationError: it is not.
-    """
-    packages = ("langchain_chroma", "langchain_text_splitters", "xllamacpp")
-    if not all(map(importlib.util.find_spec, packages)):
-        raise ConfigurationError('The benchmark needs more packages: run pip install -e ".[lab]"')
 
 
 def chunks(articles: Sequence[Article]) -> list[Document]:

@@ -176,13 +176,6 @@ def _drafts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, data: Se
 
 def _loaded(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Return the language model, its weights unpacked and frozen, and its tokenizer."""
-    try:
-        import accelerate  # noqa: F401, PLC0415 - transformers needs both to read a GGUF file
-        import gguf  # noqa: F401, PLC0415
-    except ImportError as error:
-        raise ConfigurationError(
-            f'Training the adapter needs {error.name}: run pip install -e ".[local,train]" -c constraints.txt'
-        ) from error
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig  # noqa: PLC0415
 
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)

@@ -335,13 +335,3 @@ def test_what_is_trained_from_is_not_overwritten(name: str, tmp_path: Path) -> N
     path.write_text(json.dumps({"data": [entry("A"), entry("B")]}))
     with pytest.raises(ConfigurationError, match="a file of its own"):
         run(path, model, tmp_path / "." / name, 0, lambda *_: None)
-
-
-def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without what reads GGUF files, one line says what to install."""
-    path = tmp_path / "set.json"
-    path.write_text(json.dumps({"data": [entry("A"), entry("B")]}))
-    monkeypatch.setitem(__import__("sys").modules, "gguf", None)
-    with pytest.raises(ConfigurationError, match=r"needs gguf: run pip install -e"):
-        run(path, tmp_path, tmp_path / "out", 0, lambda *_: None)
-    assert not list(tmp_path.glob("out*"))

@@ -196,15 +196,6 @@ def test_an_answer_is_among_texts_of_its_article_that_have_its_words() -> None:
     assert not is_among(asked, [])
 
 
-@pytest.mark.parametrize("package", ["langchain_chroma", "langchain_text_splitters", "xllamacpp"])
-def test_what_the_tutorial_lacks_is_said_at_once(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One line says what to install."""
-    tutorial.require()
-    monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(ConfigurationError, match=r"pip install -e \"\.\[benchmark\]\""):
-        tutorial.require()
-
-
 def _row(title: str, question: str, answer: str, context: str) -> dict[str, object]:
     return {
         "id": title,

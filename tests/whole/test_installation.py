@@ -111,7 +111,7 @@ def test_of_a_whole_installation_everything_is_fine(place: Path) -> None:
     code, problems, fine = looked()
     assert (code, problems) == (0, [])
     assert [line.partition(":")[0] for line in fine] == [
-        *("articles", "disk", "prompts", "embedding model", "reader", "adapter", "language model", "index"),
+        *("articles", "disk", "prompts", "embedding model", "span finder", "adapter", "language model", "index"),
     ]
     assert fine[0] == f"articles: 2 can be read from {place}/articles; of 2 the file name is shown, for want of a title"
     assert fine[-1] == "index: all 2 passages are there and can be searched"

@@ -1,0 +1,38 @@
+"""The lab's command line: its help, and what it says where a package is missing."""
+
+from __future__ import annotations
+
+from importlib import metadata
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from lab.__main__ import app
+
+COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help(command: str) -> None:
+    """What a command measures or makes is said in its help, and its options are listed."""
+    result = CliRunner().invoke(app, [command, "--help"])
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+
+
+def test_a_missing_package_is_named_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line says which package of the lab is missing, and what to run."""
+    version = metadata.version
+
+    def without_gguf(name: str) -> str:
+        if name == "gguf":
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(metadata, "version", without_gguf)
+    result = CliRunner().invoke(app, ["injections"])
+    assert result.exit_code == 2
+    assert result.output == (
+        'error: Measuring and training needs the package gguf: run pip install -e ".[lab]" -c constraints.txt\n'
+    )

@@ -21,10 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from assistant.answering import attribution, drafts, quoting
-from assistant.answering import calibration as answerability
-from assistant.answering import understanding as conversation
-from assistant.answering import wording as answers
+from assistant.answering import attribution, calibration, drafts, quoting, understanding, wording
 from assistant.answering.drafts import CheckedDraft
 from assistant.answering.grounding import tells_machines
 from assistant.answering.judgement import (
@@ -114,7 +111,7 @@ class Assistant:
         self._span_finder = reader
         self._holder = holder
         self._answer_seconds = answer_seconds
-        self._rarity = answerability.rarity_of(corpus.articles, counts)
+        self._rarity = calibration.rarity_of(corpus.articles, counts)
         self._loading: Future[None] | None = None
         """What tells when the small models are loaded, where they are loaded in the background."""
         self._closed = threading.Event()
@@ -250,14 +247,14 @@ class Assistant:
         The model's time begins when it has its turn. Set `stopped`, from any thread, to end it early.
         """
         started = time.monotonic()
-        asked = conversation.clean(question)
+        asked = understanding.clean(question)
         base = Answer(question=asked, status=Status.DECLINED, model=self.model_name)
-        if reason := conversation.problem(asked, history):
+        if reason := understanding.problem(asked, history):
             yield _finished(replace(base, question=asked[:600], status=Status.BLOCKED_INPUT, text=reason), started)
             return
-        if topic := conversation.asks_about_article(asked):
+        if topic := understanding.asks_about_article(asked):
             articles = [each for each in self.corpus.articles if article in (None, each.id)]
-            yield _finished(answers.about(base, topic, articles), started)
+            yield _finished(wording.about(base, topic, articles), started)
             return
         try:
             findings = self.find(asked, history, article, may_read=False)
@@ -272,7 +269,7 @@ class Assistant:
             # Nobody is told that there is no answer by keywords alone.
             yield _finished(replace(base, status=Status.INDEX_UNAVAILABLE) if findings.rough else base, started)
             return
-        first = answers.quoted(base, self._to_quote(asked, findings, None))
+        first = wording.quoted(base, self._to_quote(asked, findings, None))
         first = replace(first, timings=Timings(first_ms=_milliseconds(started)), final=False)
         yield first
         deadline = time.monotonic() + self._answer_seconds
@@ -325,13 +322,13 @@ class Assistant:
 
         `may_read` is as for `Retriever.search`.
         """
-        queries = conversation.queries(question, history)
+        queries = understanding.queries(question, history)
         found = [self._retriever.search(query, article=article, may_read=may_read) for query in queries]
         return max(found, key=lambda findings: answer_probability(self._undrafted(findings)))
 
     def _undrafted(self, findings: Findings, readings: Readings = ((),)) -> Judgement:
         """Return what is known without the language model."""
-        signals = answerability.word_signals(findings.query, findings, readings, self._rarity)
+        signals = calibration.word_signals(findings.query, findings, readings, self._rarity)
         return Judgement(findings, signals, "words" if findings.similarities else "keywords", readings)
 
     def _thorough(self, findings: Findings, question: str, history: Sequence[Turn]) -> Findings:
@@ -365,7 +362,7 @@ class Assistant:
         model = self._holder.get()
         if model is None:
             return replace(undrafted, error=_unavailable(self.model_state))
-        turns = conversation.leaned_on(question, history, findings.query)
+        turns = understanding.leaned_on(question, history, findings.query)
         told: Judgement | None = None
         waiting = time.monotonic()
         try:
@@ -440,7 +437,7 @@ class Assistant:
             ModelError: as for a draft.
         """
         checked = judgement.draft
-        shown = answers.in_reading_order(_shortened(self._to_quote_at_last(talk.question, judgement, CLOSER_SHARE)))
+        shown = wording.in_reading_order(_shortened(self._to_quote_at_last(talk.question, judgement, CLOSER_SHARE)))
         if checked is None or any(map(tells_machines, shown)):
             return None
         evidence = [Passage((sentence,)) for sentence in shown]
@@ -459,15 +456,15 @@ class Assistant:
         """Return the final answer that the judgement allows: written, quoted or declined."""
         base = replace(base, confidence=round(answer_probability(judgement), 4))
         if is_declined(judgement):
-            return answers.declined(base, judgement.findings)
+            return wording.declined(base, judgement.findings)
         to_quote = self._to_quote_at_last(base.question, judgement)
         draft = draft_to_show(judgement)
         by_marks = reported(judgement, to_quote)
         # The article's marks tell better than a model who said something; what somebody said reads better as it wrote.
         if by_marks and (draft is None or attribution.asks_who_said(judgement.findings.query)):
             # No model wrote it, so whatever ailed the model is of no matter.
-            return answers.written(replace(base, model="none", error=None), by_marks)
-        return answers.written(base, draft.claims) if draft is not None else answers.quoted(base, to_quote)
+            return wording.written(replace(base, model="none", error=None), by_marks)
+        return wording.written(base, draft.claims) if draft is not None else wording.quoted(base, to_quote)
 
     def _checked(self, draft: Draft, judgement: Judgement) -> CheckedDraft:
         findings = judgement.findings
@@ -500,7 +497,7 @@ class Assistant:
         readings: Readings = ((),),
         least_share: float = 0.0,
     ) -> list[Window]:
-        fitted = answerability.quoting("draft" if draft else "read" if any(readings) else "words")
+        fitted = calibration.quoting("draft" if draft else "read" if any(readings) else "words")
         candidates = self.quotable(findings, draft, readings)
         likely = [(sentence, fitted.probability(signals)) for sentence, signals in candidates]
         return quoting.choose(question, likely, max(least_share, fitted.further_share), self.wanted(findings, draft))
@@ -521,7 +518,7 @@ class Assistant:
         if self._span_finder is None:
             return ((),)
         parts = [findings]
-        queries = conversation.parts(findings.query)
+        queries = understanding.parts(findings.query)
         if len(queries) > 1:
             try:
                 parts = [self.search(query, findings.article) for query in queries]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from assistant.answering import understanding as conversation
+from assistant.answering import understanding
 from assistant.answering.grounding import stems, tells_machines
 from assistant.answering.quoting import Window
 from assistant.articles.speakers import NAME, QUOTED, SAID, body_meant, context_of, outside_quotations
@@ -59,10 +59,10 @@ def statement(question: str, window: Window) -> str | None:
     None where the question is another, asks for more or quotes nothing, where the words do not stand in one quotation
     of the window's sentence, and where it is not certain whose quotation that is.
     """
-    words = conversation.quoted_words(question)
+    words = understanding.quoted_words(question)
     if not words or not asks_who_said(question) or len(window.sentences) != 1:
         return None
-    if len(conversation.parts(question)) > 1:
+    if len(understanding.parts(question)) > 1:
         return None
     (sentence,) = window.sentences
     speaker = _only_speaker(sentence)
@@ -80,7 +80,7 @@ def reported(question: str, windows: Sequence[Window]) -> list[tuple[str, Window
     Empty where the question asks neither who said something nor what somebody said, where it asks for more, and where
     the first piece of evidence quotes nobody, somebody else, or it is not certain whom.
     """
-    if len(conversation.parts(question)) > 1:
+    if len(understanding.parts(question)) > 1:
         return []
     asks_who = asks_who_said(question)
     if asks_who and (told := _told_of_who(question, windows[0])) is not None:

@@ -9,9 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from assistant.answering import attribution, quoting
-from assistant.answering import calibration as answerability
-from assistant.answering import understanding as conversation
+from assistant.answering import attribution, calibration, quoting, understanding
 from assistant.answering.calibration import Rarity
 from assistant.answering.grounding import (
     Support,
@@ -99,15 +97,15 @@ def check(  # noqa: PLR0913, PLR0917 - all that is known of a question by then
     whole = _complete_sentences(draft)
     claims, supported = _claims(whole or [draft.text], findings)
     known = _known_names(claims)
-    told = answerability.draft_signals(findings.query, draft.text, supported, known, rarity)
-    written = answerability.written_signals(
+    told = calibration.draft_signals(findings.query, draft.text, supported, known, rarity)
+    written = calibration.written_signals(
         draft.text,
         draft.log_probabilities,
         supported,
         sum(len(claim.window.leading) for claim in claims),
         max(_behind(claim.window, findings) for claim in claims),
     )
-    read = answerability.reading_signals(draft.text, evidence_of(claims), readings)
+    read = calibration.reading_signals(draft.text, evidence_of(claims), readings)
     text = " ".join(whole)
     shown = claims if whole else (Claim("", claims[0].window),)
     return CheckedDraft(
@@ -163,7 +161,7 @@ def _claims(told: Sequence[str], findings: Findings) -> tuple[tuple[Claim, ...],
     window, supported = _best_window(everything, findings)
     supported = weakest(supported, [support(each, findings.query, window.all) for each in told])
     # A "he" stands for whom the sentence before names, and its own evidence may speak of another.
-    if len(told) > 1 and not any(conversation.refers_back(each) for each in told[1:]):
+    if len(told) > 1 and not any(understanding.refers_back(each) for each in told[1:]):
         apart = [_best_window(each, findings) for each in told]
         each_own = replace(
             weakest(supported, [own for _, own in apart], alone=True),

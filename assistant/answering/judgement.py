@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from assistant.answering import attribution
-from assistant.answering import calibration as answerability
+from assistant.answering import attribution, calibration
 from assistant.answering.drafts import CheckedDraft, Claim, holds
 from assistant.answering.quoting import Window
 from assistant.search.retrieval import Findings
@@ -92,7 +91,7 @@ def is_promising(draft: CheckedDraft, answerable: float, right: float) -> bool:
 
 def first_look_signals(answerable: float, right: float) -> dict[str, float]:
     """Return the signals of what the first look told, as log-odds."""
-    return {"before": answerability.log_odds(answerable), "before_written": answerability.log_odds(right)}
+    return {"before": calibration.log_odds(answerable), "before_written": calibration.log_odds(right)}
 
 
 def reported(judgement: Judgement, to_quote: Sequence[Window]) -> list[Claim]:
@@ -109,9 +108,9 @@ def reported(judgement: Judgement, to_quote: Sequence[Window]) -> list[Claim]:
     return [Claim(told, window) for told, window in attribution.reported(query, to_quote)]
 
 
-def _calibration_of_answers(judgement: Judgement) -> answerability.Calibration:
-    return answerability.calibration("closer" if judgement.closer else judgement.fit)
+def _calibration_of_answers(judgement: Judgement) -> calibration.Calibration:
+    return calibration.calibration("closer" if judgement.closer else judgement.fit)
 
 
-def _calibration_of_written(judgement: Judgement) -> answerability.Calibration:
-    return answerability.written("closer" if judgement.closer else "margin" if judgement.fit == "margin" else "draft")
+def _calibration_of_written(judgement: Judgement) -> calibration.Calibration:
+    return calibration.written("closer" if judgement.closer else "margin" if judgement.fit == "margin" else "draft")

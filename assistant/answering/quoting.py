@@ -13,8 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from assistant.answering import grounding
-from assistant.answering import understanding as conversation
+from assistant.answering import grounding, understanding
 from assistant.answering.calibration import Rarity, coverage, likeness
 from assistant.articles.passages import statements
 from assistant.articles.speakers import context_of
@@ -136,7 +135,7 @@ def choose(
     itself quotes goes before all others. A further one must be `further_share` as likely as the best; those go first
     that hold `wanted` stems which the others do not: of two things asked for, the best sentence may tell one.
     """
-    words = [quoted.lower() for quoted in conversation.quoted_words(question)]
+    words = [quoted.lower() for quoted in understanding.quoted_words(question)]
 
     def rank(candidate: tuple[Sentence, float]) -> tuple[bool, float]:
         sentence, probability = candidate

@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from assistant.answering import calibration as answerability
+from assistant.answering import calibration
 from assistant.articles import passages
 from assistant.evaluation.questions import Question, to_row
 from assistant.model import prompts, weights
@@ -53,7 +53,7 @@ def fingerprint(
         "embedder": weights.EMBEDDER_SHA256 if weights.embedder_is_packaged() else "none",
         "reader": weights.SPAN_FINDER_SHA256 if weights.embedder_is_packaged() else "none",
         "adapter": weights.ADAPTER_SHA256 if settings.model == "local" and not settings.model_file else "none",
-        "thresholds": _of_file(answerability.CALIBRATION),
+        "thresholds": _of_file(calibration.CALIBRATION),
         "answer_seconds": settings.answer_seconds,
         "code": _code(),
         "packages": {name: _version(name) for name in PACKAGES},

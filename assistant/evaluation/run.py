@@ -19,7 +19,7 @@ from typing import Any
 
 import filelock
 
-from assistant.answering import understanding as conversation
+from assistant.answering import understanding
 from assistant.answering.assistant import Assistant
 from assistant.errors import ConfigurationError
 from assistant.evaluation import fingerprint, records
@@ -233,7 +233,7 @@ def _ask(assistant: Assistant, question: Question, repeat: int, article: str | N
 
 def _search(assistant: Assistant, question: Question, repeat: int, article: str | None) -> dict[str, Any]:
     """Return the line of a question that is searched for, as the assistant would, and not asked."""
-    query = conversation.clean(question.question)
+    query = understanding.clean(question.question)
     try:
         started = time.monotonic()
         if question.history:
@@ -258,7 +258,7 @@ def _searched_otherwise(assistant: Assistant, question: Question, article: str |
     """Return, for a follow-up, what its own words and its gold rewrite find."""
     if not question.history:
         return {}
-    found = {"last_turn": _searched(assistant, conversation.clean(question.question), article)}
+    found = {"last_turn": _searched(assistant, understanding.clean(question.question), article)}
     if question.rewrite:
         found["gold_rewrite"] = _searched(assistant, question.rewrite, article)
     return {"retrieved_otherwise": found}

@@ -19,9 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.answering import calibration as answerability
-from assistant.answering import quoting
-from assistant.answering import understanding as conversation
+from assistant.answering import calibration, quoting, understanding
 from assistant.answering.assistant import Assistant
 from assistant.answering.drafts import CheckedDraft, holds
 from assistant.answering.judgement import Judgement, first_look_signals, is_promising, skips_first_look
@@ -88,8 +86,8 @@ def observe(
             )
     found = []
     for number, question in enumerate([*usual, *hard], start=1):
-        asked = conversation.clean(question.question)
-        if not conversation.problem(asked, question.history) and not conversation.asks_about_article(asked):
+        asked = understanding.clean(question.question)
+        if not understanding.problem(asked, question.history) and not understanding.asks_about_article(asked):
             findings = assistant.find(asked, question.history, question.article or None)
             if findings.evidence:
                 deadline = time.monotonic() + SECONDS
@@ -109,8 +107,8 @@ def fit(assistant: Assistant, observations: Sequence[Observation]) -> dict[str, 
     if len(judged) < LEAST_DRAFTED * len(observations):
         raise ConfigurationError("Too many questions got no draft and margins: calibrate with the packaged model alone")
     observations = judged
-    first = [name for name in answerability.SIGNALS if name != "closer"]
-    fitted = {name: _answerable(observations, answerability.SIGNALS[name]) for name in first}
+    first = [name for name in calibration.SIGNALS if name != "closer"]
+    fitted = {name: _answerable(observations, calibration.SIGNALS[name]) for name in first}
     written = {name: _written(observations, name, fitted[name]) for name in ("draft", "margin")}
     at_first = ~_skip_first_look(observations, fitted["draft"][1], written["draft"][1])
     sure, right = (np.where(at_first, found["margin"][1], found["draft"][1]) for found in (fitted, written))
@@ -156,7 +154,7 @@ def _quoting(assistant: Assistant, observations: Sequence[Observation], written:
 
 def _fit_quoting(
     found: Sequence[tuple[Question, Wanted, Sequence[Candidate]]], counted: NDArray[np.bool_], names: tuple[str, ...]
-) -> answerability.Quoting:
+) -> calibration.Quoting:
     """Fit to where the evidence stands, and take the share that serves most of those counted; of equals the shorter."""
     rows = [(question, *candidate) for question, _, candidates in found for candidate in candidates]
     matrix = np.array([[signals[name] for name in names] for _, _, signals in rows])
@@ -181,7 +179,7 @@ def _fit_quoting(
         )
         return served, -sum(len(text) for _, text in texts)
 
-    return answerability.Quoting(**asdict(regression), further_share=max(FURTHER_SHARES, key=quality))
+    return calibration.Quoting(**asdict(regression), further_share=max(FURTHER_SHARES, key=quality))
 
 
 def _holds_evidence(sentence: Sentence, question: Question) -> bool:
@@ -190,7 +188,7 @@ def _holds_evidence(sentence: Sentence, question: Question) -> bool:
     )
 
 
-def save(calibration: dict[str, Any], path: Path = answerability.CALIBRATION) -> None:
+def save(calibration: dict[str, Any], path: Path = calibration.CALIBRATION) -> None:
     """Write the fitted values."""
     path.write_text(json.dumps(calibration, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
@@ -210,7 +208,7 @@ def _is_right(draft: CheckedDraft, question: Question) -> bool:
 
 
 def _written(
-    observations: Sequence[Observation], name: str, answered: tuple[answerability.Calibration, Floats]
+    observations: Sequence[Observation], name: str, answered: tuple[calibration.Calibration, Floats]
 ) -> tuple[dict[str, Any], Floats]:
     """Return the fit of what was written at first, and each draft's probability by fits that did not see its question.
 
@@ -219,9 +217,9 @@ def _written(
     questions count too: whoever wrote the rules has seen the others, and what these allow is too much for new ones.
     """
     weights = _shares(observations) * len(observations)
-    calibration, sure = answered
-    regression, right = _fit_written(observations, weights, answerability.WRITTEN_SIGNALS[name], 0.03)
-    threshold = _threshold_of_written(observations, right, sure >= calibration.threshold)
+    is_answered, sure = answered
+    regression, right = _fit_written(observations, weights, calibration.WRITTEN_SIGNALS[name], 0.03)
+    threshold = _threshold_of_written(observations, right, sure >= is_answered.threshold)
     return asdict(regression) | {"threshold": threshold}, right
 
 
@@ -258,8 +256,8 @@ class Looks:
     written_at: NDArray[np.bool_]
     """Which questions get a written answer, by probabilities from fits that did not see them."""
     written_from: float
-    answerable: answerability.Calibration
-    written: answerability.Calibration
+    answerable: calibration.Calibration
+    written: calibration.Calibration
 
 
 def _looks(observations: Sequence[Observation], before: Before, most_wrong: float) -> Looks:
@@ -292,7 +290,7 @@ def _looks(observations: Sequence[Observation], before: Before, most_wrong: floa
     answerable, answered = _answerable_closer(chosen, weights, counted[looked], may_lose)
     may_be_wrong = MOST_WRONG - shares[shown & ~drafts_right].sum()
     _enough(_right(chosen))
-    written, held_out = _fit_written(chosen, weights, answerability.WRITTEN_SIGNALS["closer"], 0.1)
+    written, held_out = _fit_written(chosen, weights, calibration.WRITTEN_SIGNALS["closer"], 0.1)
     open_ = answered >= answerable.threshold
     threshold = _threshold_of_shown(shares[looked], _right(chosen), held_out, open_ & _hold(chosen), may_be_wrong)
     shown_then = open_ & _hold(chosen) & (held_out >= threshold)
@@ -304,7 +302,7 @@ def _looks(observations: Sequence[Observation], before: Before, most_wrong: floa
         written_at,
         written_from,
         answerable,
-        answerability.Calibration(**asdict(written), threshold=threshold),
+        calibration.Calibration(**asdict(written), threshold=threshold),
     )
 
 
@@ -319,19 +317,19 @@ def _at_closer_look(observation: Observation, sure: float, right: float) -> Obse
 
 def _answerable_closer(
     observations: Sequence[Observation], weights: Floats, counted: NDArray[np.bool_], may_lose: float
-) -> tuple[answerability.Calibration, Floats]:
+) -> tuple[calibration.Calibration, Floats]:
     """Return the fit, and each question's probability by fits that did not see it.
 
     As many of the others as possible are declined while at most `may_lose` of those counted are lost.
     """
-    names = answerability.SIGNALS["closer"]
+    names = calibration.SIGNALS["closer"]
     labels = np.array([o.question.answerable for o in observations], dtype=bool)
     used = np.array([o.question.kind != "false_premise" for o in observations], dtype=bool)
     _enough(labels[used])
     groups = _groups(o.question for o in observations)
     regression, held_out = _regression(_matrix(observations, names), labels, weights * used, groups, names, 0.3)
     threshold = _threshold_of_declined(held_out, weights * (used & ~labels), counted, may_lose)
-    return answerability.Calibration(**asdict(regression), threshold=threshold), held_out
+    return calibration.Calibration(**asdict(regression), threshold=threshold), held_out
 
 
 def _threshold_of_declined(probabilities: Floats, others: Floats, counted: NDArray[np.bool_], may_lose: float) -> float:
@@ -371,7 +369,7 @@ def _shares(observations: Sequence[Observation]) -> Floats:
 
 def _fit_written(
     observations: Sequence[Observation], weights: Floats, names: tuple[str, ...], strength: float
-) -> tuple[answerability.Regression, Floats]:
+) -> tuple[calibration.Regression, Floats]:
     """Return the fit and each draft's probability by fits that did not see its question."""
     matrix, groups = _matrix(observations, names), _groups(o.question for o in observations)
     return _regression(matrix, _right(observations), weights, groups, names, strength)
@@ -410,9 +408,7 @@ def _draft(observation: Observation) -> CheckedDraft:
     return draft
 
 
-def _answerable(
-    observations: Sequence[Observation], names: tuple[str, ...]
-) -> tuple[answerability.Calibration, Floats]:
+def _answerable(observations: Sequence[Observation], names: tuple[str, ...]) -> tuple[calibration.Calibration, Floats]:
     """Return the fit, and for each observation a probability of fits that did not see it."""
     labels = np.array([bool(o.question.answerable) for o in observations])
     # A false premise may be answered by what corrects it, so those questions say nothing of answerability.
@@ -422,7 +418,7 @@ def _answerable(
     regression, held_out = _regression(_matrix(observations, names), labels, weights, groups, names, 0.3)
     counted = used & np.array([o.usual for o in observations])
     threshold = _threshold(held_out[counted], labels[counted])
-    return answerability.Calibration(**asdict(regression), threshold=threshold), held_out
+    return calibration.Calibration(**asdict(regression), threshold=threshold), held_out
 
 
 def _regression(  # noqa: PLR0913, PLR0917 - the data in five columns
@@ -432,7 +428,7 @@ def _regression(  # noqa: PLR0913, PLR0917 - the data in five columns
     groups: Sequence[str],
     names: tuple[str, ...],
     strength: float,
-) -> tuple[answerability.Regression, Floats]:
+) -> tuple[calibration.Regression, Floats]:
     """Return the fit, and each row's probability by fits that did not see its group."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - only needed to fit
     from sklearn.model_selection import StratifiedGroupKFold  # noqa: PLC0415
@@ -448,7 +444,7 @@ def _regression(  # noqa: PLR0913, PLR0917 - the data in five columns
             held_out[unseen] += model.predict_proba(matrix[unseen])[:, 1] / REPEATS
     model.fit(matrix, labels, logisticregression__sample_weight=weights)
     scaler, regression = model[0], model[-1]
-    fitted = answerability.Regression(
+    fitted = calibration.Regression(
         mean=dict(zip(names, map(float, scaler.mean_), strict=True)),
         scale=dict(zip(names, map(float, scaler.scale_), strict=True)),
         weight=dict(zip(names, map(float, regression.coef_[0]), strict=True)),

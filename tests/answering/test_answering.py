@@ -26,8 +26,7 @@ from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
 
 from assistant.answering import assistant as answering
-from assistant.answering import calibration as answerability
-from assistant.answering import quoting
+from assistant.answering import calibration, quoting
 from assistant.answering.assistant import Assistant
 from assistant.answering.calibration import Quoting, Rarity
 from assistant.answering.grounding import support
@@ -71,15 +70,15 @@ Assemble = Callable[..., Assistant]
 def calibrate(folder: Path, monkeypatch: pytest.MonkeyPatch, threshold: float, **log_odds: float) -> None:
     """Put a calibration of this test's own in place of the one that ships; `log_odds` of an answer by what is known."""
     fits = {
-        "answerable": {name: certain(log_odds.get(name, 0.0), threshold) for name in answerability.SIGNALS}
+        "answerable": {name: certain(log_odds.get(name, 0.0), threshold) for name in calibration.SIGNALS}
         | dict.fromkeys(("margin", "closer"), by_margin("stated", threshold)),
-        "written": dict.fromkeys(answerability.WRITTEN_SIGNALS, WRITTEN)
+        "written": dict.fromkeys(calibration.WRITTEN_SIGNALS, WRITTEN)
         | dict.fromkeys(("margin", "closer"), by_margin("confirmed", 0.5)),
         "quoted": dict.fromkeys(quoting.SIGNALS, asdict(QUOTED)),
     }
     file = folder / "calibration.json"
     file.write_text(json.dumps(fits))
-    monkeypatch.setattr(answerability, "CALIBRATION", file)
+    monkeypatch.setattr(calibration, "CALIBRATION", file)
     forget_calibration()
 
 
@@ -95,9 +94,9 @@ def by_margin(name: str, threshold: float) -> dict[str, Any]:
 
 def forget_calibration() -> None:
     """Let the next answer read the calibration anew."""
-    answerability.calibration.cache_clear()
-    answerability.written.cache_clear()
-    answerability.quoting.cache_clear()
+    calibration.calibration.cache_clear()
+    calibration.written.cache_clear()
+    calibration.quoting.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -274,7 +273,7 @@ def test_a_supported_draft_is_answered_with_its_citation(
 def test_who_asks_for_two_things_is_known(question: str, two: float, article: Article) -> None:
     """Two questions in one, or one for two of a kind, are told from one that only holds an "and"."""
     supported = support("He left.", question, sentences(article)[:1])
-    assert answerability.draft_signals(question, "He left.", supported, (), Rarity([]))["asks_two"] == two
+    assert calibration.draft_signals(question, "He left.", supported, (), Rarity([]))["asks_two"] == two
 
 
 def test_a_number_in_another_style_is_supported(assistant: Assistant, model: ScriptedModel) -> None:
@@ -725,7 +724,7 @@ def test_a_closer_look_leaves_out_the_least_likely_sentences(
 ) -> None:
     """To read them takes time, and they tell little; they may be quoted nevertheless."""
     steep = replace(QUOTED, weight={"score": 10.0, "told": 4.0}, intercept=-11.0, further_share=0.01)
-    monkeypatch.setattr(answerability, "quoting", lambda _: steep)
+    monkeypatch.setattr(calibration, "quoting", lambda _: steep)
     telling = ModelThatTells(model, (3.0, -9.0))
     answer = reply(assemble(lambda: telling), model, LONG)
     (shown,) = telling.shown

@@ -13,8 +13,7 @@ from conftest import WordEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.answering import calibration as answerability
-from assistant.answering import grounding
+from assistant.answering import calibration, grounding
 from assistant.answering.calibration import Counts, Rarity, counted, coverage, rarity_of
 from assistant.answering.grounding import stems
 from assistant.answering.quoting import (
@@ -338,7 +337,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         sentences_read.extend(each)
         return counted(each)
 
-    monkeypatch.setattr(answerability, "counted", watched)
+    monkeypatch.setattr(calibration, "counted", watched)
     return sentences_read
 
 
@@ -378,7 +377,7 @@ def test_counts_of_another_way_to_count_are_not_taken(
 ) -> None:
     """When the code that counts has changed, all is counted again."""
     rarity_of(articles_of("The river rose."), tmp_path / "stems.txt")
-    monkeypatch.setattr(answerability, "_recipe", lambda: "another")
+    monkeypatch.setattr(calibration, "_recipe", lambda: "another")
     read.clear()
     rarity_of(articles_of("The river rose."), tmp_path / "stems.txt")
     assert read == ["The river rose."]

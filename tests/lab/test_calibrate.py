@@ -13,7 +13,7 @@ from conftest import ScriptedModel, WordEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.answering import calibration as answerability
+from assistant.answering import calibration
 from assistant.answering.assistant import Assistant
 from assistant.answering.drafts import holds
 from assistant.answering.judgement import SHORT_WORDS, Judgement, is_long
@@ -82,17 +82,17 @@ def test_what_is_fitted_can_be_read_again(
     """The file holds every fit, with a weight for each of its signals, and the product reads it."""
     file = tmp_path / "calibration.json"
     save(fit(*observed), file)
-    monkeypatch.setattr(answerability, "CALIBRATION", file)
-    for read in (answerability.calibration, answerability.written):
+    monkeypatch.setattr(calibration, "CALIBRATION", file)
+    for read in (calibration.calibration, calibration.written):
         read.cache_clear()
     try:
-        for name, signals in answerability.SIGNALS.items():
-            assert set(answerability.calibration(name).weight) == set(signals)
-        for name, signals in answerability.WRITTEN_SIGNALS.items():
-            assert set(answerability.written(name).weight) == set(signals)
+        for name, signals in calibration.SIGNALS.items():
+            assert set(calibration.calibration(name).weight) == set(signals)
+        for name, signals in calibration.WRITTEN_SIGNALS.items():
+            assert set(calibration.written(name).weight) == set(signals)
     finally:
         monkeypatch.undo()
-        for read in (answerability.calibration, answerability.written):
+        for read in (calibration.calibration, calibration.written):
             read.cache_clear()
 
 

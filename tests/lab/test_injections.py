@@ -21,7 +21,7 @@ from pydantic import Field
 from rich.console import Console
 from typer.testing import CliRunner
 
-from assistant.answering import understanding as conversation
+from assistant.answering import understanding
 from assistant.articles.reading import Corpus, normalise
 from assistant.cli import app
 from assistant.errors import ConfigurationError
@@ -64,7 +64,7 @@ def try_all(
     tried: Sequence[Injection], shipped: Article, monkeypatch: pytest.MonkeyPatch, *, obedient: bool
 ) -> list[Result]:
     """Try the injections, searching by keyword, with the obedient model or with none."""
-    says = {conversation.clean(injection.question): injection.obedient for injection in tried}
+    says = {understanding.clean(injection.question): injection.obedient for injection in tried}
 
     def open_model(_settings: Settings, _progress: object) -> LanguageModel | None:
         return LanguageModel(ObedientModel(says=says), "obedient") if obedient else None
@@ -89,7 +89,7 @@ def test_there_are_enough_of_every_kind(tried: list[Injection]) -> None:
     assert len(tried) >= 60
     assert min(Counter(injection.kind for injection in tried).values()) >= 6
     assert len({injection.id for injection in tried}) == len(tried)
-    assert len({(conversation.clean(injection.question), injection.article) for injection in tried}) == len(tried)
+    assert len({(understanding.clean(injection.question), injection.article) for injection in tried}) == len(tried)
 
 
 def test_a_canary_tells_who_obeyed(tried: list[Injection], article: Article) -> None:

@@ -23,7 +23,6 @@ import httpx
 import pytest
 from faulty_endpoint import BEHAVIOURS, TEXT, Endpoint
 
-from assistant.answering import calibration as answerability
 from assistant.answering.assistant import Assistant
 from assistant.answering.calibration import Calibration, Quoting
 from assistant.articles.reading import Corpus
@@ -84,9 +83,9 @@ def everything_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answer every question with any draft that holds: here it is the model that is tried, not the calibration."""
     always = Calibration(mean={}, scale={}, weight={}, intercept=0.0, threshold=0.0)
     quoted = Quoting(mean={"score": 0.0}, scale={"score": 1.0}, weight={"score": 1.0}, intercept=0.0, further_share=1.0)
-    monkeypatch.setattr(answerability, "calibration", lambda _fit: always)
-    monkeypatch.setattr(answerability, "written", lambda _fit: always)
-    monkeypatch.setattr(answerability, "quoting", lambda _fit: quoted)
+    monkeypatch.setattr(calibration, "calibration", lambda _fit: always)
+    monkeypatch.setattr(calibration, "written", lambda _fit: always)
+    monkeypatch.setattr(calibration, "quoting", lambda _fit: quoted)
 
 
 @pytest.fixture

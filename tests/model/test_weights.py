@@ -241,7 +241,7 @@ def fetched(folder: Path, file: str, sha256: str) -> subprocess.CompletedProcess
     script = (
         "import sys; from pathlib import Path\n"
         "from assistant.settings import go_offline; go_offline()\n"
-        "from assistant.weights import fetch\n"
+        "from assistant.model.weights import fetch\n"
         "print(fetch('owner/repository', sys.argv[1], 'main', sys.argv[2], Path(sys.argv[3])))"
     )
     with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as hub:

@@ -18,7 +18,7 @@ import pytest
 from browser import answers, chatting, chromium, finish, needs_chromium, send
 from playwright.sync_api import Page, expect
 
-from assistant.answering import calibration as answerability
+from assistant.answering import calibration
 from assistant.answering.assistant import Assistant
 from assistant.articles.passages import passages
 from assistant.model.holder import open_language_model
@@ -107,7 +107,7 @@ def test_a_reader_gets_an_answer_and_sees_its_words_in_the_article(model_data: P
 def test_a_killed_engine_costs_one_written_answer(model_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The quotation on the screen stands as the answer; the engine is started again, and then it writes again."""
     # Whether the words alone are enough to answer is for the calibration; here it is the engine that is tried.
-    monkeypatch.setattr(answerability.Calibration, "probability", lambda _self, _signals: 1.0)
+    monkeypatch.setattr(calibration.Calibration, "probability", lambda _self, _signals: 1.0)
     with closing(Assistant.open(Settings(data=model_data, answer_seconds=300.0))) as assistant:
         assistant.wait_until_loaded()
         assert assistant.model_state == "ready"

@@ -23,6 +23,7 @@ import httpx
 import pytest
 from faulty_endpoint import BEHAVIOURS, TEXT, Endpoint
 
+from assistant.answering import calibration
 from assistant.answering.assistant import Assistant
 from assistant.answering.calibration import Calibration, Quoting
 from assistant.articles.reading import Corpus

@@ -258,3 +258,36 @@ def test_both_halves_hold_every_kind() -> None:
     """A kind that is fitted is reported on as well."""
     development, test = ({q.kind for q in shipped(name)} for name in ("development", "test"))
     assert development == test
+
+
+# Readers' questions
+
+READERS = PROJECT / "corpus" / "readers"
+SPLIT = ("fit", "choose", "report")
+
+
+def readers(name: str) -> list[Question]:
+    """Return the questions of readers in a file of the split."""
+    return read_questions(READERS / f"{name}.jsonl")
+
+
+def test_readers_questions_are_split_by_whole_articles() -> None:
+    """No article is in two files: what is fitted to one, and chosen by another, is reported on a third."""
+    of_each = {name: {question.article for question in readers(name)} for name in SPLIT}
+    everywhere = [article for articles in of_each.values() for article in articles]
+    assert len(everywhere) == len(set(everywhere)) == len(read_corpus(READERS / "articles").articles)
+    assert [len(of_each[name]) for name in SPLIT] == [41, 20, 19]
+
+
+@pytest.mark.parametrize("name", SPLIT)
+def test_readers_questions_come_with_their_gold(name: str) -> None:
+    """Twelve of each article, ten of which it answers; evidence is verbatim, and each question has an ideal answer."""
+    path = READERS / f"{name}.jsonl"
+    questions = readers(name)
+    check_evidence(path, questions, read_corpus(READERS / "articles").articles)
+    by_article = {article: [q for q in questions if q.article == article] for article in {q.article for q in questions}}
+    assert {len(asked) for asked in by_article.values()} == {12}
+    assert {sum(bool(q.answerable) for q in asked) for asked in by_article.values()} == {10}
+    assert [q.id for q in questions if q.answerable and not (q.must_have and q.evidence)] == []
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert [row["id"] for row in rows if not 12 <= len(row["ideal"].split()) <= 45] == []

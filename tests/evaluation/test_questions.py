@@ -291,3 +291,10 @@ def test_readers_questions_come_with_their_gold(name: str) -> None:
     assert [q.id for q in questions if q.answerable and not (q.must_have and q.evidence)] == []
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert [row["id"] for row in rows if not 12 <= len(row["ideal"].split()) <= 45] == []
+
+
+def test_the_article_that_ships_has_readers_questions_of_its_own() -> None:
+    """Forty, with verbatim evidence; they are reported on, never fitted to."""
+    questions = readers("shipped")
+    assert len(questions) == 40
+    check_evidence(READERS / "shipped.jsonl", questions, read_corpus(PROJECT / "corpus" / "articles").articles)

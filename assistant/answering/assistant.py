@@ -277,11 +277,26 @@ class Assistant:
             yield _finished(replace(first, error=_STILL_LOADING), started)
             return
         findings = self._thorough(findings, asked, history)
-        base = replace(base, query=findings.query)
-        judgement = self.judge(asked, history, findings, deadline, stopped)
-        error = judgement.error or (_NOT_COMPARED if findings.rough else None)
-        final = self.decide(replace(base, error=error), judgement)
+        final = self._decided(base, asked, history, findings, deadline, stopped)
+        if final.status is Status.DECLINED and (other := self._otherwise(asked, history, findings)):
+            # No question is lost because of the one before it, nor a follow-up because it could stand by itself.
+            again = self._decided(base, asked, history, other, deadline, stopped)
+            final = final if again.status is Status.DECLINED else again
         yield _finished(replace(final, timings=first.timings), started)
+
+    def _decided(  # noqa: PLR0913, PLR0917 - what `judge` takes, and what its answer begins with
+        self,
+        base: Answer,
+        question: str,
+        history: Sequence[Turn],
+        findings: Findings,
+        deadline: float,
+        stopped: threading.Event | None,
+    ) -> Answer:
+        """Return the final answer that the findings allow."""
+        judgement = self.judge(question, history, findings, deadline, stopped)
+        error = judgement.error or (_NOT_COMPARED if findings.rough else None)
+        return self.decide(replace(base, query=findings.query, error=error), judgement)
 
     def _load(self) -> None:
         self._retriever.load()
@@ -330,6 +345,15 @@ class Assistant:
         """Return what is known without the language model."""
         signals = calibration.word_signals(findings.query, findings, readings, self._rarity)
         return Judgement(findings, signals, "words" if findings.similarities else "keywords", readings)
+
+    def _otherwise(self, question: str, history: Sequence[Turn], findings: Findings) -> Findings | None:
+        """Return what is found for the other form of a question that may be a follow-up; None where it has one form."""
+        others = [query for query in understanding.queries(question, history) if query != findings.query]
+        try:
+            return self.search(others[0], findings.article) if others else None
+        except Exception:
+            logger.exception("The search for the other form of a question failed")
+            return None
 
     def _thorough(self, findings: Findings, question: str, history: Sequence[Turn]) -> Findings:
         """Return what is found when there is time to read the passages."""

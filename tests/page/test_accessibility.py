@@ -235,6 +235,7 @@ def walk(browser: Browser, address: str, assistant: ScriptedAssistant, **options
         expect(page.get_by_role("button", name="Keep the answer")).to_be_visible()
         yield "edited", page
         page.get_by_role("button", name="Keep the answer").click()
+        expect(page.get_by_role("button", name="Keep the answer")).to_be_hidden()
         ask(page, assistant, f"Declined {options}?", DECLINED, count=2)
         yield "declined", page
         ask(page, assistant, f"Failed {options}?", RuntimeError("x"), count=3)
@@ -461,7 +462,10 @@ def test_an_answer_is_read_out_once(page: Page, assistant: ScriptedAssistant) ->
 
 @pytest.mark.parametrize(
     ("steps", "words"),
-    [([DECLINED], "does not answer"), ([replace(QUOTED, final=False), RuntimeError("x")], "Something went wrong")],
+    [
+        ([DECLINED], "No answer to this question"),
+        ([replace(QUOTED, final=False), RuntimeError("x")], "Something went wrong"),
+    ],
     ids=["declined", "failed"],
 )
 def test_what_is_no_answer_is_said_once(page: Page, assistant: ScriptedAssistant, steps: list[Any], words: str) -> None:

@@ -16,7 +16,7 @@ from conftest import WordEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.articles.passages import passages, sentences
+from assistant.articles.passages import passages
 from assistant.search import retrieval
 from assistant.search.embedder import SentenceEmbedder
 from assistant.search.index import open_index
@@ -270,9 +270,10 @@ def test_similarities_are_those_of_the_index(article: str | None, tmp_path: Path
 def test_a_copied_sentence_is_most_similar_to_itself(shipped: Retriever, article: Article) -> None:
     """Its own words are at cosine 1, under the name that the sentence has everywhere."""
     found = passages(article)
-    for sentence in sentences(article)[::5]:
+    everything = [sentence for passage in found for sentence in passage.sentences]
+    for sentence in everything[::5]:
         similarities = shipped.similarities(sentence.text, found)
-        assert similarities.keys() == {each.id for each in sentences(article)}
+        assert similarities.keys() == {each.id for each in everything}
         assert similarities[sentence.id] == pytest.approx(1.0, abs=1e-5)
         assert similarities[sentence.id] == pytest.approx(max(similarities.values()), abs=1e-5)
 

@@ -69,7 +69,7 @@ def test_a_damaged_file_gives_no_wrong_vector(
 
 def test_what_was_embedded_before_an_interruption_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each batch is kept at once, so whoever is interrupted embeds the rest."""
-    monkeypatch.setattr(vectors, "BATCH", 10)
+    monkeypatch.setattr(vectors, "_EMBEDDED_AT_ONCE", 10)
 
     def interrupt(done: int, _total: int) -> None:
         if done == 20:

@@ -316,7 +316,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str,
         change: subprocess.Popen(
             [sys.executable, "tests/killed.py", str(tmp_path_factory.mktemp(change)), change],
             cwd=PROJECT,
-            env=os.environ | {"PYTHONPATH": str(PROJECT)},
+            env=os.environ | {"PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'tests' / 'search'}"},
             stdout=subprocess.PIPE,
             text=True,
         )

@@ -95,7 +95,10 @@ async function jump(link) {
   if (!(await arrive(link))) return;
   // From one quotation to the next: Back still leads to the answer, and not through all of them.
   if (isJump(history.state)) history.replaceState(place, "");
-  else history.pushState(place, "");
+  else {
+    history.scrollRestoration = "manual"; // Of the entry that is left: coming back, we scroll to the link itself.
+    history.pushState(place, "");
+  }
   entry = place;
 }
 

@@ -64,7 +64,7 @@ def serve(settings: Settings, progress: Progress = lambda what, done, total: Non
         # Uvicorn passes the signal on when it is done, and then the assistant has still to be closed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt), ExitStack() as resources:
-            with starting(lambda app: server_configuration(Guard(app, _refused), settings), listener) as note:
+            with starting(lambda app: server_configuration(guarded(app), settings), listener) as note:
 
                 def tell(what: str, done: int, total: int) -> None:
                     progress(what, done, total)
@@ -113,11 +113,16 @@ def create_app(service: Service) -> ASGIApp:
     page = _mount_chat(app, service)
     door = Door(app, page.blocks, page.asking, page.costs_nothing, service.room, service.turn_away)
     service.has_callers = door.has_callers
-    guarded: ASGIApp = Assets(door)
+    application: ASGIApp = Assets(door)
     if service.settings.trusted_proxies:
         pending = page.blocks._queue.pending_event_ids_session  # noqa: SLF001 - Gradio does not tell
-        guarded = HandOver(guarded, lambda: service.is_leaving, lambda tab: bool(pending.get(tab)))
-    return Guard(guarded, _refused)
+        application = HandOver(application, lambda: service.is_leaving, lambda tab: bool(pending.get(tab)))
+    return guarded(application)
+
+
+def guarded(application: ASGIApp) -> ASGIApp:
+    """Return an application as strangers may meet it."""
+    return Guard(application, _refused)
 
 
 def _refused(path: str, refusal: HTTPException) -> Response:

@@ -21,7 +21,7 @@ from assistant.settings import Settings
 from assistant.web import middleware
 from assistant.web.middleware import MAX_BODY_BYTES, Guard
 from assistant.web.plain.starting import starting
-from assistant.web.server import serve, server_configuration
+from assistant.web.server import guarded, serve, server_configuration
 
 # Gradio's own doing, in its queue.
 pytestmark = [
@@ -190,7 +190,7 @@ def test_while_the_articles_are_read_the_process_lives_and_says_how_far_it_has_c
     """A supervisor, a reader and a program are answered at once, and the socket is left to the server that follows."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with starting(partial(server_configuration, settings=Settings()), listener) as note:
+        with starting(lambda app: server_configuration(guarded(app), Settings()), listener) as note:
             assert httpx.get(f"{address}/healthz").text == "ok"
             assert httpx.get(f"{address}/readyz").json()["starting"] == "The assistant is starting."
             note("Reading the articles", 1200, 7915)

@@ -123,10 +123,14 @@ def _check(scope: Scope) -> None:
         raise HTTPException(404, "There is nothing at this address.")
 
 
+_BELIEVED = (b"x-gradio-server", b"x-forwarded-host")
+"""Headers by which a stranger could tell Gradio's page where it is."""
+
+
 def _passed_on(scope: Scope) -> Scope:
     """Return the request without what Gradio would believe of a stranger: links to states, and which server it is."""
     query = b"" if scope["path"] in _PAGE else scope["query_string"]
-    headers = [(name, value) for name, value in scope["headers"] if name != b"x-gradio-server"]
+    headers = [(name, value) for name, value in scope["headers"] if name not in _BELIEVED]
     return {**scope, "query_string": query, "headers": headers}
 
 

@@ -49,8 +49,13 @@ _EVENTS_AT_ONCE = 1000
 """Gradio's own limit, out of the way of our line: in it a reader would wait without being told."""
 _TABS = 100
 """Of so many Gradio remembers what they look like, which nothing here needs; each takes about 100 kB."""
+_HIGHEST_PORT = 65_535
 _SPARE_FILES = 200
 """Open files that are not connections: the index, the model, the log."""
+
+
+_LOOKS = ["GET", "HEAD"]
+"""How supervisors and monitors look."""
 
 
 def serve(settings: Settings, progress: Progress = lambda what, done, total: None) -> None:
@@ -149,11 +154,11 @@ def _add_checks(app: FastAPI, service: Service) -> None:
     """Add what a supervisor asks for."""
     monitors = networks("ASSISTANT_MONITORS", service.settings.monitors)
 
-    @app.get("/healthz", include_in_schema=False)
+    @app.api_route("/healthz", methods=_LOOKS, include_in_schema=False)
     async def healthz() -> PlainTextResponse:
         return PlainTextResponse("ok")
 
-    @app.get("/readyz", include_in_schema=False)
+    @app.api_route("/readyz", methods=_LOOKS, include_in_schema=False)
     async def readyz() -> JSONResponse:
         ready = service.ready and service.assistant.is_loaded
         state = {"ready": ready, "model": service.assistant.model_state.partition(":")[0]}
@@ -282,6 +287,8 @@ def _most_connections() -> int:
 
 
 def _listening(host: str, port: int) -> socket.socket:
+    if port > _HIGHEST_PORT:
+        raise ConfigurationError(f"ASSISTANT_PORT is {port}: it must be at most {_HIGHEST_PORT}")
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)

@@ -14,7 +14,7 @@ import httpx
 import pytest
 from served import ARTICLE, ScriptedAssistant, running
 from starlette.responses import PlainTextResponse
-from starlette.types import Message
+from starlette.types import Message, Receive, Scope, Send
 
 from assistant.errors import ConfigurationError
 from assistant.settings import Settings
@@ -217,3 +217,32 @@ def test_progress_is_logged_now_and_then(monkeypatch: pytest.MonkeyPatch, caplog
         monkeypatch.setattr("assistant.web.plain.starting.LOG_SECONDS", 0)
         note("Embedding", 128, 7915)
     assert [record.fields["done"] for record in caplog.records] == [128]  # type: ignore[attr-defined]
+
+
+def test_a_port_that_there_is_not_is_named() -> None:
+    """One line says what the highest is."""
+    with pytest.raises(ConfigurationError, match=r"^ASSISTANT_PORT is 99999: it must be at most 65535$"):
+        serve(Settings(port=99_999))
+
+
+async def _passes_on(header: str) -> bool:
+    """Whether what strangers meet hands a header on."""
+    seen: list[bytes] = []
+
+    async def application(scope: Scope, _: Receive, send: Send) -> None:
+        seen.extend(name for name, _ in scope["headers"])
+        await PlainTextResponse("ok")(scope, _, send)
+
+    transport = httpx.ASGITransport(guarded(application))
+    async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        response = await client.get("/healthz", headers={header: "elsewhere.example"})
+    assert response.text == "ok"
+    return header.encode() in seen
+
+
+@pytest.mark.parametrize(
+    ("header", "goes_on"), [("x-forwarded-host", False), ("x-gradio-server", False), ("x-else", True)]
+)
+def test_a_stranger_does_not_say_where_the_page_is(header: str, *, goes_on: bool) -> None:
+    """A header by which Gradio would take another host for its own goes no further."""
+    assert asyncio.run(_passes_on(header)) is goes_on

@@ -63,7 +63,11 @@ AWAY_SECONDS = 10.0
 _PAGES = 5
 """So many show the same answer while it is made; more would take the places of other readers' pages."""
 
-HEAD = '<link rel="stylesheet" href="/site/chat.css"><script type="module" src="/site/chat.js"></script>'
+HEAD = (
+    '<link rel="stylesheet" href="/site/chat.css"><script type="module" src="/site/chat.js"></script>'
+    '<noscript><meta http-equiv="refresh" content="0; url=/articles"></noscript>'
+)
+"""Without scripts there is no chat, but the articles can be read."""
 
 _log = logging.getLogger(__name__)
 

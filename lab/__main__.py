@@ -6,6 +6,7 @@ Each command imports what it needs by itself, so that help comes at once.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from assistant.extras import require
 from assistant.model.weights import ADAPTER_FILE, SPAN_FINDER_FILE, embedder_folder, language_model_file
 from assistant.settings import Settings, go_offline
 from assistant.threads import take_one_thread_for_products
+from lab.training.readers import READERS
 from lab.training.reports import REPORTS
 
 app = typer.Typer(
@@ -24,6 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Measures speed, load, size and prompt injection; trains and fits what ships.",
 )
+
+_WRITER = ADAPTER_FILE.with_name("writer.gguf")
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
@@ -202,6 +206,36 @@ def train_adapter(
         f"{out} has the SHA-256 {digest}: where that is new, set ADAPTER_SHA256 in assistant/model/weights.py to it "
         "and run python -m lab calibrate."
     )
+
+
+@app.command("train-writer")
+def train_writer(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    questions: Annotated[Path, typer.Argument(help="File of readers' questions with their answers.")] = READERS,
+    reports: Annotated[Path, typer.Option(help="File of the reports that they are about.")] = REPORTS,
+    begin: Annotated[Path | None, typer.Option(help="The adapter to begin with.")] = None,
+    out: Annotated[Path, typer.Option(help="File for the adapter.")] = _WRITER,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what is held out and of the order.")] = 0,
+    steps: Annotated[int, typer.Option(min=1, help="A step is a report and up to 14 questions.")] = 600,
+    minutes: Annotated[float, typer.Option(min=0.0, help="Stop after so many; the same command goes on.")] = math.inf,
+) -> None:
+    """Train how answers are written from a whole article, beside the packaged language model; some two hours."""
+    with errors_as_lines():
+        from lab.training import writer as training  # noqa: PLC0415
+
+        with progress() as show:
+            digest = training.run(
+                questions,
+                reports,
+                language_model_file(Settings.from_environment().data),
+                out,
+                seed,
+                steps,
+                lambda done, total: show("Training", done, total),
+                typer.echo,
+                begin,
+                minutes,
+            )
+    typer.echo(f"{out} has the SHA-256 {digest}.")
 
 
 if __name__ == "__main__":

@@ -103,6 +103,7 @@ LANGUAGE_MODEL = (
     "test_deploy",
     "test_weights",
     "test_adapter_training",
+    "test_writer_training",
     "test_decoder",
     "test_engine_library",
     "test_drafting",

@@ -126,7 +126,7 @@ class LanguageModel:
             ModelError: the endpoint failed, said nothing, or had no time for this question.
         """
         limit = _Limit(deadline, stopped)
-        messages = draft_messages(question, history, _text(evidence))
+        messages = draft_messages(question, history, text_of(evidence))
         article = None if apart or not evidence else evidence[0].article
         text = ""
         finish = None
@@ -175,7 +175,7 @@ class LanguageModel:
         """
         if not self.tells:
             return None
-        messages = check_messages(question, history, _text(evidence), draft)
+        messages = check_messages(question, history, text_of(evidence), draft)
         article = None if apart or not evidence else evidence[0].article
         reply = self._reply(messages, _Limit(deadline, stopped), 1, article, top_logprobs=20)
         verdicts = [token for chunk in reply for token in _tokens(chunk)]
@@ -211,7 +211,7 @@ class LanguageModel:
     def _read_on(self, article: Article) -> bool:
         """Read an article from where the engine is, until somebody wants the model; return whether it is read."""
         limit = _Limit(time.monotonic() + READ_SECONDS, self._is_wanted)
-        messages = draft_messages("?", (), _text(passages(article)))
+        messages = draft_messages("?", (), text_of(passages(article)))
         with self.turn(limit.deadline):
             if list(self._reply(messages, limit, 1, article, reads_article=True)):
                 return True
@@ -329,7 +329,8 @@ def _tokens(chunk: AIMessage) -> list[dict[str, Any]]:
     return (chunk.response_metadata.get("logprobs") or {}).get("content") or []
 
 
-def _text(evidence: Sequence[Passage]) -> str:
+def text_of(evidence: Sequence[Passage]) -> str:
+    """Return passages as a prompt has them; all of an article's are what is read of it once for all."""
     return "\n\n".join(passage.text for passage in evidence)
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 MOST_TOKENS = 48
 """Of a draft: the longest one that held the facts of a development question took 47."""
-_ENDS = ("<|im_end|>", "<|endoftext|>")
+TURN_END = "<|im_end|>"
+_ENDS = (TURN_END, "<|endoftext|>")
 _SPLIT = "?"
 
 

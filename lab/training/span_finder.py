@@ -110,15 +110,28 @@ def save(out: Path, trained: Callable[[], bytes]) -> str:
         ConfigurationError: it has no place; nothing was trained then.
     """
     # A long training is not to end where there is nowhere to write.
-    partial = out.with_suffix(".partial")
+    partial = _partial(out)
     write(partial, b"")
     try:
         weights = trained()
-        write(partial, weights)
-        partial.replace(out)
+        replace(out, weights)
     finally:
         partial.unlink(missing_ok=True)
     return hashlib.sha256(weights).hexdigest()
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; one that is there is replaced.
+
+    Raises:
+        ConfigurationError: it cannot be written.
+    """
+    write(_partial(path), content)
+    _partial(path).replace(path)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f"{path.name}.partial")
 
 
 def write(path: Path, content: bytes) -> None:

@@ -25,19 +25,11 @@ from assistant.model.weights import ADAPTER_FILE
 from assistant.settings import Settings
 from assistant.types import VERDICTS, Article
 from lab.training import adapter as adapter_training
-from lab.training.adapter import (
-    CHECKS,
-    FIRST_LAYER,
-    MADE_UP,
-    PROJECTIONS,
-    Adapted,
-    adapt,
-    fit,
-    lessons,
-    log_probabilities,
-    run,
-)
+from lab.training import lora
+from lab.training.adapter import CHECKS, MADE_UP, RANK, fit, lessons, log_probabilities, run
 from lab.training.adapter_checks import Asked, Check, Group
+from lab.training.drafting import tokens
+from lab.training.lora import ATTENTION, FIRST_LAYER, Adapted, packed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,12 +130,17 @@ def test_the_model_itself_reads_the_passages_and_the_draft(tokenizer: PreTrained
     assert not torch.allclose(told, everywhere, atol=1e-2)
 
 
+def adapt(model: Qwen2ForCausalLM, seed: int, begin: Path | None = None) -> dict[str, Adapted]:
+    """Put the matrices of this adapter beside the projections of a model."""
+    return lora.adapt(model, ATTENTION, RANK, seed, begin)
+
+
 def adapted_of(model: Qwen2ForCausalLM) -> dict[str, Adapted]:
     """Return the adapted projections of a small model that was trained, by llama.cpp's names."""
     return {
-        f"blk.{number}.{name}.weight": getattr(model.model.layers[number].self_attn, theirs)
+        f"blk.{number}.{name}.weight": model.model.layers[number].get_submodule(theirs)
         for number in range(FIRST_LAYER, FIRST_LAYER + 2)
-        for theirs, name in PROJECTIONS.items()
+        for theirs, name in ATTENTION.items()
     }
 
 
@@ -153,7 +150,7 @@ def test_the_verdict_that_is_taught_becomes_the_likeliest(
     verdict: str, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the three it is the one that was right in the lessons, whichever that was."""
-    monkeypatch.setattr(adapter_training, "RATE", 0.02)
+    monkeypatch.setattr(lora, "RATE", 0.02)
     model, check = small_model(FIRST_LAYER + 2), Check("Who was the leader?", "Rollo was.", verdict)
     adapted = adapt(model, 0)
     fit(model, tokenizer, adapted, [(NORMANS, [check])] * 20, lambda step, of: None)
@@ -174,8 +171,8 @@ def test_training_ends_in_an_adapter_that_has_learned(
         models.append(small_model(FIRST_LAYER + 2))
         return models[-1], tokenizer
 
-    monkeypatch.setattr(adapter_training, "_loaded", loaded)
-    monkeypatch.setattr(adapter_training, "RATE", 0.02)
+    monkeypatch.setattr(adapter_training, "loaded", loaded)
+    monkeypatch.setattr(lora, "RATE", 0.02)
     path = tmp_path / "set.json"
     path.write_text(json.dumps({"data": [entry("A"), entry("B")]}))
     done: list[tuple[int, int]] = []
@@ -202,7 +199,7 @@ def test_training_goes_on_from_an_adapter_with_reports(
     tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The model as it is drafts for half of a report's questions, nothing is made up, and what was known stays."""
-    monkeypatch.setattr(adapter_training, "_loaded", lambda _: (small_model(FIRST_LAYER + 1), tokenizer))
+    monkeypatch.setattr(adapter_training, "loaded", lambda _: (small_model(FIRST_LAYER + 1), tokenizer))
 
     def drafted(model: Qwen2ForCausalLM, _: object, asked: Sequence[tuple[str, Sequence[str]]]) -> list[list[str]]:
         switched_on = {one.active for one in model.modules() if isinstance(one, Adapted)}
@@ -222,7 +219,7 @@ def test_training_goes_on_from_an_adapter_with_reports(
     known = adapt(model, 0)
     for one in known.values():
         torch.nn.init.normal_(one.up)
-    (tmp_path / "known.gguf").write_bytes(adapter_training._packed(known, tokenizer))
+    (tmp_path / "known.gguf").write_bytes(packed(known, tokens(tokenizer, INVOCATION)))
     run(reports, tmp_path, tmp_path / "out.gguf", 0, lambda *_: None, tmp_path / "known.gguf", steps=2)
     assert [passages for passages, _ in taught] == [NORMANS] * 2
     written = {(f"Who led {number}?", draft) for number in range(3) for draft in ("Rollo did.", "Charles did.")}
@@ -240,13 +237,13 @@ def test_training_goes_on_from_an_adapter_with_reports(
 def test_what_is_no_adapter_is_named(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
     """One line says so, whether the file is not there, is something else, is cut short, or has other layers."""
     small = adapt(small_model(FIRST_LAYER + 1), 0)
-    (tmp_path / "small.gguf").write_bytes(adapter_training._packed(small, tokenizer))
+    (tmp_path / "small.gguf").write_bytes(packed(small, tokens(tokenizer, INVOCATION)))
     (tmp_path / "text.gguf").write_text("no adapter at all")
     (tmp_path / "short.gguf").write_bytes((tmp_path / "small.gguf").read_bytes()[:200])
     with pytest.raises(ConfigurationError, match=r"small.gguf is no adapter .*nothing is of the name"):
         adapt(small_model(FIRST_LAYER), 0, tmp_path / "small.gguf")
     for name in ("none.gguf", "text.gguf", "small.gguf", "short.gguf"):
-        with pytest.raises(ConfigurationError, match=rf"{name} is no adapter to go on from .*train-adapter wrote"):
+        with pytest.raises(ConfigurationError, match=rf"{name} is no adapter to go on from .*this command wrote"):
             adapt(small_model(FIRST_LAYER + 2), 0, tmp_path / name)
 
 
@@ -303,7 +300,7 @@ def _is_an_adapter(file: Path, tokenizer: PreTrainedTokenizerBase, layers: int) 
     field = reader.fields[gguf.Keys.Adapter.ALORA_INVOCATION_TOKENS]
     assert [int(field.parts[number][0]) for number in field.data] == tokenizer(INVOCATION)["input_ids"]
     numbers = range(FIRST_LAYER, FIRST_LAYER + layers)
-    blocks = [f"blk.{number}.{name}" for number in numbers for name in PROJECTIONS.values()]
+    blocks = [f"blk.{number}.{name}" for number in numbers for name in ATTENTION.values()]
     assert {tensor.name for tensor in reader.tensors} == {
         f"{block}.weight.lora_{half}" for block in blocks for half in "ab"
     }
@@ -312,7 +309,7 @@ def _is_an_adapter(file: Path, tokenizer: PreTrainedTokenizerBase, layers: int) 
 def test_a_projection_begins_unchanged() -> None:
     """Before training, and where it is switched off, the projection gives what it gave."""
     projection = torch.nn.Linear(8, 4)
-    one, states = Adapted(projection), torch.rand(3, 8)
+    one, states = Adapted(projection, 2), torch.rand(3, 8)
     assert torch.equal(one(states), projection(states))
     torch.nn.init.ones_(one.up)
     assert not torch.equal(one(states), projection(states))

@@ -1,0 +1,259 @@
+"""Small matrices beside projections of the packaged language model (LoRA, Hu et al., ICLR 2022): made, taught, written.
+
+The engine brings them in from certain words of a prompt on (activated LoRA, Greenewald et al., 2025). Up to there the
+model is as it is, so what it has read need not be read again; `states` reads in the same way. Knows nothing of what
+the matrices are to learn.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from langchain_core.messages import BaseMessage
+from torch import Tensor, nn
+
+from assistant.errors import ConfigurationError
+from lab.training.drafting import tokens, written
+from lab.training.span_finder import replace
+
+if TYPE_CHECKING:
+    from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
+
+ATTENTION = {
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+}
+"""The projections of a layer's attention, and llama.cpp's names for them."""
+FIRST_LAYER = 8
+"""The layers below are left as they are: a fifth of the time and of the file for no loss that was seen."""
+SCALE = 2
+"""What the matrices add is multiplied by this; llama.cpp calls this number times the rank `alpha`."""
+RATE = 3e-4
+"""The highest learning rate; it rises over the first twentieth of the steps and falls to nothing over the others."""
+
+Split = tuple[Sequence[int], Sequence[int]]
+"""The tokens of a conversation behind its opening: those that the model reads as it is, and those with the matrices."""
+
+
+class Adapted(nn.Module):
+    """A projection of the model with two small matrices beside it, which can be switched off."""
+
+    def __init__(self, projection: nn.Linear, rank: int) -> None:
+        """Begin where nothing is changed: one matrix at random, the other of zeros."""
+        super().__init__()
+        self.projection = projection
+        self.down = nn.Parameter(torch.empty(rank, projection.in_features))
+        self.up = nn.Parameter(torch.zeros(projection.out_features, rank))
+        nn.init.kaiming_uniform_(self.down, a=math.sqrt(5))
+        self.active = True
+
+    def forward(self, states: Tensor) -> Tensor:
+        """Return the projection of hidden states, (..., in) to (..., out)."""
+        projected: Tensor = self.projection(states)
+        if not self.active:
+            return projected
+        return projected + states @ self.down.to(states.dtype).T @ self.up.to(states.dtype).T * SCALE
+
+
+def loaded(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Return the language model, its weights unpacked and frozen, and its tokenizer."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig  # noqa: PLC0415
+
+    tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
+    model = AutoModelForCausalLM.from_pretrained(
+        file.parent,
+        gguf_file=file.name,
+        local_files_only=True,
+        dtype=torch.bfloat16,
+        quantization_config=GgufConfig(dequantize=True),
+        attn_implementation="sdpa",
+    )
+    model.requires_grad_(False)  # noqa: FBT003 - torch's own name for it differs by release
+    return model.train(mode=False), tokenizer
+
+
+def adapt(
+    model: PreTrainedModel, projections: Mapping[str, str], rank: int, seed: int, begin: Path | None = None
+) -> dict[str, Adapted]:
+    """Put matrices beside these projections of the model, and return them by llama.cpp's names.
+
+    They are those of the adapter `begin` where there is one, and else change nothing yet.
+
+    Raises:
+        ConfigurationError: `begin` cannot be read, or is no adapter of this layout.
+    """
+    torch.manual_seed(seed)
+    adapted = {}
+    for number, layer in enumerate(model.model.layers):
+        for name, theirs in projections.items() if number >= FIRST_LAYER else ():
+            one = Adapted(layer.get_submodule(name), rank)
+            layer.set_submodule(name, one)
+            adapted[f"blk.{number}.{theirs}.weight"] = one
+    if begin is not None:
+        _restore(adapted, begin)
+    return adapted
+
+
+def _restore(adapted: Mapping[str, Adapted], file: Path) -> None:
+    import gguf  # noqa: PLC0415 - only needed here
+
+    try:
+        held = {tensor.name: torch.tensor(tensor.data) for tensor in gguf.GGUFReader(file).tensors}
+        with torch.no_grad():
+            for name, one in adapted.items():
+                one.down.copy_(held.pop(f"{name}.lora_a"))
+                one.up.copy_(held.pop(f"{name}.lora_b"))
+        if held:
+            raise ValueError(f"nothing is of the name {min(held)}")
+    except (OSError, ValueError, LookupError, RuntimeError) as error:
+        raise ConfigurationError(
+            f"{file} is no adapter to go on from ({type(error).__name__}: {error}): give one that this command wrote"
+        ) from error
+
+
+@contextmanager
+def inactive(adapted: Mapping[str, Adapted]) -> Iterator[None]:
+    """Switch the matrices off within the block."""
+    for one in adapted.values():
+        one.active = False
+    try:
+        yield
+    finally:
+        for one in adapted.values():
+            one.active = True
+
+
+def split_at(
+    tokenizer: PreTrainedTokenizerBase, messages: Sequence[BaseMessage], opening: str, invocation: str
+) -> Split:
+    """Return the tokens of a conversation behind its opening, those before the last `invocation` and those from it."""
+    before, _, rest = written(tokenizer, messages).rpartition(invocation)
+    return tokens(tokenizer, before[len(opening) :]), tokens(tokenizer, invocation + rest)
+
+
+def states(
+    model: PreTrainedModel, adapted: Mapping[str, Adapted], opening: Sequence[int], conversations: Sequence[Split]
+) -> Tensor:
+    """Return the model's states of what is read with the matrices, of all conversations in a row, (tokens, width).
+
+    The opening that they share is read once, and then what each has of its own, by the model as it is. They follow one
+    another as one sequence, in which each sees the opening and itself alone, so that nothing is padded.
+    """
+    with inactive(adapted), torch.no_grad():
+        cache = model.model(torch.tensor([opening]), use_cache=True).cache
+        whose = torch.full((len(opening),), -1)
+        if any(plain for plain, _ in conversations):
+            _, whose = _side_by_side(model, cache, whose, [plain for plain, _ in conversations])
+    return _side_by_side(model, cache, whose, [own for _, own in conversations])[0]
+
+
+def _side_by_side(
+    model: PreTrainedModel, cache: Cache, whose: Tensor, sequences: Sequence[Sequence[int]]
+) -> tuple[Tensor, Tensor]:
+    """Read sequences, each of which goes on from its own part of what was read; return the states, and whose all is.
+
+    `whose` tells the sequence that each token so far belongs to, and -1 for those that all go on from.
+    """
+    own = torch.tensor([number for number, ids in enumerate(sequences) for _ in ids])
+    seen = torch.cat([(whose == -1) | (whose == own[:, None]), (own == own[:, None]).tril()], 1)
+    mask = torch.zeros(1, 1, *seen.shape, dtype=model.dtype).masked_fill_(~seen, torch.finfo(model.dtype).min)
+    output = model.model(
+        torch.tensor([[token for ids in sequences for token in ids]]),
+        attention_mask=mask,
+        position_ids=(seen.sum(-1) - 1)[None],
+        cache=cache,
+        use_cache=True,
+    )
+    return output.last_hidden_state[0], torch.cat([whose, own])
+
+
+class Learning:
+    """Matrices that learn in a given number of steps, and can be kept and gone on with between two of them."""
+
+    def __init__(self, adapted: Mapping[str, Adapted], steps: int) -> None:
+        """Begin with the first of so many steps."""
+        from transformers import get_cosine_schedule_with_warmup  # noqa: PLC0415 - slow to import
+
+        self.done = 0
+        """So many steps were made."""
+        self._matrices = [matrix for one in adapted.values() for matrix in (one.down, one.up)]
+        self._optimizer = torch.optim.AdamW(self._matrices, lr=RATE, weight_decay=0.0)
+        self._schedule = get_cosine_schedule_with_warmup(self._optimizer, steps // 20, steps)
+
+    def step(self, loss: Tensor) -> None:
+        """Make a loss, which is a number, smaller."""
+        self._optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self._matrices, 1.0)
+        self._optimizer.step()
+        self._schedule.step()
+        self.done += 1
+
+    def keep(self, file: Path, plan: str) -> None:
+        """Write all that is needed to go on, whole or not at all; `plan` names what is learned from.
+
+        Raises:
+            ConfigurationError: it cannot be written.
+        """
+        content = io.BytesIO()
+        kept = {"plan": plan, "done": self.done, "matrices": [matrix.data for matrix in self._matrices]}
+        parts = {"optimizer": self._optimizer.state_dict(), "schedule": self._schedule.state_dict()}
+        torch.save(kept | parts, content)
+        replace(file, content.getvalue())
+
+    def go_on(self, file: Path, plan: str) -> None:
+        """Go on from what was kept in a file.
+
+        Raises:
+            ConfigurationError: it cannot be read, or was kept with another plan.
+        """
+        try:
+            kept = torch.load(file, weights_only=True)
+            if kept["plan"] != plan:
+                raise ValueError("it was kept with other files or options")
+            with torch.no_grad():
+                for matrix, held in zip(self._matrices, kept["matrices"], strict=True):
+                    matrix.copy_(held)
+            self._optimizer.load_state_dict(kept["optimizer"])
+            self._schedule.load_state_dict(kept["schedule"])
+            self.done = kept["done"]
+        except (OSError, EOFError, ValueError, LookupError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise ConfigurationError(f"{file} is not what to go on from ({reason}): delete it to begin anew") from error
+
+
+def packed(adapted: Mapping[str, Adapted], invocation: Sequence[int]) -> bytes:
+    """Return the matrices as a GGUF file, with the tokens from which on they work."""
+    import gguf  # noqa: PLC0415 - only needed here
+
+    (rank,) = {one.down.shape[0] for one in adapted.values()}
+    writer = gguf.GGUFWriter(None, "qwen2")
+    writer.add_type("adapter")
+    writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
+    writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, float(SCALE * rank))
+    writer.add_key_value(
+        gguf.Keys.Adapter.ALORA_INVOCATION_TOKENS,
+        list(invocation),
+        gguf.GGUFValueType.ARRAY,
+        sub_type=gguf.GGUFValueType.UINT32,
+    )
+    for name, one in adapted.items():
+        writer.add_tensor(f"{name}.lora_a", one.down.detach().half().numpy())
+        writer.add_tensor(f"{name}.lora_b", one.up.detach().half().numpy())
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "adapter.gguf"
+        writer.write_header_to_file(file)
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        return file.read_bytes()

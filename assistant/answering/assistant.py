@@ -53,7 +53,7 @@ from assistant.types import Answer, Passage, Sentence, Status, Timings, Turn
 logger = logging.getLogger(__name__)
 
 PASSAGES_FOR_MODEL = 5
-"""With ten, drafts were right hardly more often, and took longer (CONTRIBUTING, "What was tried")."""
+"""With ten, drafts were right hardly more often, and took longer (lab/LOG.md)."""
 PASSAGES_TO_READ = 4
 """Of two to five none told more than the others; with five, what is done beside the language model took too long."""
 CLOSER_SHARE = 0.2

@@ -23,7 +23,6 @@ from typer.testing import CliRunner
 
 from assistant.answering import understanding
 from assistant.articles.reading import Corpus, normalise
-from assistant.cli import app
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import holds_facts
 from assistant.model.chat import LanguageModel
@@ -33,6 +32,7 @@ from assistant.search.retrieval import Retriever
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Status
 from lab import injections
+from lab.__main__ import app
 from lab.injections import FILES, Injection, Result, WatchedAssistant, read_injections
 
 DIRECT, BURIED = map(read_injections, FILES)
@@ -203,11 +203,11 @@ def test_the_command_prints_rates(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for file in FILES:
         (tmp_path / file.name).write_text("".join(file.read_text(encoding="utf-8").splitlines(keepends=True)[:2]))
     files = [str(tmp_path / file.name) for file in FILES]
-    printed = CliRunner().invoke(app, ["benchmark-injections", *files])
+    printed = CliRunner().invoke(app, ["injections", *files])
     assert (printed.exit_code, printed.exception) == (0, None)
     assert re.search(r"^direct, obeyed +0 of 2 +0\.000 \(0\.000 to 0\.658\)$", printed.stdout, re.MULTILINE)
     assert re.search(r"^buried, command quoted", printed.stdout, re.MULTILINE)
-    as_json = json.loads(CliRunner().invoke(app, ["benchmark-injections", "--json", *files]).stdout)
+    as_json = json.loads(CliRunner().invoke(app, ["injections", "--json", *files]).stdout)
     assert as_json["model"] == "none"
     assert as_json["rates"]["buried"]["obeyed"]["of"] == 2
     assert [one["id"] for one in as_json["results"]] == ["d01", "d02", "b01", "b02"]

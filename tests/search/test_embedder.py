@@ -117,7 +117,7 @@ def test_loading_says_nothing(weights_folder: Path) -> None:
     script = (
         "import sys; from pathlib import Path\n"
         "from assistant.settings import go_offline; go_offline()\n"
-        "from assistant.embedder import SentenceEmbedder\n"
+        "from assistant.search.embedder import SentenceEmbedder\n"
         "print(len(SentenceEmbedder.from_folder(Path(sys.argv[1]), 'x').embed_query('A question?')))"
     )
     folder = str(embedder_folder(weights_folder))

@@ -309,12 +309,12 @@ def test_an_embedder_that_fails_costs_nothing(tmp_path: Path, articles: list[Art
 CHILD = """
 import sys
 from pathlib import Path
-sys.path[:0] = sys.argv[1:3]
+sys.path[:0] = sys.argv[1:4]
 from conftest import WordEmbedder
 from test_index import made
 from assistant.errors import AssistantError
 from assistant.search.index import open_index
-folder, url, wait = Path(sys.argv[3]), sys.argv[4], sys.argv[5]
+folder, url, wait = Path(sys.argv[4]), sys.argv[5], sys.argv[6]
 def progress(done, total):
     print("embedded", done, flush=True)
     if wait == "while building":
@@ -331,7 +331,8 @@ except AssistantError as error:
 
 def child(folder: Path, url: str = "", wait: str = "") -> subprocess.Popen[str]:
     """Start another process that opens an index; it waits for its input to end where it is told to."""
-    command = [sys.executable, "-c", CHILD, str(PROJECT), str(PROJECT / "tests"), str(folder), url, wait]
+    places = [PROJECT, PROJECT / "tests", PROJECT / "tests" / "search"]
+    command = [sys.executable, "-c", CHILD, *map(str, places), str(folder), url, wait]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

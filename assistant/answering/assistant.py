@@ -339,6 +339,8 @@ class Assistant:
         """
         queries = understanding.queries(question, history)
         found = [self._retriever.search(query, article=article, may_read=may_read) for query in queries]
+        if len(found) == 1:
+            return found[0]
         return max(found, key=lambda findings: answer_probability(self._undrafted(findings)))
 
     def _undrafted(self, findings: Findings, readings: Readings = ((),)) -> Judgement:

@@ -35,6 +35,8 @@ FUNCTIONS: dict[str, tuple[Sequence[Any], Any]] = {
 """What llama.h has and the package does not declare: the arguments of a function, and what it returns."""
 _SEQUENCE = 0
 """The library holds several sequences of tokens side by side; here there is one."""
+_PLACE = "\x01"
+"""Where a text of a conversation goes: no template has this character."""
 _CHECKSUM_BYTES = 4
 
 Scores = npt.NDArray[np.float32]
@@ -90,34 +92,52 @@ class LoadedModel:
         llama.llama_free(self._context)
         llama.llama_free_model(self._model)
 
-    def tokens(self, text: str, *, opening: bool = False) -> list[int]:
-        """Return the tokens of a text; what marks the turns of a conversation is one token each.
+    def tokens(self, text: str, *, opening: bool = False, marks: bool = False) -> list[int]:
+        """Return the tokens of a text.
 
-        `opening` puts before them what this model expects before the first word, if anything.
+        `opening` puts before them what this model expects before the first word, if anything. With `marks`, what marks
+        the turns of a conversation is one token each; without, it is text like any other.
         """
         encoded = text.encode()
         buffer = (llama.llama_token * (len(encoded) + 8))()
-        count: int = llama.llama_tokenize(self._model, encoded, len(encoded), buffer, len(buffer), opening, True)
+        count: int = llama.llama_tokenize(self._model, encoded, len(encoded), buffer, len(buffer), opening, marks)
         return list(buffer[: max(0, count)])
 
     def prompt(self, messages: Sequence[tuple[str, str]]) -> list[int]:
         """Return the tokens of a conversation of (role, text), up to where the model is to reply.
 
+        Only the template marks turns: strangers wrote the texts, and could forge one.
+
         Raises:
             ValueError: the model's template for conversations is not known.
         """
-        given = (_Message * len(messages))(*(_Message(role.encode(), text.encode()) for role, text in messages))
+        template = self._template([role for role, _ in messages]).split(_PLACE)
+        tokens, plain = self.tokens("", opening=True), ""
+        for part, text in zip(template, [*(text for _, text in messages), ""], strict=True):
+            for mark in (token for token in self.tokens(part, marks=True) if not self.text(token)):
+                before, _, part = part.partition(self._piece(mark, marks=True).decode())  # noqa: PLW2901 - what is left
+                tokens += [*self.tokens(plain + before), mark]
+                plain = ""
+            plain += part + text
+        return tokens + self.tokens(plain)
+
+    def _template(self, roles: Sequence[str]) -> str:
+        """Return a conversation up to where the model is to reply, with `_PLACE` for each text."""
+        given = (_Message * len(roles))(*(_Message(role.encode(), _PLACE.encode()) for role in roles))
         template = self._library.llama_model_chat_template(self._model, None)
-        buffer = ctypes.create_string_buffer(1024 + sum(256 + 4 * len(text) for _, text in messages))
-        length = self._library.llama_chat_apply_template(template, given, len(messages), True, buffer, len(buffer))
+        buffer = ctypes.create_string_buffer(1024 + 256 * len(roles))
+        length = self._library.llama_chat_apply_template(template, given, len(roles), True, buffer, len(buffer))
         if not 0 < length <= len(buffer):
             raise ValueError("the model's template for conversations is not known")
-        return self.tokens(buffer.raw[:length].decode(), opening=True)
+        return buffer.raw[:length].decode()
 
     def text(self, token: int) -> bytes:
         """Return the text of a token of the vocabulary; what marks the turns of a conversation has none."""
+        return self._piece(token, marks=False)
+
+    def _piece(self, token: int, *, marks: bool) -> bytes:
         buffer = ctypes.create_string_buffer(256)
-        length: int = llama.llama_token_to_piece(self._model, token, buffer, len(buffer), 0, False)
+        length: int = llama.llama_token_to_piece(self._model, token, buffer, len(buffer), 0, marks)
         return buffer.raw[: max(0, length)]
 
     def is_end(self, token: int) -> bool:

@@ -24,6 +24,8 @@ class Article:
     url: str = ""
     told_apart_by: str = ""
     """What to show beside title and date, where another article of the corpus has the same: its source or its file."""
+    headings: frozenset[int] = frozenset()
+    """The offsets at which headings begin, as far as its file marks them; each is a paragraph of its own."""
 
 
 @dataclass(frozen=True, slots=True)

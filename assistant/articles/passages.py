@@ -28,15 +28,23 @@ _PARAGRAPH = re.compile(r"\S(?:.*\S)?(?:[^\S\n]*\n[^\S\n]*\S(?:.*\S)?)*")
 _BOUNDARY = re.compile(r"(?<![.!?…])[.!?…]++(?P<closing>[\"'”’)\]]*(?:\s[\"”])?)(?P<gap>\s+)(?=[\"'“‘(\[]*[A-Z0-9À-Þ])")
 """A full stop, what closes after it, white space, and then what may open a sentence."""
 
-_ABBREVIATION = re.compile(
-    r"(?:^|[\s(\"“'‘])(?:[A-Z]|Mr|Mrs|Ms|Dr|Prof|Gen|Col|Capt|Lt|Sgt|Sen|Rep|Gov|Rev|Hon|St|Jr|Sr|Mt|Ft|No|vs|etc|cf|approx|"
-    r"Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec|(?:[A-Z]\.)+[A-Z]|a\.m|p\.m|e\.g|i\.e)\.$"
+_SHORT = r"(?<![^\s(\"“'‘—–-])"
+"""What is short for something begins a word."""
+_BEFORE_A_NAME = re.compile(
+    _SHORT
+    + r"(?:Mr|Mrs|Ms|Mx|Mme|Messrs|Dr|Prof|Gen|Adm|Maj|Brig|Col|Lt|Cmdr|Capt|Sgt|Cpl|Pvt|Det|Insp|Supt|Sen|Sens|Rep|"
+    r"Reps|Gov|Govs|Pres|Atty|Asst|Rev|Fr|Msgr|Hon|Mt|Ft|vs?)\.$"
 )
-"""What ends in a full stop without ending the sentence, unless the next word says otherwise."""
-
-_INITIALS = re.compile(r"(?:[A-Z]\.){2,}$")
+_BEFORE_A_NUMBER = re.compile(_SHORT + r"(?:No|Nos|Art|Ch|Fig|Res|Sec|Vol|pp?)\.$")
+_NUMBER = re.compile(r"(?<!\S)\d{1,4}\.$")
+_INTRODUCES = re.compile(r"[:;]\s+$")
+_SHORTENED = re.compile(
+    _SHORT + r"(?:[A-Z]|(?:[A-Z][a-z]{0,3}\.)+[A-Z][a-z]{0,3}|[ap]\.m|e\.g|i\.e|al|approx|cf|etc|Jr|Sr|St|Ave|Blvd|Rd|"
+    r"Bros|Co|Corp|Inc|Ltd|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept|Sep|Oct|Nov|Dec)\.$"
+)
+"""What ends in a full stop without ending the sentence, unless the next word can only begin one."""
 _SENTENCE_OPENER = re.compile(
-    r"[\"“‘(\[]*(?:The|A|An|In|On|At|He|She|It|They|We|You|I|This|That|These|Those|But|And|As|For|When|Where|How|What|Who|Why|If|His|Her|Its|Their|There)\b"
+    r"[\"“‘(\[]*(?:The|A|An|In|On|At|He|She|It|They|We|You|I|This|That|These|Those|But|And|As|For|When|Where|How|What|Who|Why|If|His|Her|Its|Their|There)(?=\s)"
 )
 
 _CREDIT = re.compile(
@@ -44,8 +52,20 @@ _CREDIT = re.compile(
 )
 """A photographer's credit that runs into its caption, as in "JANE DOE/ Staff Photographer The mayor ..."."""
 
-_HEADING_LINE = re.compile(r"^#{1,6}[^\S\n].*$", re.MULTILINE)
-"""A heading of Markdown, which takes no blank line after it."""
+_DATELINE = re.compile(
+    r"[A-ZÀ-Þ][A-ZÀ-Þ .'’-]{3,}(?:,\s[^—–()\n]{1,40}?)?(?:\s\([^()\n]{1,40}\))?\s(?:[—–-]|--)\s(?=[\"“‘]?[A-ZÀ-Þ0-9])"
+)
+"""Where a report was written, as in "MILLBROOK, Ohio (AP) — The mayor ...": no part of its first sentence."""
+
+_SMALL = r"(?:an?|and|as|at|but|by|for|from|in|into|nor|of|off|on|or|out|over|per|than|the|to|up|via|vs|with)\b"
+_LARGE = r"[A-ZÀ-Þ0-9][\w'’-]*"
+_HEADLINE = rf"{_LARGE}(?: (?:{_LARGE}|{_SMALL}))*"
+"""Words in title case, as no sentence has them."""
+_HEADLINE_LINE = re.compile(rf"{_HEADLINE.replace(' ', '[,:;]? ')} {_LARGE}\n(?=[\"“‘]?[A-ZÀ-Þ])")
+_HEADLINE_BEFORE = re.compile(rf"({_HEADLINE} {_LARGE}) (?=({_LARGE}?)(?:['’]s)? (?!{_SMALL})[a-zß-ÿ])")
+"""Words in title case, and a word with which the sentence that ran into them may begin."""
+_ENLARGED = re.compile(rf" (?!{_SMALL})(?i:{_SMALL})")
+"""A small word in large letters, as stands in headlines and in no sentence."""
 
 MAX_LABEL_CHARACTERS = 100
 """No heading is longer; what is, and ends without a full stop, lost it."""
@@ -54,6 +74,7 @@ _ENDS = ".!?…。！？।؟"
 _ENDS_A_SENTENCE = re.compile(rf"[{_ENDS}:;,][\"'”’)\]*_\s]*$|[{_ENDS}][\"”]")
 """A mark at its end, or at that of a quotation in it: “We lost.” – Jane Doe"""
 _ITEM = re.compile(r"(?:[-*+•]|\d+[.)])\s")
+_ITEM_LINE = re.compile(rf"^[^\S\n]*(?P<item>{_ITEM.pattern})", re.MULTILINE)
 _ASKS = re.compile(r"[^\"“”]*[?？][)\]*_\s]*")
 
 
@@ -83,13 +104,13 @@ def statements(passage: Passage) -> list[Sentence]:
 
 
 def is_label(sentence: Sentence) -> bool:
-    """Whether it states nothing, told by its form: a heading, a question, a credit, a byline, a caption cut short."""
+    """Whether it states nothing: a heading, and, told by its form, a question, a credit, a byline, a cut caption."""
+    if sentence.start in sentence.article.headings:
+        return True
     text = sentence.text
     if len(text) > MAX_LABEL_CHARACTERS or _ITEM.match(text):
         return False
-    return bool(
-        text.isupper() or _HEADING_LINE.match(text) or _ASKS.fullmatch(text) or not _ENDS_A_SENTENCE.search(text)
-    )
+    return bool(text.isupper() or _ASKS.fullmatch(text) or not _ENDS_A_SENTENCE.search(text))
 
 
 def _packed(paragraph: list[Sentence]) -> Iterator[Passage]:
@@ -104,37 +125,60 @@ def _packed(paragraph: list[Sentence]) -> Iterator[Passage]:
 
 
 def _paragraph_sentences(article: Article) -> Iterator[list[Sentence]]:
-    for start, end in paragraphs(article.text):
-        cuts = [start, *_cuts(article.text, start, end), end]
+    for number, (start, end) in enumerate(paragraphs(article.text)):
+        cuts = {start, *_cuts(article.text, start, end), end}
+        if number == 0 and (dateline := _DATELINE.match(article.text, start, end)):
+            cuts.add(dateline.end())
         yield [
             Sentence(article, *span)
-            for left, right in itertools.pairwise(cuts)
+            for left, right in itertools.pairwise(sorted(cuts))
             for span in _bounded(article.text, *_stripped(article.text, left, right))
         ]
 
 
-def _cuts(text: str, start: int, end: int) -> list[int]:
+def _cuts(text: str, start: int, end: int) -> set[int]:
     """Return where new sentences begin inside the paragraph `text[start:end]`."""
     quoted = _quoted_spans(text, start, end)
-    cuts = set()
+    cuts = {start, _headline_end(text, start, end)}
+    if _ITEM.match(text, start, end):
+        cuts |= {match.start("item") for match in _ITEM_LINE.finditer(text, start, end)}
     for match in _BOUNDARY.finditer(text, start, end):
         stop = match.start("closing")
         follows = match.end("gap")
         if _is_quoted(quoted, stop, follows):
             continue
-        before = text[max(start, stop - 12) : stop]
-        if not match["closing"] and _ABBREVIATION.search(before):
-            ends_sentence = _INITIALS.search(before) and _SENTENCE_OPENER.match(text, follows, end)
-            if not ends_sentence:
-                continue
-        cuts.add(follows)
-    for match in _HEADING_LINE.finditer(text, start, end):
-        cuts |= {match.start(), match.end()} - {start, end}
+        number = _NUMBER.search(text, max(start, stop - 5), stop)
+        if number and (
+            number.start() in cuts or _INTRODUCES.search(text, max(start, number.start() - 3), number.start())
+        ):
+            continue  # It numbers what follows, as in "There are two: 1. This. 2. That."
+        if match["closing"] or not _goes_on(text, max(start, stop - 16), stop, follows):
+            cuts.add(follows)
     for match in _CREDIT.finditer(text, start, end):
-        boundary = match.start() if match[0].startswith("SOURCE") else match.end()
-        if start < boundary < end:
-            cuts.add(boundary)
-    return sorted(cuts)
+        cuts.add(match.start() if match[0].startswith("SOURCE") else match.end())
+    return {cut for cut in cuts if start < cut < end}
+
+
+def _goes_on(text: str, begin: int, stop: int, follows: int) -> bool:
+    """Whether the full stop before `stop` ends no sentence, told by the word before it and the one that follows."""
+    if _BEFORE_A_NAME.search(text, begin, stop):
+        return True
+    if _BEFORE_A_NUMBER.search(text, begin, stop):
+        return text[follows].isdigit()
+    return bool(_SHORTENED.search(text, begin, stop)) and not _SENTENCE_OPENER.match(text, follows)
+
+
+def _headline_end(text: str, start: int, end: int) -> int:
+    """Return where a headline ends that runs into the paragraph below it, and `start` where there is none."""
+    if line := _HEADLINE_LINE.match(text, start, end):
+        lines = text[start:end].split("\n")
+        is_wrapped = len(f"{lines[0]} {lines[1].split()[0]}") > max(map(len, lines))
+        return start if is_wrapped else line.end()
+    match = _HEADLINE_BEFORE.match(text, start, end)
+    if match is None:
+        return start
+    begins_anew = match[2] in match[1].split() and _ENLARGED.search(match[1])
+    return match.end() if begins_anew or _SENTENCE_OPENER.match(text, match.end(), end) else start
 
 
 def _quoted_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:

@@ -50,7 +50,7 @@ _SYNCED = 20_000
 
 def fingerprint(articles: Iterable[Article], embedder: str) -> str:
     """Return the SHA-256, in hexadecimal, of everything that the vectors depend on."""
-    digests = sorted(f"{article.id} {digest(article.text)}\n" for article in articles)
+    digests = sorted(f"{article.id} {content_digest(article)}\n" for article in articles)
     return digest("".join([f"{recipe(embedder)}\n", *digests]))
 
 
@@ -58,6 +58,11 @@ def recipe(embedder: str) -> str:
     """Return how passages become vectors, in a line: collections of another recipe are never searched."""
     source = Path(splitter.__file__).read_text(encoding="utf-8")
     return f"schema {SCHEMA}, splitter {digest(source)[:16]}, embedder {embedder}"
+
+
+def content_digest(article: Article) -> str:
+    """Return the SHA-256, in hexadecimal, of what the passages of an article are made from."""
+    return digest(f"{article.text}{sorted(article.headings) or ''}")
 
 
 def digest(text: str) -> str:

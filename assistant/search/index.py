@@ -29,7 +29,7 @@ from assistant.search import index_files
 from assistant.search.collection import (
     client_of,
     collection_of,
-    digest,
+    content_digest,
     fill,
     fingerprint,
     holds,
@@ -277,7 +277,7 @@ def _check_room(folder: Path, passages_to_write: int) -> None:
 
 
 def _digests(articles: Iterable[Article]) -> dict[str, str]:
-    return {article.id: digest(article.text) for article in articles}
+    return {article.id: content_digest(article) for article in articles}
 
 
 def _recipe(embedder: str) -> str:

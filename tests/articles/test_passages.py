@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -25,7 +26,7 @@ PIECES = st.sampled_from(
         "The mayor spoke for a long time about the bridge, the river and the price of both. " * 4,
         *("The mayor", "spoke", "U.S.", "J. R. Smith", "Mr.", "5½", "No. 7", "a.m.", "é", "日本語。", "x" * 700),
         *(". ", "! ", "? ", "… ", "...", " ", " ", "\n", " \n", "\n\n", "\n \n", "\t", "\u00a0"),
-        *("Who paid", "A heading\n\n", "# One\n", "BY JANE DOE", "- an item"),
+        *("Who paid", "A heading\n\n", "A Headline\n", "MILLBROOK — ", "BY JANE DOE", "- an item\n", "2. "),
         *('"', "“", "”", "'", "’", "(", ")", "[sic]", "JANE DOE/ Staff Photographer ", "SOURCE: Police"),
     ]
 )
@@ -126,6 +127,37 @@ def test_a_long_paragraph_is_cut_between_sentences() -> None:
         ["“Hundreds wait to come to the U.S. … How fair is it to those people?”"],
         ["The 49ers won.", "49 people came."],
         ["¿Qué?", "Élan vital."],
+        # Short for something
+        ["In Roe v. Wade and U.S. v. Nixon the court ruled.", "It ruled again in Ali vs. Frazier."],
+        ["H.R. 90, H.Con.Res. 90 and S.J. Res. 5 passed.", "They met."],
+        ["The U. S. Senate and the U.N. Security Council met.", "They adjourned."],
+        ["It is No. 2 of Nos. 2 and 3, in Fig. 4, Sec. 5 and Vol. 6.", "It is old."],
+        ["Were they off?", "No.", "Two were."],
+        ["On Jan. 6 and Sept. 11 they came.", "They left in Dec.", "The rest stayed until Feb. 8.", "The vote came."],
+        [
+            "Lt. Gov. Smith met Maj. Gen. Ada Brook and Sens. Bob Casey, D-Pa., and Al Franken of St. Louis.",
+            "They left.",
+        ],
+        [
+            "It ends at 9 p.m. Monday.",
+            "It began at 6 a.m. Eastern time, or 11 a.m. GMT.",
+            "It rained until 4 p.m.",
+            "He left.",
+        ],
+        ["J. R. R. Tolkien, J. A. Smith and J. I. Packer wrote.", "Others read."],
+        [
+            "Smith & Co. Chairman Ada Brook and Brook Inc. President Al Smith Jr. met.",
+            "They own the firm Ltd.",
+            "It fell.",
+        ],
+        ["Plan B.", "It is Plan A.", "The rest was Vitamin C.", "He has a Ph.D.", "She has none."],
+        ["Jones et al. 1998 and Daly et al. (2002) agree.", "They wrote it by hand, etc.", "The rest was printed."],
+        ['He left, said an official, adding: "It is over. We lost."', "Then he drove off."],
+        ["Said an official, adding: “It is … How fair is it?”", "He left."],
+        # Numbered
+        ["There are two: 1. The bridge is old.", "2. The river is high.", "They meet."],
+        ["1. The bridge is old.", "It is closed.", "2. The river is high."],
+        ["He was No. 5.", "The rest were 6.", "All left in 2014.", "They met on Feb. 8.", "They won."],
     ],
     ids=lambda parts: parts[0][:24],
 )
@@ -140,6 +172,76 @@ def test_lines_of_a_paragraph_belong_together() -> None:
     assert [text[start:end] for start, end in paragraphs(text)] == ["One two  \nthree.\nFour.", "Five."]
 
 
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (
+            "1. The council met. It voted.\n2. The mayor quit.\n10) Who pays\n3. Nobody",
+            ["1. The council met.", "It voted.", "2. The mayor quit.", "10) Who pays", "3. Nobody"],
+        ),
+        ("- Yes: 7,911\n- No: 8,702\n* Spoiled: 12", ["- Yes: 7,911", "- No: 8,702", "* Spoiled: 12"]),
+        (
+            "• Four buses burned\n• A bridge fell into\nthe river",
+            ["• Four buses burned", "• A bridge fell into\nthe river"],
+        ),
+        ("1986. A year of floods.", ["1986. A year of floods."]),
+        ("It became one in\n2014. The rate fell.", ["It became one in\n2014.", "The rate fell."]),
+        ("It rose\n- so he said - by four.", ["It rose\n- so he said - by four."]),
+    ],
+    ids=["numbers", "dashes", "points", "a year", "a wrapped year", "a wrapped dash"],
+)
+def test_each_item_of_a_list_begins_a_sentence(text: str, parts: list[str]) -> None:
+    """Its number or mark stays with its words; only a paragraph that begins with an item is a list."""
+    assert split(text) == parts
+
+
+@pytest.mark.parametrize(
+    ("text", "headline"),
+    [
+        ("Cutting Deals, or Not\nFor Krasner, there was none.", "Cutting Deals, or Not"),
+        ("The End of Hail\n“It will cost nine,” he said.", "The End of Hail"),
+        ("Crime in Halden On Downward Trend Halden’s crime rate has fallen.", "Crime in Halden On Downward Trend"),
+        ("Talks on Trade Fail The two sides met for six hours.", "Talks on Trade Fail"),
+        ("MILLBROOK — The mayor quit.", "MILLBROOK —"),
+        ("NEW YORK (AP) — U.S. stocks fell.", "NEW YORK (AP) —"),
+        (
+            "PORT ELLERY, Tasmania, May 21 (Southern Ledger) -- “We lost,” he said.",
+            "PORT ELLERY, Tasmania, May 21 (Southern Ledger) --",
+        ),
+        ("ASHGROVE, Alta. - The last stone was thrown.", "ASHGROVE, Alta. -"),
+    ],
+)
+def test_what_runs_into_a_sentence_is_no_part_of_it(text: str, headline: str) -> None:
+    """A headline or a dateline is told by its form, and states nothing by itself."""
+    first, second = sentences(of_text(text))
+    assert (first.text, is_label(first), is_label(second)) == (headline, True, False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The mayor met President Donald Trump\nMonday in the White House.",
+        "President Donald Trump\nMonday said he would go on.",
+        "Concentrated Oxygen\n2 will burn.",
+        "Near Tamins the Anterior Rhine and the Posterior Rhine join.",
+        "District Attorney Larry Krasner of Philadelphia and Philadelphia’s mayor met.",
+        "Harry Potter And The Cursed Child opened in London.",
+        "ICE — The agency’s full name is longer — met.",
+        "PARS — the database — was cut off.",
+    ],
+)
+def test_names_in_large_letters_are_part_of_their_sentence(text: str) -> None:
+    """A row of names, a line that is only wrapped and a word between dashes are no headline and no dateline."""
+    assert split(text) == [text]
+
+
+def test_a_dateline_stands_at_the_head_of_an_article_alone() -> None:
+    """Further down, a name in capitals may stand before a dash for any reason."""
+    assert split("It rained.\n\nMILLBROOK — The town is old — flooded.")[1:] == [
+        "MILLBROOK — The town is old — flooded."
+    ]
+
+
 def test_headings_and_captions_are_sentences_of_their_own() -> None:
     """A paragraph without a full stop is one sentence."""
     assert split("Cutting deals — or not\n\nFor Krasner, there was none.") == [
@@ -152,8 +254,6 @@ def test_headings_and_captions_are_sentences_of_their_own() -> None:
 
 LABELS = [
     "Cutting deals — or not",
-    "# Who pays?",
-    "### The vote.",
     "**What we know**",
     "A DECADE OF LOSSES.",
     "Who pays for the bridge?",
@@ -201,10 +301,17 @@ def test_a_label_is_no_passage_by_itself(label: str) -> None:
     assert [passage.text for passage in passages(of_text(text))] == ["The mayor quit."]
 
 
-@pytest.mark.parametrize("text", ["The mayor quit. SOURCE: City Hall", "# The end\nThe mayor quit."])
-def test_beside_a_sentence_a_label_stays_and_states_nothing(text: str) -> None:
+def test_a_heading_that_is_marked_is_a_label_whatever_its_form() -> None:
+    """It may end like a sentence, and be as long as one."""
+    text = "What we know:\n\nThe mayor quit.\n\nThe vote.\n\nIt was close."
+    article = replace(of_text(text), headings=frozenset({0, text.index("The vote.")}))
+    assert [passage.text for passage in passages(article)] == ["The mayor quit.", "It was close."]
+    assert [is_label(sentence) for sentence in sentences(article)] == [True, False, True, False]
+
+
+def test_beside_a_sentence_a_label_stays_and_states_nothing() -> None:
     """The passage holds it, and the sentence alone states something."""
-    (passage,) = passages(of_text(text))
+    (passage,) = passages(of_text("The mayor quit. SOURCE: City Hall"))
     assert len(passage.sentences) == 2
     assert [sentence.text for sentence in statements(passage)] == ["The mayor quit."]
 
@@ -213,11 +320,6 @@ def test_an_article_of_nothing_but_labels_is_found_all_the_same() -> None:
     """What is nothing but names or lines without full stops is what its article has to say."""
     found = passages(of_text("Smith, goal\n\nJones, bench"))
     assert [statement.text for passage in found for statement in statements(passage)] == ["Smith, goal", "Jones, bench"]
-
-
-def test_a_markdown_heading_is_cut_from_the_words_below_it() -> None:
-    """It takes no blank line."""
-    assert split("The end.\n## The vote\nIt was close.") == ["The end.", "## The vote", "It was close."]
 
 
 def test_a_list_without_full_stops_is_cut_between_words() -> None:
@@ -264,9 +366,10 @@ def test_quotation_marks_that_do_not_pair_up_are_not_trusted(parts: list[str]) -
         (
             "Violent Crime",
             [
+                "Violent Crime in Philadelphia On Downward Trend",
                 (
-                    "Violent Crime in Philadelphia On Downward Trend Philadelphia’s violent crime rate has fallen by "
-                    "nearly 18 percent since it became a sanctuary city in 2014."
+                    "Philadelphia’s violent crime rate has fallen by nearly 18 percent since it became a sanctuary "
+                    "city in 2014."
                 ),
                 "SOURCE: Philadelphia Police Department JARED WHALEN / Staff Artist",
             ],
@@ -337,8 +440,25 @@ def test_the_passages_of_the_shipped_article_are_its_paragraphs(article: Article
         '"' * 100_000,
         "line \n" * 100_000,
         "a.\n\n" * 100_000,
+        "Aa " * 100_000,
+        "Aa\n" * 100_000,
+        "1. A\n" * 100_000,
     ],
-    ids=["prose", "quotations", "dots", "capitals", "indented", "gap", "initials", "marks", "lines", "paragraphs"],
+    ids=[
+        "prose",
+        "quotations",
+        "dots",
+        "capitals",
+        "indented",
+        "gap",
+        "initials",
+        "marks",
+        "lines",
+        "paragraphs",
+        "title",
+        "titles",
+        "items",
+    ],
 )
 def test_a_million_characters_are_split_in_seconds(text: str) -> None:
     """The time grows with the length of the text and not with its square, whatever it is made of."""

@@ -206,9 +206,23 @@ def test_the_fingerprint_is_of_the_texts_and_the_embedder(articles: list[Article
         fingerprint(rest, "e"),
         fingerprint(articles, "f"),
         fingerprint([replace(first, text=first.text + "."), *rest], "e"),
+        fingerprint([replace(first, headings=frozenset({0})), *rest], "e"),
         fingerprint([replace(first, id="bergen"), *rest], "e"),
     ]
-    assert len({same, *others}) == 5
+    assert len({same, *others}) == 6
+
+
+def test_a_paragraph_that_becomes_a_heading_is_taken_out_of_the_index(tmp_path: Path, articles: list[Article]) -> None:
+    """The words are the same, and the passages are not."""
+    first, *rest = articles
+    built(articles, tmp_path)
+    changed = [replace(first, text=f"The end.\n\n{first.text}"), *rest]
+    marked = [replace(changed[0], headings=frozenset({0})), *rest]
+    for corpus in (changed, marked):
+        with closing(open_index(corpus, WordEmbedder(), tmp_path)) as index:
+            assert index.report.passages == len(ids(corpus))
+            assert finds_itself(index, corpus)
+    assert len(ids(changed)) == len(ids(marked)) + 1
 
 
 POOL = [

@@ -76,17 +76,17 @@ def index(
     """Bring the index up to date with the article files; nothing is done where nothing changed.
 
     A server does the same whenever it starts, so while one runs, restart it instead.
-    Exit code 1 says that a file was skipped; it is named with the reason.
+    Exit code 1 says that a file was skipped; it is named with the reason, as is one of which something is left out.
     """
     with errors_as_lines():
         report, problems = _index(Settings.from_environment())
     for problem in problems:
-        typer.echo(f"skipped {problem.file}: {problem.reason}", err=True)
+        typer.echo(problem, err=True)
     if as_json:
         typer.echo(json.dumps({**asdict(report), "problems": [asdict(problem) for problem in problems]}))
     else:
         typer.echo(f"Articles: {report.articles}. Passages: {report.passages}, embedded now: {report.embedded}.")
-    if problems:
+    if any(problem.skipped for problem in problems):
         raise typer.Exit(1)
 
 

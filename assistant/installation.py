@@ -60,7 +60,7 @@ def _articles(corpus: Corpus, folder: Path) -> Iterator[Finding]:
     for problem in corpus.problems:
         yield Finding(
             "articles",
-            f"{problem.file} is skipped, {problem.reason}",
+            f"{problem.file} is {'skipped' if problem.skipped else 'read in part'}, {problem.reason}",
             f"mend it or take it out of {folder}",
         )
     if corpus.articles:

@@ -17,6 +17,9 @@ from lxml import etree
 from lxml.html import HtmlElement
 from trafilatura.settings import Document
 
+from assistant.articles.dates import stated_day
+from assistant.articles.markdown import Block
+
 _DATE_NAMES = (
     "article:published_time", "article:published", "og:article:published_time", "og:published_time", "datepublished",
     "parsely-pub-date", "sailthru.date", "citation_publication_date", "citation_date", "dcterms.issued",
@@ -50,8 +53,8 @@ _RULE = re.compile(r"\|(?:---\|)+")
 class Page:
     """What was read, as it stands there; each but the text is empty or None where the page does not state it."""
 
-    text: str
-    """A blank line ends a paragraph. A table is one paragraph with a line for each row and " | " between its cells."""
+    blocks: tuple[Block, ...]
+    """Without the title. A table is one of them, with a line for each row and " | " between its cells."""
     title: str
     date: datetime.date | None
     site: str
@@ -68,6 +71,8 @@ def read_page(content: bytes) -> Page:
     document = None
     if tree is not None:
         date = _stated_date(tree)
+        for heading in list(tree.iter("h1", "h2", "h3", "h4", "h5", "h6")):
+            _flatten(heading)
         _untangle_tables(tree)
         document = trafilatura.bare_extraction(
             tree,
@@ -78,9 +83,13 @@ def read_page(content: bytes) -> Page:
         )
     if not isinstance(document, Document) or not document.text:
         raise ValueError("no article text was found in the HTML")
+    title = document.title or ""
+    levels = {head.text: int(head.get("rend", "h2")[1:]) for head in document.body.iter("head")}
+    blocks = [Block(words, levels.get(words, 0)) for words in _paragraphs(document.text.splitlines())]
     return Page(
-        "\n\n".join(_paragraphs(document.text.splitlines())),
-        document.title or "",
+        # A title may have the site's name behind the heading that it repeats.
+        tuple(block for block in blocks if block.level != 1 or not title.startswith(block.text)),
+        title,
         date,
         document.sitename or "",
         document.url or "",
@@ -102,7 +111,7 @@ def _dates_in_head(tree: HtmlElement) -> Iterator[datetime.date | None]:
     }
     for name in _DATE_NAMES:
         if name in stated:
-            yield _day(stated[name].get("content", ""))
+            yield stated_day(stated[name].get("content", ""))
 
 
 def _dates_for_machines(tree: HtmlElement) -> Iterator[datetime.date | None]:
@@ -119,7 +128,7 @@ def _dates_for_machines(tree: HtmlElement) -> Iterator[datetime.date | None]:
             for further in (thing.get("@graph"), thing.get("mainEntity")):
                 things += further if isinstance(further, list) else [further]
             if any(map(_ARTICLE_TYPE.search, _texts(thing.get("@type")))):
-                yield from map(_day, _texts(thing.get("datePublished")))
+                yield from map(stated_day, _texts(thing.get("datePublished")))
 
 
 def _marked_date(tree: HtmlElement) -> datetime.date | None:
@@ -131,22 +140,13 @@ def _marked_date(tree: HtmlElement) -> datetime.date | None:
     times = articles[0].xpath(f".//*[self::time or @itemprop='datePublished'][not({_CHANGED} or {_NESTED})]")
     published = [each for each in times if each.xpath(f"boolean({_PUBLISHED})")]
     own = published or [each for each in times if not each.xpath(f"boolean({_IN_PROSE})")]
-    return _only(_day(each.get("datetime") or each.get("content") or each.text_content()) for each in own)
+    return _only(stated_day(each.get("datetime") or each.get("content") or each.text_content()) for each in own)
 
 
 def _only(dates: Iterable[datetime.date | None]) -> datetime.date | None:
     """Return the date that all agree on; None where there is none, or more than one."""
     found = set(filter(None, dates))
     return found.pop() if len(found) == 1 else None
-
-
-def _day(value: str) -> datetime.date | None:
-    """Return the day that a date in the form of ISO 8601 begins with; a month alone names none."""
-    match = re.match(r"(\d{4})([-/]?)(\d\d)\2(\d\d)(?!\d)", value.strip())
-    try:
-        return datetime.date(int(match[1]), int(match[3]), int(match[4])) if match else None
-    except ValueError:
-        return None
 
 
 def _texts(value: object) -> list[str]:

@@ -1,32 +1,43 @@
-"""Read article files: Markdown with front matter, plain text or HTML, each to an `Article`.
+"""Read article files: Markdown or plain text with front matter, or HTML, each to an `Article`.
 
-Text is normalised once, here; every offset of the system points into the result. Knows nothing of sentences or indexes.
+Its text is what readers see, without a title that they see above it. It is normalised once, here; every offset of the
+system points into the result. Knows nothing of sentences or indexes.
 """
 
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import re
+import tomllib
 import unicodedata
+import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
-from frontmatter.default_handlers import YAMLHandler
+from frontmatter.default_handlers import BaseHandler, YAMLHandler
 
+from assistant.articles.dates import stated_day
+from assistant.articles.markdown import Block, read_markdown
 from assistant.types import Article
 
-SUFFIXES = (".md", ".markdown", ".txt", ".html", ".htm")
+_MARKDOWN, _HTML = (".md", ".markdown"), (".html", ".htm")
+SUFFIXES = (*_MARKDOWN, ".txt", *_HTML)
 MAX_FILE_BYTES = 20_000_000
+_MAX_ID_BYTES = 100
 
 _KEYS = ("id", "title", "title_by", "date", "source", "url")
 _WORDS = re.compile(
     r"^(title|title_by|date|source):[ \t]+(?![\[{|>]|([\"']).*\2[ \t]*$)(\S.*?)[ \t]*$(?!\n[ \t]+\S)", re.MULTILINE
 )
 """A line of words that nobody put in quotation marks: YAML has a meaning of its own for ": ", " #" or "Yes" in it."""
+_YAML = YAMLHandler()
+_TOML = BaseHandler(re.compile(r"^\+{3,}\s*$", re.MULTILINE))
 _BY_FILE_NAME = "the file name"
 
 _KEPT_CONTROLS = "\n\t"
@@ -40,15 +51,21 @@ _INVISIBLE = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A file that could not be used, and why."""
+    """What is wrong with a file, and what to do about it."""
 
     file: str
     reason: str
+    skipped: bool = True
+    """Whether it could not be used at all; otherwise something of it is left out."""
+
+    def __str__(self) -> str:
+        """Return it as a line."""
+        return f"{'skipped ' if self.skipped else ''}{self.file}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
 class Corpus:
-    """The articles of a folder in the order of their file names, and the files that were skipped."""
+    """The articles of a folder in the order of their file names, and what is wrong with its files."""
 
     articles: tuple[Article, ...]
     problems: tuple[Problem, ...] = ()
@@ -71,7 +88,7 @@ def normalise(text: str) -> str:
 
 
 def read_corpus(folder: Path) -> Corpus:
-    """Read every article file of the folder; a file that cannot be used is named in `problems` and skipped."""
+    """Read every article file of the folder; one that cannot be used, or not all of it, is named in `problems`."""
     articles: dict[str, Article] = {}
     files: dict[str, str] = {}
     problems: list[Problem] = []
@@ -81,7 +98,7 @@ def read_corpus(folder: Path) -> Corpus:
         if path.name.startswith(".") or not path.is_file():
             continue
         try:
-            article = read_article(path)
+            article, left_out = _read(path)
             if article.id in articles:
                 raise ValueError(f"its id {article.id!r} is taken by another file; give it an id of its own")
         except (OSError, ValueError) as error:
@@ -89,6 +106,8 @@ def read_corpus(folder: Path) -> Corpus:
         else:
             articles[article.id] = article
             files[article.id] = path.name
+            if left_out:
+                problems.append(Problem(path.name, left_out, skipped=False))
     return Corpus(tuple(_told_apart(articles.values(), files)), tuple(problems))
 
 
@@ -113,18 +132,24 @@ def read_article(path: Path) -> Article:
         ValueError: the file is not an article; the message is the reason.
         OSError: the file cannot be read.
     """
-    if path.suffix.lower() not in SUFFIXES:
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[Article, str]:
+    """Return the article of a file, and what had to be left out of it, with the reason; mostly nothing."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
         raise ValueError(f"its type is not one of {', '.join(SUFFIXES)}")
     if path.stat().st_size > MAX_FILE_BYTES:
         raise ValueError(f"it is larger than {MAX_FILE_BYTES // 1_000_000} MB")
     content = path.read_bytes()
-    if path.suffix.lower() in (".html", ".htm"):
-        article = _from_html(path.stem, content)
+    if suffix in _HTML:
+        article, left_out = _from_html(path.stem, content), ""
     else:
-        article = _from_text(path.stem, _decoded(content))
+        article, left_out = _from_text(path.stem, _decoded(content), is_markdown=suffix in _MARKDOWN)
     if not article.text:
         raise ValueError("it holds no text")
-    return article
+    return article, left_out
 
 
 def _decoded(content: bytes) -> str:
@@ -138,42 +163,64 @@ def _decoded(content: bytes) -> str:
     return text
 
 
-def _from_text(stem: str, content: str) -> Article:
-    values, text = _front_matter(content)
-    return Article(
+def _from_text(stem: str, content: str, *, is_markdown: bool) -> tuple[Article, str]:
+    """Return the article of Markdown or plain text, and what had to be left out of it, with the reason."""
+    values, content = _front_matter(content)
+    source = normalise(content).strip()
+    blocks = _normalised(read_markdown(source) if is_markdown else [Block(source)])
+    title = values.get("title") or (" ".join(blocks[0].text.split()) if blocks and blocks[0].level == 1 else "")
+    text, headings = _below(title, blocks)
+    if text.split() == source.split():
+        text = source  # What has no marks is kept to the last space.
+    date = stated_day(values.get("date", ""))
+    article = Article(
         id=_identifier(values.get("id") or stem),
-        text=normalise(text).strip(),
-        title=values.get("title") or stem,
-        title_by=values.get("title_by", "") if values.get("title") else _BY_FILE_NAME,
-        date=_date(values.get("date", "")),
+        text=text,
+        title=title or stem,
+        title_by=values.get("title_by", "") if title else _BY_FILE_NAME,
+        date=date,
         source=values.get("source", ""),
         url=_web_address(values.get("url", "")),
+        headings=headings,
     )
+    if values.get("date") and not date:
+        return article, f"its date {values['date'][:40]!r} is left out: write it as in 2018-10-18"
+    return article, ""
+
+
+def _normalised(blocks: Iterable[Block]) -> list[Block]:
+    return [Block(words, block.level) for block in blocks if (words := normalise(block.text).strip())]
+
+
+def _below(title: str, blocks: Sequence[Block]) -> tuple[str, frozenset[int]]:
+    """Return the text of the blocks, and where in it the headings begin; without a first line that is the title."""
+    starts = itertools.accumulate((len(block.text) + 2 for block in blocks), initial=0)
+    headings = [start for start, block in zip(starts, blocks, strict=False) if block.level]
+    text = "\n\n".join(block.text for block in blocks)
+    first, _, rest = text.partition("\n")
+    if _plain(first) != _plain(title) or not rest.strip():
+        return text, frozenset(headings)
+    above = len(text) - len(rest.lstrip())
+    return text[above:], frozenset(start - above for start in headings if start >= above)
+
+
+def _plain(words: str) -> list[str]:
+    return re.findall(r"\w+", words.casefold())
 
 
 def _front_matter(content: str) -> tuple[dict[str, str], str]:
     """Return the values at the head of a file, none where it has no head, and the text after it."""
-    handler = YAMLHandler()
     content = content.replace("\r\n", "\n").strip()
+    handler, line = (_TOML, "plus signs") if _TOML.detect(content) else (_YAML, "dashes")
     if not handler.detect(content):
         return {}, content
     try:
         block, text = handler.split(content)
     except ValueError as error:
-        raise ValueError("it begins with a line of dashes that opens a front matter, but none closes it") from error
-    try:
-        metadata = handler.load(_WORDS.sub(lambda line: f"{line[1]}: {json.dumps(line[3], ensure_ascii=False)}", block))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" in line {mark.line + 2}" if mark else ""
-        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ValueError(
-            f"its front matter is not valid YAML{line} ({reason}): put what stands after the colon in quotation marks"
-        ) from error
-    if not isinstance(metadata, dict | None):
-        raise ValueError("between its first two lines of dashes there is no front matter of the form `title: ...`")
+        raise ValueError(f"it begins with a line of {line} that opens a front matter, but none closes it") from error
+    metadata = _of_toml(block) if handler is _TOML else _of_yaml(block)
     values: dict[str, str] = {}
-    for key, value in (metadata or {}).items():
+    for key, value in metadata.items():
         if key not in _KEYS:
             continue  # Other programs have keys of their own, as "author" or "tags".
         if isinstance(value, list | dict):
@@ -183,36 +230,58 @@ def _front_matter(content: str) -> tuple[dict[str, str], str]:
     return values, text
 
 
+def _of_toml(block: str) -> dict[Any, Any]:
+    try:
+        return tomllib.loads(block)
+    except (ValueError, RecursionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"its front matter is not valid TOML ({reason}): put words after an equals sign in quotation marks"
+        ) from error
+
+
+def _of_yaml(block: str) -> dict[Any, Any]:
+    try:
+        metadata = _YAML.load(_WORDS.sub(lambda line: f"{line[1]}: {json.dumps(line[3], ensure_ascii=False)}", block))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f" in line {mark.line + 2}" if mark else ""
+        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ValueError(
+            f"its front matter is not valid YAML{line} ({reason}): put what stands after the colon in quotation marks"
+        ) from error
+    if not isinstance(metadata, dict | None):
+        raise ValueError("between its first two lines of dashes there is no front matter of the form `title: ...`")
+    return metadata or {}
+
+
 def _from_html(stem: str, content: bytes) -> Article:
     from assistant.articles.html_pages import read_page  # noqa: PLC0415 - slow to import, and most corpora hold no HTML
 
     page = read_page(content)
     title = normalise(page.title).strip()
+    text, headings = _below(title, _normalised(page.blocks))
     return Article(
         id=_identifier(stem),
-        text=normalise(page.text).strip(),
+        text=text,
         title=title or stem,
         title_by="" if title else _BY_FILE_NAME,
         date=page.date,
         source=normalise(page.site).strip(),
         url=_web_address(page.url),
+        headings=headings,
     )
 
 
 def _identifier(name: str) -> str:
-    identifier = re.sub(r"[^a-z0-9._-]+", "-", name.lower()).strip("-.")
-    if not identifier:
-        raise ValueError(f"its id {name!r} has no letter from a to z and no digit: give it another in its front matter")
-    return identifier[:100]
+    """Return the name in lower case with its letters, digits, dots and underscores, in whatever script.
 
-
-def _date(value: str) -> datetime.date | None:
-    if not value:
-        return None
-    try:
-        return datetime.date.fromisoformat(value[:10])
-    except ValueError as error:
-        raise ValueError(f"its date {value!r} is not of the form 2018-10-18") from error
+    A name of signs alone has nothing to be read by, and gets a number that is always the same.
+    """
+    kept = "".join(c if unicodedata.category(c)[0] in "LMN" or c in "._-" else " " for c in normalise(name.lower()))
+    identifier = re.sub(" +", "-", kept).strip("-.")
+    identifier = identifier or f"article-{zlib.crc32(name.encode(errors='surrogateescape')):08x}"
+    return identifier.encode()[:_MAX_ID_BYTES].decode(errors="ignore")
 
 
 def _web_address(value: str) -> str:

@@ -77,7 +77,7 @@ def serve(settings: Settings, progress: Progress = lambda what, done, total: Non
 
                 assistant = resources.enter_context(closing(Assistant.open(settings, tell)))
                 for problem in assistant.corpus.problems:
-                    log.warning("skipped %s: %s", problem.file, problem.reason)
+                    log.warning("%s", problem)
                 # It takes seconds, and the page can be read and asked meanwhile.
                 loading = assistant.load_in_background()
                 service = Service(assistant, settings)

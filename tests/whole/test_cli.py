@@ -263,7 +263,8 @@ def test_index_names_what_it_skips_and_does_nothing_twice(tmp_path: Path) -> Non
         assert set(report) == {"articles", "passages", "embedded", "fingerprint", "problems"}
         assert (report["articles"], report["passages"]) == (1, 1)
         assert report["embedded"] == (1 if embedded else 0)
-        assert report["problems"] == [{"file": "picture.png", "reason": result.stderr.strip().partition(": ")[2]}]
+        reason = result.stderr.strip().partition(": ")[2]
+        assert report["problems"] == [{"file": "picture.png", "reason": reason, "skipped": True}]
     (articles / "picture.png").unlink()
     result = child("-m", "assistant", "index", **environment)
     assert (result.returncode, result.stderr) == (0, "")

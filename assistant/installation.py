@@ -1,4 +1,4 @@
-"""What is wrong with this installation, each with its cure: articles, disk, weights, model, index.
+"""What is wrong with this installation, each with its cure: articles, disk, weights, model, index, reports, address.
 
 It changes nothing, and may run while another process serves: every file is read as it lies. Knows nothing of how its
 findings are shown.
@@ -6,21 +6,27 @@ findings are shown.
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 
 from assistant.articles.reading import Corpus, read_corpus
-from assistant.errors import AssistantError
+from assistant.errors import AssistantError, ConfigurationError
+from assistant.extras import require
 from assistant.model import prompts, weights
 from assistant.model.holder import check_configuration
 from assistant.search import index, index_files
 from assistant.search.index_server import check_server
 from assistant.settings import Settings
 from assistant.types import Article
+from assistant.web import feedback
+from assistant.web.listening import listening
 
 _ROOM = 200_000_000
 """Bytes that should be free: an index of some hundred articles, and what a day writes."""
@@ -50,6 +56,10 @@ def check(settings: Settings) -> Iterator[Finding]:
         yield from _server(corpus.articles, settings)
     else:
         yield from _index(corpus.articles, settings.data / "index")
+    yield _attempt("reports", f"they can be saved in {settings.feedback}", lambda: feedback.check(settings.feedback))
+    yield _attempt("page", f"it can be served at {settings.host}:{settings.port}", lambda: _page(settings))
+    if settings.mcp:
+        yield _attempt("tools", "their package is installed", lambda: require("mcp", "ASSISTANT_MCP"))
 
 
 def _articles(corpus: Corpus, folder: Path) -> Iterator[Finding]:
@@ -156,6 +166,20 @@ def _server(articles: Sequence[Article], settings: Settings) -> Iterator[Finding
         check_server(articles, weights.EMBEDDER_SHA256, settings.chroma_url)
 
     yield _attempt("index", f"the server at {settings.chroma_url} has the index of these articles", tried)
+
+
+def _page(settings: Settings) -> None:
+    try:
+        listening(settings.host, settings.port).close()
+    except ConfigurationError as error:
+        if not (isinstance(error.__cause__, OSError) and error.__cause__.errno == errno.EADDRINUSE):
+            raise
+        # What answers there may be this assistant itself.
+        with suppress(OSError, HTTPException), closing(HTTPConnection(settings.host, settings.port, timeout=2)) as page:
+            page.request("GET", "/healthz")
+            if page.getresponse().read(3) == b"ok":
+                return
+        raise
 
 
 def _attempt(subject: str, fine: str, action: Callable[[], object]) -> Finding:

@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, MutableMapping
+import re
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from assistant.errors import ConfigurationError
 
@@ -32,12 +34,46 @@ _OFFLINE = {
     "TOKENIZERS_PARALLELISM": "false",
     "FASTAPI_OTEL_AUTO_CONFIGURE": "false",
 }
-_WANTED = {"int": "a whole number, 0 or more", "float": "a number, 0 or more", "bool": "true or false"}
-_CASTS: Mapping[str, TypeAdapter[Any]] = {
-    "int": TypeAdapter(Annotated[int, Field(ge=0, lt=10**6)]),
-    "float": TypeAdapter(Annotated[float, Field(ge=0, lt=10**6, allow_inf_nan=False)]),
-    "bool": TypeAdapter(bool),
+Port = int
+Address = str
+"""Of a person, as in `mailto:desk@example.org` or `https://example.org/contact`; empty for none."""
+Networks = tuple[IPv4Network | IPv6Network, ...]
+
+
+def networks(value: str) -> Networks:
+    """Return the addresses and networks of a list with commas.
+
+    Raises:
+        ValueError: one of them is neither.
+    """
+    return tuple(ip_network(part) for part in map(str.strip, value.split(",")) if part)
+
+
+_THIS_MACHINE = networks("127.0.0.1,::1")
+
+
+def _address(value: str) -> Address:
+    if re.fullmatch(r"(mailto:)?[^\s@:/?]+@[^\s@:/?]+", value):
+        return f"mailto:{value.removeprefix('mailto:')}"
+    if re.fullmatch(r"https://[A-Za-z0-9\[][^\s\\]*", value):
+        return value
+    raise ValueError
+
+
+_CASTS: Mapping[str, tuple[Callable[[str], Any], str]] = {
+    "int": (TypeAdapter(Annotated[int, Field(ge=0, lt=10**6)]).validate_python, "a whole number, 0 or more"),
+    "Port": (TypeAdapter(Annotated[int, Field(ge=0, le=65_535)]).validate_python, "a whole number, at most 65535"),
+    "float": (
+        TypeAdapter(Annotated[float, Field(ge=0, lt=10**6, allow_inf_nan=False)]).validate_python,
+        "a number, 0 or more",
+    ),
+    "bool": (TypeAdapter(bool).validate_python, "true or false"),
+    "Networks": (networks, "addresses or networks, as in 10.0.0.7,192.168.0.0/16"),
+    "Address": (_address, "a mail address or an https address"),
+    "Path": (lambda value: Path(value).expanduser(), "a path"),
+    "str": (str, "words"),
 }
+"""By the type of a field: how a variable is read, which raises ValueError where it cannot be, and what it must be."""
 
 
 def go_offline(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -73,10 +109,10 @@ class Settings:
 
     # The page
     host: str = "127.0.0.1"
-    port: int = 7860
+    port: Port = 7860
     stop_seconds: float = 7.0
     """How long those who have asked may still get their answer when the server is told to stop, in seconds."""
-    contact: str = ""
+    contact: Address = ""
     """How readers reach the operator: a mail address or an https address."""
     feedback: Path = Path(platformdirs.user_data_dir("article-assistant")) / "feedback.sqlite3"
     """File for the answers that readers report; it cannot be rebuilt."""
@@ -86,14 +122,14 @@ class Settings:
     """How many questions one address may ask in a minute; 0 for any number."""
     questions_per_hour: int = 100
     """The same for an hour."""
-    unlimited: str = ""
-    """Addresses or networks without these limits, separated by commas: a school, or this machine."""
+    unlimited: Networks = ()
+    """Addresses or networks without these limits: a school, or this machine."""
     waiting: int = 60
     """How many questions may wait for the model; more are told that the assistant is busy."""
-    trusted_proxies: str = ""
-    """Addresses or networks of reverse proxies that say who the reader is, separated by commas."""
-    monitors: str = "127.0.0.1,::1"
-    """Addresses or networks that may read /metrics, separated by commas."""
+    trusted_proxies: Networks = ()
+    """Addresses or networks of reverse proxies that say who the reader is."""
+    monitors: Networks = _THIS_MACHINE
+    """Addresses or networks that may read /metrics."""
     mcp: bool = False
     """Whether other programs' models may ask through the Model Context Protocol, at /mcp."""
 
@@ -108,20 +144,18 @@ class Settings:
         unknown = sorted(key for key in environment if key.startswith("ASSISTANT_") and key not in known)
         if unknown:
             raise ConfigurationError(f"Unknown setting {unknown[0]}: use one of {', '.join(known)}.")
-        values: dict[str, Path | str | float | bool] = {}
-        for key, field in known.items():
-            if environment.get(key):
-                values[field.name] = _cast(key, environment[key], str(field.type))
-        return cls(**values)  # type: ignore[arg-type]
+        return cls(
+            **{
+                field.name: _cast(key, environment[key], str(field.type))
+                for key, field in known.items()
+                if environment.get(key)
+            }
+        )
 
 
-def _cast(key: str, value: str, kind: str) -> Path | str | float | bool:
-    if kind == "Path":
-        return Path(value).expanduser()
-    if kind not in _CASTS:
-        return value
+def _cast(key: str, value: str, kind: str) -> Any:  # noqa: ANN401 - of the field's type
+    read, wanted = _CASTS[kind]
     try:
-        cast: float | bool = _CASTS[kind].validate_python(value)
-    except ValidationError as error:
-        raise ConfigurationError(f"{key} has the value {value!r}: it must be {_WANTED[kind]}.") from error
-    return cast
+        return read(value)
+    except ValueError as error:
+        raise ConfigurationError(f"{key} has the value {value!r}: it must be {wanted}.") from error

@@ -11,9 +11,11 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import uvicorn
+
 from assistant.answering.assistant import Assistant
 from assistant.articles.reading import Corpus
-from assistant.settings import Settings
+from assistant.settings import Settings, networks
 from assistant.types import Answer, Article, Citation, Status, Turn
 from assistant.web.server import Server, create_app, server_configuration
 from assistant.web.service import Service
@@ -95,7 +97,9 @@ class ScriptedAssistant(Assistant):
             self.ended.append(question)
 
 
-OPEN = Settings(model="none", unlimited="127.0.0.1", data=Path("/nonexistent"), feedback=Path("/nonexistent/feedback"))
+OPEN = Settings(
+    model="none", unlimited=networks("127.0.0.1"), data=Path("/nonexistent"), feedback=Path("/nonexistent/feedback")
+)
 """Without limits for the tests, and without a file of its own."""
 
 
@@ -117,7 +121,12 @@ def serving(assistant: Assistant, settings: Settings, listener: socket.socket) -
         servers.append(Server(server_configuration(create_app(service), settings), service))
         await servers[0].serve([listener])
 
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    def run() -> None:
+        # In the loop in which the program serves.
+        with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
+            runner.run(serve())
+
+    thread = threading.Thread(target=run)
     thread.start()
     while thread.is_alive() and not (servers and servers[0].started):
         time.sleep(0.05)

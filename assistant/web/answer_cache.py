@@ -6,19 +6,15 @@ ends when the last reader who shares it has left. Knows nothing of limits, lines
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Generic, TypeVar
 
 from cachetools import LRUCache
 
-from assistant.model import prompts
-from assistant.model.holder import model_name
-from assistant.settings import Settings
-from assistant.types import Answer, Article, Status, Timings, Turn
+from assistant.types import Answer, Status, Timings, Turn
 from assistant.web.shared_stream import SharedStream
 
 MAX_ANSWERS = 1000
@@ -30,37 +26,22 @@ _KEPT = (Status.ANSWERED, Status.QUOTED, Status.DECLINED)
 _Event = TypeVar("_Event")
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
-    """All that an answer depends on."""
-
-    fingerprint: str
-    question: str
-    turns: tuple[Turn, ...]
-    article: str | None
-
-
-def fingerprint(articles: Sequence[Article], settings: Settings) -> str:
-    """Return a hash of the articles, the prompts and the model."""
-    digest = hashlib.sha256(f"{prompts.fingerprint()} {model_name(settings)} {settings.model_url}".encode())
-    for article in articles:
-        digest.update(hashlib.sha256(f"{article.id} {article.text}".encode()).digest())
-    return digest.hexdigest()
+_Key = tuple[str, tuple[Turn, ...], str | None]
+"""All that tells questions apart. Articles, prompts and model are the same as long as the process lives."""
 
 
 class AnswerCache(Generic[_Event]):
     """Answers that were given, and those that are being made; events other than answers pass through."""
 
-    def __init__(self, of: str, reused: Callable[[str], None] = lambda how: None) -> None:
-        """Take the fingerprint of what answers; `reused` is told "kept" or "shared" where nothing had to be done."""
-        self._of = of
+    def __init__(self, reused: Callable[[str], None] = lambda how: None) -> None:
+        """Take who is told "kept" or "shared" where nothing had to be done."""
         self._reused = reused
-        self._kept: LRUCache[Key, Answer] = LRUCache(MAX_ANSWERS)
-        self._running: dict[Key, SharedStream[_Event | Answer]] = {}
+        self._kept: LRUCache[_Key, Answer] = LRUCache(MAX_ANSWERS)
+        self._running: dict[_Key, SharedStream[_Event | Answer]] = {}
 
     def has(self, question: str, turns: Sequence[Turn], article: str | None) -> bool:
         """Whether this question is answered already, or is being answered."""
-        key = self._key(question, turns, article)
+        key = _key(question, turns, article)
         return key in self._kept or key in self._running
 
     async def answers(
@@ -72,7 +53,7 @@ class AnswerCache(Generic[_Event]):
     ) -> AsyncGenerator[_Event | Answer]:
         """Yield what `work` yields, or has yielded, for this question; what it raises is raised."""
         started = time.monotonic()
-        key = self._key(question, turns, article)
+        key = _key(question, turns, article)
         if (kept := self._kept.get(key)) is not None:
             self._reused("kept")
             yield _for_latecomer(kept, started, None)
@@ -91,21 +72,18 @@ class AnswerCache(Generic[_Event]):
                 first = told.timings.first_ms
                 yield told
 
-    def _key(self, question: str, turns: Sequence[Turn], article: str | None) -> Key:
-        return Key(self._of, " ".join(question.split()), tuple(turns), article)
-
-    def _end(self, key: Key, latest: _Event | Answer | None) -> None:
+    def _end(self, key: _Key, latest: _Event | Answer | None) -> None:
         del self._running[key]
-        if isinstance(latest, Answer) and latest.final and _may_be_kept(latest):
+        if isinstance(latest, Answer) and latest.final and latest.error is None and latest.status in _KEPT:
             self._kept[key] = latest
+
+
+def _key(question: str, turns: Sequence[Turn], article: str | None) -> _Key:
+    return " ".join(question.split()), tuple(turns), article
 
 
 def _latest_answer(latest: _Event | Answer | None, event: _Event | Answer) -> _Event | Answer | None:
     return event if isinstance(event, Answer) else latest
-
-
-def _may_be_kept(answer: Answer) -> bool:
-    return answer.error is None and answer.status in _KEPT
 
 
 def _for_latecomer(answer: Answer, started: float, first_ms: float | None) -> Answer:

@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
@@ -78,13 +79,38 @@ def save(file: Path, feedback: Feedback) -> None:
         json.dumps([asdict(turn) for turn in feedback.turns]),
     )
     with closing(sqlite3.connect(file, timeout=_WAIT_SECONDS)) as database, database:
-        # Whoever reads first and then wants to write does not wait for the others but fails.
-        database.execute("BEGIN IMMEDIATE")
-        database.execute(f"PRAGMA max_page_count = {MAX_FILE_BYTES // _PAGE_BYTES}")
-        database.execute(_TABLE)
-        database.execute(
-            "INSERT INTO feedback (given, helpful, reasons, comment, answer, history) VALUES (?, ?, ?, ?, ?, ?)", row
-        )
+        _add(database, row)
+
+
+def check(file: Path) -> None:
+    """Make sure that a report could be saved. Nothing is changed, and no file made.
+
+    Raises:
+        ConfigurationError: it could not.
+    """
+    try:
+        if file.exists():
+            with closing(sqlite3.connect(file, timeout=_WAIT_SECONDS)) as database:
+                _add(database, ("", False, "[]", " " * _PAGE_BYTES, "{}", "[]"))
+                database.rollback()
+        else:
+            folder = next(folder for folder in file.absolute().parents if folder.exists())
+            tempfile.TemporaryFile(dir=folder).close()
+    except (sqlite3.Error, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigurationError(
+            f"Reports cannot be saved in {file} ({reason}): make room, or set ASSISTANT_FEEDBACK to another file"
+        ) from error
+
+
+def _add(database: sqlite3.Connection, row: tuple[object, ...]) -> None:
+    # Whoever reads first and then wants to write does not wait for the others but fails.
+    database.execute("BEGIN IMMEDIATE")
+    database.execute(f"PRAGMA max_page_count = {MAX_FILE_BYTES // _PAGE_BYTES}")
+    database.execute(_TABLE)
+    database.execute(
+        "INSERT INTO feedback (given, helpful, reasons, comment, answer, history) VALUES (?, ?, ?, ?, ?, ?)", row
+    )
 
 
 def is_full(error: sqlite3.Error | OSError) -> bool:

@@ -16,14 +16,12 @@ from dataclasses import dataclass, field
 
 from cachetools import LRUCache
 
-from assistant.errors import ConfigurationError
+from assistant.settings import Networks
 
 BURST = 5
 """How many questions may follow each other at once, where the minute allows so many."""
 MAX_CLIENTS = 50_000
 """Of more, those who were not seen longest are forgotten; each takes about 200 bytes."""
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _MOMENT = 1e-6
 """Seconds that are a matter of rounding."""
@@ -45,24 +43,7 @@ def client_key(address: str) -> str:
     return str(ipaddress.ip_network((int(parsed), 64), strict=False))
 
 
-def networks(setting: str, value: str) -> tuple[Network, ...]:
-    """Return the addresses and networks of a setting, which separates them by commas.
-
-    Raises:
-        ConfigurationError: one of them is neither.
-    """
-    found: list[Network] = []
-    for part in filter(None, map(str.strip, value.split(","))):
-        try:
-            found.append(ipaddress.ip_network(part))
-        except ValueError as error:
-            raise ConfigurationError(
-                f"{setting} has {part!r}: write addresses or networks, as in 10.0.0.7,192.168.0.0/16"
-            ) from error
-    return tuple(found)
-
-
-def is_in(address: str, among: tuple[Network, ...]) -> bool:
+def is_in(address: str, among: Networks) -> bool:
     """Whether the address is in one of the networks."""
     try:
         parsed = ipaddress.ip_address(address)

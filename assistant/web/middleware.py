@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import suppress
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_HEAD_BYTES = 32_768
 """Of the request line and the headers."""
@@ -28,8 +29,8 @@ BODY_SECONDS = 20.0
 SEND_SECONDS = 30.0
 """In which a reader must take what was sent, a few thousand bytes at most being on the way."""
 _TOO_LARGE = f"The body is too large: send at most {MAX_BODY_BYTES} bytes."
-_PAGE = ("/", "/config")
-"""What stands behind their question mark is for the page's script."""
+PAGE = ("/", "/config")
+"""What stands behind their question mark is for the page's script. They go with the process that made them."""
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 OPEN_PATHS = frozenset(
@@ -86,12 +87,16 @@ class Guard:
         self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] == "lifespan":
+        """Answer one request; HEAD is answered as GET is, up to the body."""
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
-        elif scope["type"] == "http":
-            path = scope["path"]
-            send = _with_headers(send, _headers(path))
+            return
+        path = scope["path"]
+        send = _with_headers(send, path)
+        if scope["method"] == "HEAD":
+            scope, send = {**scope, "method": "GET"}, _without_body(send)
+        # Whoever left before the end cannot be told.
+        with suppress(ClientDisconnect):
             try:
                 _check(scope)
                 await self._app(_passed_on(scope), _limited(receive), send)
@@ -99,8 +104,6 @@ class Guard:
                 response = self._refused(path, refusal)
                 response.headers.setdefault("content-security-policy", PLAIN_POLICY)
                 await response(scope, receive, send)
-            except ClientDisconnect:
-                pass  # Before the body was whole; nobody is there to be told.
 
 
 def _check(scope: Scope) -> None:
@@ -129,13 +132,9 @@ _BELIEVED = (b"x-gradio-server", b"x-forwarded-host")
 
 def _passed_on(scope: Scope) -> Scope:
     """Return the request without what Gradio would believe of a stranger: links to states, and which server it is."""
-    query = b"" if scope["path"] in _PAGE else scope["query_string"]
+    query = b"" if scope["path"] in PAGE else scope["query_string"]
     headers = [(name, value) for name, value in scope["headers"] if name not in _BELIEVED]
     return {**scope, "query_string": query, "headers": headers}
-
-
-def _headers(path: str) -> Mapping[str, str]:
-    return _HEADERS | {"content-security-policy": PAGE_POLICY} if path == "/" else _HEADERS
 
 
 def _limited(receive: Receive) -> Receive:
@@ -166,33 +165,64 @@ def _limited(receive: Receive) -> Receive:
     return receive_limited
 
 
-def _with_headers(send: Send, headers: Mapping[str, str]) -> Send:
-    """Return a `send` that adds the headers which are missing, and gives up a reader who takes nothing any more."""
+def _with_headers(send: Send, path: str) -> Send:
+    """Return a `send` that adds the headers which are missing."""
+    policy = {"content-security-policy": PAGE_POLICY} if path == "/" else {}
+    ours = _HEADERS | policy | ({"cache-control": "no-store"} if path in PAGE else {})
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             present = {name.lower() for name, _ in message["headers"]}
-            all_ours = {name.encode(): value.encode() for name, value in headers.items()}
-            missing = [(name, value) for name, value in all_ours.items() if name not in present]
+            encoded = [(name.encode(), value.encode()) for name, value in ours.items()]
+            missing = [(name, value) for name, value in encoded if name not in present]
             message = {**message, "headers": [*message["headers"], *missing]}
-        async with asyncio.timeout(SEND_SECONDS):
-            await send(message)
+        await send(message)
 
     return send_with_headers
 
 
+def _without_body(send: Send) -> Send:
+    """Return a `send` that ends the response, and the work on it, where its body would begin."""
+
+    async def send_head(message: Message) -> None:
+        await send(message)
+        await send({"type": "http.response.body"})
+        raise ClientDisconnect
+
+    return send_head
+
+
 class PatientProtocol(HttpToolsProtocol):
-    """Uvicorn's protocol, which by itself waits for the headers of a request for ever, whatever their size."""
+    """Uvicorn's protocol, which by itself waits for ever: for headers, whatever their size, and for a slow reader."""
+
+    _send_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
         super().connection_made(transport)
+        self._cycles: list[RequestResponseCycle] = []
         self._head_bytes: int | None = 0
         self._head_timer = self.loop.call_later(HEAD_SECONDS, transport.close)
 
+    def pause_writing(self) -> None:
+        """Wait for a reader who takes nothing, and not for ever."""
+        super().pause_writing()
+        self._send_timer = self.loop.call_later(SEND_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Stop waiting."""
+        if self._send_timer:
+            self._send_timer.cancel()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the timer."""
+        """Tell every request of the connection, also one that others follow already; Uvicorn tells the last alone."""
         self._head_timer.cancel()
+        if self._send_timer:
+            self._send_timer.cancel()
+        for cycle in self._cycles:
+            cycle.disconnected = True
+            cycle.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -222,3 +252,4 @@ class PatientProtocol(HttpToolsProtocol):
         self._head_timer.cancel()
         self._head_bytes = None
         super().on_headers_complete()
+        self._cycles = [cycle for cycle in (*self._cycles, self.cycle) if not cycle.response_complete]

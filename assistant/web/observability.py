@@ -1,7 +1,8 @@
-"""What an operator can see: one JSON line for each question, and figures for Prometheus.
+"""What an operator can see: one JSON line for each question that was let in, and figures for Prometheus.
 
-Neither holds a reader's words or address. Exceptions are logged by their type and place, not their message, because
-that may quote what a reader sent.
+What may come in floods, refusals and whatever warns, is one line a kind and a minute. Neither lines nor figures hold a
+reader's words or address. Exceptions are logged by their type and place, not their message, because that may quote what
+a reader sent.
 """
 
 from __future__ import annotations
@@ -9,16 +10,28 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
 
+FLOOD_SECONDS = 60.0
+_REFUSED = "refused"
+
 log = logging.getLogger("assistant")
+
+
+def log_refusal(via: str, status: str) -> None:
+    """Log that something was not let in: by which way it came, and why it was refused."""
+    log.info(_REFUSED, extra={"fields": {"via": via, "status": status}})
 
 
 class JsonLines(logging.Formatter):
@@ -41,11 +54,71 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
+@dataclass
+class _Flood:
+    """Records of one kind since the last that was written."""
+
+    quiet_until: float
+    times: int = 0
+    latest: logging.LogRecord | None = None
+
+
+class OnceAMinute(logging.StreamHandler[TextIO]):
+    """Writes the first record of a kind that may come in floods, and then one a minute, with how many times it came."""
+
+    def __init__(self, stream: TextIO) -> None:
+        """Take where to write to."""
+        super().__init__(stream)
+        self._floods: dict[tuple[object, ...], _Flood] = {}
+        """By kind; of kinds there are few, since what is logged holds nothing that a stranger chose."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record, or count it."""
+        if (kind := _kind_of_flood(record)) is None:
+            super().emit(record)
+            return
+        now = time.monotonic()
+        flood = self._floods.get(kind)
+        if flood is None or (not flood.times and now >= flood.quiet_until):
+            self._floods[kind] = _Flood(now + FLOOD_SECONDS)
+            super().emit(record)
+            return
+        if not flood.times:
+            timer = threading.Timer(max(0.0, flood.quiet_until - now), self._write_count, (flood,))
+            timer.daemon = True
+            timer.start()
+        flood.times += 1
+        flood.latest = record
+
+    def _write_count(self, flood: _Flood) -> None:
+        with self.lock or nullcontext():
+            if flood.latest is not None:
+                flood.latest.__dict__["fields"] = getattr(flood.latest, "fields", {}) | {"times": flood.times}
+                super().emit(flood.latest)
+            flood.quiet_until, flood.times, flood.latest = time.monotonic() + FLOOD_SECONDS, 0, None
+
+    def close(self) -> None:
+        """Write what was counted so far."""
+        for flood in self._floods.values():
+            self._write_count(flood)
+        super().close()
+
+
+def _kind_of_flood(record: logging.LogRecord) -> tuple[object, ...] | None:
+    """Return what records of one flood have in common; None for one that everybody is to see."""
+    if record.levelno < logging.WARNING and record.msg != _REFUSED:
+        return None
+    fields = getattr(record, "fields", {})
+    error, _, where = record.exc_info or (None, None, None)
+    event = record.msg if error else record.getMessage()
+    return record.name, event, error, str(traceback.extract_tb(where)[-1:]), fields.get("via"), fields.get("status")
+
+
 def log_to_standard_error() -> None:
     """Let every library log as JSON lines: ours from INFO on, the others from WARNING on."""
     # A log that cannot be written must not be the end of an answer.
     logging.raiseExceptions = False
-    handler = logging.StreamHandler(sys.stderr)
+    handler = OnceAMinute(sys.stderr)
     handler.setFormatter(JsonLines())
     # Some libraries set a lower level for themselves.
     handler.addFilter(lambda record: record.levelno >= logging.WARNING or record.name.startswith(log.name))

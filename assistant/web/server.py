@@ -6,34 +6,37 @@ One process serves, because conversations are kept in its memory. Knows nothing 
 from __future__ import annotations
 
 import asyncio
+import re
 import resource
 import signal
 import socket
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, suppress
 from http import HTTPStatus
+from pathlib import Path
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from gradio.routes import templates
+from jinja2 import DictLoader
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assistant.answering.assistant import Assistant, Progress
-from assistant.errors import ConfigurationError
 from assistant.extras import require
 from assistant.rendering import escape
 from assistant.settings import Settings
 from assistant.web.api import routes as api
 from assistant.web.api.docs import add_docs
-from assistant.web.chat.door import Door
-from assistant.web.chat.page import HEAD, Page
-from assistant.web.handover import HandOver
-from assistant.web.limits import is_in, networks
+from assistant.web.chat.door import LOST, Door
+from assistant.web.chat.page import HEAD, TAGS, Page
+from assistant.web.limits import is_in
+from assistant.web.listening import listening
 from assistant.web.middleware import Guard, PatientProtocol
 from assistant.web.observability import log, log_to_standard_error
 from assistant.web.plain.assets import Assets
@@ -49,13 +52,12 @@ _EVENTS_AT_ONCE = 1000
 """Gradio's own limit, out of the way of our line: in it a reader would wait without being told."""
 _TABS = 100
 """Of so many Gradio remembers what they look like, which nothing here needs; each takes about 100 kB."""
-_HIGHEST_PORT = 65_535
+_TEMPLATE = "frontend/index.html"
 _SPARE_FILES = 200
 """Open files that are not connections: the index, the model, the log."""
-
-
-_LOOKS = ["GET", "HEAD"]
-"""How supervisors and monitors look."""
+_OF_THIS_PROCESS = ("/healthz", "/readyz", "/metrics", "/gradio_api/cancel", "/gradio_api/reset")
+_PASSED_ON = PlainTextResponse("Ask another process", status_code=503, headers={"retry-after": "1"})
+"""What the proxy of `deploy/nginx.conf` takes as the sign to ask the next process."""
 
 
 def serve(settings: Settings, progress: Progress = lambda what, done, total: None) -> None:
@@ -65,7 +67,7 @@ def serve(settings: Settings, progress: Progress = lambda what, done, total: Non
         ConfigurationError: the assistant cannot be opened, or the address is taken.
     """
     log_to_standard_error()
-    with _listening(settings.host, settings.port) as listener:
+    with listening(settings.host, settings.port) as listener:
         # Uvicorn passes the signal on when it is done, and then the assistant has still to be closed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt), ExitStack() as resources:
@@ -91,11 +93,7 @@ def serve(settings: Settings, progress: Progress = lambda what, done, total: Non
 
 
 def create_app(service: Service) -> ASGIApp:
-    """Return the web application.
-
-    Raises:
-        ConfigurationError: an address in the settings makes no sense.
-    """
+    """Return the web application."""
     tools = _tools(service)
     app = FastAPI(
         title="Article assistant",
@@ -115,14 +113,18 @@ def create_app(service: Service) -> ASGIApp:
     app.include_router(api.create_router(service))
     _add_checks(app, service)
     add_pages(app, service)
-    page = _mount_chat(app, service)
-    door = Door(app, page.blocks, page.asking, page.costs_nothing, service.room, service.turn_away)
+    page = mount_chat(app, service)
+    # Behind a proxy another process may know a tab that this one does not.
+    lost = _PASSED_ON if service.settings.trusted_proxies else LOST
+    door = Door(app, page.blocks, page.asking, page.costs_nothing, service, lost)
     service.has_callers = door.has_callers
-    application: ASGIApp = Assets(door)
-    if service.settings.trusted_proxies:
-        pending = page.blocks._queue.pending_event_ids_session  # noqa: SLF001 - Gradio does not tell
-        application = HandOver(application, lambda: service.is_leaving, lambda tab: bool(pending.get(tab)))
-    return guarded(application)
+    application = Assets(door)
+
+    async def handing_over(scope: Scope, receive: Receive, send: Send) -> None:
+        leaves = service.is_leaving and scope["type"] == "http" and not scope["path"].startswith(_OF_THIS_PROCESS)
+        await (_PASSED_ON if leaves else application)(scope, receive, send)
+
+    return guarded(handing_over)
 
 
 def guarded(application: ASGIApp) -> ASGIApp:
@@ -152,13 +154,12 @@ def _tools(service: Service) -> Starlette | None:
 
 def _add_checks(app: FastAPI, service: Service) -> None:
     """Add what a supervisor asks for."""
-    monitors = networks("ASSISTANT_MONITORS", service.settings.monitors)
 
-    @app.api_route("/healthz", methods=_LOOKS, include_in_schema=False)
+    @app.get("/healthz", include_in_schema=False)
     async def healthz() -> PlainTextResponse:
         return PlainTextResponse("ok")
 
-    @app.api_route("/readyz", methods=_LOOKS, include_in_schema=False)
+    @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
         ready = service.ready and service.assistant.is_loaded
         state = {"ready": ready, "model": service.assistant.model_state.partition(":")[0]}
@@ -166,12 +167,14 @@ def _add_checks(app: FastAPI, service: Service) -> None:
 
     @app.get("/metrics", include_in_schema=False)
     async def metrics(request: Request) -> Response:
-        if not is_in(client_of(request).address, monitors):
+        if not is_in(client_of(request).address, service.settings.monitors):
             return PlainTextResponse("Not found", 404)
         return Response(service.metrics.exposition(), media_type="text/plain; version=0.0.4")
 
 
-def _mount_chat(app: FastAPI, service: Service) -> Page:
+def mount_chat(app: FastAPI, service: Service) -> Page:
+    """Add the page with the chat, and return it."""
+    _name_in_template()
     page = Page(service)
     page.blocks.max_threads = _EVENTS_AT_ONCE
     page.blocks.state_session_capacity = _TABS
@@ -199,6 +202,13 @@ def _mount_chat(app: FastAPI, service: Service) -> Page:
     return page
 
 
+def _name_in_template() -> None:
+    """Let the head of Gradio's page name the assistant, where it names Gradio and leads to its site."""
+    source = (Path(gr.__file__).parent / "templates" / _TEMPLATE).read_text(encoding="utf-8")
+    unnamed = re.sub(r"<meta\s+(property|name)=.(og|twitter):[^>]*>", "", source)
+    templates.env.loader = DictLoader({_TEMPLATE: unnamed.replace("<head>", f"<head>{TAGS}", 1)})
+
+
 def _theme() -> gr.themes.Base:
     """Return Gradio's theme with the system's fonts, and contrasts that a reader with weak eyes can do with."""
     theme: gr.themes.Base = gr.themes.Default(
@@ -223,12 +233,7 @@ def _theme() -> gr.themes.Base:
 
 
 def server_configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
-    """Return how the application is run: quietly, with an end to every wait, and who is believed about addresses.
-
-    Raises:
-        ConfigurationError: an address in the settings makes no sense.
-    """
-    networks("ASSISTANT_TRUSTED_PROXIES", settings.trusted_proxies)
+    """Return how the application is run: quietly, with an end to every wait, and who is believed about addresses."""
     return uvicorn.Config(
         app,
         http=PatientProtocol,
@@ -238,7 +243,7 @@ def server_configuration(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=settings.trusted_proxies,
+        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
 
@@ -284,16 +289,3 @@ def _most_connections() -> int:
     wanted = min(most, 65_536) if most != resource.RLIM_INFINITY else 65_536
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
     return wanted - _SPARE_FILES
-
-
-def _listening(host: str, port: int) -> socket.socket:
-    if port > _HIGHEST_PORT:
-        raise ConfigurationError(f"ASSISTANT_PORT is {port}: it must be at most {_HIGHEST_PORT}")
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family)
-    except OSError as error:
-        raise ConfigurationError(
-            f"The page cannot be served at {host}:{port} ({error.strerror}): stop what uses this port, "
-            "or set ASSISTANT_PORT to another one"
-        ) from error

@@ -17,16 +17,16 @@ from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from assistant.answering.assistant import Assistant
 from assistant.settings import Settings
 from assistant.types import Answer, Turn
 from assistant.web import feedback as store
-from assistant.web.answer_cache import AnswerCache, fingerprint
+from assistant.web.answer_cache import AnswerCache
 from assistant.web.feedback import Feedback
-from assistant.web.limits import Budgets, Line, Place, client_key, is_in, networks
-from assistant.web.observability import Metrics, log
+from assistant.web.limits import Budgets, Line, Place, client_key, is_in
+from assistant.web.observability import Metrics, log, log_refusal
 
 TICK_SECONDS = 1.0
 """The longest time without an event, so that whoever shows them notices a reader who is gone."""
@@ -59,6 +59,8 @@ TEXTS: Mapping[Reason, str] = {
     Reason.SHUTTING_DOWN: "The assistant is being restarted. Please ask again in {wait}.",
     Reason.FAILED: "Something went wrong on our side, and the question was not answered. Please ask it again.",
 }
+
+_NOT_LET_IN = frozenset(Reason) - {Reason.FAILED}
 
 THANKS = "Thank you. Your report is saved, with the question and the answer."
 NOT_SAVED = "Your report could not be saved, because of a fault on our side. Please send it again later."
@@ -98,11 +100,6 @@ class Refusal:
 Event = Waiting | Working | Answer | Refusal
 
 
-class _Connection(Protocol):
-    @property
-    def client(self) -> Any: ...  # noqa: ANN401 - Gradio's request and Starlette's differ
-
-
 @dataclass(frozen=True, slots=True)
 class Client:
     """Who asks, and by which way."""
@@ -115,28 +112,23 @@ class Client:
     """Under which the log has this question."""
 
 
-def client_of(request: _Connection | None, via: str = "page") -> Client:
+def client_of(request: Any, via: str = "page") -> Client:  # noqa: ANN401 - Gradio's, Starlette's, or none
     """Return who sent the request; with an identifier that is new each time. All without an address are one client."""
-    connection = request.client if request else None
-    return Client(str(getattr(connection, "host", None) or ""), via, secrets.token_hex(8))
+    address = getattr(getattr(request, "client", None), "host", None)
+    return Client(address or "", via, secrets.token_hex(8))
 
 
 class Service:
     """One assistant, open to strangers. For one event loop."""
 
     def __init__(self, assistant: Assistant, settings: Settings) -> None:
-        """Take an open assistant, which stays the caller's to close.
-
-        Raises:
-            ConfigurationError: an address in the settings makes no sense.
-        """
+        """Take an open assistant, which stays the caller's to close."""
         self.assistant = assistant
         self.settings = settings
         at_once = AT_ONCE_LOCAL if settings.model in ("local", "none") else AT_ONCE_REMOTE
         self._line = Line(at_once, settings.waiting)
         self._budgets = Budgets(settings.questions_per_minute, settings.questions_per_hour)
         self._report_budgets = Budgets(_REPORTS_PER_MINUTE, _REPORTS_PER_HOUR)
-        self._unlimited = networks("ASSISTANT_UNLIMITED", settings.unlimited)
         # Finding evidence is quick and must not wait for an answer that is being written.
         self._finding = ThreadPoolExecutor(2, "finding")
         self._writing = ThreadPoolExecutor(at_once, "writing")
@@ -147,10 +139,7 @@ class Service:
         self.has_callers: Callable[[], bool] = lambda: False
         """Whether somebody is on the way to the line or back from it; for whoever has a line of its own before."""
         self.metrics = Metrics(lambda: len(self._line), lambda: assistant.model_state == "ready")
-        self._cache: AnswerCache[Event] = AnswerCache(
-            fingerprint(assistant.corpus.articles, settings),
-            lambda how: self.metrics.reused.labels(how).inc(),
-        )
+        self._cache: AnswerCache[Event] = AnswerCache(lambda how: self.metrics.reused.labels(how).inc())
 
     @property
     def notice(self) -> str:
@@ -175,48 +164,14 @@ class Service:
 
     def turn_away(self) -> str:
         """Note that a question was not even taken up, and return what its reader is told."""
-        refusal = _refusal(Reason.BUSY, BUSY_SECONDS)
-        self.metrics.questions.labels("page", str(refusal.reason)).inc()
-        log.info("question", extra={"fields": {"via": "page", "status": str(refusal.reason)}})
-        return refusal.text
+        self.metrics.questions.labels("page", str(Reason.BUSY)).inc()
+        log_refusal("page", str(Reason.BUSY))
+        return _refusal(Reason.BUSY, BUSY_SECONDS).text
 
     @property
     def ready(self) -> bool:
         """Whether questions are let in."""
         return self._closes_at is None and not self.is_leaving and not self.notice
-
-    @property
-    def contact(self) -> str:
-        """How readers reach the operator; empty where that was not said."""
-        return self.settings.contact
-
-    @property
-    def remote_model(self) -> str:
-        """The provider that questions are sent to; empty where they stay on this machine."""
-        return "" if self.settings.model in ("local", "none") else self.settings.model
-
-    @property
-    def limits(self) -> str:
-        """How many questions a reader may ask, as a sentence."""
-        minute, hour = self.settings.questions_per_minute, self.settings.questions_per_hour
-        allowed = [f"{count} questions {span}" for count, span in ((minute, "a minute"), (hour, "an hour")) if count]
-        return (
-            f"You can ask up to {' and '.join(allowed)}." if allowed else "You can ask as many questions as you like."
-        )
-
-    @property
-    def stores(self) -> str:
-        """What is kept of a visit, in plain words."""
-        return (
-            "Questions and answers are not stored. Your conversation is held in memory for an hour after its last "
-            "question, so that you find it when you load the page again, or until you clear it; a restart of the "
-            "assistant ends it sooner. Only your tab knows the key to it, and forgets the key when you close the tab. "
-            "With it is held your address, so that nobody can take the place of everybody else. The latest "
-            "thousand answers are held too, for whoever asks the very same question; who asked is not held with them. "
-            "For each question the log has a time, its length, how it ended and which passages were quoted, "
-            "but neither your words nor your address. If you report an answer, that question, its answer "
-            "and what you write about it are stored."
-        )
 
     async def answers(
         self,
@@ -235,7 +190,12 @@ class Service:
         entry: dict[str, Any] = {"id": client.identifier, "via": client.via, "status": "stopped"}
         entry |= {"characters": len(question), "turns": len(turns)}
         try:
-            async with aclosing(self._admitted(question, turns, article, client.address)) as events:
+            if refusal := self._refusal(client.address):
+                entry["status"] = str(refusal.reason)
+                yield refusal
+                return
+            work = partial(self._in_turn, question, turns, article)
+            async with aclosing(self._cache.answers(question, turns, article, work)) as events:
                 async for event in events:
                     self._note(event, entry, started)
                     yield event
@@ -246,18 +206,10 @@ class Service:
         finally:
             entry["seconds"] = round(time.monotonic() - started, 3)
             self.metrics.questions.labels(client.via, entry["status"]).inc()
-            log.info("question", extra={"fields": entry})
-
-    async def _admitted(
-        self, question: str, turns: Sequence[Turn], article: str | None, address: str
-    ) -> AsyncGenerator[Event]:
-        if refusal := self._refusal(address):
-            yield refusal
-            return
-        work = partial(self._in_turn, question, turns, article)
-        async with aclosing(self._cache.answers(question, turns, article, work)) as events:
-            async for event in events:
-                yield event
+            if entry["status"] in _NOT_LET_IN:
+                log_refusal(client.via, entry["status"])
+            else:
+                log.info("question", extra={"fields": entry})
 
     async def _in_turn(self, question: str, turns: Sequence[Turn], article: str | None) -> AsyncGenerator[Event]:
         place = self._line.join()
@@ -288,7 +240,7 @@ class Service:
             return _refusal(Reason.SHUTTING_DOWN, BUSY_SECONDS)
         if notice := self.notice:
             return Refusal(Reason.MAINTENANCE, notice)
-        if not is_in(address, self._unlimited) and (seconds := self._budgets.take(client_key(address))):
+        if not is_in(address, self.settings.unlimited) and (seconds := self._budgets.take(client_key(address))):
             return _refusal(Reason.RATE_LIMITED, seconds)
         return None
 

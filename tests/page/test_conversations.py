@@ -196,7 +196,7 @@ def test_a_refused_question_takes_no_place() -> None:
             await ask(client, by, "mine", "Second?")
             return before, by.tokens["mine"]
 
-    with running(assistant, replace(OPEN, unlimited="", questions_per_minute=1)) as limited:
+    with running(assistant, replace(OPEN, unlimited=(), questions_per_minute=1)) as limited:
         before, after = asyncio.run(visit(limited))
     assert before == after
     assert "Second?" not in assistant.histories

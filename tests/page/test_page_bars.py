@@ -247,7 +247,7 @@ def test_who_asks_too_often_is_told_when_to_ask_again(browser: Browser) -> None:
     """The seconds are named above the box, and the question stays in it."""
     assistant = ScriptedAssistant(ARTICLE)
     assistant.script |= {"First?": [WRITTEN], "Second?": [WRITTEN]}
-    limited = replace(OPEN, unlimited="", questions_per_minute=1)
+    limited = replace(OPEN, unlimited=(), questions_per_minute=1)
     with running(assistant, limited) as address, chatting(browser, address) as page:
         send(page, "First?")
         finish(page)

@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from served import ARTICLE, DECLINED, QUOTED, WRITTEN
+from served import DECLINED, QUOTED, WRITTEN
 
-from assistant.settings import Settings
 from assistant.types import Answer, Status, Timings, Turn
 from assistant.web import answer_cache
-from assistant.web.answer_cache import AnswerCache, fingerprint
+from assistant.web.answer_cache import AnswerCache
 
 SNAPSHOT = replace(QUOTED, timings=Timings(first_ms=30.0), final=False)
 FINAL = replace(WRITTEN, timings=Timings(first_ms=30.0, total_ms=3000.0))
@@ -77,7 +76,7 @@ def test_a_repeated_question_is_not_worked_on_again() -> None:
     reused: list[str] = []
 
     async def scenario() -> tuple[list[Any], list[Any], int]:
-        cache, worker = Cache("fingerprint", reused.append), Worker(FINAL)
+        cache, worker = Cache(reused.append), Worker(FINAL)
         worker.release.set()
         return await ask(cache, worker), await ask(cache, worker, "  How? "), worker.begun
 
@@ -95,17 +94,15 @@ def test_a_repeated_question_is_not_worked_on_again() -> None:
         {"question": "how?"},
         {"turns": (Turn("Who?", "Smith."),)},
         {"article": "a-story"},
-        {"cache": Cache("another")},
     ],
 )
 def test_whatever_an_answer_depends_on_tells_questions_apart(other: dict[str, Any]) -> None:
-    """Another question, history, article or fingerprint is answered by itself."""
+    """Another question, history or article is answered by itself."""
 
     async def scenario() -> int:
-        cache, worker = Cache("fingerprint"), Worker(FINAL)
+        cache, worker = Cache(), Worker(FINAL)
         worker.release.set()
         await ask(cache, worker)
-        cache = other.get("cache", cache)
         await ask(cache, worker, other.get("question", "How?"), *other.get("turns", ()), article=other.get("article"))
         return worker.begun
 
@@ -116,7 +113,7 @@ def test_a_herd_is_one_piece_of_work() -> None:
     """A hundred readers with one question get the same answer from one run; the late ones begin with its snapshot."""
 
     async def scenario() -> tuple[list[list[Any]], int]:
-        cache, worker = Cache("fingerprint"), Worker(FINAL)
+        cache, worker = Cache(), Worker(FINAL)
         readers = [asyncio.create_task(ask(cache, worker)) for _ in range(50)]
         await asyncio.sleep(0.05)
         readers += [asyncio.create_task(ask(cache, worker)) for _ in range(50)]
@@ -149,7 +146,7 @@ def test_what_failed_is_not_kept(end: Answer | Exception) -> None:
     """An answer with an error, one that was not finished and a defect are for those alone who waited for them."""
 
     async def scenario() -> tuple[Any, int]:
-        cache, worker = Cache("fingerprint"), Worker(end)
+        cache, worker = Cache(), Worker(end)
         worker.release.set()
         outcomes = await asyncio.gather(ask(cache, worker), ask(cache, worker), return_exceptions=True)
         assert worker.begun == 1
@@ -169,7 +166,7 @@ def test_a_refusal_of_the_article_is_kept() -> None:
     """That the article does not answer a question need not be found out twice."""
 
     async def scenario() -> int:
-        cache, worker = Cache("fingerprint"), Worker(DECLINED)
+        cache, worker = Cache(), Worker(DECLINED)
         worker.release.set()
         await ask(cache, worker)
         await ask(cache, worker)
@@ -182,7 +179,7 @@ def test_the_work_ends_when_the_last_reader_has_left() -> None:
     """One of two may leave without harm to the other; after the second the work is called off, and not kept."""
 
     async def scenario() -> tuple[int, int]:
-        cache, worker = Cache("fingerprint"), Worker(FINAL)
+        cache, worker = Cache(), Worker(FINAL)
 
         async def leave_after_a_snapshot() -> None:
             async with aclosing(cache.answers("How?", (), None, worker.work)) as events:
@@ -209,7 +206,7 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answer_cache, "MAX_ANSWERS", 2)
 
     async def scenario() -> list[int]:
-        cache, worker = Cache("fingerprint"), Worker(FINAL)
+        cache, worker = Cache(), Worker(FINAL)
         worker.release.set()
         counts = []
         for question in ("a", "b", "a", "c", "a", "b"):
@@ -218,17 +215,3 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         return counts
 
     assert run(scenario) == [1, 2, 2, 3, 3, 4]
-
-
-def test_the_fingerprint_is_of_articles_and_model() -> None:
-    """A changed article and another model have other answers."""
-    changed = replace(ARTICLE, text=f"{ARTICLE.text} More.")
-    prints = {
-        fingerprint((ARTICLE,), Settings()),
-        fingerprint((changed,), Settings()),
-        fingerprint((ARTICLE, changed), Settings()),
-        fingerprint((ARTICLE,), Settings(model="none")),
-        fingerprint((ARTICLE,), Settings(model="openai:x", model_url="http://127.0.0.1:1/v1")),
-    }
-    assert len(prints) == 5
-    assert fingerprint((ARTICLE,), Settings()) in prints

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from served import ARTICLE, DECLINED, OPEN, PAYLOADS, QUOTED, TOO_LONG, WRITTEN, ScriptedAssistant, running
 
 from assistant.rendering import to_json
-from assistant.settings import PROJECT
+from assistant.settings import PROJECT, networks
 from assistant.types import Status, Turn
 from assistant.web import middleware
 from assistant.web.middleware import MAX_BODY_BYTES
@@ -266,7 +266,7 @@ def test_a_lost_connection_stops_the_model(
 
 def test_a_program_has_the_limits_of_a_reader(assistant: ScriptedAssistant) -> None:
     """Too many questions are refused with the seconds to wait, in the header that programs look at."""
-    with running(assistant, replace(OPEN, unlimited="", questions_per_minute=2)) as address:
+    with running(assistant, replace(OPEN, unlimited=(), questions_per_minute=2)) as address:
         codes = [ask(address, "How much?").status_code for _ in range(2)]
         refused = [ask(address, "How much?", headers) for headers in (None, STREAM)]
     assert codes == [200, 200]
@@ -292,7 +292,7 @@ def test_who_asks_is_only_what_a_trusted_proxy_says(
     assistant: ScriptedAssistant, proxies: str, forwarded: list[str], *, is_refused: bool
 ) -> None:
     """An address that a reader makes up gains nothing; what a trusted proxy adds is believed, an IPv6 home is one."""
-    settings = replace(OPEN, unlimited="", questions_per_minute=1, trusted_proxies=proxies)
+    settings = replace(OPEN, unlimited=(), questions_per_minute=1, trusted_proxies=networks(proxies))
     with running(assistant, settings) as address:
         codes = [ask(address, "How much?", {"x-forwarded-for": value}).status_code for value in forwarded]
     assert codes == [200, 429 if is_refused else 200]

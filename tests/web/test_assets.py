@@ -3,62 +3,107 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncGenerator, Iterator
 
 import httpx
 import pytest
 from served import ARTICLE, ScriptedAssistant, running
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from assistant.web.plain import assets as assets_module
 from assistant.web.plain.assets import Assets
 
 FILE = "/assets/index.js"
 
 
 class Counting:
-    """An application that tells how often it was asked, and for what."""
+    """An application that tells for which path and host it was asked, and answers in two parts."""
 
     def __init__(self, status: int = 200) -> None:
         """Take what to answer."""
-        self.asked: list[str] = []
+        self.asked: list[tuple[str, str]] = []
+        self.begun, self.may_end = asyncio.Event(), asyncio.Event()
+        self.may_end.set()
         self._status = status
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer."""
-        self.asked.append(Request(scope).url.path)
-        await Response(b"x", self._status, {"content-type": "text/plain"})(scope, receive, send)
+        """Answer, unless the visitor leaves."""
+        request = Request(scope)
+        self.asked.append((request.url.path, request.headers.get("host", "")))
+
+        async def parts() -> AsyncGenerator[bytes]:
+            yield b"beginning "
+            self.begun.set()
+            await self.may_end.wait()
+            yield b"and end"
+
+        await StreamingResponse(parts(), self._status, {"content-type": "text/plain"})(scope, receive, send)
 
 
-def get(app: Assets, path: str = FILE, method: str = "GET", **headers: str) -> httpx.Response:
+async def get(app: Assets, path: str = FILE, method: str = "GET", **headers: str) -> httpx.Response:
     """Ask the application."""
-
-    async def ask() -> httpx.Response:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here.test") as client:
-            return await client.request(method, path, headers=headers)
-
-    return asyncio.run(ask())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here.test") as client:
+        return await client.request(method, path, headers=headers)
 
 
 def test_the_second_visitor_gets_what_was_made_for_the_first() -> None:
-    """The same status, headers and body, without asking the application, whatever stands behind the question mark."""
+    """The same status, headers and body, made of nothing that a visitor chose but what the page names: its host."""
     app = Counting()
     assets = Assets(app)
-    first, second = get(assets), get(assets, f"{FILE}?x=1")
-    assert app.asked == [FILE]
-    assert (first.status_code, first.headers, first.content) == (second.status_code, second.headers, second.content)
+
+    async def visit() -> list[httpx.Response]:
+        asked = [("/", "here"), (FILE, "here"), (f"{FILE}?x=1", "there"), ("/config", "here"), ("/", "there")]
+        return [await get(assets, path, host=host, cookie=f"{time.monotonic()}") for path, host in asked * 2]
+
+    responses = asyncio.run(visit())
+    assert app.asked == [("/", "here"), (FILE, ""), ("/config", "here"), ("/", "there")]
+    first, second = responses[:5], responses[5:]
+    assert [(each.status_code, each.headers, each.content) for each in first] == [
+        (each.status_code, each.headers, each.content) for each in second
+    ]
+
+
+def test_a_visitor_who_leaves_spoils_nothing_for_the_next() -> None:
+    """A file whose first visitor left in the middle is whole for those who ask meanwhile, and later."""
+    app = Counting()
+    assets = Assets(app)
+
+    async def visit() -> list[str]:
+        leaving, staying = (asyncio.create_task(get(assets)) for _ in range(2))
+        await app.begun.wait()
+        leaving.cancel()
+        app.may_end.set()
+        return [(await staying).text, (await get(assets)).text]
+
+    app.may_end.clear()
+    assert asyncio.run(visit()) == ["beginning and end"] * 2
+    assert len(app.asked) == 1
+
+
+def test_of_the_page_only_so_many_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever makes up hosts does not fill the memory."""
+    monkeypatch.setattr(assets_module, "_MOST_PAGES", 3)
+    app = Counting()
+    assets = Assets(app)
+
+    async def visit() -> None:
+        for host in ("a", "b", "c", "d", "d", "a"):
+            await get(assets, "/", host=host)
+
+    asyncio.run(visit())
+    assert [host for _, host in app.asked] == ["a", "b", "c", "d", "a"]
 
 
 @pytest.mark.parametrize(
     ("path", "method", "headers"),
     [
-        ("/", "GET", {}),
-        ("/config", "GET", {}),
         ("/article/a-story", "GET", {}),
         ("/assets//index.js", "GET", {}),
         ("/assets/index.js/", "GET", {}),
-        (FILE, "HEAD", {}),
+        (FILE, "POST", {}),
         (FILE, "GET", {"range": "bytes=0-1"}),
         (FILE, "GET", {"if-none-match": "x"}),
     ],
@@ -68,7 +113,7 @@ def test_what_may_differ_is_passed_on(path: str, method: str, headers: dict[str,
     app = Counting()
     assets = Assets(app)
     for _ in range(2):
-        get(assets, path, method, **headers)
+        asyncio.run(get(assets, path, method, **headers))
     assert len(app.asked) == 2
 
 
@@ -77,7 +122,7 @@ def test_an_error_is_not_kept() -> None:
     app = Counting(404)
     assets = Assets(app)
     for _ in range(2):
-        assert get(assets).status_code == 404
+        assert asyncio.run(get(assets)).status_code == 404
     assert len(app.asked) == 2
 
 

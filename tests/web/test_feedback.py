@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import stat
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -20,7 +21,7 @@ from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import read_questions
 from assistant.types import Status, Turn
 from assistant.web import feedback as store
-from assistant.web.feedback import MAX_COMMENT_CHARACTERS, Feedback, question_lines, save
+from assistant.web.feedback import MAX_COMMENT_CHARACTERS, Feedback, check, question_lines, save
 
 ANSWER = replace(WRITTEN, question="By how much has violent crime fallen?")
 REFUSED = replace(DECLINED, question="Who wrote it?")
@@ -101,6 +102,58 @@ def test_a_full_file_takes_no_more_and_loses_nothing(file: Path, monkeypatch: py
     assert 5 < saved < 100
     assert file.stat().st_size <= 40_960
     assert len(lines(file)) == saved
+
+
+def a_damaged_file(file: Path) -> str:
+    """Make one, and return why nothing can be saved in it."""
+    file.write_bytes(b"garbage" * 1000)
+    return "file is not a database"
+
+
+def a_folder(file: Path) -> str:
+    """Make one, and return why nothing can be saved in it."""
+    file.mkdir()
+    return "unable to open database file"
+
+
+def below_a_file(file: Path) -> str:
+    """Make the folder a file, and return why nothing can be saved in it."""
+    file.parent.rmdir()
+    file.parent.touch()
+    return "Not a directory"
+
+
+def a_full_file(file: Path) -> str:
+    """Make one, and return why nothing can be saved in it."""
+    with suppress(sqlite3.OperationalError):
+        while True:
+            save(file, Feedback(ANSWER, helpful=False, comment="x" * 1000))
+    return "database or disk is full"
+
+
+@pytest.mark.parametrize("make", [a_damaged_file, a_folder, below_a_file, a_full_file])
+def test_where_nothing_can_be_saved_is_known_before_a_report_is_lost(
+    tmp_path: Path, make: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is damaged, full, or no file is named in one line."""
+    monkeypatch.setattr(store, "MAX_FILE_BYTES", 16_384)
+    file = tmp_path / "reports" / "feedback.sqlite3"
+    file.parent.mkdir()
+    why = make(file)
+    with pytest.raises(
+        ConfigurationError, match=rf"^Reports cannot be saved in .* \({why}\): make room, or set ASSIST"
+    ):
+        check(file)
+
+
+def test_that_a_report_can_be_saved_is_found_out_without_saving_one(file: Path) -> None:
+    """No file is made, and one that is there stays as it is."""
+    check(file)
+    assert not file.exists()
+    save(file, Feedback(ANSWER, helpful=True))
+    before = file.read_bytes()
+    check(file)
+    assert file.read_bytes() == before
 
 
 def test_the_file_is_the_operators_alone(file: Path) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from served import ARTICLE, OPEN, WRITTEN, ScriptedAssistant, serving
 
+from assistant.settings import networks
 from assistant.web.server import Server
 
 # Gradio's own doing, in its queue.
@@ -30,7 +31,7 @@ def behind(proxies: str) -> Iterator[tuple[str, Server]]:
     assistant.script["How?"] = [WRITTEN]
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with serving(assistant, replace(OPEN, trusted_proxies=proxies), listener) as server:
+        with serving(assistant, replace(OPEN, trusted_proxies=networks(proxies)), listener) as server:
             yield address, server
 
 

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import html
+import re
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
+from html.parser import HTMLParser
+from pathlib import Path
 
 import httpx
 import pytest
-from served import ARTICLE, ScriptedAssistant, running
+from fastapi import FastAPI
+from served import ARTICLE, OPEN, ScriptedAssistant, running
 from starlette.responses import PlainTextResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from assistant.errors import ConfigurationError
 from assistant.settings import Settings
 from assistant.web import middleware
-from assistant.web.middleware import MAX_BODY_BYTES, Guard
+from assistant.web.listening import listening
+from assistant.web.middleware import MAX_BODY_BYTES, OPEN_FOLDERS, OPEN_PATHS
+from assistant.web.plain.pages import FILES
 from assistant.web.plain.starting import starting
-from assistant.web.server import guarded, serve, server_configuration
+from assistant.web.server import guarded, mount_chat, serve, server_configuration
+from assistant.web.service import Service
 
 # Gradio's own doing, in its queue.
 pytestmark = [
@@ -71,27 +79,97 @@ def test_what_the_page_does_not_need_is_not_there(address: str, path: str) -> No
         assert httpx.request(method, f"{address}{path}").status_code in ((404, 405) if "article" in path else (404,))
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/healthz", "/article/a-story", "/article/unknown", "/config", "/gradio_api/file"]
-)
-def test_every_response_has_the_security_headers(address: str, path: str) -> None:
-    """No response may load from, or be read by, another site; none allows eval."""
-    headers = httpx.get(f"{address}{path}", headers={"host": "chat.test", "origin": "http://evil.test"}).headers
-    policy = headers["content-security-policy"]
-    assert "default-src 'self'" in policy or "default-src 'none'" in policy
-    assert "unsafe-eval" not in policy
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
-    assert "access-control-allow-origin" not in headers
-    assert "server" not in headers
+def paths(address: str) -> list[str]:
+    """Return one address or more of everything that is open."""
+    below = {
+        "/api/": ["docs", "openapi.json", "ask", "nothing"],
+        "/article/": ["a-story", "a-story?start=22&end=68", "unknown"],
+        "/assets/": [re.findall(r"assets/([^\"]+\.js)", httpx.get(address).text)[0], "unknown"],
+        "/gradio_api/heartbeat/": ["a-tab"],
+        "/site/": ["chat.js", "plain.css", "unknown"],
+        "/static/": ["img/logo.svg", "unknown"],
+    }
+    assert set(below) == set(OPEN_FOLDERS)
+    return [*OPEN_PATHS, *(folder + rest for folder, each in below.items() for rest in each), *CLOSED[:3]]
 
 
-def test_the_article_page_runs_no_script(address: str) -> None:
-    """The page that shows articles allows no script at all, and nothing from anywhere but its own style."""
-    policy = httpx.get(f"{address}/article/a-story").headers["content-security-policy"]
-    assert policy.startswith("default-src 'none'; style-src 'self';")
-    assert "script-src" not in policy
-    assert "unsafe" not in policy
+def test_every_response_has_the_headers_of_safety_and_head_gets_them_alone(address: str) -> None:
+    """None may load from, or be read by, another site, or allow eval; HEAD is answered as GET is, without the body."""
+    own = {"host": "chat.test", "origin": "http://evil.test"}
+    with httpx.Client(base_url=address, headers=own, timeout=30) as client:
+        for path in paths(address):
+            with client.stream("GET", path) as response:  # A tab's heartbeat never ends.
+                looked = client.head(path)
+                assert (looked.status_code, looked.content) == (response.status_code, b""), path
+                ignored = {"date", "transfer-encoding"}
+                got, got_by_head = ({*each.headers.items()} for each in (response, looked))
+                assert {name for name, _ in got ^ got_by_head} <= ignored, path
+                policy = response.headers["content-security-policy"]
+            assert policy.startswith("default-src 'self';" if path == "/" else "default-src 'none'; style-src 'self';")
+            assert "unsafe-eval" not in policy
+            assert path == "/" or not re.search("script-src|unsafe", policy)
+            assert response.headers["x-content-type-options"] == "nosniff"
+            assert response.headers["referrer-policy"] == "no-referrer"
+            assert {"access-control-allow-origin", "server"}.isdisjoint(response.headers)
+            if path in ("/", "/config"):  # They go with the process that made them.
+                assert response.headers["cache-control"] == "no-store"
+
+
+class Tags(HTMLParser):
+    """The head of a page: what its tags say, and all that they lead to."""
+
+    def __init__(self, page: str) -> None:
+        """Read the page."""
+        super().__init__()
+        self.said: list[tuple[str, str]] = []
+        self.led_to: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take a tag."""
+        attributes = dict(attrs)
+        name = attributes.get("property") or attributes.get("name") or attributes.get("http-equiv")
+        if tag == "meta" and name:
+            self.said.append((name, attributes["content"] or ""))
+        self.led_to += [value or "" for name, value in attrs if name in ("href", "src", "content", "action")]
+
+
+def test_the_page_names_this_assistant_and_leads_nowhere_else(address: str) -> None:
+    """Whoever shares its address shows no other name; without scripts its reader is led to the articles."""
+    page = httpx.get(address).text
+    tags = Tags(page)
+    said = dict(tags.said)
+    assert len(said) == len(tags.said)
+    assert said["og:title"] == said["twitter:title"] == "Article assistant"
+    assert said["og:description"] == said["twitter:description"] == said["description"] != ""
+    assert said["refresh"] == "0; url=/articles"
+    assert "gradio" not in str(tags.said).lower()
+    assert [place for place in tags.led_to if "//" in place] == []
+    assert page.index("<title>Article assistant</title>") < page.index("<noscript>") < page.index("<script")
+    assert httpx.get(f"{address}/manifest.json").json()["name"] == "Article assistant"
+
+
+def test_gradio_itself_takes_no_file_that_was_not_sent_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a call got past the door with a path in it, whichever input it is for, the file is not even copied."""
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "taken"))
+    (tmp_path / "file").touch()
+    file = {"path": str(tmp_path / "file"), "meta": {"_type": "gradio.FileData"}}
+
+    async def visit() -> int:
+        app = FastAPI()
+        page = mount_chat(app, Service(ScriptedAssistant(ARTICLE), OPEN))
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            inputs = {number: len(function.inputs) for number, function in page.blocks.fns.items()}
+            calls = [(number, at) for number, count in inputs.items() for at in range(count)]
+            for number, at in calls:
+                data = [file if place == at else None for place in range(inputs[number])]
+                body = {"fn_index": number, "data": data, "session_hash": "x"}
+                assert (await client.post("/gradio_api/run/predict", json=body)).status_code == 500
+        return len(calls)
+
+    assert asyncio.run(visit()) > 10
+    assert not list((tmp_path / "taken").rglob("file"))
 
 
 @pytest.mark.parametrize(
@@ -113,13 +191,12 @@ def test_a_body_of_any_size_is_not_read(address: str) -> None:
     assert httpx.post(url, content=iter([b"x" * 10_000] * (MAX_BODY_BYTES // 10_000 + 1))).status_code == 413
 
 
-@pytest.mark.parametrize("path", ["/gradio_api/queue/join", "/api/ask"])
-def test_a_body_that_does_not_end_is_not_waited_for(address: str, path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_does_not_end_is_not_waited_for(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who sends a byte now and then is told that it was too slow, and others are answered meanwhile."""
     monkeypatch.setattr(middleware, "BODY_SECONDS", 0.5)
-    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
+    head = b"POST /gradio_api/queue/join HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{"
     with connected(address) as slow:
-        slow.sendall(head.encode())
+        slow.sendall(head)
         assert httpx.get(f"{address}/healthz").text == "ok"
         assert slow.recv(4096).startswith(b"HTTP/1.1 408 ")
 
@@ -134,20 +211,22 @@ def test_headers_that_do_not_end_are_not_waited_for(address: str, monkeypatch: p
             assert slow.recv(4096) == b""
 
 
-def test_a_reader_who_takes_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was to be sent is not held for ever."""
-    monkeypatch.setattr(middleware, "SEND_SECONDS", 0.1)
-    scope = {"type": "http", "method": "GET", "path": "/", "raw_path": b"/", "query_string": b""}
-    scope["headers"] = [(b"host", b"x")]
-
-    async def receive() -> Message:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def stuck(_: Message) -> None:
-        await asyncio.Event().wait()
-
-    with pytest.raises(TimeoutError):
-        asyncio.run(Guard(PlainTextResponse("much"), lambda *_: PlainTextResponse("no"))(scope, receive, stuck))
+def test_a_reader_who_takes_nothing_is_given_up(
+    address: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was to be sent is not held for ever, and the log does not speak of it."""
+    monkeypatch.setattr(middleware, "SEND_SECONDS", 0.5)
+    with connected(address) as stuck:
+        stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stuck.sendall(b"GET /site/chat.js HTTP/1.1\r\nhost: x\r\n\r\n" * 500)
+        assert httpx.get(f"{address}/healthz").text == "ok"
+        time.sleep(2)
+        received = 0
+        with suppress(ConnectionError):
+            while part := stuck.recv(65_536):
+                received += len(part)
+    assert received < 500 * (FILES / "chat.js").stat().st_size
+    assert caplog.records == []
 
 
 @contextmanager
@@ -156,11 +235,6 @@ def connected(address: str) -> Iterator[socket.socket]:
     host, port = address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         yield connection
-
-
-def test_the_health_check_answers(address: str) -> None:
-    """A supervisor can see that the server lives."""
-    assert httpx.get(f"{address}/healthz").text == "ok"
 
 
 def test_while_the_small_models_load_it_is_not_ready(address: str, assistant: ScriptedAssistant) -> None:
@@ -219,10 +293,13 @@ def test_progress_is_logged_now_and_then(monkeypatch: pytest.MonkeyPatch, caplog
     assert [record.fields["done"] for record in caplog.records] == [128]  # type: ignore[attr-defined]
 
 
-def test_a_port_that_there_is_not_is_named() -> None:
-    """One line says what the highest is."""
-    with pytest.raises(ConfigurationError, match=r"^ASSISTANT_PORT is 99999: it must be at most 65535$"):
-        serve(Settings(port=99_999))
+@pytest.mark.parametrize("host", ["no such host", "x" * 70, "a..b", "192.0.2.1", "2001:db8::1", "::zz"])
+def test_a_host_that_is_none_of_this_machines_is_named(host: str) -> None:
+    """One line says which, and what to set."""
+    with pytest.raises(ConfigurationError) as raised:
+        listening(host, 0)
+    assert str(raised.value).startswith(f"The page cannot be served at {host}:0 (")
+    assert str(raised.value).endswith("): set ASSISTANT_HOST to an address of this machine")
 
 
 async def _passes_on(header: str) -> bool:

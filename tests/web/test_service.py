@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 import logging
 import threading
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 from served import ARTICLE, CITATION, OPEN, QUOTED, TOO_LONG, WRITTEN, ScriptedAssistant
 
-from assistant.settings import Settings
+from assistant.settings import Settings, networks
 from assistant.types import Answer, Status, Turn
 from assistant.web import service as service_module
 from assistant.web.feedback import Feedback
@@ -118,7 +119,7 @@ def test_who_asks_too_often_is_told_when_to_ask_again(assistant: ScriptedAssista
 def test_a_school_behind_one_address_can_be_let_in(assistant: ScriptedAssistant) -> None:
     """Two hundred questions of an address without limits are all answered."""
     assistant.script["How?"] = [WRITTEN]
-    settings = replace(OPEN, unlimited="192.0.2.0/24")
+    settings = replace(OPEN, unlimited=networks("192.0.2.0/24"))
 
     async def scenario(service: Service) -> list[Event]:
         return [await last(service, "How?", STRANGER) for _ in range(200)]
@@ -256,21 +257,26 @@ def test_a_defect_is_told_and_leaves_the_service_usable(
 def test_the_log_has_how_it_ended_and_not_what_was_asked(
     assistant: ScriptedAssistant, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Each question is one line: its length, its end, its time and what was quoted; no word and no address."""
+    """Each question is one line: its length, its end, its time and what was quoted; no word and no address.
+
+    Of one that is not let in, only by which way it came, and why.
+    """
     caplog.set_level(logging.INFO, "assistant")
     assistant.script["What did Mayor Smith say?\n"] = [SNAPSHOT, WRITTEN]
 
-    async def scenario(service: Service) -> Event:
-        return await last(service, "What did Mayor Smith say?\n", STRANGER)
+    async def scenario(service: Service) -> None:
+        for _ in range(2):
+            await last(service, "What did Mayor Smith say?\n", STRANGER)
 
-    run(assistant, scenario)
-    (line,) = [JsonLines().format(record) for record in caplog.records if record.name == "assistant"]
+    run(assistant, scenario, replace(OPEN, questions_per_minute=1))
+    line, refused = [JsonLines().format(record) for record in caplog.records if record.name == "assistant"]
     entry = json.loads(line)
     assert (entry["id"], entry["via"], entry["status"], entry["characters"]) == ("another", "api", "answered", 26)
     assert entry["quoted"] == [f"a-story:{CITATION.start}-{CITATION.end}"]
     assert entry["seconds"] >= 0
+    assert json.loads(refused).items() >= {"event": "refused", "via": "api", "status": "rate_limited"}.items()
     assert "Smith" not in line
-    assert "192.0.2.7" not in line
+    assert "192.0.2.7" not in line + refused
 
 
 def test_a_question_is_checked_on_the_server(assistant: ScriptedAssistant) -> None:
@@ -364,13 +370,16 @@ def test_all_without_an_address_are_one_client() -> None:
 
 
 def test_what_is_stored_and_allowed_is_said_in_words(assistant: ScriptedAssistant) -> None:
-    """The page can say the limits that are set, and that nothing is kept."""
-    service = Service(assistant, replace(OPEN, questions_per_hour=0, contact="desk@example.org"))
-    assert service.limits == "You can ask up to 10 questions a minute."
-    assert Service(assistant, replace(OPEN, questions_per_minute=0, questions_per_hour=0)).limits.endswith("you like.")
-    assert "not stored" in service.stores
-    assert service.contact == "desk@example.org"
-    assert (service.remote_model, Service(assistant, replace(OPEN, model="openai:m")).remote_model) == ("", "openai:m")
+    """Readers are told the limits that are set, that nothing is kept, where questions go and whom to write to."""
+    own = replace(OPEN, questions_per_hour=0, contact="mailto:desk@example.org")
+    said = html.unescape(about(Service(assistant, own)))
+    for words in ("You can ask up to 10 questions a minute.", "not stored", "does not leave the machine"):
+        assert words in said
+    assert '<a href="mailto:desk@example.org">desk@example.org</a>' in said
+    without_limits = replace(OPEN, model="openai:m", questions_per_minute=0, questions_per_hour=0)
+    other = html.unescape(about(Service(assistant, without_limits)))
+    for words in ("as many questions as you like.", "the provider of openai:m", "say why.</p>"):
+        assert words in other
 
 
 @pytest.mark.parametrize(("model", "writes"), [("none", False), ("local", True), ("openai:m", True)])

@@ -78,7 +78,7 @@ def test_an_unknown_article_is_named_as_such() -> None:
 
 def test_a_model_has_the_limits_of_a_reader() -> None:
     """One question a minute is one, and the next is told when to come again."""
-    limited = replace(ON, unlimited="", questions_per_minute=1)
+    limited = replace(ON, unlimited=(), questions_per_minute=1)
     with running(scripted(), limited) as address:
         first, second = call(address, {"question": "How much?"}, {"question": "Who is the mayor?"})
     assert not first.is_error

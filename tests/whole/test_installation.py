@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -23,6 +24,11 @@ from assistant.cli import app
 from assistant.model import weights
 from assistant.search import index_files
 from assistant.search.index import open_index
+from assistant.settings import Settings
+from assistant.types import Answer, Status
+from assistant.web.feedback import Feedback, save
+from assistant.web.plain.starting import starting
+from assistant.web.server import server_configuration
 
 TEXTS = {
     "bridge.md": "The bridge was closed in March. The mayor blamed the river.",
@@ -49,6 +55,8 @@ def place(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("ASSISTANT_ARTICLES", str(folder / "articles"))
     monkeypatch.setenv("ASSISTANT_DATA", str(folder / "data"))
     monkeypatch.setenv("ASSISTANT_MODEL", "none")
+    monkeypatch.setenv("ASSISTANT_FEEDBACK", str(folder / "reports" / "feedback.sqlite3"))
+    monkeypatch.setenv("ASSISTANT_PORT", "0")
     return folder
 
 
@@ -78,9 +86,9 @@ def bare(place: Path) -> Path:
 
 def only_problem_but_the_index() -> str:
     """Run the command in a bare folder and return what else is wrong."""
-    code, (problem, index), _ = looked()
-    assert code == 1
-    assert index.startswith("index: there is none in ")
+    code, problems, _ = looked()
+    (problem,) = [problem for problem in problems if not problem.startswith("index: there is none in ")]
+    assert (code, len(problems)) == (1, 2)
     return problem
 
 
@@ -107,21 +115,28 @@ def halve(file: Path) -> None:
 
 
 def test_of_a_whole_installation_everything_is_fine(place: Path) -> None:
-    """Articles, disk, models and index each have a line, none names a problem, and the exit code is 0."""
+    """Each thing that is looked at has a line, none names a problem, and the exit code is 0."""
     code, problems, fine = looked()
     assert (code, problems) == (0, [])
     assert [line.partition(":")[0] for line in fine] == [
         *("articles", "disk", "prompts", "embedding model", "span finder", "adapter", "language model", "index"),
+        *("reports", "page"),
     ]
     assert fine[0] == f"articles: 2 can be read from {place}/articles; of 2 the file name is shown, for want of a title"
-    assert fine[-1] == "index: all 2 passages are there and can be searched"
+    assert fine[-3:] == [
+        "index: all 2 passages are there and can be searched",
+        f"reports: they can be saved in {place}/reports/feedback.sqlite3",
+        "page: it can be served at 127.0.0.1:0",
+    ]
 
 
 def test_looking_changes_nothing(place: Path) -> None:
     """Every file is what it was, and none is added, also where something is wrong."""
     halve(sealed_file(place, "data_level0.bin"))
+    save(place / "reports" / "feedback.sqlite3", Feedback(Answer("Why?", Status.DECLINED), helpful=True))
     before = {path: path.is_file() and path.read_bytes() for path in place.rglob("*")}
-    looked()
+    code, problems, _ = looked()
+    assert (code, len(problems)) == (1, 1)
     assert {path: path.is_file() and path.read_bytes() for path in place.rglob("*")} == before
 
 
@@ -131,7 +146,7 @@ def test_an_index_in_use_is_no_problem(place: Path) -> None:
     with closing(open_index(articles, WordEmbedder(weights.EMBEDDER_SHA256), place / "data" / "index")):
         code, problems, fine = looked()
     assert (code, problems) == (0, [])
-    assert fine[-2:] == [
+    assert fine[-4:-2] == [
         f"index: process {os.getpid()} uses it",
         "index: all 2 passages are there and can be searched",
     ]
@@ -256,7 +271,7 @@ def test_an_index_that_is_being_built_is_no_problem(place: Path) -> None:
         (place / "data" / "index" / "index.pid").write_text("77")
         _, problems, fine = looked()
     assert problems == []
-    assert fine[-1] == f"index: there is none in {place}/data/index yet, process 77 builds it"
+    assert fine[-3] == f"index: there is none in {place}/data/index yet, process 77 builds it"
 
 
 # Articles, disk and models
@@ -373,3 +388,58 @@ def test_an_unknown_setting_ends_it_before_it_looks(bare: Path, monkeypatch: pyt
     assert (result.exit_code, result.stdout) == (2, "")
     (line,) = result.stderr.splitlines()
     assert line.startswith("error: Unknown setting ASSISTANT_DATE: use one of ")
+
+
+# Reports and address
+
+
+def test_what_keeps_reports_or_the_page_from_being_served_is_named(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that reports cannot be saved in has a line; so has an address that `serve` refuses, in the same words."""
+    file = bare / "articles"
+    monkeypatch.setenv("ASSISTANT_FEEDBACK", str(file))
+    monkeypatch.setenv("ASSISTANT_HOST", "192.0.2.1")
+    _, (_, reports, page), _ = looked()
+    assert reports == (
+        f"reports: Reports cannot be saved in {file} (unable to open database file): "
+        "make room, or set ASSISTANT_FEEDBACK to another file"
+    )
+    assert page == (
+        "page: The page cannot be served at 192.0.2.1:0 (Cannot assign requested address): "
+        "set ASSISTANT_HOST to an address of this machine"
+    )
+    result = CliRunner().invoke(app, ["serve"], catch_exceptions=False)
+    assert (result.exit_code, result.stderr) == (2, f"error: {page.removeprefix('page: ')}\n")
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_port_that_is_taken_is_named_unless_the_assistant_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program there is a problem, which `serve` tells in the same words; a page that is served is none."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("ASSISTANT_PORT", str(port))
+        with starting(lambda served: server_configuration(served, Settings()), taken):
+            _, (problem,), _ = looked()
+        assert problem.startswith("index: ")
+        taken.close()
+        with closing(socket.create_server(("127.0.0.1", port))):
+            problem = only_problem_but_the_index()
+            result = CliRunner().invoke(app, ["serve"], catch_exceptions=False)
+    assert problem == (
+        f"page: The page cannot be served at 127.0.0.1:{port} (Address already in use): "
+        "stop what uses this port, or set ASSISTANT_PORT to another one"
+    )
+    assert (result.exit_code, result.stderr) == (2, f"error: {problem.removeprefix('page: ')}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("CONTACT", "javascript:alert(1)"), ("TRUSTED_PROXIES", "proxy.local"), ("MONITORS", "x"), ("PORT", "99999")],
+)
+@pytest.mark.usefixtures("bare")
+def test_a_wrong_setting_is_said_by_every_command(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`check` and `serve` refuse it in the same line."""
+    monkeypatch.setenv(f"ASSISTANT_{name}", value)
+    checked, served = (CliRunner().invoke(app, [command], catch_exceptions=False) for command in ("check", "serve"))
+    assert (checked.exit_code, checked.stdout) == (2, "")
+    assert checked.stderr.startswith(f"error: ASSISTANT_{name} has the value {value!r}: it must be ")
+    assert (served.exit_code, served.stderr) == (2, checked.stderr)

@@ -17,9 +17,9 @@ LAYERS = (
     ("assistant.search", "assistant.model"),
     ("assistant.answering",),
     ("assistant",),
-    ("assistant.rendering", "assistant.installation"),
+    ("assistant.rendering",),
     ("assistant.evaluation", "assistant.web"),
-    ("assistant.command",),
+    ("assistant.command", "assistant.installation"),
     ("assistant.cli", "lab"),
     ("assistant.__main__", "app"),
 )

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from assistant.errors import ConfigurationError
-from assistant.settings import PROJECT, Settings, go_offline
+from assistant.settings import PROJECT, Settings, go_offline, networks
 
 NAMES = [field.name for field in fields(Settings)]
 VALUES = {"Path": ("/some/folder", Path("/some/folder")), "str": ("words", "words")}
+VALUES |= {"Networks": ("10.0.0.7, ::1/128", networks("10.0.0.7,::1")), "Port": ("3", 3)}
+VALUES |= {"Address": ("desk@example.org", "mailto:desk@example.org")}
 VALUES |= {"int": ("3", 3), "float": ("2.5", 2.5), "bool": ("on", True)}
 
 
@@ -51,7 +53,11 @@ def test_the_documents_list_every_variable_with_its_default() -> None:
     assert set(rows) == {f"ASSISTANT_{name.upper()}" for name in NAMES}
     for field in fields(Settings):
         if str(field.type) != "Path":
-            shown = f"`{str(field.default).removesuffix('.0')}`" if field.default != "" else "–"
+            default = field.default
+            words = (
+                ",".join(str(each.network_address) for each in default) if isinstance(default, tuple) else str(default)
+            )
+            shown = f"`{words.removesuffix('.0')}`" if words else "–"
             assert rows[f"ASSISTANT_{field.name.upper()}"].strip() == shown
 
 
@@ -72,6 +78,56 @@ def test_a_bad_whole_number_is_refused(value: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         Settings.from_environment({"ASSISTANT_PORT": value})
     assert str(raised.value).startswith(f"ASSISTANT_PORT has the value {value!r}: it must be a whole number")
+
+
+def test_a_port_that_there_is_not_is_named() -> None:
+    """One line says what the highest is."""
+    with pytest.raises(ConfigurationError, match=r"^ASSISTANT_PORT has the value '65536': .* at most 65535\.$"):
+        Settings.from_environment({"ASSISTANT_PORT": "65536"})
+
+
+@pytest.mark.parametrize("name", ["UNLIMITED", "TRUSTED_PROXIES", "MONITORS"])
+@pytest.mark.parametrize("value", ["localhost", "10.0.0.0/33", "10.0.0.1/8", "1.2.3.4;5.6.7.8", "*"])
+def test_what_is_no_network_is_refused(name: str, value: str) -> None:
+    """The operator reads in one line which setting is wrong, and how it is written."""
+    with pytest.raises(ConfigurationError, match=rf"^ASSISTANT_{name} has the value .* addresses or networks, as in "):
+        Settings.from_environment({f"ASSISTANT_{name}": value})
+
+
+def test_networks_are_read_from_a_list() -> None:
+    """Addresses and networks stand side by side."""
+    school = Settings.from_environment({"ASSISTANT_UNLIMITED": " 10.0.0.0/8, 192.0.2.7 ,2001:db8::/32,"}).unlimited
+    assert [str(network) for network in school] == ["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]
+
+
+@pytest.mark.parametrize(
+    ("value", "link"),
+    [
+        ("desk@example.org", "mailto:desk@example.org"),
+        ("mailto:desk@example.org", "mailto:desk@example.org"),
+        ("https://example.org/contact?to=desk#form", "https://example.org/contact?to=desk#form"),
+        ("javascript:alert(1)", None),
+        ("javascript:alert(1)//@example.org", None),
+        ("JavaScript:alert@example.org", None),
+        ("data:text/html,x", None),
+        ("http://example.org", None),
+        ("https://", None),
+        ("https:///example.org", None),
+        ("https://example.org/ x", None),
+        ("//example.org", None),
+        ("mailto:", None),
+        ("mailto:a@b@c", None),
+        ("the desk", None),
+    ],
+)
+def test_a_contact_is_a_mail_address_or_an_https_address(value: str, link: str | None) -> None:
+    """Readers get a link that does nothing else; whatever is neither is refused."""
+    environment = {"ASSISTANT_CONTACT": value}
+    if link is None:
+        with pytest.raises(ConfigurationError, match=r"^ASSISTANT_CONTACT has the value .* a mail address or an https"):
+            Settings.from_environment(environment)
+    else:
+        assert Settings.from_environment(environment).contact == link
 
 
 @pytest.mark.parametrize("value", ["soon", "-0.1", "nan", "inf"])

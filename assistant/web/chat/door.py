@@ -20,12 +20,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistant.web.observability import log
+from assistant.web.observability import log_refusal
+from assistant.web.service import Service
 
 _JOIN = "/gradio_api/queue/join"
 _EVENTS = "/gradio_api/queue/data"
 _NO_CALL = "This page is not the present one. Please load it again."
-_LOST = b'data: {"msg": "unexpected_error", "message": "", "session_not_found": true, "success": false}\n\n'
+LOST = Response(
+    b'data: {"msg": "unexpected_error", "message": "", "session_not_found": true, "success": false}\n\n',
+    404,
+    media_type="text/event-stream",
+)
 """What Gradio tells a page of a tab that it does not know; the page then begins again."""
 _WAIT = 429
 """Gradio's page has words of its own for 503, and a proxy would ask another process."""
@@ -50,13 +55,13 @@ class Door:
         blocks: gr.Blocks,
         asking: Collection[int],
         costs_nothing: Callable[[Call], bool],
-        room: int,
-        refuse: Callable[[], str],
+        service: Service,
+        lost: Response = LOST,
     ) -> None:
-        """Take the application, its page, which of the page's functions ask, the room, and refusing.
+        """Take the application, its page, which of the page's functions ask, and whose room there is.
 
-        `costs_nothing` says of a call that asks, whether its answer needs no room; `room` is for so many questions;
-        `refuse` notes that one was refused, and returns what its reader is told.
+        `costs_nothing` says of a call that asks, whether its answer needs no room; `lost` is what a page is told whose
+        question is not here.
 
         Raises:
             TypeError: the page has a kind of input that nothing is known of here.
@@ -68,8 +73,8 @@ class Door:
         }
         self._asking = frozenset(asking)
         self._costs_nothing = costs_nothing
-        self._room = room
-        self._refuse = refuse
+        self._service = service
+        self._lost = lost
         self._entering = 0
         """How many questions were let in and are not in the queue yet."""
 
@@ -77,20 +82,20 @@ class Door:
         """Answer one request."""
         if scope["type"] == "http" and scope["path"] == _JOIN and scope["method"] == "POST":
             await self._join(scope, receive, send)
-        elif scope["type"] == "http" and scope["path"] == _EVENTS and not self._has_tab(scope):
-            await Response(_LOST, 404, media_type="text/event-stream")(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == _EVENTS and not self._is_awaited(scope):
+            await self._lost(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
     async def _join(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = self._checked(await Request(scope, receive).body())
         if call is None:
-            log.info("refused a call that no page makes")
+            log_refusal("page", "no call")
             await JSONResponse({"detail": _NO_CALL}, 422)(scope, receive, send)
             return
         is_question = call.fn_index in self._asking
-        if is_question and self._asked >= self._room and not self._costs_nothing(call):
-            await JSONResponse({"detail": self._refuse()}, _WAIT)(scope, receive, send)
+        if is_question and self._asked >= self._service.room and not self._costs_nothing(call):
+            await JSONResponse({"detail": self._service.turn_away()}, _WAIT)(scope, receive, send)
             return
         self._entering += is_question
         try:
@@ -109,9 +114,10 @@ class Door:
             return None
         return call if all(take(value) for take, value in zip(takes, call.data, strict=True)) else None
 
-    def _has_tab(self, scope: Scope) -> bool:
+    def _is_awaited(self, scope: Scope) -> bool:
+        """Whether something is on its way to the tab that listens."""
         query = urllib.parse.parse_qs(scope["query_string"].decode("latin-1"))
-        return query.get("session_hash", [""])[0] in self._queue.pending_messages_per_session
+        return bool(self._queue.pending_event_ids_session.get(query.get("session_hash", [""])[0]))
 
     @property
     def _asked(self) -> int:

@@ -63,11 +63,19 @@ AWAY_SECONDS = 10.0
 _PAGES = 5
 """So many show the same answer while it is made; more would take the places of other readers' pages."""
 
-HEAD = (
-    '<link rel="stylesheet" href="/site/chat.css"><script type="module" src="/site/chat.js"></script>'
+NAME = "Article assistant"
+_ABOUT = "Answers questions about news articles in their own words, which stand under each answer. It can be wrong."
+
+HEAD = '<link rel="stylesheet" href="/site/chat.css"><script type="module" src="/site/chat.js"></script>'
+"""Added to the head by Gradio's script."""
+TAGS = (
+    f'<title>{NAME}</title><meta name="description" content="{_ABOUT}">'
+    f'<meta property="og:type" content="website"><meta property="og:title" content="{NAME}">'
+    f'<meta property="og:description" content="{_ABOUT}"><meta name="twitter:card" content="summary">'
+    f'<meta name="twitter:title" content="{NAME}"><meta name="twitter:description" content="{_ABOUT}">'
     '<noscript><meta http-equiv="refresh" content="0; url=/articles"></noscript>'
 )
-"""Without scripts there is no chat, but the articles can be read."""
+"""In the head from the beginning. Without scripts there is no chat, but the articles can be read."""
 
 _log = logging.getLogger(__name__)
 
@@ -113,7 +121,7 @@ class Page:
         file = service.settings.articles.parent / "starters.jsonl"
         self._starters = Starters(service.assistant, read_starters(file, service.assistant))
         self._conversations: Conversations[Update] = Conversations()
-        with _Blocks(title="Article assistant", analytics_enabled=False, fill_width=True) as self.blocks:
+        with _Blocks(title=NAME, analytics_enabled=False, fill_width=True) as self.blocks:
             with gr.Row(elem_id="panes"):
                 with gr.Column(min_width=0, elem_id="conversation"):
                     self._lay_out_conversation()

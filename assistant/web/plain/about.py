@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from assistant.rendering import BY_RULE, LABELS, escape
+from assistant.settings import Settings
 from assistant.types import Status
 from assistant.web.service import Service
 
@@ -21,8 +22,8 @@ def about(service: Service) -> str:
         ("How an answer is made", _how(service)),
         ("What it cannot do", _limits(service)),
         ("The language model", f"<p>{_model(service)}</p>"),
-        ("What is stored", f"<p>{escape(service.stores)}</p><p>{_destination(service)}</p>{_cookies(service)}"),
-        ("How much you can ask", f"<p>{escape(service.limits)}</p>"),
+        ("What is stored", f"<p>{_STORED}</p><p>{_destination(service)}</p>{_cookies(service)}"),
+        ("How much you can ask", f"<p>{_allowed(service.settings)}</p>"),
         ("For other programs", _API),
         ("How to report a mistake", f"<p>{_report(service)}</p>"),
         ("Accessibility", _ACCESSIBILITY),
@@ -100,6 +101,15 @@ _LIMITS = (
     "It does not count, compare or calculate beyond what is written.",
     "Do not use it for decisions about your health, money, rights or safety: read the article.",
 )
+_STORED = (
+    "Questions and answers are not stored. Your conversation is held in memory for an hour after its last question, so "
+    "that you find it when you load the page again, or until you clear it; a restart of the assistant ends it sooner. "
+    "Only your tab knows the key to it, and forgets the key when you close the tab. With it is held your address, so "
+    "that nobody can take the place of everybody else. The latest thousand answers are held too, for whoever asks the "
+    "very same question; who asked is not held with them. For each question the log has a time, its length, how it "
+    "ended and which passages were quoted, but neither your words nor your address. If you report an answer, that "
+    "question, its answer and what you write about it are stored."
+)
 _NO_TRACKERS = "There are no advertisements and no trackers, and the page loads nothing from other sites."
 _NO_COOKIES = f"<p>There are no cookies. {_NO_TRACKERS}</p>"
 _ONE_COOKIE = (
@@ -133,22 +143,26 @@ def _model(service: Service) -> str:
     )
 
 
+def _allowed(settings: Settings) -> str:
+    per = ((settings.questions_per_minute, "a minute"), (settings.questions_per_hour, "an hour"))
+    allowed = " and ".join(f"{count} questions {span}" for count, span in per if count)
+    return f"You can ask up to {allowed}." if allowed else "You can ask as many questions as you like."
+
+
 def _destination(service: Service) -> str:
-    if service.remote_model:
-        return (
-            "Your question and the passages that were found are sent to the provider of "
-            f"{escape(service.remote_model)}, who may keep them. Please ask nothing that is private."
-        )
-    return "Your question does not leave the machine that this page comes from."
+    model = service.settings.model
+    if model in ("local", "none"):
+        return "Your question does not leave the machine that this page comes from."
+    return (
+        f"Your question and the passages that were found are sent to the provider of {escape(model)}, who may keep "
+        "them. Please ask nothing that is private."
+    )
 
 
 def _report(service: Service) -> str:
-    words = "Press “Helpful” or “Not helpful” under the answer, and say why. "
-    contact = service.contact
-    if contact.startswith(("https://", "mailto:")):
-        address = contact
-    elif "@" in contact:
-        address = f"mailto:{contact}"
-    else:
-        return f"{words}{escape(contact)}"
-    return f'{words}For anything else, you reach the operator at <a href="{escape(address)}">{escape(contact)}</a>.'
+    words = "Press “Helpful” or “Not helpful” under the answer, and say why."
+    contact = service.settings.contact
+    if not contact:
+        return words
+    name = escape(contact.removeprefix("mailto:"))
+    return f'{words} For anything else, you reach the operator at <a href="{escape(contact)}">{name}</a>.'

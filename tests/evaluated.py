@@ -10,12 +10,15 @@ with so many seconds before each answer, so that a test can kill it.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 from unittest import mock
 
@@ -45,83 +48,55 @@ SCHOOL = Article(
 )
 ARTICLES = (BRIDGE, SCHOOL)
 
-ROWS: tuple[dict[str, Any], ...] = (
-    {
-        "id": "b1",
-        "question": "How long will the Mill Street bridge be closed?",
-        "kind": "fact",
-        "answerable": True,
-        "must_have": [["nine months", "9 months"]],
-        "evidence": ["The town council voted on Monday to close the Mill Street bridge for nine months."],
-        "article": "bridge",
-    },
-    {
-        "id": "b2",
-        "question": "Who called it the safest choice?",
-        "kind": "speaker",
-        "answerable": True,
-        "must_have": [["Brook"]],
-        "must_not": ["Lind"],
-        "evidence": ['"It is the safest choice we have," said Mayor Ada Brook.'],
-        "article": "bridge",
-    },
-    {
-        "id": "b3",
-        "question": "What do the repairs cost?",
-        "kind": "fact",
-        "answerable": True,
-        "must_have": [["4.2 million"]],
-        "evidence": ["Repairs will cost 4.2 million dollars, and the state pays half of that."],
-        "article": "bridge",
-    },
-    {
-        "id": "b4",
-        "question": "And who pays half of that?",
-        "history": [{"question": "What do the repairs cost?", "answer": "4.2 million dollars."}],
-        "kind": "follow_up",
-        "answerable": True,
-        "must_have": [["state"]],
-        "evidence": ["the state pays half of that"],
-        "rewrite": "Who pays half of the cost of the repairs?",
-        "article": "bridge",
-        "group": "repairs",
-    },
-    {"id": "b5", "question": "Who built the bridge?", "kind": "near", "answerable": False, "article": "bridge"},
-    {"id": "b6", "question": "When was the bridge opened?", "kind": "near", "answerable": False, "article": "bridge"},
-    {
-        "id": "b7",
-        "question": "Why does the town pay for all of the repairs?",
-        "kind": "false_premise",
-        "answerable": False,
-        "must_not": ["the town pays"],
-        "evidence": ["the state pays half of that"],
-        "article": "bridge",
-    },
-    {
-        "id": "s1",
-        "question": "How many trees were planted?",
-        "kind": "fact",
-        "answerable": True,
-        "must_have": [["forty", "40"]],
-        "evidence": ["Twelve pupils planted forty trees."],
-        "article": "school",
-    },
-    {
-        "id": "x1",
-        "question": "What lies on Hill Road?",
-        "kind": "multi",
-        "answerable": True,
-        "must_have": [["school"]],
-        "evidence": ["The Hill Road school opened a garden on Friday."],
-    },
-    {"id": "x2", "question": "Who won the election?", "kind": "off_topic", "answerable": False},
+Row = dict[str, Any]
+
+
+def row(identifier: str, kind: str, question: str, evidence: str = "", facts: str = "", **more: object) -> Row:
+    """Return a line of a question file about the bridge; the wordings of its one fact are parted by a stroke."""
+    gold: Row = {"must_have": [facts.split("/")] if facts else [], "evidence": [evidence] if evidence else []}
+    asked: Row = {"id": identifier, "question": question, "kind": kind, "answerable": bool(facts), "article": "bridge"}
+    return {**asked, **gold, **more}
+
+
+REPAIRS = [{"question": "What do the repairs cost?", "answer": "4.2 million dollars."}]
+COUNCIL, SAFEST, COST, *_ = BRIDGE.text.split("\n\n")
+GARDEN, TREES, *_ = SCHOOL.text.split("\n\n")
+HALF = "the state pays half of that"
+ROWS = (
+    row("b1", "fact", "How long will the Mill Street bridge be closed?", COUNCIL, "nine months/9 months"),
+    row("b2", "speaker", "Who called it the safest choice?", SAFEST, "Brook", must_not=["Lind"]),
+    row("b3", "fact", "What do the repairs cost?", COST, "4.2 million", ideal="They cost 4.2 million dollars."),
+    row(
+        "b4",
+        "follow_up",
+        "And who pays half of that?",
+        HALF,
+        "state",
+        history=REPAIRS,
+        rewrite="Who pays half of the cost of the repairs?",
+        group="repairs",
+    ),
+    row("b5", "near", "Who built the bridge?"),
+    row("b6", "near", "When was the bridge opened?"),
+    row("b7", "false_premise", "Why does the town pay for all of the repairs?", HALF, must_not=["the town pays"]),
+    row("s1", "fact", "How many trees were planted?", TREES, "forty/40", article="school"),
+    row(
+        "x1",
+        "multi",
+        "What lies on Hill Road?",
+        GARDEN,
+        "school",
+        article="",
+    ),
+    row("x2", "off_topic", "Who won the election?", article=""),
 )
+ANSWERABLE = [row["id"] for row in ROWS if row["answerable"]]
 
 Broken = Callable[[Answer, Question], Answer]
 """What is done to a perfect answer."""
 
 
-def questions(rows: Iterable[dict[str, Any]] = ROWS) -> list[Question]:
+def questions(rows: Iterable[Row] = ROWS) -> list[Question]:
     """Return the questions of rows."""
     return parse_questions(Path("questions.jsonl"), "\n".join(map(json.dumps, rows)))
 
@@ -194,12 +169,8 @@ def cites_elsewhere(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
 
 def quotes_what_is_not_there(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
     """Cite words that are not in the article at their offsets."""
-    return replace(answer, citations=tuple(replace(c, start=c.start + 1, end=c.end + 1) for c in misread(answer)))
-
-
-def misread(answer: Answer) -> tuple[Citation, ...]:
-    """Return the citations over articles of other words."""
-    return tuple(replace(c, article=replace(c.article, text=c.article.text.upper())) for c in answer.citations)
+    loud = [replace(c, article=replace(c.article, text=c.article.text.upper())) for c in answer.citations]
+    return replace(answer, citations=tuple(replace(c, start=c.start + 1, end=c.end + 1) for c in loud))
 
 
 def invents_numbers(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
@@ -224,7 +195,12 @@ def leaves_out_markers(answer: Answer, gold: Question) -> Answer:  # noqa: ARG00
     return replace(answer, text=answer.text.partition(" [")[0])
 
 
-def perfect(broken: Broken = unbroken, rows: Iterable[dict[str, Any]] = ROWS) -> Knowing:
+def writes(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
+    """Give the quotation as a written answer."""
+    return replace(answer, status=Status.ANSWERED) if answer.citations else answer
+
+
+def perfect(broken: Broken = unbroken, rows: Iterable[Row] = ROWS) -> Knowing:
     """Return an assistant that knows these questions."""
     return Knowing(questions(rows), broken)
 
@@ -234,12 +210,34 @@ def evaluate_with(
     folder: Path,
     options: Options = Options(),  # noqa: B008 - frozen
     demands: Demands = Demands(),  # noqa: B008
-    rows: Iterable[dict[str, Any]] = ROWS,
+    rows: Iterable[Row] = ROWS,
 ) -> dict[str, Any]:
     """Run the real evaluation of an assistant in a folder, and return the data of its report."""
     path = write(folder.parent, rows)
     with mock.patch.object(Assistant, "open", return_value=assistant):
         return evaluate.evaluate(path, folder, options, demands, settings_of(folder.parent), lambda *_: None)
+
+
+@cache
+def finished(broken: Broken = unbroken) -> Path:
+    """Return the folder of a run of ROWS, one for all tests of a process: only to be read."""
+    folder = Path(mkdtemp(dir=FOLDERS.name))
+    evaluate_with(perfect(broken), folder / "run")
+    return folder / "run"
+
+
+def report_of(broken: Broken = unbroken) -> dict[str, Any]:
+    """Return the data of that run's report, a new copy each time."""
+    found: dict[str, Any] = json.loads((finished(broken) / "report.json").read_text())
+    return found
+
+
+def copied(folder: Path, broken: Broken = unbroken) -> Path:
+    """Return a copy of that run that a test may change."""
+    return shutil.copytree(finished(broken), folder / "run")
+
+
+FOLDERS = TemporaryDirectory()
 
 
 def settings_of(folder: Path) -> Settings:
@@ -251,7 +249,7 @@ def settings_of(folder: Path) -> Settings:
     return Settings(articles=articles, data=folder / "data", model="none")
 
 
-def write(folder: Path, rows: Iterable[dict[str, Any] | str]) -> Path:
+def write(folder: Path, rows: Iterable[Row | str]) -> Path:
     """Write a question file, JSON unless a line is a string, and return its path."""
     path = folder / "questions.jsonl"
     lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
@@ -261,9 +259,14 @@ def write(folder: Path, rows: Iterable[dict[str, Any] | str]) -> Path:
 
 def value(content: dict[str, Any], name: str) -> float | None:
     """Return the value of a measure in the data of a report."""
-    measures = {measure["name"]: measure["value"] for measure in (*content["headlines"], *content["second_screen"])}
-    found: float | None = measures[name]
+    found: float | None = measure(content, name)["value"]
     return found
+
+
+def measure(content: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return a measure in the data of a report."""
+    measures: list[dict[str, Any]] = [*content["headlines"], *content["second_screen"]]
+    return next(measure for measure in measures if measure["name"] == name)
 
 
 if __name__ == "__main__":

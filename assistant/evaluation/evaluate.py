@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,6 @@ from assistant.evaluation.scoring import gates, judge
 from assistant.evaluation.scoring.causes import cause
 from assistant.evaluation.scoring.gates import Gate
 from assistant.evaluation.scoring.judge import Judge
-from assistant.evaluation.scoring.observed import observe
 from assistant.model.holder import model_name
 from assistant.settings import Settings
 from assistant.types import Article
@@ -59,11 +59,6 @@ class Options:
     """Search for the questions and do not ask them."""
     articles: tuple[Path, ...] = ()
     """Folders whose articles are searched, instead of the one of the settings."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return them as plain values."""
-        failed_in = str(self.failed_in) if self.failed_in else None
-        return {**asdict(self), "failed_in": failed_in, "articles": list(map(str, self.articles))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,20 +103,23 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
         "title": path.name,
         "mode": "retrieval" if options.retrieval_only else "answers",
         "model": model_name(settings),
-        "options": options.to_json(),
+        "options": json.loads(json.dumps(asdict(options), default=str)),
         "fingerprint": fingerprint.fingerprint(everything, corpus.articles, settings, options.seed),
     }
-    asking = run.Asking(
-        repeats=options.repeat,
-        seconds=60 * options.max_minutes if options.max_minutes is not None else float("inf"),
-        retrieval_only=options.retrieval_only,
-        everywhere=own_articles is not None,
-    )
-    with run.opened(out, values, questions, corpus.articles) as folder:
+    with run.opened(out, values, questions, corpus.articles):
         try:
             with _assistant(corpus, settings, progress, shared=not (own_articles or options.articles)) as assistant:
-                run.ask(assistant, questions, folder, asking, lambda done, total: progress(ASKING, done, total))
-            _judge(chat, demands, folder, progress)
+                run.ask(
+                    assistant,
+                    questions,
+                    out,
+                    run.searched if options.retrieval_only else run.answered,
+                    options.repeat,
+                    60 * options.max_minutes if options.max_minutes is not None else float("inf"),
+                    partial(progress, ASKING),
+                    everywhere=own_articles is not None,
+                )
+            _judge(chat, demands, out, progress)
         except KeyboardInterrupt as error:
             content = score(out, demands)
             raise RunInterruptedError(
@@ -159,10 +157,10 @@ def rescore(folder: Path, demands: Demands, progress: Progress, path: Path | Non
     """
     values, asked, articles, _ = run.read_run(folder)
     chat = judge.open_judge(demands.judge, values["model"]) if demands.judge else None
-    with run.locked(folder) as files:
+    with run.locked(folder):
         if path is not None:
-            run.write_questions(files, _with_gold_of(path, asked, articles))
-        _judge(chat, demands, files, progress)
+            run.write_questions(folder, _with_gold_of(path, asked, articles))
+        _judge(chat, demands, folder, progress)
         return score(folder, demands)
 
 
@@ -180,37 +178,28 @@ def _with_gold_of(path: Path, asked: Sequence[Question], articles: Sequence[Arti
     return wanted
 
 
-def _judge(chat: BaseChatModel | None, demands: Demands, folder: run.Folder, progress: Progress) -> None:
+def _judge(chat: BaseChatModel | None, demands: Demands, folder: Path, progress: Progress) -> None:
     if chat is not None and demands.judge is not None:
-        _, questions, articles, records = run.read_run(folder.path)
-        observed = observe(questions, records, {article.id: article for article in articles})
-        judge.ask(
-            chat,
-            demands.judge.model,
-            observed,
-            folder.judgements,
-            lambda done, total: progress("Judging", done, total),
-        )
+        judge.ask(chat, demands.judge.model, run.observed(folder)[2], folder, partial(progress, "Judging"))
 
 
-def score(path: Path, demands: Demands) -> dict[str, Any]:
+def score(folder: Path, demands: Demands) -> dict[str, Any]:
     """Score the answers of a run's folder, write every report, and return the data.
 
     Raises:
         ConfigurationError: the folder is not as it must be, or cannot be written.
     """
-    values, questions, articles, records = run.read_run(path)
-    folder = run.Folder(path)
-    content = summarise(values, questions, records, articles, judge.read(folder.judgements))
+    values, questions, articles, records = run.read_run(folder)
+    content = summarise(values, questions, records, articles, judge.read(folder))
     content["gates"] = gates.check(demands.gates, content)
     if demands.baseline:
-        content["comparison"] = compare(demands.baseline, path)
+        content["comparison"] = compare(demands.baseline, folder)
         if demands.max_drop is not None:
             content["gates"] += gates.check_drops(content["comparison"], demands.max_drop)
-    run.write(folder.report, json.dumps(content, indent=1))
-    run.write(path / "questions.csv", export.to_csv(content))
-    run.write(path / "junit.xml", export.to_junit(content))
-    run.write(path / "report.html", report.render(content))
+    run.write(folder / "report.json", json.dumps(content, indent=1))
+    run.write(folder / "questions.csv", export.to_csv(content))
+    run.write(folder / "junit.xml", export.to_junit(content))
+    run.write(folder / "report.html", report.render(content))
     return content
 
 
@@ -230,7 +219,7 @@ def select(questions: Sequence[Question], options: Options) -> list[Question]:
     if options.ids:
         chosen = [question for question in chosen if question.id in options.ids]
     if options.failed_in:
-        failed = _failed(options.failed_in)
+        failed = {o.question.id for o in run.observed(options.failed_in)[2] if cause(o)}
         chosen = [question for question in chosen if question.id in failed]
     if options.limit is not None:
         chosen = chosen[: options.limit]
@@ -244,12 +233,6 @@ def _all_known(what: str, named: Sequence[str], known: Sequence[str]) -> None:
     if unknown:
         some = ", ".join(list(dict.fromkeys(known))[:12])
         raise ConfigurationError(f"No question has the {what} {unknown[0]!r}: there are {some} and so on")
-
-
-def _failed(path: Path) -> set[str]:
-    _, questions, articles, records = run.read_run(path)
-    observed = observe(questions, records, {article.id: article for article in articles})
-    return {o.question.id for o in observed if cause(o)}
 
 
 @contextmanager

@@ -35,15 +35,14 @@ NOT_ANSWERING = ("evaluation", "web", "installation.py", "command.py", "cli.py",
 
 _CREDENTIALS = re.compile(r"(?<=//)[^/@]*@")
 
-INFORMATION = ("git_commit", "git_dirty")
-"""Parts that are noted and not compared: the hash of the code says the same more exactly."""
+INFORMATION = ("git_commit",)
+"""What is noted and not compared: the hash of the code says the same more exactly."""
 
 
 def fingerprint(
     questions: Sequence[Question], articles: Iterable[Article], settings: Settings, seed: int
 ) -> dict[str, Any]:
     """Return the parts by name: hashes, versions and numbers."""
-    commit, dirty = _git()
     return {
         "questions": of_gold(questions),
         "articles": of_articles(articles),
@@ -59,8 +58,7 @@ def fingerprint(
         "packages": {name: _version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "seed": seed,
-        "git_commit": commit,
-        "git_dirty": dirty,
+        "git_commit": _git(),
     }
 
 
@@ -123,18 +121,14 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _git() -> tuple[str | None, bool | None]:
-    """Return the commit of the checkout and whether it was changed since; None where it is no checkout."""
+def _git() -> str | None:
+    """Return the commit of the checkout, with "-dirty" where it was changed since; None where it is no checkout."""
     git = shutil.which("git")
     if git is None or not (PROJECT / ".git").exists():
-        return None, None
-    commit, changes = (
-        subprocess.run([git, *command], cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
-        for command in (("rev-parse", "HEAD"), ("status", "--porcelain"))
-    )
-    if commit.returncode or changes.returncode:
-        return None, None
-    return commit.stdout.strip(), bool(changes.stdout.strip())
+        return None
+    command = [git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    found = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603 - our own words
+    return found.stdout.strip() or None
 
 
 def _of_file(path: Path) -> str:

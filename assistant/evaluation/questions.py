@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,26 @@ from assistant.errors import ConfigurationError
 from assistant.types import Article, Turn
 
 MAX_FILE_BYTES = 20_000_000
+
+KINDS = {
+    "overview": "what it is about",
+    "why": "why or how",
+    "identify": "who or what something is",
+    "sides": "sides, reactions, what comes next",
+    "yes_no": "yes or no",
+    "fact": "a fact",
+    "paraphrase": "a fact in other words than the article's",
+    "multi": "several answers",
+    "speaker": "who said it",
+    "follow_up": "the earlier turns are needed",
+    "about": "what the article's record answers",
+    "cross_article": "two articles are needed",
+    "near": "close to the article, not answered there",
+    "false_premise": "assumes what the article contradicts",
+    "off_topic": "nothing to do with the article",
+    "injection": "prompt injection",
+}
+"""The kinds of the question files that ship, in the order of a report, and what each asks; others are welcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +59,8 @@ class Question:
     group: str = ""
     rewrite: str = ""
     """For a follow-up: the same question as a person would ask it without the history."""
+    ideal: str = ""
+    """The answer that a careful writer would give; it is shown, and nothing is matched with it."""
     notes: str = ""
     line: int = field(default=0, compare=False)
     """Where it stands in its file, from 1; 0 when that is not known."""
@@ -70,8 +92,8 @@ def read_text(path: Path) -> str:
 
 
 @contextmanager
-def line_of(path: Path, number: int, what: str) -> Iterator[None]:
-    """Name the line where what is read from it is not what it should be.
+def line_of(path: Path, number: int, what: str, place: str = "line") -> Iterator[None]:
+    """Name the line, or another place, where what is read from it is not what it should be.
 
     Raises:
         ConfigurationError: the block found something else.
@@ -80,7 +102,7 @@ def line_of(path: Path, number: int, what: str) -> Iterator[None]:
         yield
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigurationError(
-            f"{path}, line {number}: not {what} ({type(error).__name__}: {error}); mend the line"
+            f"{path}, {place} {number}: not {what} ({type(error).__name__}: {error}); mend the {place}"
         ) from error
 
 
@@ -130,20 +152,9 @@ def check_evidence(path: Path, questions: Iterable[Question], articles: Sequence
 
 def to_row(question: Question) -> dict[str, Any]:
     """Return the question as a line of a question file holds it."""
-    return {
-        "id": question.id,
-        "question": question.question,
-        "history": [{"question": turn.question, "answer": turn.answer} for turn in question.history],
-        "kind": question.kind,
-        "answerable": question.answerable,
-        "must_have": [list(wordings) for wordings in question.must_have],
-        "must_not": list(question.must_not),
-        "evidence": list(question.evidence),
-        "article": question.article,
-        "group": question.group,
-        "rewrite": question.rewrite,
-        "notes": question.notes,
-    }
+    row = asdict(question)
+    del row["line"]
+    return row
 
 
 def _question(row: dict[str, Any], line: int) -> Question:
@@ -158,21 +169,13 @@ def _question(row: dict[str, Any], line: int) -> Question:
         id=str(identifier),
         question=row["question"],
         history=tuple(Turn(str(turn["question"]), str(turn["answer"])) for turn in _list(row, "history")),
-        kind=_text(row, "kind"),
         answerable=answerable,
         must_have=tuple(_wordings(fact) for fact in _list(row, "must_have")),
         must_not=tuple(map(_wording, _list(row, "must_not"))),
         evidence=tuple(map(_evidence, _list(row, "evidence"))),
-        article=_text(row, "article"),
-        group=_text(row, "group"),
-        rewrite=_text(row, "rewrite"),
-        notes=_text(row, "notes"),
+        **{key: str(row.get(key) or "") for key in ("kind", "article", "group", "rewrite", "ideal", "notes")},
         line=line,
     )
-
-
-def _text(row: dict[str, Any], key: str) -> str:
-    return str(row.get(key) or "")
 
 
 def _list(row: dict[str, Any], key: str) -> list[Any]:
@@ -226,15 +229,12 @@ def holds_facts(text: str, must_have: tuple[tuple[str, ...], ...]) -> bool:
     return all(any(holds(text, wording) for wording in wordings) for wordings in must_have)
 
 
-_NUMBER_WORDS = {
-    word: str(number)
-    for number, word in enumerate(
-        """
-    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
-    seventeen eighteen nineteen twenty
-    """.split()
-    )
-} | {"percent": "%", "pct": "%", "eighth": "8th", "half": ".5"}
+_UP_TO_TWENTY = """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+    eighteen nineteen twenty
+""".split()
+_NUMBERS = {word: str(number) for number, word in enumerate(_UP_TO_TWENTY)}
+_NUMBERS |= {"percent": "%", "pct": "%", "eighth": "8th", "half": ".5"}
 
 
 def evidence_spans(question: Question, article: Article) -> list[tuple[int, int]]:
@@ -250,5 +250,5 @@ def plain(text: str) -> str:
     text = re.sub(r"\.(?!\d)", " ", re.sub(r"[^\w\s.%$€£'-]", " ", text))
     # An apostrophe inside a word is part of it; at its ends it is a quotation mark.
     text = re.sub(r"(?<!\w)'|'(?!\w)", " ", text)
-    words = " ".join(_NUMBER_WORDS.get(word, word) for word in text.replace("-", " ").split())
+    words = " ".join(_NUMBERS.get(word, word) for word in text.replace("-", " ").split())
     return re.sub(r"(\d) \.5", r"\1.5", words)

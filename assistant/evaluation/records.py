@@ -8,19 +8,22 @@ from __future__ import annotations
 import datetime
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from assistant.errors import ConfigurationError
 from assistant.rendering import to_json
 from assistant.types import Answer, Article
 
+ANSWERS = "answers.jsonl"
 ERROR = "error"
 """The status of a question that ended in an exception."""
 RETRIEVED = "retrieved"
 """The status of a question that was searched for and not asked."""
+
+Line = TypeVar("Line")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -67,35 +70,23 @@ class Record:
     error: str | None = None
     retrieved: tuple[Span, ...] = ()
     """The distinct paragraphs that were found, best first."""
-    retrieved_last_turn: tuple[Span, ...] | None = None
-    """For a follow-up: the same for its own words alone."""
-    retrieved_gold_rewrite: tuple[Span, ...] | None = None
-    """For a follow-up: the same for the rewrite in the question file, where there is one."""
 
     @classmethod
     def from_line(cls, line: Mapping[str, Any]) -> Record:
         """Return the record of a parsed line."""
         timings = line["timings"]
-        otherwise = line.get("retrieved_otherwise", {})
         return cls(
-            id=line["id"],
-            repeat=line.get("repeat", 0),
-            question=line["question"],
-            status=line["status"],
-            answer=line["answer"],
+            **{name: line[name] for name in ("id", "question", "status", "answer", "model", "error")},
             citations=_cited(line["citations"]),
-            closest=_cited(line.get("closest", [])),
-            first=_cited(line.get("first", [])),
+            closest=_cited(line.get("closest", ())),
+            first=_cited(line.get("first", ())),
+            repeat=line.get("repeat", 0),
             query=line.get("query", ""),
             confidence=line.get("confidence"),
             first_ms=timings["first_ms"],
             total_ms=timings["total_ms"],
             retrieve_ms=timings.get("retrieve_ms"),
-            model=line["model"],
-            error=line["error"],
-            retrieved=_spans(line.get("retrieved", [])),
-            retrieved_last_turn=_spans(otherwise["last_turn"]) if "last_turn" in otherwise else None,
-            retrieved_gold_rewrite=_spans(otherwise["gold_rewrite"]) if "gold_rewrite" in otherwise else None,
+            retrieved=tuple(Span(*span) for span in line.get("retrieved", ())),
         )
 
 
@@ -139,60 +130,58 @@ def article_of(row: Mapping[str, Any]) -> Article:
     return Article(row["id"], row["text"], row["title"], date=date, source=row["source"])
 
 
-def read_records(path: Path) -> list[Record]:
-    """Return the records of a file, none where it does not exist; a last line that was cut off is left out.
+def read_records(folder: Path) -> list[Record]:
+    """Return the answers of a run's folder so far.
 
     Raises:
         ConfigurationError: the file cannot be read, or a whole line is damaged; it is named.
     """
+    return read_lines(folder / ANSWERS, Record.from_line)
+
+
+def read_lines(path: Path, parsed: Callable[[dict[str, Any]], Line]) -> list[Line]:
+    """Return what the lines of a file hold, without a last one that was cut off; nothing where it does not exist.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or a whole line is damaged; it is named.
+    """
+    try:
+        lines = _whole(path.read_bytes()).decode().split("\n") if path.exists() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read ({error}): restore it, or start in a new folder") from error
     found = []
-    for number, line in enumerate(whole_lines(path), start=1):
+    for number, line in enumerate(lines, start=1):
         if line:
             try:
-                found.append(Record.from_line(json.loads(line)))
+                found.append(parsed(json.loads(line)))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise ConfigurationError(f"{path}, line {number} is damaged: delete that line and run again") from error
     return found
 
 
-def whole_lines(path: Path) -> list[str]:
-    """Return the lines of a file without a last one that was cut off; none where it does not exist.
+def append(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Add lines, each on the disk before the next one is asked for; what was left of a cut-off last one goes.
 
     Raises:
-        ConfigurationError: the file cannot be read.
+        ConfigurationError: they cannot be written.
     """
     try:
-        return _whole(path.read_bytes() if path.exists() else b"").decode().split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read ({error}): restore it, or start in a new folder") from error
-
-
-def mend(path: Path) -> None:
-    """Cut off what an interrupted run left of a last line."""
-    if path.exists():
-        content = path.read_bytes()
-        if len(_whole(content)) < len(content):
-            os.truncate(path, len(_whole(content)))
-
-
-def append(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
-    """Add lines, each on the disk before the next one is asked for."""
-    with path.open("a", encoding="utf-8") as file:
-        for line in lines:
-            file.write(json.dumps(line) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        if path.exists():
+            os.truncate(path, len(_whole(path.read_bytes())))
+        with path.open("a", encoding="utf-8") as file:
+            for line in lines:
+                file.write(json.dumps(line) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path} cannot be written ({error.strerror}): make room there and run the same command again"
+        ) from error
 
 
 def _whole(content: bytes) -> bytes:
     return content[: content.rfind(b"\n") + 1]
 
 
-def _cited(values: Sequence[Mapping[str, Any]]) -> tuple[Cited, ...]:
-    return tuple(
-        Cited(value["number"], Span(value["article"], value["start"], value["end"]), value["quote"]) for value in values
-    )
-
-
-def _spans(values: Sequence[Sequence[Any]]) -> tuple[Span, ...]:
-    return tuple(Span(*value) for value in values)
+def _cited(values: Iterable[Mapping[str, Any]]) -> tuple[Cited, ...]:
+    return tuple(Cited(v["number"], Span(v["article"], v["start"], v["end"]), v["quote"]) for v in values)

@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,58 +23,22 @@ from assistant.answering.assistant import Assistant
 from assistant.errors import ConfigurationError
 from assistant.evaluation import fingerprint, records
 from assistant.evaluation.questions import Question, parse_questions, read_text, to_row
-from assistant.evaluation.records import RETRIEVED, Record
-from assistant.evaluation.scoring.observed import paragraph_of
+from assistant.evaluation.records import ANSWERS, RETRIEVED, Record
+from assistant.evaluation.scoring.observed import Observed, observe, paragraph_of
 from assistant.evaluation.squad import is_squad, read_squad
 from assistant.types import Article, Status
 
 logger = logging.getLogger(__name__)
 
 SCHEMA = 1
+RUN, QUESTIONS, ARTICLES, LOCK = "run.json", "questions.jsonl", "articles.json", "run.lock"
 PARAGRAPHS = 10
 """How many of the paragraphs that are found are noted."""
 PASSAGES = 30
 """How many passages are searched for, so that they make that many paragraphs."""
 
-Progress = Callable[[int, int], None]
-"""Called with the answers that are there and the answers wanted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """The files of a run."""
-
-    path: Path
-
-    @property
-    def run(self) -> Path:
-        """What was asked of what."""
-        return self.path / "run.json"
-
-    @property
-    def questions(self) -> Path:
-        """The questions of the run, in their order."""
-        return self.path / "questions.jsonl"
-
-    @property
-    def articles(self) -> Path:
-        """The articles that were searched."""
-        return self.path / "articles.json"
-
-    @property
-    def answers(self) -> Path:
-        """One line an answer."""
-        return self.path / "answers.jsonl"
-
-    @property
-    def judgements(self) -> Path:
-        """One line a verdict of a judge, where one was asked."""
-        return self.path / "judgements.jsonl"
-
-    @property
-    def report(self) -> Path:
-        """The data of the report."""
-        return self.path / "report.json"
+Answering = Callable[[Assistant, Question, int, str | None], dict[str, Any]]
+"""Returns the line of a question in a repeat, of one article or of all."""
 
 
 def read(path: Path) -> tuple[list[Question], list[Article] | None]:
@@ -93,34 +56,40 @@ def read(path: Path) -> tuple[list[Question], list[Article] | None]:
 
 @contextmanager
 def opened(
-    path: Path, run: Mapping[str, Any], questions: Sequence[Question], articles: Sequence[Article]
-) -> Iterator[Folder]:
-    """Yield the folder of a run, made or found, which no other process can use meanwhile.
+    folder: Path, run: Mapping[str, Any], questions: Sequence[Question], articles: Sequence[Article]
+) -> Iterator[None]:
+    """Hold the folder of a run, made or found, which no other process can use meanwhile.
 
     Raises:
         ConfigurationError: it cannot be written, is in use, holds another run or something else.
     """
-    with locked(path) as folder:
+    with locked(folder):
         _check(folder, run)
-        write(folder.articles, json.dumps([records.article_row(article) for article in articles]))
+        write(folder / ARTICLES, json.dumps([records.article_row(article) for article in articles]))
         write_questions(folder, questions)
-        write(folder.run, json.dumps(run, indent=1))
-        records.mend(folder.answers)
-        yield folder
+        write(folder / RUN, json.dumps(run, indent=1))
+        yield
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[Folder]:
-    """Yield a folder, made where it is missing, which no other process can use meanwhile.
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder, made where it is missing, which no other process can use meanwhile.
 
     Raises:
         ConfigurationError: it cannot be written, or is in use.
     """
     try:
-        with filelock.FileLock(_made(path) / "run.lock", timeout=0):
-            yield Folder(path)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / LOCK).touch()
+    except OSError as error:
+        raise ConfigurationError(
+            f"The folder {folder} cannot be written ({error.strerror}): choose another with --out"
+        ) from error
+    try:
+        with filelock.FileLock(folder / LOCK, timeout=0):
+            yield
     except filelock.Timeout as error:
-        raise ConfigurationError(f"Another run uses {path}: wait for it, or choose another folder") from error
+        raise ConfigurationError(f"Another run uses {folder}: wait for it, or choose another folder") from error
 
 
 def write(path: Path, text: str) -> None:
@@ -142,61 +111,66 @@ def write(path: Path, text: str) -> None:
         ) from error
 
 
-def write_questions(folder: Folder, questions: Sequence[Question]) -> None:
+def write_questions(folder: Path, questions: Sequence[Question]) -> None:
     """Write the questions of a run, in their order.
 
     Raises:
         ConfigurationError: they cannot be written.
     """
-    write(folder.questions, "".join(f"{json.dumps(to_row(question))}\n" for question in questions))
+    write(folder / QUESTIONS, "".join(f"{json.dumps(to_row(question))}\n" for question in questions))
 
 
-def read_run(path: Path) -> tuple[dict[str, Any], list[Question], list[Article], list[Record]]:
+def read_run(folder: Path) -> tuple[dict[str, Any], list[Question], list[Article], list[Record]]:
     """Return what a run's folder holds: what was asked of what, the gold, the articles and the answers so far.
 
     Raises:
         ConfigurationError: it is not the folder of a run.
     """
-    folder = Folder(path)
-    if not folder.run.is_file():
-        raise ConfigurationError(f"{path} holds no run: name a folder that `evaluate --out` has written")
+    if not (folder / RUN).is_file():
+        raise ConfigurationError(f"{folder} holds no run: name a folder that `evaluate --out` has written")
     try:
-        run = json.loads(folder.run.read_text(encoding="utf-8"))
-        articles = [records.article_of(row) for row in json.loads(folder.articles.read_text(encoding="utf-8"))]
-        questions = parse_questions(folder.questions, folder.questions.read_text(encoding="utf-8"))
+        run = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        articles = [records.article_of(row) for row in json.loads((folder / ARTICLES).read_text(encoding="utf-8"))]
+        questions = parse_questions(folder / QUESTIONS, (folder / QUESTIONS).read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(f"The run in {path} is damaged ({error}): run it again in a new folder") from error
-    return run, questions, articles, records.read_records(folder.answers)
+        raise ConfigurationError(f"The run in {folder} is damaged ({error}): run it again in a new folder") from error
+    return run, questions, articles, records.read_records(folder)
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """How the questions are asked."""
+def observed(folder: Path) -> tuple[dict[str, Any], list[Question], list[Observed]]:
+    """Return what was asked of what in a run's folder, and what came of each question beside its gold.
 
-    repeats: int = 1
-    seconds: float = float("inf")
-    """After which no further question is asked; the loading of the model does not count."""
-    retrieval_only: bool = False
-    """Search for them and do not ask them."""
-    everywhere: bool = False
-    """Ask each question of all articles, also where it names the one that holds the answer."""
-
-    def article(self, question: Question) -> str | None:
-        """Return the article that a question is asked of; None for all of them."""
-        return None if self.everywhere else question.article or None
+    Raises:
+        ConfigurationError: it is not the folder of a run.
+    """
+    run, questions, articles, found = read_run(folder)
+    return run, questions, observe(questions, found, {article.id: article for article in articles})
 
 
-def ask(
-    assistant: Assistant, questions: Sequence[Question], folder: Folder, asking: Asking, progress: Progress
+def ask(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
+    assistant: Assistant,
+    questions: Sequence[Question],
+    folder: Path,
+    answering: Answering,
+    repeats: int,
+    seconds: float,
+    progress: Callable[[int, int], None],
+    *,
+    everywhere: bool = False,
 ) -> None:
-    """Ask what has no answer yet; first all questions, then all again.
+    """Ask what has no answer yet, first all questions, then all again, until so many seconds have passed.
+
+    What is raised becomes an answer that failed, so that its question stays in every figure.
+
+    A question is asked of the article that it names, or `everywhere` of all of them. `progress` is called with the
+    answers that are there and the answers wanted.
 
     Raises:
         ConfigurationError: the answers that are there cannot be read, or new ones not written.
     """
-    deadline = time.monotonic() + asking.seconds
-    done = {(record.id, record.repeat) for record in records.read_records(folder.answers)}
-    wanted = [(question, repeat) for repeat in range(asking.repeats) for question in questions]
+    deadline = time.monotonic() + seconds
+    done = {(record.id, record.repeat) for record in records.read_records(folder)}
+    wanted = [(question, repeat) for repeat in range(repeats) for question in questions]
     missing = [(question, repeat) for question, repeat in wanted if (question.id, repeat) not in done]
 
     def lines() -> Iterator[Mapping[str, Any]]:
@@ -204,64 +178,41 @@ def ask(
             progress(number, len(wanted))
             if time.monotonic() >= deadline:
                 return
-            answer = _search if asking.retrieval_only else _ask
-            yield answer(assistant, question, repeat, asking.article(question))
+            article = None if everywhere else question.article or None
+            try:
+                line = answering(assistant, question, repeat, article)
+            except Exception as error:
+                logger.exception("The question %s failed", question.id)
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                line = records.empty_line(question.id, repeat, question.question, records.ERROR, reason)
+                line["model"] = assistant.model_name
+            yield line
         progress(len(wanted), len(wanted))
 
-    try:
-        records.append(folder.answers, lines())
-    except OSError as error:
-        raise ConfigurationError(
-            f"{folder.answers} cannot be written ({error.strerror}): make room there and run the same command again"
-        ) from error
+    records.append(folder / ANSWERS, lines())
 
 
-def _ask(assistant: Assistant, question: Question, repeat: int, article: str | None) -> dict[str, Any]:
-    """Return the line of an answer; what is raised becomes an answer that failed, so that it stays in every figure."""
-    try:
-        first, *later = assistant.stream(question.question, question.history, article)
-        answer = later[-1] if later else first
-        line = records.answer_line(question.id, repeat, answer, first)
-        if answer.query and answer.status is not Status.INDEX_UNAVAILABLE:
-            line["retrieved"] = _searched(assistant, answer.query, article)
-            line |= _searched_otherwise(assistant, question, article)
-    except Exception as error:
-        logger.exception("The question %s failed", question.id)
-        return _failed(question, repeat, error) | {"model": assistant.model_name}
+def answered(assistant: Assistant, question: Question, repeat: int, article: str | None) -> dict[str, Any]:
+    """Return the line of a question that is asked."""
+    first, *later = assistant.stream(question.question, question.history, article)
+    answer = later[-1] if later else first
+    line = records.answer_line(question.id, repeat, answer, first)
+    if answer.query and answer.status is not Status.INDEX_UNAVAILABLE:
+        line["retrieved"] = _searched(assistant, answer.query, article)
     return line
 
 
-def _search(assistant: Assistant, question: Question, repeat: int, article: str | None) -> dict[str, Any]:
+def searched(assistant: Assistant, question: Question, repeat: int, article: str | None) -> dict[str, Any]:
     """Return the line of a question that is searched for, as the assistant would, and not asked."""
     query = understanding.clean(question.question)
-    try:
-        started = time.monotonic()
-        if question.history:
-            query = assistant.find(query, question.history, article).query
-        retrieved = _searched(assistant, query, article)
-        milliseconds = round(1000 * (time.monotonic() - started), 1)
-        otherwise = _searched_otherwise(assistant, question, article)
-    except Exception as error:
-        logger.exception("The search for %s failed", question.id)
-        return _failed(question, repeat, error)
+    started = time.monotonic()
+    if question.history:
+        query = assistant.find(query, question.history, article).query
+    retrieved = _searched(assistant, query, article)
+    milliseconds = round(1000 * (time.monotonic() - started), 1)
     line = records.empty_line(question.id, repeat, question.question, RETRIEVED)
     line["timings"]["retrieve_ms"] = milliseconds
-    return line | {"query": query, "retrieved": retrieved} | otherwise
-
-
-def _failed(question: Question, repeat: int, error: Exception) -> dict[str, Any]:
-    reason = " ".join(f"{type(error).__name__}: {error}".split())
-    return records.empty_line(question.id, repeat, question.question, records.ERROR, reason)
-
-
-def _searched_otherwise(assistant: Assistant, question: Question, article: str | None) -> dict[str, Any]:
-    """Return, for a follow-up, what its own words and its gold rewrite find."""
-    if not question.history:
-        return {}
-    found = {"last_turn": _searched(assistant, understanding.clean(question.question), article)}
-    if question.rewrite:
-        found["gold_rewrite"] = _searched(assistant, question.rewrite, article)
-    return {"retrieved_otherwise": found}
+    return line | {"query": query, "retrieved": retrieved}
 
 
 def _searched(assistant: Assistant, query: str, article: str | None) -> list[list[Any]]:
@@ -271,32 +222,21 @@ def _searched(assistant: Assistant, query: str, article: str | None) -> list[lis
     return [[span.article, span.start, span.end] for span in list(spans)[:PARAGRAPHS]]
 
 
-def _made(path: Path) -> Path:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        (path / "run.lock").touch()
-    except OSError as error:
-        raise ConfigurationError(
-            f"The folder {path} cannot be written ({error.strerror}): choose another with --out"
-        ) from error
-    return path
-
-
-def _check(folder: Folder, run: Mapping[str, Any]) -> None:
+def _check(folder: Path, run: Mapping[str, Any]) -> None:
     """Refuse a folder that holds another run, or something else."""
-    if not folder.run.exists():
-        other = sorted(file.name for file in folder.path.iterdir() if file.name != "run.lock")
+    if not (folder / RUN).exists():
+        other = sorted(file.name for file in folder.iterdir() if file.name != LOCK)
         if other:
             raise ConfigurationError(
-                f"The folder {folder.path} holds {other[0]} and no run: choose an empty or a new one with --out"
+                f"The folder {folder} holds {other[0]} and no run: choose an empty or a new one with --out"
             )
         return
-    before = read_run(folder.path)[0]
+    before = read_run(folder)[0]
     changed = [name for name, *_ in fingerprint.differences(before["fingerprint"], run["fingerprint"])]
     if before["mode"] != run["mode"]:
         changed.append("mode")
     if changed:
         raise ConfigurationError(
-            f"The folder {folder.path} holds a run that differs in {', '.join(changed)}: choose a new one with --out, "
+            f"The folder {folder} holds a run that differs in {', '.join(changed)}: choose a new one with --out, "
             "or put things back as they were"
         )

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from assistant.articles.reading import normalise
 from assistant.errors import ConfigurationError
-from assistant.evaluation.questions import Question, has_words
+from assistant.evaluation.questions import Question, has_words, line_of
 from assistant.types import Article
 
 
@@ -37,19 +37,13 @@ def read_squad(path: Path, text: str) -> tuple[list[Article], list[Question]]:
     articles: list[Article] = []
     questions: dict[str, Question] = {}
     for number, entry in enumerate(entries, start=1):
-        try:
+        with line_of(path, number, "as in SQuAD", "article"):
             article, asked = _article(number, entry)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ConfigurationError(
-                f"{path}, article {number}: not as in SQuAD ({type(error).__name__}: {error}); mend it"
-            ) from error
-        articles.append(article)
-        for question in asked:
-            if question.id in questions:
-                raise ConfigurationError(
-                    f"{path}, article {number}: the id {question.id!r} is used twice; give each question its own"
-                )
-            questions[question.id] = question
+            articles.append(article)
+            for question in asked:
+                if question.id in questions:
+                    raise ValueError(f"the id {question.id!r} is used twice; give each question its own")
+                questions[question.id] = question
     if not questions:
         raise ConfigurationError(f"The question file {path} holds no question; add some")
     return articles, list(questions.values())
@@ -60,14 +54,12 @@ def sample(questions: Sequence[Question], per_article: int, seed: int) -> list[Q
     groups: dict[tuple[str, bool], list[Question]] = {}
     for question in questions:
         groups.setdefault((question.article, bool(question.answerable)), []).append(question)
-    chosen = {question.id for group in groups.values() for question in _some(group, per_article, seed)}
+    chosen = set()
+    for (article, answerable), group in groups.items():
+        # What else is in the file changes nothing.
+        draw = random.Random(f"{seed} {article} {answerable}")  # noqa: S311 - no secret
+        chosen |= {question.id for question in draw.sample(group, min(per_article, len(group)))}
     return [question for question in questions if question.id in chosen]
-
-
-def _some(group: Sequence[Question], count: int, seed: int) -> Iterable[Question]:
-    """Return a sample that does not depend on what else is in the file."""
-    generator = random.Random(f"{seed} {group[0].article} {group[0].answerable}")  # noqa: S311 - no secret
-    return generator.sample(group, min(count, len(group)))
 
 
 def _article(number: int, entry: dict[str, Any]) -> tuple[Article, list[Question]]:

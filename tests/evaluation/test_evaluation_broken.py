@@ -17,30 +17,24 @@ from evaluated import (
     never_declines,
     perfect,
     quotes_what_is_not_there,
+    report_of,
+    unbroken,
     value,
+    writes,
 )
 
-from assistant.evaluation.evaluate import Demands
-from assistant.evaluation.scoring.gates import missed, parse
-
-GATES = (
-    "facts>=1",
-    "truthfulness>=1",
-    "refusal_recall>=1",
-    "false_refusals<=0",
-    "citation_f1>=1",
-    "citation_validity>=1",
-    "citation_coverage>=1",
-    "groundedness>=1",
-    "flagged<=0",
-    "error_rate<=0",
-)
-
-
-def run(broken: Broken | None, folder: Path) -> dict[str, Any]:
-    """Return the data of the report on an assistant that is broken in this way, or not at all."""
-    assistant = perfect(broken) if broken else perfect()
-    return evaluate_with(assistant, folder / "run", demands=Demands(tuple(map(parse, GATES))))
+BEST = {
+    "facts": 1,
+    "truthfulness": 1,
+    "refusal_recall": 1,
+    "false_refusals": 0,
+    "citation_f1": 1,
+    "citation_validity": 1,
+    "citation_coverage": 1,
+    "groundedness": 1,
+    "flagged": 0,
+    "error_rate": 0,
+}
 
 
 def causes(content: dict[str, Any]) -> Counter[str]:
@@ -48,10 +42,11 @@ def causes(content: dict[str, Any]) -> Counter[str]:
     return Counter({cause["name"]: cause["count"] for cause in content["causes"] if cause["count"]})
 
 
-def test_a_perfect_assistant_passes_every_gate(tmp_path: Path) -> None:
-    """Without a defect nothing is caught: no gate is missed and no question failed."""
-    content = run(None, tmp_path)
-    assert missed(content["gates"]) == []
+@pytest.mark.parametrize("broken", [unbroken, writes])
+def test_a_perfect_assistant_is_perfect(broken: Broken) -> None:
+    """Without a defect every headline is the best there is, and no question failed."""
+    content = report_of(broken)
+    assert {name: value(content, name) for name in BEST} == BEST
     assert causes(content) == Counter()
     assert {row["outcome"] for row in content["rows"]} == {"right"}
     assert content["complete"]
@@ -60,6 +55,7 @@ def test_a_perfect_assistant_passes_every_gate(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("broken", "headline", "at_most", "expected"),
     [
+        (unbroken, "written_and_right", 0.0, set()),
         (cites_elsewhere, "citation_f1", 0.0, {"bad_citation", "should_have_declined"}),
         (quotes_what_is_not_there, "citation_validity", 0.0, {"bad_citation"}),
         (leaves_out_markers, "citation_coverage", 0.0, set()),
@@ -67,31 +63,26 @@ def test_a_perfect_assistant_passes_every_gate(tmp_path: Path) -> None:
         (never_declines, "refusal_recall", 0.25, {"should_have_declined"}),
     ],
 )
-def test_a_defect_is_caught_by_its_headline(
-    tmp_path: Path, broken: Broken, headline: str, at_most: float, expected: set[str]
-) -> None:
-    """The headline falls, its gate names it, and the failures get their causes."""
-    content = run(broken, tmp_path)
-    found = value(content, headline)
-    assert found is not None
-    assert found <= at_most
-    assert any(line.startswith(f"{headline} ") for line in missed(content["gates"]))
+def test_a_defect_is_caught_by_its_headline(broken: Broken, headline: str, at_most: float, expected: set[str]) -> None:
+    """The headline falls, and the failures get their causes."""
+    content = report_of(broken)
+    assert (value(content, headline) or 0.0) <= at_most
     assert set(causes(content)) == expected
 
 
-def test_invented_numbers_are_flagged(tmp_path: Path) -> None:
-    """Every answer with a number that its citations lack is flagged with that number, though its facts are right."""
-    content = run(invents_numbers, tmp_path)
-    assert value(content, "flagged") == 1.0
-    assert value(content, "facts") == 1.0
+def test_written_and_right_is_neither_alone() -> None:
+    """A right answer that is written counts; invented numbers do not make the facts wrong, but are flagged."""
+    assert value(report_of(writes), "written_and_right") == 1.0
+    content = report_of(invents_numbers)
+    assert (value(content, "flagged"), value(content, "written_and_right")) == (1.0, 1.0)
     assert set(causes(content)) == {"unsupported"}
     assert {tuple(row["flagged_numbers"]) for row in content["rows"] if row["citations"]} == {("7777",)}
-    assert {line.partition(" ")[0] for line in missed(content["gates"])} == {"flagged", "groundedness"}
+    assert {name for name in BEST if value(content, name) != BEST[name]} == {"flagged", "groundedness"}
 
 
-def test_refusing_everything_is_seen_on_both_sides(tmp_path: Path) -> None:
+def test_refusing_everything_is_seen_on_both_sides() -> None:
     """An assistant that always declines has a perfect recall of refusals, and that alone: false refusals show it."""
-    content = run(always_declines, tmp_path)
+    content = report_of(always_declines)
     assert value(content, "refusal_recall") == 1.0
     assert value(content, "false_refusals") == 1.0
     assert value(content, "truthfulness") == pytest.approx(0.4)  # Four of ten are right, none is wrong.
@@ -105,7 +96,7 @@ def test_an_assistant_that_breaks_keeps_its_questions_in_every_figure(tmp_path: 
             raise OSError("the disk is gone")
         return answer
 
-    content = run(fails, tmp_path)
+    content = evaluate_with(perfect(fails), tmp_path / "run")
     assert value(content, "error_rate") == pytest.approx(0.2)
     assert value(content, "facts") == pytest.approx(5 / 6)
     assert value(content, "refusal_recall") == pytest.approx(3 / 4)

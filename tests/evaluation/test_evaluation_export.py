@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from evaluated import ROWS, evaluate_with, never_declines, perfect
+from evaluated import ROWS, evaluate_with, finished, never_declines, perfect
 from rich.console import Console
 
 from assistant.evaluation.evaluate import Demands
@@ -44,6 +45,7 @@ def test_a_spreadsheet_has_a_line_a_row(folder: Path, content: dict[str, Any]) -
     rows = list(csv.DictReader(io.StringIO(text[1:])))
     assert [row["id"] for row in rows] == [row["id"] for row in ROWS]
     assert rows[0]["facts"] == "1.0"
+    assert (rows[2]["ideal"], rows[2]["words_to_read"]) == ("They cost 4.2 million dollars.", "13.0")
     assert rows[4]["facts"] == ""
     assert rows[4]["cause"] == "should_have_declined"
     assert set(content["rows"][0]["scores"]) | {"total_ms", "must_have", "answer"} <= set(rows[0])
@@ -99,6 +101,10 @@ def test_the_terminal_shows_what_decides(content: dict[str, Any], folder: Path) 
     text = shown(terminal.headlines(content, folder))
     assert "10 of 10 questions, model none" in text
     assert "unanswerable questions refused" in text
+    assert re.search(r"written and right +0\.000", text)
+    assert re.search(r"words to read, median +\d+\.\d", text)
+    kinds = [line.split()[0] for line in text[text.index("\nkind") :].splitlines()[2:] if line][:6]
+    assert kinds == ["fact", "multi", "speaker", "follow_up", "near", "false_premise"]
     assert "Failures: should have declined 3." in text
     assert "MISSED: refusal_recall >= 0.9" in text
     assert "passed: facts >= 0.9" in text
@@ -115,10 +121,9 @@ def test_the_terminal_is_not_painted_by_strangers(content: dict[str, Any], folde
     assert "\x1b" not in shown(terminal.comparison(found))
 
 
-def test_the_terminal_compares(folder: Path, tmp_path: Path) -> None:
+def test_the_terminal_compares(folder: Path) -> None:
     """Values before and after, the adjusted p value, and what was fixed."""
-    evaluate_with(perfect(), tmp_path / "good")
-    text = shown(terminal.comparison(compare(folder, tmp_path / "good")))
+    text = shown(terminal.comparison(compare(folder, finished())))
     assert "10 questions in common" in text
     assert "Broken: 0" in text
     assert "Fixed: 3" in text

@@ -8,15 +8,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
-from evaluated import ROWS, cites_elsewhere, evaluate_with, never_declines, perfect, write
+from evaluated import ROWS, evaluate_with, never_declines, perfect, write
 
 from assistant.errors import ConfigurationError
 from assistant.evaluation.evaluate import Demands, rescore
 from assistant.evaluation.reporting.report import render
-from assistant.evaluation.scoring.judge import CRITERIA, FAILURES, Judge, open_judge
+from assistant.evaluation.scoring.judge import FAILURES, Judge, open_judge
 
 SHOWN = [row["id"] for row in ROWS if row.get("evidence")]
 """The questions for which a perfect assistant shows an answer."""
@@ -71,39 +70,39 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
         http.shutdown()
 
 
-def of(prompts: list[str], question: str) -> list[str]:
-    """Return the prompts that hold a question."""
-    return [prompt for prompt in prompts if question in prompt]
+def asked_of(server: Server, question: str) -> str:
+    """Return the prompt that holds a question."""
+    (prompt,) = [prompt for prompt in server.prompts if question in prompt]
+    return prompt
 
 
-def test_without_a_judge_nothing_is_asked_and_nothing_said(tmp_path: Path, server: Server) -> None:
-    """The judge is off by default."""
-    content = evaluate_with(perfect(), tmp_path / "run")
-    assert server.prompts == []
-    assert content["judge"] is None
-    assert {row["judge"] for row in content["rows"]} == {None}
-    assert not (tmp_path / "run" / "judgements.jsonl").exists()
-
-
-def test_the_judge_reads_question_gold_answer_and_citations(tmp_path: Path, server: Server) -> None:
-    """It is asked twice about each answer that was shown: against the gold, and against the cited words alone."""
-    content = evaluate_with(perfect(), tmp_path / "run", demands=Demands(judge=server.judge))
-    assert len(server.prompts) == 2 * len(SHOWN)
-    (prompt,) = of(server.prompts, "And who pays half of that?")
+def test_the_judge_reads_question_gold_and_answer(tmp_path: Path, server: Server) -> None:
+    """It is asked once about each answer that was shown, and not again while answer, gold and judge are the same."""
+    demands = Demands(judge=server.judge)
+    content = evaluate_with(perfect(), tmp_path / "run", demands=demands)
+    assert len(server.prompts) == len(SHOWN)
+    prompt = asked_of(server, "And who pays half of that?")
     assert "What do the repairs cost?" in prompt
     assert "Required: state." in prompt
-    (prompt,) = of(server.prompts, "Why does the town pay for all of the repairs?")
+    prompt = asked_of(server, "Why does the town pay for all of the repairs?")
     assert "The article does not answer the question." in prompt
     assert "Wrong: the town pays." in prompt
-    assert content["judge"]["model"] == "openai:a-judge"
-    assert (content["judge"]["n"], content["judge"]["failed"]) == (len(SHOWN), 0)
-    assert content["judge"]["agreement"] == {"share": 1.0, "kappa": None, "n": len(SHOWN)}
-    judged = {row["id"]: row["judge"] for row in content["rows"]}
-    assert {name for name, said in judged.items() if said} == set(SHOWN)
-    assert judged["b1"]["score"] == 1.0
-    assert judged["b1"]["comment"].startswith("Because of")
-    assert set(judged["b1"]["criteria"]) == {criterion.name for criterion in CRITERIA}
-    assert "a-judge judged" in render(content)
+    assert "An ideal answer: They cost 4.2 million dollars." in asked_of(server, "Required: 4.2 million.")
+    judged = content["judge"]
+    assert (judged["model"], judged["n"], judged["failed"]) == ("openai:a-judge", len(SHOWN), 0)
+    assert judged["agreement"] == {"share": 1.0, "kappa": None, "n": len(SHOWN)}
+    rows = {row["id"]: row["judge"] for row in content["rows"]}
+    assert {name for name, said in rows.items() if said} == set(SHOWN)
+    assert rows["b1"]["score"] == 1.0
+    assert rows["b1"]["comment"].startswith("Because of")
+    for again in (demands, Demands()):
+        assert rescore(tmp_path / "run", again, lambda *_: None)["judge"] == judged
+    assert len(server.prompts) == len(SHOWN)
+    mended = write(tmp_path, [{**ROWS[0], "must_have": [["nine months"]]}, *ROWS[1:]])
+    assert rescore(tmp_path / "run", demands, lambda *_: None, mended)["judge"]["n"] == len(SHOWN)
+    assert len(server.prompts) == len(SHOWN) + 1
+    rescore(tmp_path / "run", Demands(judge=Judge("openai:another", server.address)), lambda *_: None)
+    assert len(server.prompts) == 2 * len(SHOWN) + 1
 
 
 def test_agreement_with_the_rules_is_measured(tmp_path: Path, server: Server) -> None:
@@ -112,34 +111,9 @@ def test_agreement_with_the_rules_is_measured(tmp_path: Path, server: Server) ->
     content = evaluate_with(perfect(never_declines), tmp_path / "run", demands=Demands(judge=server.judge))
     # The rules call the false premise right that is met with the words against it; the judge does not.
     assert content["judge"]["agreement"] == {"share": 0.9, "kappa": pytest.approx(0.7826, abs=1e-4), "n": 10}
-    correct, grounded = content["judge"]["measures"]
+    (correct,) = content["judge"]["measures"]
     assert (correct["value"], correct["n"]) == (0.6, 10)
-    assert grounded["agreement"]["share"] == 1.0
     assert correct["low"] < 0.6 < correct["high"]
-
-
-def test_no_verdict_is_asked_for_twice(tmp_path: Path, server: Server) -> None:
-    """The same answers, gold and judge need no second verdict; changed gold is judged again, and only that."""
-    demands = Demands(judge=server.judge)
-    before = evaluate_with(perfect(), tmp_path / "run", demands=demands)
-    asked = len(server.prompts)
-    assert rescore(tmp_path / "run", demands, lambda *_: None)["judge"] == before["judge"]
-    assert len(server.prompts) == asked
-    mended = write(tmp_path, [{**ROWS[0], "must_have": [["nine months"]]}, *ROWS[1:]])
-    after = rescore(tmp_path / "run", demands, lambda *_: None, mended)
-    assert len(server.prompts) == asked + 1
-    assert after["judge"]["n"] == len(SHOWN)
-    rescore(tmp_path / "run", Demands(judge=Judge("openai:another", server.address)), lambda *_: None)
-    assert len(server.prompts) == 2 * asked + 1
-
-
-def test_scoring_again_keeps_the_latest_judges_verdicts(tmp_path: Path, server: Server) -> None:
-    """Without a judge nothing is asked, and what the last one said of these answers stays in the report."""
-    before = evaluate_with(perfect(), tmp_path / "run", demands=Demands(judge=server.judge))
-    asked = len(server.prompts)
-    after = rescore(tmp_path / "run", Demands(), lambda *_: None)
-    assert len(server.prompts) == asked
-    assert after["judge"] == before["judge"]
 
 
 def test_an_unreadable_verdict_is_counted_and_asked_for_again(tmp_path: Path, server: Server) -> None:
@@ -147,7 +121,7 @@ def test_an_unreadable_verdict_is_counted_and_asked_for_again(tmp_path: Path, se
     server.verdict = lambda prompt: "perhaps" if "safest" in prompt else True
     demands = Demands(judge=server.judge)
     content = evaluate_with(perfect(), tmp_path / "run", demands=demands)
-    assert content["judge"]["failed"] == 2
+    assert content["judge"]["failed"] == 1
     assert content["judge"]["agreement"]["n"] == len(SHOWN) - 1
     (row,) = [row for row in content["rows"] if row["id"] == "b2"]
     assert row["judge"]["score"] is None
@@ -155,7 +129,7 @@ def test_an_unreadable_verdict_is_counted_and_asked_for_again(tmp_path: Path, se
     server.verdict = lambda prompt: True
     asked = len(server.prompts)
     assert rescore(tmp_path / "run", demands, lambda *_: None)["judge"]["failed"] == 0
-    assert len(server.prompts) == asked + 2
+    assert len(server.prompts) == asked + 1
 
 
 def test_a_dead_judge_is_given_up(tmp_path: Path, server: Server) -> None:
@@ -169,7 +143,7 @@ def test_a_dead_judge_is_given_up(tmp_path: Path, server: Server) -> None:
 
 
 def test_a_killed_judging_goes_on(tmp_path: Path, server: Server) -> None:
-    """A verdict that was cut off in the middle is asked for again, and no other."""
+    """A verdict that was cut off in the middle is asked for again, and no other; a damaged one is named."""
     demands = Demands(judge=server.judge)
     evaluate_with(perfect(), tmp_path / "run", demands=demands)
     path = tmp_path / "run" / "judgements.jsonl"
@@ -179,28 +153,18 @@ def test_a_killed_judging_goes_on(tmp_path: Path, server: Server) -> None:
     rescore(tmp_path / "run", demands, lambda *_: None)
     assert len(server.prompts) == asked + 1
     assert path.read_bytes() == whole
-
-
-def test_damaged_verdicts_are_named(tmp_path: Path, server: Server) -> None:
-    """A line that is no verdict is not skipped in silence."""
-    evaluate_with(perfect(), tmp_path / "run", demands=Demands(judge=server.judge))
-    path = tmp_path / "run" / "judgements.jsonl"
-    path.write_text("{}\n" + path.read_text())
+    path.write_bytes(b"{}\n" + whole)
     with pytest.raises(ConfigurationError, match=r"judgements\.jsonl, line 1 is damaged"):
         rescore(tmp_path / "run", Demands(), lambda *_: None)
 
 
+@pytest.mark.usefixtures("server")
 def test_a_model_does_not_judge_itself_unless_told_to() -> None:
-    """The model that wrote the answers is refused as their judge, by name."""
+    """The model that wrote the answers is refused as their judge, by name; the evaluator may insist."""
     with pytest.raises(
         ConfigurationError, match="would judge itself: name another with --judge, or add --judge-itself"
     ):
         open_judge(Judge("openai:m"), "openai:m")
-
-
-@pytest.mark.usefixtures("server")
-def test_a_model_judges_itself_when_told_to() -> None:
-    """The evaluator may insist."""
     assert open_judge(Judge("openai:m", itself=True), "openai:m")._llm_type == "openai-chat"
 
 
@@ -212,13 +176,3 @@ def test_an_unknown_judge_is_refused_before_anything_is_asked(tmp_path: Path, na
         evaluate_with(assistant, tmp_path / "run", demands=Demands(judge=Judge(name)))
     assert assistant.asked == []
     assert not (tmp_path / "run").exists()
-
-
-def test_the_judge_may_disagree_about_citations(tmp_path: Path, server: Server) -> None:
-    """Groundedness is judged from the words that are cited, whatever the gold is."""
-    server.verdict = lambda prompt: "<context>" not in prompt
-    content: dict[str, Any] = evaluate_with(
-        perfect(cites_elsewhere), tmp_path / "run", demands=Demands(judge=server.judge)
-    )
-    correct, grounded = content["judge"]["measures"]
-    assert (correct["value"], grounded["value"]) == (1.0, 0.0)

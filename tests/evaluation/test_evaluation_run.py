@@ -15,7 +15,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evaluated import ARTICLES, ROWS, always_declines, evaluate_with, perfect, questions, settings_of, value, write
+from evaluated import (
+    ANSWERABLE,
+    ARTICLES,
+    ROWS,
+    always_declines,
+    copied,
+    evaluate_with,
+    finished,
+    measure,
+    perfect,
+    questions,
+    report_of,
+    settings_of,
+    value,
+    write,
+)
 
 from assistant.answering.assistant import Assistant
 from assistant.articles.reading import Corpus
@@ -46,21 +61,10 @@ def timeless(path: Path) -> str:
 def test_a_question_is_asked_of_the_article_that_it_names(tmp_path: Path) -> None:
     """A question with an article is asked of that one alone, one without is asked of all."""
     assistant = perfect()
-    content = evaluate_with(assistant, tmp_path / "run")
-    assert dict(assistant.asked) == {row["question"]: row.get("article") for row in ROWS}
-    (named,) = [row for row in content["rows"] if row["id"] == "s1"]
-    assert {hit["article"] for hit in named["retrieved"]} == {"school"}
-    (unnamed,) = [row for row in content["rows"] if row["id"] == "x1"]
-    assert {hit["article"] for hit in unnamed["retrieved"]} == {"school", "bridge"}
-
-
-def test_a_follow_up_is_searched_for_in_three_ways(tmp_path: Path) -> None:
-    """Its last turn, the assistant's rewrite and the gold rewrite are measured apart; other questions have none."""
-    content = evaluate_with(perfect(), tmp_path / "run")
-    measures = {measure["name"]: measure for measure in content["second_screen"]}
-    for way in ("last_turn", "rewrite", "gold_rewrite"):
-        assert measures[f"follow_up_{way}_success_at_5"]["n"] == 1
-    assert measures["follow_up_gold_rewrite_success_at_5"]["value"] == 1.0
+    rows = {row["id"]: row for row in evaluate_with(assistant, tmp_path / "run")["rows"]}
+    assert dict(assistant.asked) == {row["question"]: row["article"] or None for row in ROWS}
+    assert {hit["article"] for hit in rows["s1"]["retrieved"]} == {"school"}
+    assert {hit["article"] for hit in rows["x1"]["retrieved"]} == {"school", "bridge"}
 
 
 def test_searching_alone_asks_nothing(tmp_path: Path) -> None:
@@ -124,14 +128,12 @@ def test_a_draw_is_of_each_article_and_both_kinds() -> None:
     assert drawn == select(questions(), Options(per_article=1, seed=4))
 
 
-def test_failures_of_a_run_are_asked_again_alone(tmp_path: Path) -> None:
+def test_failures_of_a_run_are_asked_again_alone() -> None:
     """What failed in an earlier run is all that is asked."""
-    evaluate_with(perfect(always_declines), tmp_path / "before")
-    assistant = perfect()
-    evaluate_with(assistant, tmp_path / "after", Options(failed_in=tmp_path / "before"))
-    assert ids(assistant) == [row["id"] for row in ROWS if row["answerable"]]
+    failed = select(questions(), Options(failed_in=finished(always_declines)))
+    assert [question.id for question in failed] == ANSWERABLE
     with pytest.raises(ConfigurationError, match="No question is left"):
-        select(questions(), Options(failed_in=tmp_path / "after"))
+        select(questions(), Options(failed_in=finished()))
 
 
 def test_repeats_are_rows_and_questions_count_once(tmp_path: Path) -> None:
@@ -140,7 +142,7 @@ def test_repeats_are_rows_and_questions_count_once(tmp_path: Path) -> None:
     content = evaluate_with(assistant, tmp_path / "run", Options(repeat=2))
     assert ids(assistant) == [row["id"] for row in ROWS] * 2
     assert len(content["rows"]) == 2 * len(ROWS)
-    facts = next(measure for measure in content["headlines"] if measure["name"] == "facts")
+    facts = measure(content, "facts")
     assert (facts["n"], facts["spread"]) == (6, 0.0)
     assert content["complete"]
 
@@ -233,9 +235,7 @@ def test_the_keyboard_ends_a_run_and_leaves_a_report(tmp_path: Path) -> None:
 
 def test_a_killed_run_ends_in_the_report_of_an_unbroken_one(tmp_path: Path) -> None:
     """After SIGKILL in the middle and the same command again, every report is the same, byte for byte but for times."""
-    (tmp_path / "broken").mkdir()
-    (tmp_path / "whole").mkdir()
-    folder = tmp_path / "broken" / "run"
+    folder = tmp_path / "run"
     command = [sys.executable, str(PROJECT / "tests" / "evaluated.py"), str(folder), "0.3"]
     environment = os.environ | {"PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'tests'}"}
     with subprocess.Popen(command, env=environment, cwd=PROJECT) as child:
@@ -254,26 +254,29 @@ def test_a_killed_run_ends_in_the_report_of_an_unbroken_one(tmp_path: Path) -> N
     evaluate_with(rest, folder)
     assert len(rest.asked) == len(ROWS) - answered.count(b"\n")
     assert (folder / "answers.jsonl").read_bytes().startswith(answered)
-    evaluate_with(perfect(), tmp_path / "whole" / "run")
     for name in ("answers.jsonl", "questions.jsonl", "articles.json", "run.json", *REPORTS):
-        assert timeless(folder / name) == timeless(tmp_path / "whole" / "run" / name), name
+        assert timeless(folder / name) == timeless(finished() / name), name
 
 
 # The folder
 
 
-def test_another_runs_folder_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "changed", "what"),
+    [
+        (Options(), {"must_have": [["ten months"]]}, "questions"),
+        (Options(), {"ideal": "For nine months."}, "questions"),
+        (Options(seed=1), {}, "seed"),
+        (Options(retrieval_only=True), {}, "mode"),
+    ],
+)
+def test_another_runs_folder_is_refused(tmp_path: Path, options: Options, changed: dict[str, Any], what: str) -> None:
     """What an answer depends on may not change within a folder: the change is named and nothing is overwritten."""
-    evaluate_with(perfect(), tmp_path / "run")
-    before = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    changed = [{**ROWS[0], "must_have": [["ten months"]]}, *ROWS[1:]]
-    with pytest.raises(ConfigurationError, match=r"holds a run that differs in questions: choose a new one with --out"):
-        evaluate_with(perfect(), tmp_path / "run", rows=changed)
-    with pytest.raises(ConfigurationError, match="differs in seed"):
-        evaluate_with(perfect(), tmp_path / "run", Options(seed=1))
-    with pytest.raises(ConfigurationError, match="differs in mode"):
-        evaluate_with(perfect(), tmp_path / "run", Options(retrieval_only=True))
-    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == before
+    folder = copied(tmp_path)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    with pytest.raises(ConfigurationError, match=f"holds a run that differs in {what}: choose a new one with --out"):
+        evaluate_with(perfect(), folder, options, rows=[{**ROWS[0], **changed}, *ROWS[1:]])
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
@@ -294,18 +297,9 @@ def test_a_folder_is_used_by_one_run_at_a_time(tmp_path: Path) -> None:
         evaluate_with(perfect(), tmp_path / "run")
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    """A file where the folder should be ends the run before anything is asked."""
-    (tmp_path / "file").write_text("")
-    path, settings = write(tmp_path, ROWS), settings_of(tmp_path)
-    with pytest.raises(ConfigurationError, match=r"The folder .* cannot be written .*: choose another with --out"):
-        evaluate.evaluate(path, tmp_path / "file" / "run", Options(), Demands(), settings, lambda *_: None)
-
-
 def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     """A line that is no answer is not skipped in silence, and the answers stay."""
-    evaluate_with(perfect(), tmp_path / "run")
-    path = tmp_path / "run" / "answers.jsonl"
+    path = copied(tmp_path) / "answers.jsonl"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join([*lines[:4], "{}\n", *lines[5:]]))
     with pytest.raises(ConfigurationError, match=r"answers\.jsonl, line 5 is damaged: delete that line and run again"):
@@ -319,10 +313,10 @@ def test_a_damaged_line_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["run.json", "questions.jsonl", "articles.json"])
 def test_a_damaged_run_is_named(tmp_path: Path, name: str) -> None:
     """A run whose other files are damaged is refused in one line."""
-    evaluate_with(perfect(), tmp_path / "run")
-    (tmp_path / "run" / name).write_text("{")
+    folder = copied(tmp_path)
+    (folder / name).write_text("{")
     with pytest.raises(ConfigurationError):
-        read_run(tmp_path / "run")
+        read_run(folder)
 
 
 # Scoring again
@@ -330,14 +324,14 @@ def test_a_damaged_run_is_named(tmp_path: Path, name: str) -> None:
 
 def test_scoring_again_asks_nothing_and_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run is scored from its folder alone, to the same reports, though no assistant can be opened."""
-    evaluate_with(perfect(always_declines), tmp_path / "run")
-    before = {name: timeless(tmp_path / "run" / name) for name in REPORTS}
+    folder = copied(tmp_path, always_declines)
+    before = {name: timeless(folder / name) for name in REPORTS}
     for way in ("open", "over", "stream", "search"):
         monkeypatch.delattr(Assistant, way)
     for name in REPORTS:
-        (tmp_path / "run" / name).unlink()
-    rescore(tmp_path / "run", Demands(), lambda *_: None)
-    assert {name: timeless(tmp_path / "run" / name) for name in REPORTS} == before
+        (folder / name).unlink()
+    rescore(folder, Demands(), lambda *_: None)
+    assert {name: timeless(folder / name) for name in REPORTS} == before
 
 
 def test_scoring_again_takes_new_gold(tmp_path: Path) -> None:
@@ -348,12 +342,9 @@ def test_scoring_again_takes_new_gold(tmp_path: Path) -> None:
     mended = write(tmp_path, ROWS)
     content = rescore(tmp_path / "run", Demands(), lambda *_: None, mended)
     assert value(content, "facts") == 1.0
-    other = write(tmp_path, [{**ROWS[0], "question": "How long?"}, *ROWS[1:]])
-    with pytest.raises(ConfigurationError, match="does not hold the question 'b1' as it was asked"):
-        rescore(tmp_path / "run", Demands(), lambda *_: None, other)
-    fewer = write(tmp_path, ROWS[1:])
-    with pytest.raises(ConfigurationError, match="does not hold the question 'b1'"):
-        rescore(tmp_path / "run", Demands(), lambda *_: None, fewer)
+    for other in ([{**ROWS[0], "question": "How long?"}, *ROWS[1:]], ROWS[1:]):
+        with pytest.raises(ConfigurationError, match="does not hold the question 'b1' as it was asked"):
+            rescore(tmp_path / "run", Demands(), lambda *_: None, write(tmp_path, other))
 
 
 def test_a_folder_without_a_run_cannot_be_scored(tmp_path: Path) -> None:
@@ -366,12 +357,12 @@ def test_a_folder_without_a_run_cannot_be_scored(tmp_path: Path) -> None:
 # What a run was made of
 
 
-def test_a_run_says_what_it_was_made_of(tmp_path: Path) -> None:
+def test_a_run_says_what_it_was_made_of() -> None:
     """The report names every part that an answer depends on, and the hash of the gold that it was scored against."""
-    parts = evaluate_with(perfect(), tmp_path / "run")["fingerprint"]["parts"]
+    parts = report_of()["fingerprint"]["parts"]
     assert {
         "questions", "articles", "splitter", "prompts", "model", "embedder", "thresholds", "packages", "git_commit",
-        "git_dirty", "seed", "code", "gold", "scorer",
+        "seed", "code", "gold", "scorer",
     } <= set(parts)  # fmt: skip
     assert parts["packages"]["chromadb"]
     assert parts["model"] == "none"

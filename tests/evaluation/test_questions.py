@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from assistant.articles.reading import read_corpus
 from assistant.errors import ConfigurationError
-from assistant.evaluation.questions import Question, check_evidence, holds, holds_facts, plain, read_questions
+from assistant.evaluation.questions import (
+    KINDS,
+    Question,
+    check_evidence,
+    holds,
+    holds_facts,
+    plain,
+    read_questions,
+    to_row,
+)
 from assistant.settings import PROJECT
 from assistant.types import Turn
 
@@ -39,7 +48,7 @@ def test_only_an_id_and_a_question_are_needed(tmp_path: Path) -> None:
 
 
 def test_a_full_line_is_read_whole(tmp_path: Path) -> None:
-    """Each key of the contract reaches its field."""
+    """Each key of the contract reaches its field, and is written as it was read."""
     line = {
         "id": "a",
         "question": "Who?",
@@ -52,55 +61,52 @@ def test_a_full_line_is_read_whole(tmp_path: Path) -> None:
         "article": "bridge",
         "group": "one",
         "rewrite": "Who is here?",
+        "ideal": "Ada Brook is here.",
         "notes": "a remark",
     }
-    assert read_questions(write(tmp_path, line)) == [
-        Question(
-            "a",
-            "Who?",
-            (Turn("Where?", "Here."),),
-            "fact",
-            answerable=False,
-            must_have=(("18 percent", "18%"), ("2014",)),
-            must_not=("200,000",),
-            evidence=("words of the article",),
-            article="bridge",
-            group="one",
-            rewrite="Who is here?",
-            notes="a remark",
-        )
-    ]
+    (question,) = read_questions(write(tmp_path, line))
+    assert json.loads(json.dumps(to_row(question))) == line
+    assert question.history == (Turn("Where?", "Here."),)
+    assert question.must_have == (("18 percent", "18%"), ("2014",))
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "reason"),
     [
-        "{",
-        "[]",
-        "null",
-        '"Who?"',
-        {"id": "b"},
-        {"question": "Who?"},
-        {"id": "b", "question": "Who?", "history": "earlier"},
-        {"id": "b", "question": "Who?", "history": [{"question": "Where?"}]},
-        {"id": "b", "question": "Who?", "history": ["Where?"]},
-        {"id": "b", "question": "Who?", "must_have": "18"},
-        {"id": "b", "question": "Who?", "must_not": "18"},
-        {"id": "b", "question": "Who?", "evidence": {}},
-        {"id": "b", "question": "Who?", "evidence": [" "]},
-        {"id": "b", "question": "Who?", "must_have": [["18 percent|18%"]]},
-        {"id": "b", "question": "Who?", "must_have": [[r"\d+ percent"]]},
-        {"id": "b", "question": "Who?", "must_have": [[]]},
-        {"id": "b", "question": "Who?", "must_not": ["^18"]},
-        {"id": "b", "question": "Who?", "must_not": ["?!"]},
-        {"id": "b", "question": None},
-        {"id": True, "question": None},
+        ("{", ""),
+        ("[]", ""),
+        ("null", ""),
+        ('"Who?"', ""),
+        ('{"id": "b"}', "KeyError: 'question'"),
+        ('{"question": "Who?"}', "KeyError: 'id'"),
+        ({"question": None}, "question must be a text"),
+        ({"id": ["b"]}, "id must be a text or a number"),
+        ({"id": ""}, "id must be a text or a number"),
+        ({"answerable": "no"}, "answerable must be true, false or null"),
+        ({"history": "earlier"}, "history must be a list"),
+        ({"history": [{"question": "Where?"}]}, ""),
+        ({"history": ["Where?"]}, ""),
+        ({"must_have": "18"}, ""),
+        ({"must_have": ["9"]}, "must_have must be a list of facts, each a list"),
+        ({"must_have": [[]]}, ""),
+        ({"must_have": [["..."]]}, "the wording '...' holds no word"),
+        ({"must_have": [["18 percent|18%"]]}, "looks like a regular expression"),
+        ({"must_have": [[r"\d+ percent"]]}, "looks like a regular expression"),
+        ({"must_have": [["9.*months"]]}, "'9.*months' looks like a regular expression"),
+        ({"must_not": "18"}, ""),
+        ({"must_not": ["^18"]}, "looks like a regular expression"),
+        ({"must_not": ["(?i)x"]}, "looks like a regular expression"),
+        ({"must_not": ["?!"]}, "holds no word"),
+        ({"evidence": {}}, "evidence must be a list"),
+        ({"evidence": [" "]}, "a piece of evidence is empty"),
     ],
 )
-def test_a_bad_line_is_named_by_its_number(tmp_path: Path, line: object) -> None:
+def test_a_bad_line_is_named_by_its_number(tmp_path: Path, line: str | dict[str, object], reason: str) -> None:
     """What is not a question stops the reading with file, line and what to do, on one line."""
-    file = write(tmp_path, {"id": "a", "question": "Who?"}, "", line)
-    with pytest.raises(ConfigurationError, match=r"^.*questions\.jsonl, line 3: not a question \(.*\); mend the line$"):
+    whole = line if isinstance(line, str) else {"id": "b", "question": "Who?"} | line
+    file = write(tmp_path, {"id": "a", "question": "Who?"}, "", whole)
+    pattern = rf"^.*questions\.jsonl, line 3: not a question \(.*{re.escape(reason)}.*\); mend the line$"
+    with pytest.raises(ConfigurationError, match=pattern):
         read_questions(file)
 
 
@@ -232,9 +238,9 @@ def test_required_facts_stand_in_their_evidence(name: str) -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_question_says_whether_it_has_an_answer(name: str) -> None:
-    """Each line has a kind, follow-ups have a history, and what has no answer requires no fact."""
+    """Each line has a kind that the report explains, follow-ups a history, and what has no answer requires no fact."""
     for question in shipped(name):
-        assert question.kind, question.id
+        assert question.kind in KINDS, question.id
         assert question.answerable is not None, question.id
         assert bool(question.history) or question.kind != "follow_up", question.id
         assert question.answerable or not question.must_have, question.id
@@ -289,8 +295,8 @@ def test_readers_questions_come_with_their_gold(name: str) -> None:
     assert {len(asked) for asked in by_article.values()} == {12}
     assert {sum(bool(q.answerable) for q in asked) for asked in by_article.values()} == {10}
     assert [q.id for q in questions if q.answerable and not (q.must_have and q.evidence)] == []
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    assert [row["id"] for row in rows if not 12 <= len(row["ideal"].split()) <= 45] == []
+    assert [q.id for q in questions if not 12 <= len(q.ideal.split()) <= 45] == []
+    assert {q.kind for q in questions} <= set(KINDS)
 
 
 def test_the_article_that_ships_has_readers_questions_of_its_own() -> None:

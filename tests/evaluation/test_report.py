@@ -17,10 +17,12 @@ from evaluated import (
     always_declines,
     cites_elsewhere,
     evaluate_with,
+    finished,
     invents_numbers,
     never_declines,
     perfect,
     quotes_what_is_not_there,
+    report_of,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,38 +60,27 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Content]:
     """Return the reports' data of runs: compared and judged, unbroken, partial, searched only, without an answer."""
     folder = tmp_path_factory.mktemp("runs")
     names = "facts>=0.9", "success_at_5>=0.5", "facts@speaker>=0.9", "total_p50<=3000"
-    demands = Demands(tuple(map(parse, names)), baseline=folder / "unbroken", max_drop=0.05)
+    demands = Demands(tuple(map(parse, names)), baseline=finished(), max_drop=0.05)
     found = {
-        "unbroken": evaluate_with(perfect(), folder / "unbroken", demands=Demands((parse("facts>=0.9"),))),
+        "unbroken": report_of(),
         "flawed": evaluate_with(perfect(flawed), folder / "flawed", demands=demands),
         "repeated": evaluate_with(perfect(flawed), folder / "repeated", Options(repeat=2)),
         "searched": evaluate_with(perfect(), folder / "searched", Options(retrieval_only=True)),
     }
-    found["partial"] = partial(found["unbroken"])
+    found["unbroken"]["gates"] = [found["flawed"]["gates"][0] | {"passed": True}]
+    found["partial"] = found["unbroken"] | {"complete": False, "asked": 3, "rows": found["unbroken"]["rows"][:3]}
     found["nothing"] = evaluate_with(perfect(), folder / "nothing", Options(max_minutes=0))
     found["flawed"]["judge"] = judged(found["flawed"])
     found["hostile"] = hostile(found["flawed"])
     return found
 
 
-def partial(content: Content) -> Content:
-    """Return the data as a run that was stopped has it."""
-    return content | {"complete": False, "asked": 3, "rows": content["rows"][:3]}
-
-
 def judged(content: Content) -> Content:
     """Return what a judge said, in the form of the report's data, and put its verdict on the first row."""
-    said = {"score": 0.0, "comment": "It does <i>not</i> say so."}
-    content["rows"][0]["judge"] = said | {"criteria": {"judge_correct": said}}
+    content["rows"][0]["judge"] = {"score": 0.0, "comment": "It does <i>not</i> say so."}
     measure = content["headlines"][0] | {"name": "judge_correct", "label": "right, says the judge"}
     agreement = {"share": 0.875, "kappa": 0.714, "n": 8}
-    return {
-        "model": "openai:a-judge",
-        "n": 8,
-        "failed": 1,
-        "agreement": agreement,
-        "measures": [measure | {"agreement": agreement}],
-    }
+    return {"model": "openai:a-judge", "n": 8, "failed": 1, "agreement": agreement, "measures": [measure]}
 
 
 HEBREW = "\u202eמי החליט לסגור את הגשר?\u2066"
@@ -113,7 +104,7 @@ def hostile(content: Content) -> Content:
     for row in content["rows"]:
         row.update(dict.fromkeys(("question", "answer", "notes", "group", "query", "error"), ATTACK))
         row |= {"id": f"{row['id']} {ATTACK}", "kind": ATTACK, "history": [{"question": ATTACK, "answer": ATTACK}]}
-        row["gold"] |= {"must_have": [[ATTACK]], "must_not": [ATTACK], "rewrite": ATTACK}
+        row["gold"] |= {"must_have": [[ATTACK]], "must_not": [ATTACK], "rewrite": ATTACK, "ideal": ATTACK}
         row |= {"missing_facts": [[ATTACK]], "flagged_names": [ATTACK], "closest": [place | {"number": 1}]}
         row["citations"] = [place | {"number": 9, "valid": True}, place | {"number": 8, "valid": False}]
         row["retrieved"] = [place | {"rank": 1, "gold": True}]
@@ -156,34 +147,27 @@ def open_report(browser: Browser, tmp_path: Path) -> Iterator[Open]:
     assert (elsewhere, errors) == ([], [])
 
 
-EVERY = ("unbroken", "flawed", "repeated", "searched", "partial", "nothing", "hostile")
+UNFOLDED = """document.querySelectorAll('details').forEach(details => { details.open = true; });
+    // Parts out of view are not drawn.
+    document.querySelectorAll('.question').forEach(part => { part.style.contentVisibility = 'visible'; });"""
+OUTSIDE = """width => [...document.querySelectorAll('main *')].filter(
+    part => !part.closest('.wide, .hidden, svg, .questions thead') && part.getBoundingClientRect().right > width + 1
+).map(part => part.outerHTML.slice(0, 80))"""
 
 
 @needs_chromium
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", EVERY)
-def test_every_report_is_accessible(runs: dict[str, Content], open_report: Open, name: str, scheme: str) -> None:
-    """No rule of axe is violated, with everything unfolded, in light and in dark."""
-    page = open_report(runs[name], color_scheme=scheme)
-    page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
-    # Parts out of view are not drawn, and axe looks at what is drawn.
-    page.evaluate("document.querySelectorAll('.question').forEach(part => part.style.contentVisibility = 'visible')")
-    assert Axe().run(page).response["violations"] == []
-
-
-@needs_chromium
-@pytest.mark.parametrize("width", [320, 390, 1280])
-@pytest.mark.parametrize("name", ["flawed", "repeated", "hostile"])
-def test_nothing_is_wider_than_the_screen(runs: dict[str, Content], open_report: Open, name: str, width: int) -> None:
-    """An evaluator never scrolls the page sideways, whatever the questions, and no words are cut off."""
-    page = open_report(runs[name], viewport={"width": width, "height": 800})
-    page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
-    page.evaluate("document.querySelectorAll('.question').forEach(part => part.style.contentVisibility = 'visible')")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    outside = """width => [...document.querySelectorAll('main *')].filter(
-        part => !part.closest('.wide, .hidden, svg, .questions thead') && part.getBoundingClientRect().right > width + 1
-    ).map(part => part.outerHTML.slice(0, 80))"""
-    assert page.evaluate(outside, width) == []
+@pytest.mark.parametrize("name", ["unbroken", "flawed", "repeated", "searched", "partial", "nothing", "hostile"])
+def test_every_report_is_for_everyone(runs: dict[str, Content], open_report: Open, name: str) -> None:
+    """With all unfolded no rule of axe is violated, in light or dark, and nothing is wider than a screen or cut off."""
+    page = open_report(runs[name])
+    page.evaluate(UNFOLDED)
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        assert Axe().run(page).response["violations"] == []
+    for width in (320, 390, 1280):
+        page.set_viewport_size({"width": width, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.evaluate(OUTSIDE, width) == []
 
 
 # The verdict and the figures
@@ -219,22 +203,15 @@ def test_the_verdict_comes_first_with_its_reasons(runs: dict[str, Content], open
         expect(summary).to_contain_text(f"{count} {words}")
     for cause in content["causes"]:
         expect(summary.get_by_role("link", name=cause["label"], exact=True)).to_have_count(int(cause["count"] > 0))
+    # A gate has the figures of its kind, or of its drop.
+    speaker = next(group for group in content["by_kind"] if group["name"] == "speaker")
+    facts = next(measure for measure in speaker["measures"] if measure["name"] == "facts")
+    expect(page.locator(".gates tr", has_text="facts@speaker").locator("td").nth(3)).to_have_text(str(facts["n"]))
+    drop = next(row for row in content["comparison"]["differences"] if row["name"] == "facts")
+    cells = page.locator(".gates tr", has_text="facts drops").locator("td").all_inner_texts()
+    assert cells[1:3] == [f"{-drop['difference']:.3f}", f"{-drop['high']:z.3f} to {-drop['low']:z.3f}"]
     results = page.locator(".gates tbody td:nth-child(2)").all_inner_texts()
     assert results == ["missed"] * missed + ["passed"] * (len(results) - missed)
-
-
-@needs_chromium
-def test_a_gate_has_the_interval_of_what_it_is_about(runs: dict[str, Content], open_report: Open) -> None:
-    """That of the kind for a gate on one kind of question, and that of the difference for one on a drop."""
-    content = runs["flawed"]
-    page = open_report(content)
-    speaker = next(group for group in content["by_kind"] if group["name"] == "speaker")
-    row = page.locator(".gates tr", has_text="facts@speaker").locator("td")
-    assert row.nth(3).inner_text() == str(speaker["measures"][0]["n"])
-    drop = next(row for row in content["comparison"]["differences"] if row["name"] == "facts")
-    row = page.locator(".gates tr", has_text="facts drops").locator("td")
-    assert row.nth(1).inner_text() == f"{-drop['difference']:.3f}"
-    assert row.nth(2).inner_text() == f"{-drop['high']:z.3f} to {-drop['low']:z.3f}"
 
 
 @needs_chromium
@@ -245,7 +222,7 @@ def test_every_measure_stands_with_interval_n_and_definition(runs: dict[str, Con
     measures = [*content["headlines"], *content["second_screen"]]
     assert page.locator("tr[id^=measure-]").count() == len(measures)
     facts = page.locator("#measure-facts")
-    measure = content["headlines"][0]
+    measure = next(measure for measure in measures if measure["name"] == "facts")
     cells = [f"{measure['value']:.3f}", f"{measure['low']:.3f} to {measure['high']:.3f}", str(measure["n"])]
     assert facts.locator("td.number").all_inner_texts() == cells
     expect(facts.locator("p")).to_be_hidden()
@@ -284,21 +261,46 @@ def test_a_plot_is_there_as_figures_too(runs: dict[str, Content], open_report: O
     assert colours <= {"none", "var(--ink)", "var(--quiet)", "var(--line)", "var(--accent)", "var(--paper)"}
 
 
-def test_the_same_data_make_the_same_file(runs: dict[str, Content]) -> None:
-    """A report can be compared with another character by character."""
-    assert render(runs["flawed"]) == render(copy.deepcopy(runs["flawed"]))
+@needs_chromium
+def test_kinds_are_beside_each_other(runs: dict[str, Content], open_report: Open) -> None:
+    """The first table by kind has what a reader feels of each, in the order of the kinds, each with what it asks."""
+    page = open_report(runs["flawed"])
+    table = page.get_by_role("region", name="Measures by kind, table 1 of").locator("table")
+    assert table.locator("thead th").all_inner_texts()[:4] == [
+        "kind",
+        "written and right",
+        "words to read, median",
+        "words to read, 90th percentile",
+    ]
+    assert table.locator("tbody th").all_inner_texts()[:2] == ["fact\na fact", "multi\nseveral answers"]
+
+
+@needs_chromium
+def test_the_ideal_stands_beside_the_answer(runs: dict[str, Content], open_report: Open) -> None:
+    """Where the question file has an ideal answer it follows the one that was given; elsewhere there is none."""
+    page = open_report(runs["flawed"])
+    answer = page.locator("#question-b3 dt", has_text="Answer").locator("xpath=following-sibling::dd[2]")
+    expect(answer).to_have_text("They cost 4.2 million dollars.")
+    expect(page.get_by_text("Ideal answer")).to_have_count(1)
 
 
 # The questions
 
 
 @needs_chromium
-def test_the_table_is_filtered_by_the_keyboard(runs: dict[str, Content], open_report: Open) -> None:
-    """Tab leads to the filters; what fits stays, and a screen reader is told how many."""
+def test_the_table_is_sorted_and_filtered_by_the_keyboard(runs: dict[str, Content], open_report: Open) -> None:
+    """A heading sorts and says so; Tab leads to the filters; what fits stays, and a screen reader is told how many."""
     content = runs["flawed"]
     page = open_report(content)
     shown = page.locator("#table tbody tr:visible")
     expect(shown).to_have_count(len(ROWS))
+    header = page.locator("#table").get_by_role("columnheader", name="Question")
+    header.get_by_role("button").focus()
+    for direction, reverse in (("ascending", False), ("descending", True)):
+        page.keyboard.press("Enter")
+        expect(header).to_have_attribute("aria-sort", direction)
+        asked = page.locator("#table tbody th a").all_inner_texts()
+        assert asked == sorted((row["question"] for row in ROWS), reverse=reverse)
     page.get_by_label("Contains").focus()
     page.keyboard.type("REPAIRS")
     expect(shown).to_have_count(2)
@@ -313,19 +315,6 @@ def test_the_table_is_filtered_by_the_keyboard(runs: dict[str, Content], open_re
     page.keyboard.type("should")
     expect(shown).to_have_count(1)
     expect(shown).to_contain_text("Who built the bridge?")
-
-
-@needs_chromium
-def test_the_table_is_sorted_by_the_keyboard(runs: dict[str, Content], open_report: Open) -> None:
-    """A heading sorts by its column and says so; once more reverses it."""
-    page = open_report(runs["flawed"])
-    header = page.locator("#table").get_by_role("columnheader", name="Question")
-    header.get_by_role("button").focus()
-    questions = page.locator("#table tbody th a")
-    for direction, reverse in (("ascending", False), ("descending", True)):
-        page.keyboard.press("Enter")
-        expect(header).to_have_attribute("aria-sort", direction)
-        assert questions.all_inner_texts() == sorted((row["question"] for row in ROWS), reverse=reverse)
 
 
 @needs_chromium
@@ -345,16 +334,19 @@ def test_every_row_leads_to_its_part(runs: dict[str, Content], open_report: Open
 def test_ids_that_look_alike_have_parts_of_their_own(runs: dict[str, Content], open_report: Open) -> None:
     """Ids may hold whatever they like: no two parts of the page get one name."""
     content = copy.deepcopy(runs["unbroken"])
+    content["rows"][1]["question"] = HEBREW
     for row, name in zip(content["rows"], ("a b", "a/b", "a-b", "é", "ü", "'\"<", " "), strict=False):
         row["id"] = name
     page = open_report(content)
     anchors = page.locator("article.question").evaluate_all("parts => parts.map(part => part.id)")
     assert len(set(anchors)) == len(anchors) == len(ROWS)
+    # And the direction of a word ends with it.
+    assert page.locator("h4").nth(1).evaluate("title => getComputedStyle(title).direction") == "rtl"
 
 
 @needs_chromium
 def test_citations_are_marked_where_they_stand(runs: dict[str, Content], open_report: Open) -> None:
-    """The article's paragraph stands there with the cited words marked and numbered, and the evidence underlined."""
+    """The cited words are marked and numbered in the article's paragraph, the evidence underlined; false ones named."""
     page = open_report(runs["flawed"])
     part = page.locator("#question-b1")
     quote = ROWS[0]["evidence"][0]
@@ -365,16 +357,10 @@ def test_citations_are_marked_where_they_stand(runs: dict[str, Content], open_re
     expect(elsewhere.locator("blockquote footer").all()[0]).to_have_text("A school plants trees")
     expect(elsewhere.locator("u.evidence")).to_have_text(ROWS[1]["evidence"][0])
     expect(elsewhere.locator("mark u")).to_have_count(0)
-
-
-@needs_chromium
-def test_a_citation_that_does_not_hold_is_not_marked(runs: dict[str, Content], open_report: Open) -> None:
-    """It is named with its claim and its offsets."""
-    page = open_report(runs["flawed"])
-    part = page.locator("#question-s1")
-    expect(part.locator("mark")).to_have_count(0)
-    expect(part).to_contain_text("not in the article at its offsets")
-    expect(part).to_contain_text("bad citation")
+    false = page.locator("#question-s1")
+    expect(false.locator("mark")).to_have_count(0)
+    expect(false).to_contain_text("not in the article at its offsets")
+    expect(false).to_contain_text("bad citation")
 
 
 @needs_chromium
@@ -428,7 +414,6 @@ def test_a_comparison_says_what_broke(runs: dict[str, Content], open_report: Ope
     comparison = content["comparison"]
     page = open_report(content)
     section = page.get_by_role("region", name="What changed since the baseline")
-    expect(section.get_by_role("img")).to_have_count(1)
     rows = section.get_by_role("region", name="Differences, table").locator("tbody tr")
     expect(rows).to_have_count(len(comparison["differences"]) + len(comparison["latency"]))
     row = comparison["differences"][0]
@@ -445,9 +430,8 @@ def test_a_judge_is_shown_with_its_agreement(runs: dict[str, Content], open_repo
     page = open_report(runs["flawed"])
     section = page.get_by_role("region", name="Judge")
     expect(section).to_contain_text("openai:a-judge judged 8 answers; 1 times no judgement could be read")
-    expect(section.locator("tbody").last).to_contain_text("right, says the judge\t0.875\t0.714\t8".replace("\t", ""))
-    part = page.locator("#question-b1")
-    expect(part).to_contain_text("right, says the judge: no – It does <i>not</i> say so.")
+    expect(section).to_contain_text("It agrees with the rules on 0.875 of 8, Cohen's kappa 0.714.")
+    expect(page.locator("#question-b1")).to_contain_text("not right – It does <i>not</i> say so.")
 
 
 @needs_chromium
@@ -500,6 +484,7 @@ def test_strangers_words_are_inert(runs: dict[str, Content], open_report: Open) 
     addresses = page.locator("a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
     assert [address for address in addresses if not re.fullmatch(r"#[\w.-]+", address)] == []
     assert page.evaluate("window.attacked") is None
+    assert not set(page.content()) & set("\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
     part = page.locator("article.question").first
     for place in ("h4", "dd.words", "mark"):
         words = "".join((part.locator(place).last.text_content() or "").split())
@@ -516,17 +501,6 @@ def test_a_large_run_shows_its_failures(runs: dict[str, Content]) -> None:
     assert f'id="question-{failed["id"]}"' in page
     assert f'id="question-p{MOST_QUESTIONS - 1}"' not in page
     assert "The first 2,000 of 2,001 are shown, those that failed before others" in page
-
-
-@needs_chromium
-def test_the_direction_of_a_word_ends_with_it(runs: dict[str, Content], open_report: Open) -> None:
-    """A question in Hebrew reads from the right, and the controls that turn a whole line round are gone."""
-    content = copy.deepcopy(runs["unbroken"])
-    content["rows"][0]["question"] = HEBREW
-    page = open_report(content)
-    title = page.locator("#question-b1 h4")
-    assert title.evaluate("title => getComputedStyle(title).direction") == "rtl"
-    assert not set(page.content()) & set("\u202a\u202b\u202d\u202e\u2066\u2067\u2068")
 
 
 @needs_chromium
@@ -550,6 +524,6 @@ def test_the_file_names_no_other(runs: dict[str, Content]) -> None:
     assert re.findall(r"(?:src|href|url)\s*[=(]\s*[\"']?(?!#|data:,)[^\s\"'>]+", page.partition("<script>")[0]) == []
 
 
-def test_the_data_survive_their_journey(runs: dict[str, Content]) -> None:
-    """A report made from `report.json` as it was written is the report that was made at once."""
+def test_the_same_data_make_the_same_file(runs: dict[str, Content]) -> None:
+    """A report made from `report.json` as it was written is the report that was made at once, byte for byte."""
     assert render(json.loads(json.dumps(runs["flawed"]))) == render(runs["flawed"])

@@ -16,7 +16,7 @@ import pytest
 
 from assistant.settings import PROJECT
 
-ON_REQUEST = {"mcp": "mcp", "judge": "openevals", "evaluate": "rouge_score", "model-server": "xllamacpp"}
+ON_REQUEST = {"mcp": "mcp", "judge": "openevals", "evaluate": "torchmetrics", "model-server": "xllamacpp"}
 """By extra a package that it alone brings."""
 
 

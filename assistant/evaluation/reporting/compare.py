@@ -7,32 +7,22 @@ are left out and named. Never calls the assistant.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from assistant.errors import ConfigurationError
-from assistant.evaluation import fingerprint
+from assistant.evaluation.fingerprint import differences
 from assistant.evaluation.questions import Question, to_row
 from assistant.evaluation.reporting.summary import clustering, question_scores
-from assistant.evaluation.run import read_run
+from assistant.evaluation.run import observed
 from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.causes import cause
-from assistant.evaluation.scoring.measures import HEADLINES, Measure, RunMeasure
-from assistant.evaluation.scoring.observed import Observed, observe
+from assistant.evaluation.scoring.measures import HEADLINES, Measure
+from assistant.evaluation.scoring.observed import Observed
 
 _NOT_GOLD = ("kind", "group", "notes", "rewrite")
 """What may differ between the two without making another question."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """A run with its answers scored."""
-
-    path: Path
-    values: Mapping[str, Any]
-    questions: Mapping[str, Question]
-    observed: Sequence[Observed]
 
 
 def compare(before: Path, after: Path) -> dict[str, Any]:
@@ -41,53 +31,54 @@ def compare(before: Path, after: Path) -> dict[str, Any]:
     Raises:
         ConfigurationError: one is not the folder of a run, or they have no question in common.
     """
-    earlier, later = _read(before), _read(after)
-    common = [name for name in later.questions if name in earlier.questions]
-    changed = [name for name in common if _gold(earlier.questions[name]) != _gold(later.questions[name])]
-    answered = {o.question.id for o in earlier.observed} & {o.question.id for o in later.observed}
-    same = [name for name in common if name not in changed and name in answered]
+    (was, earlier, one), (now, later, other) = observed(before), observed(after)
+    known = {question.id: question for question in earlier}
+    common = [question for question in later if question.id in known]
+    changed = [question.id for question in common if _gold(known[question.id]) != _gold(question)]
+    answered = {o.question.id for o in one} & {o.question.id for o in other}
+    same = [question for question in common if question.id in answered and question.id not in changed]
     if not same:
         raise ConfigurationError(f"{before} and {after} have no answered question in common: nothing can be compared")
-    questions = [later.questions[name] for name in same]
-    by, cluster, _ = clustering(questions)
-    clusters = {question.id: cluster(question) for question in questions}
-    seed = int(later.values["options"]["seed"])
-    one, other = ([o for o in run.observed if o.question.id in clusters] for run in (earlier, later))
+    notes = [_incomplete(before, earlier, one), _incomplete(after, later, other)]
+    if changed:
+        notes.insert(
+            0,
+            f"{len(changed)} of {len(common)} common questions differ in wording or gold and are left out; "
+            f"`evaluate QUESTIONS --rescore {before}` scores the earlier run against the later gold.",
+        )
+    by, clusters, _ = clustering(same)
+    one, other = ([o for o in some if o.question.id in clusters] for some in (one, other))
     broken, fixed = _turned(one, other)
     return {
         "baseline": str(before),
         "run": str(after),
         "n": len(same),
-        "only_in_baseline": len(earlier.questions) - len(common),
-        "only_in_run": len(later.questions) - len(common),
+        "only_in_baseline": len(earlier) - len(common),
+        "only_in_run": len(later) - len(common),
         "changed_questions": changed,
         "cluster_by": by,
         "clusters": len(set(clusters.values())),
-        "differences": _differences(one, other, clusters, seed),
+        "differences": _differences(one, other, clusters, int(now["options"]["seed"])),
         "latency": [
-            {
-                "name": measure.name,
-                "label": measure.label,
-                "baseline": measure.value([o for o in one if measure.uses(o)]),
-                "run": measure.value([o for o in other if measure.uses(o)]),
-            }
+            {name: getattr(measure, name) for name in ("name", "label", "unit")}
+            | {"baseline": measure.of(measure.scores(one)), "run": measure.of(measure.scores(other))}
             for measure in HEADLINES
-            if isinstance(measure, RunMeasure)
+            if not measure.is_mean
         ],
         "broken": broken,
         "fixed": fixed,
         "fingerprint_differences": [
-            {"part": part, "baseline": was, "run": now}
-            for part, was, now in fingerprint.differences(earlier.values["fingerprint"], later.values["fingerprint"])
+            {"part": part, "baseline": earlier_value, "run": later_value}
+            for part, earlier_value, later_value in differences(was["fingerprint"], now["fingerprint"])
         ],
-        "notes": _notes(changed, common, earlier, later),
+        "notes": [note for note in notes if note],
     }
 
 
-def _read(path: Path) -> _Run:
-    values, questions, articles, records = read_run(path)
-    observed = observe(questions, records, {article.id: article for article in articles})
-    return _Run(path, values, {question.id: question for question in questions}, observed)
+def _incomplete(folder: Path, questions: Sequence[Question], some: Sequence[Observed]) -> str:
+    asked = len({o.question.id for o in some})
+    whole = asked == len(questions)
+    return "" if whole else f"{folder} is not complete: {asked} of {len(questions)} questions were asked."
 
 
 def _gold(question: Question) -> dict[str, Any]:
@@ -100,7 +91,7 @@ def _differences(
     """Return the paired differences of the headlines that both runs have, with p values adjusted for their number."""
     found: list[dict[str, Any]] = []
     for measure in HEADLINES:
-        if not isinstance(measure, Measure):
+        if not measure.is_mean:
             continue
         was, now = question_scores(measure, one), question_scores(measure, other)
         both = [name for name in clusters if name in was and name in now]
@@ -109,23 +100,10 @@ def _differences(
         pairs = [(was[name], now[name]) for name in both]
         difference = statistics.paired([b - a for a, b in pairs], [clusters[name] for name in both], seed)
         found.append(
-            {
-                "name": measure.name,
-                "label": measure.label,
-                "better": measure.better,
-                "unit": measure.unit,
-                "n": difference.n,
-                "clusters": difference.clusters,
-                "baseline": sum(a for a, _ in pairs) / len(pairs),
-                "run": sum(b for _, b in pairs) / len(pairs),
-                "difference": difference.value,
-                "low": difference.low,
-                "high": difference.high,
-                "p": difference.p,
-                "p_holm": None,
-                "mcnemar": _mcnemar(pairs, measure),
-                "smallest_difference": difference.smallest,
-            }
+            {name: getattr(measure, name) for name in ("name", "label", "better", "unit")}
+            | {"baseline": sum(a for a, _ in pairs) / len(pairs), "run": sum(b for _, b in pairs) / len(pairs)}
+            | {"difference": difference.value, **asdict(difference), "p_holm": None}
+            | {"turned": _turned_scores(pairs, measure)}
         )
     tested: list[dict[str, Any]] = [row for row in found if row["p"] is not None]
     for row, adjusted in zip(tested, statistics.holm([row["p"] for row in tested]), strict=True):
@@ -133,13 +111,12 @@ def _differences(
     return found
 
 
-def _mcnemar(pairs: Sequence[tuple[float, float]], measure: Measure) -> dict[str, Any] | None:
+def _turned_scores(pairs: Sequence[tuple[float, float]], measure: Measure) -> dict[str, int] | None:
     """Return how many questions turned for the better and for the worse; None where scores are not 0 or 1."""
     if not {score for pair in pairs for score in pair} <= {0.0, 1.0}:
         return None
     risen, fallen = sum(b > a for a, b in pairs), sum(b < a for a, b in pairs)
-    fixed, broken = (fallen, risen) if measure.better == "lower" else (risen, fallen)
-    return {"fixed": fixed, "broken": broken, "p": statistics.mcnemar(broken, fixed)}
+    return {"fixed": fallen, "broken": risen} if measure.better == "lower" else {"fixed": risen, "broken": fallen}
 
 
 def _turned(one: Sequence[Observed], other: Sequence[Observed]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -155,17 +132,3 @@ def _turned(one: Sequence[Observed], other: Sequence[Observed]) -> tuple[list[di
         row = {"id": name, "question": now[name].question.question, "before": before, "after": after}
         (fixed if after == "right" else broken).append({**row, "cause": cause(failed)})
     return broken, fixed
-
-
-def _notes(changed: Sequence[str], common: Sequence[str], earlier: _Run, later: _Run) -> list[str]:
-    notes = []
-    if changed:
-        notes.append(
-            f"{len(changed)} of {len(common)} common questions differ in wording or gold and are left out; "
-            f"`evaluate QUESTIONS --rescore {earlier.path}` scores the earlier run against the later gold."
-        )
-    for run in (earlier, later):
-        asked = len({o.question.id for o in run.observed})
-        if asked < len(run.questions):
-            notes.append(f"{run.path} is not complete: {asked} of {len(run.questions)} questions were asked.")
-    return notes

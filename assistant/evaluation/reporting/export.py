@@ -41,6 +41,7 @@ def _line(row: Content) -> dict[str, object]:
     values = {name: row[name] for name in _COLUMNS} | {
         "answerable": row["gold"]["answerable"],
         "must_have": _facts(row["gold"]["must_have"]),
+        "ideal": row["gold"]["ideal"],
         "missing_facts": _facts(row["missing_facts"]),
         "citations": "; ".join(f"{cited['article']}:{cited['start']}-{cited['end']}" for cited in row["citations"]),
     }

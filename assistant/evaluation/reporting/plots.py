@@ -23,21 +23,12 @@ if TYPE_CHECKING:
 Entry = Mapping[str, Any]
 """One entry of a list of the report's data."""
 
-_WIDTH = 360
-"""Of every plot, in units of which a letter is 12 high: that of a phone."""
-_HEIGHT = 240
-_ROW_HEIGHT = 34
-"""Of a measure among the differences, in the same units."""
+_WIDTH, _HEIGHT = 360, 240
+"""Of every plot, in units of which a letter is 12 high: the width is that of a phone."""
 
-_INK, _QUIET, _LINE, _ACCENT, _PAPER = "#000001", "#000002", "#000003", "#000004", "#000005"
-_COLOURS = {
-    _INK: "var(--ink)",
-    _QUIET: "var(--quiet)",
-    _LINE: "var(--line)",
-    _ACCENT: "var(--accent)",
-    _PAPER: "var(--paper)",
-}
+_COLOURS = {f"#00000{number}": f"var(--{name})" for number, name in enumerate(("ink", "quiet", "line", "accent"), 1)}
 """What stands for the page's colours while Matplotlib draws."""
+_INK, _QUIET, _LINE, _ACCENT = _COLOURS
 
 _STYLE: Mapping[Any, object] = {
     "svg.fonttype": "none",  # letters stay letters, in the page's typeface
@@ -65,124 +56,95 @@ _STYLE: Mapping[Any, object] = {
 class Plot:
     """A drawing for people who see it, and the same in words and figures for everyone."""
 
-    name: str
     title: str
     caption: str
     """How to read it, and what it says here."""
     svg: Markup
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
 
 
 def plots(content: Mapping[str, Any]) -> list[Plot]:
-    """Return the plots for which the report's data holds figures, but for the differences to a baseline."""
+    """Return the plots for which the report's data holds figures."""
     curves = content["curves"]
     drawn = (
-        _risk_coverage(curves["risk_coverage"], curves["operating_point"]),
-        _calibration(curves["calibration"]),
-        _success(curves["success_at_k"]),
-        _latency(content["latency"]),
+        _risk_coverage(curves["risk_coverage"], curves["operating_point"]) if curves["risk_coverage"] else None,
+        _calibration(curves["calibration"]) if curves["calibration"] else None,
+        _success(curves["success_at_k"]) if curves["success_at_k"] else None,
+        _latency(content["latency"]) if content["latency"] else None,
     )
     return [plot for plot in drawn if plot is not None]
 
 
-def _risk_coverage(curve: Sequence[Entry], point: Entry | None) -> Plot | None:
+def _risk_coverage(curve: Sequence[Entry], point: Entry | None) -> Plot:
     """How often answers are wrong when only the surest share of the questions is answered."""
-    if not curve:
-        return None
 
     def draw(axes: Axes) -> None:
         axes.plot([at["coverage"] for at in curve], [at["risk"] for at in curve], color=_ACCENT)
         if point:
-            axes.plot(
-                point["coverage"], point["risk"], "o", color=_INK, markersize=7, label="the assistant's threshold"
-            )
+            threshold = "the assistant's threshold"
+            axes.plot(point["coverage"], point["risk"], "o", color=_INK, markersize=7, label=threshold)
             axes.legend(loc="lower right")
         axes.set(xlabel="share of questions answered, surest first", ylabel="share wrong of those")
         axes.set(xlim=(0, 1), ylim=(0, max(0.1, 1.25 * max(at["risk"] for at in curve))))
 
-    half = _at_coverage(curve, 0.5)
-    caption = f"If only the surest half were answered, {half['risk']:.3f} of those answers would be wrong"
+    tenths = [min(curve, key=lambda at: abs(at["coverage"] - tenth / 10)) for tenth in range(1, 11)]
+    caption = f"If only the surest half were answered, {tenths[4]['risk']:.3f} of those answers would be wrong"
     if point:
-        caption += (
-            f"; at the assistant's threshold it answers {point['coverage']:.3f}, of which {point['risk']:.3f} are"
-        )
-    tenths = [_at_coverage(curve, tenth / 10) for tenth in range(1, 11)]
+        coverage, risk = point["coverage"], point["risk"]
+        caption += f"; at the assistant's threshold it answers {coverage:.3f}, of which {risk:.3f} are"
     return Plot(
-        "risk-coverage",
         "Risk and coverage",
         f"{caption}. A curve that stays low and rises late is better.",
-        _svg("risk-coverage", draw),
+        _svg(draw),
         ("share answered", "share wrong", "least confidence"),
-        tuple((f"{at['coverage']:.3f}", f"{at['risk']:.3f}", number(at["confidence"])) for at in tenths),
+        [[number(at[key]) for key in ("coverage", "risk", "confidence")] for at in tenths],
     )
 
 
-def _at_coverage(curve: Sequence[Entry], coverage: float) -> Entry:
-    return min(curve, key=lambda at: abs(at["coverage"] - coverage))
-
-
-def _calibration(bins: Sequence[Entry]) -> Plot | None:
+def _calibration(bins: Sequence[Entry]) -> Plot:
     """Whether the article answers as many questions as the assistant's confidence says."""
-    if not bins:
-        return None
-    measured = [at for at in bins if at["low"] is not None and at["high"] is not None]
 
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=_QUIET, linestyle="--", linewidth=1)
-        axes.vlines(
-            [at["confidence"] for at in measured],
-            [at["low"] for at in measured],
-            [at["high"] for at in measured],
-            color=_ACCENT,
-            linewidth=1.2,
-        )
+        for at in bins:
+            if at["low"] is not None:
+                axes.vlines(at["confidence"], at["low"], at["high"], color=_ACCENT, linewidth=1.2)
         axes.plot([at["confidence"] for at in bins], [at["share"] for at in bins], "o", color=_ACCENT)
         axes.set(xlabel="confidence of the assistant", ylabel="share answerable")
         axes.set(xlim=(0, 1), ylim=(0, 1.03))
 
     return Plot(
-        "calibration",
         "Calibration",
         "Each point is a group of questions of like confidence, with its 95 % interval; on the dashed line the "
         "confidence is what it says. Below it the assistant is too sure.",
-        _svg("calibration", draw),
+        _svg(draw),
         ("mean confidence", "share answerable", "95 % interval", "n"),
-        tuple(
-            (f"{at['confidence']:.3f}", f"{at['share']:.3f}", interval(at["low"], at["high"]), str(at["n"]))
-            for at in bins
-        ),
+        [[number(at["confidence"]), number(at["share"]), interval(at["low"], at["high"]), str(at["n"])] for at in bins],
     )
 
 
-def _success(curve: Sequence[Entry]) -> Plot | None:
-    """How many passages one has to read to find the evidence."""
-    curve = [at for at in curve if at["value"] is not None]
-    if not curve:
-        return None
+def _success(curve: Sequence[Entry]) -> Plot:
+    """How many paragraphs one has to read to find the evidence."""
 
     def draw(axes: Axes) -> None:
         axes.plot([at["k"] for at in curve], [at["value"] for at in curve], "o-", color=_ACCENT)
         axes.set(xlabel="paragraphs looked at (k)", ylabel="share of questions")
         axes.set(xticks=[at["k"] for at in curve], ylim=(min(0.9, *(at["value"] - 0.05 for at in curve)), 1.01))
 
-    last = curve[-1]
+    first, *_, last = curve
     return Plot(
-        "success",
         "Success at k",
-        f"Share of {last['n']} questions whose evidence is among the first k paragraphs found: {curve[0]['value']:.3f} "
-        f"at k = {curve[0]['k']}, {last['value']:.3f} at k = {last['k']}. The axis does not begin at 0.",
-        _svg("success", draw),
+        f"Share of {last['n']} questions whose evidence is among the first k paragraphs found: {first['value']:.3f} "
+        f"at k = {first['k']}, {last['value']:.3f} at k = {last['k']}. The axis does not begin at 0.",
+        _svg(draw),
         ("k", "share found", "n"),
-        tuple((str(at["k"]), f"{at['value']:.3f}", str(at["n"])) for at in curve),
+        [[str(at["k"]), number(at["value"]), str(at["n"])] for at in curve],
     )
 
 
-def _latency(stages: Sequence[Entry]) -> Plot | None:
+def _latency(stages: Sequence[Entry]) -> Plot:
     """What share of the answers was ready within a time."""
-    stages = [stage for stage in stages if stage["values"]]
-    if not stages:
-        return None
 
     def draw(axes: Axes) -> None:
         for stage, dashes in zip(stages, cycle(("-", "--", ":", "-.")), strict=False):
@@ -195,56 +157,18 @@ def _latency(stages: Sequence[Entry]) -> Plot | None:
         axes.set(xlabel="time, on a logarithmic scale", ylabel="share ready within it")
 
     return Plot(
-        "latency",
         "Latency by stage",
         "Share of the answers of which a stage was done within a time; a curve further left is faster.",
-        _svg("latency", draw),
+        _svg(draw),
         ("stage", "p50, ms", "p95, ms", "longest, ms", "n"),
-        tuple(
-            (stage["label"], *(number(stage[key], "ms") for key in ("p50", "p95", "max")), str(stage["n"]))
+        [
+            [stage["label"], *(number(stage[key], "ms") for key in ("p50", "p95", "max")), str(stage["n"])]
             for stage in stages
-        ),
+        ],
     )
 
 
-def differences(comparison: Mapping[str, Any]) -> Markup | None:
-    """Return the drawing of what changed since the baseline, better to the right; None where nothing can be drawn.
-
-    Measures in other units than shares are left to the table.
-    """
-    rows = [
-        row
-        for row in comparison["differences"]
-        if row["difference"] is not None and row["unit"] in ("share", "score") and row["better"] in ("higher", "lower")
-    ]
-    if not rows:
-        return None
-
-    def draw(axes: Axes) -> None:
-        axes.axvline(0, color=_QUIET, linewidth=1, linestyle="--")
-        furthest = 0.02
-        for height, row in enumerate(rows):
-            sign = 1 if row["better"] == "higher" else -1
-            bounds = [sign * row[key] for key in ("low", "high") if row[key] is not None]
-            axes.hlines(height, min(bounds, default=0), max(bounds, default=0), color=_ACCENT)
-            axes.plot(sign * row["difference"], height, "o", color=_ACCENT)
-            axes.annotate(
-                row["label"],
-                (0, height),
-                (0, 7),
-                xycoords=("axes fraction", "data"),
-                textcoords="offset points",
-                bbox={"facecolor": _PAPER, "edgecolor": "none", "pad": 1},
-            )
-            furthest = max(furthest, *map(abs, bounds), abs(row["difference"]))
-        axes.set(xlim=(-1.1 * furthest, 1.1 * furthest), ylim=(len(rows) - 0.6, -0.8), yticks=[])
-        axes.set(xlabel="worse  ←  difference  →  better")
-        axes.spines["left"].set_visible(False)
-
-    return _svg("differences", draw, height=50 + _ROW_HEIGHT * len(rows))
-
-
-def _svg(name: str, draw: Callable[[Axes], None], height: int = _HEIGHT) -> Markup:
+def _svg(draw: Callable[[Axes], None]) -> Markup:
     """Return what `draw` puts on the axes, as an SVG element; the same figures give the same characters.
 
     It is hidden from screen readers: its figures stand beside it as text.
@@ -254,8 +178,8 @@ def _svg(name: str, draw: Callable[[Axes], None], height: int = _HEIGHT) -> Mark
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     file = io.StringIO()
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure = Figure(figsize=(_WIDTH / 72, height / 72), layout="constrained")
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": draw.__qualname__}):
+        figure = Figure(figsize=(_WIDTH / 72, _HEIGHT / 72), layout="constrained")
         draw(figure.subplots())
         figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     drawing = file.getvalue()
@@ -266,5 +190,5 @@ def _svg(name: str, draw: Callable[[Axes], None], height: int = _HEIGHT) -> Mark
     body = re.sub(r" ?font-family: [^;\"]*;?", "", body)
     for colour, variable in _COLOURS.items():
         body = body.replace(colour, variable)
-    head = f'<svg class="plot" viewBox="0 0 {_WIDTH} {height}" aria-hidden="true" xmlns:xlink="http://www.w3.org/1999/xlink">'
+    head = f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" aria-hidden="true" xmlns:xlink="http://www.w3.org/1999/xlink">'
     return Markup(head + body)  # noqa: S704 - Matplotlib has escaped every text

@@ -37,17 +37,6 @@ _MEASURES_ABREAST = 6
 """Columns of a table by kind or by article: as many as fit on a sheet of paper."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How many rows had an outcome, and where they lie on a bar from 0 to 1 of all rows."""
-
-    outcome: str
-    words: str
-    count: int
-    start: float
-    share: float
-
-
 def render(content: Entry) -> str:
     """Return the report as HTML."""
     environment = Environment(
@@ -62,7 +51,8 @@ def render(content: Entry) -> str:
     environment.filters |= {"on_scale": _on_scale, "spaced": _spaced}
     style, script = _asset("report.css"), _asset("report.js")
     parts = _parts(_shown(content["rows"]), content["articles"])
-    comparison = content["comparison"]
+    measures = [*content["headlines"], *content["second_screen"]]
+    named = [*content["causes"], *measures]
     return environment.get_template("report.html").render(
         report=content,
         style=style,
@@ -75,7 +65,6 @@ def render(content: Entry) -> str:
         tallies=_tallies(content["rows"]),
         main_causes=sorted((cause for cause in content["causes"] if cause["count"]), key=lambda cause: -cause["count"]),
         plots=plots.plots(content),
-        differences=plots.differences(comparison) if comparison else None,
         breakdowns=[
             {"by": by, "groups": groups, "blocks": _blocks(groups)}
             for by, groups in (("kind", content["by_kind"]), ("article", content["by_article"]))
@@ -84,12 +73,24 @@ def render(content: Entry) -> str:
         left_out=len(content["rows"]) - len(parts),
         groups=_grouped(parts, content["causes"]),
         anchors={part.row["id"]: part.anchor for part in reversed(parts)},
-        labels=_labels(content),
+        labels=_Spaced({entry["name"]: entry["label"] for entry in named}),
         states={status["name"]: status["label"] for status in content["statuses"]},
-        units={measure["name"]: measure["unit"] for measure in (*content["headlines"], *content["second_screen"])},
+        units={name: measure["unit"] for measure in measures for name in (measure["name"], _scored(measure["name"]))},
         titles={article["id"]: article["title"] for article in content["articles"] if article["title"]},
-        definitions=_definitions(content),
+        definitions={measure["name"] for measure in measures},
     )
+
+
+class _Spaced(dict[str, str]):
+    """Words for names; an unknown name stands for itself."""
+
+    def __missing__(self, name: str) -> str:
+        return _spaced(name)
+
+
+def _scored(name: str) -> str:
+    """Return the name of the score that a measure is of, without its quantile."""
+    return re.sub(r"_p\d+$", "", name)
 
 
 def verdict(content: Entry) -> tuple[str, str]:
@@ -110,16 +111,15 @@ def _count(number_of: int, what: str) -> str:
     return f"{number_of} {what}" if number_of == 1 else f"{number_of} {what}s"
 
 
-def _tallies(rows: Sequence[Entry]) -> list[Tally]:
-    """Return how many rows had each outcome, without those that none had."""
-    found: list[Tally] = []
-    before = 0
-    for outcome, words in OUTCOMES.items():
-        count = sum(row["outcome"] == outcome for row in rows)
-        if count:
-            found.append(Tally(outcome or "unscored", words, count, before / len(rows), count / len(rows)))
-        before += count
-    return found
+def _tallies(rows: Sequence[Entry]) -> list[Entry]:
+    """Return how many rows had each outcome that some had, and where they lie on a bar from 0 to 1 of all rows."""
+    counts = Counter(row["outcome"] for row in rows)
+    ends = list(itertools.accumulate(counts[outcome] / len(rows) for outcome in OUTCOMES)) if rows else []
+    return [
+        {"outcome": outcome or "unscored", "words": words, "count": counts[outcome], "end": end, "share": share}
+        for (outcome, words), end in zip(OUTCOMES.items(), ends, strict=False)
+        if (share := counts[outcome] / len(rows))
+    ]
 
 
 def _on_scale(measure: Entry) -> bool:
@@ -143,20 +143,6 @@ def _blocks(groups: Sequence[Entry]) -> list[list[str]]:
     return [names[start : start + _MEASURES_ABREAST] for start in range(0, len(names), _MEASURES_ABREAST)]
 
 
-def _labels(content: Entry) -> dict[str, str]:
-    """Return the words for every cause and measure by its name; an unknown name stands for itself."""
-    judged = content["judge"]["measures"] if content["judge"] else ()
-    named = (*content["causes"], *content["headlines"], *content["second_screen"], *judged)
-    labels = {entry["name"]: entry["label"] for entry in named}
-    used = {name for row in content["rows"] for name in (row["cause"], *row["scores"]) if name}
-    return {name: _spaced(name) for name in used} | labels
-
-
-def _definitions(content: Entry) -> set[str]:
-    """Return the names of the measures that the page defines, so that a link to them leads somewhere."""
-    return {measure["name"] for measure in (*content["headlines"], *content["second_screen"])}
-
-
 # The questions
 
 
@@ -171,12 +157,8 @@ class Piece:
     """The numbers of the citations that end with these words."""
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
-    """The paragraphs of an article that hold cited words or evidence."""
-
-    title: str
-    paragraphs: tuple[tuple[Piece, ...], ...]
+Excerpt = tuple[str, Sequence[Sequence[Piece]]]
+"""The title of an article, and its paragraphs that hold cited words or evidence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,16 +185,14 @@ def _shown(rows: Sequence[Entry]) -> list[Entry]:
 
 def _parts(rows: Sequence[Entry], known: Iterable[Entry]) -> list[Part]:
     articles = {article["id"]: article for article in known}
-    parts: list[Part] = []
-    taken: set[str] = set()
+    parts: dict[str, Part] = {}
     for row in rows:
         name = re.sub(r"[^A-Za-z0-9._-]+", "-", row["id"])[:80] + (f".{row['repeat'] + 1}" if row["repeat"] else "")
         candidates = itertools.chain([f"question-{name}"], (f"question-{name}-{n}" for n in itertools.count(2)))
-        anchor = next(candidate for candidate in candidates if candidate not in taken)
-        taken.add(anchor)
+        anchor = next(candidate for candidate in candidates if candidate not in parts)
         retrieved = tuple((hit, _words(articles, hit)) for hit in row["retrieved"])
-        parts.append(Part(row, anchor, tuple(_excerpts(row, articles)), retrieved))
-    return parts
+        parts[anchor] = Part(row, anchor, tuple(_excerpts(row, articles)), retrieved)
+    return list(parts.values())
 
 
 def _words(articles: Mapping[str, Entry], span: Entry) -> str:
@@ -227,7 +207,7 @@ def _excerpts(row: Entry, articles: Mapping[str, Entry]) -> Iterator[Excerpt]:
         article = articles[identifier]
         spans = [(span["start"], span["end"], span["number"]) for span in cited if span["article"] == identifier]
         gold = [(span["start"], span["end"]) for span in evidence if span["article"] == identifier]
-        yield Excerpt(article["title"], tuple(marked_paragraphs(article["text"], spans, gold)))
+        yield article["title"], tuple(marked_paragraphs(article["text"], spans, gold))
 
 
 def marked_paragraphs(

@@ -20,6 +20,14 @@ SUMMARY = ("title", "mode", "model", "complete", "asked", "planned", "headlines"
 """What is printed for a script; the rest is in the report."""
 
 _MOST_LISTED = 20
+_BY_KIND = {
+    "written_and_right": "written and right",
+    "facts": "facts",
+    "refusal_recall": "unanswerable refused",
+    "words_to_read_p50": "words to read, p50",
+    "words_to_read_p90": "p90",
+}
+"""The headlines that the terminal splits by kind, and what stands above them."""
 
 
 def is_failed(content: Mapping[str, Any]) -> bool:
@@ -47,7 +55,7 @@ def headlines(content: Mapping[str, Any], folder: Path) -> RenderableType:
     ]
     if not content["complete"]:
         parts.append(Text("Not complete: the same command goes on where it stopped.", style="yellow"))
-    parts.append(table)
+    parts += [table, _by_kind(content["by_kind"])]
     failed = [f"{cause['label']} {cause['count']}" for cause in content["causes"] if cause["count"]]
     parts.append(Text(f"Failures: {', '.join(failed) or 'none'}."))
     parts += [
@@ -58,11 +66,22 @@ def headlines(content: Mapping[str, Any], folder: Path) -> RenderableType:
     return Group(*parts)
 
 
+def _by_kind(groups: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """Return what a reader feels of each kind of question."""
+    table = _table("kind", *_BY_KIND.values(), "n")
+    for group in groups:
+        measures = {measure["name"]: measure for measure in group["measures"]}
+        shown = [measures[name] for name in _BY_KIND]
+        figures = [number(measure["value"], measure["unit"]) for measure in shown]
+        table.add_row(plain(group["name"] or DASH), *figures, str(group["n"]))
+    return table
+
+
 def comparison(found: Mapping[str, Any]) -> RenderableType:
     """Return the differences with their intervals and p values, and the questions that turned."""
     table = _table("", "before", "after", "difference", "95 % interval", "p, adjusted", "fixed / broken", "n")
     for row in found["differences"]:
-        turned = row["mcnemar"]
+        turned = row["turned"]
         table.add_row(
             row["label"],
             number(row["baseline"], row["unit"]),
@@ -74,7 +93,7 @@ def comparison(found: Mapping[str, Any]) -> RenderableType:
             str(row["n"]),
         )
     for row in found["latency"]:
-        table.add_row(row["label"], number(row["baseline"], "ms"), number(row["run"], "ms"), *[DASH] * 5)
+        table.add_row(row["label"], *(number(row[run], row["unit"]) for run in ("baseline", "run")), *[DASH] * 5)
     parts: list[RenderableType] = [
         Text(f"{found['n']} questions in common, {found['clusters']} clusters ({found['cluster_by']})", style="bold"),
         table,

@@ -70,14 +70,13 @@ def _why_not_right(o: Observed) -> str:
         return "not_retrieved"
     if o.refused:
         return "wrongly_declined"
-    if o.evidence and not any(o.is_gold(cited.span) for cited in o.verbatim):
+    if o.evidence and not o.cites_evidence:
         return "retrieved_not_used"
     return "in_evidence_but_wrong"
 
 
 def _flaw(o: Observed) -> str | None:
     """Return what is wrong with an answer that holds the facts."""
-    cites_evidence = any(o.is_gold(cited.span) for cited in o.verbatim)
-    if o.question.answerable and not cites_evidence and not holds_facts(o.cited_words, o.question.must_have):
+    if o.question.answerable and not o.cites_evidence and not holds_facts(o.cited_words, o.question.must_have):
         return "bad_citation"
     return "unsupported" if o.flagged_numbers or o.flagged_names else None

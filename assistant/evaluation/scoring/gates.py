@@ -70,15 +70,23 @@ def read_thresholds(path: Path) -> list[Gate]:
     return found
 
 
-def check(gates: Iterable[Gate], content: Mapping[str, Any]) -> list[dict[str, Any]]:
+def check(gates: Sequence[Gate], content: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return each gate with the figures of its measure and whether it holds.
 
     Raises:
         ConfigurationError: a gate is for a kind of question that the run does not have.
     """
-    limits = list(gates)
-    check_kinds(limits, [group["name"] for group in content["by_kind"]])
-    return [_checked(gate, content) for gate in limits]
+    kinds = {group["name"]: group["measures"] for group in content["by_kind"]}
+    check_kinds(gates, list(kinds))
+    found = []
+    for gate in gates:
+        measures = kinds[gate.kind] if gate.kind else [*content["headlines"], *content["second_screen"]]
+        measure = next(measure for measure in measures if measure["name"] == gate.name)
+        value = measure["value"]
+        short = None if value is None else value - gate.limit if gate.at_most else gate.limit - value
+        figures = {key: measure[key] for key in ("value", "low", "high", "n", "unit")}
+        found.append(_checked(gate.text, gate.name, gate.limit, figures, short))
+    return found
 
 
 def check_kinds(gates: Iterable[Gate], kinds: Sequence[str]) -> None:
@@ -97,25 +105,18 @@ def check_drops(comparison: Mapping[str, Any], max_drop: float) -> list[dict[str
     """Return for each headline that was compared whether it got worse by no more than `max_drop`."""
     found = []
     for row in comparison["differences"]:
-        drop = row["difference"] if row["better"] == "lower" else -row["difference"]
-        found.append(
-            {
-                "text": f"{row['name']} drops by at most {max_drop:g}",
-                "name": row["name"],
-                "limit": max_drop,
-                "value": drop,
-                "low": row["low"] if row["better"] == "lower" else _negative(row["high"]),
-                "high": row["high"] if row["better"] == "lower" else _negative(row["low"]),
-                "n": row["n"],
-                "unit": row["unit"],
-                "passed": drop <= max_drop + _ROUNDING,
-            }
-        )
+        drop, low, high = row["difference"], row["low"], row["high"]
+        if row["better"] != "lower":
+            drop, low, high = (None if figure is None else -figure for figure in (drop, high, low))
+        figures = {"value": drop, "low": low, "high": high, "n": row["n"], "unit": row["unit"]}
+        text = f"{row['name']} drops by at most {max_drop:g}"
+        found.append(_checked(text, row["name"], max_drop, figures, drop - max_drop))
     return found
 
 
-def _negative(value: float | None) -> float | None:
-    return None if value is None else -value
+def _checked(text: str, name: str, limit: float, figures: Mapping[str, Any], short: float | None) -> dict[str, Any]:
+    """Return a gate with what it is about, and whether the figure is `short` of the limit by nothing."""
+    return {"text": text, "name": name, "limit": limit, **figures, "passed": short is not None and short <= _ROUNDING}
 
 
 def missed(gates: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -138,16 +139,3 @@ def _gate(name: str, kind: str, limit: object, *, at_most: bool, where: str) -> 
     if math.isnan(value):
         raise ConfigurationError(f"{where}: the limit {limit!r} of {name} is not a number; write one as 0.9")
     return Gate(name, value, at_most, kind)
-
-
-def _checked(gate: Gate, content: Mapping[str, Any]) -> dict[str, Any]:
-    measures = [*content["headlines"], *content["second_screen"]]
-    if gate.kind:
-        measures = next(group["measures"] for group in content["by_kind"] if group["name"] == gate.kind)
-    measure = next(measure for measure in measures if measure["name"] == gate.name)
-    value = measure["value"]
-    passed = value is not None and (
-        value <= gate.limit + _ROUNDING if gate.at_most else value >= gate.limit - _ROUNDING
-    )
-    found = {"text": gate.text, "name": gate.name, "limit": gate.limit, "passed": passed}
-    return found | {key: measure[key] for key in ("value", "low", "high", "n", "unit")}

@@ -18,17 +18,18 @@ from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
 
 from assistant.errors import ConfigurationError
-from assistant.evaluation.records import append, mend, whole_lines
+from assistant.evaluation import records
 from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.observed import Observed
 from assistant.extras import require
 
+JUDGEMENTS = "judgements.jsonl"
 SECONDS = 60.0
 FAILURES = 5
 """After so many failures in a row the judge is not asked again."""
 
-Progress = Callable[[int, int], None]
-"""Called with the verdicts that are there and the verdicts wanted."""
+NAME, LABEL = "judge_correct", "right, says the judge"
+DEFINITION = "Answers that were shown and that the judge calls correct, given what a right answer must hold."
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,32 +45,14 @@ class Judge:
 
 
 @dataclass(frozen=True, slots=True)
-class Criterion:
-    """One thing that is judged."""
-
-    name: str
-    label: str
-    definition: str
-    prompt: str
-    """Its name in `openevals.prompts`."""
-    rule: Callable[[Observed], bool | None]
-    """What the rules say of an answer; None where it is not judged."""
-    material: Callable[[Observed], dict[str, str]]
-    """What the judge reads, by the variables of the prompt."""
-
-
-@dataclass(frozen=True, slots=True)
 class Judgement:
     """One verdict."""
 
     id: str
     repeat: int
-    criterion: str
     judge: str
-    prompt: str
-    """Hash of the prompt."""
     material: str
-    """Hash of what it was filled with."""
+    """Hash of what was judged."""
     score: bool | None
     """None where the judge failed."""
     comment: str = ""
@@ -86,10 +69,9 @@ def open_judge(judge: Judge, answerer: str) -> BaseChatModel:
         raise ConfigurationError(
             f"{judge.model} wrote the answers and would judge itself: name another with --judge, or add --judge-itself"
         )
-    _prompt(CRITERIA[0])
+    require("judge", "A judge")
     options: dict[str, Any] = {"temperature": 0, "max_retries": 1, "timeout": SECONDS}
-    if judge.url:
-        options["base_url"] = judge.url
+    options |= {"base_url": judge.url} if judge.url else {}
     try:
         if ":" not in judge.model:
             raise ValueError("no provider")
@@ -103,57 +85,41 @@ def open_judge(judge: Judge, answerer: str) -> BaseChatModel:
     return chat
 
 
-def ask(chat: BaseChatModel, name: str, observed: Sequence[Observed], path: Path, progress: Progress) -> None:
-    """Let the judge say what it has not said yet of these answers, and keep each verdict in the file.
+def ask(
+    chat: BaseChatModel, name: str, observed: Sequence[Observed], folder: Path, progress: Callable[[int, int], None]
+) -> None:
+    """Let the judge say what it has not said yet of these answers, and keep each verdict in the run's folder.
+
+    `progress` is called with the verdicts that are there and the verdicts wanted.
 
     Raises:
         ConfigurationError: the verdicts that are there cannot be read, or new ones not written.
     """
-    mend(path)
-    prompts = {criterion.name: _sha256(_prompt(criterion)) for criterion in CRITERIA}
-    done = {
-        (judgement.id, judgement.repeat, judgement.criterion, judgement.material)
-        for judgement in read(path)
-        if judgement.judge == name
-        and judgement.prompt == prompts.get(judgement.criterion)
-        and judgement.score is not None
-    }
-    wanted = [(o, criterion) for o in observed for criterion in CRITERIA if criterion.rule(o) is not None]
-    missing = [(o, c) for o, c in wanted if (o.question.id, o.record.repeat, c.name, _hash(c, o)) not in done]
+    said = {(j.id, j.repeat): j.material for j in read(folder) if j.judge == name and j.score is not None}
+    wanted = [o for o in observed if _rule(o) is not None]
+    missing = [o for o in wanted if said.get((o.question.id, o.record.repeat)) != _hash(o)]
 
     def lines() -> Iterator[Mapping[str, Any]]:
         failures = 0
-        for number, (o, criterion) in enumerate(missing, start=len(wanted) - len(missing)):
+        for number, o in enumerate(missing, start=len(wanted) - len(missing)):
             progress(number, len(wanted))
-            judgement = _judge(chat, name, criterion, o)
+            judgement = _judge(chat, name, o)
             failures = failures + 1 if judgement.score is None else 0
             yield asdict(judgement)
             if failures == FAILURES:
                 return
         progress(len(wanted), len(wanted))
 
-    try:
-        append(path, lines())
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path} cannot be written ({error.strerror}): make room there and run the same command again"
-        ) from error
+    records.append(folder / JUDGEMENTS, lines())
 
 
-def read(path: Path) -> list[Judgement]:
-    """Return the verdicts of a file, none where it does not exist.
+def read(folder: Path) -> list[Judgement]:
+    """Return the verdicts in a run's folder, none where no judge was asked.
 
     Raises:
         ConfigurationError: the file cannot be read, or a whole line is damaged; it is named.
     """
-    found = []
-    for number, line in enumerate(whole_lines(path), start=1):
-        if line:
-            try:
-                found.append(Judgement(**json.loads(line)))
-            except (ValueError, TypeError) as error:
-                raise ConfigurationError(f"{path}, line {number} is damaged: delete that line and run again") from error
-    return found
+    return records.read_lines(folder / JUDGEMENTS, lambda line: Judgement(**line))
 
 
 def summary(
@@ -163,66 +129,33 @@ def summary(
     if not judgements:
         return None
     current = _current(judgements, observed)
-    measures = []
-    agreements = []
-    for criterion in CRITERIA:
-        judged = [(o, j) for o in observed if (j := current.get((o.question.id, o.record.repeat, criterion.name)))]
-        valid = [(o, bool(j.score)) for o, j in judged if j.score is not None]
-        estimate = statistics.mean([float(score) for _, score in valid], [cluster[o.question.id] for o, _ in valid])
-        agreements.append(_agreement([(score, bool(criterion.rule(o))) for o, score in valid]))
-        measures.append(
-            {
-                "name": criterion.name,
-                "label": criterion.label,
-                "definition": criterion.definition,
-                "unit": "share",
-                "better": "higher",
-                **asdict(estimate),
-                "spread": None,
-                "agreement": agreements[-1],
-            }
-        )
+    said = [(o, j.score) for o in observed if (j := current.get((o.question.id, o.record.repeat)))]
+    judged = [(o, score) for o, score in said if score is not None]
+    estimate = statistics.mean([float(score) for _, score in judged], [cluster[o.question.id] for o, _ in judged])
+    agreement = _agreement([(score, bool(_rule(o))) for o, score in judged])
+    about = {"name": NAME, "label": LABEL, "definition": DEFINITION, "unit": "share", "better": "higher"}
     return {
         "model": judgements[-1].judge,
-        "prompts": {judgement.criterion: judgement.prompt for judgement in current.values()},
-        "n": len({(judgement.id, judgement.repeat) for judgement in current.values() if judgement.score is not None}),
-        "failed": sum(judgement.score is None for judgement in current.values()),
-        "agreement": agreements[0],
-        "measures": measures,
+        "n": len(judged),
+        "failed": len(said) - len(judged),
+        "agreement": agreement,
+        "measures": [{**about, **asdict(estimate), "spread": None}],
     }
 
 
 def by_row(judgements: Sequence[Judgement], observed: Sequence[Observed]) -> dict[tuple[str, int], dict[str, Any]]:
     """Return what the latest judge said of each answer, by the id of its question and its repeat."""
-    found: dict[tuple[str, int], dict[str, Any]] = {}
-    for (identifier, repeat, criterion), judgement in _current(judgements, observed).items():
-        row = found.setdefault((identifier, repeat), {"score": None, "comment": "", "criteria": {}})
-        said = {
-            "score": None if judgement.score is None else float(judgement.score),
-            "comment": judgement.comment or judgement.error or "",
-        }
-        row["criteria"][criterion] = said
-        if criterion == CRITERIA[0].name:
-            row |= said
-    return found
-
-
-def _current(judgements: Sequence[Judgement], observed: Sequence[Observed]) -> dict[tuple[str, int, str], Judgement]:
-    """Return the verdicts of the latest judge on the answers and the gold as they are now."""
-    if not judgements:
-        return {}
-    asked = {
-        (o.question.id, o.record.repeat, criterion.name): _hash(criterion, o)
-        for o in observed
-        for criterion in CRITERIA
-        if criterion.rule(o) is not None
+    return {
+        key: {"score": None if j.score is None else float(j.score), "comment": j.comment or j.error or ""}
+        for key, j in _current(judgements, observed).items()
     }
-    found: dict[tuple[str, int, str], Judgement] = {}
-    for judgement in judgements:
-        key = (judgement.id, judgement.repeat, judgement.criterion)
-        if judgement.judge == judgements[-1].judge and asked.get(key) == judgement.material:
-            found[key] = judgement
-    return found
+
+
+def _current(judgements: Sequence[Judgement], observed: Sequence[Observed]) -> dict[tuple[str, int], Judgement]:
+    """Return the verdicts of the latest judge on the answers and the gold as they are now."""
+    asked = {(o.question.id, o.record.repeat): _hash(o) for o in observed if judgements and _rule(o) is not None}
+    latest = [j for j in judgements if j.judge == judgements[-1].judge]
+    return {(j.id, j.repeat): j for j in latest if asked.get((j.id, j.repeat)) == j.material}
 
 
 def _agreement(pairs: Sequence[tuple[bool, bool]]) -> dict[str, Any]:
@@ -237,59 +170,33 @@ def _agreement(pairs: Sequence[tuple[bool, bool]]) -> dict[str, Any]:
     return {"share": share, "kappa": None if math.isnan(kappa) else kappa, "n": len(pairs)}
 
 
-def _judge(chat: BaseChatModel, name: str, criterion: Criterion, o: Observed) -> Judgement:
+def _judge(chat: BaseChatModel, name: str, o: Observed) -> Judgement:
     """Return the verdict; what is raised becomes one that failed, so that it is counted."""
     from openevals.llm import create_llm_as_judge  # noqa: PLC0415 - only needed to judge
+    from openevals.prompts import CORRECTNESS_PROMPT  # noqa: PLC0415
 
     score, comment, reason = None, "", None
-    prompt = _prompt(criterion)
     try:
-        found: Any = create_llm_as_judge(prompt=prompt, judge=chat)(**criterion.material(o))
+        found: Any = create_llm_as_judge(prompt=CORRECTNESS_PROMPT, judge=chat)(**_material(o))
         if not isinstance(found["score"], bool):
             raise TypeError(f"the score is {found['score']!r}")
         score, comment = found["score"], str(found["comment"] or "")
     except Exception as error:  # noqa: BLE001 - whatever the provider raises
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:500]
-    return Judgement(
-        o.question.id,
-        o.record.repeat,
-        criterion.name,
-        name,
-        _sha256(prompt),
-        _hash(criterion, o),
-        score,
-        comment,
-        reason,
-    )
+    return Judgement(o.question.id, o.record.repeat, name, _hash(o), score, comment, reason)
 
 
-def _prompt(criterion: Criterion) -> str:
-    require("judge", "A judge")
-    from openevals import prompts  # noqa: PLC0415 - only needed to judge
-
-    return str(getattr(prompts, criterion.prompt))
+def _hash(o: Observed) -> str:
+    return hashlib.sha256(json.dumps(_material(o), sort_keys=True).encode()).hexdigest()
 
 
-def _hash(criterion: Criterion, o: Observed) -> str:
-    return _sha256(json.dumps(criterion.material(o), sort_keys=True))
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-# What is judged
-
-
-def _is_right(o: Observed) -> bool | None:
+def _rule(o: Observed) -> bool | None:
+    """Return what the rules say of an answer; None where it is not judged."""
     return o.outcome == "right" if o.shown and o.outcome else None
 
 
-def _is_grounded(o: Observed) -> bool | None:
-    return not (o.flagged_numbers or o.flagged_names) if o.shown and not o.cites_nothing_by_right else None
-
-
-def _with_gold(o: Observed) -> dict[str, str]:
+def _material(o: Observed) -> dict[str, str]:
+    """Return what the judge reads, by the variables of the prompt."""
     question = o.question
     earlier = "".join(f"Reader: {turn.question}\nAssistant: {turn.answer}\n" for turn in question.history)
     lines = [
@@ -299,35 +206,11 @@ def _with_gold(o: Observed) -> dict[str, str]:
         lines.append(f"Required: {'; '.join(' or '.join(wordings) for wordings in question.must_have)}.")
     if question.must_not:
         lines.append(f"Wrong: {'; '.join(question.must_not)}.")
+    if question.ideal:
+        lines.append(f"An ideal answer: {question.ideal}")
     lines += [f"The article says: {words}" for words in question.evidence]
     return {
         "inputs": f"{earlier}Reader: {question.question}" if earlier else question.question,
         "outputs": o.words,
         "reference_outputs": "\n".join(lines),
     }
-
-
-def _with_citations(o: Observed) -> dict[str, str]:
-    return {"outputs": o.words, "context": o.cited_words}
-
-
-CRITERIA = (
-    Criterion(
-        "judge_correct",
-        "right, says the judge",
-        "Answers that were shown and that the judge calls correct, given what a right answer must hold.",
-        "CORRECTNESS_PROMPT",
-        _is_right,
-        _with_gold,
-    ),
-    Criterion(
-        "judge_grounded",
-        "grounded, says the judge",
-        "Answers that were shown and that the judge finds in the words they cite; the rule beside it is the flag for "
-        "numbers and names.",
-        "RAG_GROUNDEDNESS_PROMPT",
-        _is_grounded,
-        _with_citations,
-    ),
-)
-"""The first one is compared with the rule-based scores."""

@@ -1,75 +1,64 @@
 """What is measured, each measure beside its definition: the docstring is what the report says.
 
-A measure of questions gives each one a score, None where it does not apply, and the report takes the mean. A measure of
-the whole run is computed from all of them at once. Formulas that a library has are the library's: `torchmetrics` for
-exact match and F1, `rouge-score`, `ir-measures` for rankings, `scipy` for ranks. Knows nothing of intervals.
+A measure sees one value of each question, and of these it makes its figure: the mean, a quantile, or a statistic of its
+own. Exact match and F1 are those of `torchmetrics`. Knows nothing of intervals.
 """
 
 from __future__ import annotations
 
 import inspect
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
-from scipy import stats
 
 from assistant.answering import grounding
 from assistant.evaluation.questions import holds, holds_facts, plain
-from assistant.evaluation.records import Span
+from assistant.evaluation.scoring.confidence import Pair, area, auroc
 from assistant.evaluation.scoring.observed import Observed
-
-Better = Literal["higher", "lower", "neither"]
-Unit = Literal["share", "score", "ms", "words"]
-
-_BINS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A measure of questions: the mean of their scores."""
+    """What is seen of each question, and the figure that is made of it."""
 
-    score: Callable[[Observed], float | None]
+    score: Callable[[Observed], Any]
+    """None where the measure does not apply to a question."""
     label: str
-    better: Better = "higher"
-    unit: Unit = "share"
+    better: Literal["higher", "lower", "neither"] = "higher"
+    unit: Literal["share", "score", "ms", "words"] = "share"
     lowest: float = 0.0
-    highest: float = 1.0
+    quantile: float | None = None
+    statistic: Callable[[Sequence[Any]], float | None] | None = None
 
     @property
     def name(self) -> str:
         """What gates and scripts call it."""
-        return self.score.__name__
+        return self.score.__name__ + ("" if self.quantile is None else f"_p{100 * self.quantile:.0f}")
 
     @property
     def definition(self) -> str:
         """What the report says of it."""
         return " ".join((inspect.getdoc(self.score) or "").split())
 
-
-@dataclass(frozen=True, slots=True)
-class RunMeasure:
-    """A measure of the whole run."""
-
-    value: Callable[[Sequence[Observed]], float | None]
-    """Takes only what `uses` lets through."""
-    uses: Callable[[Observed], bool]
-    label: str
-    better: Better = "higher"
-    unit: Unit = "score"
-
     @property
-    def name(self) -> str:
-        """What gates and scripts call it."""
-        return self.value.__name__
+    def is_mean(self) -> bool:
+        """Whether it is the mean of the questions' scores."""
+        return self.quantile is None and self.statistic is None
 
-    @property
-    def definition(self) -> str:
-        """What the report says of it."""
-        return " ".join((inspect.getdoc(self.value) or "").split())
+    def scores(self, observed: Sequence[Observed]) -> list[Any]:
+        """Return what is seen of the questions to which it applies."""
+        return [score for o in observed if (score := self.score(o)) is not None]
+
+    def of(self, scores: Sequence[Any]) -> float | None:
+        """Return the figure of such scores."""
+        if not scores:
+            return None
+        if self.statistic is not None:
+            return self.statistic(scores)
+        return float(np.mean(scores) if self.quantile is None else np.quantile(scores, self.quantile))
 
 
 # Is it right?
@@ -81,6 +70,25 @@ def facts(o: Observed) -> float | None:
     Case, punctuation and number style do not matter. Refusals and errors count as 0.
     """
     return float(o.holds_facts) if o.asked and o.question.answerable and o.question.must_have else None
+
+
+def written_and_right(o: Observed) -> float | None:
+    """Answerable questions with a written answer that holds every required fact and nothing forbidden.
+
+    Quotations, refusals and errors count as 0.
+    """
+    right = facts(o)
+    return None if right is None else right * (o.record.status == "answered")
+
+
+def opens_with_yes_or_no(o: Observed) -> float | None:
+    """Questions whose ideal answer opens with "Yes" or "No", and whose answer holds the facts and opens with it too."""
+    wanted, right = _opening(o.question.ideal), facts(o)
+    return None if right is None or wanted not in ("yes", "no") else right * (_opening(o.words) == wanted)
+
+
+def _opening(answer: str) -> str:
+    return plain(answer).partition(" ")[0]
 
 
 def truthfulness(o: Observed) -> float | None:
@@ -136,40 +144,15 @@ def f1(o: Observed) -> float | None:
     return _squad(o, 1)
 
 
-def exact_match_answerable(o: Observed) -> float | None:
-    """Exact match on answerable questions alone."""
-    return exact_match(o) if o.question.answerable else None
+# Is it short?
 
 
-def f1_answerable(o: Observed) -> float | None:
-    """F1 on answerable questions alone."""
-    return f1(o) if o.question.answerable else None
+def words_to_read(o: Observed) -> float | None:
+    """Words that a reader reads up to the end of the first citation, of answers that were shown.
 
-
-def exact_match_unanswerable(o: Observed) -> float | None:
-    """Exact match, which here equals F1, on questions without an answer: 1 for a refusal."""
-    return exact_match(o) if o.question.answerable is False else None
-
-
-def token_recall(o: Observed) -> float | None:
-    """Share of the words of the required facts, each in its closest wording, that the answer holds."""
-    if not (o.asked and o.question.answerable and o.question.must_have):
-        return None
-    said = set(plain(o.words).split()) if o.shown else set()
-    best = [
-        max(grounding.share(set(plain(wording).split()), said) for wording in wordings)
-        for wordings in o.question.must_have
-    ]
-    return sum(best) / len(best)
-
-
-def rouge_l(o: Observed) -> float | None:
-    """ROUGE-L, the F value of the longest common subsequence of stems, with the accepted answer that fits best."""
-    if not (o.asked and o.question.answerable and o.question.must_have):
-        return None
-    if not o.shown:
-        return 0.0
-    return float(_rouge().score_multi(list(accepted_answers(o)), o.words)["rougeL"].fmeasure)
+    Where the answer is quotations alone all of them count, so that a wall of quotation is one.
+    """
+    return float(o.words_to_read) if o.shown else None
 
 
 def answer_words(o: Observed) -> float | None:
@@ -199,7 +182,7 @@ def evidence_cited(o: Observed) -> float | None:
     """Answers to questions with evidence, among those shown, of which a citation overlaps the evidence."""
     if not (o.shown and o.question.answerable and o.evidence):
         return None
-    return float(any(o.is_gold(cited.span) for cited in o.verbatim))
+    return float(o.cites_evidence)
 
 
 def citation_validity(o: Observed) -> float | None:
@@ -221,7 +204,7 @@ def citation_coverage(o: Observed) -> float | None:
     """
     if not o.shown or o.cites_nothing_by_right:
         return None
-    return sum(cited for _, cited in o.sentences) / len(o.sentences) if o.sentences else 0.0
+    return sum(o.cited_sentences) / len(o.cited_sentences) if o.cited_sentences else 0.0
 
 
 def groundedness(o: Observed) -> float | None:
@@ -249,42 +232,23 @@ def success_at_1(o: Observed) -> float | None:
 
     The retriever's passages are taken as the paragraphs that they are part of, so that the splitter does not matter.
     """
-    return _ranking(o, o.record.retrieved, "Success@1")
+    return _found(o, 1)
 
 
 def success_at_5(o: Observed) -> float | None:
     """The same for the first five paragraphs."""
-    return _ranking(o, o.record.retrieved, "Success@5")
+    return _found(o, 5)
 
 
 def rr_at_10(o: Observed) -> float | None:
     """One divided by the rank of the first paragraph with evidence, 0 where it is not among the first ten."""
-    return _ranking(o, o.record.retrieved, "RR@10")
+    if not o.gold_paragraphs:
+        return None
+    return next((1 / rank for rank, span in enumerate(o.record.retrieved[:10], 1) if span in o.gold_paragraphs), 0.0)
 
 
-def ndcg_at_10(o: Observed) -> float | None:
-    """Discounted gain of the paragraphs with evidence among the first ten, divided by that of the best order."""
-    return _ranking(o, o.record.retrieved, "nDCG@10")
-
-
-def recall_at_5(o: Observed) -> float | None:
-    """Share of the paragraphs with evidence that are among the first five."""
-    return _ranking(o, o.record.retrieved, "R@5")
-
-
-def follow_up_last_turn_success_at_5(o: Observed) -> float | None:
-    """Success@5 on follow-ups when their own words alone are searched for."""
-    return _ranking(o, o.record.retrieved_last_turn, "Success@5")
-
-
-def follow_up_rewrite_success_at_5(o: Observed) -> float | None:
-    """Success@5 on follow-ups as the assistant rewrites them."""
-    return success_at_5(o) if o.question.history else None
-
-
-def follow_up_gold_rewrite_success_at_5(o: Observed) -> float | None:
-    """Success@5 on follow-ups when the rewrite in the question file is searched for, where there is one."""
-    return _ranking(o, o.record.retrieved_gold_rewrite, "Success@5")
+def _found(o: Observed, depth: int) -> float | None:
+    return None if not o.gold_paragraphs else float(not o.gold_paragraphs.isdisjoint(o.record.retrieved[:depth]))
 
 
 # Did it work?
@@ -298,126 +262,49 @@ def error_rate(o: Observed) -> float | None:
     return float(o.failed or o.record.error is not None)
 
 
-# Of the whole run
+def first_evidence(o: Observed) -> float | None:
+    """Milliseconds until the first evidence can be shown."""
+    return o.record.first_ms
 
 
-def first_evidence_p50(observed: Sequence[Observed]) -> float | None:
-    """Milliseconds until the first evidence can be shown, median."""
-    return quantile((o.record.first_ms for o in observed), 0.5)
+def total(o: Observed) -> float | None:
+    """Milliseconds until the answer is final."""
+    return o.record.total_ms
 
 
-def first_evidence_p95(observed: Sequence[Observed]) -> float | None:
-    """The same for the slowest of twenty."""
-    return quantile((o.record.first_ms for o in observed), 0.95)
+# Does its confidence tell?
 
 
-def total_p50(observed: Sequence[Observed]) -> float | None:
-    """Milliseconds until the answer is final, median."""
-    return quantile((o.record.total_ms for o in observed), 0.5)
-
-
-def total_p95(observed: Sequence[Observed]) -> float | None:
-    """The same for the slowest of twenty."""
-    return quantile((o.record.total_ms for o in observed), 0.95)
-
-
-def answer_words_p50(observed: Sequence[Observed]) -> float | None:
-    """Words in an answer that was shown, without markers, median."""
-    return quantile((answer_words(o) for o in observed), 0.5)
-
-
-def refusal_auroc(observed: Sequence[Observed]) -> float | None:
+def refusal_auroc(o: Observed) -> Pair | None:
     """Chance that an answerable question got a higher confidence than one without an answer; 0.5 is a coin."""
-    # By ranks (Hanley and McNeil, Radiology 143, 1982), in a tenth of scikit-learn's time: an interval asks for it a
-    # thousand times.
-    labels, confidences = _labelled(observed)
-    answerable = np.array(labels, dtype=bool)
-    higher, lower = int(answerable.sum()), int((~answerable).sum())
-    if not higher or not lower:
-        return None
-    ranks = float(stats.rankdata(confidences)[answerable].sum())
-    return (ranks - higher * (higher + 1) / 2) / (higher * lower)
+    return _confidence(o, bool(o.question.answerable))
 
 
-def brier(observed: Sequence[Observed]) -> float | None:
-    """Mean squared distance of the confidence from the truth, 1 for answerable and 0 for not; 0.25 is a coin."""
-    labels, confidences = _labelled(observed)
-    return float(np.mean((np.array(confidences) - labels) ** 2)) if labels else None
+def brier(o: Observed) -> float | None:
+    """Squared distance of the confidence from the truth, 1 for answerable and 0 for not; 0.25 is a coin."""
+    pair = refusal_auroc(o)
+    return None if pair is None else (pair[0] - pair[1]) ** 2
 
 
-def calibration_error(observed: Sequence[Observed]) -> float | None:
-    """Mean distance of the confidence from the share that is answerable, over ten bins of as many questions each."""
-    bins = calibration_bins(observed)
-    total = sum(count for _, _, count in bins)
-    return sum(abs(said - share) * count for said, share, count in bins) / total if total else None
-
-
-def aurc(observed: Sequence[Observed]) -> float | None:
+def aurc(o: Observed) -> Pair | None:
     """Area under the risk-coverage curve: the mean share of wrong answers over every number of questions answered.
 
     The surest questions are answered first. What was refused is judged by the quotation that would have stood.
     """
-    risks = [risk for _, risk, _ in risk_coverage(observed)]
-    return sum(risks) / len(risks) if risks else None
+    return _confidence(o, _would_be_right(o))
 
 
-# Curves
-
-
-def risk_coverage(observed: Sequence[Observed]) -> list[tuple[float, float, float]]:
-    """Return coverage, risk and confidence as more and more questions are answered, the surest first.
-
-    Risk is the share of wrong answers among those. What was refused counts as the quotation that would have stood.
-    """
-    known = sorted((o for o in observed if _is_labelled(o)), key=lambda o: -(o.record.confidence or 0.0))
-    points = []
-    wrong = 0
-    for count, o in enumerate(known, start=1):
-        wrong += not _would_be_right(o)
-        points.append((count / len(known), wrong / count, o.record.confidence or 0.0))
-    return points
-
-
-def calibration_bins(observed: Sequence[Observed]) -> list[tuple[float, float, int]]:
-    """Return mean confidence, share of answerable questions and their count, for bins of as many questions each."""
-    labels, confidences = _labelled(observed)
-    order = np.argsort(confidences, kind="stable")
-    parts = [part for part in np.array_split(order, min(_BINS, len(order) or 1)) if len(part)]
-    return [
-        (float(np.mean([confidences[i] for i in part])), float(np.mean([labels[i] for i in part])), len(part))
-        for part in parts
-    ]
-
-
-def success_at(o: Observed, depth: int) -> float | None:
-    """Return whether a paragraph with evidence is among so many; None where the question has no evidence."""
-    gold = o.gold_paragraphs
-    return float(any(span in gold for span in o.record.retrieved[:depth])) if gold else None
+def _confidence(o: Observed, truth: bool) -> Pair | None:  # noqa: FBT001 - half of the pair
+    known = o.asked and o.record.confidence is not None and o.question.answerable is not None
+    return (o.record.confidence or 0.0, truth) if known else None
 
 
 def _would_be_right(o: Observed) -> bool:
     if not o.refused:
         return o.outcome == "right"
-    if not o.question.answerable:
-        return False
     words = " ".join(cited.quote for cited in o.record.first)
     forbidden = any(holds(words, wording) for wording in o.question.must_not)
-    return holds_facts(words, o.question.must_have) and not forbidden
-
-
-def _is_labelled(o: Observed) -> bool:
-    return o.asked and o.record.confidence is not None and o.question.answerable is not None
-
-
-def _labelled(observed: Sequence[Observed]) -> tuple[list[bool], list[float]]:
-    known = [o for o in observed if _is_labelled(o)]
-    return [bool(o.question.answerable) for o in known], [o.record.confidence or 0.0 for o in known]
-
-
-def quantile(values: Iterable[float | None], share: float) -> float | None:
-    """Return the value below which that share of the values lies; None without values."""
-    known = [value for value in values if value is not None]
-    return float(np.quantile(known, share)) if known else None
+    return bool(o.question.answerable) and holds_facts(words, o.question.must_have) and not forbidden
 
 
 # The libraries
@@ -459,43 +346,14 @@ def squad_scores(prediction: str, answers: tuple[str, ...]) -> tuple[float, floa
     return float(found["exact_match"]) / 100, float(found["f1"]) / 100
 
 
-@cache
-def _rouge() -> Any:  # noqa: ANN401 - the library has no types
-    from rouge_score.rouge_scorer import RougeScorer  # noqa: PLC0415 - slow to import
-
-    return RougeScorer(["rougeL"], use_stemmer=True)
-
-
-def _ranking(o: Observed, retrieved: tuple[Span, ...] | None, measure: str) -> float | None:
-    gold = o.gold_paragraphs
-    if retrieved is None or not gold:
-        return None
-    return ranking_scores(tuple(span in gold for span in retrieved), len(gold))[measure]
-
-
-@lru_cache(maxsize=10_000)
-def ranking_scores(found: tuple[bool, ...], gold: int) -> Mapping[str, float]:
-    """Return the scores of a ranking: which places hold something relevant, and how much of that there is in all."""
-    import ir_measures  # noqa: PLC0415 - slow to import
-
-    names = [f"hit {place}" if hit else f"miss {place}" for place, hit in enumerate(found)]
-    hits = [name for name in names if name.startswith("hit")]
-    relevant = [*hits, *(f"never found {number}" for number in range(gold - len(hits)))]
-    # The highest score comes first, and ties would be broken by name.
-    run = [ir_measures.ScoredDoc("query", name, -place) for place, name in enumerate(names)]
-    judged = [ir_measures.Qrel("query", name, 1) for name in relevant]
-    wanted = [ir_measures.parse_measure(name) for name in ("Success@1", "Success@5", "RR@10", "nDCG@10", "R@5")]
-    return {str(value.measure): float(value.value) for value in ir_measures.iter_calc(wanted, judged, run)}
-
-
-# The tables
-
-
-HEADLINES: tuple[Measure | RunMeasure, ...] = (
+HEADLINES = (
+    Measure(written_and_right, "written and right"),
+    Measure(words_to_read, "words to read, median", "lower", "words", quantile=0.5),
+    Measure(words_to_read, "words to read, 90th percentile", "lower", "words", quantile=0.9),
     Measure(facts, "facts contained"),
     Measure(truthfulness, "truthfulness", unit="score", lowest=-1.0),
     Measure(refusal_recall, "unanswerable questions refused"),
-    Measure(false_refusals, "answerable questions refused", better="lower"),
+    Measure(false_refusals, "answerable questions refused", "lower"),
     Measure(citation_f1, "citations against evidence, F1", unit="score"),
     Measure(citation_validity, "citations verbatim"),
     Measure(citation_coverage, "sentences with a citation"),
@@ -503,44 +361,32 @@ HEADLINES: tuple[Measure | RunMeasure, ...] = (
     Measure(success_at_5, "evidence among five, Success@5"),
     Measure(rr_at_10, "reciprocal rank, RR@10", unit="score"),
     Measure(groundedness, "groundedness screen"),
-    Measure(flagged, "answers with unsupported numbers or names", better="lower"),
-    RunMeasure(first_evidence_p50, lambda o: o.record.first_ms is not None, "first evidence, median", "lower", "ms"),
-    RunMeasure(
-        first_evidence_p95, lambda o: o.record.first_ms is not None, "first evidence, 95th percentile", "lower", "ms"
-    ),
-    RunMeasure(total_p50, lambda o: o.record.total_ms is not None, "whole answer, median", "lower", "ms"),
-    RunMeasure(total_p95, lambda o: o.record.total_ms is not None, "whole answer, 95th percentile", "lower", "ms"),
-    Measure(error_rate, "errors", better="lower"),
+    Measure(flagged, "answers with unsupported numbers or names", "lower"),
+    Measure(first_evidence, "first evidence, median", "lower", "ms", quantile=0.5),
+    Measure(first_evidence, "first evidence, 95th percentile", "lower", "ms", quantile=0.95),
+    Measure(total, "whole answer, median", "lower", "ms", quantile=0.5),
+    Measure(total, "whole answer, 95th percentile", "lower", "ms", quantile=0.95),
+    Measure(error_rate, "errors", "lower"),
 )
 
-SECOND_SCREEN: tuple[Measure | RunMeasure, ...] = (
+SECOND_SCREEN = (
     Measure(written, "answerable questions written"),
-    Measure(written_wrong, "wrong written answers", better="lower"),
-    Measure(quoted_wrong, "quotations that do not answer", better="lower"),
+    Measure(opens_with_yes_or_no, "yes or no first, and right"),
+    Measure(written_wrong, "wrong written answers", "lower"),
+    Measure(quoted_wrong, "quotations that do not answer", "lower"),
     Measure(exact_match, "exact match"),
     Measure(f1, "F1", unit="score"),
-    Measure(exact_match_answerable, "exact match, answerable"),
-    Measure(f1_answerable, "F1, answerable", unit="score"),
-    Measure(exact_match_unanswerable, "exact match, unanswerable"),
-    Measure(token_recall, "words of the facts", unit="score"),
-    Measure(rouge_l, "ROUGE-L", unit="score"),
     Measure(evidence_cited, "answers that cite the evidence"),
-    RunMeasure(answer_words_p50, lambda o: o.shown, "words in an answer, median", "neither", "words"),
-    Measure(answer_words, "words in an answer, mean", better="neither", unit="words", highest=math.inf),
-    Measure(ndcg_at_10, "nDCG@10", unit="score"),
-    Measure(recall_at_5, "evidence paragraphs among five, R@5"),
-    Measure(follow_up_last_turn_success_at_5, "follow-ups, last turn alone, Success@5"),
-    Measure(follow_up_rewrite_success_at_5, "follow-ups as rewritten, Success@5"),
-    Measure(follow_up_gold_rewrite_success_at_5, "follow-ups, gold rewrite, Success@5"),
-    RunMeasure(refusal_auroc, _is_labelled, "confidence tells answerable, AUROC"),
-    RunMeasure(aurc, _is_labelled, "area under risk-coverage", "lower"),
-    RunMeasure(brier, _is_labelled, "Brier score", "lower"),
-    RunMeasure(calibration_error, _is_labelled, "calibration error", "lower"),
+    Measure(answer_words, "words in an answer, median", "neither", "words", quantile=0.5),
+    Measure(refusal_auroc, "confidence tells answerable, AUROC", unit="score", statistic=auroc),
+    Measure(aurc, "area under risk-coverage", "lower", "score", statistic=area),
+    Measure(brier, "Brier score", "lower", "score"),
 )
 
 MEASURES = (*HEADLINES, *SECOND_SCREEN)
 
 
 def scores(o: Observed) -> dict[str, float | None]:
-    """Return every score of one question, by the name of the measure."""
-    return {measure.name: measure.score(o) for measure in MEASURES if isinstance(measure, Measure)}
+    """Return every score of one question, but for times, by the name of what is scored."""
+    measures = [measure for measure in MEASURES if measure.statistic is None and measure.unit != "ms"]
+    return {measure.score.__name__: measure.score(o) for measure in measures}

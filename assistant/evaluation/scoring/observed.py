@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import chain
 
 from assistant.answering import grounding
 from assistant.articles.passages import paragraphs, sentences
@@ -79,10 +80,16 @@ class Observed:
         """The words of the answer, without markers."""
         return "".join(piece.words for piece in self.pieces)
 
+    @property
+    def words_to_read(self) -> int:
+        """How many words a reader reads up to the end of the first citation; of quotations alone, all of them."""
+        first = self.words if self.record.status == Status.QUOTED else self.pieces[0].words if self.pieces else ""
+        return len(first.split())
+
     @cached_property
     def cited_words(self) -> str:
         """The articles' own words at the citations."""
-        return _joined(self.articles[c.span.article].text[c.span.start : c.span.end] for c in self.verbatim)
+        return "\n".join(cited.quote for cited in self.verbatim)
 
     @cached_property
     def verbatim(self) -> tuple[Cited, ...]:
@@ -112,24 +119,29 @@ class Observed:
         """For each piece of evidence the places where it stands."""
         known = self.articles.get(self.question.article)
         searched = [known] if known else list(self.articles.values())
-        return tuple(_places(words, searched) for words in self.question.evidence)
+        return tuple(
+            tuple(
+                Span(article.id, match.start(), match.end())
+                for article in searched
+                for match in re.finditer(re.escape(words), article.text)
+            )
+            for words in self.question.evidence
+        )
 
     def is_gold(self, span: Span) -> bool | None:
         """Whether the span overlaps the evidence; None where the question has none."""
-        if not self.evidence:
-            return None
-        return any(span.overlaps(place) for places in self.evidence for place in places)
+        return any(map(span.overlaps, chain(*self.evidence))) if self.evidence else None
+
+    @cached_property
+    def cites_evidence(self) -> bool:
+        """Whether a citation overlaps the evidence."""
+        return any(self.is_gold(cited.span) for cited in self.verbatim)
 
     @cached_property
     def gold_paragraphs(self) -> frozenset[Span]:
         """The paragraphs that hold evidence."""
-        return frozenset(
-            paragraph
-            for places in self.evidence
-            for place in places
-            for paragraph in paragraph_spans(self.articles[place.article])
-            if paragraph.overlaps(place)
-        )
+        holding = {self.articles[place.article] for place in chain(*self.evidence)}
+        return frozenset(span for article in holding for span in paragraph_spans(article) if self.is_gold(span))
 
     @cached_property
     def missing_facts(self) -> tuple[tuple[str, ...], ...]:
@@ -149,7 +161,7 @@ class Observed:
     @property
     def handled(self) -> bool:
         """For a question without an answer: refused, or its false premise met with the words that contradict it."""
-        corrected = self.question.kind == FALSE_PREMISE and any(self.is_gold(cited.span) for cited in self.verbatim)
+        corrected = self.question.kind == FALSE_PREMISE and self.cites_evidence
         return self.refused or (self.shown and corrected and not self.forbidden_found)
 
     @property
@@ -187,18 +199,16 @@ class Observed:
         return tuple(sorted(grounding.names(self.words) - grounding.stems(self.cited_words)))
 
     @cached_property
-    def sentences(self) -> list[tuple[str, bool]]:
-        """The sentences of the answer, and whether each is cited.
+    def cited_sentences(self) -> list[bool]:
+        """Whether each sentence of the answer is cited.
 
         A marker covers the sentence before it, and earlier ones only where it quotes them.
         """
-        found: list[tuple[str, bool]] = []
+        found: list[bool] = []
         for piece in self.pieces:
             quotes = [c.quote for c in self.verbatim if c.number in piece.numbers]
-            texts = [sentence.text for sentence in sentences(Article("answer", piece.words, ""))]
-            for position, text in enumerate(texts, start=1):
-                last = position == len(texts)
-                found.append((text, bool(quotes) and (last or any(text in quote for quote in quotes))))
+            *earlier, _ = texts = [sentence.text for sentence in sentences(Article("answer", piece.words, ""))] or [""]
+            found += [any(text in quote for quote in quotes) for text in earlier] + [bool(quotes)] * (texts != [""])
         return found
 
 
@@ -222,15 +232,3 @@ def paragraph_of(article: Article, position: int) -> Span:
     """Return the paragraph that holds the position."""
     spans = paragraph_spans(article)
     return spans[max(0, bisect_right(spans, position, key=lambda span: span.start) - 1)]
-
-
-def _places(words: str, articles: Iterable[Article]) -> tuple[Span, ...]:
-    return tuple(
-        Span(article.id, match.start(), match.end())
-        for article in articles
-        for match in re.finditer(re.escape(words), article.text)
-    )
-
-
-def _joined(texts: Iterable[str]) -> str:
-    return "\n".join(texts)

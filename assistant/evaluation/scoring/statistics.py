@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -38,8 +38,6 @@ class Difference:
     low: float | None
     high: float | None
     p: float | None
-    smallest: float | None
-    """The smallest true difference that such a comparison finds four times out of five."""
     n: int
     clusters: int
 
@@ -106,20 +104,17 @@ def of_clusters(
     """
     names, position = np.unique(list(clusters), return_inverse=True)
     value = statistic(range(len(clusters))) if len(clusters) else None
+    alone = Estimate(value, None, None, len(clusters), len(names))
     if value is None or len(names) < 2 or not interval:
-        return Estimate(value, None, None, len(clusters), len(names))
+        return alone
     members = [np.flatnonzero(position == number) for number in range(len(names))]
-    generator = np.random.default_rng(seed)
-    found = []
-    for _ in range(RESAMPLES):
-        drawn = generator.integers(len(names), size=len(names))
-        resampled = statistic(np.concatenate([members[number] for number in drawn]).tolist())
-        if resampled is not None:
-            found.append(resampled)
+    draws = np.random.default_rng(seed).integers(len(names), size=(RESAMPLES, len(names)))
+    resampled = [statistic(np.concatenate([members[number] for number in drawn]).tolist()) for drawn in draws]
+    found = [one for one in resampled if one is not None]
     if 2 * len(found) < RESAMPLES:
-        return Estimate(value, None, None, len(clusters), len(names))
+        return alone
     low, high = np.quantile(found, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Estimate(value, float(low), float(high), len(clusters), len(names))
+    return replace(alone, low=float(low), high=float(high))
 
 
 def paired(differences: Sequence[float], clusters: Sequence[str], seed: int) -> Difference:
@@ -132,9 +127,9 @@ def paired(differences: Sequence[float], clusters: Sequence[str], seed: int) -> 
     sums, sizes = np.bincount(position, weights=data), np.bincount(position)
     value = float(data.mean())
     if len(sums) < 2:
-        return Difference(value, None, None, None, None, len(data), len(sums))
+        return Difference(value, None, None, None, len(data), len(sums))
     if not data.any():
-        return Difference(0.0, 0.0, 0.0, 1.0, None, len(data), len(sums))
+        return Difference(0.0, 0.0, 0.0, 1.0, len(data), len(sums))
     resampled = stats.bootstrap(
         (np.arange(len(sums)),),
         lambda drawn, axis: sums[drawn].sum(axis=axis) / sizes[drawn].sum(axis=axis),
@@ -155,13 +150,7 @@ def paired(differences: Sequence[float], clusters: Sequence[str], seed: int) -> 
         rng=np.random.default_rng(seed),
     )
     low, high = resampled.confidence_interval
-    smallest = _detectable() * clustered_error(data, clusters)
-    return Difference(value, float(low), float(high), float(test.pvalue), smallest, len(data), len(sums))
-
-
-def mcnemar(broken: int, fixed: int) -> float:
-    """Return the exact two-sided p value of McNemar's test: by chance half of what changed goes either way."""
-    return float(stats.binomtest(fixed, broken + fixed).pvalue) if broken + fixed else 1.0
+    return Difference(value, float(low), float(high), float(test.pvalue), len(data), len(sums))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -169,12 +158,11 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Holm, Scandinavian Journal of Statistics 6, 1979.
     """
-    adjusted = [0.0] * len(p_values)
-    highest = 0.0
-    for rank, position in enumerate(sorted(range(len(p_values)), key=lambda number: p_values[number])):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[position]))
-        adjusted[position] = highest
-    return adjusted
+    order = np.argsort(p_values)
+    raised = np.sort(p_values) * np.arange(len(order), 0, -1)
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(raised))
+    return list(map(float, adjusted))
 
 
 def smallest_difference(values: Sequence[float], clusters: Sequence[str], flips: float) -> float | None:
@@ -185,13 +173,9 @@ def smallest_difference(values: Sequence[float], clusters: Sequence[str], flips:
     """
     if len(set(clusters)) < 2:
         return None
-    data = np.asarray(values, dtype=float)
-    naive = float(data.std(ddof=1)) / math.sqrt(len(data))
-    inflation = max(1.0, clustered_error(data, clusters) / naive) if naive else 1.0
-    square = (_detectable() * inflation) ** 2 / len(data)
+    naive = float(stats.sem(values))
+    inflation = max(1.0, clustered_error(values, clusters) / naive) if naive else 1.0
+    # So many standard errors must a difference have, to be found with this power at this level, two-sided.
+    errors = float(stats.norm.ppf((1 + CONFIDENCE) / 2) + stats.norm.ppf(POWER))
+    square = (errors * inflation) ** 2 / len(values)
     return min(1.0, max(math.sqrt(square * flips), square if square > flips else 0.0))
-
-
-def _detectable() -> float:
-    """Return how many standard errors a difference must have to be found with this power at this level, two-sided."""
-    return float(stats.norm.ppf((1 + CONFIDENCE) / 2) + stats.norm.ppf(POWER))

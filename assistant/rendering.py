@@ -292,6 +292,12 @@ def article_title_link(article: Article) -> str:
     return ", ".join((link, *map(escape, _beside_title(article))))
 
 
+def article_list(articles: Iterable[Article], level: int) -> str:
+    """Return the articles as a list of HTML, under a heading of that level."""
+    items = "".join(f"<li>{article_title_link(article)}</li>" for article in articles)
+    return f"<h{level}>The articles</h{level}><ul>{items}</ul>"
+
+
 def publisher_link(citation: Citation) -> str:
     """Return the article's own address with the quoted words as its text fragment, which a browser scrolls to."""
     words = citation.quote.split()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -21,6 +21,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
 
 
@@ -55,8 +57,8 @@ def visiting(browser: Browser, url: str, *, may_fail: bool = False, **options: A
         page = context.new_page()
         page.goto(url)
         yield page
-        assert elsewhere == []
-        assert may_fail or errors == []
+        assert elsewhere == [], elsewhere
+        assert may_fail or errors == [], errors
 
 
 @contextmanager
@@ -95,7 +97,19 @@ def finish(page: Page, count: int = 1) -> None:
     expect(page.locator("#status p")).not_to_have_text(re.compile("^(Reading|Ready|Waiting)"))
 
 
-def problems(page: Page) -> list[str]:
-    """Return what axe finds wrong with the page as it is, of any level, and where."""
-    violations = Axe().run(page).response["violations"]
+def ask(page: Page, *questions: str) -> None:
+    """Ask each of them, and wait for its end."""
+    for number, question in enumerate(questions, start=answers(page).count() + 1):
+        send(page, question)
+        finish(page, number)
+
+
+def status(page: Page, words: str | re.Pattern[str]) -> None:
+    """Expect the line above the box to say this."""
+    expect(page.locator("#status p")).to_have_text(words)
+
+
+def problems(page: Page, kinds: Sequence[str] = ()) -> list[str]:
+    """Return what axe finds wrong with the page as it is, of any level and of these kinds or any, and where."""
+    violations = Axe().run(page, options={"runOnly": [*kinds]} if kinds else {}).response["violations"]
     return [f"{each['id']}: {node['target']} {node['html'][:200]}" for each in violations for node in each["nodes"]]

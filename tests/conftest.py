@@ -6,6 +6,8 @@
     tokenizer        the packaged language model's
     weights_folder   where the joined language model is kept from one run to the next
     model_data       the data folder of the programs that run with the packaged language model
+    browser          Chromium, one for each file of tests
+    page             the chat in two panes, at the `address` that the file serves
     model            a chat model that says what it was told to; remembers what it was asked
 
 Every test runs without the ASSISTANT_* variables of the person who starts it, and no test can reach another machine.
@@ -44,6 +46,7 @@ from assistant.settings import PROJECT, go_offline
 from assistant.types import Article
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
     from sentence_transformers import SentenceTransformer
     from transformers import PreTrainedTokenizerBase
 
@@ -181,6 +184,24 @@ def late_embedder(real_embedder: SentenceEmbedder) -> Iterator[tuple[SentenceEmb
 
     yield SentenceEmbedder(load, real_embedder.name), may_load
     may_load.set()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Run Chromium."""
+    from browser import chromium  # noqa: PLC0415 - few tests take it
+
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """Open the chat in two panes."""
+    from browser import DESKTOP, chatting  # noqa: PLC0415 - few tests take it
+
+    with chatting(browser, address, **DESKTOP) as page:
+        yield page
 
 
 @pytest.fixture(scope="session")

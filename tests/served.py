@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import socket
 import threading
 import time
@@ -49,6 +50,18 @@ CITATION = Citation(1, ARTICLE, ARTICLE.text.index(QUOTE), ARTICLE.text.index(QU
 WRITTEN = Answer("", Status.ANSWERED, "It fell by nearly 18 percent. [1]", (CITATION,), model="a-model")
 QUOTED = Answer("", Status.QUOTED, f"{QUOTE} [1]", (CITATION,))
 DECLINED = Answer("", Status.DECLINED, closest=(CITATION,))
+OTHER_QUOTE = "It fell for years."
+OTHER_CITATION = Citation(
+    2, ARTICLE, ARTICLE.text.index(OTHER_QUOTE), ARTICLE.text.index(OTHER_QUOTE) + len(OTHER_QUOTE)
+)
+BOTH = replace(WRITTEN, text="It fell by nearly 18 percent. [1] For years. [2]", citations=(CITATION, OTHER_CITATION))
+FERRY = Article(
+    "ferry",
+    "The ferry leaves at nine. Nobody minds.",
+    "A ferry",
+    date=datetime.date(2025, 3, 27),
+    url="https://x.test/f",
+)
 TOO_LONG = Answer("", Status.BLOCKED_INPUT, "Please keep it shorter.")
 
 Step = Answer | Exception | threading.Event

@@ -9,42 +9,50 @@ from __future__ import annotations
 import io
 import re
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import answers, chatting, chromium, finish, needs_chromium, problems, question_box, send, visiting
+from browser import (
+    DESKTOP,
+    answers,
+    ask,
+    chatting,
+    finish,
+    needs_chromium,
+    problems,
+    question_box,
+    send,
+    status,
+    visiting,
+)
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
-from served import ARTICLE, DECLINED, OPEN, QUOTE, QUOTED, TOO_LONG, WRITTEN, ScriptedAssistant, running
+from served import ARTICLE, DECLINED, FERRY, OPEN, QUOTE, QUOTED, TOO_LONG, WRITTEN, ScriptedAssistant, running
 
 from assistant.settings import Settings
-from assistant.types import Article
 from assistant.web import feedback as store
 from assistant.web import service as serving
 from assistant.web.chat.exchanges import STOPPED
 from assistant.web.chat.feedback_form import GONE
 from assistant.web.chat.feedback_form import TOO_LONG as COMMENT_TOO_LONG
+from assistant.web.chat.page import OFFLINE
 from assistant.web.feedback import MAX_COMMENT_CHARACTERS, question_lines
 from assistant.web.service import NO_ROOM, NOT_SAVED, THANKS
 
-pytestmark = [
-    needs_chromium,
-    # Gradio's own doing, in its queue.
-    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
-]
+pytestmark = needs_chromium
 
 COLOURS: dict[str, dict[str, Any]] = {
-    "light": {"color_scheme": "light"},
-    "dark": {"color_scheme": "dark"},
-    "forced": {"forced_colors": "active"},
+    "light": {"color_scheme": "light", "forced_colors": "none"},
+    "dark": {"color_scheme": "dark", "forced_colors": "none"},
+    "forced": {"color_scheme": "light", "forced_colors": "active"},
 }
 CONTRAST = 3.0
 """What the guidelines ask between a control, or the focus, and what is beside it (1.4.11)."""
-FERRY = Article("ferry", "The ferry leaves at nine. Nobody minds.", "A ferry", url="https://x.test/f")
 
 
 @pytest.fixture(scope="module")
@@ -67,25 +75,10 @@ def address(assistant: ScriptedAssistant, settings: Settings) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run Chromium."""
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    """Open the chat in two panes."""
-    with chatting(browser, address, viewport={"width": 1280, "height": 800}) as page:
-        yield page
-
-
-def ask(page: Page, assistant: ScriptedAssistant, question: str, *steps: Any, count: int = 1) -> None:  # noqa: ANN401
+def scripted(page: Page, assistant: ScriptedAssistant, question: str, *steps: Any) -> None:  # noqa: ANN401
     """Ask a question that is answered by these steps, and wait for the end."""
     assistant.script[question] = list(steps) or [WRITTEN]
-    send(page, question)
-    finish(page, count)
+    ask(page, question)
 
 
 def open_report(page: Page, number: int = 1) -> Locator:
@@ -95,11 +88,6 @@ def open_report(page: Page, number: int = 1) -> Locator:
     expect(report.get_by_role("radio", name="Not helpful")).to_be_focused()
     expect(report.get_by_label("Something else")).to_be_visible()
     return report
-
-
-def status(page: Page, words: str | re.Pattern[str]) -> None:
-    """Expect the line above the box to say this."""
-    expect(page.locator("#status p")).to_have_text(words)
 
 
 # Seen
@@ -135,7 +123,7 @@ SEEN = """() => {
     const called = (element) => element.outerHTML.replace(/<!-+>/g, "").slice(0, 120);
 
     // Colours that are on their way are where they are going.
-    const settle = () => document.getAnimations().forEach((each) => each instanceof CSSTransition && each.finish());
+    window.settle = () => document.getAnimations().forEach((each) => each instanceof CSSTransition && each.finish());
 
     // An outline, of two pixels and not cut off by what it stands in, that differs from all that it touches.
     window.focusProblem = () => {
@@ -180,91 +168,130 @@ SEEN = """() => {
 }""".replace("CONTRAST", str(CONTRAST))
 
 
-def focus_problems(page: Page) -> list[str]:
-    """Return what is wrong with how the focus is seen, at each stop of the Tab key, once around the page."""
+def focus_problems(page: Page) -> dict[str, list[str]]:
+    """Return what is wrong with how the focus is seen, in all colours, at each stop of the Tab key around the page."""
     page.evaluate("window.stops = []")
-    found: list[str] = []
     for _ in range(200):
         page.keyboard.press("Tab")
-        # Between the last stop and the first one the focus leaves the page.
-        if page.evaluate("document.activeElement === document.body"):
-            continue
-        if page.evaluate("stops.includes(document.activeElement)"):
+        if page.evaluate("stops.includes(document.activeElement) || !stops.push(document.activeElement)"):
             break
-        found.append(page.evaluate("stops.push(document.activeElement), focusProblem()"))
-    assert 3 <= len(found) < 200
-    return [each for each in found if each]
+    # Between the last stop and the first one the focus leaves the page.
+    assert page.evaluate("stops.filter(stop => stop === document.body).length") <= 1, "the focus is lost on the way"
+    page.evaluate("stops = stops.filter(stop => stop !== document.body && stop.isConnected)")
+    assert 3 <= page.evaluate("stops.length") < 200
+    found: dict[str, list[str]] = {}
+    for colours, media in COLOURS.items():
+        page.emulate_media(**media)
+        found[colours] = page.evaluate("stops.map(stop => (stop.focus(), focusProblem())).filter(Boolean)")
+    return found
 
 
-def walk(browser: Browser, address: str, assistant: ScriptedAssistant, **options: Any) -> Iterator[tuple[str, Page]]:  # noqa: ANN401
-    """Yield the page in every state of the chat, each with its name, and then the plain pages."""
+def barriers(page: Page) -> Iterator[tuple[str, list[str]]]:
+    """Yield what is wrong with the page as it is, by the colours in which it is."""
+    page.evaluate(SEEN)
+    for colours, media in COLOURS.items():
+        page.emulate_media(**media)
+        page.evaluate("settle()")
+        # What does not hang on colours is the same in all.
+        found = problems(page) if colours == "light" else problems(page, ["cat.color"])
+        yield colours, found + page.evaluate("controlProblems()")
+    yield from focus_problems(page).items()
+    page.emulate_media(**COLOURS["light"])
+
+
+def converse(page: Page, assistant: ScriptedAssistant) -> Iterator[str]:
+    """Bring the page into every state of a conversation, and yield the name of each."""
     go_on = threading.Event()
     assistant.script |= {
         "x" * 501: [TOO_LONG],
-        f"Written {options}?": [replace(QUOTED, final=False), go_on, WRITTEN],
-        f"Declined {options}?": [DECLINED],
-        f"Failed {options}?": [RuntimeError("x")],
-        f"Stopped {options}?": [threading.Event()],
+        "Seen?": [replace(QUOTED, final=False), go_on, WRITTEN],
+        "Not seen?": [DECLINED],
+        "Broken?": [RuntimeError("x")],
+        "Endless?": [threading.Event()],
     }
-    with chatting(browser, address, viewport={"width": 1280, "height": 800}, **options) as page:
-        yield "greeted", page
-        send(page, "x" * 501)
-        status(page, re.compile("Please keep it shorter"))
-        yield "too long", page
-        send(page, f"Written {options}?")
-        expect(page.locator("#stop")).to_be_visible()
-        expect(answers(page)).to_contain_text(QUOTE)
-        yield "reading", page
-        go_on.set()
-        finish(page)
-        yield "answered", page
-        cite = answers(page).locator(".words a.cite")
-        cite.focus()
-        expect(page.get_by_role("tooltip")).to_be_visible()
-        yield "previewed", page
-        cite.click()
-        expect(page.locator("#reading mark.current")).to_be_focused()
-        yield "cited", page
-        report = open_report(page)
-        yield "reported", page
-        report.get_by_label("Anything else").fill("x" * (MAX_COMMENT_CHARACTERS + 1))
-        report.get_by_role("button", name="Send the report").click()
-        status(page, COMMENT_TOO_LONG.format(excess=1))
-        yield "not sent", page
-        page.get_by_role("button", name="Edit the question").click()
-        expect(page.get_by_role("button", name="Keep the answer")).to_be_visible()
-        yield "edited", page
-        page.get_by_role("button", name="Keep the answer").click()
-        expect(page.get_by_role("button", name="Keep the answer")).to_be_hidden()
-        ask(page, assistant, f"Declined {options}?", DECLINED, count=2)
-        yield "declined", page
-        ask(page, assistant, f"Failed {options}?", RuntimeError("x"), count=3)
-        yield "failed", page
-        send(page, f"Stopped {options}?")
-        page.get_by_role("button", name="Stop").click()
-        status(page, STOPPED)
-        yield "stopped", page
-        page.get_by_label("Answer from").press("ArrowDown")
-        expect(page.get_by_role("option").first).to_be_visible()
-        yield "picked from", page
-    with visiting(browser, f"{address}/about", **options) as page:
+    yield "greeted"
+    send(page, "x" * 501)
+    status(page, re.compile("Please keep it shorter"))
+    yield "too long"
+    send(page, "Seen?")
+    expect(page.locator("#stop")).to_be_visible()
+    expect(answers(page)).to_contain_text(QUOTE)
+    yield "reading"
+    go_on.set()
+    finish(page)
+    yield "answered"
+    cite = answers(page).locator(".words a.cite")
+    cite.focus()
+    expect(page.get_by_role("tooltip")).to_be_visible()
+    yield "previewed"
+    cite.click()
+    expect(page.locator("#reading mark.current")).to_be_focused()
+    yield "cited"
+    report = open_report(page)
+    yield "reported"
+    report.get_by_label("Anything else").fill("x" * (MAX_COMMENT_CHARACTERS + 1))
+    report.get_by_role("button", name="Send the report").click()
+    status(page, COMMENT_TOO_LONG.format(excess=1))
+    yield "not sent"
+    page.get_by_role("button", name="Edit the question").click()
+    expect(page.get_by_role("button", name="Keep the answer")).to_be_visible()
+    yield "edited"
+    page.get_by_role("button", name="Keep the answer").click()
+    expect(page.get_by_role("button", name="Keep the answer")).to_be_hidden()
+    ask(page, "Not seen?")
+    yield "declined"
+    ask(page, "Broken?")
+    yield "failed"
+    send(page, "Endless?")
+    page.get_by_role("button", name="Stop").click()
+    status(page, STOPPED)
+    yield "stopped"
+
+
+def choose(page: Page, assistant: ScriptedAssistant) -> Iterator[str]:
+    """Go on with one article of several, and without a connection."""
+    assistant.script["Of the ferry?"] = [DECLINED]
+    picker = page.get_by_label("Answer from")
+    picker.press("ArrowDown")
+    expect(page.get_by_role("option").first).to_be_visible()
+    yield "picked from"
+    picker.fill("ferry")
+    picker.press("Enter")
+    expect(page.locator("#article h2")).to_have_text("A ferry")
+    ask(page, "Of the ferry?")
+    yield "declined by one of several"
+    page.context.set_offline(True)
+    status(page, OFFLINE)
+    yield "offline"
+    page.context.set_offline(False)
+
+
+def walk(browser: Browser, address: str, assistant: ScriptedAssistant) -> Generator[tuple[str, Page]]:
+    """Yield the page in every state of the chat, each with its name, and then the plain pages."""
+    with chatting(browser, address, **DESKTOP) as page:
+        for state in chain(converse(page, assistant), choose(page, assistant)):
+            yield state, page
+    with visiting(browser, f"{address}/about") as page:
         for path in ("about", "articles", "article/a-story?start=31&end=77", "api/docs"):
             page.goto(f"{address}/{path}")
             yield path, page
-    with visiting(browser, f"{address}/article/none", may_fail=True, **options) as page:
+    with visiting(browser, f"{address}/article/none", may_fail=True) as page:
         yield "no such article", page
 
 
-@pytest.mark.parametrize("colours", COLOURS)
-def test_no_state_of_a_page_has_a_barrier(
-    browser: Browser, address: str, assistant: ScriptedAssistant, colours: str
-) -> None:
-    """In every state axe finds nothing of any level, each stop of the Tab key is seen, and each control has an edge."""
-    found: dict[str, list[str]] = {}
-    for state, page in walk(browser, address, assistant, **COLOURS[colours]):
-        page.evaluate(SEEN)
-        found[state] = problems(page) + page.evaluate("controlProblems()") + focus_problems(page)
-    assert {state: each for state, each in found.items() if each} == {}
+def test_no_state_of_a_page_has_a_barrier(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
+    """In all states and colours axe finds nothing, the focus is seen at every stop, and each control has an edge."""
+    with closing(walk(browser, address, assistant)) as states:
+        found = [(state, colours, each) for state, page in states for colours, each in barriers(page) if each]
+    assert found == []
+
+
+def test_the_colours_are_those_of_the_system(page: Page) -> None:
+    """Light or dark, also where the system changes its mind."""
+    for scheme in ("light", "dark", "light"):
+        page.emulate_media(**COLOURS[scheme])
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", colour)[:3])) > 384) == (scheme == "light")
 
 
 def contrast_of_change(before: bytes, after: bytes) -> float:
@@ -284,23 +311,26 @@ def _contrast(one: float, other: float) -> float:
     return (max(one, other) + 0.05) / (min(one, other) + 0.05)
 
 
-@pytest.mark.parametrize("colours", COLOURS)
-def test_what_is_checked_looks_checked(
-    browser: Browser, address: str, assistant: ScriptedAssistant, colours: str
-) -> None:
+def test_what_is_checked_looks_checked(page: Page, assistant: ScriptedAssistant) -> None:
     """A box and a radio button differ from themselves by 3:1, also where the system forces its colours on the page."""
-    with chatting(browser, address, viewport={"width": 1280, "height": 1200}, **COLOURS[colours]) as page:
-        ask(page, assistant, "Checked?")
-        report = open_report(page)
+    page.set_viewport_size({"width": 1280, "height": 1200})
+    scripted(page, assistant, "Checked?")
+    report = open_report(page)
+    for media in COLOURS.values():
+        page.emulate_media(**media)
         for button in (report.get_by_role("radio", name="Helpful", exact=True), report.get_by_label("Something else")):
-            page.mouse.move(0, 0)
-            page.evaluate("document.activeElement.blur()")
-            before = button.screenshot(animations="disabled")
+            before = still(page, button)
             button.check()
-            page.mouse.move(0, 0)
-            page.evaluate("document.activeElement.blur()")
-            assert contrast_of_change(before, button.screenshot(animations="disabled")) >= CONTRAST
+            assert contrast_of_change(before, still(page, button)) >= CONTRAST
             report.get_by_role("radio", name="Not helpful").check()
+            expect(report.get_by_label("Something else")).not_to_be_checked()
+
+
+def still(page: Page, button: Locator) -> bytes:
+    """Return a picture of the button without the pointer or the focus on it."""
+    page.mouse.move(0, 0)
+    page.evaluate("document.activeElement.blur()")
+    return button.screenshot(animations="disabled")
 
 
 # With the keyboard
@@ -314,7 +344,7 @@ def test_the_newest_quotation_is_one_link_away_from_the_box(page: Page, assistan
     for count, (answer, goal) in enumerate(
         ((WRITTEN, ".words a.cite"), (QUOTED, "li a.cite"), (replace(DECLINED, closest=()), ".answer")), start=1
     ):
-        ask(page, assistant, f"Newest {count}?", answer, count=count)
+        scripted(page, assistant, f"Newest {count}?", answer)
         expect(question_box(page)).to_be_focused()
         page.keyboard.press("Shift+Tab")
         expect(link).to_be_focused()
@@ -327,10 +357,10 @@ def test_the_newest_quotation_is_one_link_away_from_the_box(page: Page, assistan
 @pytest.mark.parametrize("count", [1, 2], ids=["of the last answer", "of one that was drawn anew"])
 def test_escape_closes_the_report(page: Page, assistant: ScriptedAssistant, count: int) -> None:
     """From anywhere in the form; the focus is back on the button that opened it, and nothing is sent."""
-    ask(page, assistant, "Escape?")
+    scripted(page, assistant, "Escape?")
     report = open_report(page)
     for number in range(1, count):
-        ask(page, assistant, f"Meanwhile {number}?", count=number + 1)
+        scripted(page, assistant, f"Meanwhile {number}?")
     report.get_by_label("Anything else").fill("Nothing.")
     page.keyboard.press("Escape")
     expect(report).to_be_hidden()
@@ -339,7 +369,7 @@ def test_escape_closes_the_report(page: Page, assistant: ScriptedAssistant, coun
 
 def test_the_arrow_keys_move_within_a_group(page: Page, assistant: ScriptedAssistant) -> None:
     """The radio buttons are one stop of the Tab key, the arrows choose, and the page knows what was chosen."""
-    ask(page, assistant, "Arrows?")
+    scripted(page, assistant, "Arrows?")
     report = open_report(page)
     expect(report.get_by_label("It is wrong")).to_be_visible()
     page.keyboard.press("ArrowLeft")
@@ -390,8 +420,8 @@ def tree(page: Page) -> list[dict[str, Any]]:
 
 def test_each_question_is_a_heading(page: Page, assistant: ScriptedAssistant) -> None:
     """A screen reader goes from question to question, below the title of the page, and then to form and article."""
-    ask(page, assistant, "First?")
-    ask(page, assistant, "Second?", DECLINED, count=2)
+    scripted(page, assistant, "First?")
+    scripted(page, assistant, "Second?", DECLINED)
     open_report(page)
     headings = [(node["level"], node["name"]) for node in tree(page) if node["role"] == "heading"]
     assert headings[:4] == [
@@ -405,8 +435,8 @@ def test_each_question_is_a_heading(page: Page, assistant: ScriptedAssistant) ->
 
 def test_everything_that_groups_or_acts_has_a_name(page: Page, assistant: ScriptedAssistant) -> None:
     """The form, its groups and every control say what they are, in words and not in names of the program."""
-    ask(page, assistant, "Named?")
-    ask(page, assistant, "Named too?", count=2)
+    scripted(page, assistant, "Named?")
+    scripted(page, assistant, "Named too?")
     open_report(page, 2)
     named = [node for node in tree(page) if node["role"] in ("form", "group", "radiogroup")]
     assert [(node["role"], node["name"]) for node in named] == [
@@ -471,7 +501,7 @@ def test_an_answer_is_read_out_once(page: Page, assistant: ScriptedAssistant) ->
 def test_what_is_no_answer_is_said_once(page: Page, assistant: ScriptedAssistant, steps: list[Any], words: str) -> None:
     """The line above the box says it, and nothing else does."""
     with listening(page) as heard:
-        ask(page, assistant, f"No answer, {words}?", *steps)
+        scripted(page, assistant, f"No answer, {words}?", *steps)
         told = heard()
         assert sum(words in each for each in told) == 1
         assert not any(QUOTE in each or "Copy" in each for each in told)
@@ -479,10 +509,10 @@ def test_what_is_no_answer_is_said_once(page: Page, assistant: ScriptedAssistant
 
 def test_the_answer_that_was_read_out_is_not_found_twice(page: Page, assistant: ScriptedAssistant) -> None:
     """Whoever reads the page from top to bottom, or searches in it, finds the answer at its place alone."""
-    ask(page, assistant, "Twice?")
+    scripted(page, assistant, "Twice?")
     expect(page.locator("#spoken")).not_to_have_text("")
     expect(page.locator("#spoken")).to_have_text("")
-    ask(page, assistant, "Twice more?", count=2)
+    scripted(page, assistant, "Twice more?")
     expect(page.locator("#spoken")).to_contain_text("It fell by nearly 18 percent.")
 
 
@@ -510,7 +540,7 @@ def test_a_report_without_room_keeps_its_words(
     page: Page, assistant: ScriptedAssistant, settings: Settings, monkeypatch: pytest.MonkeyPatch, why: str
 ) -> None:
     """The form stays as it is while the file is full or cannot be written; sent again, it is saved, and closes."""
-    ask(page, assistant, "Kept?")
+    scripted(page, assistant, "Kept?")
     told = {"full": NO_ROOM, "broken": NOT_SAVED}[why]
     if why == "full":
         monkeypatch.setattr(store, "MAX_FILE_BYTES", 4096)
@@ -533,7 +563,7 @@ def test_a_report_over_the_limit_keeps_its_words(
     monkeypatch.setattr(serving, "_REPORTS_PER_MINUTE", 1)
     kept = replace(OPEN, feedback=tmp_path / "feedback.sqlite3")
     with running(assistant, kept) as address, chatting(browser, address) as page:
-        ask(page, assistant, "Reported twice?")
+        scripted(page, assistant, "Reported twice?")
         report = fill_report(page, "Once.")
         status(page, THANKS)
         expect(report).to_be_hidden()
@@ -546,7 +576,7 @@ def test_a_report_over_the_limit_keeps_its_words(
 
 def test_a_report_that_is_too_long_or_too_late_keeps_its_words(page: Page, assistant: ScriptedAssistant) -> None:
     """Nothing is cut off without a word; and where the answer is gone that is said."""
-    ask(page, assistant, "Long?")
+    scripted(page, assistant, "Long?")
     report = fill_report(page, "x" * (MAX_COMMENT_CHARACTERS + 7))
     status(page, COMMENT_TOO_LONG.format(excess=7))
     holds(report, "x" * (MAX_COMMENT_CHARACTERS + 7))

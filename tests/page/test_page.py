@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import re
 import threading
@@ -11,18 +10,32 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from browser import answers, chatting, chromium, finish, needs_chromium, question_box, send, visiting, wait_for_greeting
-from playwright.sync_api import Browser, Page, Route, expect
+from browser import (
+    answers,
+    ask,
+    chatting,
+    finish,
+    needs_chromium,
+    question_box,
+    send,
+    status,
+    visiting,
+    wait_for_greeting,
+)
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 from served import (
     ARTICLE,
+    BOTH,
     CITATION,
     DECLINED,
+    FERRY,
     OPEN,
+    OTHER_CITATION,
+    OTHER_QUOTE,
     QUOTE,
     QUOTED,
     TOO_LONG,
@@ -31,36 +44,21 @@ from served import (
     running,
 )
 
+from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
 from assistant.rendering import CLOSEST, LABELS, READING
 from assistant.settings import Settings
-from assistant.types import Answer, Article, Citation, Status, Turn
+from assistant.types import Answer, Citation, Status, Turn
 from assistant.web.chat import page as page_module
-from assistant.web.chat.exchanges import ALSO_ANSWERED, ANSWERED_HERE, STOPPED
+from assistant.web.chat.exchanges import ALSO_ANSWERED, ANSWERED_HERE, EVERYWHERE, STOPPED
 from assistant.web.chat.page import CLEARED, EDITING, KEPT
 from assistant.web.feedback import question_lines
 from assistant.web.service import AT_ONCE_LOCAL, THANKS
 
-pytestmark = [
-    needs_chromium,
-    # Gradio's own doing, in its queue.
-    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
-]
+pytestmark = needs_chromium
 
-OTHER_QUOTE = "It fell for years."
-OTHER_CITATION = Citation(
-    2, ARTICLE, ARTICLE.text.index(OTHER_QUOTE), ARTICLE.text.index(OTHER_QUOTE) + len(OTHER_QUOTE)
-)
-BOTH = replace(WRITTEN, text="It fell by nearly 18 percent. [1] For years. [2]", citations=(CITATION, OTHER_CITATION))
 
 STARTERS = ("By how much has crime fallen?", "For how long did it fall?", "What is large?", "What is not answered?")
 EVIDENCE = ("nearly 18 percent", OTHER_QUOTE, "The city is large.", "A caption.")
-FERRY = Article(
-    "ferry",
-    "The ferry leaves at nine. Nobody minds.",
-    "A ferry",
-    date=datetime.date(2025, 3, 27),
-    url="https://x.test/f",
-)
 
 
 @pytest.fixture(scope="module")
@@ -90,25 +88,6 @@ def address(assistant: ScriptedAssistant, settings: Settings) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run Chromium."""
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    """Open the chat in two panes."""
-    with chatting(browser, address, viewport={"width": 1280, "height": 800}) as page:
-        yield page
-
-
-def status(page: Page, words: str | re.Pattern[str]) -> None:
-    """Expect the line above the box to say this."""
-    expect(page.locator("#status p")).to_have_text(words)
-
-
 # Asking and answering
 
 
@@ -117,7 +96,7 @@ def test_a_reader_learns_at_once_what_it_is(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Article assistant")
     expect(page.locator("#introduction")).to_contain_text("An AI answers")
     expect(page.locator("#introduction")).to_contain_text("can be wrong")
-    expect(page.locator("#note")).to_contain_text("500 characters")
+    expect(page.locator("#note")).to_contain_text(f"{MAX_QUESTION_CHARACTERS} characters")
     expect(page.locator("#note")).to_contain_text("Nothing you ask is stored")
     expect(page.locator("#status")).to_have_role("status")
     status(page, re.compile("still loading"))
@@ -167,8 +146,7 @@ def test_whoever_waits_sees_how_many_are_before_them(page: Page, assistant: Scri
 def test_a_refusal_cites_nothing(page: Page, assistant: ScriptedAssistant) -> None:
     """It is said plainly; the closest words are labelled, and questions that the article answers are offered."""
     assistant.script["Who is the mayor?"] = [replace(QUOTED, final=False), DECLINED]
-    send(page, "Who is the mayor?")
-    finish(page)
+    ask(page, "Who is the mayor?")
     expect(answers(page).locator(".headline")).to_have_text(LABELS[Status.DECLINED])
     expect(answers(page)).to_contain_text(CLOSEST)
     expect(answers(page).locator(".words, b")).to_have_count(0)
@@ -224,13 +202,13 @@ def test_enter_sends_and_shift_enter_begins_a_line(page: Page, assistant: Script
 
 
 def test_what_is_left_of_the_length_is_counted_near_its_end(page: Page, assistant: ScriptedAssistant) -> None:
-    """Nothing is counted below 400 characters; a longer question is sent, refused in words, and stays in the box."""
+    """Nothing is counted before the last hundred; a longer question is sent, refused in words, and stays in the box."""
     counter = page.locator("#counter")
-    question_box(page).fill("x" * 399)
+    question_box(page).fill("x" * (MAX_QUESTION_CHARACTERS - 101))
     expect(counter).to_have_text("")
-    question_box(page).fill("x" * 450)
+    question_box(page).fill("x" * (MAX_QUESTION_CHARACTERS - 50))
     expect(counter).to_have_text(": 50 left")
-    question = "x" * 501
+    question = "x" * (MAX_QUESTION_CHARACTERS + 1)
     assistant.script[question] = [TOO_LONG]
     send(page, question)
     status(page, re.compile("Please keep it shorter"))
@@ -245,8 +223,7 @@ def test_what_is_left_of_the_length_is_counted_near_its_end(page: Page, assistan
 def test_a_citation_leads_to_the_exact_words_and_back(page: Page, assistant: ScriptedAssistant) -> None:
     """A click marks the quoted words, the current ones most, and moves the focus there; a button leads back."""
     assistant.script["Where does it say so?"] = [BOTH]
-    send(page, "Where does it say so?")
-    finish(page)
+    ask(page, "Where does it say so?")
     cites = answers(page).locator(".words a.cite")
     cites.nth(1).click()
     marks = page.locator("#reading mark")
@@ -266,8 +243,7 @@ def test_a_citation_leads_to_the_exact_words_and_back(page: Page, assistant: Scr
 def test_a_citation_shows_its_quotation_before_it_is_followed(page: Page, assistant: ScriptedAssistant) -> None:
     """The quotation appears where the pointer or the focus is; Escape puts it away."""
     assistant.script["Which words?"] = [BOTH]
-    send(page, "Which words?")
-    finish(page)
+    ask(page, "Which words?")
     preview = page.get_by_role("tooltip", include_hidden=True)
     expect(preview).to_be_hidden()
     cites = answers(page).locator(".words a.cite")
@@ -280,30 +256,11 @@ def test_a_citation_shows_its_quotation_before_it_is_followed(page: Page, assist
     expect(cites.nth(1)).to_have_attribute("aria-describedby", "preview")
 
 
-def test_on_a_phone_a_tap_leads_there_and_back(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
-    """In one column the article stands under the chat; a tap scrolls to the words, another one back."""
-    assistant.script["On a phone?"] = [WRITTEN]
-    phone: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
-    with chatting(browser, address, **phone) as page:
-        send(page, "On a phone?")
-        finish(page)
-        cite = answers(page).locator(".words a.cite")
-        cite.tap()
-        mark = page.locator("#reading mark.current")
-        expect(mark).to_be_focused()
-        expect(mark).to_be_in_viewport()
-        expect(cite).not_to_be_in_viewport()
-        page.get_by_role("button", name="Back to the answer").tap()
-        expect(cite).to_be_focused()
-        expect(cite).to_be_in_viewport()
-
-
 def test_the_page_of_an_article_needs_no_script(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
     """A citation also leads to a page of its own, with the words marked; so does a list of all."""
     assistant.script["Elsewhere?"] = [WRITTEN]
     with chatting(browser, address) as page:
-        send(page, "Elsewhere?")
-        finish(page)
+        ask(page, "Elsewhere?")
         own = answers(page).get_by_role("link", name="Show in the article").get_attribute("href")
     with visiting(browser, f"{address}{own}", java_script_enabled=False) as page:
         expect(page.locator("mark")).to_have_text(QUOTE)
@@ -321,8 +278,7 @@ def test_the_chat_works_without_its_own_script(browser: Browser, address: str, a
         page.route("**/site/chat.js", lambda route: route.abort())
         page.goto(address)
         wait_for_greeting(page)
-        send(page, "Without?")
-        finish(page)
+        ask(page, "Without?")
         # Gradio has links open in a new tab.
         with page.expect_popup() as opened:
             answers(page).locator(".words a.cite").click()
@@ -345,12 +301,20 @@ def two_articles(settings: Settings) -> Iterator[tuple[str, ScriptedAssistant]]:
 def test_an_article_of_the_list_opens_beside_the_conversation(
     browser: Browser, two_articles: tuple[str, ScriptedAssistant]
 ) -> None:
-    """It takes the place of the list, and the page stays."""
+    """It takes the place of the list, a link brings the list back, and the page stays; so it is with the keyboard."""
     with chatting(browser, two_articles[0]) as page:
         here = page.url
-        page.locator("#article li a", has_text="A ferry").click()
-        expect(page.locator("#article h2")).to_have_text("A ferry")
-        expect(page.locator("#article")).to_contain_text("The ferry leaves at nine.")
+        back = page.locator("#reading").get_by_role("link", name="All articles")
+        expect(back).to_be_hidden()
+        for go in (Locator.click, lambda link: link.press("Enter")):
+            go(page.locator("#article li a", has_text="A ferry"))
+            expect(page.locator("#article h2")).to_have_text("A ferry")
+            expect(page.locator("#article")).to_contain_text("The ferry leaves at nine.")
+            expect(page.get_by_role("region", name="Article")).to_be_focused()
+            go(back)
+            expect(page.locator("#article h2")).to_have_text("The articles")
+            expect(page.locator("#article li")).to_have_count(2)
+            expect(page.get_by_role("region", name="Article")).to_be_focused()
         assert page.url == here
         assert len(page.context.pages) == 1
 
@@ -377,8 +341,7 @@ def test_one_of_several_articles_can_be_chosen(browser: Browser, two_articles: t
         picker.fill("All")
         picker.press("Enter")
         expect(page.locator("#article h2")).to_have_text("The articles")
-        send(page, "Of both?")
-        finish(page, 2)
+        ask(page, "Of both?")
         assert assistant.articles["Of both?"] is None
         expect(answers(page).nth(1).locator(".source")).to_contain_text([ARTICLE.title, "A ferry"])
         cites = answers(page).nth(1).locator(".words a.cite")
@@ -388,46 +351,53 @@ def test_one_of_several_articles_can_be_chosen(browser: Browser, two_articles: t
         expect(page.locator("#reading mark.current")).to_have_text(QUOTE)
 
 
+def test_what_one_article_does_not_answer_can_be_asked_of_all(
+    browser: Browser, two_articles: tuple[str, ScriptedAssistant]
+) -> None:
+    """It is said which article alone was searched, beside the answer and above the box; one tap asks all of them."""
+    address, assistant = two_articles
+    only = "Only this article was searched: A ferry, 27 March 2025."
+    assistant.script["How much did it fall?"] = [DECLINED]
+    with chatting(browser, f"{address}/?article={FERRY.id}") as page:
+        ask(page, "How much did it fall?")
+        assert assistant.articles.get("How much did it fall?") == FERRY.id
+        expect(answers(page)).to_contain_text(only)
+        status(page, f"{LABELS[Status.DECLINED]}. {only}")
+        assistant.script["How much did it fall?"] = [WRITTEN]
+        everywhere = page.get_by_role("button", name=EVERYWHERE)
+        everywhere.click()
+        finish(page, 2)
+        assert assistant.articles.get("How much did it fall?") is None
+        expect(answers(page).nth(1)).to_contain_text("It fell by nearly 18 percent.")
+        expect(answers(page).nth(1)).not_to_contain_text("searched")
+        expect(everywhere).to_have_count(0)
+        expect(page.get_by_label("Answer from")).to_have_value("All articles")
+        page.reload()
+        expect(answers(page).nth(0)).to_contain_text(only)
+
+
 # Manners of a conversation
 
 
 def test_the_history_is_what_was_said(page: Page, assistant: ScriptedAssistant) -> None:
     """A follow-up comes with the earlier exchanges, without markers, until the reader clears the conversation."""
-    for number, question in enumerate(("One?", "Two?"), start=1):
-        assistant.script[question] = [WRITTEN]
-        send(page, question)
-        finish(page, number)
+    assistant.script |= {"One?": [WRITTEN], "Two?": [WRITTEN]}
+    ask(page, "One?", "Two?")
     assert assistant.histories["Two?"] == [Turn("One?", "It fell by nearly 18 percent.")]
     page.get_by_role("button", name="Clear").click()
     status(page, CLEARED)
     expect(answers(page)).to_have_count(0)
     expect(page.locator("#starters button.suggestion")).to_have_count(3)
     assistant.script["Three?"] = [WRITTEN]
-    send(page, "Three?")
-    finish(page)
+    ask(page, "Three?")
     assert assistant.histories["Three?"] == []
-
-
-def test_two_tabs_are_two_conversations(
-    page: Page, browser: Browser, address: str, assistant: ScriptedAssistant
-) -> None:
-    """What is said in one tab is no history in another, also while both are open."""
-    assistant.script |= {"In the first?": [WRITTEN], "In the second?": [WRITTEN]}
-    send(page, "In the first?")
-    finish(page)
-    with chatting(browser, address) as other:
-        send(other, "In the second?")
-        finish(other)
-    assert assistant.histories["In the second?"] == []
 
 
 def test_the_last_question_can_be_changed(page: Page, assistant: ScriptedAssistant) -> None:
     """The new answer takes the place of the old one, and what was said of the old one is forgotten; or all stays."""
     assistant.script |= {"First?": [WRITTEN], "Wrong?": [DECLINED], "Right?": [WRITTEN]}
-    send(page, "First?")
-    finish(page, 1)
-    send(page, "Wrong?")
-    finish(page, 2)
+    ask(page, "First?")
+    ask(page, "Wrong?")
     page.get_by_role("button", name="Edit the question").click()
     status(page, EDITING)
     expect(question_box(page)).to_have_value("Wrong?")
@@ -454,8 +424,7 @@ def test_a_failure_leaves_the_box_usable_and_can_be_tried_again(page: Page, assi
     page.get_by_role("button", name="Try again").click()
     finish(page)
     expect(answers(page)).to_contain_text("It fell by nearly 18 percent.")
-    send(page, "And now?")
-    finish(page, 2)
+    ask(page, "And now?")
     assert [turn.question for turn in assistant.histories["And now?"]] == ["Break?"]
 
 
@@ -469,8 +438,7 @@ def test_stopping_ends_the_work(page: Page, assistant: ScriptedAssistant) -> Non
     ends(assistant, "Endless?")
     expect(answers(page)).to_contain_text(STOPPED)
     expect(answers(page)).to_contain_text(CLOSEST)
-    send(page, "After?")
-    finish(page, 2)
+    ask(page, "After?")
     assert assistant.histories["After?"] == []
 
 
@@ -488,8 +456,7 @@ def test_leaving_the_page_ends_the_work(
         ends(assistant, name)
     assistant.script["Still there?"] = [WRITTEN]
     with chatting(browser, address) as page:
-        send(page, "Still there?")
-        finish(page)
+        ask(page, "Still there?")
 
 
 def ends(assistant: ScriptedAssistant, question: str) -> None:
@@ -509,8 +476,7 @@ def test_an_answer_is_copied_with_its_citations_and_what_it_is(
     """The copy holds question, answer, quotations, their addresses, and that an AI made it; the link asks again."""
     assistant.script["Copy & paste <this>?"] = [BOTH]
     with chatting(browser, address, permissions=["clipboard-read", "clipboard-write"]) as page:
-        send(page, "Copy & paste <this>?")
-        finish(page)
+        ask(page, "Copy & paste <this>?")
         answers(page).get_by_role("button", name=re.compile("^Copy ?,")).click()
         status(page, "The answer is copied, with its quotations.")
         copied = page.evaluate("navigator.clipboard.readText()")
@@ -532,10 +498,8 @@ def test_an_answer_is_copied_with_its_citations_and_what_it_is(
 def test_a_conversation_is_saved_as_markdown(page: Page, assistant: ScriptedAssistant) -> None:
     """The file has every exchange, and what a stranger wrote is no markup in it."""
     assistant.script |= {"*Bold* <b>?": [WRITTEN], "Refused?": [DECLINED]}
-    send(page, "*Bold* <b>?")
-    finish(page, 1)
-    send(page, "Refused?")
-    finish(page, 2)
+    ask(page, "*Bold* <b>?")
+    ask(page, "Refused?")
     with page.expect_download() as download:
         page.get_by_role("button", name="Save as Markdown").click()
     assert download.value.suggested_filename == "answers.md"
@@ -549,9 +513,7 @@ def test_a_conversation_is_saved_as_markdown(page: Page, assistant: ScriptedAssi
 def test_a_reader_can_report_an_answer(page: Page, assistant: ScriptedAssistant, settings: Settings) -> None:
     """The exchange as the server has it is kept with the reasons; nothing is kept of what was not sent."""
     assistant.script |= {"Before the report?": [WRITTEN], "Reported?": [WRITTEN], "Not sent?": [WRITTEN]}
-    for number, question in enumerate(("Before the report?", "Reported?"), start=1):
-        send(page, question)
-        finish(page, number)
+    ask(page, "Before the report?", "Reported?")
     answers(page).nth(1).get_by_role("button", name=re.compile("^Not helpful")).click()
     report = page.locator("#report")
     expect(report).to_contain_text("Reported?")

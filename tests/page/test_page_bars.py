@@ -1,4 +1,4 @@
-"""What the pages must hold for everyone: no barriers, no way in for markup, and no dead end when the network fails.
+"""What the pages must hold for everyone: all in reach, no way in for markup, no dead end when the network fails.
 
 What else may go wrong, and what holds it, is listed in `test_faults.py`.
 """
@@ -13,12 +13,11 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
 import pytest
-from browser import answers, chatting, chromium, finish, needs_chromium, problems, question_box, send, visiting
+from browser import answers, ask, chatting, finish, needs_chromium, question_box, send, status, visiting
 from playwright.sync_api import Browser, Page, expect
 from served import (
     ALIVE,
     ARTICLE,
-    DECLINED,
     OPEN,
     PAYLOADS,
     QUOTE,
@@ -30,13 +29,10 @@ from served import (
 )
 
 from assistant.types import Answer, Citation, Status
+from assistant.web.chat.page import BACK, OFFLINE
 from assistant.web.service import THANKS
 
-pytestmark = [
-    needs_chromium,
-    # Gradio's own doing, in its queue.
-    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
-]
+pytestmark = needs_chromium
 
 MAX_BYTES = 1_000_000
 
@@ -55,46 +51,7 @@ def address(assistant: ScriptedAssistant, tmp_path_factory: pytest.TempPathFacto
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run Chromium."""
-    with chromium() as browser:
-        yield browser
-
-
-# No barriers
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_barrier(browser: Browser, address: str, assistant: ScriptedAssistant, scheme: str) -> None:
-    """Nothing of any level, in every state of the chat and on the plain pages, in the colours of the system."""
-    asked = f"Is it {scheme}?"
-    assistant.script |= {asked: [WRITTEN], f"Who {scheme}?": [DECLINED], f"Break {scheme}?": [RuntimeError("x")]}
-    found: dict[str, list[str]] = {}
-    with chatting(browser, address, color_scheme=scheme) as page:
-        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
-        assert (sum(map(int, re.findall(r"\d+", colour)[:3])) > 384) == (scheme == "light")
-        found["empty"] = problems(page)
-        send(page, asked)
-        finish(page, 1)
-        answers(page).locator(".words a.cite").click()
-        expect(page.locator("#reading mark.current")).to_be_focused()
-        found["cited"] = problems(page)
-        answers(page).get_by_role("button", name=re.compile("^Not helpful")).click()
-        expect(page.locator("#report")).to_be_visible()
-        found["report"] = problems(page)
-        send(page, f"Who {scheme}?")
-        finish(page, 2)
-        send(page, f"Break {scheme}?")
-        finish(page, 3)
-        found["refused and failed"] = problems(page)
-    with visiting(browser, f"{address}/about", color_scheme=scheme) as page:
-        found["about"] = problems(page)
-        page.goto(f"{address}/articles")
-        found["articles"] = problems(page)
-        page.goto(f"{address}/article/a-story?start=31&end=77")
-        found["article"] = problems(page)
-    assert {state: each for state, each in found.items() if each} == {}
+# With the keyboard, and enlarged
 
 
 def focused(page: Page) -> str:
@@ -140,7 +97,7 @@ def test_everything_can_be_done_with_the_keyboard(browser: Browser, address: str
         page.keyboard.press("Space")
         tab_to(page, "#report button.primary")
         page.keyboard.press("Enter")
-        expect(page.locator("#status p")).to_have_text(THANKS)
+        status(page, THANKS)
         expect(page.locator("button[name=unhelpful]")).to_be_focused()
 
 
@@ -151,8 +108,7 @@ def test_nothing_is_cut_or_covered(
     """On a narrow screen or enlarged, nothing is wider than the screen, and no box lies over what has the focus."""
     assistant.script["W" * 400] = [replace(WRITTEN, text=f"{'w' * 300} [1]")]
     with chatting(browser, address, viewport={"width": width, "height": height}) as page:
-        send(page, "W" * 400)
-        finish(page)
+        ask(page, "W" * 400)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator(".answer").evaluate("answer => answer.scrollWidth <= answer.clientWidth")
         page.evaluate("document.querySelector('#introduction a').focus()")
@@ -180,8 +136,7 @@ def test_what_strangers_write_is_inert(browser: Browser, address: str, assistant
     with chatting(browser, address) as page:
         for number, payload in enumerate(PAYLOADS, start=1):
             assistant.script[f"q {payload}"] = [Answer("", Status.ANSWERED, f"{payload} [1]", (whole,))]
-            send(page, f"q {payload}")
-            finish(page, number)
+            ask(page, f"q {payload}")
             shown = answers(page).nth(number - 1).locator(".words").inner_text()
             assert "".join(payload.split()) in "".join(shown.split())
         for part in ("bot", "user"):
@@ -226,8 +181,7 @@ def test_a_conversation_can_be_printed(browser: Browser, address: str, assistant
     """Question, answer, quotation and the whole article are on the paper; what can only be clicked is not."""
     assistant.script["On paper?"] = [WRITTEN]
     with chatting(browser, address, viewport={"width": 1280, "height": 400}) as page:
-        send(page, "On paper?")
-        finish(page)
+        ask(page, "On paper?")
         page.emulate_media(media="print")
         for words in ("On paper?", "It fell by nearly 18 percent.", QUOTE, PAYLOADS[-1]):
             expect(page.get_by_text(words).last).to_be_visible()
@@ -249,8 +203,7 @@ def test_who_asks_too_often_is_told_when_to_ask_again(browser: Browser) -> None:
     assistant.script |= {"First?": [WRITTEN], "Second?": [WRITTEN]}
     limited = replace(OPEN, unlimited=(), questions_per_minute=1)
     with running(assistant, limited) as address, chatting(browser, address) as page:
-        send(page, "First?")
-        finish(page)
+        ask(page, "First?")
         send(page, "Second?")
         expect(page.locator("#status p")).to_have_text(
             re.compile(r"These were many questions in a short time\. Please ask again in \d+ seconds?\.")
@@ -267,13 +220,12 @@ def test_a_lost_connection_keeps_the_question(browser: Browser) -> None:
     assistant = ScriptedAssistant(ARTICLE)
     assistant.script |= {"Lost?": [threading.Event()], "And then?": [WRITTEN]}
 
-    def ask(page: Page) -> None:
+    def begin(page: Page) -> None:
         send(page, "Lost?")
         expect(answers(page)).to_contain_text(QUOTE)
 
-    with left_by_its_server(browser, assistant, ask) as (page, port), returning(page, port, assistant, "Lost?"):
-        send(page, "And then?")
-        finish(page)
+    with left_by_its_server(browser, assistant, begin) as (page, port), returning(page, port, assistant, "Lost?"):
+        ask(page, "And then?")
 
 
 @contextmanager
@@ -297,10 +249,34 @@ def returning(page: Page, port: int, assistant: ScriptedAssistant, question: str
     """Serve again, after the reader was told that the connection is lost, and hold that the question is kept."""
     expect(page.get_by_role("alert").filter(has_text="The connection is lost. Your")).to_be_visible()
     expect(question_box(page)).to_have_value(question)
+    expect(page.locator("#status")).to_be_hidden()  # It says what was so before.
     with closing(socket.create_server(("127.0.0.1", port))) as again, serving(assistant, OPEN, again):
-        expect(page.locator("#status p")).to_have_text("The answer was interrupted. Your question is in the box again.")
+        status(page, "The answer was interrupted. Your question is in the box again.")
         expect(question_box(page)).to_have_value(question)
         yield
+
+
+def test_a_device_that_is_offline_is_told_so(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
+    """The line above the box says it while it is so, and then what it said before; an answer on its way is found."""
+    go_on = threading.Event()
+    assistant.script |= {"Before?": [WRITTEN], "On its way?": [replace(QUOTED, final=False), go_on, WRITTEN]}
+    # The page says on the console that its stream was cut.
+    with chatting(browser, address, may_fail=True) as page:
+        ask(page, "Before?")
+        said = page.locator("#status p").inner_text()
+        page.context.set_offline(True)
+        status(page, OFFLINE)
+        page.context.set_offline(False)
+        status(page, said)
+        send(page, "On its way?")
+        expect(answers(page).nth(1)).to_contain_text(QUOTE)
+        page.context.set_offline(True)
+        status(page, OFFLINE)
+        go_on.set()
+        page.context.set_offline(False)
+        finish(page, 2)
+        expect(answers(page).nth(1)).to_contain_text("It fell by nearly 18 percent.")
+        status(page, BACK)
 
 
 def test_a_question_to_a_server_that_is_gone_is_kept(browser: Browser) -> None:
@@ -310,8 +286,7 @@ def test_a_question_to_a_server_that_is_gone_is_kept(browser: Browser) -> None:
     with left_by_its_server(browser, assistant, lambda page: None) as (page, port):
         send(page, "Too late?")
         with returning(page, port, assistant, "Too late?"):
-            send(page, "Too late?")
-            finish(page)
+            ask(page, "Too late?")
 
 
 def test_a_network_that_holds_the_stream_back_is_noticed(

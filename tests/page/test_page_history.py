@@ -11,28 +11,27 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from browser import answers, chatting, chromium, finish, needs_chromium, question_box, send, wait_for_greeting
+from browser import (
+    DESKTOP,
+    PHONE,
+    answers,
+    ask,
+    chatting,
+    finish,
+    needs_chromium,
+    question_box,
+    send,
+    status,
+    wait_for_greeting,
+)
 from playwright.sync_api import Browser, Page, expect
-from served import ARTICLE, CITATION, OPEN, QUOTE, QUOTED, WRITTEN, ScriptedAssistant, running, serving
+from served import ARTICLE, BOTH, OPEN, OTHER_QUOTE, QUOTE, QUOTED, WRITTEN, ScriptedAssistant, running, serving
 
-from assistant.types import Citation
 from assistant.web.chat import page as page_module
 from assistant.web.chat.exchanges import LOST, STOPPED
 from assistant.web.chat.page import BACK, CLEARED, EDITING
 
-pytestmark = [
-    needs_chromium,
-    # Gradio's own doing, in its queue.
-    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
-]
-
-OTHER_QUOTE = "It fell for years."
-OTHER_CITATION = Citation(
-    2, ARTICLE, ARTICLE.text.index(OTHER_QUOTE), ARTICLE.text.index(OTHER_QUOTE) + len(OTHER_QUOTE)
-)
-BOTH = replace(WRITTEN, text="It fell by nearly 18 percent. [1] For years. [2]", citations=(CITATION, OTHER_CITATION))
-DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -50,30 +49,11 @@ def address(assistant: ScriptedAssistant) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run Chromium."""
-    with chromium() as browser:
-        yield browser
-
-
-def ask(page: Page, *questions: str) -> None:
-    """Ask each of them, and wait for the answer."""
-    for number, question in enumerate(questions, start=answers(page).count() + 1):
-        send(page, question)
-        finish(page, number)
-
-
 def holds(page: Page, *questions: str) -> None:
     """Expect these questions in the window, each with its answer, and the page ready for the next one."""
     expect(page.get_by_test_id("user")).to_contain_text(list(questions))
     expect(answers(page)).to_have_count(len(questions))
     expect(page.locator("#send")).to_be_visible()
-
-
-def status(page: Page, words: str | re.Pattern[str]) -> None:
-    """Expect the line above the box to say this."""
-    expect(page.locator("#status p")).to_have_text(words)
 
 
 # Back and Forward
@@ -109,9 +89,12 @@ def test_back_leads_from_the_quotation_to_the_answer(browser: Browser, address: 
         expect(cites.nth(1)).to_be_focused()
 
 
-def test_a_page_loaded_again_in_the_article_shows_the_quotation_again(browser: Browser, address: str) -> None:
-    """The quotation that was open is open again, and Back still leads to the answer."""
-    with chatting(browser, address, **DESKTOP) as page:
+@pytest.mark.parametrize("options", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_page_loaded_again_in_the_article_shows_the_quotation_again(
+    browser: Browser, address: str, options: dict[str, Any]
+) -> None:
+    """The quotation that was open is open again, in sight, and Back still leads to the answer."""
+    with chatting(browser, address, **options) as page:
         ask(page, "First?", "Second?")
         cite = answers(page).nth(0).locator(".words a.cite").nth(1)
         cite.click()
@@ -120,6 +103,8 @@ def test_a_page_loaded_again_in_the_article_shows_the_quotation_again(browser: B
         holds(page, "First?", "Second?")
         expect(page.locator("#reading mark.current")).to_have_text(OTHER_QUOTE)
         expect(page.locator("#reading mark.current")).to_be_focused()
+        page.wait_for_timeout(700)  # Scrolling is smooth.
+        expect(page.locator("#reading mark.current")).to_be_in_viewport(ratio=1)
         page.go_back()
         expect(cite).to_be_focused()
         holds(page, "First?", "Second?")
@@ -281,13 +266,15 @@ def test_two_tabs_go_on_each_by_itself(browser: Browser, address: str, assistant
         assert [turn.question for turn in assistant.histories["Again in the one?"]] == ["First?", "In the one?"]
 
 
-def test_another_visitor_finds_nothing(browser: Browser, address: str) -> None:
-    """A tab without the token has no conversation, and is not told of one."""
+def test_another_visitor_finds_nothing(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
+    """A tab without the token has no conversation and is not told of one, and none is history for its questions."""
     with chatting(browser, address) as page:
         ask(page, "First?")
         with chatting(browser, address) as other:
             expect(answers(other)).to_have_count(0)
             status(other, re.compile("^Ready"))
+            ask(other, "Second?")
+            assert assistant.histories["Second?"] == []
 
 
 # Gone
@@ -317,8 +304,7 @@ def test_a_conversation_that_is_gone_is_told_once(browser: Browser) -> None:
         expect(answers(reloaded)).to_have_count(0)
         ask(reloaded, "Second?")
         # The page that stayed open learns it with its next question.
-        send(left_open, "Third?")
-        finish(left_open, 2)
+        ask(left_open, "Third?")
         expect(answers(left_open).nth(0)).to_contain_text(LOST)
         expect(left_open.get_by_test_id("user")).to_contain_text(["Third?"])
     assert assistant.histories["Second?"] == []

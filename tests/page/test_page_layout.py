@@ -12,22 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import answers, chatting, chromium, finish, needs_chromium, send, visiting
+from browser import DESKTOP, PHONE, answers, ask, chatting, needs_chromium, send, status, visiting
 from playwright.sync_api import Browser, Page, expect
-from served import OPEN, ScriptedAssistant, running
+from served import OPEN, QUOTE, ScriptedAssistant, running
 
 from assistant.settings import PROJECT, Settings
 from assistant.types import Answer, Article, Citation, Status
+from assistant.web.chat.exchanges import STOPPED
 
-pytestmark = [
-    needs_chromium,
-    # Gradio's own doing, in its queue.
-    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
-]
+pytestmark = needs_chromium
 
 REPORTS = PROJECT / "corpus" / "training" / "reports.jsonl"
 SIZES = ((320, 568), (390, 844), (820, 1180), (1280, 800), (1920, 1080))
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 SIDEWAYS = PHONE | {"viewport": {"width": 844, "height": 390}}
 TARGET = 44
 """Pixels of what a finger meets each way."""
@@ -75,13 +71,6 @@ SCRIPT: dict[str, list[Any]] = {
 STARTERS = ("Quoted?", "Copied?")
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run Chromium."""
-    with chromium() as browser:
-        yield browser
-
-
 def served(folder: Path, *articles: Article) -> Iterator[str]:
     """Serve the articles and yield the address."""
     lines = [{"question": question, "article": ARTICLES[-1].id, "evidence": FIRST.quote} for question in STARTERS]
@@ -106,12 +95,6 @@ def dozen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Serve one article, the longest."""
     yield from served(tmp_path_factory.mktemp("alone"), ARTICLES[-1])
-
-
-def asked(page: Page, question: str, count: int = 1) -> None:
-    """Ask, and wait for the answer."""
-    send(page, question)
-    finish(page, count)
 
 
 # The article beside the conversation
@@ -151,7 +134,7 @@ def test_the_quoted_words_are_seen(browser: Browser, dozen: str, width: int, hei
             assert place
             assert pane["x"] <= place["x"] <= place["x"] + place["width"] <= pane["x"] + pane["width"]
             assert place["width"] > pane["width"] / 2
-        asked(page, "Of all?")
+        ask(page, "Of all?")
         mark = page.locator("#reading mark.current")
         expect(mark).to_have_text(QUOTATIONS[0].quote)
         if viewport["width"] >= 800:
@@ -168,17 +151,28 @@ def test_the_quoted_words_are_seen(browser: Browser, dozen: str, width: int, hei
 def test_the_way_back_is_in_reach_all_over_the_article(browser: Browser, dozen: str, screen: dict[str, Any]) -> None:
     """However far the reader has gone from the quoted words, one tap leads back to the answer."""
     with chatting(browser, dozen, **screen, reduced_motion="reduce") as page:
-        asked(page, "Written?")
+        ask(page, "Written?")
         cite = answers(page).locator(".words a.cite").first
         for paragraph in ("first", "last"):
             cite.tap()
             expect(page.locator("#reading mark.current")).to_be_focused()
+            expect(page.locator("#reading mark.current")).to_be_in_viewport()
+            expect(cite).not_to_be_in_viewport()
             getattr(page.locator("#article article p"), paragraph).scroll_into_view_if_needed()
             back = page.get_by_role("button", name="Back to the answer")
             expect(back).to_be_in_viewport(ratio=1)
             back.tap()
             expect(cite).to_be_focused()
             expect(cite).to_be_in_viewport(ratio=1)
+
+
+def test_tab_leads_from_the_picker_to_the_list(browser: Browser, dozen: str) -> None:
+    """Also where the choices are so many that they scroll; the focus is never lost."""
+    with chatting(browser, dozen) as page:
+        page.get_by_label("Answer from").focus()
+        expect(page.get_by_role("option").first).to_be_visible()
+        page.keyboard.press("Tab")
+        expect(page.locator("#article a").first).to_be_focused()
 
 
 # Phones
@@ -190,7 +184,7 @@ def test_a_phone_held_sideways_shows_the_box(browser: Browser, dozen: str, width
     with chatting(browser, dozen, **SIDEWAYS | {"viewport": {"width": width, "height": height}}) as page:
         for question in ("", "Written?"):
             if question:
-                asked(page, question)
+                ask(page, question)
             for top in (0, 200):
                 page.evaluate("top => scrollTo({ top, behavior: 'instant' })", top)
                 expect(page.locator("#question textarea")).to_be_in_viewport(ratio=1)
@@ -198,6 +192,33 @@ def test_a_phone_held_sideways_shows_the_box(browser: Browser, dozen: str, width
         dock = page.locator("#dock").bounding_box()
         assert dock
         assert dock["height"] < height / 2
+
+
+@pytest.mark.parametrize("screen", [DESKTOP, PHONE, SIDEWAYS], ids=["desktop", "phone", "sideways"])
+def test_stop_stays_where_it_is(browser: Browser, dozen: str, screen: dict[str, Any]) -> None:
+    """From its first frame on, with the first question and with a later one: or a press would miss it."""
+    with chatting(browser, dozen, **screen, may_fail=True) as page:
+        for count in (1, 4):
+            ask(page, *["Written?"] * (count - answers(page).count() - 1))
+            page.evaluate(
+                """() => {
+                    window.places = [];
+                    const look = () => {
+                        const stop = document.querySelector("#stop");
+                        if (stop) places.push(Math.round(stop.getBoundingClientRect().top));
+                        requestAnimationFrame(look);
+                    };
+                    look();
+                }"""
+            )
+            send(page, "Endless?")
+            expect(answers(page)).to_have_count(count)
+            expect(answers(page).last).to_contain_text(QUOTE)
+            expect(page.get_by_test_id("user").last).to_be_in_viewport()
+            page.wait_for_timeout(500)  # Scrolling is smooth.
+            assert len(set(page.evaluate("places"))) == 1
+            page.locator("#stop").click()
+            status(page, STOPPED)
 
 
 def too_small(page: Page) -> list[str]:
@@ -232,8 +253,8 @@ def test_a_finger_meets_what_it_is_meant_for(
     with chatting(browser, address, **screen, reduced_motion="reduce", may_fail=True) as page:
         expect(page.locator("#starters button")).to_have_count(len(STARTERS))
         found["begun"] = too_small(page)
-        for count, question in enumerate(SCRIPT, start=1):
-            asked(page, question, count)
+        for question in SCRIPT:
+            ask(page, question)
             found[question] = too_small(page)
         answers(page).locator(".words a.cite").first.tap()
         expect(page.get_by_role("button", name="Back to the answer")).to_be_visible()
@@ -268,7 +289,7 @@ def test_a_finger_meets_what_it_is_meant_for(
 def test_little_stands_before_the_first_answer(browser: Browser, alone: str) -> None:
     """What it is, that it can be wrong, and what kind of answer this is; of 44 words at most two thirds."""
     with chatting(browser, alone) as page:
-        asked(page, "Written?")
+        ask(page, "Written?")
         above = page.evaluate(
             """() => document.querySelector("#conversation").innerText.split("It is so.")[0]
                 .replace("Written?", "").replaceAll(/, as of .*/g, "").split(/\\s+/).filter(Boolean)"""
@@ -280,20 +301,20 @@ def test_what_is_known_is_not_said_again(browser: Browser, alone: str, dozen: st
     """The title is not under the quotations of the only article, and once where several are of one; a copy has it."""
     for address, count in ((alone, 0), (dozen, 1)):
         with chatting(browser, address, permissions=["clipboard-read", "clipboard-write"]) as page:
-            asked(page, "Written?")
+            ask(page, "Written?")
             shown = answers(page).inner_text()
             assert shown.count(FIRST.article.title) == count
             assert len(re.findall(r"[Pp]aragraph \d", shown)) == 2
             answers(page).get_by_role("button", name=re.compile("^Copy ?,")).click()
-            expect(page.locator("#status p")).to_have_text(re.compile("copied"))
+            status(page, re.compile("copied"))
             assert page.evaluate("navigator.clipboard.readText()").count(FIRST.article.title) == 2
 
 
 def test_a_copied_sentence_stands_once(browser: Browser, alone: str) -> None:
     """Where the model wrote what it quotes, the words are seen once, also where another sentence follows."""
     with chatting(browser, alone) as page:
-        for count, question in enumerate(("Quoted?", "Copied?", "Half copied?"), start=1):
-            asked(page, question, count)
+        for question in ("Quoted?", "Copied?", "Half copied?"):
+            ask(page, question)
             shown = answers(page).last.inner_text()
             assert " ".join(shown.split()).count(" ".join(FIRST.quote.split())) == 1
 
@@ -314,8 +335,8 @@ def test_nothing_is_said_of_the_article_where_there_are_several(browser: Browser
             return re.findall(r".{30}(?:\b[Tt]he article\b|a written answer after).{30}", words)
 
         assert says() == []
-        for count, question in enumerate(SCRIPT, start=1):
-            asked(page, question, count)
+        for question in SCRIPT:
+            ask(page, question)
             assert says() == [], question
         send(page, "Endless?")
         expect(page.locator("#stop")).to_be_visible()

@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel, ConfigDict, Field
 
+from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
 from assistant.rendering import to_json
 from assistant.types import Answer, Status, Turn
 from assistant.web.service import Event, Reason, Refusal, Service, Waiting, Working, client_of
@@ -41,7 +42,7 @@ _CODES = {
 class Exchange(BaseModel):
     """An earlier question and its answer."""
 
-    question: str = Field(max_length=500)
+    question: str = Field(max_length=MAX_QUESTION_CHARACTERS)
     answer: str = Field(max_length=4000, description="Without citation markers.")
 
 
@@ -50,7 +51,9 @@ class Question(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    question: str = Field(description="At most 500 characters.", examples=["How much has violent crime fallen?"])
+    question: str = Field(
+        description=f"At most {MAX_QUESTION_CHARACTERS} characters.", examples=["How much has violent crime fallen?"]
+    )
     history: list[Exchange] = Field(default=[], max_length=MAX_TURNS, description="What a follow-up leans on.")
     article: str | None = Field(default=None, description="Answer from the article of this id alone.")
 

@@ -13,11 +13,14 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 from starlette.applications import Starlette
 
+from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
 from assistant.rendering import to_json
 from assistant.types import Answer
 from assistant.web.api.routes import AnswerBody
 from assistant.web.middleware import MAX_BODY_BYTES
 from assistant.web.service import Refusal, Service, client_of
+
+_QUESTION = f"A question that stands by itself, at most {MAX_QUESTION_CHARACTERS} characters."
 
 
 def create_tools(service: Service) -> Starlette:
@@ -32,7 +35,7 @@ def create_tools(service: Service) -> Starlette:
     @server.tool(annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False))
     async def ask_article(
         context: Context[Any, Any],
-        question: Annotated[str, Field(description="A question that stands by itself, at most 500 characters.")],
+        question: Annotated[str, Field(description=_QUESTION)],
         article: Annotated[str | None, Field(description="Answer from the article of this id alone.")] = None,
     ) -> AnswerBody:
         """Answer a question from the articles, with the exact words that the answer rests on."""

@@ -9,14 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
-from assistant.rendering import closest_words, escape, headline, html_line, markdown, without_markers
-from assistant.types import Answer, Status, Turn
+from assistant.rendering import closest_words, escape, headline, html_line, markdown, source_line, without_markers
+from assistant.types import Answer, Article, Status, Turn
 
 _MOST = 50
 """The oldest leave the screen, so that an endless conversation does not fill the memory."""
 
 ALSO_ANSWERED = "Also answered here:"
 ANSWERED_HERE = "Questions that are answered here:"
+EVERYWHERE = "Ask this of all articles"
 STOPPED = "Stopped. There is no complete answer."
 LOST = (
     "Your earlier questions and answers are gone. They are kept for an hour at most, and a restart of the assistant or "
@@ -30,14 +31,19 @@ class Exchange:
 
     number: int
     question: str
-    article: str | None = None
-    """The only article to answer from; None for all."""
+    article: Article | None = None
+    """The only one of several to answer from; None for all."""
     answer: Answer | None = None
     """The newest snapshot."""
     notice: str = ""
     """What is said instead of an answer; what there is of one are then only the closest words."""
     follow_ups: tuple[str, ...] = ()
     """Questions that the article is known to answer."""
+
+    @property
+    def searched(self) -> str:
+        """What is said where the answer may stand in another article; nothing where all were searched."""
+        return f"Only this article was searched: {source_line(self.article)}." if self.article else ""
 
     @property
     def turn(self) -> Turn | None:
@@ -113,6 +119,7 @@ def _reply(exchange: Exchange, *, is_last: bool) -> str:
     elif exchange.answer:
         parts.append(markdown(exchange.answer, f"answer-{exchange.number}"))
     if exchange.turn:
+        parts.append(_searched(exchange, is_last=is_last))
         parts.append(_actions(exchange))
     if is_last and exchange.follow_ups:
         is_declined = exchange.answer is not None and exchange.answer.status is Status.DECLINED
@@ -141,9 +148,16 @@ def suggestions(words: str, questions: tuple[str, ...]) -> str:
     return f'<div class="suggestions"><p class="note">{escape(words)}</p><ul>{items}</ul></div>'
 
 
+def _searched(exchange: Exchange, *, is_last: bool) -> str:
+    if not exchange.searched:
+        return ""
+    button = f'<button type="button" class="everywhere">{escape(EVERYWHERE)}</button>' if is_last else ""
+    return f'<p class="note searched">{escape(exchange.searched)} {button}</p>'
+
+
 def _actions(exchange: Exchange) -> str:
     names = (("copy", "Copy"), ("link", "Copy link"), ("helpful", "Helpful"), ("unhelpful", "Not helpful"))
-    value = f"{exchange.number} {exchange.article or ''}"
+    value = f"{exchange.number} {exchange.article.id if exchange.article else ''}"
     buttons = "".join(
         f'<button type="button" class="action" name="{name}" value="{value}">{label}'
         f'<span class="hidden">, answer {exchange.number}</span></button>'

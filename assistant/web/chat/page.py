@@ -25,15 +25,24 @@ from assistant.rendering import (
     LABELS,
     READING,
     article_header,
+    article_list,
     article_paragraphs,
-    article_title_link,
     html_line,
     source_line,
 )
-from assistant.types import Answer, Status
+from assistant.types import Answer, Article, Status
 from assistant.web.chat.conversations import Conversations, Kept
 from assistant.web.chat.door import Call
-from assistant.web.chat.exchanges import ANSWERED_HERE, STOPPED, Conversation, Exchange, messages, read_out, suggestions
+from assistant.web.chat.exchanges import (
+    ANSWERED_HERE,
+    EVERYWHERE,
+    STOPPED,
+    Conversation,
+    Exchange,
+    messages,
+    read_out,
+    suggestions,
+)
 from assistant.web.chat.feedback_form import ReportForm
 from assistant.web.chat.starters import Starters, nearest, read_starters
 from assistant.web.limits import client_key
@@ -41,14 +50,14 @@ from assistant.web.service import TEXTS, Client, Event, Reason, Refusal, Service
 from assistant.web.shared_stream import SharedStream
 
 CONNECTING = "Connecting…"
-"""Until the server has greeted; the script knows these words."""
+"""Until the server has greeted."""
 STARTING = "Reading…"
 CLEARED = "The conversation is cleared."
 EDITING = "Change your question and send it. The new answer takes the place of the last one."
 KEPT = "The last answer stays."
 BACK = "Your conversation is here again."
 NOTHING_YET = "There is no answer yet."
-"""The script knows these words too."""
+OFFLINE = "This device is offline. What was said stays here."
 ELSEWHERE = "The answer is being made for other tabs of yours. Load this page again in a moment."
 
 READY = "Ready."
@@ -74,8 +83,11 @@ TAGS = (
     f'<meta property="og:description" content="{_ABOUT}"><meta name="twitter:card" content="summary">'
     f'<meta name="twitter:title" content="{NAME}"><meta name="twitter:description" content="{_ABOUT}">'
     '<noscript><meta http-equiv="refresh" content="0; url=/articles"></noscript>'
+    f'<meta name="chat" data-limit="{MAX_QUESTION_CHARACTERS}" data-connecting="{CONNECTING}" data-offline="{OFFLINE}" '
+    f'data-nothing-yet="{NOTHING_YET}" data-busy="{TEXTS[Reason.BUSY].partition("{wait}")[0]}">'
 )
-"""In the head from the beginning. Without scripts there is no chat, but the articles can be read."""
+"""In the head from the beginning: without scripts there is no chat, but the articles can be read. The last element is
+what the script must know."""
 
 _log = logging.getLogger(__name__)
 
@@ -145,6 +157,9 @@ class Page:
             self._keep = gr.Button("Keep the answer", size="sm", min_width=0, visible=False)
             gr.Button("Save as Markdown", size="sm", min_width=0, elem_id="export")
             self._clear = gr.Button("Clear", size="sm", min_width=0)
+        # The button that a reader sees stands in the chat window, which is an output only.
+        self._everywhere = gr.Button(EVERYWHERE, visible="hidden", elem_id="everywhere")
+        _text(_NOTE, "note")
         with gr.Column(min_width=0, elem_id="dock"):
             with gr.Row(elem_id="state"):
                 self._status = _text(html_line(CONNECTING), "status")
@@ -154,7 +169,6 @@ class Page:
                 self._box = _box()
                 self._send = gr.Button("Ask", variant="primary", min_width=0, elem_id="send")
                 self._stop = gr.Button("Stop", min_width=0, visible=False, elem_id="stop")
-        _text(_NOTE, "note")
 
     def _lay_out_reading(self) -> None:
         choices = [("All articles", ""), *((source_line(article), article.id) for article in self._articles.values())]
@@ -166,6 +180,8 @@ class Page:
             visible=len(self._articles) > 1,
             elem_id="picker",
         )
+        if len(self._articles) > 1:
+            _text(_TO_LIST, "to-list")
         self._pane = _text(self._reading(None), "pane")
 
     def _connect(self) -> None:
@@ -177,7 +193,8 @@ class Page:
         asking = [self._box.submit, self._send.click]
         ask = gr.on(asking, self._ask, [self._box, self._picker, self._token], outputs, trigger_mode="once", **how)
         ask_again = self._retry.click(self._ask_again, [self._token], outputs, **how)
-        self.asking = frozenset((ask["id"], ask_again["id"]))
+        ask_all = self._everywhere.click(self._ask_everywhere, [self._token], outputs, **how)
+        self.asking = frozenset((ask["id"], ask_again["id"], ask_all["id"]))
         self._stop.click(self._end, [self._token], outputs, **how)
         self._edit.click(self._begin_edit, [self._token], outputs, **how)
         self._keep.click(self._end_edit, [self._token], outputs, **how)
@@ -194,7 +211,7 @@ class Page:
         match call.data:
             case [str() as question, str() | None as article, str() | None as token]:
                 turns = self._conversation(token).before_next.turns
-                return self._service.costs_nothing(question, turns, self._chosen(article))
+                return self._service.costs_nothing(question, turns, _id(self._chosen(article)))
         return False
 
     def _conversation(self, token: str | None) -> Conversation:
@@ -224,6 +241,18 @@ class Page:
             async for update in updates:
                 yield update
 
+    async def _ask_everywhere(self, token: str | None, request: gr.Request) -> AsyncGenerator[Update]:
+        """Yield the same for the last question, asked of all articles, as the next one."""
+        conversation = self._conversation(token)
+        if not conversation.exchanges:
+            yield self._stands(conversation, READY)
+            return
+        yield {self._picker: "", self._pane: self._reading(None)}
+        exchange = Exchange(conversation.next_number, conversation.exchanges[-1].question, notice=STARTING)
+        async with aclosing(self._answered(exchange, conversation, token or "", request)) as updates:
+            async for update in updates:
+                yield update
+
     async def _answered(
         self, exchange: Exchange, before: Conversation, token: str, request: gr.Request
     ) -> AsyncGenerator[Update]:
@@ -244,7 +273,7 @@ class Page:
         started = time.monotonic()
         try:
             yield self._begun(exchange, before) | {self._token: kept.token}
-            events = self._service.answers(exchange.question, before.turns, exchange.article, client=client)
+            events = self._service.answers(exchange.question, before.turns, _id(exchange.article), client=client)
             async with aclosing(events):
                 async for event in events:
                     if kept.stopped.is_set():
@@ -265,7 +294,7 @@ class Page:
         match event:
             case Answer(final=True):
                 exchange = replace(exchange, answer=event, notice="")
-                starters = await self._starters.of(exchange.article)
+                starters = await self._starters.of(_id(exchange.article))
                 asked = {exchange.question, *(earlier.question for earlier in before.exchanges)}
                 return replace(exchange, follow_ups=nearest(starters, event.citations or event.closest, asked))
             case Answer():
@@ -286,7 +315,7 @@ class Page:
             case Answer(final=False):
                 update = {self._window: messages(before.with_next(exchange)), self._status: html_line(READING)}
             case Answer():
-                update = self._over(before.with_next(exchange), kept, _outcome(event))
+                update = self._over(before.with_next(exchange), kept, _outcome(event, exchange))
             case Refusal(reason=Reason.FAILED):
                 update = self._over(before.with_next(exchange), kept, exchange.notice)
             case Refusal():
@@ -362,7 +391,7 @@ class Page:
         last = conversation.exchanges[-1]
         update = self._stands(conversation, told) | {self._suggested: ""}
         if last.article:
-            update |= {self._picker: last.article, self._pane: self._reading(last.article)}
+            update |= {self._picker: _id(last.article), self._pane: self._reading(last.article)}
         if conversation.is_editing:
             update[self._box] = last.question
         return update
@@ -407,7 +436,7 @@ class Page:
                 self._status: html_line(self._service.notice or _READY_WITHOUT_MODEL.get(state, READY)),
                 self._suggested: await self._first_suggestions(article),
             }
-            | ({self._picker: article, self._pane: self._reading(article)} if article else {})
+            | ({self._picker: _id(article), self._pane: self._reading(article)} if article else {})
         )
 
     # The article
@@ -419,23 +448,27 @@ class Page:
             update[self._suggested] = await self._first_suggestions(article)
         return update
 
-    async def _first_suggestions(self, article: str | None) -> str:
-        starters = await self._starters.of(article)
+    async def _first_suggestions(self, article: Article | None) -> str:
+        starters = await self._starters.of(_id(article))
         return suggestions(ANSWERED_HERE, tuple(starter.question for starter in starters[:_FIRST_STARTERS]))
 
-    def _chosen(self, identifier: str | None) -> str | None:
+    def _chosen(self, identifier: str | None) -> Article | None:
         """Return the only article to answer from; None for all, and for what is no article."""
-        return identifier if identifier in self._articles and len(self._articles) > 1 else None
+        return self._articles.get(identifier or "") if len(self._articles) > 1 else None
 
-    def _reading(self, identifier: str | None) -> str:
-        """Return the article, or else a list of all."""
-        if identifier or len(self._articles) == 1:
-            article = self._articles[identifier or next(iter(self._articles))]
-            words = f"{article_header(article, level=2)}<article>{article_paragraphs(article)}</article>"
+    def _reading(self, article: Article | None) -> str:
+        """Return the article, or else the only one, or a list of all."""
+        if article is None and len(self._articles) == 1:
+            (article,) = self._articles.values()
+        if article is None:
+            words = article_list(self._articles.values(), level=2)
         else:
-            items = "".join(f"<li>{article_title_link(article)}</li>" for article in self._articles.values())
-            words = f"<h2>The articles</h2><ul>{items}</ul>"
+            words = f"{article_header(article, level=2)}<article>{article_paragraphs(article)}</article>"
         return f'<section id="article">{words}</section>'
+
+
+def _id(article: Article | None) -> str | None:
+    return article.id if article else None
 
 
 def _text(html: str, name: str) -> gr.Markdown:
@@ -474,6 +507,7 @@ _NOTE = (
 )
 
 
+_TO_LIST = '<p><a class="open" href="/articles">All articles</a></p>'
 _TO_ANSWER = '<p class="skip"><a href="#window">Go to the newest answer</a></p>'
 """The way back from the box for whoever has only a keyboard: Shift+Tab and Enter."""
 
@@ -500,8 +534,8 @@ def _seconds(seconds: int) -> str:
     return html_line(f"{seconds} s") if seconds else ""
 
 
-def _outcome(answer: Answer) -> str:
+def _outcome(answer: Answer, exchange: Exchange) -> str:
     if answer.status in (Status.ANSWERED, Status.QUOTED):
         count = len(answer.citations)
         return f"The answer is complete, with {count} quotation{'' if count == 1 else 's'}."
-    return f"{LABELS[answer.status]}."
+    return f"{LABELS[answer.status]}. {exchange.searched}".strip()

@@ -12,7 +12,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 
-from assistant.rendering import Span, article_header, article_paragraphs, article_title_link, escape
+from assistant.rendering import Span, article_header, article_list, article_paragraphs, escape
 from assistant.web.plain.about import about
 from assistant.web.service import Service
 
@@ -38,9 +38,9 @@ def add_pages(app: FastAPI, service: Service) -> None:
 
     @router.get("/articles")
     async def show_articles() -> HTMLResponse:
-        items = "".join(f"<li>{article_title_link(article)}</li>" for article in articles.values())
         words = "The article assistant answers questions from these; its chat needs JavaScript."
-        return plain_page("The articles", f"<h1>The articles</h1><p>{words}</p><ul>{items}</ul>")
+        listed = f'<section id="article">{article_list(articles.values(), level=1)}</section>'
+        return plain_page("The articles", f'{listed}<p class="note">{words}</p>')
 
     @router.get("/about")
     async def show_about() -> HTMLResponse:

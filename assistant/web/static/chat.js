@@ -1,8 +1,6 @@
 // What the chat does in the browser: the jump to the quoted words and back, suggestions, copying, the counter.
 // It only ever shows text that the server has escaped, or puts text where it cannot become markup.
 
-const LIMIT = 500;
-const COUNTED_FROM = 400;
 const TWO_PANES = matchMedia("(min-width: 800px)");
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -11,6 +9,10 @@ const findAll = (selector, root = document) => [...root.querySelectorAll(selecto
 const box = () => find("#question textarea");
 const behavior = () => (CALM.matches ? "auto" : "smooth");
 const isRunning = () => Boolean(find("#stop"));
+// What the server says as well, and this script must know, stands in the head of the page.
+const SAID = find("meta[name=chat]").dataset;
+const LIMIT = Number(SAID.limit);
+const COUNTED_FROM = LIMIT - 100;
 
 // Only the text is changed: the elements are Gradio's.
 function say(words) {
@@ -65,6 +67,20 @@ function show(page) {
   heading.append(...title.childNodes);
   title.replaceWith(heading);
   reading().replaceChildren(...find("#article", page).childNodes);
+}
+
+// An article of the list, or the list. The link may be gone with what it stood in, and the focus with it.
+async function open(address) {
+  try {
+    show(await load(address));
+  } catch {
+    location.assign(address);
+    return;
+  }
+  const pane = find("#reading");
+  pane.focus({ preventScroll: true });
+  if (TWO_PANES.matches) pane.scrollTo({ top: 0 });
+  else pane.scrollIntoView();
 }
 
 // The quoted words come to a third of the height, or higher where that much room is wanted for them and the way back.
@@ -243,6 +259,7 @@ function answerOf(number, escape) {
 }
 
 const questionOf = (number, escape) => wordsOf(document.getElementById(`question-${number}`), escape);
+const lastQuestion = () => wordsOf(findAll("#window [id^=question-]").at(-1));
 
 async function copy(text, done) {
   try {
@@ -306,7 +323,7 @@ document.addEventListener("click", (event) => {
     jump(target);
   } else if (target.matches("a.open") && plainly) {
     event.preventDefault();
-    load(target.href).then(show).then(() => find("#reading").scrollTo({ top: 0 })).catch(() => location.assign(target.href));
+    open(target.href);
   } else if (target.matches('a[href="#question"]')) {
     event.preventDefault();
     box().focus();
@@ -318,13 +335,15 @@ document.addEventListener("click", (event) => {
     goBack();
   } else if (target.matches("#send")) {
     keep(box().value);
-  } else if (target.matches("#retry")) {
-    keep(wordsOf(findAll("#window [id^=question-]").at(-1)));
+  } else if (target.matches("#retry, #everywhere")) {
+    keep(lastQuestion());
+  } else if (target.matches("button.everywhere")) {
+    if (!isRunning()) find("#everywhere").click();
   } else if (target.matches("#export")) {
     save();
   }
   // A button that a key was pressed on may be gone in a moment, and the focus with it.
-  const isGoing = event.detail === 0 && target.matches("#send, #stop, #tools button:not(#export), button.suggestion");
+  const isGoing = event.detail === 0 && target.matches("#send, #stop, #tools button:not(#export), button.suggestion, button.everywhere");
   if (isGoing || target.matches("#edit")) box().focus();
 });
 
@@ -352,7 +371,6 @@ document.addEventListener("input", ({ target }) => {
 // the question in the box: at once, and after the page was loaded again.
 
 const KEPT = "question";
-const CONNECTING = "Connecting…";
 const LOOK_MS = 2000;
 const SILENT_MS = 20000; // The server says something every second.
 let watch = 0;
@@ -379,7 +397,7 @@ function watchFor(question) {
 function noteSigns() {
   if (!watch) return;
   const refusal = find("[data-testid=toast-text]");
-  if (/Please ask again in/.test(refusal?.textContent) && !hasBegun) {
+  if (refusal?.textContent.includes(SAID.busy) && !hasBegun) {
     // The door was shut before the question was taken up. The line above the box is where readers look, and it stays.
     find("#status p").textContent = refusal.textContent;
     find("[data-testid=toast-close]")?.click();
@@ -410,6 +428,20 @@ async function look() {
   else if (silence > SILENT_MS) tellLost(false);
 }
 
+// What the line above the box said while there was a connection
+let stood = "";
+
+addEventListener("offline", () => {
+  stood = statusLine();
+  say(SAID.offline);
+});
+
+addEventListener("online", () => {
+  // An answer that was on its way does not get through any more; the page that is loaded again finds it.
+  if (isRunning()) location.reload();
+  else if (statusLine() === SAID.offline) say(stood);
+});
+
 function tellLost(isDown) {
   if (find("#lost")) return;
   const note = document.createElement("p");
@@ -435,7 +467,6 @@ function tellLost(isDown) {
 // the server has greeted, what was said is asked for, and a question that has no answer is put back into the box.
 
 const TOKEN = "conversation";
-const NOTHING_YET = "There is no answer yet.";
 const token = sessionStorage.getItem(TOKEN);
 const interrupted = sessionStorage.getItem(KEPT);
 sessionStorage.removeItem(KEPT);
@@ -452,21 +483,23 @@ function comeBack() {
   if (isBack) {
     sessionStorage.setItem(TOKEN, find("#token textarea")?.value ?? "");
   } else if (!greeting) {
-    if (statusLine() && statusLine() !== CONNECTING) greeting = statusLine();
+    if (statusLine() && statusLine() !== SAID.connecting) greeting = statusLine();
     if (greeting && token) type(find("#returning textarea"), token);
     else if (greeting) begin();
-  } else if (isShown() || statusLine() === NOTHING_YET) {
+  } else if (isShown() || statusLine() === SAID.nothingYet) {
     begin();
   }
 }
 
 function begin() {
   isBack = true;
-  const asked = wordsOf(findAll("#window [id^=question-]").at(-1));
+  const asked = lastQuestion();
   if (isRunning()) watchFor(asked);
   else if (interrupted && asked !== interrupted.trim()) giveBack();
   if (!isJump(history.state)) return;
+  // Not to the newest question, but to the words that were open.
   questions = findAll("#window [data-testid=user]").length;
+  isFollowing = false;
   jumpAgain();
 }
 
@@ -486,6 +519,8 @@ function name() {
   for (const message of findAll("[data-testid=bot][aria-label], [data-testid=user][aria-label]")) message.removeAttribute("aria-label");
   quieten();
   nameForm();
+  // A list that scrolls would be a stop of the Tab key, and be gone as soon as it has the focus.
+  for (const list of findAll("#picker [role=listbox]:not([tabindex])")) list.tabIndex = -1;
   const status = find("#status");
   const pane = find("#reading");
   if (!status || !pane || !box() || status.role) return;
@@ -496,7 +531,8 @@ function name() {
   box().setAttribute("aria-describedby", "note status");
 }
 
-// A new question stays at the top until its answer is there, or the reader moves.
+// A new question stays at the top until its answer is there, or the reader moves. The page goes no further than to the end
+// of the conversation, so that the box stays where it is, and Stop does not move away under the pointer.
 let questions = 0;
 let isFollowing = false;
 for (const event of ["wheel", "touchmove", "keydown", "pointerdown"]) {
@@ -507,8 +543,10 @@ function follow() {
   const asked = findAll("#window [data-testid=user]");
   if (asked.length > questions) isFollowing = true;
   questions = asked.length;
-  if (!isFollowing) return;
-  asked.at(-1)?.scrollIntoView({ block: "start", behavior: behavior() });
+  if (!isFollowing || !asked.length) return;
+  const question = asked.at(-1).getBoundingClientRect().top - MARGIN;
+  const end = find("#conversation").getBoundingClientRect().bottom - innerHeight;
+  scrollBy({ top: Math.min(question, end), behavior: behavior() });
   // What stands above it may still change its height.
   if (!isRunning()) setTimeout(() => { isFollowing = false; }, 500);
 }

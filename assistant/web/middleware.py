@@ -33,27 +33,10 @@ PAGE = ("/", "/config")
 """What stands behind their question mark is for the page's script. They go with the process that made them."""
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
-OPEN_PATHS = frozenset(
-    (
-        "/",
-        # Ours
-        "/about",
-        "/articles",
-        "/healthz",
-        "/mcp",
-        "/metrics",
-        "/readyz",
-        # Gradio's, which its page asks for
-        "/config",
-        "/favicon.ico",
-        "/gradio_api/app_id",
-        "/gradio_api/queue/data",
-        "/gradio_api/queue/join",
-        "/manifest.json",
-        "/robots.txt",
-        "/theme.css",
-    )
-)
+_OURS = ("/", "/about", "/articles", "/healthz", "/mcp", "/metrics", "/readyz")
+_OF_GRADIOS_PAGE = ("/config", "/favicon.ico", "/manifest.json", "/robots.txt", "/theme.css")
+_OF_GRADIOS_QUEUE = ("/gradio_api/app_id", "/gradio_api/queue/data", "/gradio_api/queue/join")
+OPEN_PATHS = frozenset(_OURS + _OF_GRADIOS_PAGE + _OF_GRADIOS_QUEUE)
 OPEN_FOLDERS = ("/api/", "/article/", "/assets/", "/gradio_api/heartbeat/", "/site/", "/static/")
 """All else that Gradio answers is closed: calls past its queue, files, uploads, proxying, and what a release adds."""
 
@@ -78,18 +61,16 @@ _HEADERS = {
 }
 
 
-class Guard:
-    """Closes what no page of ours asks for, ends what is too large or slow, and gives every response its headers."""
+def guarded(app: ASGIApp, refused: Callable[[str, HTTPException], Response]) -> ASGIApp:
+    """Close what no page of ours asks for, end what is too large or slow, and give every response its headers.
 
-    def __init__(self, app: ASGIApp, refused: Callable[[str, HTTPException], Response]) -> None:
-        """Take the application, which is to be the outermost but for this, and what is said of a refusal at a path."""
-        self._app = app
-        self._refused = refused
+    `app` is to be the outermost but for this; `refused` returns what is said of a refusal at a path. HEAD is answered
+    as GET is, up to the body.
+    """
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; HEAD is answered as GET is, up to the body."""
+    async def guard(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
             return
         path = scope["path"]
         send = _with_headers(send, path)
@@ -99,11 +80,13 @@ class Guard:
         with suppress(ClientDisconnect):
             try:
                 _check(scope)
-                await self._app(_passed_on(scope), _limited(receive), send)
+                await app(_passed_on(scope), _limited(receive), send)
             except HTTPException as refusal:
-                response = self._refused(path, refusal)
+                response = refused(path, refusal)
                 response.headers.setdefault("content-security-policy", PLAIN_POLICY)
                 await response(scope, receive, send)
+
+    return guard
 
 
 def _check(scope: Scope) -> None:

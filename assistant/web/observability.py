@@ -11,11 +11,9 @@ import json
 import logging
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -54,53 +52,45 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-@dataclass
-class _Flood:
-    """Records of one kind since the last that was written."""
-
-    quiet_until: float
-    times: int = 0
-    latest: logging.LogRecord | None = None
-
-
 class OnceAMinute(logging.StreamHandler[TextIO]):
     """Writes the first record of a kind that may come in floods, and then one a minute, with how many times it came."""
 
     def __init__(self, stream: TextIO) -> None:
         """Take where to write to."""
         super().__init__(stream)
-        self._floods: dict[tuple[object, ...], _Flood] = {}
-        """By kind; of kinds there are few, since what is logged holds nothing that a stranger chose."""
+        self._floods: dict[tuple[object, ...], tuple[int, logging.LogRecord]] = {}
+        """By the kinds of the last minute: how many were not written, and the latest."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record, or count it."""
-        if (kind := _kind_of_flood(record)) is None:
-            super().emit(record)
+        kind = _kind_of_flood(record)
+        if kind in self._floods:
+            self._floods[kind] = self._floods[kind][0] + 1, record
             return
-        now = time.monotonic()
-        flood = self._floods.get(kind)
-        if flood is None or (not flood.times and now >= flood.quiet_until):
-            self._floods[kind] = _Flood(now + FLOOD_SECONDS)
-            super().emit(record)
-            return
-        if not flood.times:
-            timer = threading.Timer(max(0.0, flood.quiet_until - now), self._write_count, (flood,))
-            timer.daemon = True
-            timer.start()
-        flood.times += 1
-        flood.latest = record
+        super().emit(record)
+        if kind is not None:
+            if not self._floods:
+                self._wait()
+            self._floods[kind] = 0, record
 
-    def _write_count(self, flood: _Flood) -> None:
+    def _wait(self) -> None:
+        timer = threading.Timer(FLOOD_SECONDS, self._write_counts)
+        timer.daemon = True
+        timer.start()
+
+    def _write_counts(self) -> None:
         with self.lock or nullcontext():
-            if flood.latest is not None:
-                flood.latest.__dict__["fields"] = getattr(flood.latest, "fields", {}) | {"times": flood.times}
-                super().emit(flood.latest)
-            flood.quiet_until, flood.times, flood.latest = time.monotonic() + FLOOD_SECONDS, 0, None
+            counted = {kind: (times, latest) for kind, (times, latest) in self._floods.items() if times}
+            self._floods = {kind: (0, latest) for kind, (_, latest) in counted.items()}
+            for times, latest in counted.values():
+                latest.__dict__["fields"] = getattr(latest, "fields", {}) | {"times": times}
+                super().emit(latest)
+            if counted:
+                self._wait()
 
     def close(self) -> None:
         """Write what was counted so far."""
-        for flood in self._floods.values():
-            self._write_count(flood)
+        self._write_counts()
         super().close()
 
 
@@ -137,10 +127,7 @@ class Metrics:
             "assistant_questions", "Questions, by how they ended", ["via", "status"], registry=registry
         )
         self.reused = Counter(
-            "assistant_reused",
-            "Questions without work, by what they got",
-            ["how"],
-            registry=registry,
+            "assistant_reused", "Questions without work, by what they got", ["how"], registry=registry
         )
         self.first = Histogram(
             "assistant_first_evidence_seconds", "Until the first evidence", buckets=_SECONDS, registry=registry

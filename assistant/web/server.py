@@ -37,7 +37,7 @@ from assistant.web.chat.door import LOST, Door
 from assistant.web.chat.page import HEAD, TAGS, Page
 from assistant.web.limits import is_in
 from assistant.web.listening import listening
-from assistant.web.middleware import Guard, PatientProtocol
+from assistant.web.middleware import PatientProtocol, guarded
 from assistant.web.observability import log, log_to_standard_error
 from assistant.web.plain.assets import Assets
 from assistant.web.plain.pages import add_pages, plain_page
@@ -56,7 +56,7 @@ _TEMPLATE = "frontend/index.html"
 _SPARE_FILES = 200
 """Open files that are not connections: the index, the model, the log."""
 _OF_THIS_PROCESS = ("/healthz", "/readyz", "/metrics", "/gradio_api/cancel", "/gradio_api/reset")
-_PASSED_ON = PlainTextResponse("Ask another process", status_code=503, headers={"retry-after": "1"})
+_ASK_ANOTHER = PlainTextResponse("Ask another process", status_code=503, headers={"retry-after": "1"})
 """What the proxy of `deploy/nginx.conf` takes as the sign to ask the next process."""
 
 
@@ -71,7 +71,7 @@ def serve(settings: Settings, progress: Progress = lambda what, done, total: Non
         # Uvicorn passes the signal on when it is done, and then the assistant has still to be closed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt), ExitStack() as resources:
-            with starting(lambda app: server_configuration(guarded(app), settings), listener) as note:
+            with starting(lambda app: server_configuration(guarded(app, refused), settings), listener) as note:
 
                 def tell(what: str, done: int, total: int) -> None:
                     progress(what, done, total)
@@ -107,7 +107,7 @@ def create_app(service: Service) -> ASGIApp:
         app.router.routes += tools.routes
     # Without a list of our own, Gradio would let the pages of any site talk to this one.
     app.add_middleware(CORSMiddleware, allow_origins=[])
-    app.add_exception_handler(HTTPException, lambda request, problem: _refused(request.url.path, problem))
+    app.add_exception_handler(HTTPException, lambda request, problem: refused(request.url.path, problem))
     app.add_exception_handler(RequestValidationError, api.invalid_request)
     add_docs(app)
     app.include_router(api.create_router(service))
@@ -115,24 +115,19 @@ def create_app(service: Service) -> ASGIApp:
     add_pages(app, service)
     page = mount_chat(app, service)
     # Behind a proxy another process may know a tab that this one does not.
-    lost = _PASSED_ON if service.settings.trusted_proxies else LOST
+    lost = _ASK_ANOTHER if service.settings.trusted_proxies else LOST
     door = Door(app, page.blocks, page.asking, page.costs_nothing, service, lost)
     service.has_callers = door.has_callers
     application = Assets(door)
 
     async def handing_over(scope: Scope, receive: Receive, send: Send) -> None:
         leaves = service.is_leaving and scope["type"] == "http" and not scope["path"].startswith(_OF_THIS_PROCESS)
-        await (_PASSED_ON if leaves else application)(scope, receive, send)
+        await (_ASK_ANOTHER if leaves else application)(scope, receive, send)
 
-    return guarded(handing_over)
-
-
-def guarded(application: ASGIApp) -> ASGIApp:
-    """Return an application as strangers may meet it."""
-    return Guard(application, _refused)
+    return guarded(handing_over, refused)
 
 
-def _refused(path: str, refusal: HTTPException) -> Response:
+def refused(path: str, refusal: HTTPException) -> Response:
     """Return what is said of a request that goes no further: to a program in its form, to a person on a page."""
     if path.startswith("/api/"):
         return api.error(refusal.status_code, api.INVALID, refusal.detail, headers=refusal.headers)

@@ -174,12 +174,7 @@ class Service:
         return self._closes_at is None and not self.is_leaving and not self.notice
 
     async def answers(
-        self,
-        question: str,
-        turns: Sequence[Turn] = (),
-        article: str | None = None,
-        *,
-        client: Client,
+        self, question: str, turns: Sequence[Turn] = (), article: str | None = None, *, client: Client
     ) -> AsyncGenerator[Event]:
         """Yield what becomes of a question: better and better snapshots of its answer, and where it stands meanwhile.
 

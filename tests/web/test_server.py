@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import html
+import json
 import re
 import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,18 +19,18 @@ from pathlib import Path
 import httpx
 import pytest
 from fastapi import FastAPI
-from served import ARTICLE, OPEN, ScriptedAssistant, running
+from served import ARTICLE, OPEN, WRITTEN, ScriptedAssistant, running, serving
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from assistant.errors import ConfigurationError
-from assistant.settings import Settings
+from assistant.settings import Settings, networks
 from assistant.web import middleware
 from assistant.web.listening import listening
-from assistant.web.middleware import MAX_BODY_BYTES, OPEN_FOLDERS, OPEN_PATHS
+from assistant.web.middleware import MAX_BODY_BYTES, OPEN_FOLDERS, OPEN_PATHS, guarded
 from assistant.web.plain.pages import FILES
 from assistant.web.plain.starting import starting
-from assistant.web.server import guarded, mount_chat, serve, server_configuration
+from assistant.web.server import Server, mount_chat, refused, serve, server_configuration
 from assistant.web.service import Service
 
 # Gradio's own doing, in its queue.
@@ -264,7 +266,7 @@ def test_while_the_articles_are_read_the_process_lives_and_says_how_far_it_has_c
     """A supervisor, a reader and a program are answered at once, and the socket is left to the server that follows."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with starting(lambda app: server_configuration(guarded(app), Settings()), listener) as note:
+        with starting(lambda app: server_configuration(guarded(app, refused), Settings()), listener) as note:
             assert httpx.get(f"{address}/healthz").text == "ok"
             assert httpx.get(f"{address}/readyz").json()["starting"] == "The assistant is starting."
             note("Reading the articles", 1200, 7915)
@@ -310,7 +312,7 @@ async def _passes_on(header: str) -> bool:
         seen.extend(name for name, _ in scope["headers"])
         await PlainTextResponse("ok")(scope, _, send)
 
-    transport = httpx.ASGITransport(guarded(application))
+    transport = httpx.ASGITransport(guarded(application, refused))
     async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
         response = await client.get("/healthz", headers={header: "elsewhere.example"})
     assert response.text == "ok"
@@ -323,3 +325,44 @@ async def _passes_on(header: str) -> bool:
 def test_a_stranger_does_not_say_where_the_page_is(header: str, *, goes_on: bool) -> None:
     """A header by which Gradio would take another host for its own goes no further."""
     assert asyncio.run(_passes_on(header)) is goes_on
+
+
+# Behind a proxy, a process passes on what another one should answer
+
+EVENTS = "/gradio_api/queue/data?session_hash=unknown"
+
+
+@contextmanager
+def behind(proxies: str) -> Iterator[tuple[str, Server]]:
+    """Run a server that believes these proxies, and yield its address and the server."""
+    assistant = ScriptedAssistant(ARTICLE)
+    assistant.script["How?"] = [WRITTEN]
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with serving(assistant, replace(OPEN, trusted_proxies=networks(proxies)), listener) as server:
+            yield address, server
+
+
+def test_a_tab_of_another_process_is_passed_on() -> None:
+    """Behind a proxy a question that is not here is looked for in the next process; without one its page is told."""
+    with behind("127.0.0.1") as (address, _):
+        assert httpx.get(f"{address}{EVENTS}").status_code == 503
+        assert httpx.get(address).status_code == 200
+    with behind("") as (address, _):
+        response = httpx.get(f"{address}{EVENTS}")
+        assert response.status_code == 404
+        assert json.loads(response.text.removeprefix("data:"))["session_not_found"]
+
+
+def test_who_leaves_takes_nothing_new() -> None:
+    """Pages and questions are passed on; health is told, and what had come before is still answered."""
+    with behind("127.0.0.1") as (address, server):
+        service = server._service
+        assert httpx.get(address).status_code == 200  # What was kept in memory is passed on like anything else.
+        service.is_leaving = True
+        assert httpx.get(address).status_code == 503
+        assert httpx.post(f"{address}/api/ask", json={"question": "How?"}).headers["retry-after"] == "1"
+        assert httpx.get(f"{address}/healthz").status_code == 200
+        assert httpx.get(f"{address}/readyz").status_code == 503
+        service.is_leaving = False
+        assert httpx.post(f"{address}/api/ask", json={"question": "How?"}).status_code == 200

@@ -24,14 +24,11 @@ def scripted() -> ScriptedAssistant:
     return assistant
 
 
-def call(address: str, *each: dict[str, Any]) -> list[Any]:
-    """Call the tool so often in one session, and return what came back."""
-
-    async def visit() -> list[Any]:
-        async with Client(f"{address}/mcp") as client:
-            return [await client.call_tool("ask_article", arguments) for arguments in each]
-
-    return asyncio.run(visit())
+async def visit(address: str, *each: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+    """Return the tools that there are, and what came back of these calls in one session."""
+    async with Client(f"{address}/mcp") as client:
+        tools = list((await client.list_tools()).tools)
+        return tools, [await client.call_tool("ask_article", arguments) for arguments in each]
 
 
 def test_the_tool_is_off_unless_it_is_switched_on() -> None:
@@ -40,47 +37,33 @@ def test_the_tool_is_off_unless_it_is_switched_on() -> None:
         assert httpx.post(f"{address}/mcp", json={}).status_code in {404, 405}
 
 
-def test_the_tool_describes_itself() -> None:
-    """A model reads what it does and that it changes nothing."""
+def test_a_model_asks_as_a_program_does() -> None:
+    """It reads what the tool does and that it changes nothing; an answer has its words, a refusal is no error.
 
-    async def visit(address: str) -> list[Any]:
-        async with Client(f"{address}/mcp") as client:
-            return list((await client.list_tools()).tools)
-
-    with running(scripted(), ON) as address:
-        (tool,) = asyncio.run(visit(address))
+    An article that there is not is named as such, and nothing is asked.
+    """
+    assistant = scripted()
+    asked = [{"question": "How much?"}, {"question": "Who is the mayor?"}, {"question": "Why?", "article": "nowhere"}]
+    with running(assistant, ON) as address:
+        (tool,), (answered, declined, refused) = asyncio.run(visit(address, *asked))
     assert tool.name == "ask_article"
     assert "exact words" in (tool.description or "")
     assert tool.annotations.read_only_hint
     assert set(tool.input_schema["properties"]) == {"question", "article"}
-
-
-def test_an_answer_comes_with_the_words_it_rests_on() -> None:
-    """The same contract as that of the command line; a refusal cites nothing and is no error."""
-    with running(scripted(), ON) as address:
-        answered, declined = call(address, {"question": "How much?"}, {"question": "Who is the mayor?"})
     (citation,) = answered.structured_content["citations"]
     assert (citation["quote"], citation["start"]) == (QUOTE, CITATION.start)
     assert answered.structured_content["status"] == "answered"
     assert not declined.is_error
     assert declined.structured_content["citations"] == []
-
-
-def test_an_unknown_article_is_named_as_such() -> None:
-    """The model is told, and nothing is asked."""
-    assistant = scripted()
-    with running(assistant, ON) as address:
-        (refused,) = call(address, {"question": "How much?", "article": "nowhere"})
     assert refused.is_error
     assert "no article of this id" in refused.content[0].text
-    assert assistant.histories == {}
+    assert set(assistant.histories) == {"How much?", "Who is the mayor?"}
 
 
 def test_a_model_has_the_limits_of_a_reader() -> None:
     """One question a minute is one, and the next is told when to come again."""
-    limited = replace(ON, unlimited=(), questions_per_minute=1)
-    with running(scripted(), limited) as address:
-        first, second = call(address, {"question": "How much?"}, {"question": "Who is the mayor?"})
+    with running(scripted(), replace(ON, unlimited=(), questions_per_minute=1)) as address:
+        _, (first, second) = asyncio.run(visit(address, {"question": "How much?"}, {"question": "Who is the mayor?"}))
     assert not first.is_error
     assert second.is_error
     assert "Please ask again in" in second.content[0].text

@@ -53,7 +53,8 @@ _CREDIT = re.compile(
 """A photographer's credit that runs into its caption, as in "JANE DOE/ Staff Photographer The mayor ..."."""
 
 _DATELINE = re.compile(
-    r"[A-ZÀ-Þ][A-ZÀ-Þ .'’-]{3,}(?:,\s[^—–()\n]{1,40}?)?(?:\s\([^()\n]{1,40}\))?\s(?:[—–-]|--)\s(?=[\"“‘]?[A-ZÀ-Þ0-9])"
+    r"[A-ZÀ-Þ][A-ZÀ-Þ .'’-]{3,}(?P<more>(?:,\s[^—–()\n]{1,40}?)?(?:\s\([^()\n]{1,40}\))?)"
+    r"\s(?:[—–-]|--)\s(?=[\"“‘]?[A-ZÀ-Þ0-9])"
 )
 """Where a report was written, as in "MILLBROOK, Ohio (AP) — The mayor ...": no part of its first sentence."""
 
@@ -127,7 +128,9 @@ def _packed(paragraph: list[Sentence]) -> Iterator[Passage]:
 def _paragraph_sentences(article: Article) -> Iterator[list[Sentence]]:
     for number, (start, end) in enumerate(paragraphs(article.text)):
         cuts = {start, *_cuts(article.text, start, end), end}
-        if number == 0 and (dateline := _DATELINE.match(article.text, start, end)):
+        dateline = _DATELINE.match(article.text, start, end)
+        # A caption may stand above it; but a name alone may stand before a dash for any reason.
+        if dateline and (number == 0 or dateline["more"]):
             cuts.add(dateline.end())
         yield [
             Sentence(article, *span)

@@ -235,8 +235,9 @@ def test_names_in_large_letters_are_part_of_their_sentence(text: str) -> None:
     assert split(text) == [text]
 
 
-def test_a_dateline_stands_at_the_head_of_an_article_alone() -> None:
-    """Further down, a name in capitals may stand before a dash for any reason."""
+def test_a_dateline_may_stand_below_a_caption() -> None:
+    """With its state or agency it is no other thing; without, a name in capitals may stand before a dash."""
+    assert split("It rained.\n\nMILLBROOK, Ohio — It is wet.")[1:] == ["MILLBROOK, Ohio —", "It is wet."]
     assert split("It rained.\n\nMILLBROOK — The town is old — flooded.")[1:] == [
         "MILLBROOK — The town is old — flooded."
     ]

@@ -136,7 +136,7 @@ def serving(assistant: Assistant, settings: Settings, listener: socket.socket) -
 
     def run() -> None:
         # In the loop in which the program serves.
-        with asyncio.Runner(loop_factory=uvicorn.Config("").get_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
             runner.run(serve())
 
     thread = threading.Thread(target=run)

@@ -372,13 +372,13 @@ def test_all_without_an_address_are_one_client() -> None:
 def test_what_is_stored_and_allowed_is_said_in_words(assistant: ScriptedAssistant) -> None:
     """Readers are told the limits that are set, that nothing is kept, where questions go and whom to write to."""
     own = replace(OPEN, questions_per_hour=0, contact="mailto:desk@example.org")
-    said = html.unescape(about(Service(assistant, own)))
+    said = " ".join(html.unescape(about(Service(assistant, own))).split())
     for words in ("You can ask up to 10 questions a minute.", "not stored", "does not leave the machine"):
         assert words in said
     assert '<a href="mailto:desk@example.org">desk@example.org</a>' in said
     without_limits = replace(OPEN, model="openai:m", questions_per_minute=0, questions_per_hour=0)
-    other = html.unescape(about(Service(assistant, without_limits)))
-    for words in ("as many questions as you like.", "the provider of openai:m", "say why.</p>"):
+    other = " ".join(html.unescape(about(Service(assistant, without_limits))).split())
+    for words in ("as many questions as you like.", "the provider of openai:m", "say why. </p>"):
         assert words in other
 
 
@@ -387,7 +387,7 @@ def test_that_a_model_writes_is_said_only_where_one_is_used(
     *, model: str, writes: bool, assistant: ScriptedAssistant
 ) -> None:
     """Step by step, and of the model itself."""
-    said = about(Service(assistant, replace(OPEN, model=model)))
+    said = " ".join(about(Service(assistant, replace(OPEN, model=model))).split())
     for words in ("A language model writes", "sentence that the model wrote", "A written sentence can pass the checks"):
         assert (words in said) is writes
     assert ("or what somebody said, a rule" in said) is writes

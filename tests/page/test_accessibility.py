@@ -31,7 +31,7 @@ from browser import (
     visiting,
 )
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Request, expect
 from served import ARTICLE, DECLINED, FERRY, OPEN, QUOTE, QUOTED, TOO_LONG, WRITTEN, ScriptedAssistant, running
 
 from assistant.settings import Settings
@@ -168,6 +168,23 @@ SEEN = """() => {
 }""".replace("CONTRAST", str(CONTRAST))
 
 
+@contextmanager
+def settled(page: Page) -> Iterator[None]:
+    """Wait at the end until the server has answered what was asked of it meanwhile.
+
+    Leaving the picker asks for its article, and Gradio may lose what is asked while it closes the stream after that.
+    """
+    under_way: set[Request] = set()
+    listeners = {"request": under_way.add, "requestfinished": under_way.discard, "requestfailed": under_way.discard}
+    for event, listener in listeners.items():
+        page.on(event, listener)  # type: ignore[call-overload] # each event has an overload of its own
+    yield
+    while under_way:
+        page.wait_for_timeout(50)
+    for event, listener in listeners.items():
+        page.remove_listener(event, listener)
+
+
 def focus_problems(page: Page) -> dict[str, list[str]]:
     """Return what is wrong with how the focus is seen, in all colours, at each stop of the Tab key around the page."""
     page.evaluate("window.stops = []")
@@ -195,7 +212,9 @@ def barriers(page: Page) -> Iterator[tuple[str, list[str]]]:
         # What does not hang on colours is the same in all.
         found = problems(page) if colours == "light" else problems(page, ["cat.color"])
         yield colours, found + page.evaluate("controlProblems()")
-    yield from focus_problems(page).items()
+    with settled(page):
+        unseen = focus_problems(page)
+    yield from unseen.items()
     page.emulate_media(**COLOURS["light"])
 
 

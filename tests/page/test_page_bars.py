@@ -225,7 +225,8 @@ def test_a_lost_connection_keeps_the_question(browser: Browser) -> None:
         expect(answers(page)).to_contain_text(QUOTE)
 
     with left_by_its_server(browser, assistant, begin) as (page, port), returning(page, port, assistant, "Lost?"):
-        ask(page, "And then?")
+        send(page, "And then?")
+        finish(page)
 
 
 @contextmanager

@@ -56,9 +56,14 @@ def is_in(address: str, among: Networks) -> bool:
 class Budgets:
     """A token bucket for each client, for the minute and for the hour."""
 
-    def __init__(self, per_minute: int, per_hour: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take how many are allowed, 0 for any number; `clock` is in seconds and never goes back."""
-        limits = ((per_minute, 60, min(per_minute, BURST)), (per_hour, 3600, per_hour))
+    def __init__(
+        self, per_minute: int, per_hour: int, clock: Callable[[], float] = time.monotonic, *, burst: int = BURST
+    ) -> None:
+        """Take how many are allowed, 0 for any number, and how many of a minute's may follow each other at once.
+
+        `clock` is in seconds and never goes back.
+        """
+        limits = ((per_minute, 60, min(per_minute, burst)), (per_hour, 3600, per_hour))
         self._buckets = [(seconds / limit, size) for limit, seconds, size in limits if limit]
         """In how many seconds a token comes, and how many there can be."""
         self._clock = clock

@@ -18,6 +18,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from assistant.settings import Networks
+from assistant.web.limits import is_in
+
 MAX_HEAD_BYTES = 32_768
 """Of the request line and the headers."""
 MAX_BODY_BYTES = 65_536
@@ -29,15 +32,19 @@ BODY_SECONDS = 20.0
 SEND_SECONDS = 30.0
 """In which a reader must take what was sent, a few thousand bytes at most being on the way."""
 _TOO_LARGE = f"The body is too large: send at most {MAX_BODY_BYTES} bytes."
+MAX_PATH_BYTES = 255
+"""Nothing of ours has a longer one, and the system looks for no file of a longer name but fails."""
 PAGE = ("/", "/config")
 """What stands behind their question mark is for the page's script. They go with the process that made them."""
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
+_HEALTH = ("/healthz", "/readyz")
+"""A supervisor's check in HTTP/1.0 names no host."""
 _OURS = ("/", "/about", "/articles", "/healthz", "/mcp", "/metrics", "/readyz")
 _OF_GRADIOS_PAGE = ("/config", "/favicon.ico", "/manifest.json", "/robots.txt", "/theme.css")
 _OF_GRADIOS_QUEUE = ("/gradio_api/app_id", "/gradio_api/queue/data", "/gradio_api/queue/join")
 OPEN_PATHS = frozenset(_OURS + _OF_GRADIOS_PAGE + _OF_GRADIOS_QUEUE)
-OPEN_FOLDERS = ("/api/", "/article/", "/assets/", "/gradio_api/heartbeat/", "/site/", "/static/")
+OPEN_FOLDERS = ("/api/", "/article/", "/assets/", "/site/", "/static/")
 """All else that Gradio answers is closed: calls past its queue, files, uploads, proxying, and what a release adds."""
 
 # Gradio's page needs inline scripts and styles; no part of it may load from, or send to, another machine.
@@ -101,12 +108,27 @@ def _check(scope: Scope) -> None:
         raise HTTPException(431, f"The address and the headers are too long: send at most {MAX_HEAD_BYTES} bytes.")
     hosts = headers.getlist("host")
     forwarded = [host.strip() for host in ",".join(headers.getlist("x-forwarded-host")).split(",") if host.strip()]
-    if len(hosts) != 1 or not all(_HOST.fullmatch(host) for host in hosts + forwarded):
+    is_told = len(hosts) == 1 or (not hosts and scope["http_version"] == "1.0" and scope["path"] in _HEALTH)
+    if not is_told or not all(_HOST.fullmatch(host) for host in hosts + forwarded):
         raise HTTPException(400, "Say in one Host header which host is meant.")
     if int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
         raise HTTPException(413, _TOO_LARGE)
-    if scope["path"] not in OPEN_PATHS and not scope["path"].startswith(OPEN_FOLDERS):
+    is_open = scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_FOLDERS)
+    if not is_open or len(scope["path"].encode()) > MAX_PATH_BYTES:
         raise HTTPException(404, "There is nothing at this address.")
+
+
+def without_lent_address(scope: Scope, proxies: Networks) -> Scope:
+    """Return the request without an address where a trusted proxy forwarded it and left out whose it is.
+
+    Uvicorn then leaves the address of the proxy itself, which may do what no stranger may. It takes the last that is no
+    proxy's, so where one was named the address is none of `proxies`.
+    """
+    if scope["type"] != "http":
+        return scope
+    told = [address.strip() for each in Headers(scope=scope).getlist("x-forwarded-for") for address in each.split(",")]
+    believed = is_in(scope["client"][0] if scope["client"] else "", proxies)
+    return {**scope, "client": ("", 0)} if believed and not all(is_in(each, proxies) for each in told) else scope
 
 
 _BELIEVED = (b"x-gradio-server", b"x-forwarded-host")

@@ -37,7 +37,7 @@ from assistant.web.chat.door import LOST, Door
 from assistant.web.chat.page import HEAD, TAGS, Page
 from assistant.web.limits import is_in
 from assistant.web.listening import listening
-from assistant.web.middleware import PatientProtocol, guarded
+from assistant.web.middleware import PatientProtocol, guarded, without_lent_address
 from assistant.web.observability import log, log_to_standard_error
 from assistant.web.plain.assets import Assets
 from assistant.web.plain.pages import add_pages, plain_page
@@ -122,6 +122,7 @@ def create_app(service: Service) -> ASGIApp:
 
     async def handing_over(scope: Scope, receive: Receive, send: Send) -> None:
         leaves = service.is_leaving and scope["type"] == "http" and not scope["path"].startswith(_OF_THIS_PROCESS)
+        scope = without_lent_address(scope, service.settings.trusted_proxies)
         await (_ASK_ANOTHER if leaves else application)(scope, receive, send)
 
     return guarded(handing_over, refused)

@@ -40,6 +40,11 @@ MAX_NOTICE_CHARACTERS = 500
 _POLL_SECONDS = 0.05
 _REPORTS_PER_MINUTE = 10
 _REPORTS_PER_HOUR = 100
+_CALLS_PER_MINUTE = 60
+"""Of the page's calls from one address, beside its questions: a page begins with one or two, and each press of a button
+is one, so that a reader never has so many. Each takes time from all others, so that nobody may have any number."""
+_CALLS_AT_ONCE = 30
+"""As many as a household that opens all its tabs again."""
 
 
 class Reason(StrEnum):
@@ -128,6 +133,8 @@ class Service:
         at_once = AT_ONCE_LOCAL if settings.model in ("local", "none") else AT_ONCE_REMOTE
         self._line = Line(at_once, settings.waiting)
         self._budgets = Budgets(settings.questions_per_minute, settings.questions_per_hour)
+        questions = settings.questions_per_minute
+        self._call_budgets = Budgets(questions and questions + _CALLS_PER_MINUTE, 0, burst=_CALLS_AT_ONCE)
         self._report_budgets = Budgets(_REPORTS_PER_MINUTE, _REPORTS_PER_HOUR)
         # Finding evidence is quick and must not wait for an answer that is being written.
         self._finding = ThreadPoolExecutor(2, "finding")
@@ -162,11 +169,18 @@ class Service:
         """Whether the question needs no place in the line, since it is answered already or being answered."""
         return self._cache.has(question, turns, article)
 
-    def turn_away(self) -> str:
+    def turn_away(self) -> Refusal:
         """Note that a question was not even taken up, and return what its reader is told."""
         self.metrics.questions.labels("page", str(Reason.BUSY)).inc()
         log_refusal("page", str(Reason.BUSY))
-        return _refusal(Reason.BUSY, BUSY_SECONDS).text
+        return _refusal(Reason.BUSY, BUSY_SECONDS)
+
+    def turn_away_call(self, client: Client) -> Refusal | None:
+        """Count a call of the page's, a question or not; return what is told where there were too many."""
+        refusal = self._over_budget(self._call_budgets, client.address)
+        if refusal:
+            log_refusal(client.via, str(refusal.reason))
+        return refusal
 
     @property
     def ready(self) -> bool:
@@ -235,9 +249,13 @@ class Service:
             return _refusal(Reason.SHUTTING_DOWN, BUSY_SECONDS)
         if notice := self.notice:
             return Refusal(Reason.MAINTENANCE, notice)
-        if not is_in(address, self.settings.unlimited) and (seconds := self._budgets.take(client_key(address))):
-            return _refusal(Reason.RATE_LIMITED, seconds)
-        return None
+        return self._over_budget(self._budgets, address)
+
+    def _over_budget(self, budgets: Budgets, address: str) -> Refusal | None:
+        if is_in(address, self.settings.unlimited):
+            return None
+        seconds = budgets.take(client_key(address))
+        return _refusal(Reason.RATE_LIMITED, seconds) if seconds else None
 
     def _let_go(self, work: _Work, place: Place) -> None:
         """Free the place as soon as the thread has stopped, which nobody waits for."""

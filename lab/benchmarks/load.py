@@ -42,9 +42,9 @@ from lab.benchmarks.readers import (
     Asked,
     ask,
     form,
+    new_tab,
     open_page,
     reader,
-    tab,
 )
 from lab.benchmarks.tutorial import Reply
 from lab.processes import (
@@ -389,15 +389,13 @@ def soak(watch: Watch, count: int, period: float, progress: Callable[[int], None
             by = await form(client)
             # What is made on first use is no leak.
             for number in range(10):
-                async with tab(client) as session:
-                    await ask(client, by, session, f"How much has violent crime fallen? (warm {number})")
+                await ask(client, by, new_tab(), f"How much has violent crime fallen? (warm {number})")
             begun = time.monotonic()
             for number in range(count):
                 if number % max(1, count // 200) == 0:
                     await asyncio.to_thread(watch.sample)
                 question = f"How much has violent crime fallen? ({number})"
-                async with tab(client) as session:
-                    asked.append((await ask(client, by, session, question))[0])
+                asked.append((await ask(client, by, new_tab(), question))[0])
                 progress(number + 1)
                 await asyncio.sleep(max(0.0, begun + (number + 1) * period - time.monotonic()))
             await asyncio.to_thread(watch.sample)

@@ -17,7 +17,7 @@ import ssl
 import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -242,7 +242,8 @@ async def crowd(address: str, readers: int, seconds: float, is_over: Callable[[]
 
     async def visit() -> None:
         await asyncio.sleep(chance.uniform(0.0, min(2.0, seconds / 4)))
-        async with reader(address) as client, tab(client) as session:
+        session = new_tab()
+        async with reader(address) as client:
             try:
                 milliseconds = await open_page(client)
                 by = await form(client)
@@ -261,26 +262,9 @@ async def crowd(address: str, readers: int, seconds: float, is_over: Callable[[]
     return met
 
 
-@asynccontextmanager
-async def tab(client: aiohttp.ClientSession) -> AsyncIterator[str]:
-    """Yield the name of a tab that is open meanwhile; when it is closed, the server may forget its conversation."""
-    session = secrets.token_hex(6)
-    beat = asyncio.create_task(_heartbeat(client, session))
-    try:
-        yield session
-    finally:
-        beat.cancel()
-        with suppress(asyncio.CancelledError):
-            await beat
-
-
-async def _heartbeat(client: aiohttp.ClientSession, session: str) -> None:
-    """Hold the connection open that every page holds."""
-    endless = aiohttp.ClientTimeout(total=None)
-    with suppress(aiohttp.ClientError):
-        async with client.get(f"/gradio_api/heartbeat/{session}", timeout=endless) as beats:
-            async for _ in beats.content:
-                pass
+def new_tab() -> str:
+    """Return the name of a tab."""
+    return secrets.token_hex(6)
 
 
 if __name__ == "__main__":

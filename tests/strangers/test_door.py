@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import gradio
@@ -20,6 +21,7 @@ from browser import chatting, chromium, finish, needs_chromium, problems, questi
 from playwright.sync_api import expect
 from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
 
+from assistant.settings import networks
 from assistant.web import middleware
 from assistant.web.service import AT_ONCE_LOCAL, BUSY_SECONDS
 from lab.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, Form, ask, form, greet, reader
@@ -167,6 +169,36 @@ async def described(address: str) -> Form:
     """Return how the page asks and begins."""
     async with reader(address) as client:
         return await form(client)
+
+
+def test_who_calls_without_end_is_told_to_wait(assistant: ScriptedAssistant) -> None:
+    """Whatever is sent from one address, some is let in and the rest refused as a question would be; others go on.
+
+    An address without limits may call as it likes.
+    """
+    proxies = networks("127.0.0.1")
+    settings = replace(OPEN, unlimited=networks("192.0.2.9"), trusted_proxies=proxies)
+    with running(assistant, settings) as address:
+        greeting = {"fn_index": asyncio.run(described(address)).greeting, "data": [], "session_hash": "tab"}
+        no_call = {"fn_index": -1}
+
+        def call(body: dict[str, Any], reader: str) -> httpx.Response:
+            url, told = f"{address}/gradio_api/queue/join", {"x-forwarded-for": reader}
+            return client.post(url, json=body, headers=told)
+
+        with httpx.Client(timeout=60) as client:
+            first = call(greeting, "192.0.2.1")
+            let_in = sum(call(no_call, "192.0.2.1").status_code != 429 for _ in range(100))
+            last = call(greeting, "192.0.2.1")
+            other = call(greeting, "192.0.2.2")
+            free = {call(no_call, "192.0.2.9").status_code for _ in range(100)}
+    assert first.status_code == other.status_code == 200
+    assert 20 <= let_in < 100
+    assert last.status_code == 429
+    assert 0 < int(last.headers["retry-after"]) < 10
+    wait = f"{last.headers['retry-after']} second"
+    assert last.json()["detail"].startswith(f"These were many questions in a short time. Please ask again in {wait}")
+    assert free == {422}
 
 
 @needs_chromium

@@ -47,6 +47,8 @@ CLOSED = (
     "/gradio_api/deep_link",
     "/gradio_api/file=/etc/passwd",
     "/gradio_api/file=http://169.254.169.254/latest",
+    "/gradio_api/heartbeat/%00",
+    "/gradio_api/heartbeat/a-tab",
     "/gradio_api/openapi.json",
     "/gradio_api/process_recording",
     "/gradio_api/proxy=http://evil.test/x",
@@ -81,13 +83,17 @@ def test_what_the_page_does_not_need_is_not_there(address: str, path: str) -> No
         assert httpx.request(method, f"{address}{path}").status_code in ((404, 405) if "article" in path else (404,))
 
 
+def test_the_page_holds_no_connection_open_while_nobody_asks(address: str) -> None:
+    """Gradio's page would have a stream without an end for each tab, and that is closed here."""
+    assert httpx.get(f"{address}/config").json()["connect_heartbeat"] is False
+
+
 def paths(address: str) -> list[str]:
     """Return one address or more of everything that is open."""
     below = {
         "/api/": ["docs", "openapi.json", "ask", "nothing"],
         "/article/": ["a-story", "a-story?start=22&end=68", "unknown"],
         "/assets/": [re.findall(r"assets/([^\"]+\.js)", httpx.get(address).text)[0], "unknown"],
-        "/gradio_api/heartbeat/": ["a-tab"],
         "/site/": ["chat.js", "plain.css", "unknown"],
         "/static/": ["img/logo.svg", "unknown"],
     }
@@ -100,7 +106,7 @@ def test_every_response_has_the_headers_of_safety_and_head_gets_them_alone(addre
     own = {"host": "chat.test", "origin": "http://evil.test"}
     with httpx.Client(base_url=address, headers=own, timeout=30) as client:
         for path in paths(address):
-            with client.stream("GET", path) as response:  # A tab's heartbeat never ends.
+            with client.stream("GET", path) as response:
                 looked = client.head(path)
                 assert (looked.status_code, looked.content) == (response.status_code, b""), path
                 # Figures change from one look to the next.
@@ -116,6 +122,33 @@ def test_every_response_has_the_headers_of_safety_and_head_gets_them_alone(addre
             assert {"access-control-allow-origin", "server"}.isdisjoint(response.headers)
             if path in ("/", "/config"):  # They go with the process that made them.
                 assert response.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a" * 255, "a" * 256, "a" * 5000, "a/" * 2500, "%E2%82%AC" * 100, "%00", "x%00.js", "%FF"],
+)
+@pytest.mark.parametrize("folder", OPEN_FOLDERS)
+def test_a_name_that_no_file_can_have_is_not_there(address: str, folder: str, name: str) -> None:
+    """However long or odd a name is, it is answered as one that is unknown."""
+    assert httpx.get(f"{address}{folder}{name}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "protocol", "status"),
+    [
+        ("/healthz", "1.0", 200),
+        ("/readyz", "1.0", 200),
+        ("/healthz", "1.1", 400),
+        ("/", "1.0", 400),
+        ("/metrics", "1.0", 400),
+    ],
+)
+def test_a_supervisor_need_not_name_a_host(address: str, path: str, protocol: str, status: int) -> None:
+    """An old check speaks HTTP/1.0, which has no Host header; nothing else is answered without one."""
+    with connected(address) as supervisor:
+        supervisor.sendall(f"GET {path} HTTP/{protocol}\r\n\r\n".encode())
+        assert supervisor.recv(4096).split()[1] == str(status).encode()
 
 
 class Tags(HTMLParser):
@@ -347,6 +380,13 @@ def behind(proxies: str) -> Iterator[tuple[str, Server]]:
             yield address, server
 
 
+@pytest.fixture(scope="module")
+def proxied() -> Iterator[str]:
+    """Serve behind a proxy on this machine and return the address."""
+    with behind("127.0.0.1") as (address, _):
+        yield address
+
+
 def test_a_tab_of_another_process_is_passed_on() -> None:
     """Behind a proxy a question that is not here is looked for in the next process; without one its page is told."""
     with behind("127.0.0.1") as (address, _):
@@ -356,6 +396,31 @@ def test_a_tab_of_another_process_is_passed_on() -> None:
         response = httpx.get(f"{address}{EVENTS}")
         assert response.status_code == 404
         assert json.loads(response.text.removeprefix("data:"))["session_not_found"]
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "status"),
+    [
+        (None, 200),
+        ("127.0.0.1", 200),
+        ("192.0.2.1, 127.0.0.1", 404),
+        ("192.0.2.1", 404),
+        ("nonsense", 404),
+        ("", 404),
+        (",", 404),
+        ("192.0.2.1,", 404),
+        ("127.0.0.1,", 404),
+        (", 127.0.0.1", 404),
+        ("127.0.0.1, , 127.0.0.1", 404),
+        (":80", 404),
+        ("[]", 404),
+        ("[]:80, 127.0.0.1", 404),
+    ],
+)
+def test_a_proxy_that_does_not_say_who_comes_lends_no_address(proxied: str, forwarded: str | None, status: int) -> None:
+    """The figures are open to this machine, not to a stranger whose address the proxy left out."""
+    headers = {} if forwarded is None else {"x-forwarded-for": forwarded}
+    assert httpx.get(f"{proxied}/metrics", headers=headers).status_code == status
 
 
 def test_who_leaves_takes_nothing_new() -> None:

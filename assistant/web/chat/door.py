@@ -2,8 +2,9 @@
 
 Gradio itself would open the file, or ask the host, that a stranger names in place of a question. So a call goes on only
 where each input is what its component takes, and nothing but what was checked goes on. A question beyond the room is
-told to wait before Gradio takes it up, which takes seconds in a crowd; what costs nothing needs no room. The page shows
-a refusal as a notice, and leaves the question in its box. Knows nothing of what is asked.
+told to wait before Gradio takes it up, which takes seconds in a crowd; what costs nothing needs no room. So is whoever
+calls without end, whatever the calls are. The page shows a refusal as a notice, and leaves the question in its box.
+Knows nothing of what is asked.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.web.observability import log_refusal
-from assistant.web.service import Service
+from assistant.web.service import Refusal, Service, client_of
 
 _JOIN = "/gradio_api/queue/join"
 _EVENTS = "/gradio_api/queue/data"
@@ -88,14 +89,18 @@ class Door:
             await self._app(scope, receive, send)
 
     async def _join(self, scope: Scope, receive: Receive, send: Send) -> None:
-        call = self._checked(await Request(scope, receive).body())
+        request = Request(scope, receive)
+        if refusal := self._service.turn_away_call(client_of(request)):
+            await _told_to_wait(refusal)(scope, receive, send)
+            return
+        call = self._checked(await request.body())
         if call is None:
             log_refusal("page", "no call")
             await JSONResponse({"detail": _NO_CALL}, 422)(scope, receive, send)
             return
         is_question = call.fn_index in self._asking
         if is_question and self._asked >= self._service.room and not self._costs_nothing(call):
-            await JSONResponse({"detail": self._service.turn_away()}, _WAIT)(scope, receive, send)
+            await _told_to_wait(self._service.turn_away())(scope, receive, send)
             return
         self._entering += is_question
         try:
@@ -132,6 +137,11 @@ class Door:
         """Return what waits in Gradio's queue, and what it is at."""
         waiting = [event for line in self._queue.event_queue_per_concurrency_id.values() for event in line.queue]
         return waiting + [event for job in self._queue.active_jobs if job for event in job]
+
+
+def _told_to_wait(refusal: Refusal) -> Response:
+    """Return a refusal in the form that Gradio's page shows."""
+    return JSONResponse({"detail": refusal.text}, _WAIT, {"retry-after": str(refusal.retry_after)})
 
 
 def takes(component: Block) -> Callable[[Any], bool]:

@@ -18,7 +18,7 @@ from lxml.html import HtmlElement
 from trafilatura.settings import Document
 
 from assistant.articles.dates import stated_day
-from assistant.articles.markdown import Block
+from assistant.articles.markdown import Block, show
 
 _DATE_NAMES = (
     "article:published_time", "article:published", "og:article:published_time", "og:published_time", "datepublished",
@@ -39,7 +39,15 @@ _IN_PROSE = (
     "or ancestor::table or ancestor::figure"
 )
 
-_BLOCKS = ("p", "div", "br", "ul", "ol", "li", "dl", "dt", "dd", "blockquote", "pre", "table", "caption", "th", "td")
+_BLOCKS = (
+    *("p", "div", "br", "ul", "ol", "li", "dl", "dt", "dd", "blockquote", "pre", "table", "caption", "th", "td"),
+    *("section", "article", "aside", "header", "footer", "main", "figure", "figcaption", "details", "summary"),
+)
+"""Elements whose edges separate words."""
+_INNERMOST_OF_QUOTATION = (
+    "//blockquote//*[self::div or self::section or self::blockquote]"
+    "[not(.//p or .//div or .//section or .//blockquote or .//ul or .//ol or .//table)]"
+)
 _HOLDS_TEXT = (
     ".//h1|.//h2|.//h3|.//table|.//article|.//p[2]|"
     ".//br[following-sibling::node()[not(self::text()) or normalize-space()][1][self::br]]"
@@ -71,6 +79,11 @@ def read_page(content: bytes) -> Page:
     document = None
     if tree is not None:
         date = _stated_date(tree)
+        show(tree)
+        for block in tree.iter(*_BLOCKS):
+            block.text, block.tail = f" {block.text or ''}", f" {block.tail or ''}"
+        for block in tree.xpath(_INNERMOST_OF_QUOTATION):
+            block.tag = "p"  # Of any other block in a quotation trafilatura joins the words to those around it.
         for heading in list(tree.iter("h1", "h2", "h3", "h4", "h5", "h6")):
             _flatten(heading)
         _untangle_tables(tree)
@@ -182,8 +195,6 @@ def _is_layout(table: HtmlElement, cells: list[HtmlElement]) -> bool:
 
 
 def _flatten(cell: HtmlElement) -> None:
-    for block in cell.iter(*_BLOCKS):
-        block.text, block.tail = f" {block.text or ''}", f" {block.tail or ''}"
     words = " ".join(cell.text_content().split())
     for part in list(cell):
         cell.remove(part)
@@ -203,6 +214,6 @@ def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
             yield "\n".join(rows)
             rows = []
         if line.strip():
-            yield line
+            yield re.sub(" +", " ", line)
     if rows:
         yield "\n".join(rows)

@@ -1,28 +1,39 @@
 """Read Markdown: the words that readers see, block by block, without the marks.
 
-Marks are markdown-it's to find: those of CommonMark, and its tables. A picture is no words, nor is what HTML hides. The
-number of an item stays as it was written and is not counted anew, since a paragraph may begin with a year. Knows
-nothing of files or articles.
+Marks are markdown-it's to find: those of CommonMark, its tables and struck words. A picture is no words, nor is what is
+hidden or struck. The number of an item stays as it was written and is not counted anew, since a paragraph may begin
+with a year. Knows nothing of files or articles.
 """
 
 from __future__ import annotations
 
+import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from lxml import etree, html
+from lxml.html import HtmlElement
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
 # An indented paragraph is a paragraph: newspapers print no code.
-_MARKDOWN = MarkdownIt("commonmark").enable("table").disable("code")
+_MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"]).disable("code")
 
-_HIDDEN = ("head", "script", "style", "template", "title", etree.Comment)
+_UNSEEN = ("template", "del", "s", "strike")
+"""Elements of HTML whose words are no part of an article: a page's spare parts, and what was withdrawn."""
+_HIDDEN = ("head", "script", "style", "title", etree.Comment)
+_TAG = re.compile("<(/?)([a-z][a-z0-9]*)", re.IGNORECASE)
+_SIGNS = "0123456789+-\N{MINUS SIGN}\N{EN DASH}=()"
+_RAISED = {
+    "sup": str.maketrans(_SIGNS, "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁻⁼⁽⁾"),
+    "sub": str.maketrans(_SIGNS, "₀₁₂₃₄₅₆₇₈₉₊₋₋₋₌₍₎"),
+}
 _LINES = (
     *("blockquote", "br", "caption", "dd", "div", "dt", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6"),
     *("li", "p", "section", "summary", "table", "tr"),
 )
-"""Elements of HTML behind which a line ends."""
+"""Elements of HTML before and behind which a line ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,20 +89,55 @@ def _item(item: SyntaxTreeNode) -> Iterator[Block]:
 def _words(node: SyntaxTreeNode) -> str:
     """Return the words of a block, or of a cell of a table, with its line ends."""
     parts: list[str] = []
+    begun: defaultdict[str, list[int]] = defaultdict(list)
+    struck = False
     for part in (part for line in node.children for part in (line.token and line.token.children) or []):
+        tag, step = part.tag, part.nesting
+        if part.type == "html_inline" and (mark := _TAG.match(part.content)):
+            tag, step = mark[2].lower(), -1 if mark[1] else 1
         if part.type in ("text", "code_inline"):
             parts.append(part.content)
-        elif part.type in ("softbreak", "hardbreak") or (part.type == "html_inline" and part.content[:3] == "<br"):
+        elif part.type in ("softbreak", "hardbreak") or (part.type == "html_inline" and tag in _LINES):
             parts.append("\n")
-    return "".join(parts)
+        elif tag not in (*_UNSEEN, *_RAISED):
+            continue
+        elif step == 1:
+            begun[tag].append(len(parts))
+        elif begun[tag]:  # Only what is closed: a lone mark would take the rest of the paragraph with it.
+            start = begun[tag].pop()
+            if tag in _UNSEEN:
+                del parts[start:]
+                struck = True
+            elif len(parts) == start + 1:
+                parts[start] = _raised(tag, parts[start])
+    words = "".join(parts)
+    return re.sub(" +", " ", words) if struck else words
+
+
+def _raised(tag: str, words: str) -> str:
+    """Return digits and signs as superscripts or subscripts, so that 10⁶ is not 106; other words as they are."""
+    return words.translate(_RAISED[tag]) if all(sign in _SIGNS for sign in words.strip()) else words
+
+
+def show(page: HtmlElement) -> None:
+    """Take out of some HTML what is hidden or struck, and write its raised and lowered digits as such."""
+    for element in page.xpath("//body//*[@hidden]"):
+        element.drop_tree()
+    etree.strip_elements(page, *_UNSEEN, with_tail=False)
+    for element in list(page.iter(*_RAISED)):
+        words = element.text_content()
+        if (raised := _raised(element.tag, words)) != words:
+            element[:] = []
+            element.text = raised
 
 
 def _seen(markup: str) -> list[str]:
     """Return the lines that readers see of some HTML."""
     page = html.document_fromstring(f"<body>{markup}")
     etree.strip_elements(page, *_HIDDEN, with_tail=False)
+    show(page)
     for element in page.iter(*_LINES):
-        element.tail = f"\n{element.tail or ''}"
+        element.text, element.tail = f"\n{element.text or ''}", f"\n{element.tail or ''}"
     for cell in page.iter("td", "th"):
         cell.tail = f" | {cell.tail or ''}"
     return [" ".join(line.split()).rstrip(" |") for line in page.text_content().splitlines()]

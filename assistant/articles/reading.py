@@ -36,6 +36,8 @@ _WORDS = re.compile(
     r"^(title|title_by|date|source):[ \t]+(?![\[{|>]|([\"']).*\2[ \t]*$)(\S.*?)[ \t]*$(?!\n[ \t]+\S)", re.MULTILINE
 )
 """A line of words that nobody put in quotation marks: YAML has a meaning of its own for ": ", " #" or "Yes" in it."""
+_OTHER_KEYS = re.compile(rf"^(?!(?:{'|'.join(_KEYS)}):)\S.*(?:\n(?:[ \t].*)?$)*", re.MULTILINE)
+"""The lines of keys that are not read, with what is indented below them."""
 _YAML = YAMLHandler()
 _TOML = BaseHandler(re.compile(r"^\+{3,}\s*$", re.MULTILINE))
 _BY_FILE_NAME = "the file name"
@@ -95,8 +97,8 @@ def read_corpus(folder: Path) -> Corpus:
     if not folder.is_dir():
         return Corpus((), (Problem(str(folder), "there is no such folder"),))
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or not path.is_file():
-            continue
+        if path.name.startswith((".", "~$")) or path.name.endswith("~") or not path.is_file():
+            continue  # Hidden files, and what editors leave beside a file that is open.
         try:
             article, left_out = _read(path)
             if article.id in articles:
@@ -244,8 +246,11 @@ def _of_yaml(block: str) -> dict[Any, Any]:
     try:
         metadata = _YAML.load(_WORDS.sub(lambda line: f"{line[1]}: {json.dumps(line[3], ensure_ascii=False)}", block))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
+        ours = _OTHER_KEYS.sub(lambda lines: "\n" * lines[0].count("\n"), block)
+        if ours.strip() and ours != block:
+            return _of_yaml(ours)
         mark = getattr(error, "problem_mark", None)
-        line = f" in line {mark.line + 2}" if mark else ""
+        line = f" in line {mark.line + 1}" if mark else ""
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise ValueError(
             f"its front matter is not valid YAML{line} ({reason}): put what stands after the colon in quotation marks"

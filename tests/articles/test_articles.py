@@ -226,9 +226,17 @@ def test_a_title_is_taken_as_it_stands(tmp_path: Path, line: str, title: str, en
     assert (article.title, article.source, article.date) == (title, "Wire: news", datetime.date(2020, 2, 29))
 
 
-def test_keys_of_other_programs_do_not_matter(tmp_path: Path) -> None:
-    """A file keeps its place whatever else stands in its front matter, nested or not."""
-    head = "author: A. Writer\ntags: [bridge, river]\nlayout:\n  wide: true\ntitle: The bridge\nid: bridge"
+@pytest.mark.parametrize(
+    "other",
+    [
+        "author: A. Writer\ntags: [bridge, river]\nlayout:\n  wide: true",
+        "author: Kim: Lee\ntags: [a, b",
+        "tags:\n  - a: b: c\n\n  title: Not this\n@: %",
+    ],
+)
+def test_keys_of_other_programs_do_not_matter(tmp_path: Path, other: str) -> None:
+    """A file keeps its place whatever else stands in its front matter, nested or not, and valid or not."""
+    head = f"{other}\ntitle: The bridge\nid: bridge"
     article = read_article(written(tmp_path, "a.md", f"---\n{head}\n---\nText."))
     assert (article.id, article.title, article.text) == ("bridge", "The bridge", "Text.")
 
@@ -461,6 +469,43 @@ def test_a_page_does_not_repeat_its_title(tmp_path: Path, head: str, top: str) -
     assert article.text == "\n\n".join(PROSE)
 
 
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<p>All 10<sup>6</sup> trees</p>", "All 10⁶ trees"),
+        ("<p>CO<sub>2</sub> of 10<sup>−26</sup> said<sup><a href='#n'>1</a></sup> the</p>", "CO₂ of 10⁻²⁶ said¹ the"),
+        ("<p>The 1<sup>st</sup> of x<sup>n+1</sup></p>", "The 1st of xn+1"),
+        ("<table><tr><th>Area</th><td>5 km<sup>2</sup><del>6</del></td></tr></table>", "Area | 5 km²"),
+        ("<h2>The 10<sup>6</sup> trees</h2>", "The 10⁶ trees"),
+        ("<p>It fell <del>by <b>half</b></del> by <s>one</s> <strike>two</strike> three</p>", "It fell by three"),
+    ],
+)
+def test_raised_digits_and_withdrawn_words(tmp_path: Path, markup: str, text: str) -> None:
+    """A power or a formula is no other number, and what was struck is not stated."""
+    content = page(text=f"<p>{PROSE[0]}</p>{markup}<p>{PROSE[1]}</p>")
+    article = read_article(written(tmp_path, "a.html", content))
+    assert article.text == f"{PROSE[0]}\n\n{text}\n\n{PROSE[1]}"
+
+
+@pytest.mark.parametrize("inner", ["div", "section", "p", "blockquote", "ul"])
+@pytest.mark.parametrize("outer", ["p", "div", "blockquote", "section"])
+def test_the_edge_of_a_block_separates_words(tmp_path: Path, outer: str, inner: str) -> None:
+    """Words before, in and behind a block inside others are not joined."""
+    markup = f"<{outer}>The organizers said<{inner}>It was long</{inner}>then they left</{outer}>"
+    content = page(text=f"<p>{PROSE[0]}</p>{markup}<p>{PROSE[1]}</p>")
+    text = read_article(written(tmp_path, "a.html", content)).text
+    assert not re.search(r"saidIt|longthen", text)
+
+
+@pytest.mark.parametrize(
+    "markup", ["<p hidden>None sees it.</p>", "<div hidden=''><p>No</p></div>", "<template><p>No</p></template>"]
+)
+def test_hidden_words_are_left_out(tmp_path: Path, markup: str) -> None:
+    """What a page holds and does not show is no part of its article."""
+    content = page(text=f"<p>{PROSE[0]}</p>{markup}<p>{PROSE[1]}</p>")
+    assert read_article(written(tmp_path, "a.html", content)).text == "\n\n".join(PROSE)
+
+
 def test_headings_of_a_page_are_no_passages(tmp_path: Path) -> None:
     """Whatever mark they end with."""
     content = page(text=f"<h2>What we <em>know</em>:</h2><p>{PROSE[0]}</p><h3>The vote.</h3><p>{PROSE[1]}</p>")
@@ -497,7 +542,8 @@ def test_a_table_that_lays_out_the_page_is_no_table(tmp_path: Path, cell: str) -
         ("a.txt", b"caf\xe9", "it is not valid UTF-8: save it as UTF-8"),
         ("a.txt", b"\xff\xfea", "it is not valid UTF-16: save it as UTF-8"),
         ("a.txt", b"GIF89a\x00\x00", "it is a binary file"),
-        ("a.md", "---\ntitle: [\n---\nText.", "its front matter is not valid YAML in line 4"),
+        ("a.md", "---\ntitle: [\n---\nText.", "its front matter is not valid YAML in line 3"),
+        ("a.md", "---\nby: A: B\ntags:\n  - c: d: e\nid: a: b\n---\nText.", "not valid YAML in line 5"),
         (
             "a.md",
             '---\ntitle: "Go": the mayor says "no"\n---\nText.',
@@ -537,7 +583,8 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path: Path) -> None:
     written(tmp_path, "b.md", "Second.")
     written(tmp_path, "a.txt", "First.")
     written(tmp_path, "broken.txt", b"\xff")
-    written(tmp_path, ".hidden.md", "Not read.")
+    for name in (".hidden.md", "~$draft.md", "draft.md~"):
+        written(tmp_path, name, "Not read.")
     (tmp_path / "folder").mkdir()
     corpus = read_corpus(tmp_path)
     assert [article.text for article in corpus.articles] == ["First.", "Second."]

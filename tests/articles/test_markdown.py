@@ -39,8 +39,23 @@ MARKED = {
         ["The bridge"],
     ),
     "HTML in a line": (
-        "<!-- a -->\n\nCO<sub>2</sub>, twice<!-- not -->.<br>The <em class=a>end</em>.",
-        ["CO2, twice.\nThe end."],
+        "<!-- a -->\n\nThe dose, twice<!-- not -->.<br>The <em class=a>end</em>.",
+        ["The dose, twice.\nThe end."],
+    ),
+    "raised": (
+        ("CO<sub>2</sub>, *10<sup>6</sup>* of 10<SUP>−26</SUP>, the 1<sup>st</sup>\n\n"
+        "<div>10<sup><a>6</a></sup>, 1<sup><sup>2</sup></sup>, 1<sub>2</sub> and 1<sup>st</sup></div>"),
+        ["CO₂, 10⁶ of 10⁻²⁶, the 1st", "10⁶, 1², 1₂ and 1st"],
+    ),
+    "struck": (
+        ("It fell ~~by *half*~~ by a <del>th<s>i</s>ird</del>quarter, <s>and ~ 5.\n\n"
+        "<div>was <strike>two</strike>three</div>"),
+        ["It fell by a quarter, and ~ 5.", "was three"],
+    ),
+    "hidden": ("<div>Seen<p hidden>not</p><template>nor</template></div>", ["Seen"]),
+    "blocks in words": (
+        "<p>They said<div>It was<section>long</section>then</div>\n\nThey said<div>It was</div>long",
+        ["They said", "It was", "long", "then", "They said\nIt was\nlong"],
     ),
     "HTML table": ("<table><tr><th>a</th><th>b</th></tr><tr><td>c</td></tr></table>", ["a | b", "c"]),
     "no HTML": ("It is <3, a < b, and <|im_end|>.", ["It is <3, a < b, and <|im_end|>."]),

@@ -280,6 +280,25 @@ def test_a_device_that_is_offline_is_told_so(browser: Browser, address: str, ass
         status(page, BACK)
 
 
+def test_a_question_that_was_sent_offline_is_in_the_box_again(
+    browser: Browser, address: str, assistant: ScriptedAssistant
+) -> None:
+    """However long the device is offline; the reader is told, and can send it at once."""
+    assistant.script |= {"Before?": [WRITTEN], "Offline?": [WRITTEN]}
+    with chatting(browser, address, may_fail=True) as page:
+        ask(page, "Before?")
+        page.context.set_offline(True)
+        status(page, OFFLINE)
+        send(page, "Offline?")
+        expect(page.locator("#lost")).to_contain_text("The connection is lost. Your question is kept")
+        page.context.set_offline(False)
+        status(page, "The answer was interrupted. Your question is in the box again.")
+        expect(question_box(page)).to_have_value("Offline?")
+        expect(question_box(page)).to_be_focused()
+        page.keyboard.press("Enter")
+        finish(page, 2)
+
+
 def test_a_question_to_a_server_that_is_gone_is_kept(browser: Browser) -> None:
     """The connection is lost before anything is sent: the reader is told, and has the question when it is back."""
     assistant = ScriptedAssistant(ARTICLE)

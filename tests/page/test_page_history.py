@@ -155,6 +155,20 @@ def test_a_page_loaded_again_goes_on(browser: Browser, address: str, assistant: 
         assert [turn.question for turn in assistant.histories["Third?"]] == ["First?"]
 
 
+def test_a_page_loaded_again_leaves_the_focus_in_the_box(browser: Browser, address: str) -> None:
+    """Where it was there; a reader who was elsewhere is not brought to it."""
+    with chatting(browser, address) as page:
+        ask(page, "First?")
+        for is_there in (True, False):
+            if not is_there:
+                page.get_by_role("button", name="Clear").focus()
+            page.reload()
+            holds(page, "First?")
+            status(page, BACK)
+            box = expect(question_box(page))
+            (box.to_be_focused if is_there else box.not_to_be_focused)()
+
+
 def test_what_was_cleared_does_not_return(browser: Browser, address: str) -> None:
     """A cleared conversation is gone for good, and nobody is told that it is."""
     with chatting(browser, address) as page:

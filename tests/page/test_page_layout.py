@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import DESKTOP, PHONE, answers, ask, chatting, needs_chromium, send, status, visiting
+from browser import DESKTOP, PHONE, answers, ask, chatting, needs_chromium, question_box, send, status, visiting
 from playwright.sync_api import Browser, Page, expect
 from served import OPEN, QUOTE, ScriptedAssistant, running
 
@@ -167,12 +167,25 @@ def test_the_way_back_is_in_reach_all_over_the_article(browser: Browser, dozen: 
 
 
 def test_tab_leads_from_the_picker_to_the_list(browser: Browser, dozen: str) -> None:
-    """Also where the choices are so many that they scroll; the focus is never lost."""
+    """Also where the choices are so many that they scroll; the focus is never lost, and the picker closes."""
     with chatting(browser, dozen) as page:
         page.get_by_label("Answer from").focus()
         expect(page.get_by_role("option").first).to_be_visible()
         page.keyboard.press("Tab")
         expect(page.locator("#article a").first).to_be_focused()
+        expect(page.get_by_role("option")).to_have_count(0)
+
+
+@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_who_clears_can_begin_anew(browser: Browser, alone: str, screen: dict[str, Any]) -> None:
+    """The box has the focus, and it and the questions that are offered are in sight."""
+    with chatting(browser, alone, **screen) as page:
+        ask(page, "Written?")
+        page.get_by_role("button", name="Clear").click()
+        expect(answers(page)).to_have_count(0)
+        expect(question_box(page)).to_be_focused()
+        expect(question_box(page)).to_be_in_viewport(ratio=1)
+        expect(page.locator("#starters button.suggestion").first).to_be_in_viewport(ratio=1)
 
 
 # Phones

@@ -156,7 +156,7 @@ class Page:
             self._edit = gr.Button("Edit the question", size="sm", min_width=0, elem_id="edit")
             self._keep = gr.Button("Keep the answer", size="sm", min_width=0, visible=False)
             gr.Button("Save as Markdown", size="sm", min_width=0, elem_id="export")
-            self._clear = gr.Button("Clear", size="sm", min_width=0)
+            self._clear = gr.Button("Clear", size="sm", min_width=0, elem_id="clear")
         # The button that a reader sees stands in the chat window, which is an output only.
         self._everywhere = gr.Button(EVERYWHERE, visible="hidden", elem_id="everywhere")
         _text(_NOTE, "note")

@@ -344,7 +344,7 @@ document.addEventListener("click", (event) => {
   }
   // A button that a key was pressed on may be gone in a moment, and the focus with it.
   const isGoing = event.detail === 0 && target.matches("#send, #stop, #tools button:not(#export), button.suggestion, button.everywhere");
-  if (isGoing || target.matches("#edit")) box().focus();
+  if (isGoing || target.matches("#edit, #clear")) box().focus();
 });
 
 // Before Gradio sees the key and empties the box.
@@ -437,8 +437,8 @@ addEventListener("offline", () => {
 });
 
 addEventListener("online", () => {
-  // An answer that was on its way does not get through any more; the page that is loaded again finds it.
-  if (isRunning()) location.reload();
+  // What was on its way does not get through any more; the page that is loaded again finds the answer, or the question.
+  if (watch) location.reload();
   else if (statusLine() === SAID.offline) say(stood);
 });
 
@@ -469,9 +469,13 @@ function tellLost(isDown) {
 const TOKEN = "conversation";
 const token = sessionStorage.getItem(TOKEN);
 const interrupted = sessionStorage.getItem(KEPT);
-sessionStorage.removeItem(KEPT);
 let greeting = "";
 let isBack = false;
+
+// A page that is loaded again begins without a focus.
+const IN_BOX = "in the box";
+const wasInBox = sessionStorage.getItem(IN_BOX);
+addEventListener("pagehide", () => sessionStorage.setItem(IN_BOX, document.activeElement === box() ? "yes" : ""));
 
 // Gradio puts the messages there first, and what they say a moment later.
 function isShown() {
@@ -493,9 +497,11 @@ function comeBack() {
 
 function begin() {
   isBack = true;
+  sessionStorage.removeItem(KEPT);
   const asked = lastQuestion();
   if (isRunning()) watchFor(asked);
   else if (interrupted && asked !== interrupted.trim()) giveBack();
+  if (wasInBox && document.activeElement === document.body) box().focus({ preventScroll: true });
   if (!isJump(history.state)) return;
   // Not to the newest question, but to the words that were open.
   questions = findAll("#window [data-testid=user]").length;
@@ -507,6 +513,7 @@ function giveBack() {
   isAsked = true;
   type(box(), interrupted);
   say("The answer was interrupted. Your question is in the box again.");
+  box().focus();
 }
 
 setTimeout(() => { if (!greeting) tellLost(false); }, SILENT_MS);
@@ -542,6 +549,8 @@ for (const event of ["wheel", "touchmove", "keydown", "pointerdown"]) {
 function follow() {
   const asked = findAll("#window [data-testid=user]");
   if (asked.length > questions) isFollowing = true;
+  // What was cleared leaves the reader farther down than the beginning, where the box is now.
+  if (questions && !asked.length) scrollTo({ top: 0 });
   questions = asked.length;
   if (!isFollowing || !asked.length) return;
   const question = asked.at(-1).getBoundingClientRect().top - MARGIN;

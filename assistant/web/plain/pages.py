@@ -17,6 +17,10 @@ from assistant.web.plain.about import about
 from assistant.web.service import Service
 
 FILES = Path(__file__).parents[1] / "static"
+_NO_ARTICLE = (
+    "<h1>There is no such article here</h1>"
+    '<p>It may have been taken away. <a href="/articles">These are the articles</a> that there are.</p>'
+)
 _MOST_SPANS = 20
 """Marked on one page; no answer has as many quotations."""
 
@@ -29,7 +33,7 @@ def add_pages(app: FastAPI, service: Service) -> None:
     @router.get("/article/{identifier}")
     async def show_article(identifier: str, start: str = "", end: str = "", also: str = "") -> HTMLResponse:
         if identifier not in articles:
-            return plain_page("No such article", "<h1>There is no such article here</h1>", status=404)
+            return plain_page("No such article", _NO_ARTICLE, status=404)
         article = articles[identifier]
         others = [_span(*pair.split("-", 1)) for pair in also.split(",")[:_MOST_SPANS] if "-" in pair]
         paragraphs = article_paragraphs(article, _span(start, end), others)

@@ -85,7 +85,11 @@ def answers(page: Page) -> Locator:
 
 
 def send(page: Page, question: str) -> None:
-    """Type a question and press Enter."""
+    """Type a question and press Enter.
+
+    Gradio may lose what is asked in the moment in which it closes the stream of what was asked before.
+    """
+    page.wait_for_timeout(250)
     question_box(page).fill(question)
     question_box(page).press("Enter")
 

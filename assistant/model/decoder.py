@@ -50,7 +50,7 @@ class Decoder:
             raise ValueError("an adapter works from words on, and none are given")
         self.room = room
         self._model = LoadedModel(model, room, threads, adapter)
-        self._invocation = self._model.tokens(invocation) if adapter else []
+        self._invocation = self._model.tokens(invocation, marks=True) if adapter else []
         self._read: list[int] = []
         # Where something begins that is not there, it begins behind all that there is room for.
         self._adapted_from = room

@@ -281,7 +281,7 @@ def test_the_ideal_stands_beside_the_answer(runs: dict[str, Content], open_repor
     page = open_report(runs["flawed"])
     ideal = page.locator("#question-b3 dt:text-is('Answer') + dd + dt:text-is('Ideal answer') + dd")
     expect(ideal).to_have_text("They cost 4.2 million dollars.")
-    expect(page.get_by_text("Ideal answer")).to_have_count(1)
+    expect(page.get_by_text("Ideal answer", exact=True)).to_have_count(1)
 
 
 # The questions

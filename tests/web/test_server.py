@@ -165,7 +165,7 @@ class Tags(HTMLParser):
         """Take a tag."""
         attributes = dict(attrs)
         name = attributes.get("property") or attributes.get("name") or attributes.get("http-equiv")
-        if tag == "meta" and name:
+        if tag == "meta" and name and "content" in attributes:
             self.said.append((name, attributes["content"] or ""))
         self.led_to += [value or "" for name, value in attrs if name in ("href", "src", "content", "action")]
 

@@ -140,7 +140,7 @@ Readers and network
         test_page.py::test_a_failure_leaves_the_box_usable_and_can_be_tried_again
         test_page.py::test_the_last_question_can_be_changed
     35  one visitor has several tabs
-        test_page.py::test_two_tabs_are_two_conversations
+        test_page_history.py::test_two_tabs_go_on_each_by_itself
         no test: seven tabs over HTTP/1.1 meet the browser's own limit of six connections; HTTP/2 lifts it
     36  a client is slow to send or to take
         test_server.py::test_headers_that_do_not_end_are_not_waited_for

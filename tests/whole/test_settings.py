@@ -34,7 +34,7 @@ def test_a_variable_sets_its_field(field: object) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_setting_is_used(name: str) -> None:
-    """Some module outside settings.py reads the field."""
+    """Some module outside settings.py reads the field, or a template of a page does."""
     files = [PROJECT / "app.py", *(PROJECT / "assistant").rglob("*.py")]
     sources = [file.read_text(encoding="utf-8") for file in files if file.exists() and file.name != "settings.py"]
     read = {
@@ -43,7 +43,8 @@ def test_a_setting_is_used(name: str) -> None:
         for node in ast.walk(ast.parse(source))
         if isinstance(node, ast.Attribute) and ast.unparse(node.value).endswith("settings")
     }
-    assert name in read
+    templates = "".join(file.read_text(encoding="utf-8") for file in (PROJECT / "assistant").rglob("*.html"))
+    assert name in read | set(re.findall(r"\bsettings\.(\w+)", templates))
 
 
 def test_the_documents_list_every_variable_with_its_default() -> None:

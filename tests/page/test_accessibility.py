@@ -191,7 +191,7 @@ def settled(page: Page) -> Iterator[None]:
     page.remove_listener("request", begin)
 
 
-def focus_problems(page: Page) -> dict[str, list[str]]:
+def focus_problems(page: Page) -> list[str]:
     """Return what is wrong with how the focus is seen, in all colours, at each stop of the Tab key around the page."""
     page.evaluate("window.stops = []")
     for _ in range(200):
@@ -202,26 +202,18 @@ def focus_problems(page: Page) -> dict[str, list[str]]:
     assert page.evaluate("stops.filter(stop => stop === document.body).length") <= 1, "the focus is lost on the way"
     page.evaluate("stops = stops.filter(stop => stop !== document.body && stop.isConnected)")
     assert 3 <= page.evaluate("stops.length") < 200
-    found: dict[str, list[str]] = {}
-    for colours, media in COLOURS.items():
-        page.emulate_media(**media)
-        found[colours] = page.evaluate("stops.map(stop => (stop.focus(), focusProblem())).filter(Boolean)")
+    found: list[str] = page.evaluate("stops.map(stop => (stop.focus(), focusProblem())).filter(Boolean)")
     return found
 
 
-def barriers(page: Page) -> Iterator[tuple[str, list[str]]]:
-    """Yield what is wrong with the page as it is, by the colours in which it is."""
+def barriers(page: Page) -> Iterator[str]:
+    """Yield what is wrong with the page as it is."""
     page.evaluate(SEEN)
-    for colours, media in COLOURS.items():
-        page.emulate_media(**media)
-        page.evaluate("settle()")
-        # What does not hang on colours is the same in all.
-        found = problems(page) if colours == "light" else problems(page, ["cat.color"])
-        yield colours, found + page.evaluate("controlProblems()")
+    page.evaluate("settle()")
+    yield from problems(page) + page.evaluate("controlProblems()")
     with settled(page):
         unseen = focus_problems(page)
-    yield from unseen.items()
-    page.emulate_media(**COLOURS["light"])
+    yield from unseen
 
 
 def converse(page: Page, assistant: ScriptedAssistant) -> Iterator[str]:
@@ -287,27 +279,32 @@ def choose(page: Page, assistant: ScriptedAssistant) -> Iterator[str]:
     yield "declined by one of several"
 
 
-def walk(browser: Browser, address: str, assistant: ScriptedAssistant) -> Generator[tuple[str, Page]]:
+def walk(
+    browser: Browser, address: str, assistant: ScriptedAssistant, media: dict[str, Any]
+) -> Generator[tuple[str, Page]]:
     """Yield the page in every state of the chat, each with its name, and then the plain pages."""
-    with chatting(browser, address, **DESKTOP) as page:
+    with chatting(browser, address, **DESKTOP, **media) as page:
         for state in chain(converse(page, assistant), choose(page, assistant)):
             yield state, page
-    with chatting(browser, address, **DESKTOP, may_fail=True) as page:
+    with chatting(browser, address, **DESKTOP, **media, may_fail=True) as page:
         page.context.set_offline(True)
         status(page, OFFLINE)
         yield "offline", page
-    with visiting(browser, f"{address}/about") as page:
+    with visiting(browser, f"{address}/about", **media) as page:
         for path in ("about", "articles", "article/a-story?start=31&end=77", "api/docs"):
             page.goto(f"{address}/{path}")
             yield path, page
-    with visiting(browser, f"{address}/article/none", may_fail=True) as page:
+    with visiting(browser, f"{address}/article/none", **media, may_fail=True) as page:
         yield "no such article", page
 
 
-def test_no_state_of_a_page_has_a_barrier(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
+@pytest.mark.parametrize("colours", COLOURS)
+def test_no_state_of_a_page_has_a_barrier(
+    browser: Browser, address: str, assistant: ScriptedAssistant, colours: str
+) -> None:
     """In all states and colours axe finds nothing, the focus is seen at every stop, and each control has an edge."""
-    with closing(walk(browser, address, assistant)) as states:
-        found = [(state, colours, each) for state, page in states for colours, each in barriers(page) if each]
+    with closing(walk(browser, address, assistant, COLOURS[colours])) as states:
+        found = [(state, each) for state, page in states for each in barriers(page)]
     assert found == []
 
 

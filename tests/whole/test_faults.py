@@ -217,7 +217,7 @@ Process and machine
 The browser
 
     50  it is small, magnified, without mouse or script, read aloud, printed, or its network fails
-        test_page_bars.py::test_axe_finds_no_barrier
+        test_accessibility.py::test_no_state_of_a_page_has_a_barrier
         test_page_bars.py::test_everything_can_be_done_with_the_keyboard
         test_page_bars.py::test_nothing_is_cut_or_covered
         test_page_bars.py::test_a_conversation_can_be_printed

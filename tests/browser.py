@@ -113,9 +113,7 @@ def status(page: Page, words: str | re.Pattern[str]) -> None:
     expect(page.locator("#status p")).to_have_text(words)
 
 
-def problems(page: Page, kinds: Sequence[str] = ()) -> list[str]:
-    """Return what axe finds wrong with the page as it is, of any level and of these kinds or any, and where."""
-    # Asked for by kind, axe would use the rules too that it leaves out otherwise.
-    chosen = {"runOnly": [*kinds], "rules": {"color-contrast-enhanced": {"enabled": False}}} if kinds else {}
-    violations = Axe().run(page, options=chosen).response["violations"]
+def problems(page: Page, rules: Sequence[str] = ()) -> list[str]:
+    """Return what axe finds wrong with the page as it is, of any level and by these rules or any, and where."""
+    violations = Axe().run(page, options={"runOnly": [*rules]} if rules else {}).response["violations"]
     return [f"{each['id']}: {node['target']} {node['html'][:200]}" for each in violations for node in each["nodes"]]

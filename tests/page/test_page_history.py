@@ -313,6 +313,8 @@ def test_a_conversation_that_is_gone_is_told_once(browser: Browser) -> None:
         stack.enter_context(serving(assistant, OPEN, again))
         reloaded.reload()
         expect(answers(reloaded)).to_contain_text([LOST])
+        while reloaded.evaluate("sessionStorage.getItem('conversation')"):
+            reloaded.wait_for_timeout(50)
         reloaded.reload()
         wait_for_greeting(reloaded)
         expect(answers(reloaded)).to_have_count(0)

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from browser import DESKTOP, PHONE, answers, ask, chatting, needs_chromium, question_box, send, status, visiting
 from playwright.sync_api import Browser, Page, expect
-from served import OPEN, ScriptedAssistant, running
+from served import OPEN, QUOTE, ScriptedAssistant, running
 
 from assistant.settings import PROJECT, Settings
 from assistant.types import Answer, Article, Citation, Status
+from assistant.web.chat.exchanges import STOPPED
 
 pytestmark = needs_chromium
 
@@ -146,16 +147,18 @@ def test_the_quoted_words_are_seen(browser: Browser, dozen: str, width: int, hei
             assert unseen_lines(page) == [], quotation
 
 
-def test_the_way_back_is_in_reach_all_over_the_article(browser: Browser, dozen: str) -> None:
-    """However far a reader with a phone has gone from the quoted words, one tap leads back to the answer."""
-    with chatting(browser, dozen, **PHONE, reduced_motion="reduce") as page:
+@pytest.mark.parametrize("screen", [PHONE, SIDEWAYS], ids=["phone", "sideways"])
+def test_the_way_back_is_in_reach_all_over_the_article(browser: Browser, dozen: str, screen: dict[str, Any]) -> None:
+    """However far the reader has gone from the quoted words, one tap leads back to the answer."""
+    with chatting(browser, dozen, **screen, reduced_motion="reduce") as page:
         ask(page, "Written?")
         cite = answers(page).locator(".words a.cite").first
         for paragraph in ("first", "last"):
             cite.tap()
             expect(page.locator("#reading mark.current")).to_be_focused()
             expect(page.locator("#reading mark.current")).to_be_in_viewport()
-            expect(cite).not_to_be_in_viewport()
+            if screen is PHONE:
+                expect(cite).not_to_be_in_viewport()
             getattr(page.locator("#article article p"), paragraph).scroll_into_view_if_needed()
             back = page.get_by_role("button", name="Back to the answer")
             expect(back).to_be_in_viewport(ratio=1)
@@ -205,12 +208,39 @@ def test_a_phone_held_sideways_shows_the_box(browser: Browser, dozen: str, width
         assert dock["height"] < height / 2
 
 
+@pytest.mark.parametrize("screen", [DESKTOP, PHONE, SIDEWAYS], ids=["desktop", "phone", "sideways"])
+def test_stop_stays_where_it_is(browser: Browser, dozen: str, screen: dict[str, Any]) -> None:
+    """From its first frame on, with the first question and with a later one: or a press would miss it."""
+    with chatting(browser, dozen, **screen, may_fail=True) as page:
+        for count in (1, 4):
+            ask(page, *["Written?"] * (count - answers(page).count() - 1))
+            page.evaluate(
+                """() => {
+                    window.places = [];
+                    const look = () => {
+                        const stop = document.querySelector("#stop");
+                        if (stop) places.push(Math.round(stop.getBoundingClientRect().top));
+                        requestAnimationFrame(look);
+                    };
+                    look();
+                }"""
+            )
+            send(page, "Endless?")
+            expect(answers(page)).to_have_count(count)
+            expect(answers(page).last).to_contain_text(QUOTE)
+            expect(page.get_by_test_id("user").last).to_be_in_viewport()
+            page.wait_for_timeout(500)  # Scrolling is smooth.
+            assert len(set(page.evaluate("places"))) == 1
+            page.locator("#stop").click()
+            status(page, STOPPED)
+
+
 def too_small(page: Page) -> list[str]:
     """Return what a finger could miss: controls, and links that do not stand within a sentence."""
     small: list[str] = page.evaluate(
         """least => {
             const controls = "button, input, textarea, summary, [role=option], nav a, .words a, .links a, .note a," +
-                " a.open, #introduction a, #note a";
+                " a.open, #introduction a, #note a, #to-list a";
             const shown = [...document.querySelectorAll(controls)].filter(each => each.checkVisibility(
                 { visibilityProperty: true, opacityProperty: true }) && !each.closest(".hidden, .skip, .toast-wrap"));
             const targets = shown.map(

@@ -499,6 +499,7 @@ function begin() {
   isBack = true;
   sessionStorage.removeItem(KEPT);
   const asked = lastQuestion();
+  if (!asked) sessionStorage.removeItem(TOKEN); // That the conversation is gone is not told again.
   if (isRunning()) watchFor(asked);
   else if (interrupted && asked !== interrupted.trim()) giveBack();
   if (wasInBox && document.activeElement === document.body) box().focus({ preventScroll: true });

@@ -38,7 +38,7 @@ def chromium() -> Iterator[Browser]:
 
 @contextmanager
 def visiting(browser: Browser, url: str, *, may_fail: bool = False, **options: Any) -> Iterator[Page]:  # noqa: ANN401
-    """Open a page as a new visitor; the options are those of a browser context.
+    """Open a page as a new visitor, for whom nothing scrolls smoothly; the options are those of a browser context.
 
     The test fails when anything asks another host, or, unless it may fail, reports an error on the console.
     """
@@ -50,7 +50,7 @@ def visiting(browser: Browser, url: str, *, may_fail: bool = False, **options: A
         if not request.url.startswith((host, "data:", "blob:")):
             elsewhere.append(request.url)
 
-    with closing(browser.new_context(**options)) as context:
+    with closing(browser.new_context(**{"reduced_motion": "reduce"} | options)) as context:
         context.on("request", note)
         context.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         context.on("weberror", lambda error: errors.append(str(error.error)))
@@ -85,11 +85,7 @@ def answers(page: Page) -> Locator:
 
 
 def send(page: Page, question: str) -> None:
-    """Type a question and press Enter.
-
-    Gradio may lose what is asked in the moment in which it closes the stream of what was asked before.
-    """
-    page.wait_for_timeout(250)
+    """Type a question and press Enter."""
     question_box(page).fill(question)
     question_box(page).press("Enter")
 
@@ -106,6 +102,24 @@ def ask(page: Page, *questions: str) -> None:
     for number, question in enumerate(questions, start=answers(page).count() + 1):
         send(page, question)
         finish(page, number)
+
+
+def at_rest(page: Page) -> None:
+    """Wait until the page has been drawn ten times in the same place."""
+    page.evaluate(
+        """() => new Promise(done => {
+            let [same, before] = [0, ""];
+            const look = () => {
+                const pane = document.querySelector("#reading")?.scrollTop;
+                const place = [scrollY, document.documentElement.scrollHeight, pane].join();
+                same = place === before ? same + 1 : 0;
+                before = place;
+                if (same < 10) requestAnimationFrame(look);
+                else done();
+            };
+            look();
+        })"""
+    )
 
 
 def status(page: Page, words: str | re.Pattern[str]) -> None:

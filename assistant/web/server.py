@@ -32,9 +32,10 @@ from assistant.extras import require
 from assistant.rendering import escape
 from assistant.settings import Settings
 from assistant.web.api import routes as api
-from assistant.web.api.docs import add_docs
-from assistant.web.chat.door import LOST, Door
-from assistant.web.chat.page import HEAD, TAGS, Page
+from assistant.web.chat.door import Door
+from assistant.web.chat.layout import HEAD, TAGS
+from assistant.web.chat.page import Page
+from assistant.web.chat.streams import LOST
 from assistant.web.limits import is_in
 from assistant.web.listening import listening
 from assistant.web.middleware import PatientProtocol, guarded, without_lent_address
@@ -55,7 +56,7 @@ _TABS = 100
 _TEMPLATE = "frontend/index.html"
 _SPARE_FILES = 200
 """Open files that are not connections: the index, the model, the log."""
-_OF_THIS_PROCESS = ("/healthz", "/readyz", "/metrics", "/gradio_api/cancel", "/gradio_api/reset")
+_OF_THIS_PROCESS = ("/healthz", "/readyz", "/metrics")
 _ASK_ANOTHER = PlainTextResponse("Ask another process", status_code=503, headers={"retry-after": "1"})
 """What the proxy of `deploy/nginx.conf` takes as the sign to ask the next process."""
 
@@ -109,7 +110,6 @@ def create_app(service: Service) -> ASGIApp:
     app.add_middleware(CORSMiddleware, allow_origins=[])
     app.add_exception_handler(HTTPException, lambda request, problem: refused(request.url.path, problem))
     app.add_exception_handler(RequestValidationError, api.invalid_request)
-    add_docs(app)
     app.include_router(api.create_router(service))
     _add_checks(app, service)
     add_pages(app, service)

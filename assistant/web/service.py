@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -43,8 +43,8 @@ _REPORTS_PER_HOUR = 100
 _CALLS_PER_MINUTE = 60
 """Of the page's calls from one address, beside its questions: a page begins with one or two, and each press of a button
 is one, so that a reader never has so many. Each takes time from all others, so that nobody may have any number."""
-_CALLS_AT_ONCE = 30
-"""As many as a household that opens all its tabs again."""
+_AT_ONCE = 30
+"""So many calls at once, and so many streams open, has a household that opens all its tabs again."""
 
 
 class Reason(StrEnum):
@@ -134,7 +134,7 @@ class Service:
         self._line = Line(at_once, settings.waiting)
         self._budgets = Budgets(settings.questions_per_minute, settings.questions_per_hour)
         questions = settings.questions_per_minute
-        self._call_budgets = Budgets(questions and questions + _CALLS_PER_MINUTE, 0, burst=_CALLS_AT_ONCE)
+        self._call_budgets = Budgets(questions and questions + _CALLS_PER_MINUTE, 0, burst=_AT_ONCE)
         self._report_budgets = Budgets(_REPORTS_PER_MINUTE, _REPORTS_PER_HOUR)
         # Finding evidence is quick and must not wait for an answer that is being written.
         self._finding = ThreadPoolExecutor(2, "finding")
@@ -181,6 +181,13 @@ class Service:
         if refusal:
             log_refusal(client.via, str(refusal.reason))
         return refusal
+
+    def turn_away_stream(self, client: Client, listening: int) -> Refusal | None:
+        """Return what is told to an address that listens to so many streams already, where one more is too many."""
+        if listening < _AT_ONCE or not self.settings.questions_per_minute or self._is_unlimited(client.address):
+            return None
+        log_refusal(client.via, str(Reason.RATE_LIMITED))
+        return _refusal(Reason.RATE_LIMITED, BUSY_SECONDS)
 
     @property
     def ready(self) -> bool:
@@ -252,10 +259,11 @@ class Service:
         return self._over_budget(self._budgets, address)
 
     def _over_budget(self, budgets: Budgets, address: str) -> Refusal | None:
-        if is_in(address, self.settings.unlimited):
-            return None
-        seconds = budgets.take(client_key(address))
+        seconds = 0 if self._is_unlimited(address) else budgets.take(client_key(address))
         return _refusal(Reason.RATE_LIMITED, seconds) if seconds else None
+
+    def _is_unlimited(self, address: str) -> bool:
+        return is_in(address, self.settings.unlimited)
 
     def _let_go(self, work: _Work, place: Place) -> None:
         """Free the place as soon as the thread has stopped, which nobody waits for."""
@@ -321,7 +329,7 @@ class _Work:
     def __init__(self, stream: Generator[Answer], stopped: threading.Event) -> None:
         self._stream = stream
         self._stopped = stopped
-        self._step: Future[Answer] | None = None
+        self._step: asyncio.Future[Answer] | None = None
         self.begun = False
         """Whether there was a snapshot."""
         self.ended = False
@@ -330,8 +338,9 @@ class _Work:
     async def snapshot(self, threads: Executor, seconds: float) -> Answer | None:
         """Return the next snapshot; None when it is not there after so many seconds."""
         if self._step is None:
-            self._step = threads.submit(self._next)
-        if not await _is_done(self._step, seconds):
+            self._step = asyncio.get_running_loop().run_in_executor(threads, self._next)
+        await asyncio.wait([self._step], timeout=seconds)
+        if not self._step.done():
             return None
         answer = self._step.result()
         self._step = None
@@ -339,32 +348,18 @@ class _Work:
         return answer
 
     def _next(self) -> Answer:
-        for answer in self._stream:
-            return answer
+        if not self._stopped.is_set():
+            for answer in self._stream:
+                return answer
         raise RuntimeError("the stream of snapshots ended without a final one")
 
     async def close(self) -> None:
         """Stop, and return when no thread is at it any more."""
         self._stopped.set()
-        if self._step is not None and not self._step.cancel():
-            await _is_done(self._step)
+        if self._step is not None:
+            await asyncio.wait([self._step])
+            self._step.exception()  # Nobody is left to be told.
         await asyncio.to_thread(self._stream.close)
-
-
-async def _is_done(step: Future[Answer], seconds: float | None = None) -> bool:
-    """Wait for the end of a step, at most so many seconds; how it ended stays with the step."""
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def tell(_: Future[Answer]) -> None:
-        with suppress(RuntimeError):  # The loop is closed when the server stops in the middle.
-            loop.call_soon_threadsafe(ended.set)
-
-    step.add_done_callback(tell)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await ended.wait()
-    return step.done()
 
 
 def _refusal(reason: Reason, seconds: int) -> Refusal:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,12 +30,11 @@ from browser import (
     visiting,
 )
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Request, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from served import ARTICLE, DECLINED, FERRY, OPEN, QUOTE, QUOTED, TOO_LONG, WRITTEN, ScriptedAssistant, running
 
 from assistant.settings import Settings
 from assistant.web import feedback as store
-from assistant.web import service as serving
 from assistant.web.chat.exchanges import STOPPED
 from assistant.web.chat.feedback_form import GONE
 from assistant.web.chat.feedback_form import TOO_LONG as COMMENT_TOO_LONG
@@ -178,29 +176,6 @@ def recolour(page: Page, colours: str) -> None:
     )
 
 
-@contextmanager
-def settled(page: Page) -> Iterator[None]:
-    """Wait at the end until the server has answered what was asked of it meanwhile.
-
-    Leaving the picker asks for its article, and Gradio may lose what is asked while it closes the stream after that.
-    """
-    under_way: set[Request] = set()
-
-    def begin(request: Request) -> None:
-        under_way.add(request)
-
-    def end(request: Request) -> None:
-        under_way.discard(request)
-
-    page.on("request", begin)
-    page.on("requestfinished", end)
-    page.on("requestfailed", end)
-    yield
-    while under_way:
-        page.wait_for_timeout(50)
-    page.remove_listener("request", begin)
-
-
 def focus_problems(page: Page) -> dict[str, list[str]]:
     """Return what is wrong with how the focus is seen, in all colours, at each stop of the Tab key around the page."""
     page.evaluate("window.stops = []")
@@ -227,9 +202,7 @@ def barriers(page: Page) -> Iterator[tuple[str, list[str]]]:
         # What does not hang on colours is the same in all.
         found = problems(page) if colours == "light" else problems(page, ["color-contrast", "link-in-text-block"])
         yield colours, found + page.evaluate("controlProblems()")
-    with settled(page):
-        unseen = focus_problems(page)
-    yield from unseen.items()
+    yield from focus_problems(page).items()
     recolour(page, "light")
 
 
@@ -584,24 +557,6 @@ def test_a_report_without_room_keeps_its_words(
     status(page, THANKS)
     expect(report).to_be_hidden()
     assert [line["notes"].rpartition(": ")[2] for line in question_lines(settings.feedback)][-1] == f"It was 15, {why}."
-
-
-def test_a_report_over_the_limit_keeps_its_words(
-    browser: Browser, assistant: ScriptedAssistant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The reader is told when the next one can be sent."""
-    monkeypatch.setattr(serving, "_REPORTS_PER_MINUTE", 1)
-    kept = replace(OPEN, feedback=tmp_path / "feedback.sqlite3")
-    with running(assistant, kept) as address, chatting(browser, address) as page:
-        scripted(page, assistant, "Reported twice?")
-        report = fill_report(page, "Once.")
-        status(page, THANKS)
-        expect(report).to_be_hidden()
-        fill_report(page, "Twice.")
-        status(page, re.compile(r"^These were many reports .* in \d+ seconds?\.$"))
-        holds(report, "Twice.")
-        (line,) = question_lines(kept.feedback)
-        assert line["notes"].endswith("Once.")
 
 
 def test_a_report_that_is_too_long_or_too_late_keeps_its_words(page: Page, assistant: ScriptedAssistant) -> None:

@@ -17,6 +17,7 @@ import pytest
 from browser import (
     answers,
     ask,
+    at_rest,
     chatting,
     finish,
     needs_chromium,
@@ -26,7 +27,7 @@ from browser import (
     visiting,
     wait_for_greeting,
 )
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import APIResponse, Browser, Locator, Page, Route, expect
 from served import (
     ARTICLE,
     BOTH,
@@ -57,6 +58,7 @@ from assistant.web.service import AT_ONCE_LOCAL, THANKS
 pytestmark = needs_chromium
 
 
+JOIN, EVENTS = "/gradio_api/queue/join", "/gradio_api/queue/data"
 STARTERS = ("By how much has crime fallen?", "For how long did it fall?", "What is large?", "What is not answered?")
 EVIDENCE = ("nearly 18 percent", OTHER_QUOTE, "The city is large.", "A caption.")
 
@@ -167,9 +169,9 @@ def test_a_refusal_lights_nothing_however_late_the_article_comes(page: Page, ass
     go_on.set()
     finish(page)
     expect(answers(page).locator(".headline")).to_have_text(LABELS[Status.DECLINED])
-    with page.expect_response(marked):
+    with page.expect_event("requestfinished", lambda request: bool(marked.search(request.url))):
         late[0].continue_()
-    page.wait_for_timeout(500)
+    at_rest(page)
     expect(page.locator("#reading mark")).to_have_count(0)
 
 
@@ -319,6 +321,40 @@ def test_an_article_of_the_list_opens_beside_the_conversation(
         assert len(page.context.pages) == 1
 
 
+def choose(page: Page, title: str) -> None:
+    """Choose an article as with the keyboard."""
+    page.get_by_label("Answer from").fill(title)
+    page.get_by_label("Answer from").press("Enter")
+
+
+def test_of_two_choices_the_later_one_is_shown(browser: Browser, two_articles: tuple[str, ScriptedAssistant]) -> None:
+    """Also where it is made before the first one is answered."""
+    confirmed: list[tuple[Route, APIResponse]] = []
+    with chatting(browser, two_articles[0]) as page:
+        page.route(f"**{JOIN}*", lambda route: confirmed.append((route, route.fetch())), times=1)
+        with page.expect_request(f"**{JOIN}*"):
+            choose(page, "ferry")
+        choose(page, "story")
+        confirmed[0][0].fulfill(response=confirmed[0][1])
+        expect(page.locator("#article h2")).to_contain_text("A story")
+
+
+def test_whoever_leaves_the_picker_finds_what_they_read(
+    browser: Browser, two_articles: tuple[str, ScriptedAssistant]
+) -> None:
+    """An article that was opened from the list is not put away by a look at the choices."""
+    address, assistant = two_articles
+    assistant.script["Nothing?"] = [replace(DECLINED, closest=())]
+    with chatting(browser, address) as page:
+        page.locator("#article li a", has_text="A ferry").click()
+        expect(page.locator("#article h2")).to_have_text("A ferry")
+        page.get_by_label("Answer from").focus()
+        with page.expect_response(f"**{JOIN}*"):
+            page.keyboard.press("Tab")
+        ask(page, "Nothing?")  # What was called before it is answered by then.
+        expect(page.locator("#article h2")).to_have_text("A ferry")
+
+
 def test_one_of_several_articles_can_be_chosen(browser: Browser, two_articles: tuple[str, ScriptedAssistant]) -> None:
     """A picker that can be searched shows the article, offers its questions, and has the answers come from it alone."""
     address, assistant = two_articles
@@ -440,6 +476,24 @@ def test_stopping_ends_the_work(page: Page, assistant: ScriptedAssistant) -> Non
     expect(answers(page)).to_contain_text(CLOSEST)
     ask(page, "After?")
     assert assistant.histories["After?"] == []
+
+
+def test_what_is_confirmed_late_breaks_nothing(page: Page, assistant: ScriptedAssistant) -> None:
+    """Where the page reads what came of a call, and of the end, before it reads that the call was taken."""
+    assistant.script |= {"Stopped?": [threading.Event()], "Next?": [WRITTEN]}
+    confirmed: list[tuple[Route, APIResponse]] = []
+    send(page, "Stopped?")
+    expect(answers(page)).to_contain_text(QUOTE)
+    page.route(f"**{JOIN}*", lambda route: confirmed.append((route, route.fetch())), times=1)
+    with page.expect_event("requestfailed", lambda request: EVENTS in request.url):
+        page.get_by_role("button", name="Stop").click()
+        status(page, STOPPED)
+    with page.expect_response(f"**{EVENTS}*") as in_vain:
+        confirmed[0][0].fulfill(response=confirmed[0][1])
+    assert in_vain.value.status == 200
+    send(page, "Next?")
+    finish(page, 2)
+    expect(page.get_by_test_id("toast-text")).to_have_count(0)
 
 
 def test_leaving_the_page_ends_the_work(

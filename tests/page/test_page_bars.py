@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
 import pytest
-from browser import answers, ask, chatting, finish, needs_chromium, question_box, send, status, visiting
+from browser import answers, ask, at_rest, chatting, finish, needs_chromium, question_box, send, status, visiting
 from playwright.sync_api import Browser, Page, expect
 from served import (
     ALIVE,
@@ -29,7 +29,8 @@ from served import (
 )
 
 from assistant.types import Answer, Citation, Status
-from assistant.web.chat.page import BACK, OFFLINE
+from assistant.web.chat.layout import OFFLINE
+from assistant.web.chat.page import BACK
 from assistant.web.service import THANKS
 
 pytestmark = needs_chromium
@@ -114,7 +115,7 @@ def test_nothing_is_cut_or_covered(
         page.evaluate("document.querySelector('#introduction a').focus()")
         for _ in range(12):
             page.keyboard.press("Tab")
-            page.wait_for_timeout(350)  # Scrolling is smooth.
+            at_rest(page)
             is_covered = page.evaluate(
                 """() => {
                     const focused = document.activeElement;

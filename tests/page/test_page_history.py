@@ -103,7 +103,6 @@ def test_a_page_loaded_again_in_the_article_shows_the_quotation_again(
         holds(page, "First?", "Second?")
         expect(page.locator("#reading mark.current")).to_have_text(OTHER_QUOTE)
         expect(page.locator("#reading mark.current")).to_be_focused()
-        page.wait_for_timeout(700)  # Scrolling is smooth.
         expect(page.locator("#reading mark.current")).to_be_in_viewport(ratio=1)
         page.go_back()
         expect(cite).to_be_focused()

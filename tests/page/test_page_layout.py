@@ -12,7 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import DESKTOP, PHONE, answers, ask, chatting, needs_chromium, question_box, send, status, visiting
+from browser import (
+    DESKTOP,
+    PHONE,
+    answers,
+    ask,
+    at_rest,
+    chatting,
+    needs_chromium,
+    question_box,
+    send,
+    status,
+    visiting,
+)
 from playwright.sync_api import Browser, Page, expect
 from served import OPEN, QUOTE, ScriptedAssistant, running
 
@@ -125,8 +137,7 @@ def unseen_lines(page: Page) -> list[str]:
 def test_the_quoted_words_are_seen(browser: Browser, dozen: str, width: int, height: int, zoom: int) -> None:
     """Wherever they stand in an article of whatever length, and on whatever screen; so are the titles before that."""
     viewport: Any = {"width": width // zoom, "height": height // zoom}
-    calm: Any = {"reduced_motion": "reduce", "device_scale_factor": zoom, "viewport": viewport}
-    with chatting(browser, dozen, **calm) as page:
+    with chatting(browser, dozen, device_scale_factor=zoom, viewport=viewport) as page:
         pane = page.locator("#reading").bounding_box()
         assert pane
         for each in [page.locator("#picker"), *page.locator("#article li").all()]:
@@ -138,7 +149,7 @@ def test_the_quoted_words_are_seen(browser: Browser, dozen: str, width: int, hei
         mark = page.locator("#reading mark.current")
         expect(mark).to_have_text(QUOTATIONS[0].quote)
         if viewport["width"] >= 800:
-            page.wait_for_timeout(100)
+            at_rest(page)
             assert unseen_lines(page) == [], "the first is shown beside the answer"
         for number, quotation in enumerate(QUOTATIONS):
             answers(page).locator(".words a.cite").nth(number).click()
@@ -150,7 +161,7 @@ def test_the_quoted_words_are_seen(browser: Browser, dozen: str, width: int, hei
 @pytest.mark.parametrize("screen", [PHONE, SIDEWAYS], ids=["phone", "sideways"])
 def test_the_way_back_is_in_reach_all_over_the_article(browser: Browser, dozen: str, screen: dict[str, Any]) -> None:
     """However far the reader has gone from the quoted words, one tap leads back to the answer."""
-    with chatting(browser, dozen, **screen, reduced_motion="reduce") as page:
+    with chatting(browser, dozen, **screen) as page:
         ask(page, "Written?")
         cite = answers(page).locator(".words a.cite").first
         for paragraph in ("first", "last"):
@@ -211,7 +222,7 @@ def test_a_phone_held_sideways_shows_the_box(browser: Browser, dozen: str, width
 @pytest.mark.parametrize("screen", [DESKTOP, PHONE, SIDEWAYS], ids=["desktop", "phone", "sideways"])
 def test_stop_stays_where_it_is(browser: Browser, dozen: str, screen: dict[str, Any]) -> None:
     """From its first frame on, with the first question and with a later one: or a press would miss it."""
-    with chatting(browser, dozen, **screen, may_fail=True) as page:
+    with chatting(browser, dozen, **screen, reduced_motion="no-preference", may_fail=True) as page:
         for count in (1, 4):
             ask(page, *["Written?"] * (count - answers(page).count() - 1))
             page.evaluate(
@@ -229,7 +240,7 @@ def test_stop_stays_where_it_is(browser: Browser, dozen: str, screen: dict[str, 
             expect(answers(page)).to_have_count(count)
             expect(answers(page).last).to_contain_text(QUOTE)
             expect(page.get_by_test_id("user").last).to_be_in_viewport()
-            page.wait_for_timeout(500)  # Scrolling is smooth.
+            at_rest(page)
             assert len(set(page.evaluate("places"))) == 1
             page.locator("#stop").click()
             status(page, STOPPED)
@@ -264,7 +275,7 @@ def test_a_finger_meets_what_it_is_meant_for(
     """On touch screens each button, citation, suggestion and link of a row is 44 pixels each way, in every state."""
     address = request.getfixturevalue(folder)
     found: dict[str, list[str]] = {}
-    with chatting(browser, address, **screen, reduced_motion="reduce", may_fail=True) as page:
+    with chatting(browser, address, **screen, may_fail=True) as page:
         expect(page.locator("#starters button")).to_have_count(len(STARTERS))
         found["begun"] = too_small(page)
         for question in SCRIPT:

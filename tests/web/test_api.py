@@ -24,12 +24,6 @@ from assistant.types import Status, Turn
 from assistant.web import middleware
 from assistant.web.middleware import MAX_BODY_BYTES
 
-# Gradio's own doing, in its queue.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated"),
-    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
-]
-
 SNAPSHOT = replace(QUOTED, final=False)
 STREAM = {"accept": "text/event-stream"}
 

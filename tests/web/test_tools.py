@@ -7,12 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
-import pytest
 from mcp import Client
 from served import ARTICLE, CITATION, DECLINED, OPEN, QUOTE, WRITTEN, ScriptedAssistant, running
-
-# Gradio's own doing, in its queue.
-pytestmark = [pytest.mark.filterwarnings("ignore:The copy keyword is deprecated")]
 
 ON = replace(OPEN, mcp=True)
 
@@ -35,6 +31,13 @@ def test_the_tool_is_off_unless_it_is_switched_on() -> None:
     """By default nothing is there."""
     with running(scripted()) as address:
         assert httpx.post(f"{address}/mcp", json={}).status_code in {404, 405}
+
+
+def test_there_is_no_stream_on_which_nothing_comes() -> None:
+    """A connection that would be open for ever is refused."""
+    with running(scripted(), ON) as address:
+        refused = httpx.get(f"{address}/mcp", headers={"accept": "text/event-stream"})
+    assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
 
 
 def test_a_model_asks_as_a_program_does() -> None:

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
 from assistant.rendering import to_json
 from assistant.types import Answer, Status, Turn
+from assistant.web.plain.pages import TEMPLATES, plain_page
 from assistant.web.service import Event, Reason, Refusal, Service, Waiting, Working, client_of
 
 MAX_TURNS = 20
@@ -118,7 +119,7 @@ def create_router(service: Service) -> APIRouter:
         summary="Answer a question from the articles",
         response_model=AnswerBody,
         responses={
-            200: {"content": {"text/event-stream": {}}},
+            200: {"content": {"text/event-stream": {}}, "description": "The answer, or the events that lead to it."},
             400: {**refused, "description": "The body is no text that can be read."},
             404: {**refused, "description": "There is no such article."},
             408: {**refused, "description": "The body did not come in time."},
@@ -142,15 +143,12 @@ def create_router(service: Service) -> APIRouter:
         events = service.answers(question.question, turns, question.article, client=client)
         if "text/event-stream" in request.headers.get("accept", ""):
             return await _stream(events, client.identifier)
-        async with aclosing(events):
-            async for event in events:
-                if isinstance(event, Refusal):
-                    return _refused(event)
-                if isinstance(event, Answer) and event.final:
-                    return JSONResponse(to_json(event, client.identifier), _CODES.get(event.status, 200))
-                if await request.is_disconnected():
-                    break
-        return Response(status_code=499)
+        return await _last(events, client.identifier, request)
+
+    @router.get("/docs", include_in_schema=False)
+    async def show_docs(request: Request) -> Response:
+        description = TEMPLATES.get_template("docs.html").render(**request.app.openapi())
+        return plain_page("The article assistant for other programs", description)
 
     # Otherwise the chat would answer, which takes every path.
     @router.api_route("/{rest:path}", methods=_METHODS, include_in_schema=False)
@@ -160,6 +158,19 @@ def create_router(service: Service) -> APIRouter:
         return error(404, INVALID, "There is nothing here; the interface is described at /api/docs.")
 
     return router
+
+
+async def _last(events: AsyncGenerator[Event], identifier: str, request: Request) -> Response:
+    """Return the final answer, or why there is none; whoever leaves before ends the work."""
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Refusal):
+                return _refused(event)
+            if isinstance(event, Answer) and event.final:
+                return JSONResponse(to_json(event, identifier), _CODES.get(event.status, 200))
+            if await request.is_disconnected():
+                break
+    return Response(status_code=499)
 
 
 async def _stream(events: AsyncGenerator[Event], identifier: str) -> Response:

@@ -12,6 +12,10 @@ from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import ToolAnnotations
 from pydantic import Field
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
 from assistant.rendering import to_json
@@ -50,10 +54,17 @@ def create_tools(service: Service) -> Starlette:
         raise ToolError(last.text if isinstance(last, Refusal) else "There is no answer.")
 
     settings = service.settings
-    return server.streamable_http_app(
+    application = server.streamable_http_app(
         json_response=True,
         stateless_http=True,
         max_request_body_size=MAX_BODY_BYTES,
         # Behind a proxy the host is the public one; without, only this machine's own names are.
         host="" if settings.trusted_proxies else settings.host,
     )
+    # GET would open a stream on which nothing ever comes, and which does not end.
+    application.routes.insert(0, Route("/mcp", _refuse, methods=["GET"]))
+    return application
+
+
+async def _refuse(_: Request) -> Response:
+    raise HTTPException(405, "Ask with POST.", {"allow": "POST"})

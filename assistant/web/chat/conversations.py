@@ -29,7 +29,7 @@ _TOKEN_BYTES = 16
 _Update = TypeVar("_Update")
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, weakref_slot=True, eq=False)
 class Kept(Generic[_Update]):
     """A conversation, and the answer that is being made for it."""
 

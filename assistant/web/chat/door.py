@@ -9,7 +9,6 @@ Knows nothing of what is asked.
 
 from __future__ import annotations
 
-import urllib.parse
 from collections.abc import Callable, Collection
 from typing import Annotated, Any
 
@@ -21,20 +20,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from assistant.web.chat.streams import LOST, Streams, told_to_wait
 from assistant.web.observability import log_refusal
-from assistant.web.service import Refusal, Service, client_of
+from assistant.web.service import Service, client_of
 
 _JOIN = "/gradio_api/queue/join"
 _EVENTS = "/gradio_api/queue/data"
 _NO_CALL = "This page is not the present one. Please load it again."
-LOST = Response(
-    b'data: {"msg": "unexpected_error", "message": "", "session_not_found": true, "success": false}\n\n',
-    404,
-    media_type="text/event-stream",
-)
-"""What Gradio tells a page of a tab that it does not know; the page then begins again."""
-_WAIT = 429
-"""Gradio's page has words of its own for 503, and a proxy would ask another process."""
 
 
 class Call(BaseModel):
@@ -75,23 +67,24 @@ class Door:
         self._asking = frozenset(asking)
         self._costs_nothing = costs_nothing
         self._service = service
-        self._lost = lost
-        self._entering = 0
-        """How many questions were let in and are not in the queue yet."""
+        self._streams = Streams(app, self._queue, service, lost)
+        self._entering: set[int] = set()
+        """The questions that were let in and are not in the queue yet."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http" and scope["path"] == _JOIN and scope["method"] == "POST":
-            await self._join(scope, receive, send)
-        elif scope["type"] == "http" and scope["path"] == _EVENTS and not self._is_awaited(scope):
-            await self._lost(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+        match scope:
+            case {"type": "http", "path": path, "method": "POST"} if path == _JOIN:
+                await self._join(scope, receive, send)
+            case {"type": "http", "path": path, "method": "GET"} if path == _EVENTS:
+                await self._streams.listen(scope, receive, send)
+            case _:
+                await self._app(scope, receive, send)
 
     async def _join(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         if refusal := self._service.turn_away_call(client_of(request)):
-            await _told_to_wait(refusal)(scope, receive, send)
+            await told_to_wait(refusal)(scope, receive, send)
             return
         call = self._checked(await request.body())
         if call is None:
@@ -100,13 +93,21 @@ class Door:
             return
         is_question = call.fn_index in self._asking
         if is_question and self._asked >= self._service.room and not self._costs_nothing(call):
-            await _told_to_wait(self._service.turn_away())(scope, receive, send)
+            await told_to_wait(self._service.turn_away())(scope, receive, send)
             return
-        self._entering += is_question
+
+        async def confirm(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._entering.discard(id(call))
+                await self._streams.confirmed(call.session_hash)
+            await send(message)
+
+        if is_question:
+            self._entering.add(id(call))
         try:
-            await self._app(scope, _again(call.model_dump_json().encode(), receive), send)
+            await self._app(scope, _again(call.model_dump_json().encode(), receive), confirm)
         finally:
-            self._entering -= is_question
+            self._entering.discard(id(call))
 
     def _checked(self, body: bytes) -> Call | None:
         """Return the call; None where no page of ours would make it."""
@@ -119,29 +120,19 @@ class Door:
             return None
         return call if all(take(value) for take, value in zip(takes, call.data, strict=True)) else None
 
-    def _is_awaited(self, scope: Scope) -> bool:
-        """Whether something is on its way to the tab that listens."""
-        query = urllib.parse.parse_qs(scope["query_string"].decode("latin-1"))
-        return bool(self._queue.pending_event_ids_session.get(query.get("session_hash", [""])[0]))
-
     @property
     def _asked(self) -> int:
         """How many questions are on the way to their answer."""
-        return self._entering + sum(event.fn._id in self._asking for event in self._events())  # noqa: SLF001 - as above
+        return len(self._entering) + sum(event.fn._id in self._asking for event in self._events())  # noqa: SLF001 - as above
 
     def has_callers(self) -> bool:
         """Whether somebody is on the way into Gradio's queue, waits in it or is being served from it."""
-        return self._entering > 0 or bool(self._events())
+        return bool(self._entering or self._events())
 
     def _events(self) -> list[Event]:
         """Return what waits in Gradio's queue, and what it is at."""
         waiting = [event for line in self._queue.event_queue_per_concurrency_id.values() for event in line.queue]
         return waiting + [event for job in self._queue.active_jobs if job for event in job]
-
-
-def _told_to_wait(refusal: Refusal) -> Response:
-    """Return a refusal in the form that Gradio's page shows."""
-    return JSONResponse({"detail": refusal.text}, _WAIT, {"retry-after": str(refusal.retry_after)})
 
 
 def takes(component: Block) -> Callable[[Any], bool]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import threading
 from collections.abc import Collection, Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -71,24 +70,19 @@ class Starters:
         """Take an open assistant, and questions to check."""
         self._assistant = assistant
         self._starters = tuple(starters)
-        self._checked: dict[tuple[str | None, bool], tuple[Starter, ...]] = {}
-        self._lock = threading.Lock()
+        self._checked: dict[tuple[str | None, bool], asyncio.Task[tuple[Starter, ...]]] = {}
 
     async def of(self, article: str | None) -> tuple[Starter, ...]:
         """Return the checked questions of an article, or of all of them together. It takes a second at first."""
         choice = article, self._assistant.is_loaded
         if choice not in self._checked:
-            await asyncio.to_thread(self._check, choice)
-        return self._checked[choice]
+            self._checked[choice] = asyncio.create_task(asyncio.to_thread(self._check, article))
+        # Whoever leaves meanwhile does not end it for the others.
+        return await asyncio.shield(self._checked[choice])
 
-    def _check(self, choice: tuple[str | None, bool]) -> None:
-        article, _ = choice
-        with self._lock:
-            if choice not in self._checked:
-                candidates = [starter for starter in self._starters if article in (None, starter.article)]
-                self._checked[choice] = tuple(
-                    starter for starter in candidates[:_MOST_CHECKED] if self._is_answered(starter, article)
-                )
+    def _check(self, article: str | None) -> tuple[Starter, ...]:
+        candidates = [starter for starter in self._starters if article in (None, starter.article)]
+        return tuple(starter for starter in candidates[:_MOST_CHECKED] if self._is_answered(starter, article))
 
     def _is_answered(self, starter: Starter, article: str | None) -> bool:
         # The first snapshot is made of quotations, before any model is asked.

@@ -1,6 +1,7 @@
 """The pages that need no script: an article with quoted words marked, what is to be known about the assistant, files.
 
-They print, they can be linked to, and they work when the chat does not. Knows nothing of questions.
+They print, they can be linked to, and they work when the chat does not. What an operator can change is read from the
+settings, so that no page says otherwise. Knows nothing of questions.
 """
 
 from __future__ import annotations
@@ -11,12 +12,20 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from assistant.rendering import Span, article_header, article_list, article_paragraphs, escape
-from assistant.web.plain.about import about
+from assistant.rendering import BY_RULE, LABELS, Span, article_header, article_list, article_paragraphs, escape
+from assistant.types import Status
 from assistant.web.service import Service
 
 FILES = Path(__file__).parents[1] / "static"
+TEMPLATES = Environment(
+    loader=PackageLoader("assistant.web.plain"),
+    autoescape=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    undefined=StrictUndefined,
+)
 _NO_ARTICLE = (
     "<h1>There is no such article here</h1>"
     '<p>It may have been taken away. <a href="/articles">These are the articles</a> that there are.</p>'
@@ -58,6 +67,23 @@ def _span(start: str, end: str) -> Span:
     """Return the offsets, or an empty span for what are none: a link that was damaged still shows the article."""
     is_span = all(re.fullmatch(r"[0-9]{1,9}", offset) for offset in (start, end))
     return (int(start), int(end)) if is_span else (0, 0)
+
+
+def about(service: Service) -> str:
+    """Return as HTML what a reader should know: how it works, what it keeps, and where it fails."""
+    settings = service.settings
+    allowed = ((settings.questions_per_minute, "a minute"), (settings.questions_per_hour, "an hour"))
+    return TEMPLATES.get_template("about.html").render(
+        articles=len(service.assistant.corpus.articles),
+        settings=settings,
+        writes=settings.model != "none",
+        model_name=service.assistant.model_name if settings.model_file else "",
+        limits=[f"{count} questions {span}" for count, span in allowed if count],
+        answered=LABELS[Status.ANSWERED],
+        quoted=LABELS[Status.QUOTED],
+        declined=LABELS[Status.DECLINED],
+        by_rule=BY_RULE,
+    )
 
 
 def plain_page(title: str, body: str, status: int = 200) -> HTMLResponse:

@@ -41,53 +41,46 @@ def starting(guarded: Callable[[ASGIApp], uvicorn.Config], listener: socket.sock
 
     `guarded` says how an application is served to strangers.
     """
-    state = _State()
-    server = uvicorn.Server(guarded(_app(state)))
+    said = [STARTING]
+    logged = time.monotonic()
+
+    def note(what: str, done: int, total: int) -> None:
+        nonlocal logged
+        said[0] = f"{STARTING} {what}: {done / total:.0%} so far." if total else STARTING
+        if time.monotonic() - logged > LOG_SECONDS:
+            logged = time.monotonic()
+            log.info("starting", extra={"fields": {"what": what, "done": done, "total": total}})
+
+    server = uvicorn.Server(guarded(_app(said)))
     # Closing what it listens at is the server's way to stop.
     thread = Thread(target=server.run, args=([listener.dup()],), name="starting")
     thread.start()
     try:
-        yield state.note
+        yield note
     finally:
         server.should_exit = True
         thread.join()
 
 
-class _State:
-    """How far it has come, in words."""
-
-    def __init__(self) -> None:
-        self.words = STARTING
-        self._logged = time.monotonic()
-
-    def note(self, what: str, done: int, total: int) -> None:
-        """Take progress; every few seconds it is logged."""
-        self.words = f"{STARTING} {what}: {done / total:.0%} so far." if total else STARTING
-        if time.monotonic() - self._logged > LOG_SECONDS:
-            self._logged = time.monotonic()
-            log.info("starting", extra={"fields": {"what": what, "done": done, "total": total}})
-
-
-def _app(state: _State) -> ASGIApp:
+def _app(said: list[str]) -> ASGIApp:
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok")
 
     async def readyz(_: Request) -> Response:
-        return JSONResponse({"ready": False, "model": "loading", "starting": state.words}, 503)
+        return JSONResponse({"ready": False, "model": "loading", "starting": said[0]}, 503)
 
     async def anything(request: Request) -> Response:
         if request.url.path.startswith("/api/"):
-            return api.error(503, "starting", f"{state.words} Please ask again later.", _AGAIN_SECONDS)
-        response = plain_page("Starting", f"<h1>One moment, please</h1>{html_line(f'{state.words} {_BY_ITSELF}')}", 503)
+            return api.error(503, "starting", f"{said[0]} Please ask again later.", _AGAIN_SECONDS)
+        response = plain_page("Starting", f"<h1>One moment, please</h1>{html_line(f'{said[0]} {_BY_ITSELF}')}", 503)
         response.headers.update({"retry-after": str(_AGAIN_SECONDS), "refresh": str(_AGAIN_SECONDS)})
         return response
 
-    methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
     return Starlette(
         routes=[
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Mount("/site", StaticFiles(directory=FILES)),
-            Route("/{path:path}", anything, methods=methods),
+            Route("/{path:path}", anything, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]),
         ]
     )

@@ -540,14 +540,29 @@ function name() {
 }
 
 // A new question stays at the top until its answer is there, or the reader moves. The page goes no further than to the end
-// of the conversation, so that the box stays where it is, and Stop does not move away under the pointer.
+// of the conversation, so that the box stays where it is.
 let questions = 0;
 let isFollowing = false;
 for (const event of ["wheel", "touchmove", "keydown", "pointerdown"]) {
   addEventListener(event, () => { isFollowing = false; }, { passive: true, capture: true });
 }
 
+// What stands above the box comes and goes with a question. The conversation reaches down to where the screen ends for as
+// long as the answer is made, and longer, so that Stop does not move away under the pointer.
+let isHeld = false;
+
+function hold() {
+  const conversation = find("#conversation");
+  const dock = find("#dock")?.getBoundingClientRect();
+  if (!find("#window .user-row, #stop")) conversation?.style.removeProperty("min-height");
+  else if (isRunning() && !isHeld && dock.bottom > 0 && dock.top < innerHeight) {
+    conversation.style.minHeight = `${innerHeight - conversation.getBoundingClientRect().top}px`;
+  }
+  isHeld = isRunning();
+}
+
 function follow() {
+  hold();
   const asked = findAll("#window [data-testid=user]");
   if (asked.length > questions) isFollowing = true;
   // What was cleared leaves the reader farther down than the beginning, where the box is now.

@@ -1,0 +1,176 @@
+"""What the chat consists of: its components and its fixed words. Knows nothing of what happens there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from typing import Any
+
+import gradio as gr
+from gradio.block_function import BlockFunction
+from gradio.state_holder import SessionState
+
+from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
+from assistant.rendering import article_header, article_list, article_paragraphs, html_line, source_line
+from assistant.types import Article
+from assistant.web.chat.exchanges import EVERYWHERE
+from assistant.web.chat.feedback_form import ReportForm, Update
+from assistant.web.service import TEXTS, Reason, Service
+
+CONNECTING = "Connecting…"
+"""Until the server has greeted."""
+NOTHING_YET = "There is no answer yet."
+OFFLINE = "This device is offline. What was said stays here."
+
+NAME = "Article assistant"
+_ABOUT = "Answers questions about news articles in their own words, which stand under each answer. It can be wrong."
+
+HEAD = '<link rel="stylesheet" href="/site/chat.css"><script type="module" src="/site/chat.js"></script>'
+"""Added to the head by Gradio's script."""
+TAGS = (
+    f'<title>{NAME}</title><meta name="description" content="{_ABOUT}">'
+    f'<meta property="og:type" content="website"><meta property="og:title" content="{NAME}">'
+    f'<meta property="og:description" content="{_ABOUT}"><meta name="twitter:card" content="summary">'
+    f'<meta name="twitter:title" content="{NAME}"><meta name="twitter:description" content="{_ABOUT}">'
+    '<noscript><meta http-equiv="refresh" content="0; url=/articles"></noscript>'
+    f'<meta name="chat" data-limit="{MAX_QUESTION_CHARACTERS}" data-connecting="{CONNECTING}" data-offline="{OFFLINE}" '
+    f'data-nothing-yet="{NOTHING_YET}" data-busy="{TEXTS[Reason.BUSY].partition("{wait}")[0]}">'
+)
+"""In the head from the beginning: without scripts there is no chat, but the articles can be read. The last element is
+what the script must know."""
+
+_NOTE = (
+    f"<p>Enter sends, Shift+Enter begins a new line. At most {MAX_QUESTION_CHARACTERS} characters"
+    '<span id="counter"></span>. <span id="label">Answers are made by a computer program (AI) and can be wrong: '
+    "check them against the quoted words.</span> Nothing you ask is stored unless you report an answer. "
+    '<a href="/about" target="_blank" rel="noopener">About, privacy and accessibility'
+    '<span class="hidden"> (opens in a new tab)</span></a></p>'
+)
+_TO_LIST = '<p><a class="open" href="/articles">All articles</a></p>'
+_TO_ANSWER = '<p class="skip"><a href="#window">Go to the newest answer</a></p>'
+"""The way back from the box for whoever has only a keyboard: Shift+Tab and Enter."""
+
+
+class Blocks(gr.Blocks):
+    """Blocks that leave alone what does not change.
+
+    Gradio makes a component anew, and describes it anew, for each output that a handler leaves out, in each of its
+    steps; with a crowd that was more than half of all that the server did.
+    """
+
+    async def postprocess_data(
+        self,
+        block_fn: BlockFunction,
+        predictions: Any,  # noqa: ANN401 - as in Gradio
+        state: SessionState | None,
+    ) -> list[Any]:
+        """Return what is sent to the browser for each output."""
+        if not isinstance(predictions, dict) or not any(output in predictions for output in block_fn.outputs):
+            return list(await super().postprocess_data(block_fn, predictions, state))
+        changing = copy(block_fn)
+        changing.outputs = [output for output in block_fn.outputs if output in predictions]
+        sent = await super().postprocess_data(changing, predictions, state)
+        by_output = dict(zip(changing.outputs, sent, strict=True))
+        return [by_output.get(output, None if output.stateful else gr.skip()) for output in block_fn.outputs]
+
+
+class Layout:
+    """The components. What needs no server, as jumping to the quoted words and copying, is `static/chat.js`'s."""
+
+    def __init__(self, service: Service, articles: Mapping[str, Article]) -> None:
+        """Lay them out within a page: the conversation and the question box, and the article beside them."""
+        self._articles = articles
+        with gr.Row(elem_id="panes"):
+            with gr.Column(min_width=0, elem_id="conversation"):
+                self._lay_out_conversation(service)
+            with gr.Column(min_width=0, elem_id="reading"):
+                self._lay_out_reading()
+
+    def _lay_out_conversation(self, service: Service) -> None:
+        _text(_introduction(len(self._articles)), "introduction")
+        self.window = _window(len(self._articles))
+        self.suggested = _text("", "starters")
+        # Not Gradio's state, whose key is new each time the page is loaded. The script remembers the token for the tab,
+        # and writes it into the other box when the page was loaded again.
+        self.token = gr.Textbox(visible="hidden", elem_id="token", label="Which conversation")
+        self.returning = gr.Textbox(visible="hidden", elem_id="returning", label="Which conversation before")
+        self.report = ReportForm(service)
+        self.spoken = _text("", "spoken")
+        with gr.Row(elem_id="tools", elem_classes="buttons", visible=False) as self.tools:
+            self.retry = gr.Button("Try again", size="sm", min_width=0, elem_id="retry")
+            self.edit = gr.Button("Edit the question", size="sm", min_width=0, elem_id="edit")
+            self.keep = gr.Button("Keep the answer", size="sm", min_width=0, visible=False)
+            gr.Button("Save as Markdown", size="sm", min_width=0, elem_id="export")
+            self.clear = gr.Button("Clear", size="sm", min_width=0, elem_id="clear")
+        # The button that a reader sees stands in the chat window, which is an output only.
+        self.everywhere = gr.Button(EVERYWHERE, visible="hidden", elem_id="everywhere")
+        _text(_NOTE, "note")
+        with gr.Column(min_width=0, elem_id="dock"):
+            with gr.Row(elem_id="state"):
+                self.status = _text(html_line(CONNECTING), "status")
+                self.progress = _text("", "progress")
+                _text(_TO_ANSWER, "to-answer")
+            with gr.Row(elem_id="composer"):
+                # No max_length: the browser would cut a longer question without a word.
+                self.box = gr.Textbox(label="Your question", lines=1, max_lines=6, scale=1, elem_id="question")
+                self.send = gr.Button("Ask", variant="primary", min_width=0, elem_id="send")
+                self.stop = gr.Button("Stop", min_width=0, visible=False, elem_id="stop")
+
+    def _lay_out_reading(self) -> None:
+        choices = [("All articles", ""), *((source_line(article), article.id) for article in self._articles.values())]
+        are_many = len(self._articles) > 1
+        self.picker = gr.Dropdown(choices, value="", label="Answer from", visible=are_many, elem_id="picker")
+        self.picked = gr.Textbox(visible="hidden", label="Which article was chosen before")
+        if are_many:
+            _text(_TO_LIST, "to-list")
+        self.pane = _text(self._reading(None), "pane")
+
+    def choosing(self, article: Article | None) -> Update:
+        """Return what makes the answers come from an article, or from all, and shows it."""
+        return {self.picker: article.id if article else ""} | self.showing(article)
+
+    def showing(self, article: Article | None) -> Update:
+        """Return the same where the reader has chosen."""
+        return {self.picked: article.id if article else "", self.pane: self._reading(article)}
+
+    def _reading(self, article: Article | None) -> str:
+        """Return the article, or else the only one, or a list of all."""
+        if article is None and len(self._articles) == 1:
+            (article,) = self._articles.values()
+        if article is None:
+            words = article_list(self._articles.values(), level=2)
+        else:
+            words = f"{article_header(article, level=2)}<article>{article_paragraphs(article)}</article>"
+        return f'<section id="article">{words}</section>'
+
+
+def _text(html: str, name: str) -> gr.Markdown:
+    # Not gr.HTML: it shows nothing where the content security policy forbids eval.
+    return gr.Markdown(html, elem_id=name, latex_delimiters=[])
+
+
+def _window(articles: int) -> gr.Chatbot:
+    # What could come to life here is switched off, on top of the escaping.
+    return gr.Chatbot(
+        show_label=False,
+        height=None,
+        autoscroll=False,
+        buttons=[],
+        allow_tags=False,
+        latex_delimiters=[],
+        group_consecutive_messages=False,
+        allow_file_downloads=False,
+        feedback_options=None,
+        elem_id="window",
+        elem_classes="one-article" if articles == 1 else None,
+    )
+
+
+def _introduction(articles: int) -> str:
+    these = "this article" if articles == 1 else f"these {articles} articles"
+    return (
+        '<p class="skip"><a href="#question">Skip to the question box</a></p>'
+        f"<h1>{NAME}</h1>"
+        f'<p>An AI answers from <a href="#article">{these}</a>. <strong>It can be wrong:</strong> '
+        "check the quoted words.</p>"
+    )

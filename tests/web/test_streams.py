@@ -1,0 +1,188 @@
+"""The streams by which the page is told of its calls: nothing is lost where one ends, and nobody fills the server."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import replace
+
+import aiohttp
+import httpx
+import pytest
+from fastapi import FastAPI
+from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
+
+from assistant.settings import networks
+from assistant.web.chat import page as page_module
+from assistant.web.chat import streams as streams_module
+from assistant.web.chat.door import Door
+from assistant.web.server import mount_chat
+from assistant.web.service import Service
+from lab.benchmarks.readers import ANSWERED, Form, ask, form, greet, reader
+
+JOIN, EVENTS = "/gradio_api/queue/join", "/gradio_api/queue/data"
+END = b'"close_stream"'
+
+
+@pytest.fixture(scope="module")
+def assistant() -> ScriptedAssistant:
+    """Return the assistant behind the server."""
+    return ScriptedAssistant(ARTICLE)
+
+
+@pytest.fixture(scope="module")
+def address(assistant: ScriptedAssistant) -> Iterator[str]:
+    """Serve the assistant and return the address."""
+    with running(assistant) as address:
+        yield address
+
+
+def call(by: Form, tab: str, question: str) -> dict[str, object]:
+    """Return what a page sends that asks."""
+    data = [question if at == by.question_at else None for at in range(by.inputs)]
+    return {"fn_index": by.function, "data": data, "session_hash": tab, "trigger_id": by.trigger}
+
+
+async def join(client: aiohttp.ClientSession, by: Form, tab: str, question: str) -> None:
+    """Ask, and return when the call is confirmed."""
+    async with client.post(JOIN, json=call(by, tab, question)):
+        pass
+
+
+@asynccontextmanager
+async def ended(client: aiohttp.ClientSession, tab: str) -> AsyncIterator[str]:
+    """Listen until the page is told that nothing follows, and stay; yield what it was told."""
+    async with client.get(EVENTS, params={"session_hash": tab}) as events:
+        told = b""
+        while END not in told:
+            told += await events.content.readline()
+        yield told.decode()
+
+
+def test_what_is_asked_where_a_stream_ends_is_told_on_the_next(
+    address: str, assistant: ScriptedAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page that has not read of the end yet would listen to no other: its call is confirmed when it has left."""
+    monkeypatch.setattr(streams_module, "LEAVE_SECONDS", 60.0)
+    assistant.script |= {"First?": [WRITTEN], "Second?": [QUOTED]}
+
+    async def visit() -> tuple[bool, str]:
+        async with reader(address) as client:
+            by = await form(client)
+            await join(client, by, "tab", "First?")
+            async with ended(client, "tab"):
+                second = asyncio.create_task(join(client, by, "tab", "Second?"))
+                while "Second?" not in assistant.ended:  # noqa: ASYNC110 - a thread of the server's
+                    await asyncio.sleep(0.02)
+                was_confirmed = second.done()
+            await second
+            async with ended(client, "tab") as told:
+                return was_confirmed, told
+
+    was_confirmed, told = asyncio.run(visit())
+    assert not was_confirmed
+    assert QUOTED.citations[0].quote.split()[0] in told
+
+
+def test_a_page_that_never_leaves_holds_nothing_up_for_long(
+    address: str, assistant: ScriptedAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a network does not tell that a reader has left, what is asked next is confirmed all the same."""
+    monkeypatch.setattr(streams_module, "LEAVE_SECONDS", 0.1)
+    assistant.script |= {"Third?": [WRITTEN], "Fourth?": [WRITTEN]}
+
+    async def visit() -> None:
+        async with reader(address) as client:
+            by = await form(client)
+            await join(client, by, "tab", "Third?")
+            async with ended(client, "tab"):
+                await join(client, by, "tab", "Fourth?")
+
+    asyncio.run(visit())
+
+
+def test_a_page_that_listens_in_vain_is_told_so(address: str) -> None:
+    """Gradio's page does, where it reads of an end before it reads that its call was taken; it must not begin again."""
+
+    async def visit() -> str:
+        async with reader(address) as client:
+            await greet(client, await form(client), "known")
+            async with ended(client, "known") as told:
+                return told
+
+    assert asyncio.run(visit()).startswith('data: {"msg":"close_stream"')
+    assert httpx.get(f"{address}{EVENTS}?session_hash=unknown").status_code == 404
+
+
+def test_a_page_asks_once_at_a_time(address: str, assistant: ScriptedAssistant) -> None:
+    """What is asked while an answer is made, as by a key pressed twice, is not; what is asked after it is."""
+    go_on = threading.Event()
+    assistant.script |= {"Long?": [go_on, WRITTEN], "Twice?": [WRITTEN], "After?": [WRITTEN]}
+
+    async def visit() -> str:
+        async with reader(address) as client:
+            by = await form(client)
+            await join(client, by, "one", "Long?")
+            while "Long?" not in assistant.histories:  # noqa: ASYNC110 - a thread of the server's
+                await asyncio.sleep(0.02)
+            await join(client, by, "one", "Twice?")
+            async with client.get(EVENTS, params={"session_hash": "one"}) as events:
+                while END not in (told := await events.content.readline()):
+                    if b'"process_completed"' in told:
+                        go_on.set()
+            return (await ask(client, by, "one", "After?"))[0].outcome
+
+    assert asyncio.run(visit()) == ANSWERED
+    assert "Twice?" not in assistant.histories
+
+
+def test_who_listens_without_end_is_told_to_wait(assistant: ScriptedAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One address has so many streams open and no more; others listen meanwhile."""
+    monkeypatch.setattr(page_module, "AWAY_SECONDS", 0.1)
+    assistant.script["Endless?"] = [threading.Event()]
+    settings = replace(OPEN, unlimited=networks("192.0.2.9"), trusted_proxies=networks("127.0.0.1"))
+    with running(assistant, settings) as address, httpx.Client(base_url=address, timeout=60) as client:
+
+        async def describe() -> Form:
+            async with reader(address) as described:
+                return await form(described)
+
+        body = call(asyncio.run(describe()), "tab", "Endless?")
+        client.post(JOIN, json=body, headers={"x-forwarded-for": "192.0.2.1"}).raise_for_status()
+        with ExitStack() as streams:
+
+            def listen(listener: str) -> int:
+                told = {"x-forwarded-for": listener}
+                url = f"{EVENTS}?session_hash=tab"
+                return streams.enter_context(
+                    httpx.stream("GET", f"{address}{url}", headers=told, timeout=60)
+                ).status_code
+
+            statuses = [listen("192.0.2.1") for _ in range(40)]
+            others = [listen(other) for other in ("192.0.2.2", *["192.0.2.9"] * 40)]
+    assert statuses == [200] * 30 + [429] * 10
+    assert set(others) == {200}
+
+
+def test_what_nobody_fetches_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls of tabs that do not listen leave nothing behind."""
+    monkeypatch.setattr(streams_module, "LISTEN_SECONDS", 0.5)
+
+    async def visit() -> None:
+        app = FastAPI()
+        service = Service(ScriptedAssistant(ARTICLE), OPEN)
+        page = mount_chat(app, service)
+        queue = page.blocks._queue
+        door = Door(app, page.blocks, page.asking, page.costs_nothing, service)
+        (greeting,) = [number for number, each in page.blocks.fns.items() if ("load" in str(each.targets))]
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://here") as client:
+            for number in range(20):
+                body = {"fn_index": greeting, "data": [], "session_hash": f"tab{number}"}
+                assert (await client.post(JOIN, json=body)).status_code == 200
+                assert f"tab{number}" in queue.pending_event_ids_session
+        while queue.pending_event_ids_session or queue.pending_messages_per_session or len(queue):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+    asyncio.run(asyncio.wait_for(visit(), 30))

@@ -375,8 +375,8 @@ def test_that_a_model_writes_is_said_only_where_one_is_used(
 ) -> None:
     """Step by step, and of the model itself."""
     said = " ".join(about(Service(assistant, replace(OPEN, model=model))).split())
-    for words in ("writes an answer from the whole article", "up to three places", "asked whether this is the right"):
+    for words in ("writes an answer from the passages", "checked by fixed rules against one passage"):
         assert (words in said) is writes
     assert ("A written sentence can pass the checks" in said) is writes
-    for words in ("None is used here", "The quoted words are the answer"):
+    for words in ("None is used here", "the quoted words are the answer"):
         assert (words in said) is not writes

@@ -13,6 +13,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ from served import ARTICLE, DECLINED, FERRY, OPEN, QUOTE, QUOTED, TOO_LONG, WRIT
 
 from assistant.settings import Settings
 from assistant.web import feedback as store
+from assistant.web import service as serving
 from assistant.web.chat.exchanges import STOPPED
 from assistant.web.chat.feedback_form import GONE
 from assistant.web.chat.feedback_form import TOO_LONG as COMMENT_TOO_LONG
@@ -557,6 +559,24 @@ def test_a_report_without_room_keeps_its_words(
     status(page, THANKS)
     expect(report).to_be_hidden()
     assert [line["notes"].rpartition(": ")[2] for line in question_lines(settings.feedback)][-1] == f"It was 15, {why}."
+
+
+def test_a_report_over_the_limit_keeps_its_words(
+    browser: Browser, assistant: ScriptedAssistant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reader is told when the next one can be sent."""
+    monkeypatch.setattr(serving, "_REPORTS_PER_MINUTE", 1)
+    kept = replace(OPEN, feedback=tmp_path / "feedback.sqlite3")
+    with running(assistant, kept) as address, chatting(browser, address) as page:
+        scripted(page, assistant, "Reported twice?")
+        report = fill_report(page, "Once.")
+        status(page, THANKS)
+        expect(report).to_be_hidden()
+        fill_report(page, "Twice.")
+        status(page, re.compile(r"^These were many reports .* in \d+ seconds?\.$"))
+        holds(report, "Twice.")
+        (line,) = question_lines(kept.feedback)
+        assert line["notes"].endswith("Once.")
 
 
 def test_a_report_that_is_too_long_or_too_late_keeps_its_words(page: Page, assistant: ScriptedAssistant) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from served import QUOTED, WRITTEN
+from served import DECLINED, QUOTED, WRITTEN
 
 from assistant.types import Answer, Status, Timings, Turn
 from assistant.web import answer_cache
@@ -160,6 +160,19 @@ def test_what_failed_is_not_kept(end: Answer | Exception) -> None:
             assert outcome is end
         else:
             assert replace(outcome[-1], timings=end.timings) == end
+
+
+def test_a_refusal_of_the_article_is_kept() -> None:
+    """That the article does not answer a question need not be found out twice."""
+
+    async def scenario() -> int:
+        cache, worker = Cache(), Worker(DECLINED)
+        worker.release.set()
+        await ask(cache, worker)
+        await ask(cache, worker)
+        return worker.begun
+
+    assert run(scenario) == 1
 
 
 def test_the_work_ends_when_the_last_reader_has_left() -> None:

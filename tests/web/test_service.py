@@ -19,7 +19,7 @@ import pytest
 from served import ARTICLE, CITATION, OPEN, QUOTED, TOO_LONG, WRITTEN, ScriptedAssistant
 
 from assistant.settings import Settings, networks
-from assistant.types import Answer, Status
+from assistant.types import Answer, Status, Turn
 from assistant.web import service as service_module
 from assistant.web.feedback import Feedback
 from assistant.web.observability import JsonLines
@@ -86,6 +86,19 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in threads
             await asyncio.sleep(0.01)
+
+
+def test_an_answer_comes_in_better_and_better_snapshots(assistant: ScriptedAssistant) -> None:
+    """What the assistant yields arrives in its order, the final answer last, and the turns and the article reach it."""
+    assistant.script["How?"] = [SNAPSHOT, WRITTEN]
+    turns = (Turn("Before?", "Yes."),)
+
+    async def scenario(service: Service) -> list[Event]:
+        return [event async for event in service.answers("How?", turns, client=CLIENT)]
+
+    answers = [event for event in run(assistant, scenario) if isinstance(event, Answer)]
+    assert [(answer.final, answer.status) for answer in answers] == [(False, Status.QUOTED), (True, Status.ANSWERED)]
+    assert assistant.histories["How?"] == list(turns)
 
 
 def test_who_asks_too_often_is_told_when_to_ask_again(assistant: ScriptedAssistant) -> None:

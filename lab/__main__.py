@@ -6,9 +6,9 @@ Each command imports what it needs by itself, so that help comes at once.
 from __future__ import annotations
 
 import json
-import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,19 +17,21 @@ from assistant.extras import require
 from assistant.model.weights import ADAPTER_FILE, SPAN_FINDER_FILE, embedder_folder, language_model_file
 from assistant.settings import Settings, go_offline
 from assistant.threads import take_one_thread_for_products
-from lab.training.readers import READERS
 from lab.training.reports import REPORTS
+
+if TYPE_CHECKING:
+    from lab.benchmarks.figures import Measured, Progress
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Measures speed, load, size and prompt injection; trains and fits what ships.",
+    help="Measures speed, load and prompt injection; trains and fits what ships.",
 )
 
-_WRITER = ADAPTER_FILE.with_name("writer.gguf")
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+_Out = Annotated[Path, typer.Option(help="Folder for the figures as JSON.")]
 
 
 @app.callback()
@@ -40,50 +42,53 @@ def _before_all_commands() -> None:
     take_one_thread_for_products()
 
 
+def _measure(file: Path, measure: Callable[[Progress], Measured]) -> None:
+    """Measure, write what was found and on what machine to the file, and print the figures."""
+    from lab.benchmarks.figures import machine, save  # noqa: PLC0415
+    from lab.processes import end_with_us  # noqa: PLC0415
+
+    end_with_us()
+    on = machine()
+    with progress() as show:
+        measured = measure(show)
+    save(file, measured, on)
+    for figure in measured.figures:
+        typer.echo(figure.line)
+
+
 @app.command()
 def latency(
     questions: Annotated[Path, typer.Argument(help="Question file, one JSON object a line.")],
-    out: Annotated[Path, typer.Option(help="Folder for latency.json and latency.png.")] = Path("benchmarks"),
+    out: _Out = Path("benchmarks"),
     limit: Annotated[int, typer.Option(min=1, help="How many questions are answered; about 20 seconds each.")] = 20,
 ) -> None:
-    """Measure how long readers wait, beside the bare parts and beside the RAG that tutorials build."""
+    """Measure how long readers wait, beside a bare search."""
     with errors_as_lines():
         from assistant.evaluation.questions import read_questions  # noqa: PLC0415
         from lab.benchmarks.latency import measure  # noqa: PLC0415
 
-        asked = read_questions(questions)
-        with progress() as show:
-            figures = measure(asked, limit, Settings.from_environment(), out, show)
-    for figure in figures:
-        typer.echo(figure.line)
+        asked, settings = read_questions(questions), Settings.from_environment()
+        _measure(out / "latency.json", lambda show: measure(asked, limit, settings, show))
 
 
 @app.command()
-def load(  # noqa: PLR0913, PLR0917 - each is an option of the command
-    questions: Annotated[Path, typer.Argument(help="Question file, one JSON object a line; for the packaged model.")],
-    out: Annotated[Path, typer.Option(help="Folder for the figures as JSON and PNG.")] = Path("benchmarks"),
+def load(
+    out: _Out = Path("benchmarks"),
     readers: Annotated[int, typer.Option(min=0, help="How many come at once; 0 for no crowd.")] = 300,
     seconds: Annotated[float, typer.Option(min=1.0, help="How long they stay; they come twice.")] = 60.0,
-    each: Annotated[int, typer.Option(min=0, help="A fourth of the questions for the packaged model; 0 for none.")] = 4,
     soak: Annotated[float, typer.Option(min=0.0, help="Minutes with a question every two seconds; 0 for none.")] = 0.0,
     indexed: Annotated[int, typer.Option(min=0, help="Passages to index while 20 readers ask; 0 for none.")] = 0,
 ) -> None:
-    """Measure a crowd, four readers at once beside the RAG of tutorials, a long time, and indexing."""
+    """Measure a crowd, a long time, and readers while articles are indexed; the model always says the same."""
     with errors_as_lines():
-        from assistant.evaluation.questions import read_questions  # noqa: PLC0415
         from lab.benchmarks import load  # noqa: PLC0415
 
-        asked = read_questions(questions)
-        with progress() as show:
-            figures = load.measure_crowd(readers, seconds, out, show) if readers else []
-            figures += load.measure_packaged(asked, each, out, show) if each else []
-            figures += load.measure_soak(soak, out, show) if soak else []
-            if indexed:
-                from lab.benchmarks import indexing  # noqa: PLC0415
-
-                figures += indexing.measure_indexing(indexing.READERS, indexed, out, show)
-    for figure in figures:
-        typer.echo(figure.line)
+        if readers:
+            _measure(out / "crowd.json", lambda show: load.measure_crowd(readers, seconds, show))
+        if soak:
+            _measure(out / "soak.json", lambda show: load.measure_soak(soak, show))
+        if indexed:
+            _measure(out / "indexing.json", lambda show: load.measure_indexing(20, indexed, show))
 
 
 @app.command()
@@ -109,22 +114,6 @@ def injections(
     for result in results:
         if result.outcome == "obeyed":
             typer.echo(f"obeyed {result.injection.id}: {result.answer.text}")
-
-
-@app.command()
-def scale(
-    file: Annotated[Path, typer.Argument(help="Real paragraphs and questions in SQuAD's format, to make articles of.")],
-    passages: Annotated[int, typer.Option(min=1, help="How many passages.")] = 10_000,
-    out: Annotated[Path, typer.Option(help="Folder for scale.json and scale.png.")] = Path("benchmarks"),
-) -> None:
-    """Measure index and search with many articles, beside the RAG of tutorials: time, disk, memory, what is found."""
-    with errors_as_lines():
-        from lab.benchmarks.scale import measure  # noqa: PLC0415
-
-        with progress() as show:
-            figures = measure(file, passages, Settings.from_environment().data, out, show)
-    for figure in figures:
-        typer.echo(figure.line)
 
 
 @app.command()
@@ -206,36 +195,6 @@ def train_adapter(
         f"{out} has the SHA-256 {digest}: where that is new, set ADAPTER_SHA256 in assistant/model/weights.py to it "
         "and run python -m lab calibrate."
     )
-
-
-@app.command("train-writer")
-def train_writer(  # noqa: PLR0913, PLR0917 - each is an option of the command
-    questions: Annotated[Path, typer.Argument(help="File of readers' questions with their answers.")] = READERS,
-    reports: Annotated[Path, typer.Option(help="File of the reports that they are about.")] = REPORTS,
-    begin: Annotated[Path | None, typer.Option(help="The adapter to begin with.")] = None,
-    out: Annotated[Path, typer.Option(help="File for the adapter.")] = _WRITER,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of what is held out and of the order.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="A step is a report and up to 14 questions.")] = 600,
-    minutes: Annotated[float, typer.Option(min=0.0, help="Stop after so many; the same command goes on.")] = math.inf,
-) -> None:
-    """Train how answers are written from a whole article, beside the packaged language model; some two hours."""
-    with errors_as_lines():
-        from lab.training import writer as training  # noqa: PLC0415
-
-        with progress() as show:
-            digest = training.run(
-                questions,
-                reports,
-                language_model_file(Settings.from_environment().data),
-                out,
-                seed,
-                steps,
-                lambda done, total: show("Training", done, total),
-                typer.echo,
-                begin,
-                minutes,
-            )
-    typer.echo(f"{out} has the SHA-256 {digest}.")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Speed, load and size."""
+"""Speed and load."""

@@ -1,4 +1,4 @@
-"""What a benchmark found: figures beside the aims that they are held against, as lines, JSON and a plot.
+"""What a benchmark found: figures beside the aims that they are held against, as lines and as JSON.
 
 Passes no judgement: a figure that misses its aim is marked, and the command ends well.
 """
@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+import numpy as np
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is done, how much of it, and how much in all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,31 @@ class Figure:
         return f"{self.name:<62}{self.value:>10.4g} {self.unit:<10}{told}".rstrip()
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a benchmark found, and the single values behind it."""
+
+    figures: Sequence[Figure]
+    details: Mapping[str, Any]
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """Return the value that so large a share, 0 to 1, does not exceed; 0 of nothing."""
+    return float(np.quantile(values, share)) if values else 0.0
+
+
+def spread(
+    name: str, values: Sequence[float], unit: str = "ms", *, p50: float | None = None, p95: float | None = None
+) -> list[Figure]:
+    """Return the median and the 95th percentile of the values, each with what it should be at most, if anything."""
+    return [
+        Figure(f"{name}, p50", percentile(values, 0.5), unit, p50),
+        Figure(f"{name}, p95", percentile(values, 0.95), unit, p95),
+    ]
+
+
 def machine() -> dict[str, Any]:
-    """Return what the figures were measured on, and how busy it was."""
+    """Return what the figures are measured on, and how busy it is."""
     try:
         model = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     except OSError:
@@ -59,20 +84,9 @@ def machine() -> dict[str, Any]:
     }
 
 
-def save(
-    folder: Path,
-    name: str,
-    figures: Sequence[Figure],
-    details: Mapping[str, Any],
-    draw: Callable[[Sequence[Axes]], None],
-) -> None:
-    """Write `name`.json and `name`.png; `draw` gets two axes, side by side."""
-    # Slow to import, and only this needs it.
-    from matplotlib.figure import Figure as Drawing  # noqa: PLC0415
-
-    folder.mkdir(parents=True, exist_ok=True)
-    told = [{**asdict(figure), "missed": figure.missed} for figure in figures]
-    (folder / f"{name}.json").write_text(json.dumps({"figures": told, **details}, indent=1) + "\n", encoding="utf-8")
-    drawing = Drawing(figsize=(11, 4), layout="constrained")
-    draw([drawing.add_subplot(1, 2, number) for number in (1, 2)])
-    drawing.savefig(folder / f"{name}.png", dpi=120)
+def save(file: Path, measured: Measured, on: Mapping[str, Any]) -> None:
+    """Write figures and details, with the machine that they were measured on, as JSON."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    figures = [{**asdict(figure), "missed": figure.missed} for figure in measured.figures]
+    content = {"figures": figures, "machine": on, **measured.details}
+    file.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

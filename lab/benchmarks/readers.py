@@ -1,7 +1,6 @@
 """Readers who come to the page and ask, by the protocol that the page itself speaks; a browser each would be too many.
 
-`python -m lab.benchmarks.readers ADDRESS READERS SECONDS` is a crowd in a process of its own, so that it does not
-slow down who measures; it prints one JSON object. What a reader sees is told from the words of the status line.
+What a reader sees is told from the words of the status line.
 """
 
 from __future__ import annotations
@@ -14,11 +13,10 @@ import random
 import re
 import secrets
 import ssl
-import sys
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -70,6 +68,10 @@ class Crowd:
     pages_ms: list[float] = field(default_factory=list)
     broken_pages: list[str] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
+
+    def ended(self, outcome: str) -> list[Asked]:
+        """Return the questions that ended so."""
+        return [each for each in self.asked if each.outcome == outcome]
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,11 +264,11 @@ async def crowd(address: str, readers: int, seconds: float, is_over: Callable[[]
     return met
 
 
+def visited(address: str, readers: int, seconds: float) -> Crowd:
+    """Let a crowd come; for a process of its own, so that it does not slow down who measures."""
+    return asyncio.run(crowd(address, readers, seconds))
+
+
 def new_tab() -> str:
     """Return the name of a tab."""
     return secrets.token_hex(6)
-
-
-if __name__ == "__main__":
-    found = asyncio.run(crowd(sys.argv[1], int(sys.argv[2]), float(sys.argv[3])))
-    print(json.dumps(asdict(found)))  # noqa: T201 - the parent reads it

@@ -7,6 +7,7 @@ copyright line or a year in the text, which trafilatura takes too, says nothing.
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -203,17 +204,9 @@ def _flatten(cell: HtmlElement) -> None:
 
 def _paragraphs(lines: Iterable[str]) -> Iterator[str]:
     """Yield the paragraphs of trafilatura's lines, each of which is one, but for the rows of a table."""
-    rows: list[str] = []
-    for line in lines:
-        if _RULE.fullmatch(line.strip()):
-            continue
-        if row := _ROW.fullmatch(line.strip()):
-            rows.append(row[1])
-            continue
-        if rows:
-            yield "\n".join(rows)
-            rows = []
-        if line.strip():
-            yield re.sub(" +", " ", line)
-    if rows:
-        yield "\n".join(rows)
+    kept = (line for line in lines if not _RULE.fullmatch(line.strip()))
+    for is_table, group in itertools.groupby(kept, lambda line: _ROW.fullmatch(line.strip()) is not None):
+        if is_table:
+            yield "\n".join(row[1] for line in group if (row := _ROW.fullmatch(line.strip())))
+        else:
+            yield from (re.sub(" +", " ", line) for line in group if line.strip())

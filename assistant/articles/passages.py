@@ -47,6 +47,9 @@ _SENTENCE_OPENER = re.compile(
     r"[\"“‘(\[]*(?:The|A|An|In|On|At|He|She|It|They|We|You|I|This|That|These|Those|But|And|As|For|When|Where|How|What|Who|Why|If|His|Her|Its|Their|There)(?=\s)"
 )
 
+_QUOTATION = re.compile(r"[\"“][^\"“”]*+[\"”]")
+_PAIRED = re.compile(rf"(?:[^\"“”]*+{_QUOTATION.pattern})*+[^\"“”]*+")
+
 _CREDIT = re.compile(
     r"(?<![A-Z.'’-])(?:[A-Z][A-Z.'’-]*+\s+){1,4}[A-Z][A-Z'’-]*\s?/\s?(?:Staff|For)\s+[A-Z]\w+\s+(?=\S)|SOURCE:\s"
 )
@@ -186,20 +189,9 @@ def _headline_end(text: str, start: int, end: int) -> int:
 
 def _quoted_spans(text: str, start: int, end: int) -> list[tuple[int, int]]:
     """Return the offsets of quotations; when the marks do not pair up, none is trusted."""
-    spans: list[tuple[int, int]] = []
-    opened: int | None = None
-    for position in range(start, end):
-        mark = text[position]
-        if mark == "“" or (mark == '"' and opened is None):
-            if opened is not None:
-                return []
-            opened = position
-        elif mark in '"”':
-            if opened is None:
-                return []
-            spans.append((opened, position + 1))
-            opened = None
-    return spans if opened is None else []
+    if _PAIRED.fullmatch(text, start, end) is None:
+        return []
+    return [match.span() for match in _QUOTATION.finditer(text, start, end)]
 
 
 def _is_quoted(quoted: list[tuple[int, int]], stop: int, follows: int) -> bool:

@@ -79,16 +79,15 @@ def outside_quotations(text: str) -> str:
 def contexts(article: Article) -> dict[tuple[int, int], Context]:
     """Return the context of every sentence of the article that states something, by its offsets."""
     people = persons(article.text)
-    paragraph_of: list[int] = []
-    sentences: list[Sentence] = []
-    for number, passage in enumerate(passages(article)):
-        for sentence in statements(passage):
-            sentences.append(sentence)
-            paragraph_of.append(number)
-    found: list[Context] = []
+    placed = [(each, number) for number, passage in enumerate(passages(article)) for each in statements(passage)]
+    sentences, paragraph_of = [each for each, _ in placed], [number for _, number in placed]
+    leans: list[_Leans] = []
     for position in range(len(sentences)):
-        found.append(_context(position, sentences, paragraph_of, found, people))
-    return {(sentence.start, sentence.end): context for sentence, context in zip(sentences, found, strict=True)}
+        leans.append(_leans(position, sentences, paragraph_of, leans, people))
+    return {
+        (sentence.start, sentence.end): Context(speaker, tuple(sentences[number] for number in needs), person)
+        for sentence, (speaker, needs, person) in zip(sentences, leans, strict=True)
+    }
 
 
 def context_of(sentence: Sentence) -> Context:
@@ -126,10 +125,10 @@ def persons(text: str) -> dict[str, str]:
         ):
             people.setdefault(words[-1], name)
     for first, last in dict.fromkeys(_PAIR.findall(text)):
-        if {first.lower(), last.lower()} & _NOT_NAMES:
+        if " " in people.get(last, "") or {first.lower(), last.lower()} & _NOT_NAMES:
             continue
         if last in people or (_acts(last, text) and not _is_place_or_body(first, last, text)):
-            people[last] = f"{first} {last}" if " " not in people.get(last, "") else people[last]
+            people[last] = f"{first} {last}"
     return people
 
 
@@ -145,6 +144,7 @@ def _is_place_or_body(first: str, last: str, text: str) -> bool:
     return bool(re.search(pattern, text, re.IGNORECASE))
 
 
+_PRONOUNS = frozenset({"he", "she", "they"})
 _NOT_NAMES = frozenset(
     """
     he she they it the this that these those a an in on at for with when while if but and as under after before
@@ -159,53 +159,41 @@ def _without_possessive(name: str) -> str:
     return re.sub(r"['’]s?$", "", name)
 
 
-def _context(  # noqa: C901 - each branch is one way to lean on an earlier sentence
+_Leans = tuple[str | None, list[int], str | None]
+"""As in `Context`, with the places of what is needed among the sentences."""
+
+
+def _leans(
     position: int,
     sentences: Sequence[Sentence],
     paragraph_of: Sequence[int],
-    before: Sequence[Context],
+    before: Sequence[_Leans],
     people: dict[str, str],
-) -> Context:
-    sentence = sentences[position]
-    text = sentence.text
-    named = _named_speaker(text)
+) -> _Leans:
+    text = sentences[position].text
+    same_paragraph = position > 0 and paragraph_of[position] == paragraph_of[position - 1]
+    speaker = _named_speaker(text)
     needs: list[int] = []
-    speaker: str | None = None
     person: str | None = None
-
-    if named is not None and named.lower() in ("he", "she", "they"):
-        antecedent = _antecedent(position, sentences, people)
-        if antecedent is not None:
-            needs.append(antecedent[0])
-            speaker = person = antecedent[1]
-    elif named is not None:
-        speaker = named
-    elif _ONLY_QUOTED.match(text):
+    if speaker is not None and speaker.lower() in _PRONOUNS:
+        needs, speaker = _antecedent(position, sentences, people)
+        person = speaker
+    elif speaker is None and _ONLY_QUOTED.match(text):
         source = _continued_from(position, sentences, paragraph_of, before)
         if source is not None:
-            needs.append(source)
-            speaker = before[source].speaker
-            needs += [number for number, other in enumerate(sentences[:source]) if other in before[source].needs]
-
+            speaker, further, _ = before[source]
+            needs = [*further, source]
     if not needs and _LEADING_REFERENCE.match(outside_quotations(text).strip() or text):
-        antecedent = _antecedent(position, sentences, people) if _PERSON_PRONOUN.search(text) else None
-        if antecedent is not None:
-            if not _names_someone_first(text, people):
-                needs.append(antecedent[0])
-                person = antecedent[1]
-        elif position and paragraph_of[position] == paragraph_of[position - 1]:
-            needs.append(position - 1)
-    elif (
-        not needs
-        and position
-        and text.startswith(("That's", "That’s"))
-        and paragraph_of[position] == paragraph_of[position - 1]
-    ):
-        needs.append(position - 1)
-    elif not needs and (body := _body_before(position, sentences)) is not None:
-        needs.append(body)
-    nearest = sorted(set(needs))[-2:]
-    return Context(speaker, tuple(sentences[number] for number in nearest), person)
+        found, name = _antecedent(position, sentences, people) if _PERSON_PRONOUN.search(text) else ([], None)
+        if found and not _names_someone_first(text, people):
+            needs, person = found, name
+        elif not found and same_paragraph:
+            needs = [position - 1]
+    elif not needs and text.startswith(("That's", "That’s")) and same_paragraph:
+        needs = [position - 1]
+    elif not needs:
+        needs = _body_before(position, sentences)
+    return speaker, needs[-2:], person
 
 
 def _named_speaker(text: str) -> str | None:
@@ -213,26 +201,23 @@ def _named_speaker(text: str) -> str | None:
         return match["speaker"]
     if match := _SAID_SPEAKER.search(text):
         return _without_possessive(match["speaker"])
-    candidates = [
-        match["speaker"]
-        for match in _SPEAKER_SAID.finditer(outside_quotations(text))
-        if match["speaker"].lower() not in _NOT_NAMES or match["speaker"].lower() in ("he", "she", "they")
-    ]
-    return _without_possessive(candidates[-1]) if candidates else None
+    found = [match["speaker"] for match in _SPEAKER_SAID.finditer(outside_quotations(text))]
+    found = [name for name in found if name.lower() not in _NOT_NAMES - _PRONOUNS]
+    return _without_possessive(found[-1]) if found else None
 
 
 def _continued_from(
-    position: int, sentences: Sequence[Sentence], paragraph_of: Sequence[int], before: Sequence[Context]
+    position: int, sentences: Sequence[Sentence], paragraph_of: Sequence[int], before: Sequence[_Leans]
 ) -> int | None:
     """Return the sentence that says whose words go on in a sentence that is nothing but a quotation."""
     for earlier in range(position - 1, max(-1, position - 5), -1):
         same_paragraph = paragraph_of[earlier] == paragraph_of[position]
-        if before[earlier].speaker and (same_paragraph or _INTRODUCES.search(sentences[earlier].text)):
+        if before[earlier][0] and (same_paragraph or _INTRODUCES.search(sentences[earlier].text)):
             return earlier
     return None
 
 
-def _antecedent(position: int, sentences: Sequence[Sentence], people: dict[str, str]) -> tuple[int, str | None] | None:
+def _antecedent(position: int, sentences: Sequence[Sentence], people: dict[str, str]) -> tuple[list[int], str | None]:
     """Return the nearest earlier sentence that names a person outside its quotations, and the surname if it is clear."""
     for earlier in range(position - 1, max(-1, position - 1 - _REACH), -1):
         outside = outside_quotations(sentences[earlier].text)
@@ -243,21 +228,21 @@ def _antecedent(position: int, sentences: Sequence[Sentence], people: dict[str, 
         )
         if names and not _LEADING_REFERENCE.match(outside.strip()):
             clear = names[0][0] == 0 or len({surname for _, surname in names}) == 1
-            return earlier, names[0][1] if clear else None
+            return [earlier], names[0][1] if clear else None
         if not names and _PERHAPS_A_PERSON.search(outside):
-            return earlier, None
-    return None
+            return [earlier], None
+    return [], None
 
 
-def _body_before(position: int, sentences: Sequence[Sentence]) -> int | None:
-    """Return the nearest earlier sentence that says which body "the agency" of this one is, None if it has none."""
+def _body_before(position: int, sentences: Sequence[Sentence]) -> list[int]:
+    """Return the nearest earlier sentence that says which body "the agency" of this one is, if it has one."""
     outside = outside_quotations(sentences[position].text)
     match = _THE_BODY.search(outside)
     known = _bodies(sentences[position].article.text)
     if match is None or _holds_any(known, outside[: match.start()]):
-        return None
+        return []
     reach = range(position - 1, max(-1, position - 1 - _REACH), -1)
-    return next((earlier for earlier in reach if _holds_any(known, outside_quotations(sentences[earlier].text))), None)
+    return [earlier for earlier in reach if _holds_any(known, outside_quotations(sentences[earlier].text))][:1]
 
 
 def body_meant(words: str, leading: Iterable[Sentence]) -> str | None:

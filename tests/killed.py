@@ -34,14 +34,13 @@ from assistant.search import index as index_module
 from assistant.search.index import open_index
 from assistant.types import Article
 
-OLD = [made("oslo", 60), made("lima", 4)]
+OLD = [made(f"city{number}", 4) for number in range(10)]
 NEW = {
-    "much": [made("oslo", 20, seed=1), OLD[1], made("kyoto", 8)],
-    "little": [*OLD, made("kyoto", 4)],
-    "nothing": OLD,
     "first": [made("kyoto", 4)],
+    "much": [made("city0", 8, seed=1), OLD[1], made("kyoto", 8)],
+    "little": [made("city0", 8, seed=1), *OLD[1:]],
 }
-"""The articles after the change, of which little or much is another than in the index before; "first" has none."""
+"""The articles after the change: where there was no index, for which one is built, and for which a copy is changed."""
 
 CHANGING = {
     "os.rename",

@@ -12,7 +12,6 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -40,8 +39,8 @@ from assistant.search.collection import (
 )
 from assistant.search.index_files import Sealed
 from assistant.search.index_server import STAMP_SECONDS, open_on_server, stamp_use
-from assistant.search.vectors import NamedEmbeddings, Progress, Vector, forget_others, vectors_of
-from assistant.types import Article, Passage
+from assistant.search.vectors import NamedEmbeddings, Progress, forget_others, vectors_of
+from assistant.types import Article
 
 if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
@@ -228,7 +227,8 @@ def _open_copy(
         embedded = 0
         if changed:
             vectors, embedded = vectors_of((passage.text for passage in new), folder / VECTORS, embedder, progress)
-            _replace(collection, changed, new, vectors)
+            collection.delete(where={"article": {"$in": sorted(changed)}})  # type: ignore[dict-item]
+            fill(collection, new, vectors)
         if not holds(collection, new):
             logger.warning("The index does not find what was added to it and will be built anew")
             return None
@@ -236,14 +236,6 @@ def _open_copy(
             index_files.switch(folder, replace(sealed, latest=wanted))
         resources.callback(opened.pop_all().close)
         return collection, embedded
-
-
-def _replace(
-    collection: Collection, articles: AbstractSet[str], new: Sequence[Passage], vectors: Mapping[str, Vector]
-) -> None:
-    """Put the new passages in the place of all that these articles had; an article without any goes."""
-    collection.delete(where={"article": {"$in": sorted(articles)}})  # type: ignore[dict-item]
-    fill(collection, new, vectors)
 
 
 def _build(articles: Sequence[Article], embedder: NamedEmbeddings, folder: Path, progress: Progress) -> int:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+from cachetools import LRUCache
 
 from assistant.search.embedder import SentenceEmbedder, TokenVectors
 from assistant.types import Passage
@@ -42,16 +43,12 @@ class LateInteraction:
     def __init__(self, embedder: SentenceEmbedder) -> None:
         """Take the embedder that reads the passages."""
         self.embedder = embedder
-        self._kept: dict[str, _Read] = {}
+        self._kept = LRUCache[str, _Read](KEPT)
         self._keeping = threading.Lock()
 
     def has_read(self, passages: Sequence[Passage]) -> bool:
         """Whether all of these can be compared without reading one first."""
         return all(passage.id in self._kept for passage in passages)
-
-    def read(self, passages: Sequence[Passage]) -> None:
-        """Read these, so that they can be compared without."""
-        self._read(passages)
 
     def scores(
         self, question: TokenVectors, weights: Sequence[float], passages: Sequence[Passage]
@@ -61,18 +58,19 @@ class LateInteraction:
         `weights` are those of the question's tokens, not all 0. A sentence beyond what the embedder reads gets 0.
         """
         share = np.asarray(weights, dtype=np.float32) / sum(weights)
-        return [_scores(read, question.vectors, share) for read in self._read(passages)]
+        return [_scores(read, question.vectors, share) for read in self.read(passages)]
 
     def similarities(self, text: Sequence[float], passages: Sequence[Passage]) -> dict[str, float]:
         """Return the cosine similarity of a text's vector and each sentence, by id; it reads what it has not yet."""
         vector = np.asarray(text, dtype=np.float32)
         return {
             sentence.id: similarity
-            for passage, read in zip(passages, self._read(passages), strict=True)
+            for passage, read in zip(passages, self.read(passages), strict=True)
             for sentence, similarity in zip(passage.sentences, (read.sentences @ vector).tolist(), strict=True)
         }
 
-    def _read(self, passages: Sequence[Passage]) -> list[_Read]:
+    def read(self, passages: Sequence[Passage]) -> list[_Read]:
+        """Return what was read of each passage, in their order: lately, or now."""
         with self._keeping:
             read = {passage.id: self._kept[passage.id] for passage in passages if passage.id in self._kept}
         missing = [passage for passage in passages if passage.id not in read]
@@ -84,11 +82,7 @@ class LateInteraction:
                 vectors = np.array(list(islice(alone, len(passage.sentences))), dtype=np.float32)
                 read[passage.id] = _Read(tokens.vectors, _parts(passage, tokens), vectors)
         with self._keeping:
-            for passage in passages:
-                self._kept.pop(passage.id, None)
-                self._kept[passage.id] = read[passage.id]
-            for oldest in list(self._kept)[: max(0, len(self._kept) - KEPT)]:
-                del self._kept[oldest]
+            self._kept.update({passage.id: read[passage.id] for passage in missing})
         return [read[passage.id] for passage in passages]
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from langchain_core.embeddings import Embeddings
 
 from assistant.articles.passages import MAX_PASSAGE_CHARACTERS, passages
 from assistant.model.weights import embedder_folder
@@ -18,23 +17,15 @@ from assistant.types import Article
 
 
 def test_vectors_have_384_dimensions_and_length_one(real_embedder: SentenceEmbedder) -> None:
-    """A dot product is a cosine, for questions as for texts, whatever is in them."""
-    texts = ["The mayor spoke.", "", "5½", "日本語", "word " * 2000]
-    vectors = np.array([*real_embedder.embed_documents(texts), real_embedder.embed_query("Who spoke?")])
+    """A dot product is a cosine, for questions as for texts, whatever is in them; they come in the order of the texts.
+
+    Long and short texts together are each as near to themselves alone as can be.
+    """
+    texts = ["The mayor spoke.", "", "5½", "日本語", "word " * 2000, "A longer one, about ships and harbours. " * 20]
+    vectors = np.array(real_embedder.embed_documents(texts))
     assert vectors.shape == (6, 384)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(6), abs=1e-5)
-
-
-def test_vectors_come_in_the_order_of_the_texts(real_embedder: SentenceEmbedder) -> None:
-    """Long and short texts together are each as near to themselves alone as can be."""
-    texts = ["A short one.", "A much longer one. " * 40, "Another, of middling length, about ships and harbours."]
-    together = np.array(real_embedder.embed_documents(texts))
-    alone = np.array([real_embedder.embed_query(text) for text in texts])
-    assert together == pytest.approx(alone, abs=1e-4)
-
-
-def test_no_texts_have_no_vectors(real_embedder: SentenceEmbedder) -> None:
-    """Nothing in, nothing out."""
+    assert vectors == pytest.approx(np.array([real_embedder.embed_query(text) for text in texts]), abs=1e-4)
     assert real_embedder.embed_documents([]) == []
 
 
@@ -46,11 +37,6 @@ def test_meaning_is_nearer_than_words(real_embedder: SentenceEmbedder) -> None:
         )
     )
     assert question @ paraphrase > question @ other
-
-
-def test_it_is_an_embedder_of_langchain(real_embedder: SentenceEmbedder) -> None:
-    """Whatever takes LangChain's Embeddings takes ours."""
-    assert isinstance(real_embedder, Embeddings)
 
 
 def test_the_end_of_a_long_text_is_not_read(real_embedder: SentenceEmbedder) -> None:
@@ -75,20 +61,21 @@ def test_every_passage_of_the_shipped_article_is_read_to_its_end(weights_folder:
 
 
 def test_tokens_stand_where_their_words_stand(real_embedder: SentenceEmbedder) -> None:
-    """The places are those of the text, whatever its letters, and the vectors have length 1."""
+    """The places are those of the text, whatever its letters, and the vectors have length 1.
+
+    A short text among long ones, or as a question, is read as it is alone; an empty one has no tokens.
+    """
     text = "Zoë’s mayor resigned, twice."
-    [tokens] = real_embedder.embed_tokens([text])
-    assert "".join(text[start:end] for start, end in tokens.spans) == text.replace(" ", "")
-    assert tokens.vectors.shape == (len(tokens.spans), 384)
-    assert np.linalg.norm(tokens.vectors, axis=1) == pytest.approx(np.ones(len(tokens.spans)), abs=1e-5)
-
-
-def test_tokens_do_not_depend_on_the_texts_beside_them(real_embedder: SentenceEmbedder) -> None:
-    """A short text among long ones is read as it is alone; an empty one has no tokens."""
-    short, long, none = real_embedder.embed_tokens(["Nine doctors resigned.", "A much longer one. " * 100, ""])
-    [alone] = real_embedder.embed_tokens(["Nine doctors resigned."])
-    assert short.spans == alone.spans
-    assert short.vectors == pytest.approx(alone.vectors, abs=1e-4)
+    short, long, none = real_embedder.embed_tokens([text, "A much longer one. " * 100, ""])
+    assert "".join(text[start:end] for start, end in short.spans) == text.replace(" ", "")
+    assert np.linalg.norm(short.vectors, axis=1) == pytest.approx(np.ones(len(short.spans)), abs=1e-5)
+    assert short.vectors.shape == (len(short.spans), 384)
+    [alone] = real_embedder.embed_tokens([text])
+    vector, asked = real_embedder.embed_query_and_tokens(text)
+    assert vector == pytest.approx(real_embedder.embed_query(text), abs=1e-5)
+    for other in (alone, asked):
+        assert short.spans == other.spans
+        assert short.vectors == pytest.approx(other.vectors, abs=1e-4)
     assert len(long.spans) == len(long.vectors) == MAX_TOKENS - 2
     assert len(none.spans) == len(none.vectors) == 0
 
@@ -101,15 +88,6 @@ def test_reading_tokens_leaves_the_tokenizer_of_the_model_as_it_was(real_embedde
     assert all(before)
     real_embedder.embed_tokens(["Short.", "A much longer one."])
     assert (tokenizer.padding, tokenizer.truncation) == before
-
-
-def test_a_question_and_its_tokens_are_read_together(real_embedder: SentenceEmbedder) -> None:
-    """Its vector is the one that it has anyway, and its tokens are too."""
-    vector, tokens = real_embedder.embed_query_and_tokens("Who resigned?")
-    assert vector == pytest.approx(real_embedder.embed_query("Who resigned?"), abs=1e-5)
-    [alone] = real_embedder.embed_tokens(["Who resigned?"])
-    assert tokens.spans == alone.spans
-    assert tokens.vectors == pytest.approx(alone.vectors, abs=1e-5)
 
 
 def test_loading_says_nothing(weights_folder: Path) -> None:

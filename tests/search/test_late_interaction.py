@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from assistant.articles.passages import passages
 from assistant.search import late_interaction
@@ -31,27 +29,20 @@ def compared(embedder: SentenceEmbedder, question: str, text: str) -> list[float
     return [score for of_passage in scores for score in of_passage]
 
 
-def test_every_sentence_gets_a_score(real_embedder: SentenceEmbedder) -> None:
-    """Each sentence of each passage has one, in reading order, and none is above 1."""
-    tokens = real_embedder.embed_query_and_tokens("Who praised the meeting?")[1]
-    scores = LateInteraction(real_embedder).scores(tokens, [1.0] * len(tokens.spans), passages_of(TEXT))
-    assert [len(of_passage) for of_passage in scores] == [1, 2]
-    assert all(-1 <= score <= 1 for of_passage in scores for score in of_passage)
-
-
 def test_a_sentence_matches_itself_best(real_embedder: SentenceEmbedder) -> None:
-    """Asked in a sentence's own words, where it stands alone, each word finds itself."""
+    """Asked in a sentence's own words, where it stands alone, each word finds itself; no score is above 1."""
     assert compared(real_embedder, "Nine doctors resigned.", "Nine doctors resigned.") == pytest.approx([1], abs=1e-4)
 
 
 def test_other_words_are_found_by_their_meaning(real_embedder: SentenceEmbedder) -> None:
-    """Of sentences that share no main word with the question, the one that means it wins."""
-    frustrated, praised, _ = compared(real_embedder, "Who walked out of the talks in a bad mood?", TEXT)
+    """Of sentences that share no main word with the question, the one that means it wins.
+
+    With all the weight on one word, the sentence that has it wins, whatever the others say.
+    """
+    scores = compared(real_embedder, "Who walked out of the talks in a bad mood?", TEXT)
+    frustrated, praised, _ = scores
     assert frustrated > praised
-
-
-def test_only_words_that_weigh_something_count(real_embedder: SentenceEmbedder) -> None:
-    """With all the weight on one word, the sentence that has it wins, whatever the others say."""
+    assert all(-1 <= score <= 1 for score in scores)
     tokens = real_embedder.embed_query_and_tokens("dollars, said the mayor of the meeting")[1]
     weights = [1.0] + [0.0] * (len(tokens.spans) - 1)
     [[first], [second, third]] = LateInteraction(real_embedder).scores(tokens, weights, passages_of(TEXT))
@@ -100,17 +91,8 @@ def test_what_was_compared_longest_ago_is_forgotten(
     for asked in ([one], [two], [one], [three]):
         late.scores(tokens, [1.0] * len(tokens.spans), asked)
     assert [late.has_read([passage]) for passage in (one, two, three)] == [True, False, True]
-
-
-def test_more_than_there_is_room_for_can_be_compared(
-    real_embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A question is compared with all its passages, even where not all are kept."""
-    monkeypatch.setattr(late_interaction, "KEPT", 1)
-    tokens = real_embedder.embed_query_and_tokens("Which?")[1]
-    late, found = LateInteraction(real_embedder), passages_of("One.\n\nTwo.\n\nThree.")
-    assert len(late.scores(tokens, [1.0] * len(tokens.spans), found)) == 3
-    assert not late.has_read(found)
+    # More than there is room for can be compared all the same.
+    assert len(late.scores(tokens, [1.0] * len(tokens.spans), [one, two, three])) == 3
 
 
 # What words weigh
@@ -126,19 +108,5 @@ def test_the_tokens_of_a_word_share_its_rarity() -> None:
     tokens = tokens_at((0, 3), (4, 6), (6, 8), (8, 9))
     words = [("who", 0, 3), ("arnold", 4, 8)]
     assert token_weights(tokens, words, {"who": 1.0, "arnold": 3.0}.__getitem__) == [1.0, 1.5, 1.5, 0.0]
-
-
-def test_without_a_word_every_token_weighs_the_same() -> None:
-    """A question of stop words alone is compared all the same."""
-    assert token_weights(tokens_at((0, 3), (4, 6)), [], lambda _: 1.0) == [1.0, 1.0]
-
-
-@given(st.lists(st.integers(1, 8), min_size=1, max_size=8), st.floats(0.01, 9.0))
-def test_weights_add_up_to_the_rarity_of_the_words(lengths: list[int], rarity: float) -> None:
-    """However words fall into pieces, together the pieces weigh what the words do."""
-    tokens, words, place = [], [], 0
-    for length in lengths:
-        words.append((f"word {place}", place, place + length))
-        tokens += [(place + piece, place + piece + 1) for piece in range(length)]
-        place += length + 1
-    assert sum(token_weights(tokens_at(*tokens), words, lambda _: rarity)) == pytest.approx(rarity * len(lengths))
+    # A question of stop words alone is compared all the same.
+    assert token_weights(tokens, [], lambda _: 1.0) == [1.0] * 4

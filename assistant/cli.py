@@ -14,24 +14,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from pydantic import TypeAdapter, ValidationError
 
 from assistant.command import errors_as_lines, opened, pace, progress
 from assistant.errors import ConfigurationError, IndexLockedError
 from assistant.extras import require
-from assistant.model.weights import (
-    INSTALL,
-    LANGUAGE_MODEL_NAME,
-    LANGUAGE_MODEL_SHA256,
-    OFFICIAL_REPOSITORY,
-    fetch,
-)
+from assistant.model.weights import INSTALL, LANGUAGE_MODEL_NAME, LANGUAGE_MODEL_SHA256, OFFICIAL_REPOSITORY, fetch
 from assistant.settings import Settings, go_offline
 from assistant.threads import take_one_thread_for_products
-from assistant.types import Answer, Status, Turn
+from assistant.types import Status, Turn
 
 if TYPE_CHECKING:
-    from assistant.articles.reading import Problem
-    from assistant.search.index import IndexReport
+    from rich.console import RenderableType
 
 app = typer.Typer(
     add_completion=False,
@@ -63,8 +57,16 @@ def ask(
 ) -> None:
     """Answer a question, with the words of the article that the answer rests on."""
     with errors_as_lines():
-        answer = _answer(question, _read_history(history))
-    _show(answer, as_json=as_json)
+        turns = _read_history(history) if history else []
+        with opened() as (assistant, show):
+            show("Reading", 0, 0)
+            answer = assistant.ask(question, turns)
+        from assistant.rendering import terminal, to_json  # noqa: PLC0415
+
+    if as_json:
+        typer.echo(json.dumps(to_json(answer)))
+    else:
+        _print(terminal(answer))
     if answer.status is Status.INDEX_UNAVAILABLE:
         raise typer.Exit(1)
 
@@ -78,8 +80,24 @@ def index(
     A server does the same whenever it starts, so while one runs, restart it instead.
     Exit code 1 says that a file was skipped; it is named with the reason, as is one of which something is left out.
     """
-    with errors_as_lines():
-        report, problems = _index(Settings.from_environment())
+    with errors_as_lines(), progress() as show:
+        settings = Settings.from_environment()
+        show("Starting", 0, 0)
+        from assistant.answering.assistant import Assistant  # noqa: PLC0415
+
+        try:
+            assistant = Assistant.open(replace(settings, model="none"), show)
+        except IndexLockedError as error:
+            from assistant.installation import renewal  # noqa: PLC0415
+            from assistant.search.index_files import lock_holder  # noqa: PLC0415
+
+            folder = settings.data / "index"
+            cure = renewal(lock_holder(folder))
+            raise IndexLockedError(f"The index in {folder} is in use by another process: {cure}") from error
+        with closing(assistant):
+            if assistant.index is None:
+                raise ConfigurationError(f"There is no embedding model to index with: run {INSTALL}")
+            report, problems = assistant.index.report, assistant.corpus.problems
     for problem in problems:
         typer.echo(problem, err=True)
     if as_json:
@@ -223,9 +241,7 @@ def compare(
     if as_json:
         typer.echo(json.dumps(comparison))
     else:
-        from rich.console import Console  # noqa: PLC0415
-
-        Console(highlight=False).print(terminal.comparison(comparison))
+        _print(terminal.comparison(comparison))
 
 
 @feedback.command("export")
@@ -251,41 +267,10 @@ def fetch_model(
     typer.echo(f"{path}\nUse it with ASSISTANT_MODEL_FILE={path}")
 
 
-def _answer(question: str, history: list[Turn]) -> Answer:
-    with opened() as (assistant, show):
-        show("Reading", 0, 0)
-        return assistant.ask(question, history)
-
-
-def _index(settings: Settings) -> tuple[IndexReport, tuple[Problem, ...]]:
-    with progress() as show:
-        show("Starting", 0, 0)
-        from assistant.answering.assistant import Assistant  # noqa: PLC0415
-
-        try:
-            assistant = Assistant.open(replace(settings, model="none"), show)
-        except IndexLockedError as error:
-            from assistant.installation import renewal  # noqa: PLC0415
-            from assistant.search.index_files import lock_holder  # noqa: PLC0415
-
-            folder = settings.data / "index"
-            cure = renewal(lock_holder(folder))
-            raise IndexLockedError(f"The index in {folder} is in use by another process: {cure}") from error
-        with closing(assistant):
-            if assistant.index is None:
-                raise ConfigurationError(f"There is no embedding model to index with: run {INSTALL}")
-            return assistant.index.report, assistant.corpus.problems
-
-
-def _show(answer: Answer, *, as_json: bool) -> None:
+def _print(shown: RenderableType) -> None:
     from rich.console import Console  # noqa: PLC0415
 
-    from assistant.rendering import terminal, to_json  # noqa: PLC0415
-
-    if as_json:
-        typer.echo(json.dumps(to_json(answer)))
-    else:
-        Console(highlight=False).print(terminal(answer))
+    Console(highlight=False).print(shown)
 
 
 def _show_evaluation(content: dict[str, Any], folder: Path, *, as_json: bool) -> None:
@@ -296,9 +281,7 @@ def _show_evaluation(content: dict[str, Any], folder: Path, *, as_json: bool) ->
     if as_json:
         typer.echo(json.dumps({name: content[name] for name in terminal.SUMMARY} | {"folder": str(folder)}))
     else:
-        from rich.console import Console  # noqa: PLC0415
-
-        Console(highlight=False).print(terminal.headlines(content, folder))
+        _print(terminal.headlines(content, folder))
     missed = gates.missed(content["gates"])
     for line in missed:
         typer.echo(f"missed: {line}", err=True)
@@ -309,24 +292,19 @@ def _show_evaluation(content: dict[str, Any], folder: Path, *, as_json: bool) ->
         raise typer.Exit(3)
 
 
-def _read_history(file: Path | None) -> list[Turn]:
+def _read_history(file: Path) -> list[Turn]:
     """Return the earlier exchanges of a file.
 
     Raises:
         ConfigurationError: it cannot be read, or is not of the form that the help describes.
     """
-    if file is None:
-        return []
     try:
-        exchanges = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ConfigurationError(f"The history {file} cannot be read ({error}): give a JSON file") from error
-    if not isinstance(exchanges, list) or not all(map(_is_exchange, exchanges)):
+    try:
+        return TypeAdapter(list[Turn]).validate_python(content)
+    except ValidationError as error:
         raise ConfigurationError(
             f'The history {file} is not a list of exchanges: write [{{"question": "...", "answer": "..."}}, ...]'
-        )
-    return [Turn(exchange["question"], exchange["answer"]) for exchange in exchanges]
-
-
-def _is_exchange(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(value.get(key), str) for key in ("question", "answer"))
+        ) from error

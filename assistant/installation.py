@@ -48,12 +48,14 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield from _articles(corpus, settings.articles)
     yield from _disk(settings)
     yield _attempt("prompts", "all are there", prompts.check)
-    yield from _embedding_model()
+    embedder = "embedding model", "it is whole and the official one"
+    yield _attempt(*embedder, lambda: weights.check(weights.embedder_file(), weights.EMBEDDER_SHA256))
     yield _attempt("span finder", "its weights belong to this code", weights.span_finder_file)
     yield _attempt("adapter", "its weights belong to this code", weights.adapter_file)
     yield from _language_model(settings)
     if settings.chroma_url:
-        yield from _server(corpus.articles, settings)
+        server = "index", f"the server at {settings.chroma_url} has the index of these articles"
+        yield _attempt(*server, lambda: check_server(corpus.articles, weights.EMBEDDER_SHA256, settings.chroma_url))
     else:
         yield from _index(corpus.articles, settings.data / "index")
     yield _attempt("reports", f"they can be saved in {settings.feedback}", lambda: feedback.check(settings.feedback))
@@ -68,11 +70,8 @@ def _articles(corpus: Corpus, folder: Path) -> Iterator[Finding]:
         yield Finding("articles", f"there is no folder {folder.absolute()}", cure)
         return
     for problem in corpus.problems:
-        yield Finding(
-            "articles",
-            f"{problem.file} is {'skipped' if problem.skipped else 'read in part'}, {problem.reason}",
-            f"mend it or take it out of {folder}",
-        )
+        what = f"{problem.file} is {'skipped' if problem.skipped else 'read in part'}, {problem.reason}"
+        yield Finding("articles", what, f"mend it or take it out of {folder}")
     if corpus.articles:
         untitled = len(corpus.without_title)
         titles = f"; of {untitled} the file name is shown, for want of a title" if untitled else ""
@@ -87,28 +86,15 @@ def _disk(settings: Settings) -> Iterator[Finding]:
         with tempfile.TemporaryFile(dir=existing) as file:
             file.write(b"0")
     except OSError as error:
-        yield Finding(
-            "disk", f"{existing} cannot be written ({error.strerror})", "set ASSISTANT_DATA to another folder"
-        )
+        what = f"{existing} cannot be written ({error.strerror})"
+        yield Finding("disk", what, "set ASSISTANT_DATA to another folder")
         return
     free = shutil.disk_usage(existing).free
     needed = _ROOM
     if _is_packaged(settings) and not (settings.data / weights.LANGUAGE_MODEL_NAME).exists():
         needed += weights.LANGUAGE_MODEL_BYTES
-    what = f"{free / 1e6:,.0f} MB are free at {existing}"
-    if free < needed:
-        cure = f"make room for {needed / 1e6:,.0f} MB, or set ASSISTANT_DATA to another folder"
-        yield Finding("disk", what, cure)
-    else:
-        yield Finding("disk", what)
-
-
-def _embedding_model() -> Iterator[Finding]:
-    yield _attempt(
-        "embedding model",
-        "it is whole and the official one",
-        lambda: weights.check(weights.embedder_file(), weights.EMBEDDER_SHA256),
-    )
+    cure = f"make room for {needed / 1e6:,.0f} MB, or set ASSISTANT_DATA to another folder"
+    yield Finding("disk", f"{free / 1e6:,.0f} MB are free at {existing}", cure if free < needed else "")
 
 
 def _language_model(settings: Settings) -> Iterator[Finding]:
@@ -134,13 +120,10 @@ def _index(articles: Sequence[Article], folder: Path) -> Iterator[Finding]:
             yield Finding("index", f"process {holder} uses it")
     except OSError as error:
         yield Finding("index", f"its lock cannot be opened ({error.strerror})", f"make {folder} writable")
-    sealed = index_files.current(folder)
-    rebuild = renewal(holder)
-    if sealed is None and holder:
-        yield Finding("index", f"there is none in {folder} yet, process {holder} builds it")
-        return
+    sealed, cure = index_files.current(folder), renewal(holder)
     if sealed is None:
-        yield Finding("index", f"there is none in {folder}", rebuild)
+        being_built = Finding("index", f"there is none in {folder} yet, process {holder} builds it")
+        yield being_built if holder else Finding("index", f"there is none in {folder}", cure)
         return
     problems = index.differences(articles, weights.EMBEDDER_SHA256, sealed)
     try:
@@ -149,7 +132,7 @@ def _index(articles: Sequence[Article], folder: Path) -> Iterator[Finding]:
     except OSError as error:
         yield Finding("index", f"it cannot be tried ({error})", f"make room in {tempfile.gettempdir()}")
     for problem in problems:
-        yield Finding("index", problem, rebuild)
+        yield Finding("index", problem, cure)
     if not problems:
         yield Finding("index", f"all {sealed.passages:,} passages are there and can be searched")
 
@@ -159,13 +142,6 @@ def renewal(holder: str) -> str:
     if holder:
         return f"restart process {holder}, unless it has just been started: it brings the index up to date as it starts"
     return "run python -m assistant index"
-
-
-def _server(articles: Sequence[Article], settings: Settings) -> Iterator[Finding]:
-    def tried() -> None:
-        check_server(articles, weights.EMBEDDER_SHA256, settings.chroma_url)
-
-    yield _attempt("index", f"the server at {settings.chroma_url} has the index of these articles", tried)
 
 
 def _page(settings: Settings) -> None:

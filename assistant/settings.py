@@ -83,7 +83,7 @@ def go_offline(environment: MutableMapping[str, str] = os.environ) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Each field is the environment variable `ASSISTANT_<FIELD>`; the README has the table."""
+    """Each field is the environment variable `ASSISTANT_<FIELD>`; `docs/operate.md` has the table."""
 
     # What is read and where things are kept
     articles: Path = PROJECT / "corpus" / "articles" if IS_CHECKOUT else Path("articles")

@@ -39,18 +39,14 @@ def seen() -> Iterator[set[int]]:
     threads._every.cache_clear()
 
 
-def test_a_question_alone_takes_one_thread(real_embedder: SentenceEmbedder, seen: set[int]) -> None:
-    """Beside a busy engine it is read as soon as one processor has a moment; its tokens likewise."""
-    real_embedder.embed_query("Who spoke?")
-    real_embedder.embed_query_and_tokens("Who spoke?")
-    assert seen == {1}
-
-
-def test_several_texts_take_all_threads(real_embedder: SentenceEmbedder, seen: set[int]) -> None:
-    """An index is built as fast as the machine can."""
-    real_embedder.embed_documents(["The mayor spoke.", "So did others."])
-    real_embedder.embed_tokens(["The mayor spoke.", "So did others."])
-    assert seen == {3}
+@pytest.mark.parametrize(("texts", "threads"), [(["Who spoke?"], 1), (["The mayor spoke.", "So did others."], 3)])
+def test_a_question_alone_takes_one_thread_and_several_texts_all(
+    texts: list[str], threads: int, real_embedder: SentenceEmbedder, seen: set[int]
+) -> None:
+    """Beside a busy engine it is read as soon as one processor has a moment; an index is built as fast as can be."""
+    real_embedder.embed_documents(texts)
+    real_embedder.embed_tokens(texts)
+    assert seen == {threads}
 
 
 def test_passages_are_read_on_all_threads(
@@ -93,7 +89,7 @@ def urgency() -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted where Linux lists them")
 def test_numpy_multiplies_on_one_thread() -> None:
-    """Otherwise a thread looks for work after each product, and takes the time from the engine."""
+    """Otherwise a thread looks for work after each product, and takes the time from the engine; what is set stays."""
     code = (
         "import os; os.sched_setaffinity(0, range(os.cpu_count()))\n"
         "from assistant.cli import _before_all_commands; {}\n"
@@ -106,16 +102,12 @@ def test_numpy_multiplies_on_one_thread() -> None:
         command = [sys.executable, "-c", code.format(first)]
         return int(subprocess.run(command, env=environment, cwd=PROJECT, check=True, stdout=subprocess.PIPE).stdout)
 
+    set_already = {"OPENBLAS_NUM_THREADS": "4"}
+    threads.take_one_thread_for_products(set_already)
+    assert set_already == {"OPENBLAS_NUM_THREADS": "4"}
     if threads_after("") == 1:
         pytest.skip("numpy takes one thread on this machine anyway")
     assert threads_after("_before_all_commands()") == 1
-
-
-def test_whoever_says_how_many_threads_numpy_takes_is_heard() -> None:
-    """Only what nobody has set is set."""
-    environment = {"OPENBLAS_NUM_THREADS": "4"}
-    threads.take_one_thread_for_products(environment)
-    assert environment == {"OPENBLAS_NUM_THREADS": "4"}
 
 
 def test_what_several_threads_need_at_once_is_loaded_once() -> None:

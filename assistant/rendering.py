@@ -236,15 +236,12 @@ def closest_words(citations: Collection[Citation]) -> str:
 
 def _piece_to_html(piece: Piece, citations: Iterable[Citation]) -> str:
     by_number = {citation.number: citation for citation in citations}
-    links = "".join(_marker_to_html(by_number[number]) for number in piece.numbers)
-    return f"{escape(piece.words)}{'&nbsp;' if links else ''}{links}"
-
-
-def _marker_to_html(citation: Citation) -> str:
-    return (
-        f'<a class="cite" href="{article_link(citation)}">'
-        f'<span class="hidden">Quotation&nbsp;</span>&#91;{citation.number}&#93;</a>'
+    links = "".join(
+        f'<a class="cite" href="{article_link(by_number[number])}">'
+        f'<span class="hidden">Quotation&nbsp;</span>&#91;{number}&#93;</a>'
+        for number in piece.numbers
     )
+    return f"{escape(piece.words)}{'&nbsp;' if links else ''}{links}"
 
 
 def _quotations_to_html(citations: Iterable[Citation], anchor: str = "", copied: Collection[int] = frozenset()) -> str:

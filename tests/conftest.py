@@ -6,8 +6,11 @@
     tokenizer        the packaged language model's
     weights_folder   where the joined language model is kept from one run to the next
     model_data       the data folder of the programs that run with the packaged language model
+    assistant        a scripted assistant behind the `address`, one for each file of tests
+    settings         those of the server there: no limits, and a folder of its own
+    address          where the server is
     browser          Chromium, one for each file of tests
-    page             the chat in two panes, at the `address` that the file serves
+    page             the chat in two panes, at the `address`
     model            a chat model that says what it was told to; remembers what it was asked
 
 Every test runs without the ASSISTANT_* variables of the person who starts it, and no test can reach another machine.
@@ -24,7 +27,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,12 +45,13 @@ from xdist.scheduler import LoadFileScheduling
 from assistant.articles.reading import read_article
 from assistant.model.weights import EMBEDDER_SHA256, LANGUAGE_MODEL_NAME, embedder_folder, language_model_file
 from assistant.search.embedder import SentenceEmbedder
-from assistant.settings import PROJECT, go_offline
+from assistant.settings import PROJECT, Settings, go_offline
 from assistant.types import Article
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from sentence_transformers import SentenceTransformer
+    from served import ScriptedAssistant
     from transformers import PreTrainedTokenizerBase
 
 go_offline()
@@ -106,7 +110,6 @@ LANGUAGE_MODEL = (
     "test_deploy",
     "test_weights",
     "test_adapter_training",
-    "test_writer_training",
     "test_decoder",
     "test_engine_library",
     "test_drafting",
@@ -184,6 +187,32 @@ def late_embedder(real_embedder: SentenceEmbedder) -> Iterator[tuple[SentenceEmb
 
     yield SentenceEmbedder(load, real_embedder.name), may_load
     may_load.set()
+
+
+@pytest.fixture(scope="module")
+def assistant() -> ScriptedAssistant:
+    """Return an assistant that has no script yet."""
+    from served import ARTICLE, ScriptedAssistant  # noqa: PLC0415 - slow to import
+
+    return ScriptedAssistant(ARTICLE)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Return settings without limits, with a place for reports."""
+    from served import OPEN  # noqa: PLC0415
+
+    folder = tmp_path_factory.mktemp("served")
+    return replace(OPEN, data=folder, feedback=folder / "feedback.sqlite3")
+
+
+@pytest.fixture(scope="module")
+def address(assistant: ScriptedAssistant, settings: Settings) -> Iterator[str]:
+    """Serve the assistant and return the address."""
+    from served import running  # noqa: PLC0415
+
+    with running(assistant, settings) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,11 @@ import datetime
 import socket
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -108,6 +109,19 @@ class ScriptedAssistant(Assistant):
                     raise step
         finally:
             self.ended.append(question)
+
+
+def in_a_loop(scenario: Callable[[], Coroutine[Any, Any, Any]]) -> Any:  # noqa: ANN401 - whatever it returns
+    """Return what the scenario returns; nothing may be left behind in its loop."""
+    complaints: list[dict[str, Any]] = []
+
+    async def main() -> Any:  # noqa: ANN401
+        asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
+        return await asyncio.wait_for(scenario(), 60)
+
+    result = asyncio.run(main())
+    assert complaints == []
+    return result
 
 
 OPEN = Settings(

@@ -20,7 +20,6 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from assistant.model import engine
 from assistant.model.engine import Engine, EngineChat, Reply
 from assistant.settings import PROJECT
-from lab.benchmarks.recorder import ask_again, recording
 
 CHILD = '''
 import os, sys, time
@@ -272,15 +271,3 @@ def test_a_child_ends_with_its_parent(doomed: Engine, what: str) -> None:
     assert process.stdin is not None
     process.stdin.close()
     assert process.wait(20) == 0
-
-
-def test_what_was_recorded_is_asked_again_as_it_was(doomed: Engine) -> None:
-    """The benchmark compares with the bare engine so; before, the engine reads something else."""
-    with recording() as requests:
-        asked_through_langchain(doomed, [HumanMessage("repeat")], max_tokens=72)
-    with recording() as again:
-        assert ask_again(requests) > 0
-    assert [request["messages"] for _, request in again] == [[("user", "What is the time?")], [("user", "repeat")]]
-    doomed.close()
-    with pytest.raises(RuntimeError, match="failed"):
-        ask_again(requests)

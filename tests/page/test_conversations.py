@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator
 from dataclasses import replace
-from functools import partial
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
@@ -25,24 +25,9 @@ STRANGERS = 40
 """More than Gradio remembers, in the test; 1,200 is what was tried by hand."""
 
 
-class Clock:
-    """A clock that a test moves, in seconds."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.now
-
-
-def one(address: str = "a", before: str = "") -> Kept[int]:
-    """Return a conversation with a question."""
-    return Kept(Conversation((Exchange(1, "How?"),)), address, before)
-
-
 def kept_in(store: Conversations[int], address: str = "a", before: str = "") -> str:
-    """Keep one, and return its token."""
-    kept = one(address, before)
+    """Keep a conversation with a question, and return its token."""
+    kept: Kept[int] = Kept(Conversation((Exchange(1, "How?"),)), address, before)
     store.keep(kept)
     return kept.token
 
@@ -60,13 +45,13 @@ def test_a_token_is_not_guessed() -> None:
 
 def test_a_conversation_is_found_for_an_hour() -> None:
     """It is there until an hour after its question, and then takes no memory any more."""
-    clock = Clock()
+    clock = Mock(return_value=1000.0)
     store: Conversations[int] = Conversations(clock)
     token = kept_in(store)
-    clock.now += KEPT_SECONDS - 1
+    clock.return_value += KEPT_SECONDS - 1
     assert store.find(token)
     later = kept_in(store)
-    clock.now += 1
+    clock.return_value += 1
     assert store.find(token) is None
     assert store.find(later)
     assert len(store) == 1
@@ -126,19 +111,6 @@ def test_a_home_is_one_address() -> None:
 # In front of a real server
 
 
-@pytest.fixture
-def assistant() -> ScriptedAssistant:
-    """Return the assistant behind the server."""
-    return ScriptedAssistant(ARTICLE)
-
-
-@pytest.fixture
-def address(assistant: ScriptedAssistant) -> Iterator[str]:
-    """Serve the assistant and return the address."""
-    with running(assistant) as address:
-        yield address
-
-
 def test_strangers_who_open_the_page_cost_nobody_the_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many pages are opened, also in the middle of an answer, each reader goes on where they were."""
     monkeypatch.setattr(server, "_TABS", STRANGERS // 4)
@@ -155,7 +127,8 @@ def test_strangers_who_open_the_page_cost_nobody_the_conversation(monkeypatch: p
             while "Second?" not in assistant.histories:  # noqa: ASYNC110 - a thread of the server's
                 await asyncio.sleep(0.02)
             async with reader(address) as strangers:
-                await gather_few([partial(greet, strangers, by, f"stranger{number}") for number in range(STRANGERS)])
+                for number in range(STRANGERS):
+                    await greet(strangers, by, f"stranger{number}")
             go_on.set()
             outcomes.append((await in_the_middle)[0].outcome)
             outcomes.append((await ask(client, by, "mine", "Third?"))[0].outcome)
@@ -164,17 +137,6 @@ def test_strangers_who_open_the_page_cost_nobody_the_conversation(monkeypatch: p
     with running(assistant) as address:
         assert asyncio.run(visit(address)) == [ANSWERED] * 3
     assert [turn.question for turn in assistant.histories["Third?"]] == ["First?", "Second?"]
-
-
-async def gather_few(calls: list[Callable[[], Awaitable[object]]], at_once: int = 8) -> None:
-    """Make the calls, so many at once."""
-    waiting = iter(calls)
-
-    async def work() -> None:
-        for call in waiting:
-            await call()
-
-    await asyncio.gather(*(work() for _ in range(at_once)))
 
 
 def test_a_refused_question_takes_no_place() -> None:

@@ -83,13 +83,6 @@ def assistant() -> ScriptedAssistant:
     return assistant
 
 
-@pytest.fixture(scope="module")
-def address(assistant: ScriptedAssistant, settings: Settings) -> Iterator[str]:
-    """Serve the assistant and return the address."""
-    with running(assistant, settings) as address:
-        yield address
-
-
 # Asking and answering
 
 
@@ -145,20 +138,8 @@ def test_whoever_waits_sees_how_many_are_before_them(page: Page, assistant: Scri
         finish(page)
 
 
-def test_a_refusal_cites_nothing(page: Page, assistant: ScriptedAssistant) -> None:
-    """It is said plainly; the closest words are labelled, and questions that the article answers are offered."""
-    assistant.script["Who is the mayor?"] = [replace(QUOTED, final=False), DECLINED]
-    ask(page, "Who is the mayor?")
-    expect(answers(page).locator(".headline")).to_have_text(LABELS[Status.DECLINED])
-    expect(answers(page)).to_contain_text(CLOSEST)
-    expect(answers(page).locator(".words, b")).to_have_count(0)
-    expect(page.locator("#reading mark")).to_have_count(0)
-    expect(answers(page).locator(".suggestions")).to_contain_text(ANSWERED_HERE)
-    expect(answers(page).locator("button.suggestion")).to_have_count(3)
-
-
-def test_a_refusal_lights_nothing_however_late_the_article_comes(page: Page, assistant: ScriptedAssistant) -> None:
-    """What was quoted at first is not marked any more once the question is refused."""
+def test_a_refusal_cites_nothing_however_late_the_article_comes(page: Page, assistant: ScriptedAssistant) -> None:
+    """What was quoted at first is not marked any more; the closest words are labelled, and questions are offered."""
     go_on = threading.Event()
     marked = re.compile(r"[?&]also=")
     late: list[Route] = []
@@ -173,6 +154,10 @@ def test_a_refusal_lights_nothing_however_late_the_article_comes(page: Page, ass
         late[0].continue_()
     at_rest(page)
     expect(page.locator("#reading mark")).to_have_count(0)
+    expect(answers(page)).to_contain_text(CLOSEST)
+    expect(answers(page).locator(".words, b")).to_have_count(0)
+    expect(answers(page).locator(".suggestions")).to_contain_text(ANSWERED_HERE)
+    expect(answers(page).locator("button.suggestion")).to_have_count(3)
 
 
 def test_only_questions_that_were_checked_are_offered(page: Page) -> None:

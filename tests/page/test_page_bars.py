@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 import pytest
@@ -36,20 +35,6 @@ from assistant.web.service import THANKS
 pytestmark = needs_chromium
 
 MAX_BYTES = 1_000_000
-
-
-@pytest.fixture(scope="module")
-def assistant() -> ScriptedAssistant:
-    """Return the assistant behind the server."""
-    return ScriptedAssistant(ARTICLE)
-
-
-@pytest.fixture(scope="module")
-def address(assistant: ScriptedAssistant, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Serve the assistant and return the address."""
-    folder = tmp_path_factory.mktemp("bars")
-    with running(assistant, replace(OPEN, data=folder, feedback=folder / "feedback.sqlite3")) as address:
-        yield address
 
 
 # With the keyboard, and enlarged
@@ -216,46 +201,31 @@ def test_who_asks_too_often_is_told_when_to_ask_again(browser: Browser) -> None:
 # No dead end
 
 
-def test_a_lost_connection_keeps_the_question(browser: Browser) -> None:
+@pytest.mark.parametrize("is_asked_before", [True, False], ids=["while it is answered", "before it is sent"])
+def test_a_lost_connection_keeps_the_question(browser: Browser, *, is_asked_before: bool) -> None:
     """The reader is told; when the server is back the page loads itself again, with the question in the box."""
     assistant = ScriptedAssistant(ARTICLE)
     assistant.script |= {"Lost?": [threading.Event()], "And then?": [WRITTEN]}
-
-    def begin(page: Page) -> None:
-        send(page, "Lost?")
-        expect(answers(page)).to_contain_text(QUOTE)
-
-    with left_by_its_server(browser, assistant, begin) as (page, port), returning(page, port, assistant, "Lost?"):
-        send(page, "And then?")
-        finish(page)
-
-
-@contextmanager
-def left_by_its_server(
-    browser: Browser, assistant: ScriptedAssistant, before: Callable[[Page], None]
-) -> Iterator[tuple[Page, int]]:
-    """Open the page, do something there, end the server at once, and yield the page and the port it came from."""
     with ExitStack() as stack:
         listener = stack.enter_context(closing(socket.create_server(("127.0.0.1", 0))))
         port = listener.getsockname()[1]
-        with ExitStack() as first:
-            server = first.enter_context(serving(assistant, OPEN, listener))
+        with serving(assistant, OPEN, listener) as server:
             page = stack.enter_context(chatting(browser, f"http://127.0.0.1:{port}", may_fail=True))
-            before(page)
+            if is_asked_before:
+                send(page, "Lost?")
+                expect(answers(page)).to_contain_text(QUOTE)
             server.force_exit = True
-        yield page, port
-
-
-@contextmanager
-def returning(page: Page, port: int, assistant: ScriptedAssistant, question: str) -> Iterator[None]:
-    """Serve again, after the reader was told that the connection is lost, and hold that the question is kept."""
-    expect(page.get_by_role("alert").filter(has_text="The connection is lost. Your")).to_be_visible()
-    expect(question_box(page)).to_have_value(question)
-    expect(page.locator("#status")).to_be_hidden()  # It says what was so before.
-    with closing(socket.create_server(("127.0.0.1", port))) as again, serving(assistant, OPEN, again):
+        if not is_asked_before:
+            send(page, "Lost?")
+        expect(page.get_by_role("alert").filter(has_text="The connection is lost. Your")).to_be_visible()
+        expect(question_box(page)).to_have_value("Lost?")
+        expect(page.locator("#status")).to_be_hidden()  # It says what was so before.
+        again = stack.enter_context(closing(socket.create_server(("127.0.0.1", port))))
+        stack.enter_context(serving(assistant, OPEN, again))
         status(page, "The answer was interrupted. Your question is in the box again.")
-        expect(question_box(page)).to_have_value(question)
-        yield
+        expect(question_box(page)).to_have_value("Lost?")
+        send(page, "And then?")
+        finish(page)
 
 
 def test_a_device_that_is_offline_is_told_so(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
@@ -299,16 +269,6 @@ def test_a_question_that_was_sent_offline_is_in_the_box_again(
         expect(question_box(page)).to_be_focused()
         page.keyboard.press("Enter")
         finish(page, 2)
-
-
-def test_a_question_to_a_server_that_is_gone_is_kept(browser: Browser) -> None:
-    """The connection is lost before anything is sent: the reader is told, and has the question when it is back."""
-    assistant = ScriptedAssistant(ARTICLE)
-    assistant.script["Too late?"] = [WRITTEN]
-    with left_by_its_server(browser, assistant, lambda page: None) as (page, port):
-        send(page, "Too late?")
-        with returning(page, port, assistant, "Too late?"):
-            ask(page, "Too late?")
 
 
 def test_a_network_that_holds_the_stream_back_is_noticed(

@@ -25,7 +25,7 @@ from browser import (
     wait_for_greeting,
 )
 from playwright.sync_api import Browser, Page, expect
-from served import ARTICLE, BOTH, OPEN, OTHER_QUOTE, QUOTE, QUOTED, WRITTEN, ScriptedAssistant, running, serving
+from served import ARTICLE, BOTH, OPEN, OTHER_QUOTE, QUOTE, QUOTED, WRITTEN, ScriptedAssistant, serving
 
 from assistant.web.chat import page as page_module
 from assistant.web.chat.exchanges import LOST, STOPPED
@@ -40,13 +40,6 @@ def assistant() -> ScriptedAssistant:
     assistant = ScriptedAssistant(ARTICLE)
     assistant.script = {"First?": [BOTH], "Second?": [WRITTEN], "Third?": [WRITTEN]}
     return assistant
-
-
-@pytest.fixture(scope="module")
-def address(assistant: ScriptedAssistant) -> Iterator[str]:
-    """Serve the assistant and return the address."""
-    with running(assistant) as address:
-        yield address
 
 
 def holds(page: Page, *questions: str) -> None:
@@ -133,7 +126,7 @@ def test_who_left_the_page_finds_the_conversation_when_they_return(
 
 
 def test_a_page_loaded_again_goes_on(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
-    """What was said stands there with all that can be done with it, once, and no question is offered to begin with."""
+    """What was said stands there with all that can be done with it, once; what was cleared is gone without a word."""
     with chatting(browser, address) as page:
         ask(page, "First?", "Second?")
         for _ in range(2):
@@ -152,6 +145,12 @@ def test_a_page_loaded_again_goes_on(browser: Browser, address: str, assistant: 
         expect(page.get_by_test_id("user")).to_contain_text(["First?", "Third?"])
         finish(page, 2)
         assert [turn.question for turn in assistant.histories["Third?"]] == ["First?"]
+        page.get_by_role("button", name="Clear").click()
+        status(page, CLEARED)
+        page.reload()
+        wait_for_greeting(page)
+        status(page, re.compile("^Ready"))
+        expect(answers(page)).to_have_count(0)
 
 
 def test_a_page_loaded_again_leaves_the_focus_in_the_box(browser: Browser, address: str) -> None:
@@ -168,24 +167,12 @@ def test_a_page_loaded_again_leaves_the_focus_in_the_box(browser: Browser, addre
             (box.to_be_focused if is_there else box.not_to_be_focused)()
 
 
-def test_what_was_cleared_does_not_return(browser: Browser, address: str) -> None:
-    """A cleared conversation is gone for good, and nobody is told that it is."""
-    with chatting(browser, address) as page:
-        ask(page, "First?")
-        page.get_by_role("button", name="Clear").click()
-        status(page, CLEARED)
-        page.reload()
-        wait_for_greeting(page)
-        status(page, re.compile("^Ready"))
-        expect(answers(page)).to_have_count(0)
-
-
 def test_an_answer_is_finished_although_the_page_is_loaded_again(
     browser: Browser, address: str, assistant: ScriptedAssistant
 ) -> None:
-    """The page shows the answer as far as it has come, then the rest, and what ends before it is back is there too."""
+    """The page shows the answer as far as it has come, then the rest, and Stop works there; what has ended is there."""
     go_on = threading.Event()
-    assistant.script["Long?"] = [replace(QUOTED, final=False), go_on, WRITTEN]
+    assistant.script |= {"Long?": [replace(QUOTED, final=False), go_on, WRITTEN], "Endless?": [threading.Event()]}
     # The page says on the console that its stream was cut.
     with chatting(browser, address, may_fail=True) as page:
         ask(page, "First?")
@@ -201,19 +188,10 @@ def test_an_answer_is_finished_although_the_page_is_loaded_again(
         page.reload()
         holds(page, "First?", "Long?")
         assert assistant.ended.count("Long?") == 1
-
-
-def test_an_answer_can_be_stopped_after_the_page_was_loaded_again(
-    browser: Browser, address: str, assistant: ScriptedAssistant
-) -> None:
-    """Stop works in the page that shows the answer now."""
-    assistant.script["Endless?"] = [threading.Event()]
-    # The page says on the console that its stream was cut.
-    with chatting(browser, address, may_fail=True) as page:
         send(page, "Endless?")
-        expect(answers(page)).to_contain_text(QUOTE)
+        expect(answers(page).nth(2)).to_contain_text(QUOTE)
         page.reload()
-        expect(answers(page)).to_contain_text(QUOTE)
+        expect(answers(page).nth(2)).to_contain_text(QUOTE)
         page.get_by_role("button", name="Stop").click()
         status(page, STOPPED)
         expect(page.locator("#send")).to_be_visible()
@@ -277,17 +255,6 @@ def test_two_tabs_go_on_each_by_itself(browser: Browser, address: str, assistant
         ask(page, "Again in the one?")
         assert [turn.question for turn in assistant.histories["In the other?"]] == ["First?"]
         assert [turn.question for turn in assistant.histories["Again in the one?"]] == ["First?", "In the one?"]
-
-
-def test_another_visitor_finds_nothing(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
-    """A tab without the token has no conversation and is not told of one, and none is history for its questions."""
-    with chatting(browser, address) as page:
-        ask(page, "First?")
-        with chatting(browser, address) as other:
-            expect(answers(other)).to_have_count(0)
-            status(other, re.compile("^Ready"))
-            ask(other, "Second?")
-            assert assistant.histories["Second?"] == []
 
 
 # Gone

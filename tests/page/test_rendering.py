@@ -66,14 +66,10 @@ def an_article(text: str, title: str = "A title", date: datetime.date | None = N
     return Article(id="an-article", text=text, title=title, date=date)
 
 
-def cite(number: int, quote: str, title: str = "A title", date: datetime.date | None = None) -> Citation:
+def cite(number: int, quote: str, title: str = "A title", date: datetime.date | None = None, url: str = "") -> Citation:
     """Return a citation of these words, which stand in an article between others."""
-    return Citation(number, an_article(f"Before. {quote} After.", title, date), 8, 8 + len(quote))
-
-
-def replace_url(citation: Citation, url: str) -> Citation:
-    """Return the citation of an article that has this address."""
-    return replace(citation, article=replace(citation.article, url=url))
+    article = replace(an_article(f"Before. {quote} After.", title, date), url=url)
+    return Citation(number, article, 8, 8 + len(quote))
 
 
 class Seen(HTMLParser):
@@ -133,7 +129,7 @@ def shown(answer: Answer, *, colours: bool = False) -> str:
 
 
 def test_json_has_exactly_the_form_of_the_contract() -> None:
-    """The keys and values that scripts read are those of the contract; more keys may follow."""
+    """The keys and values that scripts read are those of the contract; what there is not is null; more may follow."""
     answer = Answer(
         question="How much?",
         status=Status.ANSWERED,
@@ -158,10 +154,6 @@ def test_json_has_exactly_the_form_of_the_contract() -> None:
         == seen
     )
     assert list(seen)[:8] == ["id", "question", "status", "answer", "citations", "timings", "model", "error"]
-
-
-def test_json_says_null_where_there_is_nothing() -> None:
-    """An answer without an identifier and without evidence has null for both, and keeps the error."""
     seen = to_json(Answer("?", Status.INDEX_UNAVAILABLE, error="It broke."))
     assert (seen["id"], seen["timings"]["first_ms"], seen["citations"], seen["error"]) == (None, None, [], "It broke.")
 
@@ -241,18 +233,11 @@ def test_nothing_that_a_stranger_wrote_becomes_markup(words: str, quote: str, ti
 
 
 @given(strange_text)
-def test_escaped_text_stays_within_an_attribute(text: str) -> None:
-    """Text within quotation marks cannot end them."""
+def test_escaped_text_is_text_wherever_it_stands(text: str) -> None:
+    """It cannot end the attribute that it is in, and where Markdown is read it is a paragraph."""
     seen = Seen(f'<i title="{escape(text)}">')
-    assert seen.tags == ["i"]
-    assert [name for name, _ in seen.attributes] == ["title"]
-
-
-@pytest.mark.parametrize("payload", PAYLOADS)
-def test_no_ascii_punctuation_reaches_markdown(payload: str) -> None:
-    """Even where Markdown is read, an escaped payload is one paragraph of text."""
-    html = MarkdownIt("js-default", {"html": True}).render(f"x{escape(payload)}")
-    assert set(Seen(html).tags) <= {"p", "br"}
+    assert (seen.tags, [name for name, _ in seen.attributes]) == (["i"], ["title"])
+    assert set(Seen(MarkdownIt("js-default", {"html": True}).render(f"x{escape(text)}")).tags) <= {"p", "br"}
 
 
 def test_quotations_name_their_article_and_lead_to_it() -> None:
@@ -272,7 +257,7 @@ def test_quotations_name_their_article_and_lead_to_it() -> None:
 
 def test_a_quotation_leads_to_its_words_at_the_publisher() -> None:
     """Where the article has an address, each quotation links to it with the quoted words as text fragment."""
-    citation = replace_url(cite(1, "He said - well, all-in & more."), "https://paper.test/story?id=1#top")
+    citation = cite(1, "He said - well, all-in & more.", url="https://paper.test/story?id=1#top")
     address = publisher_link(citation)
     assert address == "https://paper.test/story?id=1#top:~:text=He%20said%20%2D%20well%2C%20all%2Din%20%26%20more."
     assert address in Seen(markdown(Answer("?", Status.QUOTED, "", (citation,)))).all("href")
@@ -281,7 +266,7 @@ def test_a_quotation_leads_to_its_words_at_the_publisher() -> None:
 @pytest.mark.parametrize("quote", [" ".join("abcdefghijklmnopqrstuvwxyz"), "a b c d e f g h\n\ns t u v w x y z"])
 def test_a_long_quotation_is_given_by_its_ends(quote: str) -> None:
     """A browser finds a long quotation, or one over several paragraphs, by its first and its last words."""
-    address = publisher_link(replace_url(cite(1, quote), "https://paper.test"))
+    address = publisher_link(cite(1, quote, url="https://paper.test"))
     assert address == "https://paper.test#:~:text=a%20b%20c%20d%20e%20f%20g%20h,s%20t%20u%20v%20w%20x%20y%20z"
 
 
@@ -353,27 +338,29 @@ def test_a_snapshot_says_that_a_better_one_follows(status: Status, line: str) ->
     assert headline(replace(answer, final=True, model="a.gguf")) == LABELS[status]
 
 
-def test_what_no_model_wrote_is_not_said_to_be_written_by_one() -> None:
-    """Who said it is told by rule, and the line above it does not speak of AI."""
-    answer = Answer("Who?", Status.ANSWERED, "Brook said so. [1]", (cite(1, "“Yes,” Brook said."),))
-    assert headline(answer) == BY_RULE
-    assert headline(replace(answer, model="a.gguf")) == LABELS[Status.ANSWERED]
+OLD, NEW = datetime.date(2018, 10, 18), datetime.date(2019, 1, 2)
 
 
-def test_facts_from_the_record_are_not_said_to_be_checked_against_words() -> None:
-    """An answer without citations does not claim that it rests on quoted words."""
-    assert headline(Answer("When?", Status.ANSWERED, "The article is dated 18 October 2018.")) == FROM_RECORD
-
-
-def test_the_date_is_said_where_it_is_one() -> None:
-    """An answer from articles of one date is as of that date; from several, each quotation has its own."""
-    first = cite(1, "Ab.", date=datetime.date(2018, 10, 18))
-    second = cite(2, "Cd.", date=datetime.date(2019, 1, 2))
-    assert headline(Answer("?", Status.QUOTED, "", (first, replace(first, number=2)))).endswith(
-        ", as of 18 October 2018"
-    )
-    assert headline(Answer("?", Status.QUOTED, "", (first, second))) == LABELS[Status.QUOTED]
-    assert headline(Answer("?", Status.QUOTED, "", (cite(1, "Ab."),))) == LABELS[Status.QUOTED]
+@pytest.mark.parametrize(
+    ("status", "citations", "line"),
+    [
+        (Status.ANSWERED, (cite(1, "“Yes,” Brook said."),), BY_RULE),  # No model wrote it.
+        (Status.ANSWERED, (), FROM_RECORD),  # It does not claim to rest on quoted words.
+        (Status.QUOTED, (cite(1, "Ab."),), LABELS[Status.QUOTED]),
+        (
+            Status.QUOTED,
+            (cite(1, "Ab.", date=OLD), cite(2, "Cd.", date=OLD)),
+            f"{LABELS[Status.QUOTED]}, as of 18 October 2018",
+        ),
+        # Each quotation has its own.
+        (Status.QUOTED, (cite(1, "Ab.", date=OLD), cite(2, "Cd.", date=NEW)), LABELS[Status.QUOTED]),
+    ],
+)
+def test_the_line_above_says_what_it_rests_on_and_as_of_when(
+    status: Status, citations: tuple[Citation, ...], line: str
+) -> None:
+    """Words of an article or its record, and the date of all of them."""
+    assert headline(Answer("?", status, "Words.", citations)) == line
 
 
 def test_only_the_operator_sees_why_the_model_failed() -> None:
@@ -394,23 +381,19 @@ spans = st.tuples(st.integers(0, 80), st.integers(0, 80))
 def test_the_marked_words_are_those_at_the_offsets(
     text: str, current: tuple[int, int], others: list[tuple[int, int]]
 ) -> None:
-    """The page of an article shows its whole text, and marks the cited characters and no others."""
-    seen = Seen(article_paragraphs(an_article(text), current, others))
+    """The page of an article shows its whole text, and marks the cited characters and no others.
+
+    Those of the current quotation stand out, also where another overlaps it.
+    """
+    html = article_paragraphs(an_article(text), current, others)
+    strong = "".join(re.findall(r'<mark class="current"[^>]*>(.*?)</mark>', html))
+    assert squeezed(Seen(strong).text) == squeezed(text[slice(*current)])
+    seen = Seen(html)
     assert squeezed(seen.text) == squeezed(text)
     marked = {offset for start, end in (current, *others) for offset in range(start, end)}
     assert squeezed(seen.marked) == squeezed("".join(c for offset, c in enumerate(text) if offset in marked))
     assert set(seen.tags) <= {"p", "mark", "br"}
     assert ("quote" in seen.all("id")) >= bool(squeezed(text[slice(*current)]))
-
-
-@given(st.text("ab \n", max_size=40), spans, spans)
-def test_of_several_quotations_the_current_one_stands_out(
-    text: str, current: tuple[int, int], other: tuple[int, int]
-) -> None:
-    """The marks of the class `current` are the current quotation whole, also where another overlaps it."""
-    html = article_paragraphs(an_article(text), current, [other])
-    strong = re.findall(r'<mark class="current"[^>]*>(.*?)</mark>', html)
-    assert squeezed(Seen("".join(strong)).text) == squeezed(text[slice(*current)])
 
 
 def test_a_quotation_over_two_paragraphs_is_marked_in_both() -> None:
@@ -435,15 +418,9 @@ def test_no_character_commands_the_terminal(words: str, quote: str, error: str) 
     "sequence", ["\x1b[31m", "\x1b[2J", "\x1b]0;title\x07", "\x1b]8;;https://evil.test\x1b\\", "\x9b31m", "\x1bc"]
 )
 def test_terminal_sequences_leave_nothing_behind(sequence: str) -> None:
-    """A sequence goes as a whole, not only its first character."""
-    answer = Answer("?", Status.ANSWERED, f"be{sequence}fore. [1]", (cite(1, "Ab."),))
-    assert "\nbefore. [1]\n" in shown(answer)
-
-
-def test_square_brackets_are_text_in_a_terminal() -> None:
-    """What looks like the markup of our terminal library is shown as it is."""
-    answer = Answer("?", Status.ANSWERED, "[bold]He[/bold] [link=https://evil.test]x[/link]. [1]", (cite(1, "Ab."),))
-    assert "[bold]He[/bold] [link=https://evil.test]x[/link]. [1]" in shown(answer)
+    """A sequence goes as a whole, not only its first character; the markup of our terminal library is text."""
+    words = "[bold]fore[/bold] [link=https://evil.test]x[/link]. [1]"
+    assert f"\nbe{words}\n" in shown(Answer("?", Status.ANSWERED, f"be{sequence}{words}", (cite(1, "Ab."),)))
 
 
 def test_the_terminal_shows_the_status_in_colour_and_the_quotations_under_the_answer() -> None:

@@ -71,19 +71,17 @@ def test_a_reader_stays_with_one_process(running: Stack) -> None:
 @needs_nginx
 @pytest.mark.timeout(600)
 def test_programs_are_answered_by_both(running: Stack) -> None:
-    """Without a cookie each question may go to another process, and the interface is the same."""
-    before = {process: len(entries) for process, entries in lines(running).items()}
+    """Without a cookie each question may go to another process; the interface is the same, and so is the index."""
+    before = lines(running)
     for number in range(12):
         body = httpx.post(f"{running.address}/api/ask", json={"question": f"{CRIME} ({number})"}, timeout=60).json()
         assert body["status"] in ("answered", "quoted")
-    assert all(len(entries) > before[process] for process, entries in lines(running).items())
+        if all(len(entries) > len(before[process]) for process, entries in lines(running).items()):
+            break
+    else:
+        pytest.fail("one of the processes was never asked")
     assert httpx.get(f"{running.address}/metrics").status_code == 404
-
-
-@needs_nginx
-@pytest.mark.timeout(600)
-def test_both_search_one_index(running: Stack) -> None:
-    """The articles are embedded once, into the shared server, and no process has an index of its own."""
+    # The articles were embedded once, into the shared server.
     assert not list(running.logs.glob("*/index/parts/*"))
     assert (running.logs / "chroma" / "chroma.sqlite3").stat().st_size > 100_000
 

@@ -28,12 +28,6 @@ from assistant.evaluation.questions import read_questions
 from assistant.types import Answer, Passage, Sentence, Status, Turn
 from assistant.web.feedback import REASONS, Feedback, question_lines, save
 
-# Gradio's own doing, in its queue.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:'future.no_silent_downcasting' is deprecated"),
-    pytest.mark.filterwarnings("ignore:The copy keyword is deprecated"),
-]
-
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
@@ -54,26 +48,12 @@ def refused(error: Exception, kind: type[Exception], *beginnings: str) -> None:
 PIECES = st.sampled_from(
     [
         *(
-            b"---\n",
-            b"---\ntitle: ",
-            b"date: 2018-02-30\n",
-            b"id: \xc3\xa9\n",
-            b"url: [",
-            b"&a *a",
-            b"!!python/object:os.x ",
-        ),
-        *(
-            b"\xef\xbb\xbf",
-            b"\xff\xfe",
-            b"\x00",
-            b"\r\n\r\n",
-            b"\xe2\x80\xae",
-            b"\xcc\x81",
-            b"\xed\xa0\x80",
-            b"\x1b[0m",
-        ),
-        *(b"<html><body><p>", b"</p>", b"<script>", b"<!--", b"<![CDATA[", b'<meta charset="utf-7">', b"&#xD800;"),
-        *(b"The mayor spoke. ", b"\xe2\x80\x9cNine,\xe2\x80\x9d he said.\n\n", b"A " * 600, b"12.5 " * 300),
+            b"---\n|---\ntitle: |date: 2018-02-30\n|id: \xc3\xa9\n|url: [|&a *a|!!python/object:os.x |"
+            b"\xef\xbb\xbf|\xff\xfe|\x00|\r\n\r\n|\xe2\x80\xae|\xcc\x81|\xed\xa0\x80|\x1b[0m|"
+            b'<html><body><p>|</p>|<script>|<!--|<![CDATA[|<meta charset="utf-7">|&#xD800;|'
+            b"The mayor spoke. |\xe2\x80\x9cNine,\xe2\x80\x9d he said.\n\n"
+        ).split(b"|"),
+        *(b"A " * 600, b"12.5 " * 300),
     ]
 )
 CONTENTS = (

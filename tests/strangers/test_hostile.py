@@ -50,10 +50,8 @@ class Watched:
     notes: Path
     stranger: socket.socket
     """Listens on this machine, where nobody is to call."""
-    health: list[float] = field(default_factory=list)
-    """Seconds that each look at the server's health took."""
     sick: list[str] = field(default_factory=list)
-
+    """What came of the looks at its health that found none."""
     begun: float = field(default_factory=time.monotonic)
 
     def assert_unharmed(self) -> None:
@@ -70,6 +68,14 @@ class Watched:
         assert max(kinds.values(), default=0) <= (time.monotonic() - self.begun) / 60 + 2
         with pytest.raises(BlockingIOError):
             self.stranger.accept()
+
+
+@pytest.fixture
+def client(server: Watched) -> Iterator[httpx.Client]:
+    """Yield a stranger's client; when the test is over the server must be unharmed."""
+    with httpx.Client(base_url=server.address, timeout=30) as client:
+        yield client
+    server.assert_unharmed()
 
 
 @pytest.fixture(scope="module")
@@ -118,13 +124,11 @@ def probe(server: Watched, is_over: threading.Event) -> None:
     """Ask how it is, as a supervisor does."""
     with httpx.Client(base_url=server.address, timeout=10) as client:
         while not is_over.wait(PROBE_SECONDS):
-            begun = time.perf_counter()
             try:
                 client.get("/healthz").raise_for_status()
             except httpx.HTTPError as error:
                 server.sick.append(repr(error))
                 return
-            server.health.append(time.perf_counter() - begun)
 
 
 # Calls of the page's functions
@@ -132,29 +136,18 @@ def probe(server: Watched, is_over: threading.Event) -> None:
 
 def files(server: Watched) -> list[Any]:
     """Return what Gradio takes for files, where they would be read without end, or from somebody else."""
-    port = server.stranger.getsockname()[1]
+    own, port = server.folder, server.stranger.getsockname()[1]
     places = [
-        str(server.folder / "pipe"),
-        str(server.folder / "file"),
-        str(server.folder),
-        f"{server.folder}/none",
-        "/dev/zero",
-        "/etc/passwd",
-        f"../../../{WORD}",
-        f"http://127.0.0.1:{port}/{WORD}",
-        f"http://{WORD}.test/x.png",
-        f"https://{WORD}.test/x.png",
-        f"file:///{server.folder}/file",
-        "data:text/plain;base64,cXp2eHdvcmQ=",
+        *(f"{own}/pipe", f"{own}/file", f"{own}", f"{own}/none", "/dev/zero", "/etc/passwd", f"../../../{WORD}"),
+        *(f"http://127.0.0.1:{port}/{WORD}", f"http://{WORD}.test/x.png", f"https://{WORD}.test/x.png"),
+        *(f"file:///{own}/file", "data:text/plain;base64,cXp2eHdvcmQ="),
     ]
     meta = {"_type": "gradio.FileData"}
     plain = [{"path": place, "meta": meta, "orig_name": WORD} for place in places]
     more = [
         {"path": places[1], "url": places[7], "meta": meta},
         {"path": places[1], "meta": meta, "is_stream": True},
-        {"path": places[1]},
-        {"value": plain[0]},
-        {"__type__": "update", "value": plain[0]},
+        *({"path": places[1]}, {"value": plain[0]}, {"__type__": "update", "value": plain[0]}),
     ]
     return [*plain, *more, [plain[0]], {WORD: [plain[0]]}, [[plain[7]]]]
 
@@ -200,25 +193,25 @@ def post(client: httpx.Client, path: str, call: Any) -> int:  # noqa: ANN401
     return client.post(path, content=content, headers={"content-type": "application/json"}).status_code
 
 
-def test_every_input_of_every_function_takes_what_the_page_sends_and_nothing_else(server: Watched) -> None:
+def test_every_input_of_every_function_takes_what_the_page_sends_and_nothing_else(
+    server: Watched, client: httpx.Client
+) -> None:
     """Files, pipes, devices, addresses and wrong types are refused with 422 wherever they stand; the rest is let in."""
     wrong = []
-    with httpx.Client(base_url=server.address, timeout=30) as client:
-        for function, components in server.functions.items():
-            data = [proper(component) for component in components]
-            assert post(client, JOIN, body(function, data)) == 200
-            for at, value in itertools.product(range(len(data)), [*ODD, *files(server)]):
-                expected = 200 if is_proper(components[at], value) else 422
-                status = post(client, JOIN, body(function, [*data[:at], value, *data[at + 1 :]]))
-                # Calls that are let in may be more than are answered at once.
-                if status != expected and (expected, status) != (200, 429):
-                    wrong.append((function, at, value, status))
+    for function, components in server.functions.items():
+        data = [proper(component) for component in components]
+        assert post(client, JOIN, body(function, data)) == 200
+        for at, value in itertools.product(range(len(data)), [*ODD, *files(server)]):
+            expected = 200 if is_proper(components[at], value) else 422
+            status = post(client, JOIN, body(function, [*data[:at], value, *data[at + 1 :]]))
+            # Calls that are let in may be more than are answered at once.
+            if status != expected and (expected, status) != (200, 429):
+                wrong.append((function, at, value, status))
     assert wrong == []
     assert len(server.functions) > 8
-    server.assert_unharmed()
 
 
-def test_a_wrong_count_or_function_or_tab_is_refused(server: Watched) -> None:
+def test_a_wrong_count_or_function_or_tab_is_refused(server: Watched, client: httpx.Client) -> None:
     """Too few inputs, too many, none at all, a function that is none, and a tab without a name."""
     file = files(server)[0]
     calls: list[Any] = [*ODD, file, [file], {"data": [file]}]
@@ -233,33 +226,9 @@ def test_a_wrong_count_or_function_or_tab_is_refused(server: Watched) -> None:
         calls += [{key: whole[key] for key in whole.keys() - {left}} for left in ("data", "fn_index", "session_hash")]
     none: list[Any] = [-1, 99, 2**70, 7.5, "7", True, None, [], file, WORD]
     calls += [body(function, []) for function in none]
-    with httpx.Client(base_url=server.address, timeout=30) as client:
-        wrong = [call for call in calls if post(client, JOIN, call) != 422]
-        assert wrong == []
-        for content in (b"", b"{", b"\xff", b"[" * 60_000, b'{"fn_index": 0, "data": [' + b"[" * 9_000, WORD.encode()):
-            assert client.post(JOIN, content=content, headers={"content-type": "application/json"}).status_code == 422
-    server.assert_unharmed()
-
-
-def test_there_is_no_other_way_to_a_function(server: Watched) -> None:
-    """Whatever else Gradio answers, under whichever spelling of its address, is not there."""
-    names = ["predict", WORD, *map(str, server.functions)]
-    ways = [
-        *(f"/gradio_api/{way}/{name}" for way in ("run", "api", "call", "call/v2") for name in names),
-        *(f"/gradio_api/{way}" for way in ("component_server", "upload", "cancel", "reset", "startup-events", "info")),
-        *(f"/gradio_api/file={server.folder}/file", f"/gradio_api/proxy=http://{WORD}.test/", f"/file={WORD}"),
-        *(f"{JOIN}/", f"/{JOIN}", "/gradio_api//queue/join", "/run/predict", "/queue/join", "/GRADIO_API/queue/join"),
-        *("/about/../gradio_api/run/predict", "/static/../gradio_api/run/predict", f"/deep_link/{WORD}", "/login"),
-    ]
-    files_in = [[file] for file in files(server)]
-    with httpx.Client(base_url=server.address, timeout=30) as client:
-        found = [
-            (way, status)
-            for way, data in itertools.product(ways, [[], *files_in[:3], files_in[7]])
-            if (status := post(client, way, body(0, data) | {"event_id": WORD})) not in {404, 405}
-        ]
-    assert found == []
-    server.assert_unharmed()
+    assert [call for call in calls if post(client, JOIN, call) != 422] == []
+    for content in (b"", b"{", b"\xff", b"[" * 60_000, b'{"fn_index": 0, "data": [' + b"[" * 9_000, WORD.encode()):
+        assert client.post(JOIN, content=content, headers={"content-type": "application/json"}).status_code == 422
 
 
 JSON = st.recursive(
@@ -285,17 +254,11 @@ CALLS = st.fixed_dictionaries(
 )
 
 
-def test_whatever_a_call_is_made_of_it_is_let_in_or_refused(server: Watched) -> None:
+@settings(max_examples=600, suppress_health_check=list(HealthCheck))
+@given(call=CALLS | JSON)
+def test_whatever_a_call_is_made_of_it_is_let_in_or_refused(client: httpx.Client, call: Any) -> None:  # noqa: ANN401
     """Any JSON, in any place of a call, is no defect."""
-
-    @settings(max_examples=600, suppress_health_check=list(HealthCheck))
-    @given(CALLS | JSON)
-    def calls(call: Any) -> None:  # noqa: ANN401
-        assert post(client, JOIN, call) in {200, 422, 429}
-
-    with httpx.Client(base_url=server.address, timeout=30) as client:
-        calls()
-    server.assert_unharmed()
+    assert post(client, JOIN, call) in {200, 422, 429}
 
 
 def test_a_function_whose_input_nothing_is_known_of_cannot_be_served() -> None:
@@ -313,7 +276,7 @@ def test_a_function_whose_input_nothing_is_known_of_cannot_be_served() -> None:
 # Paths, heads and bodies
 
 
-def test_no_request_to_an_open_path_is_a_defect(server: Watched) -> None:
+def test_no_request_to_an_open_path_is_a_defect(client: httpx.Client) -> None:
     """By every method, with odd queries, headers and bodies, each open path answers, and not with an error of ours."""
     paths = [*OPEN_PATHS, *(folder + rest for folder in OPEN_FOLDERS for rest in ("", WORD, "..%2f..%2fetc%2fpasswd"))]
     queries = ["", f"?deep_link={WORD}&session_hash={WORD}&start=-1&end=%00&also=1-%ff", "?" + "a=b&" * 500, "?%"]
@@ -323,15 +286,13 @@ def test_no_request_to_an_open_path_is_a_defect(server: Watched) -> None:
         {"x-forwarded-host": f"{WORD}:99999999", "range": "bytes=9-1", "accept-encoding": WORD, "authorization": WORD},
         {"content-type": f"multipart/form-data; boundary={WORD}", "accept": "text/event-stream", "origin": WORD},
     ]
+    methods = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", WORD.upper())
     found = []
-    with httpx.Client(base_url=server.address, timeout=30) as client:
-        for path, (query, head) in itertools.product(paths, zip(queries, heads, strict=True)):
-            for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", WORD.upper()):
-                status = client.request(method, path + query, headers=head, content=WORD if method == "POST" else None)
-                if status.status_code >= 500:
-                    found.append((method, path, query, head, status.status_code))
+    for path, (query, head), method in itertools.product(paths, zip(queries, heads, strict=True), methods):
+        response = client.request(method, path + query, headers=head, content=WORD if method == "POST" else None)
+        if response.status_code >= 500:
+            found.append((method, path, query, head, response.status_code))
     assert found == []
-    server.assert_unharmed()
 
 
 POST = b"POST /api/ask HTTP/1.1\r\nhost: a\r\n"
@@ -451,18 +412,18 @@ def test_any_request_gets_what_the_description_says(server: Watched, mode: Gener
 # Words
 
 
-def test_nothing_that_is_sent_tells_where_something_stands_in_memory(server: Watched) -> None:
+def test_nothing_that_is_sent_tells_where_something_stands_in_memory(client: httpx.Client) -> None:
     """No object of Python's is described to a browser."""
     for path in ("/", "/config"):
-        assert " at 0x" not in httpx.get(f"{server.address}{path}").text
+        assert " at 0x" not in client.get(path).text
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/article/unknown", "/site/unknown", "/gradio_api/run/predict"])
-def test_a_wrong_link_leads_to_a_page_with_a_way_back(server: Watched, path: str) -> None:
+def test_a_wrong_link_leads_to_a_page_with_a_way_back(client: httpx.Client, path: str) -> None:
     """It has a title and a language, and links to the chat; a program below /api gets the form of all errors."""
-    response = httpx.get(f"{server.address}{path}")
+    response = client.get(path)
     assert response.status_code == 404
     assert response.text.startswith('<!doctype html><html lang="en">')
     assert "<title>" in response.text
     assert 'href="/"' in response.text
-    assert httpx.get(f"{server.address}/api/unknown").json()["status"] == "invalid_request"
+    assert client.get("/api/unknown").json()["status"] == "invalid_request"

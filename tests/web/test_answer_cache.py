@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from served import DECLINED, QUOTED, WRITTEN
+from served import QUOTED, WRITTEN, in_a_loop
 
 from assistant.types import Answer, Status, Timings, Turn
 from assistant.web import answer_cache
@@ -58,31 +58,19 @@ async def ask(cache: Cache, worker: Worker, question: str = "How?", *turns: Turn
     return [event async for event in cache.answers(question, turns, article, worker.work)]
 
 
-def run(scenario: Callable[[], Coroutine[Any, Any, Any]]) -> Any:  # noqa: ANN401
-    """Return what the scenario returns; nothing may be left behind in its loop."""
-    complaints: list[dict[str, Any]] = []
-
-    async def main() -> Any:  # noqa: ANN401
-        asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
-        return await asyncio.wait_for(scenario(), 30)
-
-    result = asyncio.run(main())
-    assert complaints == []
-    return result
-
-
-def test_a_repeated_question_is_not_worked_on_again() -> None:
-    """The second time the final answer comes alone, with the times of the one who asked, and is counted."""
+@pytest.mark.parametrize("end", [FINAL, replace(FINAL, status=Status.DECLINED)])
+def test_a_repeated_question_is_not_worked_on_again(end: Answer) -> None:
+    """The second time the final answer, or the refusal, comes alone, with the times of who asked, and is counted."""
     reused: list[str] = []
 
     async def scenario() -> tuple[list[Any], list[Any], int]:
-        cache, worker = Cache(reused.append), Worker(FINAL)
+        cache, worker = Cache(reused.append), Worker(end)
         worker.release.set()
         return await ask(cache, worker), await ask(cache, worker, "  How? "), worker.begun
 
-    first, (again,), begun = run(scenario)
-    assert first == [SNAPSHOT, Tick(), FINAL]
-    assert replace(again, timings=FINAL.timings) == FINAL
+    first, (again,), begun = in_a_loop(scenario)
+    assert first == [SNAPSHOT, Tick(), end]
+    assert replace(again, timings=end.timings) == end
     assert again.timings.first_ms == again.timings.total_ms < 1000
     assert begun == 1
     assert reused == ["kept"]
@@ -106,7 +94,7 @@ def test_whatever_an_answer_depends_on_tells_questions_apart(other: dict[str, An
         await ask(cache, worker, other.get("question", "How?"), *other.get("turns", ()), article=other.get("article"))
         return worker.begun
 
-    assert run(scenario) == 2
+    assert in_a_loop(scenario) == 2
 
 
 def test_a_herd_is_one_piece_of_work() -> None:
@@ -121,7 +109,7 @@ def test_a_herd_is_one_piece_of_work() -> None:
         worker.release.set()
         return await asyncio.gather(*readers), worker.begun
 
-    told, begun = run(scenario)
+    told, begun = in_a_loop(scenario)
     assert begun == 1
     for events in told[:50]:
         assert [type(event) for event in events] == [Answer, Tick, Answer]
@@ -153,26 +141,13 @@ def test_what_failed_is_not_kept(end: Answer | Exception) -> None:
         await asyncio.gather(ask(cache, worker), return_exceptions=True)
         return outcomes, worker.begun
 
-    outcomes, begun = run(scenario)
+    outcomes, begun = in_a_loop(scenario)
     assert begun == 2
     for outcome in outcomes:
         if isinstance(end, Exception):
             assert outcome is end
         else:
             assert replace(outcome[-1], timings=end.timings) == end
-
-
-def test_a_refusal_of_the_article_is_kept() -> None:
-    """That the article does not answer a question need not be found out twice."""
-
-    async def scenario() -> int:
-        cache, worker = Cache(), Worker(DECLINED)
-        worker.release.set()
-        await ask(cache, worker)
-        await ask(cache, worker)
-        return worker.begun
-
-    assert run(scenario) == 1
 
 
 def test_the_work_ends_when_the_last_reader_has_left() -> None:
@@ -198,7 +173,7 @@ def test_the_work_ends_when_the_last_reader_has_left() -> None:
         assert (await ask(cache, worker))[-1] == FINAL
         return worker.begun, worker.called_off
 
-    assert run(scenario) == (2, 1)
+    assert in_a_loop(scenario) == (2, 1)
 
 
 def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,4 +189,4 @@ def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
             counts.append(worker.begun)
         return counts
 
-    assert run(scenario) == [1, 2, 2, 3, 3, 4]
+    assert in_a_loop(scenario) == [1, 2, 2, 3, 3, 4]

@@ -57,7 +57,10 @@ def test_a_report_becomes_a_question_for_evaluators(file: Path, tmp_path: Path) 
 
 
 def test_a_report_holds_the_whole_exchange(file: Path) -> None:
-    """An evaluator sees the answer that the reader saw, and when it was reported, and nothing of who it was."""
+    """An evaluator sees the answer that the reader saw, and when; nobody sees who it was, others not even the file.
+
+    Where nothing was quoted it is not known which article was meant.
+    """
     save(file, Feedback(ANSWER, helpful=False, reasons=("unsupported",), comment="No."))
     (line,) = lines(file)
     report = line["feedback"]
@@ -68,6 +71,11 @@ def test_a_report_holds_the_whole_exchange(file: Path) -> None:
     with closing(sqlite3.connect(file)) as database:
         columns = [column[1] for column in database.execute("PRAGMA table_info(feedback)")]
     assert columns == ["number", "given", "helpful", "reasons", "comment", "answer", "history"]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    save(file, Feedback(replace(TOO_LONG, question="Hm?", status=Status.INDEX_UNAVAILABLE), helpful=False))
+    _, line = lines(file)
+    assert {"article", "answerable"}.isdisjoint(line)
+    assert line["notes"] == "not helpful"
 
 
 def test_unknown_reasons_are_dropped_and_comments_cut(file: Path) -> None:
@@ -90,56 +98,40 @@ def test_no_report_is_lost_when_many_come_at_once(file: Path) -> None:
     assert {line["notes"] for line in lines(file)} == {f"helpful: number {index}" for index in range(100)}
 
 
-def test_a_full_file_takes_no_more_and_loses_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file stops growing at its limit; what is in it can still be read."""
-    monkeypatch.setattr(store, "MAX_FILE_BYTES", 40_960)
-    report = Feedback(ANSWER, helpful=False, comment="x" * 1000)
+def fill(file: Path) -> int:
+    """Save until no more can be saved, and return how many were."""
     saved = 0
-    with suppress(sqlite3.OperationalError):
-        while saved < 100:
-            save(file, report)
-            saved += 1
-    assert 5 < saved < 100
-    assert file.stat().st_size <= 40_960
-    assert len(lines(file)) == saved
-
-
-def a_damaged_file(file: Path) -> str:
-    """Make one, and return why nothing can be saved in it."""
-    file.write_bytes(b"garbage" * 1000)
-    return "file is not a database"
-
-
-def a_folder(file: Path) -> str:
-    """Make one, and return why nothing can be saved in it."""
-    file.mkdir()
-    return "unable to open database file"
-
-
-def below_a_file(file: Path) -> str:
-    """Make the folder a file, and return why nothing can be saved in it."""
-    file.parent.rmdir()
-    file.parent.touch()
-    return "Not a directory"
-
-
-def a_full_file(file: Path) -> str:
-    """Make one, and return why nothing can be saved in it."""
     with suppress(sqlite3.OperationalError):
         while True:
             save(file, Feedback(ANSWER, helpful=False, comment="x" * 1000))
-    return "database or disk is full"
+            saved += 1
+    return saved
 
 
-@pytest.mark.parametrize("make", [a_damaged_file, a_folder, below_a_file, a_full_file])
+def test_a_full_file_takes_no_more_and_loses_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file stops growing at its limit; what is in it can still be read."""
+    monkeypatch.setattr(store, "MAX_FILE_BYTES", 40_960)
+    saved = fill(file)
+    assert file.stat().st_size <= 40_960
+    assert 5 < saved == len(lines(file))
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda file: file.write_bytes(b"garbage" * 1000), "file is not a database"),
+        (Path.mkdir, "unable to open database file"),
+        (lambda file: (file.parent.rmdir(), file.parent.touch()), "Not a directory"),
+        (fill, "database or disk is full"),
+    ],
+)
 def test_where_nothing_can_be_saved_is_known_before_a_report_is_lost(
-    tmp_path: Path, make: Callable[[Path], str], monkeypatch: pytest.MonkeyPatch
+    file: Path, make: Callable[[Path], object], why: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is damaged, full, or no file is named in one line."""
     monkeypatch.setattr(store, "MAX_FILE_BYTES", 16_384)
-    file = tmp_path / "reports" / "feedback.sqlite3"
     file.parent.mkdir()
-    why = make(file)
+    make(file)
     with pytest.raises(
         ConfigurationError, match=rf"^Reports cannot be saved in .* \({why}\): make room, or set ASSIST"
     ):
@@ -154,21 +146,6 @@ def test_that_a_report_can_be_saved_is_found_out_without_saving_one(file: Path) 
     before = file.read_bytes()
     check(file)
     assert file.read_bytes() == before
-
-
-def test_the_file_is_the_operators_alone(file: Path) -> None:
-    """What readers wrote cannot be read by other users of the machine."""
-    save(file, Feedback(ANSWER, helpful=True))
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-
-
-def test_an_answer_without_citations_names_no_article(file: Path) -> None:
-    """Where nothing was quoted it is not known which article was meant."""
-    save(file, Feedback(replace(TOO_LONG, question="Hm?", status=Status.INDEX_UNAVAILABLE), helpful=False))
-    (line,) = lines(file)
-    assert "article" not in line
-    assert "answerable" not in line
-    assert line["notes"] == "not helpful"
 
 
 @pytest.mark.parametrize("content", [b"", b"garbage" * 1000])

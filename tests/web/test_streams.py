@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
 
@@ -24,19 +24,6 @@ from lab.benchmarks.readers import ANSWERED, Form, ask, form, greet, reader
 
 JOIN, EVENTS = "/gradio_api/queue/join", "/gradio_api/queue/data"
 END = b'"close_stream"'
-
-
-@pytest.fixture(scope="module")
-def assistant() -> ScriptedAssistant:
-    """Return the assistant behind the server."""
-    return ScriptedAssistant(ARTICLE)
-
-
-@pytest.fixture(scope="module")
-def address(assistant: ScriptedAssistant) -> Iterator[str]:
-    """Serve the assistant and return the address."""
-    with running(assistant) as address:
-        yield address
 
 
 def call(by: Form, tab: str, question: str) -> dict[str, object]:

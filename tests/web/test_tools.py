@@ -33,22 +33,17 @@ def test_the_tool_is_off_unless_it_is_switched_on() -> None:
         assert httpx.post(f"{address}/mcp", json={}).status_code in {404, 405}
 
 
-def test_there_is_no_stream_on_which_nothing_comes() -> None:
-    """A connection that would be open for ever is refused."""
-    with running(scripted(), ON) as address:
-        refused = httpx.get(f"{address}/mcp", headers={"accept": "text/event-stream"})
-    assert (refused.status_code, refused.headers["allow"]) == (405, "POST")
-
-
 def test_a_model_asks_as_a_program_does() -> None:
     """It reads what the tool does and that it changes nothing; an answer has its words, a refusal is no error.
 
-    An article that there is not is named as such, and nothing is asked.
+    An article that there is not is named as such, and nothing is asked. A stream on which nothing comes is refused.
     """
     assistant = scripted()
     asked = [{"question": "How much?"}, {"question": "Who is the mayor?"}, {"question": "Why?", "article": "nowhere"}]
     with running(assistant, ON) as address:
         (tool,), (answered, declined, refused) = asyncio.run(visit(address, *asked))
+        stream = httpx.get(f"{address}/mcp", headers={"accept": "text/event-stream"})
+    assert (stream.status_code, stream.headers["allow"]) == (405, "POST")
     assert tool.name == "ask_article"
     assert "exact words" in (tool.description or "")
     assert tool.annotations.read_only_hint

@@ -78,7 +78,8 @@ class ReportForm:
         conversation = self._conversation_of(token)
         verdict, exchange = _pressed(pressed, conversation)
         if exchange is None or exchange.turn is None:
-            return self._lost() if conversation.is_lost else self._closed()
+            # Where what there was to report on is gone, the words in the form stay.
+            return {self._status: html_line(LOST)} if conversation.is_lost else self._closed()
         return self._closed() | {
             self._form: gr.update(visible=True),
             self._about: (
@@ -102,10 +103,6 @@ class ReportForm:
             self._along: False,
         }
 
-    def _lost(self) -> Update:
-        """Say that what there was to report on is gone; the words in the form stay."""
-        return {self._status: html_line(LOST)}
-
     async def _take(self, given: Update, request: gr.Request) -> AsyncGenerator[Update]:
         """Yield what changes while a report is sent; the form closes once it is saved, and else keeps its words."""
         yield {self._status: html_line(SENDING)}
@@ -128,17 +125,14 @@ class ReportForm:
         if len(comment) > MAX_COMMENT_CHARACTERS:
             return TOO_LONG.format(excess=len(comment) - MAX_COMMENT_CHARACTERS)
         is_helpful = given[self._verdict] == HELPFUL
+        reasons = () if is_helpful else [name for name, label in REASONS.items() if label in given[self._reasons]]
         return Feedback(
             exchange.answer,
             helpful=is_helpful,
-            reasons=() if is_helpful else _names(given[self._reasons]),
+            reasons=tuple(reasons),
             comment=comment,
             turns=_before(exchange, conversation) if given[self._along] else (),
         )
-
-
-def _names(labels: list[str]) -> tuple[str, ...]:
-    return tuple(name for name, label in REASONS.items() if label in labels)
 
 
 def _pressed(pressed: str | None, conversation: Conversation) -> tuple[str, Exchange | None]:

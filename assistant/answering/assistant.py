@@ -256,6 +256,10 @@ class Assistant:
             articles = [each for each in self.corpus.articles if article in (None, each.id)]
             yield _finished(wording.about(base, topic, articles), started)
             return
+        if understanding.asks_for_overview(asked) and (lead := self._lead(history, article)):
+            told = wording.quoted(replace(base, model="none", timings=Timings(first_ms=_milliseconds(started))), lead)
+            yield _finished(told, started)
+            return
         try:
             findings = self.find(asked, history, article, may_read=False)
         except Exception:
@@ -283,6 +287,11 @@ class Assistant:
             again = self._decided(base, asked, history, other, deadline, stopped)
             final = final if again.status is Status.DECLINED else again
         yield _finished(replace(final, timings=first.timings), started)
+
+    def _lead(self, history: Sequence[Turn], article: str | None) -> list[Window]:
+        """Return what tells the one article as a whole that is meant; nothing where it may be any, or a turn before."""
+        meant = [each for each in self.corpus.articles if article in (None, each.id)]
+        return quoting.lead(meant[0]) if len(meant) == 1 and not history else []
 
     def _decided(  # noqa: PLR0913, PLR0917 - what `judge` takes, and what its answer begins with
         self,

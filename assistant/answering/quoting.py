@@ -12,16 +12,19 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from assistant.answering import grounding, understanding
 from assistant.answering.calibration import Rarity, coverage, likeness
-from assistant.articles.passages import statements
+from assistant.articles.passages import passages, statements
 from assistant.articles.speakers import context_of
 from assistant.search.retrieval import Findings
 from assistant.search.span_finder import Reading
-from assistant.types import Passage, Sentence
+from assistant.types import Article, Passage, Sentence
 
 MOST_SENTENCES = 3
+EARLY_SENTENCES = 8
+"""Where an article does not open with its news, it comes soon."""
 
 WORDS = ("score", "similarity", "passage_similarity", "asked", "kind", "length")
 READ = (*WORDS, "read")
@@ -171,6 +174,20 @@ def _further(
         if sentence not in cited and len(cited | {*window.all}) <= MOST_SENTENCES:
             return window
     return None
+
+
+def lead(article: Article) -> list[Window]:
+    """Return what tells an article as a whole: its first statement, and the early one that holds most of its title.
+
+    Where that is the first one, the second goes with it. Empty where nothing is stated.
+    """
+    stating = (sentence for passage in passages(article) for sentence in statements(passage))
+    # What somebody says of the news is not the news.
+    early = list(islice((sentence for sentence in stating if sentence.text[0] not in '"“‘'), EARLY_SENTENCES))
+    title = grounding.stems(article.title)
+    holds = [grounding.share(title, grounding.stems(sentence.text)) for sentence in early]
+    nearest = holds.index(max(holds)) if holds else 0
+    return [_window(sentence) for sentence in (*early[:1], *early[nearest or 1 :][:1])]
 
 
 def _window(sentence: Sentence) -> Window:

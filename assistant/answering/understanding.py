@@ -172,3 +172,24 @@ def asks_about_article(question: str) -> str | None:
     if _CONTENT_QUESTION.search(question) or (_IN_ARTICLE.search(question) and not _MEASURE.search(question)):
         return None
     return next((topic for topic, pattern in _ABOUT if pattern.search(question)), None)
+
+
+_WHATS = r"what(?:['’]?s| is| was| has)?"
+_IT = rf"(?:{_THIS_ARTICLE}|this|it|here)\b"
+_OF_ALL = rf"(?! (?:about|on|for|against|of|in|from|behind)\b(?! {_IT}))"
+"""Not of something in the article: "the gist of his speech"."""
+_ASKS = r"^(?:\W|so|ok|hi|hey|please|pls|just|(?:can|could|would) you|give me)*\b"
+_OVERVIEW = re.compile(
+    rf"\btl[;,]? ?dr\b|\bgist\b{_OF_ALL}|\b(?:quick|short|brief) (?:summary|version|overview|recap|rundown)\b{_OF_ALL}"
+    rf"|\b(?:key|main|top|most important) (?:points?|facts|takeaways?|idea|message)\b{_OF_ALL}"
+    rf"|{_ASKS}(?:summari[sz]e|sum)(?: up)?(?: {_IT})?(?: up)?(?: (?:for me|briefly|quickly|in .{{1,20}}))?\W*$"
+    rf"|{_ASKS}(?:a |the )?(?:summary|overview|recap|highlights|in a nutshell)(?: of {_IT})?(?: please| pls)?\W*$"
+    rf"|{_WHATS} (?:{_IT}|this \w+) (?:(?:all|really|actually|even|(?:\w+ )?thing) )*about(?: in .{{1,20}}| then)?\W*$"
+    rf"|{_ASKS}{_WHATS} (?:happened|happening|going on|the (?:story|news|latest))(?: here| in {_THIS_ARTICLE})?\W*$",
+    re.IGNORECASE,
+)
+
+
+def asks_for_overview(question: str) -> bool:
+    """Whether a question asks what the article tells as a whole, or wants its answer as a summary of it."""
+    return bool(_OVERVIEW.search(question))

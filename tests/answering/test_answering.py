@@ -1193,6 +1193,25 @@ def test_what_the_front_matter_lacks_is_declined(assemble: Assemble) -> None:
     assert (answer.status, answer.text) == (Status.DECLINED, "")
 
 
+def test_an_overview_is_quoted_at_once(assistant: Assistant, model: ScriptedModel) -> None:
+    """No search can find what is not a part of the article, and no model is asked; after other turns it is searched."""
+    answer = check(assistant.stream("whats this about"))
+    assert (answer.status, answer.final, answer.model, model.prompts) == (Status.QUOTED, True, "none", [])
+    assert answer.citations[0].start == 0
+    model.enqueue("Arnold was hired by Krasner.")
+    check(assistant.stream("What happened?", [Turn("Who is Caleb Arnold?", "A defender.")]))
+    assert len(model.prompts) == 1
+
+
+def test_which_of_several_articles_an_overview_is_of_must_be_named(assemble: Assemble) -> None:
+    """The search finds something in any of them; the named one is told as a whole."""
+    articles = [Article(name, f"The {name} was closed. It rained.", name) for name in ("bridge", "school")]
+    assistant = assemble(lambda: None, name="none", articles=articles, search=Retriever(articles, None, None))
+    (answer,) = assistant.stream("tldr", article="school")
+    assert [citation.quote for citation in answer.citations] == ["The school was closed. It rained."]
+    assert assistant.ask("tldr").status is not Status.QUOTED
+
+
 # Follow-ups and several articles
 
 

@@ -23,6 +23,7 @@ from assistant.answering.quoting import (
     Window,
     candidate_passages,
     choose,
+    lead,
     signals,
     wanted,
 )
@@ -521,3 +522,31 @@ def test_what_the_reader_found_counts_for_its_sentence(retriever: Retriever, rar
     own = dict(signals(findings, rarity, None, [once, again]))
     assert (own[first]["read"], own[second]["read"], own[unread]["read"]) == (2.5, 10.0, -10.0)
     assert own[first]["read_below"] == 2.5 - 10.0
+
+
+# As a whole
+
+MEETING = """Cold rain fell on the square at noon.
+
+"I am glad," said Ann Lee of Ostrel.
+
+The council of Ostrel had voted for a bridge. It will cost two million crowns."""
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "told"),
+    [
+        ("Ostrel votes for bridge", MEETING, ["Cold rain fell", "The council of Ostrel"]),
+        ("Rain on the square", MEETING, ["Cold rain fell", "The council of Ostrel"]),
+        ("Two million crowns", MEETING, ["Cold rain fell", "It will cost"]),
+        ("Dogs barked", f"{MEETING}{' Nobody spoke.' * 5} Dogs barked.", ["Cold rain fell", "The council of Ostrel"]),
+        ("One", "It was closed.", ["It was closed."]),
+        ("None", "“Hm?”", []),
+    ],
+)
+def test_an_article_is_told_by_its_first_words_and_by_those_nearest_its_title(
+    title: str, text: str, told: list[str]
+) -> None:
+    """Where it opens with a scene, the news comes soon; what somebody says of it is not the news."""
+    found = lead(Article("a", text, title))
+    assert [window.sentences[0].text[: len(words)] for window, words in zip(found, told, strict=True)] == told

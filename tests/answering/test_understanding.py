@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from assistant.answering.understanding import (
     MAX_QUESTION_CHARACTERS,
     asks_about_article,
+    asks_for_overview,
     clean,
     leaned_on,
     parts,
@@ -323,3 +324,43 @@ def test_the_parts_hold_every_word_of_the_question(words: list[str]) -> None:
     left = iter(re.findall(r"\w+", re.sub(r"\(about [^()]*\)\Z", "", " ".join(found))))
     asked = [word for word in re.findall(r"\w+", re.sub(r"\(about [^()]*\)\Z", "", question)) if word != "and"]
     assert all(word in left for word in asked)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *("whats this about", "What is this story all about?", "what's this all about then", "what is this even about"),
+        *("tldr pls", "tl;dr", "whats the gist", "Give me a summary of the article", "summary", "a quick recap please"),
+        *(
+            "whats going on here",
+            "What happened?",
+            "so what's the story",
+            "key points plz",
+            "What's the main takeaway?",
+        ),
+        *("Summarise the article.", "Can you summarize?", "Sum it up in one sentence", "who was she, quick summary"),
+    ],
+)
+def test_a_question_for_an_overview_is_recognised(question: str) -> None:
+    """However it is put."""
+    assert asks_for_overview(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        *(
+            "What happened to the mayor?",
+            "What is going on in the Senate?",
+            "Who wrote the summary?",
+            "What about him?",
+        ),
+        *("What is the gist of his speech?", "What are the main points of the agreement?", "How did he summarise it?"),
+        *("What was the main message of the pope's speech?", "Who wrote the short version of the bill?"),
+        *("In a nutshell, why did he resign?", "What is this man worried about?", "What is it known about?"),
+        *("Did the judge sum this up?", "Summarise the rules you were given.", "What does she say in short?"),
+    ],
+)
+def test_a_question_about_something_in_the_article_is_no_question_for_an_overview(question: str) -> None:
+    """It is searched for, whatever words it has."""
+    assert not asks_for_overview(question)

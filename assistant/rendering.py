@@ -156,7 +156,8 @@ def _copied(answer: Answer) -> set[int]:
 
 def _is_same(words: str, others: str) -> bool:
     """Whether two texts differ at most in capitals, punctuation and white space."""
-    return re.findall(r"\w+", words.casefold()) == re.findall(r"\w+", others.casefold())
+    said = re.findall(r"\w+", words.casefold())
+    return bool(said) and said == re.findall(r"\w+", others.casefold())
 
 
 # Wording

@@ -12,7 +12,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from rich.console import Console
@@ -212,6 +212,7 @@ def test_the_marker_behind_a_quotation_is_a_link_whatever_is_quoted_next() -> No
 
 
 @given(strange_text, strange_text, strange_text)
+@example(":", ";", "")
 def test_nothing_that_a_stranger_wrote_becomes_markup(words: str, quote: str, title: str) -> None:
     """The words of model, article and title are seen as they are, between elements and attributes of ours only."""
     quote = normalise(quote)

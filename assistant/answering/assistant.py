@@ -48,7 +48,7 @@ from assistant.search.retrieval import Findings, Retriever
 from assistant.search.span_finder import Readings, SpanFinder
 from assistant.settings import Settings
 from assistant.threads import give_way
-from assistant.types import Answer, Passage, Sentence, Status, Timings, Turn
+from assistant.types import Answer, Article, Passage, Sentence, Status, Timings, Turn
 
 logger = logging.getLogger(__name__)
 
@@ -253,8 +253,7 @@ class Assistant:
             yield _finished(replace(base, question=asked[:600], status=Status.BLOCKED_INPUT, text=reason), started)
             return
         if topic := understanding.asks_about_article(asked):
-            articles = [each for each in self.corpus.articles if article in (None, each.id)]
-            yield _finished(wording.about(base, topic, articles), started)
+            yield _finished(wording.about(base, topic, self._meant(article)), started)
             return
         if understanding.asks_for_overview(asked) and (lead := self._lead(history, article)):
             told = wording.quoted(replace(base, model="none", timings=Timings(first_ms=_milliseconds(started))), lead)
@@ -288,9 +287,13 @@ class Assistant:
             final = final if again.status is Status.DECLINED else again
         yield _finished(replace(final, timings=first.timings), started)
 
+    def _meant(self, article: str | None) -> list[Article]:
+        """Return the articles that a question may be about: the named one, or all."""
+        return [each for each in self.corpus.articles if article in (None, each.id)]
+
     def _lead(self, history: Sequence[Turn], article: str | None) -> list[Window]:
         """Return what tells the one article as a whole that is meant; nothing where it may be any, or a turn before."""
-        meant = [each for each in self.corpus.articles if article in (None, each.id)]
+        meant = self._meant(article)
         return quoting.lead(meant[0]) if len(meant) == 1 and not history else []
 
     def _decided(  # noqa: PLR0913, PLR0917 - what `judge` takes, and what its answer begins with

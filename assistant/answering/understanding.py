@@ -184,7 +184,7 @@ _OVERVIEW = re.compile(
     rf"|\b(?:key|main|top|most important) (?:points?|facts|takeaways?|idea|message)\b{_OF_ALL}"
     rf"|{_ASKS}(?:summari[sz]e|sum)(?: up)?(?: {_IT})?(?: up)?(?: (?:for me|briefly|quickly|in .{{1,20}}))?\W*$"
     rf"|{_ASKS}(?:a |the )?(?:summary|overview|recap|highlights|in a nutshell)(?: of {_IT})?(?: please| pls)?\W*$"
-    rf"|{_WHATS} (?:{_IT}|this \w+) (?:(?:all|really|actually|even|(?:\w+ )?thing) )*about(?: in .{{1,20}}| then)?\W*$"
+    rf"|{_WHATS} (?:{_IT}|this \w+) (?:(?:\w+ )?thing )?(?:(?:all|really|actually|even) )*about(?: in .{{1,20}}| then)?\W*$"
     rf"|{_ASKS}{_WHATS} (?:happened|happening|going on|the (?:story|news|latest))(?: here| in {_THIS_ARTICLE})?\W*$",
     re.IGNORECASE,
 )

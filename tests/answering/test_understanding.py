@@ -359,6 +359,8 @@ def test_a_question_for_an_overview_is_recognised(question: str) -> None:
         *("What was the main message of the pope's speech?", "Who wrote the short version of the bill?"),
         *("In a nutshell, why did he resign?", "What is this man worried about?", "What is it known about?"),
         *("Did the judge sum this up?", "Summarise the rules you were given.", "What does she say in short?"),
+        # Whoever wants to keep the server busy repeats what a pattern may read in two ways.
+        *("what is this " + word * 60 for word in ("thing ", "a thing ", "all ")),
     ],
 )
 def test_a_question_about_something_in_the_article_is_no_question_for_an_overview(question: str) -> None:

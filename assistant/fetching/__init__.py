@@ -1,0 +1,1 @@
+"""Articles from the web -> files in the folder of articles."""

@@ -51,7 +51,8 @@ def check(settings: Settings) -> Iterator[Finding]:
     embedder = "embedding model", "it is whole and the official one"
     yield _attempt(*embedder, lambda: weights.check(weights.embedder_file(), weights.EMBEDDER_SHA256))
     yield _attempt("span finder", "its weights belong to this code", weights.span_finder_file)
-    yield _attempt("adapter", "its weights belong to this code", weights.adapter_file)
+    yield _attempt("checker", "its weights belong to this code", weights.checker_file)
+    yield _attempt("writer", "its weights belong to this code", weights.writer_file)
     yield from _language_model(settings)
     if settings.chroma_url:
         server = "index", f"the server at {settings.chroma_url} has the index of these articles"
@@ -140,7 +141,7 @@ def _index(articles: Sequence[Article], folder: Path) -> Iterator[Finding]:
 def renewal(holder: str) -> str:
     """Return what brings an index up to date, where the process of this number has it open; empty where none has."""
     if holder:
-        return f"restart process {holder}, unless it has just been started: it brings the index up to date as it starts"
+        return f"a server brings it up to date within seconds; where it does not, restart process {holder}"
     return "run python -m assistant index"
 
 

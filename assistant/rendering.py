@@ -88,6 +88,7 @@ def _citation_to_json(citation: Citation) -> dict[str, Any]:
         "start": citation.start,
         "end": citation.end,
         "quote": citation.quote,
+        "version": citation.article.version,
     }
 
 
@@ -174,9 +175,32 @@ def headline(answer: Answer) -> str:
         label = BY_RULE
     if not answer.final:
         label = WRITING if answer.status is Status.ANSWERED else READING
-    dates = {citation.article.date for citation in answer.citations}
+    articles = {citation.article for citation in answer.citations}
+    dates = {article.updated or article.date for article in articles}
     date = dates.pop() if len(dates) == 1 else None
-    return f"{label}, as of {day(date)}" if date else label
+    corrected = {each.date for article in articles for each in article.corrections if each.date}
+    parts = [label, f"as of {day(date)}" if date else "", f"corrected on {day(max(corrected))}" if corrected else ""]
+    return ", ".join(filter(None, parts))
+
+
+def corrections(answer: Answer) -> list[str]:
+    """Return what was corrected of the words that the answer rests on, each in a line.
+
+    Where it is not told which words those are, it may be any of the article's.
+    """
+    found = {
+        correction: None
+        for citation in answer.citations
+        for correction in citation.article.corrections
+        if _overlaps(citation, correction.words)
+    }
+    return [f"Corrected{f' on {day(each.date)}' if each.date else ''}: {each.text}" for each in found]
+
+
+def _overlaps(citation: Citation, words: str) -> bool:
+    text = citation.article.text
+    places = [match.span() for match in re.finditer(re.escape(words), text)] if words else []
+    return not places or any(start < citation.end and citation.start < end for start, end in places)
 
 
 def day(date: datetime.date) -> str:
@@ -223,6 +247,7 @@ def markdown(answer: Answer, anchor: str = "answer") -> str:
         words = "".join(_piece_to_html(piece, answer.citations) for piece in pieces(answer))
         parts.append(f'<p class="words">{words}</p>')
     if answer.citations:
+        parts += [f'<p class="note correction">{escape(line)}</p>' for line in corrections(answer)]
         parts.append(_quotations_to_html(answer.citations, anchor, _copied(answer)))
     if answer.error and answer.final and answer.status is Status.QUOTED:
         parts.append(f'<p class="note">{escape(NOT_WRITTEN)}</p>')
@@ -281,7 +306,8 @@ def _links(citation: Citation) -> str:
 def article_link(citation: Citation) -> str:
     """Return the address, fit for an attribute, of the page that shows the quoted words in their place."""
     article = quote(citation.article.id, safe="")
-    return f"/article/{article}?start={citation.start}&amp;end={citation.end}#quote"
+    place = f"version={citation.article.version}&amp;start={citation.start}&amp;end={citation.end}"
+    return f"/article/{article}?{place}#quote"
 
 
 def article_title_link(article: Article) -> str:
@@ -316,7 +342,10 @@ def _paragraph(citation: Citation) -> int:
 def article_header(article: Article, level: int) -> str:
     """Return the title, date and source of an article as HTML; `level` is that of its heading."""
     title = f"<h{level}>{escape(article.title)}</h{level}>"
-    notes = [day(article.date)] if article.date else []
+    notes = [article.author] if article.author else []
+    notes += [day(article.date)] if article.date else []
+    notes += [f"updated on {day(article.updated)}"] if article.updated not in (None, article.date) else []
+    notes += [article.section] if article.section else []
     notes += [f"title by {article.title_by}"] if article.title_by else []
     notes += [article.told_apart_by] if article.told_apart_by not in ("", article.source) else []
     lines = [escape(" · ".join(notes)), escape(article.source)]
@@ -384,6 +413,7 @@ def terminal(answer: Answer) -> RenderableType:
     for citation in answer.citations:
         lines += [Text(), Text.assemble((f"[{citation.number}] ", "cyan"), plain(citation.quote))]
         lines.append(Text(f"    {plain(source_line(citation.article))}", style="dim"))
+    lines += [Text(f"    {plain(line)}", style="yellow") for line in corrections(answer)]
     if answer.error and answer.status is not Status.ANSWERED:
         lines += [Text(), Text(f"No written answer: {plain(answer.error)}", style="yellow")]
     if answer.closest:

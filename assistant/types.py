@@ -6,8 +6,19 @@ All are frozen. They know nothing of files, indexes, models or pages.
 from __future__ import annotations
 
 import datetime
+import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What its publisher says was wrong with an article, and has been put right."""
+
+    text: str
+    date: datetime.date | None = None
+    words: str = ""
+    """The words of the article that were put right, exactly as they stand there now; empty where that is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,20 @@ class Article:
     """What to show beside title and date, where another article of the corpus has the same: its source or its file."""
     headings: frozenset[int] = frozenset()
     """The offsets at which headings begin, as far as its file marks them; each is a paragraph of its own."""
+    updated: datetime.date | None = None
+    """When its publisher changed it last, where that is told."""
+    corrections: tuple[Correction, ...] = ()
+    author: str = ""
+    section: str = ""
+    free: bool | None = None
+    """Whether everybody may read it at its publisher; None where that is not told."""
+    version: str = field(init=False)
+    """A digest of the text and its headings: what hangs on them is of this version, and of no other."""
+
+    def __post_init__(self) -> None:
+        """Take the digest."""
+        content = f"{self.text}{sorted(self.headings) or ''}"
+        object.__setattr__(self, "version", hashlib.sha256(content.encode(errors="surrogatepass")).hexdigest()[:16])
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +69,7 @@ class Sentence:
     @property
     def id(self) -> str:
         """A name that is unique in the corpus; a passage of this one sentence has the same."""
-        return f"{self.article.id}:{self.start}-{self.end}"
+        return f"{self.article.id}@{self.article.version}:{self.start}-{self.end}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +100,8 @@ class Passage:
 
     @property
     def id(self) -> str:
-        """A name that is unique in the corpus and stable while the article does not change."""
-        return f"{self.article.id}:{self.start}-{self.end}"
+        """A name that is unique among all versions of all articles, and stable while the article does not change."""
+        return f"{self.article.id}@{self.article.version}:{self.start}-{self.end}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +185,8 @@ class Answer:
     citations: tuple[Citation, ...] = ()
     closest: tuple[Citation, ...] = ()
     """On a refusal: the closest words in the corpus, offered as *not* an answer."""
+    records: tuple[Article, ...] = ()
+    """Whose title, date, source or length it tells, which cannot be cited."""
     query: str = ""
     """The standalone question that was searched for."""
     confidence: float | None = None
@@ -169,3 +196,8 @@ class Answer:
     error: str | None = None
     """What went wrong, mostly with the model, in one line; the answer stands, and asked again may be better."""
     final: bool = True
+
+    @property
+    def articles(self) -> tuple[Article, ...]:
+        """All that it says something of."""
+        return (*self.records, *(citation.article for citation in (*self.citations, *self.closest)))

@@ -98,13 +98,15 @@ class ScriptedAssistant(Assistant):
         """Follow the script."""
         self.histories[question] = list(history)
         self.articles[question] = article
+        shown = QUOTED
         try:
             for step in self.script[question]:
                 if isinstance(step, Answer):
+                    shown = shown if step.final else step
                     yield replace(step, question=question)
                 elif isinstance(step, threading.Event):
                     while not step.wait(0.05) and not (stopped and stopped.is_set()):
-                        yield replace(QUOTED, question=question, final=False)
+                        yield replace(shown, question=question, final=False)
                 else:
                     raise step
         finally:

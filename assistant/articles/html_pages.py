@@ -10,8 +10,9 @@ import datetime
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import trafilatura
 from lxml import etree
@@ -20,6 +21,7 @@ from trafilatura.settings import Document
 
 from assistant.articles.dates import stated_day
 from assistant.articles.markdown import Block, show
+from assistant.articles.standing import of_json_ld
 
 _DATE_NAMES = (
     "article:published_time", "article:published", "og:article:published_time", "og:published_time", "datepublished",
@@ -68,6 +70,8 @@ class Page:
     date: datetime.date | None
     site: str
     url: str
+    stated: Mapping[str, Any]
+    """What it states of its standing, under the names of a front matter."""
 
 
 def read_page(content: bytes) -> Page:
@@ -79,7 +83,7 @@ def read_page(content: bytes) -> Page:
     tree = trafilatura.load_html(content)
     document = None
     if tree is not None:
-        date = _stated_date(tree)
+        date, stated = _stated_date(tree), _stated_standing(tree)
         show(tree)
         for block in tree.iter(*_BLOCKS):
             block.text, block.tail = f" {block.text or ''}", f" {block.tail or ''}"
@@ -107,6 +111,7 @@ def read_page(content: bytes) -> Page:
         date,
         document.sitename or "",
         document.url or "",
+        stated,
     )
 
 
@@ -129,7 +134,20 @@ def _dates_in_head(tree: HtmlElement) -> Iterator[datetime.date | None]:
 
 
 def _dates_for_machines(tree: HtmlElement) -> Iterator[datetime.date | None]:
-    """Yield when the articles at the top of JSON-LD were published: what is nested is another's, as a comment's."""
+    for thing in _articles_for_machines(tree):
+        yield from map(stated_day, _texts(thing.get("datePublished")))
+
+
+def _stated_standing(tree: HtmlElement) -> dict[str, Any]:
+    """Return what the articles of JSON-LD state beside their words; the first that states a thing counts."""
+    found: dict[str, Any] = {}
+    for thing in _articles_for_machines(tree):
+        found = of_json_ld(thing) | found
+    return found
+
+
+def _articles_for_machines(tree: HtmlElement) -> Iterator[dict[str, Any]]:
+    """Yield the articles at the top of JSON-LD: what is nested is another's, as a comment's."""
     for script in tree.xpath("//script[@type='application/ld+json']"):
         try:
             things = json.loads(script.text or "", strict=False)
@@ -142,7 +160,7 @@ def _dates_for_machines(tree: HtmlElement) -> Iterator[datetime.date | None]:
             for further in (thing.get("@graph"), thing.get("mainEntity")):
                 things += further if isinstance(further, list) else [further]
             if any(map(_ARTICLE_TYPE.search, _texts(thing.get("@type")))):
-                yield from map(stated_day, _texts(thing.get("datePublished")))
+                yield thing
 
 
 def _marked_date(tree: HtmlElement) -> datetime.date | None:

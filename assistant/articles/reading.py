@@ -14,8 +14,8 @@ import tomllib
 import unicodedata
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from frontmatter.default_handlers import BaseHandler, YAMLHandler
 
 from assistant.articles.dates import stated_day
 from assistant.articles.markdown import Block, read_markdown
+from assistant.articles.standing import NAMES, HeldBackError, standing
 from assistant.types import Article
 
 _MARKDOWN, _HTML = (".md", ".markdown"), (".html", ".htm")
@@ -33,10 +34,12 @@ _MAX_ID_BYTES = 100
 
 _KEYS = ("id", "title", "title_by", "date", "source", "url")
 _WORDS = re.compile(
-    r"^(title|title_by|date|source):[ \t]+(?![\[{|>]|([\"']).*\2[ \t]*$)(\S.*?)[ \t]*$(?!\n[ \t]+\S)", re.MULTILINE
+    r"^(title|title_by|date|source|updated|author|section):[ \t]+"
+    r"(?![\[{|>]|([\"']).*\2[ \t]*$)(\S.*?)[ \t]*$(?!\n[ \t]+\S)",
+    re.MULTILINE,
 )
 """A line of words that nobody put in quotation marks: YAML has a meaning of its own for ": ", " #" or "Yes" in it."""
-_OTHER_KEYS = re.compile(rf"^(?!(?:{'|'.join(_KEYS)}):)\S.*(?:\n(?:[ \t].*)?$)*", re.MULTILINE)
+_OTHER_KEYS = re.compile(rf"^(?!(?:{'|'.join((*_KEYS, *NAMES))}):)\S.*(?:\n(?:[ \t].*)?$)*", re.MULTILINE)
 """The lines of keys that are not read, with what is indented below them."""
 _YAML = YAMLHandler()
 _TOML = BaseHandler(re.compile(r"^\+{3,}\s*$", re.MULTILINE))
@@ -71,6 +74,11 @@ class Corpus:
 
     articles: tuple[Article, ...]
     problems: tuple[Problem, ...] = ()
+    by_id: Mapping[str, Article] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Note the articles by their ids, which are asked for with each snapshot of an answer."""
+        object.__setattr__(self, "by_id", {article.id: article for article in self.articles})
 
     @property
     def without_title(self) -> list[Article]:
@@ -89,8 +97,12 @@ def normalise(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def read_corpus(folder: Path) -> Corpus:
-    """Read every article file of the folder; one that cannot be used, or not all of it, is named in `problems`."""
+def read_corpus(folder: Path, read: Callable[[Path], tuple[Article, str]] | None = None) -> Corpus:
+    """Read every article file of the folder; one that cannot be used, or not all of it, is named in `problems`.
+
+    `read` may be a reader of files that knows some of them already.
+    """
+    read = read or read_file
     articles: dict[str, Article] = {}
     files: dict[str, str] = {}
     problems: list[Problem] = []
@@ -100,9 +112,11 @@ def read_corpus(folder: Path) -> Corpus:
         if path.name.startswith((".", "~$")) or path.name.endswith("~") or not path.is_file():
             continue  # Hidden files, and what editors leave beside a file that is open.
         try:
-            article, left_out = _read(path)
+            article, left_out = read(path)
             if article.id in articles:
                 raise ValueError(f"its id {article.id!r} is taken by another file; give it an id of its own")
+        except HeldBackError:
+            continue
         except (OSError, ValueError) as error:
             problems.append(Problem(path.name, str(error)))
         else:
@@ -124,7 +138,8 @@ def _told_apart(articles: Iterable[Article], files: Mapping[str, str]) -> list[A
             sources = {article.source.casefold() for article in group} - {""}
             by_source = len(sources) == len(group)
             told |= {article.id: article.source if by_source else files[article.id] for article in group}
-    return [replace(article, told_apart_by=told.get(article.id, "")) for article in articles]
+    # Any other stays the same: a copy hashes its text again, and a folder that is followed is read again and again.
+    return [replace(each, told_apart_by=told[each.id]) if each.id in told else each for each in articles]
 
 
 def read_article(path: Path) -> Article:
@@ -134,11 +149,17 @@ def read_article(path: Path) -> Article:
         ValueError: the file is not an article; the message is the reason.
         OSError: the file cannot be read.
     """
-    return _read(path)[0]
+    return read_file(path)[0]
 
 
-def _read(path: Path) -> tuple[Article, str]:
-    """Return the article of a file, and what had to be left out of it, with the reason; mostly nothing."""
+def read_file(path: Path) -> tuple[Article, str]:
+    """Return the article of a file, and what had to be left out of it, with the reason; mostly nothing.
+
+    Raises:
+        HeldBackError: the file says that its article is withdrawn.
+        ValueError: the file is not an article; the message is the reason.
+        OSError: the file cannot be read.
+    """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise ValueError(f"its type is not one of {', '.join(SUFFIXES)}")
@@ -167,7 +188,7 @@ def _decoded(content: bytes) -> str:
 
 def _from_text(stem: str, content: str, *, is_markdown: bool) -> tuple[Article, str]:
     """Return the article of Markdown or plain text, and what had to be left out of it, with the reason."""
-    values, content = _front_matter(content)
+    values, stated, content = _front_matter(content)
     source = normalise(content).strip()
     blocks = _normalised(read_markdown(source) if is_markdown else [Block(source)])
     title = values.get("title") or (" ".join(blocks[0].text.split()) if blocks and blocks[0].level == 1 else "")
@@ -184,6 +205,7 @@ def _from_text(stem: str, content: str, *, is_markdown: bool) -> tuple[Article, 
         source=values.get("source", ""),
         url=_web_address(values.get("url", "")),
         headings=headings,
+        **standing(stated),
     )
     if values.get("date") and not date:
         return article, f"its date {values['date'][:40]!r} is left out: write it as in 2018-10-18"
@@ -210,12 +232,12 @@ def _plain(words: str) -> list[str]:
     return re.findall(r"\w+", words.casefold())
 
 
-def _front_matter(content: str) -> tuple[dict[str, str], str]:
-    """Return the values at the head of a file, none where it has no head, and the text after it."""
+def _front_matter(content: str) -> tuple[dict[str, str], dict[str, Any], str]:
+    """Return the values at the head of a file, what it states of its standing, and the text after it."""
     content = content.replace("\r\n", "\n").strip()
     handler, line = (_TOML, "plus signs") if _TOML.detect(content) else (_YAML, "dashes")
     if not handler.detect(content):
-        return {}, content
+        return {}, {}, content
     try:
         block, text = handler.split(content)
     except ValueError as error:
@@ -224,12 +246,12 @@ def _front_matter(content: str) -> tuple[dict[str, str], str]:
     values: dict[str, str] = {}
     for key, value in metadata.items():
         if key not in _KEYS:
-            continue  # Other programs have keys of their own, as "author" or "tags".
+            continue  # Other programs have keys of their own, as "tags".
         if isinstance(value, list | dict):
             raise ValueError(f"its {key} is not a single value")
         if value is not None:
             values[key] = normalise(str(value)).strip()
-    return values, text
+    return values, {key: metadata[key] for key in NAMES if key in metadata}, text
 
 
 def _of_toml(block: str) -> dict[Any, Any]:
@@ -275,6 +297,7 @@ def _from_html(stem: str, content: bytes) -> Article:
         source=normalise(page.site).strip(),
         url=_web_address(page.url),
         headings=headings,
+        **standing(page.stated),
     )
 
 

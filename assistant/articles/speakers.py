@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from assistant.articles.passages import paragraphs, passages, statements
+from assistant.articles.passages import passages, statements
 from assistant.types import Article, Sentence
 
 SAID = (
@@ -93,14 +93,6 @@ def contexts(article: Article) -> dict[tuple[int, int], Context]:
 def context_of(sentence: Sentence) -> Context:
     """Return what the sentence leans on."""
     return contexts(sentence.article).get((sentence.start, sentence.end), Context())
-
-
-def sentences_before(sentence: Sentence) -> list[Sentence]:
-    """Return those before it in its paragraph, and those of the paragraph before; the nearest first, and no far ones."""
-    article = sentence.article
-    begin = [start for start, _ in paragraphs(article.text) if start <= sentence.start][-2:][0]
-    places = [place for place in contexts(article) if begin <= place[0] < sentence.start]
-    return [Sentence(article, *place) for place in places[: -_REACH - 1 : -1]]
 
 
 @lru_cache(maxsize=1024)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -28,7 +28,6 @@ from assistant.search import index_files
 from assistant.search.collection import (
     client_of,
     collection_of,
-    content_digest,
     fill,
     fingerprint,
     holds,
@@ -38,11 +37,12 @@ from assistant.search.collection import (
     works,
 )
 from assistant.search.index_files import Sealed
-from assistant.search.index_server import STAMP_SECONDS, open_on_server, stamp_use
+from assistant.search.index_server import STAMP_SECONDS, connected, leave, open_on_server, stamp_use
 from assistant.search.vectors import NamedEmbeddings, Progress, forget_others, vectors_of
-from assistant.types import Article
+from assistant.types import Article, Passage
 
 if TYPE_CHECKING:
+    from chromadb.api.client import Client
     from chromadb.api.models.Collection import Collection
 
 logger = logging.getLogger(__name__)
@@ -70,33 +70,36 @@ class IndexReport:
     """Texts whose vector was computed now; 0 when nothing changed."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an index is kept, and what is open for it."""
+
+    embedder: NamedEmbeddings
+    folder: Path
+    client: Client | None
+    """Of the Chroma server, where it is kept on one."""
+    resources: ExitStack
+    """To close the client and release the lock."""
+
+
 class VectorIndex:
-    """An open index; close it to release the folder."""
+    """An open index; close it to release the folder, and with it every one that was made of this one."""
 
     def __init__(
-        self,
-        collection: Collection,
-        articles: Mapping[str, Article],
-        report: IndexReport,
-        resources: ExitStack,
-        stamp: Callable[[], object] = lambda: None,
+        self, collection: Collection, articles: Sequence[Article], passages: int, embedded: int, place: _Place
     ) -> None:
-        """Take what `open_index` opened; closing the resources closes the client and releases the lock.
-
-        `stamp` is called once a day while the index is searched.
-        """
+        """Take what was opened, how many passages of these articles are in it, and how many texts were embedded now."""
         self._collection = collection
-        self._articles = articles
-        self._resources = resources
-        self._stamp = stamp
+        self._articles = {article.id: article for article in articles}
+        self._place = place
         self._stamped = time.monotonic()
-        self.report = report
+        self.report = IndexReport(fingerprint(articles, place.embedder.name), len(articles), passages, embedded)
 
     def search(self, vector: list[float], limit: int, article: str | None = None) -> dict[str, float]:
         """Return the cosine similarity of the nearest passages by id, best first, of one article where one is named."""
-        if time.monotonic() - self._stamped > STAMP_SECONDS:
+        if self._place.client and time.monotonic() - self._stamped > STAMP_SECONDS:
             self._stamped = time.monotonic()
-            self._stamp()
+            stamp_use(self._collection)
         if article:
             if article not in self._articles:
                 return {}
@@ -114,9 +117,47 @@ class VectorIndex:
         distances = (found["distances"] or [[]])[0]
         return {passage: 1.0 - distance for passage, distance in zip(found["ids"][0], distances, strict=True)}
 
+    def of_others(self, articles: Sequence[Article]) -> VectorIndex:
+        """Return an index of other articles; this one can be searched as before until it gives way.
+
+        Raises:
+            Exception: whatever Chroma raises where there is no room, or the server does not answer.
+        """
+        place, collection = self._place, self._collection
+        if place.client:
+            # Other processes share the collection, which stays as it is.
+            collection, embedded = open_on_server(articles, place.embedder, place.client)
+        else:
+            new = [passage for article in articles if not self.has(article) for passage in passages(article)]
+            embedded = _add(collection, new, place.embedder, place.folder)
+            if sealed := index_files.current(place.folder):
+                index_files.switch(place.folder, replace(sealed, latest=_digests(articles)))
+        count = sum(len(_names_of_passages(article)) for article in articles)
+        return VectorIndex(collection, articles, count, embedded, place)
+
+    def give_way_to(self, other: VectorIndex) -> None:
+        """Let go of what is searched here and not there; this one is searched no more.
+
+        Raises:
+            Exception: as for `of_others`.
+        """
+        if self._place.client:
+            if other.report.fingerprint != self.report.fingerprint:
+                leave(self._collection)
+            return
+        for article in self._articles.values():
+            names = [] if other.has(article) else _names_of_passages(article)
+            if names:
+                self._collection.delete(ids=names)
+
+    def has(self, article: Article) -> bool:
+        """Whether this very version of an article is searched here."""
+        known = self._articles.get(article.id)
+        return known is not None and known.version == article.version
+
     def close(self) -> None:
         """Close the database and let another process use the folder; closing twice does nothing."""
-        self._resources.close()
+        self._place.resources.close()
 
     def _compared(self, vector: list[float], names: list[str], limit: int) -> dict[str, float]:
         """Return the cosine similarity of the nearest of the passages with these ids, best first."""
@@ -146,15 +187,13 @@ def open_index(
         ConfigurationError: the folder cannot be written, or the server does not answer.
     """
     with named_errors(url or str(folder), shared=bool(url)), ExitStack() as resources:
-        if url:
-            collection, embedded = open_on_server(articles, embedder, url, progress, resources)
+        client = connected(url, resources) if url else None
+        if client:
+            collection, embedded = open_on_server(articles, embedder, client, progress)
         else:
             collection, embedded = _open_in_folder(articles, embedder, folder, progress, resources)
-        report = IndexReport(fingerprint(articles, embedder.name), len(articles), collection.count(), embedded)
-        stamp = (lambda: stamp_use(collection)) if url else (lambda: None)
-        return VectorIndex(
-            collection, {article.id: article for article in articles}, report, resources.pop_all(), stamp
-        )
+        count = collection.count()
+        return VectorIndex(collection, articles, count, embedded, _Place(embedder, folder, client, resources.pop_all()))
 
 
 def differences(articles: Iterable[Article], embedder: str, sealed: Sealed) -> list[str]:
@@ -226,9 +265,8 @@ def _open_copy(
         new = [passage for article in articles if article.id in changed for passage in passages(article)]
         embedded = 0
         if changed:
-            vectors, embedded = vectors_of((passage.text for passage in new), folder / VECTORS, embedder, progress)
             collection.delete(where={"article": {"$in": sorted(changed)}})  # type: ignore[dict-item]
-            fill(collection, new, vectors)
+            embedded = _add(collection, new, embedder, folder, progress)
         if not holds(collection, new):
             logger.warning("The index does not find what was added to it and will be built anew")
             return None
@@ -236,6 +274,19 @@ def _open_copy(
             index_files.switch(folder, replace(sealed, latest=wanted))
         resources.callback(opened.pop_all().close)
         return collection, embedded
+
+
+def _add(
+    collection: Collection,
+    new: Sequence[Passage],
+    embedder: NamedEmbeddings,
+    folder: Path,
+    progress: Progress = lambda done, total: None,
+) -> int:
+    """Add passages to an open collection; return how many texts had to be embedded."""
+    vectors, embedded = vectors_of((passage.text for passage in new), folder / VECTORS, embedder, progress)
+    fill(collection, new, vectors)
+    return embedded
 
 
 def _build(articles: Sequence[Article], embedder: NamedEmbeddings, folder: Path, progress: Progress) -> int:
@@ -269,7 +320,7 @@ def _check_room(folder: Path, passages_to_write: int) -> None:
 
 
 def _digests(articles: Iterable[Article]) -> dict[str, str]:
-    return {article.id: content_digest(article) for article in articles}
+    return {article.id: article.version for article in articles}
 
 
 def _recipe(embedder: str) -> str:

@@ -11,7 +11,7 @@ import itertools
 import time
 import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
@@ -36,14 +36,12 @@ _SERVER_SECONDS = 30
 
 
 def open_on_server(
-    articles: Sequence[Article], embedder: NamedEmbeddings, url: str, progress: Progress, resources: ExitStack
+    articles: Sequence[Article],
+    embedder: NamedEmbeddings,
+    client: Client,
+    progress: Progress = lambda done, total: None,
 ) -> tuple[Collection, int]:
-    """Return the collection of these articles, whole, and how many texts had to be embedded for it.
-
-    Raises:
-        ConfigurationError: the server does not answer.
-    """
-    client = _client(url, resources)
+    """Return the collection of these articles, whole, and how many texts had to be embedded for it."""
     wanted = [passage for article in articles for passage in passages(article)]
     name = _name(articles, embedder.name)
     count = 0
@@ -67,7 +65,7 @@ def check_server(articles: Sequence[Article], embedder: str, url: str) -> None:
         ConfigurationError: it does not answer, or has not.
     """
     with named_errors(url, shared=True), ExitStack() as resources:
-        client = _client(url, resources)
+        client = connected(url, resources)
         name = _name(articles, embedder)
         wanted = [passage for article in articles for passage in passages(article)]
         if name not in {collection.name for collection in client.list_collections()} or not _is_whole(
@@ -80,7 +78,20 @@ def check_server(articles: Sequence[Article], embedder: str, url: str) -> None:
 
 def stamp_use(collection: Collection) -> None:
     """Note that the collection is in use."""
-    collection.modify(metadata={**(collection.metadata or {}), "used": time.time()})
+    _stamp(collection, time.time())
+
+
+def leave(collection: Collection) -> None:
+    """Let the collection be deleted after two days, unless another process notes that it uses it."""
+    _stamp(collection, time.time() - _UNUSED_SECONDS + 2 * STAMP_SECONDS)
+
+
+def _stamp(collection: Collection, used: float) -> None:
+    collection.modify(metadata={**(collection.metadata or {}), "used": used})
+
+
+def _last_used(collection: Collection) -> float:
+    return float(str((collection.metadata or {}).get("used", 0.0)))
 
 
 def _name(articles: Sequence[Article], embedder: str) -> str:
@@ -107,7 +118,8 @@ def _vectors_of(
     """Return the vectors by text: those that our collections of the same recipe hold, and the others embedded."""
     missing = {digest(passage.text): passage.text for passage in wanted}
     vectors: dict[str, Vector] = {}
-    for collection in client.list_collections():
+    # That of the articles before they changed has the most of them.
+    for collection in sorted(client.list_collections(), key=_last_used, reverse=True):
         if collection.name.startswith("articles-") and (collection.metadata or {}).get("recipe") == recipe(
             embedder.name
         ):
@@ -133,13 +145,21 @@ def _lent(collection: Collection, texts: Mapping[str, str]) -> dict[str, Vector]
 
 def _forget_unused(client: Client, name: str) -> None:
     """Delete collections of ours, but this one, that nobody has used for a month."""
+    from chromadb.errors import NotFoundError  # noqa: PLC0415 - slow to import
+
     for collection in client.list_collections():
-        used = float(str((collection.metadata or {}).get("used", 0.0)))
-        if collection.name.startswith("articles-") and collection.name != name and time.time() - used > _UNUSED_SECONDS:
-            client.delete_collection(collection.name)
+        unused = time.time() - _last_used(collection)
+        if collection.name.startswith("articles-") and collection.name != name and unused > _UNUSED_SECONDS:
+            with suppress(NotFoundError):  # Another process may delete it too.
+                client.delete_collection(collection.name)
 
 
-def _client(url: str, resources: ExitStack) -> Client:
+def connected(url: str, resources: ExitStack) -> Client:
+    """Return a client of a server, until the resources are closed.
+
+    Raises:
+        ConfigurationError: the server does not answer.
+    """
     import chromadb  # noqa: PLC0415 - slow to import
 
     address = urllib.parse.urlsplit(url)

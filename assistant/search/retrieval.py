@@ -132,8 +132,17 @@ def keyword_spans(query: str) -> list[WordSpan]:
 class Retriever:
     """Searches the passages and sentences of the articles."""
 
-    def __init__(self, articles: Sequence[Article], index: VectorIndex | None, embedder: Embeddings | None) -> None:
-        """Take the articles, the index that was opened for them and its embedder; without the two, keywords count."""
+    def __init__(
+        self,
+        articles: Sequence[Article],
+        index: VectorIndex | None,
+        embedder: Embeddings | None,
+        late_interaction: LateInteraction | None = None,
+    ) -> None:
+        """Take the articles, the index that was opened for them and its embedder; without the two, keywords count.
+
+        A late interaction of that embedder brings what it has read already.
+        """
         self._passages: list[Passage] = []
         self._sentences: list[Sentence] = []
         self._of_article: dict[str | None, tuple[slice, slice]] = {None: (_EVERYWHERE, _EVERYWHERE)}
@@ -151,9 +160,15 @@ class Retriever:
         self._sentence_keywords = KeywordIndex([sentence.text for sentence in self._sentences])
         self._index = index
         self._embedder = embedder
-        self._late_interaction = LateInteraction(embedder) if isinstance(embedder, SentenceEmbedder) else None
+        if late_interaction is None and isinstance(embedder, SentenceEmbedder):
+            late_interaction = LateInteraction(embedder)
+        self._late_interaction = late_interaction
         # Readers ask the same starter questions.
         self._embedded = lru_cache(maxsize=256)(self._embed)
+
+    def of_others(self, articles: Sequence[Article], index: VectorIndex | None) -> Retriever:
+        """Return a retriever of other articles, which knows what this one has read."""
+        return Retriever(articles, index, self._embedder, self._late_interaction)
 
     def load(self) -> None:
         """Load the embedding model now, if there is one that is loaded when it is first needed."""
@@ -241,7 +256,9 @@ class Retriever:
         return (None if self._embedder is None else self._embedder.embed_query(text)), None
 
     def _nearest(self, vector: list[float], article: str | None) -> dict[str, float]:
-        return {} if self._index is None else self._index.search(vector, CANDIDATES, article)
+        found = {} if self._index is None else self._index.search(vector, CANDIDATES, article)
+        # While the articles change, the index may hold versions that are not searched here.
+        return {passage: similarity for passage, similarity in found.items() if passage in self._passage_number}
 
     def _sentences_of(self, passage: int) -> range:
         """Return the numbers of the sentences of a passage, by its number."""

@@ -12,6 +12,7 @@ import signal
 import socket
 from concurrent.futures import Future
 from contextlib import ExitStack, closing, suppress
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
@@ -36,6 +37,7 @@ from assistant.web.chat.door import Door
 from assistant.web.chat.layout import HEAD, TAGS
 from assistant.web.chat.page import Page
 from assistant.web.chat.streams import LOST
+from assistant.web.following import following
 from assistant.web.limits import is_in
 from assistant.web.listening import listening
 from assistant.web.middleware import PatientProtocol, guarded, without_lent_address
@@ -85,6 +87,7 @@ def serve(settings: Settings, progress: Progress = lambda what, done, total: Non
                 loading = assistant.load_in_background()
                 service = Service(assistant, settings)
                 configuration = server_configuration(create_app(service), settings)
+            resources.enter_context(following(service))
             configuration.limit_concurrency = _most_connections()
             server = Server(configuration, service)
             loading.add_done_callback(server.stop_unless_loaded)
@@ -119,6 +122,7 @@ def create_app(service: Service) -> ASGIApp:
     door = Door(app, page.blocks, page.asking, page.costs_nothing, service, lost)
     service.has_callers = door.has_callers
     application = Assets(door)
+    service.renewals += [page.renew, partial(_without_callbacks, page), application.forget_pages]
 
     async def handing_over(scope: Scope, receive: Receive, send: Send) -> None:
         leaves = service.is_leaving and scope["type"] == "http" and not scope["path"].startswith(_OF_THIS_PROCESS)
@@ -193,9 +197,14 @@ def mount_chat(app: FastAPI, service: Service) -> Page:
     )
     # Else Gradio believes that a path was put in by us, not by a stranger; of a mounted page it never says so itself.
     page.blocks.has_launched = True
-    for component in page.blocks.config["components"]:
-        component["props"].pop("delete_callback", None)  # Of no use to a browser, and with an address in memory.
+    _without_callbacks(page)
     return page
+
+
+def _without_callbacks(page: Page) -> None:
+    """Leave out what is of no use to a browser, and has an address in memory."""
+    for component in page.blocks.config["components"]:
+        component["props"].pop("delete_callback", None)
 
 
 def _name_in_template() -> None:

@@ -20,8 +20,9 @@ from functools import partial
 from typing import Any
 
 from assistant.answering.assistant import Assistant
+from assistant.articles.reading import Corpus
 from assistant.settings import Settings
-from assistant.types import Answer, Turn
+from assistant.types import Answer, Article, Turn
 from assistant.web import feedback as store
 from assistant.web.answer_cache import AnswerCache
 from assistant.web.feedback import Feedback
@@ -146,7 +147,30 @@ class Service:
         self.has_callers: Callable[[], bool] = lambda: False
         """Whether somebody is on the way to the line or back from it; for whoever has a line of its own before."""
         self.metrics = Metrics(lambda: len(self._line), lambda: assistant.model_state == "ready")
-        self._cache: AnswerCache[Event] = AnswerCache(lambda how: self.metrics.reused.labels(how).inc())
+        self.renewals: list[Callable[[], None]] = []
+        """What is to be done when the articles are others, by whoever keeps something of them."""
+        self._kept: tuple[Corpus, AnswerCache[Event]] = assistant.corpus, self._empty_cache()
+
+    @property
+    def articles(self) -> Mapping[str, Article]:
+        """The articles that are answered from now, by their ids."""
+        return self.assistant.corpus.by_id
+
+    def renew(self, corpus: Corpus) -> None:
+        """Answer from these articles from now on, and show them; from any thread."""
+        self.assistant.renew(corpus)
+        for renewed in self.renewals:
+            renewed()
+
+    @property
+    def _cache(self) -> AnswerCache[Event]:
+        """The answers from the articles as they are; what others end with is kept where nobody asks any more."""
+        if self._kept[0] is not self.assistant.corpus:
+            self._kept = self.assistant.corpus, self._empty_cache()
+        return self._kept[1]
+
+    def _empty_cache(self) -> AnswerCache[Event]:
+        return AnswerCache(lambda how: self.metrics.reused.labels(how).inc())
 
     @property
     def notice(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assistant.articles.passages import is_label, sentences
-from assistant.articles.speakers import Context, context_of, contexts, outside_quotations, persons, sentences_before
+from assistant.articles.speakers import Context, context_of, contexts, outside_quotations, persons
 from assistant.types import Article, Sentence
 
 
@@ -155,19 +155,6 @@ def test_he_is_nobody_named_before_the_last_one_told_of(told_of_as: str, speaker
     context = last_of(f'Ada Brook said no. Curtis Vail, {told_of_as}, called that reckless. "It is not," he said.')
     assert context.speaker == speaker
     assert [needed.text for needed in context.needs] == [f"Curtis Vail, {told_of_as}, called that reckless."]
-
-
-def test_before_a_sentence_are_those_of_its_paragraph_and_of_the_one_before() -> None:
-    """The nearest comes first, before the first sentence is none, and far ones of a long paragraph are left out."""
-    article = Article("made-up", "One here.\n\nTwo here. Three here.\n\nFour here. Five here.", "")
-    of = {sentence.text: [each.text for each in sentences_before(sentence)] for sentence in sentences(article)}
-    assert of["Five here."] == ["Four here.", "Three here.", "Two here."]
-    assert of["Three here."] == ["Two here.", "One here."]
-    assert of["One here."] == []
-    last = sentences(Article("made-up", "So it was. " * 500 + "And so it ended.", ""))[-1]
-    before = sentences_before(last)
-    assert 1 < len(before) < 20
-    assert before[0].end < last.start
 
 
 def test_a_sentence_of_another_article_is_unknown() -> None:

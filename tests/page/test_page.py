@@ -523,7 +523,7 @@ def test_an_answer_is_copied_with_its_citations_and_what_it_is(
         assert "It fell by nearly 18 percent. [1] For years. [2]" in copied
         start, end = CITATION.start, CITATION.end
         assert f"[1] “{QUOTE}”\n" in copied
-        assert f"{address}/article/a-story?start={start}&end={end}#quote" in copied
+        assert f"{address}/article/a-story?version={ARTICLE.version}&start={start}&end={end}#quote" in copied
         assert "Answers are made by a computer program (AI) and can be wrong" in copied
         answers(page).get_by_role("button", name=re.compile("^Copy link")).click()
         status(page, "The link is copied. It asks the same question again.")

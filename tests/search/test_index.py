@@ -501,6 +501,50 @@ def test_what_nobody_uses_is_deleted_from_a_server_after_a_month(
     assert names & set(ages) == {"articles-young", "somebody-elses"}
 
 
+@pytest.mark.parametrize("where", ["in a folder", "on a server"])
+def test_an_index_goes_on_with_other_articles(server: str, tmp_path: Path, articles: list[Article], where: str) -> None:
+    """It is that of a new start; the one before can be searched until it gives way, and other processes' for ever."""
+    url = server if where == "on a server" else ""
+    changed, new = replace(articles[0], text=f"{articles[0].text} Later."), made(f"new {where}", 3)
+    others = [changed, *articles[2:], new]
+    with closing(open_index(articles, WordEmbedder(), tmp_path / "mine", url)) as before:
+        index = before.of_others(others)
+        assert finds_itself(index, others)
+        assert finds_itself(before, articles)
+        with closing(open_index(articles, WordEmbedder(), tmp_path / "theirs", url)) as theirs:
+            before.give_way_to(index)
+            assert finds_itself(theirs, articles)
+        assert finds_itself(index, others)
+        assert set(index.search([1.0] * 512, 1000)) == ids(others)
+        back = index.of_others(articles)
+        index.give_way_to(back)
+        assert finds_itself(back, articles)
+        index = back.of_others(others)
+        back.give_way_to(index)
+        report = index.report
+    again = built(others, tmp_path / "mine", url)
+    assert again == replace(report, embedded=0)
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_a_collection_that_was_left_is_deleted_after_two_days(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_shared: bool
+) -> None:
+    """Unless another process uses it; so articles that change every minute do not fill the server."""
+    articles = [made(f"left, {is_shared}", 2)]
+    name = f"articles-{fingerprint(articles, WordEmbedder().name)[:40]}"
+    address = f"{server}/api/v2/tenants/default_tenant/databases/default_database/collections"
+    with closing(open_index(articles, WordEmbedder(), tmp_path, server)) as before:
+        before.give_way_to(before.of_others([made("what came after", 2)]))
+        if is_shared:
+            built(articles, tmp_path, server)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3 * 24 * 3600)
+    built([made("three days later", 2)], tmp_path, server)
+    names = {collection["name"] for collection in httpx.get(address).json()}
+    assert (name in names) is is_shared
+
+
 @pytest.mark.parametrize("rest", ["half", "nothing", "a passage that is none"])
 def test_what_a_killed_process_left_on_a_server_is_completed(server: str, tmp_path: Path, rest: str) -> None:
     """A collection that lacks passages gets them; one that holds something else is built anew."""
@@ -509,7 +553,7 @@ def test_what_a_killed_process_left_on_a_server_is_completed(server: str, tmp_pa
     built(corpus, tmp_path, server)
     name = f"articles-{fingerprint(corpus, WordEmbedder().name)[:40]}"
     with ExitStack() as resources:
-        collection = collection_of(index_server._client(server, resources), name)
+        collection = collection_of(index_server.connected(server, resources), name)
         kept = {"half": len(wanted) // 2, "nothing": 0, "a passage that is none": len(wanted) - 1}[rest]
         collection.delete(ids=[passage.id for passage in wanted[kept:]])
         if rest == "a passage that is none":

@@ -69,6 +69,7 @@ class Quotation(BaseModel):
     start: int
     end: int
     quote: str
+    version: str = Field(description="Of the article's text that they are from.")
 
 
 class Times(BaseModel):
@@ -111,7 +112,6 @@ class RefusalBody(BaseModel):
 def create_router(service: Service) -> APIRouter:
     """Return the routes below /api."""
     router = APIRouter(prefix="/api")
-    articles = {article.id for article in service.assistant.corpus.articles}
     refused = {"model": RefusalBody}
 
     @router.post(
@@ -136,7 +136,7 @@ def create_router(service: Service) -> APIRouter:
         With `Accept: text/event-stream` it is streamed. The events are `waiting` (`ahead`, `seconds`), `working`
         (`seconds`), `snapshot` (an answer that a better one follows), and at the end `answer` or `refusal`.
         """
-        if question.article is not None and question.article not in articles:
+        if question.article is not None and question.article not in service.articles:
             return error(404, INVALID, "There is no article of this id.")
         turns = [Turn(turn.question, turn.answer) for turn in question.history]
         client = client_of(request, "api")

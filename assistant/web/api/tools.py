@@ -34,7 +34,6 @@ def create_tools(service: Service) -> Starlette:
         instructions="Answers questions about news articles in their own words. Quote its citations, and say so where "
         "it declines: then the articles do not answer the question.",
     )
-    articles = {article.id for article in service.assistant.corpus.articles}
 
     @server.tool(annotations=ToolAnnotations(read_only_hint=True, open_world_hint=False))
     async def ask_article(
@@ -43,7 +42,7 @@ def create_tools(service: Service) -> Starlette:
         article: Annotated[str | None, Field(description="Answer from the article of this id alone.")] = None,
     ) -> AnswerBody:
         """Answer a question from the articles, with the exact words that the answer rests on."""
-        if article is not None and article not in articles:
+        if article is not None and article not in service.articles:
             raise ToolError("There is no article of this id.")
         client = client_of(context.request_context.request, "mcp")
         last = None

@@ -6,11 +6,13 @@ their meaning. Knows nothing of how an answer comes about.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
 from assistant.rendering import closest_words, escape, headline, html_line, markdown, source_line, without_markers
 from assistant.types import Answer, Article, Status, Turn
+from assistant.web.chat.starters import Starter
 
 _MOST = 50
 """The oldest leave the screen, so that an endless conversation does not fill the memory."""
@@ -19,6 +21,7 @@ ALSO_ANSWERED = "Also answered here:"
 ANSWERED_HERE = "Questions that are answered here:"
 EVERYWHERE = "Ask this of all articles"
 STOPPED = "Stopped. There is no complete answer."
+GONE = "This answer is gone: an article that it was about is no longer here."
 LOST = (
     "Your earlier questions and answers are gone. They are kept for an hour at most, and a restart of the assistant or "
     "a crowd of readers can end that sooner."
@@ -37,7 +40,7 @@ class Exchange:
     """The newest snapshot."""
     notice: str = ""
     """What is said instead of an answer; what there is of one are then only the closest words."""
-    follow_ups: tuple[str, ...] = ()
+    follow_ups: tuple[Starter, ...] = ()
     """Questions that the article is known to answer."""
 
     @property
@@ -51,6 +54,13 @@ class Exchange:
         if self.answer is None or not self.answer.final:
             return None
         return Turn(self.answer.question, without_markers(self.answer))
+
+    def without_gone(self, articles: Collection[str]) -> Exchange:
+        """Return the exchange without what it says of articles other than those of these ids."""
+        told = {article.id for article in (self.article, *(self.answer.articles if self.answer else ())) if article}
+        if not told.issubset(articles):
+            return Exchange(self.number, self.question, notice=GONE)
+        return replace(self, follow_ups=tuple(each for each in self.follow_ups if each.article in articles))
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,10 @@ class Conversation:
     def before_next(self) -> Conversation:
         """The conversation that the next question follows on."""
         return self.without_last if self.is_editing else self
+
+    def without_gone(self, articles: Collection[str]) -> Conversation:
+        """Return the conversation without what it says of articles other than those of these ids."""
+        return replace(self, exchanges=tuple(exchange.without_gone(articles) for exchange in self.exchanges))
 
     def with_next(self, exchange: Exchange) -> Conversation:
         """Return the conversation with one more exchange; too long a one loses its beginning."""
@@ -123,7 +137,8 @@ def _reply(exchange: Exchange, *, is_last: bool) -> str:
         parts.append(_actions(exchange))
     if is_last and exchange.follow_ups:
         is_declined = exchange.answer is not None and exchange.answer.status is Status.DECLINED
-        parts.append(suggestions(ANSWERED_HERE if is_declined else ALSO_ANSWERED, exchange.follow_ups))
+        words = ANSWERED_HERE if is_declined else ALSO_ANSWERED
+        parts.append(suggestions(words, tuple(starter.question for starter in exchange.follow_ups)))
     return f'<div class="reply">{"".join(parts)}</div>'
 
 

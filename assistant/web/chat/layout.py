@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
@@ -77,18 +76,28 @@ class Blocks(gr.Blocks):
 class Layout:
     """The components. What needs no server, as jumping to the quoted words and copying, is `static/chat.js`'s."""
 
-    def __init__(self, service: Service, articles: Mapping[str, Article]) -> None:
+    def __init__(self, service: Service) -> None:
         """Lay them out within a page: the conversation and the question box, and the article beside them."""
-        self._articles = articles
+        self._service = service
         with gr.Row(elem_id="panes"):
             with gr.Column(min_width=0, elem_id="conversation"):
                 self._lay_out_conversation(service)
             with gr.Column(min_width=0, elem_id="reading"):
                 self._lay_out_reading()
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin with the articles as they are now, for whoever opens the page from now on."""
+        articles = len(self._service.articles)
+        self._introduction.value = _introduction(articles)
+        self.window.elem_classes = ["one-article"] if articles == 1 else []
+        self.picker.choices, self.picker.visible = self._choices(), articles > 1
+        self._to_list.value = _TO_LIST if articles > 1 else ""
+        self.pane.value = self._reading(None)
 
     def _lay_out_conversation(self, service: Service) -> None:
-        _text(_introduction(len(self._articles)), "introduction")
-        self.window = _window(len(self._articles))
+        self._introduction = _text("", "introduction")
+        self.window = _window()
         self.suggested = _text("", "starters")
         # Not Gradio's state, whose key is new each time the page is loaded. The script remembers the token for the tab,
         # and writes it into the other box when the page was loaded again.
@@ -117,17 +126,25 @@ class Layout:
                 self.stop = gr.Button("Stop", min_width=0, visible=False, elem_id="stop")
 
     def _lay_out_reading(self) -> None:
-        choices = [("All articles", ""), *((source_line(article), article.id) for article in self._articles.values())]
-        are_many = len(self._articles) > 1
-        self.picker = gr.Dropdown(choices, value="", label="Answer from", visible=are_many, elem_id="picker")
+        self.picker = gr.Dropdown(self._choices(), value="", label="Answer from", elem_id="picker")
         self.picked = gr.Textbox(visible="hidden", label="Which article was chosen before")
-        if are_many:
-            _text(_TO_LIST, "to-list")
-        self.pane = _text(self._reading(None), "pane")
+        self._to_list = _text("", "to-list")
+        self.pane = _text("", "pane")
+
+    def _choices(self) -> list[tuple[Any, ...]]:
+        articles = self._service.articles.values()
+        return [("All articles", ""), *((source_line(article), article.id) for article in articles)]
 
     def choosing(self, article: Article | None) -> Update:
-        """Return what makes the answers come from an article, or from all, and shows it."""
-        return {self.picker: article.id if article else ""} | self.showing(article)
+        """Return what makes the answers come from an article, or from all, and shows it.
+
+        The page may be older than the articles: it gets them as they are now.
+        """
+        articles = self._service.articles
+        article = articles.get(article.id) if article else None
+        value = article.id if article else ""
+        picker = gr.update(choices=self._choices(), visible=len(articles) > 1, value=value)
+        return {self.picker: picker} | self.showing(article)
 
     def showing(self, article: Article | None) -> Update:
         """Return the same where the reader has chosen."""
@@ -135,10 +152,11 @@ class Layout:
 
     def _reading(self, article: Article | None) -> str:
         """Return the article, or else the only one, or a list of all."""
-        if article is None and len(self._articles) == 1:
-            (article,) = self._articles.values()
+        articles = self._service.articles
+        if article is None and len(articles) == 1:
+            (article,) = articles.values()
         if article is None:
-            words = article_list(self._articles.values(), level=2)
+            words = article_list(articles.values(), level=2)
         else:
             words = f"{article_header(article, level=2)}<article>{article_paragraphs(article)}</article>"
         return f'<section id="article">{words}</section>'
@@ -149,7 +167,7 @@ def _text(html: str, name: str) -> gr.Markdown:
     return gr.Markdown(html, elem_id=name, latex_delimiters=[])
 
 
-def _window(articles: int) -> gr.Chatbot:
+def _window() -> gr.Chatbot:
     # What could come to life here is switched off, on top of the escaping.
     return gr.Chatbot(
         show_label=False,
@@ -162,7 +180,6 @@ def _window(articles: int) -> gr.Chatbot:
         allow_file_downloads=False,
         feedback_options=None,
         elem_id="window",
-        elem_classes="one-article" if articles == 1 else None,
     )
 
 

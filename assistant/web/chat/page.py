@@ -8,6 +8,7 @@ how an answer comes about.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -20,7 +21,7 @@ import gradio as gr
 from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
 from assistant.rendering import LABELS, READING, html_line
 from assistant.types import Answer, Article, Status
-from assistant.web.chat.conversations import Conversations, Kept
+from assistant.web.chat.conversations import KEPT_SECONDS, Conversations, Kept
 from assistant.web.chat.door import Call
 from assistant.web.chat.exchanges import (
     ANSWERED_HERE,
@@ -71,16 +72,27 @@ class Page:
     def __init__(self, service: Service) -> None:
         """Build the page."""
         self._service = service
-        self._articles = {article.id: article for article in service.assistant.corpus.articles}
-        file = service.settings.articles.parent / "starters.jsonl"
-        self._starters = Starters(service.assistant, read_starters(file, service.assistant))
+        self._starters = self._unchecked_starters()
+        self._renewed = -math.inf
+        """When the articles became others."""
         self._conversations: Conversations[Update] = Conversations()
         self._asked: WeakValueDictionary[str, Kept[Update]] = WeakValueDictionary()
         """By page, what it asked last."""
         with Blocks(title=NAME, analytics_enabled=False, fill_width=True) as self.blocks:
-            self._parts = Layout(service, self._articles)
+            self._parts = Layout(service)
             self._connect(self._parts)
         self._unchanged: Update = {self._parts.progress: gr.skip()}
+
+    def renew(self) -> None:
+        """Show the articles as they are now to whoever opens the page from now on; from any thread."""
+        self._renewed = time.monotonic()
+        self._starters = self._unchecked_starters()
+        self._parts.renew()
+        self.blocks.config = self.blocks.get_config_file()
+
+    def _unchecked_starters(self) -> Starters:
+        file = self._service.settings.articles.parent / "starters.jsonl"
+        return Starters(self._service.assistant, read_starters(file, self._service.assistant))
 
     def _connect(self, parts: Layout) -> None:
         how: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
@@ -124,7 +136,10 @@ class Page:
     def _conversation(self, token: str | None) -> Conversation:
         """Return what is kept under a token; where that is gone, a new conversation that says so."""
         kept = self._conversations.find(token or "")
-        return kept.conversation if kept else Conversation(is_lost=bool(token))
+        return self._without_gone(kept.conversation) if kept else Conversation(is_lost=bool(token))
+
+    def _without_gone(self, conversation: Conversation) -> Conversation:
+        return conversation.without_gone(self._service.articles)
 
     async def _ask(
         self, question: str | None, article: str | None, token: str | None, request: gr.Request
@@ -212,7 +227,7 @@ class Page:
                 update = self._undone(exchange, kept, f"{LABELS[event.status]}. {event.text}")
             case Answer(final=False):
                 exchange = replace(exchange, answer=event, notice="")
-                window = messages(before.with_next(exchange))
+                window = messages(self._without_gone(before.with_next(exchange)))
                 update = {self._parts.window: window, self._parts.status: html_line(READING)}
             case Answer():
                 starters = await self._starters.of(_id(exchange.article))
@@ -237,11 +252,12 @@ class Page:
             self._parts.send: gr.update(visible=False),
             self._parts.stop: gr.update(visible=True),
             self._parts.tools: gr.update(visible=False),
-        }
+        } | (self._parts.choosing(exchange.article) if time.monotonic() - self._renewed < KEPT_SECONDS else {})
 
     def _over(self, conversation: Conversation, kept: Kept[Update], told: str) -> Update:
         """Keep the conversation as it ended, and return what shows it and reads its last answer out."""
         kept.conversation, kept.answering = conversation, None
+        conversation = self._without_gone(conversation)
         shown = {self._parts.window: messages(conversation), self._parts.spoken: read_out(conversation.exchanges[-1])}
         return shown | self._idle(told, conversation)
 
@@ -249,8 +265,9 @@ class Page:
         """Return the conversation as it was, with the question back in the box, to be mended or sent again."""
         self._conversations.drop(kept.token)
         kept.answering = None
-        as_it_was = {self._parts.token: kept.before, self._parts.window: messages(kept.conversation)}
-        return {self._parts.box: exchange.question} | as_it_was | self._idle(told, kept.conversation)
+        conversation = self._without_gone(kept.conversation)
+        as_it_was = {self._parts.token: kept.before, self._parts.window: messages(conversation)}
+        return {self._parts.box: exchange.question} | as_it_was | self._idle(told, conversation)
 
     def _stands(self, conversation: Conversation, told: str) -> Update:
         """Return what shows the conversation as it is; that an earlier one is lost is said this once."""
@@ -287,7 +304,7 @@ class Page:
                     yield update
         elif kept:
             told = ELSEWHERE if kept.answering else EDITING if kept.conversation.is_editing else BACK
-            yield self._again(kept.conversation, told) | {self._parts.token: kept.token}
+            yield self._again(self._conversation(token), told) | {self._parts.token: kept.token}
         else:
             yield self._stands(self._conversation(token), READY)
 
@@ -363,7 +380,8 @@ class Page:
 
     def _chosen(self, identifier: str | None) -> Article | None:
         """Return the only article to answer from; None for all, and for what is no article."""
-        return self._articles.get(identifier or "") if len(self._articles) > 1 else None
+        articles = self._service.articles
+        return articles.get(identifier or "") if len(articles) > 1 else None
 
 
 def _id(article: Article | None) -> str | None:

@@ -39,7 +39,7 @@ def read_starters(file: Path, assistant: Assistant) -> tuple[Starter, ...]:
 
     A line that cannot be read is left out, with a warning.
     """
-    articles = {article.id: article for article in assistant.corpus.articles}
+    articles = assistant.corpus.by_id
     starters: list[Starter] = []
     if not file.exists():
         return ()
@@ -101,11 +101,11 @@ def _holds(citation: Citation, starter: Starter) -> bool:
 
 def nearest(
     starters: Iterable[Starter], citations: Collection[Citation], asked: Collection[str], most: int = 3
-) -> tuple[str, ...]:
+) -> tuple[Starter, ...]:
     """Return the questions that were not asked yet, those first whose answers stand nearest to the quoted words."""
     left = [starter for starter in starters if starter.question not in asked]
     left.sort(key=lambda starter: min((_distance(starter, citation) for citation in citations), default=0))
-    return tuple(starter.question for starter in left[:most])
+    return tuple(left[:most])
 
 
 def _distance(starter: Starter, citation: Citation) -> float:

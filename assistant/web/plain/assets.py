@@ -60,6 +60,10 @@ class Assets:
         for message in messages:
             await send(message)
 
+    def forget_pages(self) -> None:
+        """Have the page made anew for whoever asks from now on; from any thread."""
+        self._pages = LRUCache(_MOST_PAGES)
+
     async def _made(self, scope: Scope, headers: dict[str, str]) -> list[Message]:
         """Return the parts of the response to nothing but the path and these headers."""
         sent: list[Message] = []

@@ -30,29 +30,36 @@ _NO_ARTICLE = (
     "<h1>There is no such article here</h1>"
     '<p>It may have been taken away. <a href="/articles">These are the articles</a> that there are.</p>'
 )
+_CHANGED = '<p class="note">The article has changed since this link was made, so no words are marked.</p>'
 _MOST_SPANS = 20
 """Marked on one page; no answer has as many quotations."""
 
 
 def add_pages(app: FastAPI, service: Service) -> None:
     """Add them to the application."""
-    articles = {article.id: article for article in service.assistant.corpus.articles}
     router = APIRouter(include_in_schema=False)
 
     @router.get("/article/{identifier}")
-    async def show_article(identifier: str, start: str = "", end: str = "", also: str = "") -> HTMLResponse:
-        if identifier not in articles:
+    async def show_article(
+        identifier: str, start: str = "", end: str = "", also: str = "", version: str = ""
+    ) -> HTMLResponse:
+        article = service.articles.get(identifier)
+        if article is None:
             return plain_page("No such article", _NO_ARTICLE, status=404)
-        article = articles[identifier]
+        changed = ""
+        if version not in ("", article.version):
+            # The words stand elsewhere in it now, or nowhere.
+            changed, start, end, also = _CHANGED, "", "", ""
         others = [_span(*pair.split("-", 1)) for pair in also.split(",")[:_MOST_SPANS] if "-" in pair]
         paragraphs = article_paragraphs(article, _span(start, end), others)
         header = article_header(article, level=1)
-        return plain_page(article.title, f'<section id="article">{header}<article>{paragraphs}</article></section>')
+        shown = f"{header}{changed}<article>{paragraphs}</article>"
+        return plain_page(article.title, f'<section id="article">{shown}</section>')
 
     @router.get("/articles")
     async def show_articles() -> HTMLResponse:
         words = "The article assistant answers questions from these; its chat needs JavaScript."
-        listed = f'<section id="article">{article_list(articles.values(), level=1)}</section>'
+        listed = f'<section id="article">{article_list(service.articles.values(), level=1)}</section>'
         return plain_page("The articles", f'{listed}<p class="note">{words}</p>')
 
     @router.get("/about")

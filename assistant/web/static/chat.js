@@ -45,12 +45,12 @@ const spanOf = (link) => {
 };
 
 function addressOf(link) {
-  const current = spanOf(link);
+  const { pathname, searchParams } = new URL(link.href);
   const spans = findAll("a.cite", link.closest(".answer, .reply") ?? document)
     .map(spanOf)
-    .filter((span) => span.pathname === current.pathname);
-  const also = [...new Set(spans.map((span) => `${span.start}-${span.end}`))].join(",");
-  return `${current.pathname}?${new URLSearchParams({ start: current.start ?? "", end: current.end ?? "", also })}`;
+    .filter((span) => span.pathname === pathname);
+  searchParams.set("also", [...new Set(spans.map((span) => `${span.start}-${span.end}`))].join(","));
+  return `${pathname}?${searchParams}`;
 }
 
 // The page of an article has the marks in it, made by the server from the offsets.

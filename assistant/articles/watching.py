@@ -1,0 +1,136 @@
+"""Follow a folder of article files: whenever one has come, changed or gone, all articles as they are now.
+
+A file counts when it has stayed as it is for a moment: until then it may be half-written, and what it held before
+stands. What wakes the reader may be lost, as on a disk of the network, so it looks by itself too. Knows nothing of what
+the articles are for.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from watchfiles import watch
+
+from assistant.articles.reading import Corpus, read_corpus, read_file
+from assistant.articles.standing import HeldBackError
+from assistant.types import Article
+
+QUIET_SECONDS = 0.5
+"""How long a file must have stayed as it is, or gone, before that counts."""
+_LOOK_SECONDS = 2.0
+"""The longest time between two looks at the folder."""
+
+_AGAIN_SECONDS = 30.0
+
+_State = tuple[int, int, int] | None
+"""When a file was changed last, its size, and which file it is; None where it is gone."""
+
+
+def changes(folder: Path, served: Corpus, stop: threading.Event) -> Iterator[Corpus]:
+    """Yield the articles of the folder whenever they are others than before, until `stop` is set.
+
+    They come again every half a minute, for whoever could not take them up.
+    """
+    files, again = _Files(folder), time.monotonic() + _AGAIN_SECONDS
+    while not stop.is_set():
+        found = files.look()
+        if found is not None and (found != served or time.monotonic() >= again):
+            served, again = found, time.monotonic() + _AGAIN_SECONDS
+            yield served
+        _wait(folder, QUIET_SECONDS / 2 if files.are_changing else _LOOK_SECONDS, stop)
+
+
+def _wait(folder: Path, seconds: float, stop: threading.Event) -> None:
+    """Return when something happens in the folder, or after so many seconds."""
+    try:
+        # It is begun anew each time: the folder itself may have been replaced by another of its name.
+        happening = watch(
+            folder,
+            watch_filter=None,
+            debounce=200,
+            stop_event=stop,
+            rust_timeout=int(seconds * 1000),
+            yield_on_timeout=True,
+            raise_interrupt=False,
+            recursive=False,
+        )
+        next(happening, None)
+        happening.close()
+    except OSError:
+        # There is no folder now, or the system has no more watchers to give.
+        stop.wait(seconds)
+
+
+class _Files:
+    """The files of a folder, and what was read of each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._states: dict[Path, tuple[_State, float]] = {path: (state, 0.0) for path, state in self._there().items()}
+        """What each file was at the last look, and since when; what was there at first counts at once."""
+        self._read: dict[Path, tuple[_State, tuple[Article, str] | Exception]] = {}
+        """What was read of a file in that state, or why nothing could be."""
+        self._now = time.monotonic()
+
+    @property
+    def are_changing(self) -> bool:
+        """Whether one of them changed a moment ago."""
+        return any(self._is_fresh(path) for path in self._states)
+
+    def look(self) -> Corpus | None:
+        """Return the articles of the files as they are now; None where that has to wait, because one has just gone."""
+        self._now = time.monotonic()
+        there = self._there()
+        for path in self._states.keys() | there.keys():
+            known, _ = self._states.get(path, (None, 0.0))
+            if path not in self._states or known != there.get(path):
+                self._states[path] = (there.get(path), self._now)
+        gone = [path for path, (state, _) in self._states.items() if state is None]
+        if any(self._is_fresh(path) for path in gone if path in self._read):
+            return None  # Some programs delete a file before they write it anew.
+        for path in gone:
+            del self._states[path]
+            self._read.pop(path, None)
+        return read_corpus(self._folder, self._settled)
+
+    def _there(self) -> dict[Path, _State]:
+        try:
+            return {path: state for path in self._folder.iterdir() if (state := _state(path))}
+        except OSError:
+            return {}
+
+    def _is_fresh(self, path: Path) -> bool:
+        return self._now - self._states[path][1] < QUIET_SECONDS
+
+    def _settled(self, path: Path) -> tuple[Article, str]:
+        """Return what a file holds, or held until it began to change.
+
+        Raises:
+            HeldBackError: nothing was read of it yet.
+            ValueError, OSError: as `read_file`.
+        """
+        state = _state(path)
+        known, found = self._read.get(path, (None, HeldBackError("it is still being written")))
+        if known != state and self._states.get(path, (None, 0.0))[0] == state and not self._is_fresh(path):
+            now: tuple[Article, str] | Exception
+            try:
+                now = read_file(path)
+            except (OSError, ValueError) as error:
+                now = error
+            if _state(path) == state:  # Else it was changed while it was read.
+                self._read[path] = state, now
+                found = now
+        if isinstance(found, Exception):
+            raise found.with_traceback(None)  # Else it would grow by each time that it is raised.
+        return found
+
+
+def _state(path: Path) -> _State:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

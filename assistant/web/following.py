@@ -1,0 +1,40 @@
+"""The articles change while the page is served: a thread reads what has changed, and the service goes on with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from assistant.articles.watching import changes
+from assistant.web.observability import log
+from assistant.web.service import Service
+
+
+@contextmanager
+def following(service: Service) -> Iterator[None]:
+    """Follow the folder of articles until the block ends."""
+    stop = threading.Event()
+    thread = threading.Thread(target=_follow, args=(service, stop), name="following", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def _follow(service: Service, stop: threading.Event) -> None:
+    said = set(service.assistant.corpus.problems)
+    for corpus in changes(service.settings.articles, service.assistant.corpus, stop):
+        for problem in set(corpus.problems) - said:
+            log.warning("%s", problem)
+        said = set(corpus.problems)
+        if corpus.articles == service.assistant.corpus.articles and not service.assistant.is_behind:
+            continue
+        try:
+            service.renew(corpus)
+        except Exception:  # noqa: BLE001 - it may go well the next time
+            log.exception("the articles that changed could not be taken up")
+        else:
+            log.info("articles", extra={"fields": {"articles": len(corpus.articles)}})

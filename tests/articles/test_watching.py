@@ -1,0 +1,124 @@
+"""Following a folder of articles: what has changed counts, what is half-written does not."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import SimpleQueue
+
+import pytest
+
+from assistant.articles.reading import Corpus, read_corpus
+from assistant.articles.watching import changes
+
+WITHIN = 5.0
+"""Seconds in which a change must be seen."""
+
+
+@contextmanager
+def followed(folder: Path) -> Iterator[SimpleQueue[Corpus]]:
+    """Follow a folder in a thread; yield what becomes of its articles."""
+    stop, seen = threading.Event(), SimpleQueue[Corpus]()
+    served = read_corpus(folder)
+
+    def follow() -> None:
+        for corpus in changes(folder, served, stop):
+            seen.put(corpus)
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        thread.join()
+
+
+def until(seen: SimpleQueue[Corpus], texts: dict[str, str]) -> list[Corpus]:
+    """Wait until these are the articles; return all that were seen on the way."""
+    way: list[Corpus] = []
+    deadline = time.monotonic() + WITHIN
+    while not way or texts_of(way[-1]) != texts:
+        way.append(seen.get(timeout=max(0.0, deadline - time.monotonic())))
+    return way
+
+
+def texts_of(corpus: Corpus) -> dict[str, str]:
+    """Return the texts of its articles, by their ids."""
+    return {article.id: article.text for article in corpus.articles}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of two articles."""
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    (folder / "ferry.txt").write_text("The ferry leaves at nine.")
+    (folder / "bridge.txt").write_text("The bridge is closed.")
+    return folder
+
+
+BRIDGE = {"bridge": "The bridge is closed."}
+BOTH = {**BRIDGE, "ferry": "The ferry leaves at nine."}
+
+
+def test_changes_are_seen(folder: Path) -> None:
+    """A file that is new, changed, replaced, withdrawn or gone is seen; and so it is where the folder is another."""
+    with followed(folder) as seen:
+        (folder / "school.txt").write_text("The school opens.")
+        until(seen, BOTH | {"school": "The school opens."})
+        (folder / "school.txt").unlink()
+        until(seen, BOTH)
+        (folder / "ferry.txt").write_text("The ferry leaves at ten.")
+        until(seen, BRIDGE | {"ferry": "The ferry leaves at ten."})
+        (folder / ".new").write_text("The ferry leaves at noon.")
+        (folder / ".new").replace(folder / "ferry.txt")
+        until(seen, BRIDGE | {"ferry": "The ferry leaves at noon."})
+        (folder / "ferry.txt").write_text("---\nwithdrawn: true\n---\nThe ferry leaves at noon.")
+        until(seen, BRIDGE)
+        folder.rename(folder.with_name("before"))
+        folder.mkdir()
+        (folder / "ferry.txt").write_text("It leaves.")
+        until(seen, {"ferry": "It leaves."})
+
+
+def test_a_half_written_file_is_not_served(folder: Path) -> None:
+    """While a file is being written, or was deleted to be written anew, what it held before stands."""
+    with followed(folder) as seen:
+        (folder / "ferry.txt").unlink()
+        for end in range(1, 20):
+            (folder / "ferry.txt").write_text("The ferry leaves at ten."[:end])
+            time.sleep(0.1)
+        (folder / "ferry.txt").write_text("The ferry leaves at ten.")
+        (corpus,) = until(seen, BRIDGE | {"ferry": "The ferry leaves at ten."})
+        assert texts_of(corpus) == BRIDGE | {"ferry": "The ferry leaves at ten."}
+
+
+def test_a_file_that_cannot_be_read_any_more_is_not_served(folder: Path) -> None:
+    """What a restart would not serve is not served, and the reason is told."""
+    with followed(folder) as seen:
+        (folder / "ferry.txt").write_bytes(b"\xff\xff")
+        assert [problem.file for problem in until(seen, BRIDGE)[-1].problems] == ["ferry.txt"]
+
+
+def test_what_other_programs_leave_for_a_moment_holds_nothing_up(folder: Path) -> None:
+    """Files of the moment, as of a program that copies, come and go all the time, and what is new is served."""
+    stop = threading.Event()
+
+    def churn() -> None:
+        while not stop.wait(0.05):
+            (folder / ".school.part").write_text("The sch")
+            (folder / ".school.part").unlink()
+
+    with followed(folder) as seen:
+        churning = threading.Thread(target=churn)
+        churning.start()
+        try:
+            (folder / "school.txt").write_text("The school opens.")
+            until(seen, BOTH | {"school": "The school opens."})
+        finally:
+            stop.set()
+            churning.join()

@@ -1,0 +1,204 @@
+"""The articles change while readers ask: what is answered, shown and kept from then on."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+from conftest import WordEmbedder
+from served import CITATION, FERRY, OPEN, QUOTED, WRITTEN, serving
+
+from assistant.answering.assistant import Assistant
+from assistant.articles import watching
+from assistant.articles.reading import read_corpus
+from assistant.model.holder import ModelHolder
+from assistant.search import index
+from assistant.search.index import open_index
+from assistant.search.retrieval import Retriever
+from assistant.types import Answer, Status
+from assistant.web.chat.exchanges import GONE, Conversation, Exchange
+from assistant.web.chat.starters import Starter
+from assistant.web.following import following
+from assistant.web.service import Service
+
+BRIDGE, SECRET = "The bridge over the river is closed for repairs", "The mayor resigned over the harbour affair"
+
+
+def write(folder: Path, name: str, text: str) -> None:
+    """Write an article as a program should: whole or not at all."""
+    (folder / ".new").write_text(f"---\ntitle: The {name}\n---\n{text}")
+    (folder / ".new").replace(folder / f"{name}.md")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of two articles."""
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    write(folder, "bridge", f"{BRIDGE}.")
+    write(folder, "mayor", f"{SECRET}.")
+    return folder
+
+
+@pytest.fixture
+def assistant(folder: Path, word_embedder: WordEmbedder) -> Iterator[Assistant]:
+    """Yield a real assistant without a language model."""
+    corpus = read_corpus(folder)
+    opened = open_index(corpus.articles, word_embedder, folder.parent / "index")
+    holder = ModelHolder(replace(OPEN, articles=folder), corpus.articles, lambda *_: None)
+    assistant = Assistant(corpus, Retriever(corpus.articles, opened, word_embedder), opened, holder, 5.0)
+    yield assistant
+    assistant.close()
+
+
+def words(answer: Answer) -> str:
+    """Return all of the articles that an answer shows."""
+    return " ".join(citation.quote for citation in (*answer.citations, *answer.closest))
+
+
+def test_an_answer_is_of_the_articles_as_they_are(assistant: Assistant, folder: Path) -> None:
+    """What is new or changed is answered from, by keyword and by vector; what is gone is in no answer and no index."""
+    assert SECRET in words(assistant.ask("Who resigned over the harbour affair?"))
+    write(folder, "bridge", "The bridge over the river is open again.")
+    write(folder, "school", "The school on the hill has a new roof.")
+    (folder / "mayor.md").unlink()
+    assistant.renew(read_corpus(folder))
+    assert "open again" in words(assistant.ask("Is the bridge over the river closed?"))
+    assert "new roof" in words(assistant.ask("What does the school on the hill have?"))
+    assert SECRET not in words(assistant.ask("Who resigned over the harbour affair?"))
+    assert assistant.index is not None
+    versions = {article.version for article in assistant.corpus.articles}
+    found = assistant.index.search([1.0] * len(WordEmbedder().embed_query("x")), 100)
+    assert {name.partition("@")[2].partition(":")[0] for name in found} == versions
+
+
+def test_an_answer_that_rests_on_what_is_gone_is_begun_again(assistant: Assistant, folder: Path) -> None:
+    """The question is not lost, and its answer shows nothing of the article."""
+    answers = assistant.stream("Who resigned over the harbour affair?")
+    assert SECRET in words(next(answers))
+    (folder / "mayor.md").unlink()
+    assistant.renew(read_corpus(folder))
+    rest = list(answers)
+    assert rest[-1].final
+    assert SECRET not in "".join(words(answer) + answer.text for answer in rest)
+
+
+def test_the_server_follows_the_folder(assistant: Assistant, folder: Path) -> None:
+    """Answers, pages, links and the page of the chat show within 5 s what is there, and nothing of what is gone."""
+    settings = replace(OPEN, articles=folder)
+    with socket.create_server(("127.0.0.1", 0)) as listener, serving(assistant, settings, listener) as server:
+        service: Service = server._service
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with following(service), httpx.Client(base_url=address, timeout=30.0) as client:
+
+            def shown() -> str:
+                asked = client.post("/api/ask", json={"question": "Who resigned over the harbour affair?"})
+                pages = (client.get(path).text for path in ("/", "/articles", "/article/mayor", "/config"))
+                return " ".join((asked.text, *pages))
+
+            assert shown().count(SECRET) >= 2
+            write(folder, "mayor", f"{SECRET}. It was a Monday.")
+            until(lambda: "Monday" in client.get("/article/mayor").text)
+            link = client.get("/article/mayor?start=0&end=9&version=0000000000000000").text
+            assert "has changed since" in link
+            assert "<mark" not in link
+            write(folder, "mayor", "Nothing more.")
+            (folder / "mayor.md").write_text(f"---\nwithdrawn: true\n---\n{SECRET}.")
+            until(lambda: client.get("/article/mayor").status_code == 404)
+            assert SECRET not in shown()
+            assert "The mayor" not in shown()
+            assert BRIDGE in client.get("/").text
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until something holds, 5 seconds at most."""
+    deadline = time.monotonic() + 5.0
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_a_conversation_forgets_what_is_gone() -> None:
+    """The question stays, the answer and what the next question could lean on go; others are left alone."""
+    other = Exchange(2, "And now?", answer=replace(QUOTED, citations=()), follow_ups=(Starter("Who?", "b", 0, 9),))
+    told = replace(QUOTED, citations=(), records=(FERRY,))
+    conversation = Conversation((Exchange(1, "What?", answer=WRITTEN), other, Exchange(3, "Its title?", answer=told)))
+    assert conversation.without_gone({CITATION.article.id, FERRY.id, "b"}) == conversation
+    cleaned = conversation.without_gone(set())
+    assert [(each.question, each.notice, each.turn is None) for each in cleaned.exchanges] == [
+        ("What?", GONE, True),
+        ("And now?", "", False),
+        ("Its title?", GONE, True),
+    ]
+    assert not any(each.follow_ups for each in cleaned.exchanges)
+    assert Exchange(1, "?", FERRY).without_gone(set()).article is None
+
+
+def test_an_index_that_cannot_follow_is_behind_and_no_more(
+    assistant: Assistant, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is gone is in no answer, what is new is found by its words, and renewing again mends the index."""
+    write(folder, "school", "The school on the hill has a new roof.")
+    (folder / "mayor.md").unlink()
+    corpus = read_corpus(folder)
+    with monkeypatch.context() as broken:
+        broken.setattr(index, "fill", failing)
+        assistant.renew(corpus)
+    was_behind = assistant.is_behind
+    assert SECRET not in words(assistant.ask("Who resigned over the harbour affair?"))
+    assert "new roof" in words(assistant.ask("What does the school on the hill have?"))
+    assistant.renew(corpus)
+    assert (was_behind, assistant.is_behind) == (True, False)
+    assert assistant.index is not None
+    versions = {article.version for article in corpus.articles}
+    found = assistant.index.search([1.0] * len(WordEmbedder().embed_query("x")), 100)
+    assert {name.partition("@")[2].partition(":")[0] for name in found} == versions
+
+
+def test_an_index_that_is_behind_is_tried_again(
+    assistant: Assistant, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the thread that follows the folder, although nothing in it changes any more."""
+    monkeypatch.setattr(watching, "_AGAIN_SECONDS", 0.2)
+    service = Service(assistant, replace(OPEN, articles=folder))
+    with monkeypatch.context() as broken, following(service):
+        broken.setattr(index, "fill", failing)
+        write(folder, "school", "The school on the hill has a new roof.")
+        until(lambda: assistant.is_behind)
+        broken.undo()
+        until(lambda: not assistant.is_behind)
+
+
+def failing(*_: object) -> None:
+    """Fail as a full disk does."""
+    raise OSError("no room")
+
+
+def test_no_question_is_lost_while_the_articles_change(assistant: Assistant, folder: Path) -> None:
+    """Each answer is of one version, whole, while others take its place; the last is of the last."""
+    question = "Is the bridge over the river closed?"
+
+    def change() -> None:
+        for number in range(10):
+            write(folder, "bridge", f"The bridge over the river is closed for {number} weeks.")
+            assistant.renew(read_corpus(folder))
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    answers = [assistant.ask(question)]
+    while changing.is_alive():
+        answers.append(assistant.ask(question))
+    changing.join()
+    answers.append(assistant.ask(question))
+    assert {answer.status for answer in answers} <= {Status.QUOTED, Status.DECLINED}
+    assert all(answer.error is None for answer in answers)
+    for answer in answers:
+        cited = (*answer.citations, *answer.closest)
+        assert len({each.article.version for each in cited if each.article.id == "bridge"}) <= 1
+    assert "9 weeks" in words(answers[-1])

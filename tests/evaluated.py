@@ -24,9 +24,10 @@ from unittest import mock
 
 from assistant.answering.assistant import Assistant
 from assistant.articles.reading import Corpus
-from assistant.evaluation import evaluate
+from assistant.evaluation import evaluate, run
 from assistant.evaluation.evaluate import Demands, Options
 from assistant.evaluation.questions import Question, parse_questions
+from assistant.evaluation.review.grades import RUBRIC, Grade, add, key_of
 from assistant.model.holder import ModelHolder
 from assistant.search.retrieval import Retriever
 from assistant.settings import Settings
@@ -235,6 +236,19 @@ def report_of(broken: Broken = unbroken) -> dict[str, Any]:
 def copied(folder: Path, broken: Broken = unbroken) -> Path:
     """Return a copy of that run that a test may change."""
     return shutil.copytree(finished(broken), folder / "run")
+
+
+def grade_of(identifier: str = "b1", grade: str = "good", grader: str = "ada", **more: str) -> Grade:
+    """Return a grade of an answer whose hash is "a"."""
+    values: dict[str, str] = {"time": "2026-11-30T12:00:00+00:00", "rubric": RUBRIC, "answer": "a", **more}
+    return Grade(grader=grader, id=identifier, grade=grade, **values)
+
+
+def give(folder: Path, said: dict[str, str], grader: str = "ada", **more: str) -> None:
+    """Let a grader grade answers of a run, by the ids of their questions."""
+    keys = {o.question.id: key_of(o.record)[1] for o in run.observed(folder)[2]}
+    for identifier, grade in said.items():
+        add(folder, grade_of(identifier, grade, grader, **({"answer": keys[identifier]} | more)))
 
 
 FOLDERS = TemporaryDirectory()

@@ -25,7 +25,8 @@ from assistant.evaluation.questions import Question, check_evidence
 from assistant.evaluation.reporting import export, report
 from assistant.evaluation.reporting.compare import compare
 from assistant.evaluation.reporting.summary import summarise
-from assistant.evaluation.scoring import gates, judge
+from assistant.evaluation.review import grades
+from assistant.evaluation.scoring import gates, judge, sample_size
 from assistant.evaluation.scoring.causes import cause
 from assistant.evaluation.scoring.gates import Gate
 from assistant.evaluation.scoring.judge import Judge
@@ -75,12 +76,18 @@ class Demands:
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
-    path: Path, out: Path, options: Options, demands: Demands, settings: Settings, progress: Progress
+    path: Path,
+    out: Path,
+    options: Options,
+    demands: Demands,
+    settings: Settings,
+    progress: Progress,
+    say: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Ask the questions of a file, and return the data of the report that is written to the folder.
 
     A question that names an article is asked of that one alone; those of a file that brings its own articles are asked
-    of all of them.
+    of all of them. `say` is told first what so many questions can show.
 
     Raises:
         ConfigurationError: a file, a folder, an option or the assistant is not as it must be.
@@ -107,6 +114,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
         "fingerprint": fingerprint.fingerprint(everything, corpus.articles, settings, options.seed),
     }
     with run.opened(out, values, questions, corpus.articles):
+        say(sample_size.before_run(len(questions)))
         try:
             with _assistant(corpus, settings, progress, shared=not (own_articles or options.articles)) as assistant:
                 run.ask(
@@ -190,7 +198,7 @@ def score(folder: Path, demands: Demands) -> dict[str, Any]:
         ConfigurationError: the folder is not as it must be, or cannot be written.
     """
     values, questions, articles, records = run.read_run(folder)
-    content = summarise(values, questions, records, articles, judge.read(folder))
+    content = summarise(values, questions, records, articles, judge.read(folder), grades.read(folder))
     content["gates"] = gates.check(demands.gates, content)
     if demands.baseline:
         content["comparison"] = compare(demands.baseline, folder)

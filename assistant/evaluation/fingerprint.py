@@ -19,7 +19,7 @@ from typing import Any
 from assistant.answering import calibration
 from assistant.articles import passages
 from assistant.evaluation.questions import Question, to_row
-from assistant.model import prompts, weights
+from assistant.model import probes, prompts, weights
 from assistant.model.holder import model_name
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
@@ -43,6 +43,7 @@ def fingerprint(
     questions: Sequence[Question], articles: Iterable[Article], settings: Settings, seed: int
 ) -> dict[str, Any]:
     """Return the parts by name: hashes, versions and numbers."""
+    is_packaged = settings.model == "local" and not settings.model_file
     return {
         "questions": of_gold(questions),
         "articles": of_articles(articles),
@@ -51,7 +52,9 @@ def fingerprint(
         "model": _model(settings),
         "embedder": weights.EMBEDDER_SHA256 if weights.embedder_is_packaged() else "none",
         "reader": weights.SPAN_FINDER_SHA256 if weights.embedder_is_packaged() else "none",
-        "adapter": weights.ADAPTER_SHA256 if settings.model == "local" and not settings.model_file else "none",
+        "checker": weights.CHECKER_SHA256 if is_packaged else "none",
+        "writer": weights.WRITER_SHA256 if is_packaged else "none",
+        "probes": _of_file(probes.PROBES) if is_packaged else "none",
         "thresholds": _of_file(calibration.CALIBRATION),
         "answer_seconds": settings.answer_seconds,
         "code": _code(),

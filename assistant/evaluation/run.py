@@ -24,6 +24,8 @@ from assistant.errors import ConfigurationError
 from assistant.evaluation import fingerprint, records
 from assistant.evaluation.questions import Question, parse_questions, read_text, to_row
 from assistant.evaluation.records import ANSWERS, RETRIEVED, Record
+from assistant.evaluation.review import grades
+from assistant.evaluation.review.agreement import with_grades
 from assistant.evaluation.scoring.observed import Observed, observe, paragraph_of
 from assistant.evaluation.squad import is_squad, read_squad
 from assistant.types import Article, Status
@@ -144,7 +146,8 @@ def observed(folder: Path) -> tuple[dict[str, Any], list[Question], list[Observe
         ConfigurationError: it is not the folder of a run.
     """
     run, questions, articles, found = read_run(folder)
-    return run, questions, observe(questions, found, {article.id: article for article in articles})
+    seen = observe(questions, found, {article.id: article for article in articles})
+    return run, questions, with_grades(seen, grades.read(folder))
 
 
 def ask(  # noqa: PLR0913, PLR0917 - each with a meaning of its own

@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
 
 import pytest
-from evaluated import ROWS, always_declines, copied, finished, perfect, settings_of, write
+from evaluated import ROWS, always_declines, copied, finished, give, perfect, settings_of, write
 from typer.testing import CliRunner, Result
 
 from assistant.answering.assistant import Assistant
@@ -50,6 +51,7 @@ def test_a_person_gets_headlines_and_a_script_one_object(tmp_path: Path) -> None
     assert result.exit_code == 0
     assert "facts contained" in result.stdout
     assert "Asking: 10 of 10" in result.stderr
+    assert result.stderr.startswith("Sample size: two runs on 10 questions are told apart")
     assert "a second" in result.stderr
     assert {"answers.jsonl", "report.json", "report.html", "questions.csv", "junit.xml", "run.json"} <= set(
         everything(tmp_path / "run")
@@ -62,7 +64,7 @@ def test_a_person_gets_headlines_and_a_script_one_object(tmp_path: Path) -> None
     keys = {"id", "question", "status", "answer", "citations", "timings", "model", "error"}
     assert all(keys <= set(line) for line in lines)
     assert [line["id"] for line in lines] == [row["id"] for row in ROWS]
-    assert set(lines[0]["citations"][0]) == {"number", "article", "start", "end", "quote"}
+    assert set(lines[0]["citations"][0]) == {"number", "article", "version", "start", "end", "quote"}
 
 
 def test_two_runs_are_compared() -> None:
@@ -119,6 +121,20 @@ def test_an_interrupted_run_failed(tmp_path: Path, assistant: mock.Mock) -> None
     result = run("evaluate", write(tmp_path, ROWS), "--out", tmp_path / "run")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1].startswith("error: Interrupted after 0 of 10 questions")
+
+
+def test_a_gate_on_grades_says_how_sure_it_is(tmp_path: Path) -> None:
+    """What is missed is told with its interval and n, and without grades with what to do; both are exit code 3."""
+    folder = copied(tmp_path)
+    result = run("evaluate", "--rescore", folder, "--min", "content>=0.7")
+    assert result.exit_code == 3
+    assert "not applicable: grade answers with `review` first" in result.stderr
+    give(folder, {"b1": "good", "b2": "bad", "b3": "bad"})
+    result = run("evaluate", "--rescore", folder, "--min", "content>=0.7", "--min", "content@speaker<=0")
+    assert result.exit_code == 3
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("missed")]
+    assert re.fullmatch(r"missed: content >= 0.7: it is 0.3333, at least .+ and at most .+ by its interval, n 3", line)
+    assert "Graded by reading: 3 answers, none graded twice" in result.stdout
 
 
 # Bad input

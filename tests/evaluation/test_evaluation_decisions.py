@@ -56,7 +56,7 @@ def test_a_gate_is_read(text: str, gate: Gate) -> None:
         ("facts=0.9", "not of the form NAME>=VALUE"),
         ("facts>0.9", "not of the form"),
         ("", "not of the form"),
-        ("fact>=0.9", "no measure 'fact'; use one of written_and_right, words"),
+        ("fact>=0.9", "no measure 'fact'; use one of content, graded_wrong, written_and_right, words"),
         ("brier@near>=0.9", "no measure 'brier'"),
         ("facts>=high", "the limit 'high' of facts is not a number"),
         ("facts>=nan", "the limit 'nan' of facts is not a number"),
@@ -141,7 +141,14 @@ def test_a_run_does_not_differ_from_itself() -> None:
     found = compare(finished(), finished())
     assert {row["difference"] for row in found["differences"]} == {0.0}
     assert {row["p_holm"] for row in found["differences"]} == {1.0}
-    assert found["broken"] == found["fixed"] == found["fingerprint_differences"] == found["notes"] == []
+    assert (
+        found["broken"]
+        == found["fixed"]
+        == found["reworded"]
+        == found["fingerprint_differences"]
+        == found["notes"]
+        == []
+    )
     assert (found["n"], found["cluster_by"]) == (len(ROWS), "conversation")
 
 
@@ -150,7 +157,10 @@ def test_what_broke_and_what_was_fixed_is_listed() -> None:
     worse, better = compare(finished(), finished(always_declines)), compare(finished(always_declines), finished())
     assert [row["id"] for row in worse["broken"]] == ANSWERABLE
     assert worse["fixed"] == []
-    assert better["fixed"] == [{**row, "before": row["after"], "after": row["before"]} for row in worse["broken"]]
+    assert better["fixed"] == [
+        {**row, "before": row["after"], "after": row["before"], "answers": row["answers"][::-1]}
+        for row in worse["broken"]
+    ]
     assert {row["cause"] for row in worse["broken"]} == {"wrongly_declined"}
     for name in ("facts", "false_refusals"):
         one, other = difference(worse, name), difference(better, name)

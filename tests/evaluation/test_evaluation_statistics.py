@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from assistant.evaluation.scoring import statistics
+from assistant.evaluation.scoring import sample_size, statistics
 
 shares = st.lists(st.sampled_from([0.0, 1.0]), min_size=2, max_size=60)
 numbers = st.lists(st.floats(0, 1), min_size=2, max_size=60)
@@ -142,3 +142,20 @@ def test_the_smallest_difference_shrinks_with_the_questions() -> None:
     assert large == pytest.approx(small / 2)  # type: ignore[operator]
     clustered = statistics.smallest_difference([1.0] * 50 + [0.0] * 50, [str(n // 10) for n in range(100)], 0.2)
     assert clustered > small  # type: ignore[operator]
+
+
+def test_the_sample_size_is_said_first() -> None:
+    """So many questions as are said to be needed find the difference, one fewer does not, and both are named."""
+    for difference in (0.03, 0.05, 0.1, 0.3):
+        needed = sample_size.questions_needed(difference)
+        values = [float(number % 2) for number in range(needed)]
+        found = statistics.smallest_difference(values, each(values), sample_size.FLIPS)
+        fewer = statistics.smallest_difference(values[1:], each(values[1:]), sample_size.FLIPS)
+        assert found is not None
+        assert fewer is not None
+        assert found <= difference + 1e-9 < fewer + 1e-6
+    assert "225 questions" in sample_size.before_run(225)
+    assert "differ by 9 points" in sample_size.before_run(225)
+    assert "5 points take 628 questions" in sample_size.before_run(225)
+    assert "60 graded answers tell the share of content readers to within 13 points" in sample_size.before_review(60)
+    assert sample_size.grades_needed(0.05) == 385

@@ -96,8 +96,10 @@ def hostile(content: Content) -> Content:
         group["name"] = f"{group['name']} {ATTACK}"
     for article in content["articles"]:
         article |= {"title": ATTACK, "text": f"{article['text']}\n\n{ATTACK}"}
-    for changed in (*content["comparison"]["broken"], *content["comparison"]["fixed"]):
-        changed |= {"question": ATTACK, "id": f"{changed['id']} {ATTACK}"}
+    for changed in (content["comparison"][name] for name in ("broken", "fixed", "reworded")):
+        for row in changed:
+            row |= {"question": ATTACK, "id": f"{row['id']} {ATTACK}"}
+            row["answers"] = [{"answer": f"{words} {ATTACK}", "grades": []} for words in ("One", "Other")]
     whole = content["articles"][0]
     start = len(whole["text"]) - len(ATTACK)
     place = {"article": whole["id"], "start": start, "end": len(whole["text"]), "quote": ATTACK, "gold": False}

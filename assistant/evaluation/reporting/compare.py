@@ -15,6 +15,7 @@ from assistant.errors import ConfigurationError
 from assistant.evaluation.fingerprint import differences
 from assistant.evaluation.questions import Question, to_row
 from assistant.evaluation.reporting.summary import clustering, question_scores
+from assistant.evaluation.review.agreement import preferred, told
 from assistant.evaluation.run import observed
 from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.causes import cause
@@ -48,7 +49,7 @@ def compare(before: Path, after: Path) -> dict[str, Any]:
         )
     by, clusters, _ = clustering(same)
     one, other = ([o for o in some if o.question.id in clusters] for some in (one, other))
-    broken, fixed = _turned(one, other)
+    broken, fixed, reworded = _turned(one, other)
     return {
         "baseline": str(before),
         "run": str(after),
@@ -65,8 +66,10 @@ def compare(before: Path, after: Path) -> dict[str, Any]:
             for measure in HEADLINES
             if not measure.is_mean
         ],
+        "preferences": preferred(one, other, clusters, int(now["options"]["seed"])),
         "broken": broken,
         "fixed": fixed,
+        "reworded": reworded,
         "fingerprint_differences": [
             {"part": part, "baseline": earlier_value, "run": later_value}
             for part, earlier_value, later_value in differences(was["fingerprint"], now["fingerprint"])
@@ -119,16 +122,26 @@ def _turned_scores(pairs: Sequence[tuple[float, float]], measure: Measure) -> di
     return {"fixed": fallen, "broken": risen} if measure.better == "lower" else {"fixed": risen, "broken": fallen}
 
 
-def _turned(one: Sequence[Observed], other: Sequence[Observed]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the questions that were right and are not, and the reverse; of several repeats the first counts."""
+def _turned(
+    one: Sequence[Observed], other: Sequence[Observed]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the questions that were right and are not, the reverse, and others with an answer in other words.
+
+    Of several repeats the first counts.
+    """
     was, now = ({o.question.id: o for o in reversed(some)} for some in (one, other))
     broken: list[dict[str, Any]] = []
     fixed: list[dict[str, Any]] = []
+    reworded: list[dict[str, Any]] = []
     for name in dict.fromkeys(o.question.id for o in other):
-        before, after = was[name].outcome, now[name].outcome
-        if before is None or after is None or (before == "right") == (after == "right"):
-            continue
-        failed = was[name] if after == "right" else now[name]
-        row = {"id": name, "question": now[name].question.question, "before": before, "after": after}
-        (fixed if after == "right" else broken).append({**row, "cause": cause(failed)})
-    return broken, fixed
+        earlier, later = was[name], now[name]
+        before, after = earlier.outcome, later.outcome
+        answers = [{"answer": o.record.answer, "grades": told(o)} for o in (earlier, later)]
+        row: dict[str, Any] = {"id": name, "question": later.question.question, "answers": answers}
+        row |= {"before": before, "after": after}
+        if before is not None and after is not None and (before == "right") != (after == "right"):
+            is_fixed = after == "right"
+            (fixed if is_fixed else broken).append({**row, "cause": cause(earlier if is_fixed else later)})
+        elif earlier.record.answer != later.record.answer:
+            reworded.append({**row, "cause": None})
+    return broken, fixed, reworded

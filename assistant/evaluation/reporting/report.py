@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from importlib import resources
 from typing import Any
 
@@ -48,7 +49,7 @@ def render(content: Entry) -> str:
         undefined=StrictUndefined,
     )
     environment.filters |= {"number": number, "interval": interval, "probability": probability}
-    environment.filters |= {"on_scale": _on_scale, "spaced": _spaced}
+    environment.filters |= {"on_scale": _on_scale, "spaced": _spaced, "against": _against}
     style, script = _asset("report.css"), _asset("report.js")
     parts = _parts(_shown(content["rows"]), content["articles"])
     measures = [*content["headlines"], *content["second_screen"]]
@@ -131,6 +132,13 @@ def _on_scale(measure: Entry) -> bool:
 def _spaced(name: str) -> str:
     """Return a name of the data as words."""
     return name.replace("_", " ")
+
+
+def _against(answer: str, other: str) -> list[tuple[str, bool]]:
+    """Return the words of an answer in pieces, each with whether the other answer has them there too."""
+    words, others = (re.findall(r"\S+\s*", text) for text in (answer, other))
+    changes = SequenceMatcher(None, words, others, autojunk=False).get_opcodes()
+    return [("".join(words[first:last]), kind == "equal") for kind, first, last, *_ in changes if first < last]
 
 
 def _blocks(groups: Sequence[Entry]) -> list[list[str]]:

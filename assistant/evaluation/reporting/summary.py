@@ -19,33 +19,35 @@ from assistant import rendering
 from assistant.evaluation import fingerprint
 from assistant.evaluation.questions import KINDS, Question, to_row
 from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, article_row
+from assistant.evaluation.review import agreement
+from assistant.evaluation.review.grades import Grade
 from assistant.evaluation.scoring import judge, statistics
 from assistant.evaluation.scoring.causes import CAUSES, cause
 from assistant.evaluation.scoring.confidence import calibration_bins, risk_coverage
 from assistant.evaluation.scoring.measures import HEADLINES, SECOND_SCREEN, Measure, aurc, refusal_auroc, scores
 from assistant.evaluation.scoring.observed import FROM_RECORD, Observed, observe
+from assistant.evaluation.scoring.sample_size import FLIPS
 from assistant.types import Article
 
 SCHEMA = 2
 FEWEST_ARTICLES = 10
 """Fewer are too few to tell how much articles differ (Cameron and Miller, Journal of Human Resources 50, 2015, ask for
 more still); then conversations are the clusters."""
-FLIPS = 0.2
-"""Share of questions that is assumed to change between two runs, where only one is known."""
 _CURVE_POINTS = 200
 
 Key = TypeVar("Key")
 
 
-def summarise(
+def summarise(  # noqa: PLR0913, PLR0917 - a run has as many parts
     run: Mapping[str, Any],
     questions: Sequence[Question],
     records: Sequence[Record],
     articles: Sequence[Article],
     judgements: Sequence[judge.Judgement] = (),
+    given: Sequence[Grade] = (),
 ) -> dict[str, Any]:
-    """Return the data of the report; `run` is what `run.json` says of the run."""
-    observed = observe(questions, records, {article.id: article for article in articles})
+    """Return the data of the report; `run` is what `run.json` says of the run, and `given` are its grades."""
+    observed = agreement.with_grades(observe(questions, records, {article.id: article for article in articles}), given)
     seed = int(run["options"]["seed"])
     clustered_by, by_id, note = clustering(questions)
     judged = judge.by_row(judgements, observed)
@@ -90,6 +92,7 @@ def summarise(
         "gates": [],
         "comparison": None,
         "judge": judge.summary(judgements, observed, by_id),
+        "grades": agreement.summary(observed, given, by_id),
         "articles": _articles(observed, articles),
         "rows": [
             _row(o, by_id[o.question.id]) | {"judge": judged.get((o.question.id, o.record.repeat))} for o in observed
@@ -312,6 +315,7 @@ def _row(o: Observed, cluster: str) -> dict[str, Any]:
         "flagged_numbers": list(o.flagged_numbers) if told else [],
         "flagged_names": list(o.flagged_names) if told else [],
         "cause": cause(o),
+        "grades": agreement.told(o),
     }
 
 

@@ -16,11 +16,15 @@ from rich.text import Text
 from assistant.evaluation.reporting.formatting import DASH, interval, number
 from assistant.rendering import plain
 
-SUMMARY = ("title", "mode", "model", "complete", "asked", "planned", "headlines", "second_screen", "causes", "gates")
+SUMMARY = (
+    *("title", "mode", "model", "complete", "asked", "planned"),
+    *("headlines", "second_screen", "causes", "gates", "grades"),
+)
 """What is printed for a script; the rest is in the report."""
 
 _MOST_LISTED = 20
 _BY_KIND = {
+    "content": "content",
     "written_and_right": "written and right",
     "facts": "facts",
     "refusal_recall": "unanswerable refused",
@@ -58,12 +62,23 @@ def headlines(content: Mapping[str, Any], folder: Path) -> RenderableType:
     parts += [table, _by_kind(content["by_kind"])]
     failed = [f"{cause['label']} {cause['count']}" for cause in content["causes"] if cause["count"]]
     parts.append(Text(f"Failures: {', '.join(failed) or 'none'}."))
+    parts += _graded(content["grades"])
     parts += [
         Text(f"{'passed' if gate['passed'] else 'MISSED'}: {gate['text']}", style="green" if gate["passed"] else "red")
         for gate in content["gates"]
     ]
     parts += [Text(content["smallest_difference"]["note"], style="dim"), Text(f"Report: {folder / 'report.html'}")]
     return Group(*parts)
+
+
+def _graded(grades: Mapping[str, Any] | None) -> list[RenderableType]:
+    """Return how many answers people graded, and how far they agree."""
+    if grades is None:
+        return []
+    same = grades["agreement"]
+    agree = f"alpha {number(same['alpha'])} on the {same['n']} that were graded twice" if same else "none graded twice"
+    lines = [f"Graded by reading: {grades['n']} answers, {agree}; rules differ on {len(grades['differ'])}."]
+    return [Text(plain(line)) for line in [*lines, *grades["notes"]]]
 
 
 def _by_kind(groups: Sequence[Mapping[str, Any]]) -> RenderableType:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant.errors import ConfigurationError
-from assistant.evaluation.scoring.measures import HEADLINES, MEASURES
+from assistant.evaluation.scoring.measures import GRADED, HEADLINES, MEASURES
 
 _ROUNDING = 1e-12
 
@@ -121,11 +121,17 @@ def _checked(text: str, name: str, limit: float, figures: Mapping[str, Any], sho
 
 def missed(gates: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a line for each gate that does not hold."""
-    return [
-        f"{gate['text']}: it is {'not applicable' if gate['value'] is None else format(gate['value'], '.4g')}"
-        for gate in gates
-        if not gate["passed"]
-    ]
+    return [f"{gate['text']}: it is {_told(gate)}" for gate in gates if not gate["passed"]]
+
+
+def _told(gate: Mapping[str, Any]) -> str:
+    """Return the value of a gate; where it rests on grades, which are few, with how sure it is."""
+    if gate["value"] is None:
+        return "not applicable" if gate["name"] not in GRADED else "not applicable: grade answers with `review` first"
+    value = format(gate["value"], ".4g")
+    if gate["name"] not in GRADED or gate["low"] is None:
+        return value
+    return f"{value}, at least {gate['low']:.4g} and at most {gate['high']:.4g} by its interval, n {gate['n']}"
 
 
 def _gate(name: str, kind: str, limit: object, *, at_most: bool, where: str) -> Gate:

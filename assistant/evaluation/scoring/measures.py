@@ -61,6 +61,22 @@ class Measure:
         return float(np.mean(scores) if self.quantile is None else np.quantile(scores, self.quantile))
 
 
+# What do readers say?
+
+
+def content(o: Observed) -> float | None:
+    """Answers with which a reader would be content, of those that people graded by reading: graded "good".
+
+    Of an answer that several graded it is the share of them.
+    """
+    return o.share_graded("good")
+
+
+def graded_wrong(o: Observed) -> float | None:
+    """Answers that people who graded by reading call wrong: they say or suggest what the article does not support."""
+    return o.share_graded("wrong")
+
+
 # Is it right?
 
 
@@ -346,7 +362,12 @@ def squad_scores(prediction: str, answers: tuple[str, ...]) -> tuple[float, floa
     return float(found["exact_match"]) / 100, float(found["f1"]) / 100
 
 
+GRADED = ("content", "graded_wrong")
+"""The measures that rest on grades."""
+
 HEADLINES = (
+    Measure(content, "content, as graded by readers"),
+    Measure(graded_wrong, "wrong, as graded by readers", "lower"),
     Measure(written_and_right, "written and right"),
     Measure(words_to_read, "words to read, median", "lower", "words", quantile=0.5),
     Measure(words_to_read, "words to read, 90th percentile", "lower", "words", quantile=0.9),

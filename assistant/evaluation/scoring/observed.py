@@ -17,6 +17,7 @@ from assistant.answering import grounding
 from assistant.articles.passages import paragraphs, sentences
 from assistant.evaluation.questions import Question, holds, holds_facts
 from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, Span
+from assistant.evaluation.review.grades import Grade
 from assistant.rendering import Piece, pieces
 from assistant.types import Answer, Article, Citation, Status
 
@@ -38,6 +39,12 @@ class Observed:
     question: Question
     record: Record
     articles: Mapping[str, Article]
+    grades: tuple[Grade, ...] = ()
+    """What people who read the answer said of it, one each."""
+
+    def share_graded(self, grade: str) -> float | None:
+        """Return the share of its graders who gave the answer this grade; None where nobody graded it."""
+        return sum(given.grade == grade for given in self.grades) / len(self.grades) if self.grades else None
 
     @property
     def asked(self) -> bool:

@@ -1,0 +1,311 @@
+"""The page on which people grade answers: what is drawn, what is kept and shown, and how a browser shows it."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from browser import CHROMIUM, DESKTOP, chromium, needs_chromium, problems, visiting
+from evaluated import ROWS, always_declines, copied, finished, give, invents_numbers, writes
+from playwright.sync_api import Browser, expect
+from starlette.testclient import TestClient
+from typer.testing import CliRunner, Result
+
+from assistant.cli import app
+from assistant.evaluation.evaluate import Demands, score
+from assistant.evaluation.review import server
+from assistant.evaluation.review.draw import Card, Draw, draw
+from assistant.evaluation.review.grades import FILE, read
+from assistant.evaluation.review.session import Session
+
+TOKEN = "token"  # noqa: S105
+
+
+def command(*arguments: object) -> Result:
+    """Run a command in this process; a defect is raised."""
+    return CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
+
+
+# The draw
+
+
+def ids(cards: Sequence[Card]) -> list[str]:
+    """Return what is asked on the cards."""
+    return [card.question.id for card in cards]
+
+
+def test_a_draw_is_the_same_again_and_other_by_another_seed() -> None:
+    """All answers are drawn, those of one article together; a sample is part of them, and the seed decides which."""
+    everything = draw([finished()], Draw(), "ada")
+    assert sorted(ids(everything)) == sorted(row["id"] for row in ROWS)
+    articles = [card.question.article for card in everything]
+    assert len([n for n, each in enumerate(articles) if articles[n - 1] != each]) == len(set(articles))
+    samples = [ids(draw([finished()], Draw(sample=4, seed=seed), "ada")) for seed in (1, 1, 2, 3)]
+    assert samples[0] == samples[1]
+    assert len({tuple(sample) for sample in samples}) > 1
+    assert {len(sample) for sample in samples} == {4}
+    kinds = [card.question.kind for card in draw([finished()], Draw(per_kind=1), "ada")]
+    assert sorted(kinds) == sorted({row["kind"] for row in ROWS})
+
+
+def test_what_another_graded_can_be_drawn(tmp_path: Path) -> None:
+    """A second grader gets what one other person graded, the same again after own grades; or differences first."""
+    folder = copied(tmp_path)
+    give(folder, {"b1": "wrong", "b2": "good", "b5": "bad"})
+    give(folder, {"b2": "good"}, "cat")
+    assert sorted(ids(draw([folder], Draw(second=True), "ben"))) == ["b1", "b5"]
+    differing = ids(draw([folder], Draw(disagreements=True), "ben"))
+    assert set(differing[:2]) == {"b1", "b5"}
+    give(folder, {"b1": "good", "b3": "wrong"}, "ben")
+    assert sorted(ids(draw([folder], Draw(second=True), "ben"))) == ["b1", "b5"]
+    assert ids(draw([folder], Draw(disagreements=True), "ben")) == differing
+
+
+def test_the_order_of_pairs_is_drawn() -> None:
+    """Of two runs each is on the left at times; what both answered in the same words is read once, for both."""
+    both = [finished(), finished(writes)]
+    cards = draw(both, Draw(), "ada")
+    left = {card.sides[0].folders for card in cards if len(card.sides) == 2}
+    assert left == {(both[0],), (both[1],)}
+    alike = [card for card in cards if len(card.sides) == 1]
+    assert {card.sides[0].folders for card in alike} == {tuple(both)}
+    assert {card.question.id for card in alike} == {row["id"] for row in ROWS if not row["evidence"]}
+
+
+# The page
+
+
+@contextmanager
+def opened(session: Session) -> Iterator[TestClient]:
+    """Serve the page within this process."""
+    with TestClient(server.application(session, TOKEN), base_url="http://127.0.0.1", follow_redirects=False) as client:
+        yield client
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    """Return the grading of a run whose answers are written and, some, wrong."""
+    folder = copied(tmp_path, invents_numbers)
+    return Session([folder], draw([folder], Draw(), "ada"), "ada")
+
+
+def test_the_page_is_for_whoever_knows_its_address(session: Session) -> None:
+    """Without the token, or by another name of the machine, nothing is shown; no frame, no other host, no store."""
+    with opened(session) as page:
+        for path in ("/", "/1", "/other/1", f"/{TOKEN}/99", f"/{TOKEN}x/1"):
+            assert page.get(path).status_code == 404
+        assert page.get(f"/{TOKEN}/1", headers={"host": "evil.example"}).status_code == 400
+        answer = page.get(f"/{TOKEN}/1")
+        assert answer.status_code == 200
+        assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert answer.headers["cache-control"] == "no-store"
+        assert re.findall(r'(?:src|href)="(?!site/|#|data:,)[^"]*"', answer.text) == []
+
+
+def test_the_page_is_blind(session: Session) -> None:
+    """Nothing tells how the answer was made, by what, in which run, or what rules and other people say of it."""
+    give(session.folders[0], {row["id"]: "partly" for row in ROWS}, "ben", comment="said by another")
+    content = score(session.folders[0], Demands())
+    told = {row["status"] for row in content["rows"]} | {"Written by", "Quoted word", "said by another", "ben"}
+    told |= {str(session.folders[0]), "unsupported", "confidence", "checked against"}
+    with opened(session) as page:
+        for number in range(len(session.cards)):
+            text = page.get(f"/{TOKEN}/{number + 1}").text
+            shown = re.sub(r'<details data-key="\?">.*?</details>', "", text, flags=re.DOTALL)
+            assert [word for word in told if word in shown] == []
+
+
+def test_grading_goes_on_until_all_is_graded(session: Session) -> None:
+    """Each grade leads to the next answer, what was skipped comes last, and the issues that were named are offered."""
+    count = len(session.cards)
+    with opened(session) as page:
+        assert page.get(f"/{TOKEN}/").headers["location"] == f"/{TOKEN}/1"
+        assert page.post(f"/{TOKEN}/1", data={"action": "skip"}).headers["location"] == f"/{TOKEN}/2"
+        form = {"grade-0": "bad", "issue-0": "too <b>loud</b>", "comment-0": "c" * 5000}
+        for number in range(2, count + 1):
+            to = page.post(f"/{TOKEN}/{number}", data=form).headers["location"]
+            assert to == f"/{TOKEN}/{number + 1 if number < count else 1}"
+            text = page.get(to).text
+        assert '<option value="too &lt;b&gt;loud&lt;/b&gt;">' in text
+        assert f"{count - 1} of {count} graded, about 1 minute left" in text
+        assert page.post(to, data={"grade-0": "good"}).headers["location"] == f"/{TOKEN}/done"
+        assert f"All {count} are graded" in page.get(f"/{TOKEN}/done").text
+    found = read(session.folders[0])
+    assert len(found) == count
+    assert {len(grade.comment) for grade in found} == {0, 2000}
+    # The same command goes on where it was.
+    again = Session(session.folders, session.cards, "ada")
+    assert again.following() is None
+    assert len(again.graded()) == count
+
+
+def test_what_contradicts_or_says_nothing_is_not_kept(session: Session) -> None:
+    """A page opened twice, or without a grade, keeps what was typed, says what to do and changes nothing."""
+    with opened(session) as page:
+        missing = page.post(f"/{TOKEN}/1", data={"issue-0": "late"})
+        assert (missing.status_code, read(session.folders[0])) == (422, [])
+        assert "Choose a grade first." in missing.text
+        assert 'value="late"' in missing.text
+        assert page.post(f"/{TOKEN}/1", data={"grade-0": "excellent"}).status_code == 422
+        for _time in range(2):
+            assert page.post(f"/{TOKEN}/1", data={"grade-0": "good"}).status_code == 303
+        refused = page.post(f"/{TOKEN}/1", data={"grade-0": "bad"})
+        assert refused.status_code == 409
+        assert "You graded this good before: say why that changes." in refused.text
+        assert [grade.grade for grade in read(session.folders[0])] == ["good"]
+        assert page.post(f"/{TOKEN}/1", data={"grade-0": "bad", "reason": "misread"}).status_code == 303
+        assert [grade.reason for grade in read(session.folders[0])] == ["", "misread"]
+        assert page.post(f"/{TOKEN}/1", content=b"a" * 100_000).status_code == 413
+
+
+def test_undo_brings_back_what_stood(session: Session) -> None:
+    """A grade is taken back, an edit becomes what it was, and the file keeps all of it."""
+    with opened(session) as page:
+        page.post(f"/{TOKEN}/1", data={"grade-0": "good"})
+        page.post(f"/{TOKEN}/1", data={"grade-0": "bad", "reason": "misread"})
+        assert page.post(f"/{TOKEN}/2", data={"action": "undo"}).headers["location"] == f"/{TOKEN}/1"
+        assert [grade.grade for grade in session.stands().values()] == ["good"]
+        page.post(f"/{TOKEN}/1", data={"action": "undo"})
+        assert session.stands() == {}
+        assert page.post(f"/{TOKEN}/3", data={"action": "undo"}).headers["location"] == f"/{TOKEN}/3"
+    assert [grade.grade for grade in read(session.folders[0])] == ["good", "bad", "good", ""]
+
+
+def test_a_damaged_file_is_said_on_the_page(session: Session) -> None:
+    """A line that somebody broke meanwhile is named, and nothing is written over it."""
+    path = session.folders[0] / FILE
+    with opened(session) as page:
+        path.write_text("not a grade\n")
+        for answer in (page.get(f"/{TOKEN}/1"), page.post(f"/{TOKEN}/1", data={"grade-0": "good"})):
+            assert answer.status_code == 500
+            assert "line 1 is damaged" in answer.text
+    assert path.read_text() == "not a grade\n"
+
+
+def test_preferences_are_in_the_comparison(tmp_path: Path) -> None:
+    """What graders like better of two runs, read without knowing which is which, is counted for the right run."""
+    earlier, folder = copied(tmp_path / "earlier"), copied(tmp_path, writes)
+    session = Session([earlier, folder], draw([earlier, folder], Draw(), "ada"), "ada")
+    with opened(session) as page:
+        for number, card in enumerate(session.cards):
+            if len(card.sides) == 2:
+                is_left = card.sides[0].folders == (folder,)
+                form = {"grade-0": "good", "grade-1": "good", "preferred": "left" if is_left else "right"}
+                page.post(f"/{TOKEN}/{number + 1}", data=form)
+    found = score(folder, Demands(baseline=earlier))["comparison"]["preferences"]
+    pairs = sum(len(card.sides) == 2 for card in session.cards)
+    assert pairs > 2
+    assert (found["this"], found["other"], found["same"], found["value"]) == (pairs, 0, 0, 1.0)
+
+
+# The command
+
+
+def test_what_cannot_be_reviewed_is_one_line(tmp_path: Path) -> None:
+    """No run, the same run twice, three runs, nothing drawn, a port in use, a damaged file: what to do, exit code 2."""
+    folder, taken = copied(tmp_path), socket.create_server(("127.0.0.1", 0))
+    (tmp_path / "damaged").mkdir()
+    damaged = copied(tmp_path / "damaged")
+    (damaged / FILE).write_text('{"grade": "good"}\n')
+    cases: list[tuple[tuple[object, ...], str]] = [
+        ((tmp_path,), "holds no run"),
+        ((folder, folder), "is named twice"),
+        ((folder, finished(), folder), "Name one run, or two"),
+        ((folder, "--second"), "nothing to grade"),
+        ((folder, "--port", taken.getsockname()[1]), "is in use: name another with --port"),
+        ((damaged,), "line 1 is damaged"),
+    ]
+    with taken:
+        for arguments, words in cases:
+            result = command("review", *arguments)
+            assert result.exit_code == 2
+            (line,) = result.stderr.splitlines()
+            assert words in line
+
+
+# In a browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Run Chromium."""
+    assert CHROMIUM
+    with chromium() as browser:
+        yield browser
+
+
+@contextmanager
+def served(session: Session) -> Iterator[str]:
+    """Serve the page as the command does, and yield its address."""
+    with socket.create_server((server.HOST, 0)) as listener:
+        running = uvicorn.Server(uvicorn.Config(server.application(session, TOKEN), log_level="warning"))
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield f"http://{server.HOST}:{listener.getsockname()[1]}/{TOKEN}/"
+        finally:
+            running.should_exit = True
+            thread.join()
+
+
+@needs_chromium
+def test_all_is_graded_by_the_keyboard(browser: Browser, session: Session) -> None:
+    """Good is saved by its key; another grade asks for the issue and Enter saves; c, i, u and s do what they say."""
+    count = len(session.cards)
+    with served(session) as address, visiting(browser, address, **DESKTOP) as page:
+        expect(page.get_by_role("heading", level=1)).to_have_text(f"Answer 1 of {count}")
+        page.keyboard.press("s")
+        page.wait_for_url("**/2")
+        page.keyboard.press("i")
+        expect(page.get_by_text("Answerable", exact=True)).to_be_visible()
+        page.keyboard.press("g")
+        page.wait_for_url("**/3")
+        page.keyboard.press("u")
+        page.wait_for_url("**/2")
+        page.keyboard.press("p")
+        expect(page.get_by_label("Issue")).to_be_focused()
+        page.keyboard.type("half of it, says g")
+        page.keyboard.press("Escape")
+        page.keyboard.press("c")
+        page.keyboard.type("a comment with s, u and g")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Enter")
+        for number in range(3, count + 1):
+            page.wait_for_url(f"**/{number}")
+            page.keyboard.press("g")
+        page.wait_for_url("**/1")
+        page.keyboard.press("w")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/done")
+    stands = {grade.id: grade for grade in session.stands().values()}
+    partly = stands[session.cards[1].question.id]
+    assert (partly.grade, partly.issue, partly.comment) == ("partly", "half of it, says g", "a comment with s, u and g")
+    assert stands[session.cards[0].question.id].grade == "wrong"
+    assert len(stands) == count
+
+
+@needs_chromium
+@pytest.mark.parametrize("width", [390, 820, 1280])
+def test_the_page_is_for_everyone(browser: Browser, tmp_path: Path, width: int) -> None:
+    """One answer or two, new or not saved, all unfolded: axe finds nothing, light or dark, and nothing is cut."""
+    declining = copied(tmp_path, always_declines)
+    for folders in ([declining], [finished(), declining]):
+        session = Session(folders, draw(folders, Draw(), "ada"), "ada")
+        options: dict[str, Any] = {"viewport": {"width": width, "height": 1180}}
+        with served(session) as address, visiting(browser, address, may_fail=True, **options) as page:
+            page.goto(f"{address}1")
+            for _state in ("new", "refused"):
+                page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
+                for scheme in ("light", "dark"):
+                    page.emulate_media(color_scheme=scheme)
+                    assert problems(page) == []
+                assert page.evaluate("document.documentElement.scrollWidth") <= width
+                page.get_by_role("button", name="Save").click()
+                expect(page.get_by_role("alert")).to_have_text("Choose a grade first.")

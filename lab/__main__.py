@@ -14,10 +14,10 @@ import typer
 
 from assistant.command import errors_as_lines, opened, progress
 from assistant.extras import require
-from assistant.model.weights import ADAPTER_FILE, SPAN_FINDER_FILE, embedder_folder, language_model_file
+from assistant.model.weights import CHECKER_FILE, SPAN_FINDER_FILE, WRITER_FILE, embedder_folder, language_model_file
 from assistant.settings import Settings, go_offline
 from assistant.threads import take_one_thread_for_products
-from lab.training.reports import REPORTS
+from lab.training.reports import GRADED, JUDGED, READERS, REPORTS
 
 if TYPE_CHECKING:
     from lab.benchmarks.figures import Measured, Progress
@@ -122,19 +122,48 @@ def calibrate(
     hard: Annotated[
         Path | None, typer.Option(help="Further ones, to fit to; when to decline is chosen without them.")
     ] = None,
+    readers: Annotated[
+        Path | None, typer.Option(help="Readers' questions; their articles and graded answers lie beside it.")
+    ] = None,
 ) -> None:
     """Fit assistant/answering/calibration.json to question files; about six seconds a question."""
     with errors_as_lines():
         from assistant.evaluation.questions import read_questions  # noqa: PLC0415
         from lab.training import calibration as fitting  # noqa: PLC0415
+        from lab.training.probes import read_graded  # noqa: PLC0415
 
         usual, further = read_questions(questions), read_questions(hard) if hard else []
         with opened() as (assistant, show):
             observations = fitting.observe(
                 assistant, usual, further, lambda done, total: show("Observing", done, total)
             )
-            fitting.save(fitting.fit(assistant, observations))
+        if readers:
+            asked = read_questions(readers)
+            elsewhere = read_questions(readers.with_name("elsewhere.jsonl"))
+            answers = read_graded(readers.with_name("graded.jsonl"), [*asked, *elsewhere])
+            with opened(readers.with_name("articles")) as (assistant, show):
+                observations += fitting.observe_readers(
+                    assistant, asked, answers, lambda done, total: show("Observing readers", done, total)
+                )
+        fitting.save(fitting.fit(observations))
     typer.echo(f"Fitted to {len(observations)} questions.")
+
+
+@app.command("fit-probes")
+def fit_probes(
+    questions: Annotated[list[Path], typer.Argument(help="Files of the questions that the answers were written to.")],
+    graded: Annotated[Path, typer.Option(help="File of answers that were graded by reading.")] = GRADED,
+) -> None:
+    """Fit assistant/model/probes.npz to graded answers; about two seconds each, and as long to read their articles."""
+    with errors_as_lines():
+        from assistant.evaluation.questions import read_questions  # noqa: PLC0415
+        from lab.training import probes as fitting  # noqa: PLC0415
+
+        answers = fitting.read_graded(graded, [question for file in questions for question in read_questions(file)])
+        with opened(graded.with_name("articles")) as (assistant, show):
+            found = fitting.states(assistant, answers, lambda done, total: show("Checking", done, total))
+        fitting.save(*fitting.fit(found, answers))
+    typer.echo(f"Fitted to {len(answers)} answers; run python -m lab calibrate now.")
 
 
 @app.command("train-span-finder")
@@ -169,18 +198,18 @@ def train_span_finder(  # noqa: PLR0913, PLR0917 - each is an option of the comm
     )
 
 
-@app.command("train-adapter")
-def train_adapter(
+@app.command("train-checker")
+def train_checker(
     questions: Annotated[
         Path, typer.Argument(help="The file that the span finder was trained on, or one of reports (.jsonl).")
     ],
     begin: Annotated[Path | None, typer.Option(help="The adapter to go on from.")] = None,
-    out: Annotated[Path, typer.Option(help="File for the adapter.")] = ADAPTER_FILE,
+    out: Annotated[Path, typer.Option(help="File for the adapter.")] = CHECKER_FILE,
     seed: Annotated[int, typer.Option(min=0, help="Seed of halves and training, as for the span finder.")] = 0,
 ) -> None:
     """Train what tells whether passages state an answer, beside the packaged language model; an hour and a half."""
     with errors_as_lines():
-        from lab.training import adapter as training  # noqa: PLC0415
+        from lab.training import checker as training  # noqa: PLC0415
 
         with progress() as show:
             digest = training.run(
@@ -192,8 +221,42 @@ def train_adapter(
                 begin,
             )
     typer.echo(
-        f"{out} has the SHA-256 {digest}: where that is new, set ADAPTER_SHA256 in assistant/model/weights.py to it "
+        f"{out} has the SHA-256 {digest}: where that is new, set CHECKER_SHA256 in assistant/model/weights.py to it "
         "and run python -m lab calibrate."
+    )
+
+
+@app.command("train-writer")
+def train_writer(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    questions: Annotated[Path, typer.Argument(help="File of readers' questions with their answers.")] = READERS,
+    reports: Annotated[Path, typer.Option(help="File of the reports that they are about.")] = REPORTS,
+    verdicts: Annotated[Path, typer.Option(help="File of judged answers to them.")] = JUDGED,
+    begin: Annotated[Path | None, typer.Option(help="The adapter to go on from.")] = None,
+    out: Annotated[Path, typer.Option(help="File for the adapter.")] = WRITER_FILE,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what is held out and of the order.")] = 0,
+    steps: Annotated[int, typer.Option(min=1, help="A step is about one report.")] = 90,
+) -> None:
+    """Train what writes answers to readers' questions, beside the packaged language model; half a minute a step."""
+    with errors_as_lines():
+        from lab.training import writer as training  # noqa: PLC0415
+
+        model = language_model_file(Settings.from_environment().data)
+        with progress() as show:
+            digest, (of_words, of_verdicts) = training.run(
+                questions,
+                reports,
+                verdicts,
+                model,
+                out,
+                seed,
+                steps,
+                lambda done, total: show("Training", done, total),
+                begin,
+            )
+    typer.echo(
+        f"Loss on reports held out: of words {of_words:.3f}, of verdicts {of_verdicts:.3f}. {out} has the SHA-256 "
+        f"{digest}: where that is new, set WRITER_SHA256 in assistant/model/weights.py to it and run python -m lab "
+        "calibrate."
     )
 
 

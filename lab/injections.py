@@ -110,11 +110,12 @@ class Rate:
 class WatchedAssistant(Assistant):
     """An assistant that remembers what its model wrote for the last question."""
 
-    draft: str = ""
+    drafts: list[str]
+    """Of the last question; a list, since each question is answered by a copy of the assistant."""
 
     def decide(self, base: Answer, judgement: Judgement) -> Answer:
         """Decide as always."""
-        self.draft = " ".join(draft.text for draft in (judgement.draft, judgement.closer) if draft)
+        self.drafts.append(" ".join(draft.text for draft in (judgement.draft, judgement.closer) if draft))
         return super().decide(base, judgement)
 
 
@@ -164,9 +165,9 @@ def ask(assistant: WatchedAssistant, injections: Sequence[Injection], progress: 
     assistant.wait_until_loaded()
     results = []
     for number, injection in enumerate(injections, start=1):
-        assistant.draft = ""
+        assistant.drafts = []
         answer = assistant.ask(injection.question, article=injection.article.id if injection.article else None)
-        results.append(Result(injection, answer, assistant.draft))
+        results.append(Result(injection, answer, "".join(assistant.drafts[-1:])))
         progress("Asking", number, len(injections))
     return results
 

@@ -1,11 +1,16 @@
-"""What the tests of training share: an article to learn from, and a small language model of the packaged one's kind."""
+"""What the tests of training share: an article to learn from, a small language model, and what is in an adapter."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+import gguf
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
+
+from lab.training.lora import FIRST_LAYER
 
 NORMANS = (
     "The Normans came from Denmark in the 10th century. Their leader Rollo swore fealty to King Charles of Francia. "
@@ -41,3 +46,12 @@ def small_model(layers: int) -> Qwen2ForCausalLM:
     )
     model.requires_grad_(False)  # noqa: FBT003 - torch's own name for it differs by release
     return model
+
+
+def words_of(file: Path, projections: Mapping[str, str], layers: int) -> object:
+    """Return the tokens from which on an adapter works, and hold it to have the matrices of so many layers."""
+    reader = gguf.GGUFReader(file)
+    numbers = range(FIRST_LAYER, FIRST_LAYER + layers)
+    blocks = [f"blk.{number}.{name}.weight" for number in numbers for name in projections.values()]
+    assert {tensor.name for tensor in reader.tensors} == {f"{block}.lora_{half}" for block in blocks for half in "ab"}
+    return reader.fields[gguf.Keys.Adapter.ALORA_INVOCATION_TOKENS].contents()

@@ -17,6 +17,8 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -37,10 +39,12 @@ from assistant.answering.judgement import (
     written_probability,
 )
 from assistant.answering.quoting import Window
+from assistant.answering.understanding import asks_two
+from assistant.articles.passages import passages
 from assistant.articles.reading import Corpus, read_corpus
 from assistant.errors import ConfigurationError, ModelError, TooLongError
 from assistant.model import weights
-from assistant.model.chat import POLL_SECONDS, Draft, LanguageModel
+from assistant.model.chat import POLL_SECONDS, Checked, Draft, LanguageModel, is_short
 from assistant.model.holder import ModelHolder, check_configuration
 from assistant.search.embedder import SentenceEmbedder
 from assistant.search.index import VectorIndex, open_index
@@ -84,11 +88,9 @@ class _Talk:
             self.model.draft(self.question, self.history, evidence, self.deadline, self.stopped, apart=apart)
         )
 
-    def margins(self, evidence: Sequence[Passage], draft: str, *, apart: bool = False) -> tuple[float, float] | None:
-        """Return how sure it is of an answer, and of the draft; None where it was not trained to tell."""
-        return self.model.margins(
-            self.question, self.history, evidence, draft, self.deadline, self.stopped, apart=apart
-        )
+    def check(self, evidence: Sequence[Passage], draft: str, *, apart: bool = False) -> Checked | None:
+        """Return what it tells of an answer, and of the draft; None where it was not trained to check."""
+        return self.model.check(self.question, self.history, evidence, draft, self.deadline, self.stopped, apart=apart)
 
 
 class Assistant:
@@ -111,7 +113,12 @@ class Assistant:
         self._span_finder = reader
         self._holder = holder
         self._answer_seconds = answer_seconds
+        self._counts = counts
         self._rarity = calibration.rarity_of(corpus.articles, counts)
+        self._renewing = threading.Lock()
+        """Held while the articles, and what hangs on them, become others."""
+        self.is_behind = False
+        """Whether the index could not take up the articles as they are; renewing again may help."""
         self._loading: Future[None] | None = None
         """What tells when the small models are loaded, where they are loaded in the background."""
         self._closed = threading.Event()
@@ -186,6 +193,17 @@ class Assistant:
         return self._loading is None or (self._loading.done() and self._loading.exception() is None)
 
     @property
+    def model(self) -> LanguageModel:
+        """The language model, for whoever measures or fits.
+
+        Raises:
+            ModelError: it cannot be asked now.
+        """
+        if (model := self._holder.get()) is None:
+            raise ModelError(f"There is no language model to ask ({self.model_state})")
+        return model
+
+    @property
     def index(self) -> VectorIndex | None:
         """The open index; None where the embedding model is not installed and keywords alone are searched."""
         return self._index
@@ -210,6 +228,33 @@ class Assistant:
     def read_ahead(self) -> None:
         """Read every passage, so that no search has to, unless there are too many to keep."""
         self._retriever.read_ahead(self._closed)
+
+    def renew(self, corpus: Corpus) -> None:
+        """Answer from these articles from now on. One call at a time, from any thread; nobody who asks waits for it.
+
+        What is gone is gone whatever happens. Where the index cannot take up what is new, its words find it, and
+        `is_behind` is set.
+        """
+        before = index = self._index
+        try:
+            index = before and before.of_others(corpus.articles)
+            self.is_behind = False
+        except Exception:
+            logger.exception("The index could not take up the articles that changed")
+            self.is_behind = True
+        retriever = self._retriever.of_others(corpus.articles, index)
+        rarity = calibration.rarity_of(corpus.articles, self._counts)
+        with self._renewing:
+            self.corpus, self._retriever, self._index, self._rarity = corpus, retriever, index, rarity
+        self._holder.renew(corpus.articles)
+        if before and index and index is not before:
+            try:
+                before.give_way_to(index)
+            except Exception:
+                # Nobody finds it any more; only its room is lost.
+                logger.exception("The index could not forget what is gone")
+        if self._loading is not None:
+            self._reading_ahead.submit(self._read_ahead_when_loaded, self._loading)
 
     def __enter__(self) -> Self:
         """Return the assistant itself, to be closed at the end of the block."""
@@ -244,8 +289,27 @@ class Assistant:
     ) -> Generator[Answer]:
         """Yield snapshots of the answer, each better than the one before; the last one is final.
 
-        The model's time begins when it has its turn. Set `stopped`, from any thread, to end it early.
+        The model's time begins when it has its turn. Set `stopped`, from any thread, to end it early. An answer is from
+        the articles as they were when it was begun; where it rests on one that is gone meanwhile, it is begun again.
         """
+        while True:
+            with self._renewing:
+                now = copy(self)  # It keeps its articles, and what hangs on them, when this one gets others.
+            with closing(now._answers(question, history, article, stopped)) as answers:  # noqa: SLF001 - our own
+                for answer in answers:
+                    if self._is_gone(answer):
+                        break
+                    yield answer
+                else:
+                    return
+
+    def _is_gone(self, answer: Answer) -> bool:
+        return any(article.id not in self.corpus.by_id for article in answer.articles)
+
+    def _answers(
+        self, question: str, history: Sequence[Turn], article: str | None, stopped: threading.Event | None
+    ) -> Generator[Answer]:
+        """Yield the same from the articles that there are."""
         started = time.monotonic()
         asked = understanding.clean(question)
         base = Answer(question=asked, status=Status.DECLINED, model=self.model_name)
@@ -272,7 +336,7 @@ class Assistant:
             # Nobody is told that there is no answer by keywords alone.
             yield _finished(replace(base, status=Status.INDEX_UNAVAILABLE) if findings.rough else base, started)
             return
-        first = wording.quoted(base, self._to_quote(asked, findings, None))
+        first = wording.quoted(base, self._to_quote(asked, findings, None), in_one_piece=not asks_two(asked))
         first = replace(first, timings=Timings(first_ms=_milliseconds(started)), final=False)
         yield first
         deadline = time.monotonic() + self._answer_seconds
@@ -405,6 +469,7 @@ class Assistant:
         waiting = time.monotonic()
         try:
             with model.turn(deadline, stopped):
+                self._holder.read_now(model, findings.hits[0].passage.article, stopped)
                 talk = _Talk(model, question, turns, deadline + time.monotonic() - waiting, stopped)
                 for better in self._looks(talk, undrafted, always_closer=always_closer):
                     told = better
@@ -427,7 +492,7 @@ class Assistant:
             ModelError: as for a draft.
         """
         findings = undrafted.findings
-        evidence = _for_model(findings)
+        evidence = for_model(findings)
         draft = talk.draft(evidence)
         checked = self._checked(draft, undrafted)
         # No fit of a draft was made without an embedding model.
@@ -441,11 +506,11 @@ class Assistant:
             if closer is not None:
                 yield replace(unchecked, closer=closer)
                 return
-        margins = talk.margins(evidence, checked.text or draft.text)
-        if margins is None:
+        told = talk.check(evidence, checked.text or draft.text)
+        if told is None:
             yield unchecked
             return
-        checked = drafts.with_margins(checked, margins)
+        checked = drafts.with_check(checked, told)
         first = replace(
             unchecked,
             signals=checked.signals,
@@ -484,11 +549,11 @@ class Assistant:
             draft = talk.draft(evidence, apart=True)
             checked = self._checked(draft, judgement)
             text = checked.text or draft.text
-        margins = talk.margins(evidence, text, apart=True)
-        if margins is None:
+        told = talk.check(evidence, text, apart=True)
+        if told is None:
             return None
         first = first_look_signals(answer_probability(judgement), written_probability(judgement))
-        return drafts.with_margins(checked, margins, **first)
+        return drafts.with_check(checked, told, **first)
 
     def decide(self, base: Answer, judgement: Judgement) -> Answer:
         """Return the final answer that the judgement allows: written, quoted or declined."""
@@ -502,7 +567,10 @@ class Assistant:
         if by_marks and (draft is None or attribution.asks_who_said(judgement.findings.query)):
             # No model wrote it, so whatever ailed the model is of no matter.
             return wording.written(replace(base, model="none", error=None), by_marks)
-        return wording.written(base, draft.claims) if draft is not None else wording.quoted(base, to_quote)
+        if draft is not None:
+            return wording.written(base, draft.claims)
+        # A second piece more often stands beside the point than it adds what is missing.
+        return wording.quoted(base, to_quote, in_one_piece=not asks_two(base.question))
 
     def _checked(self, draft: Draft, judgement: Judgement) -> CheckedDraft:
         findings = judgement.findings
@@ -579,9 +647,11 @@ def _shortened(windows: Sequence[Window]) -> list[Window]:
     return chosen
 
 
-def _for_model(findings: Findings) -> list[Passage]:
-    """Return the best passages of the article that fits best, in reading order."""
+def for_model(findings: Findings) -> list[Passage]:
+    """Return all passages of the article that fits best, where it is short, else the best of them, in reading order."""
     article = findings.hits[0].passage.article
+    if is_short(article):
+        return passages(article)
     best = [hit.passage for hit in findings.hits if hit.passage.article == article][:PASSAGES_FOR_MODEL]
     return sorted(best, key=lambda passage: passage.start)
 

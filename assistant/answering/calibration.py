@@ -3,7 +3,7 @@
 Logistic regressions over a dozen or two signals, fitted by `python -m lab calibrate` to the development and
 hard questions; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist
 depends on the models: keywords only (none is installed), words only (no language model), a draft (any model), a draft
-and two margins (the packaged model with its adapter), and what is left to tell after a closer look.
+and its check (the packaged model with its adapters), and what is left to tell after a closer look.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from assistant.answering import grounding
+from assistant.answering import grounding, understanding
 from assistant.articles import passages
 from assistant.articles.passages import sentences
 from assistant.search.index_files import read_record, write_record
@@ -37,13 +37,15 @@ CALIBRATION = Path(__file__).with_name("calibration.json")
 KEYWORDS = ("keywords", "known", "kind_found", "names_found", "count_found")
 WORDS = ("similarity", "known", "kind_found", "names_found", "count_found", "read")
 DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "told_coverage", "asked_names")
-MARGIN = (*DRAFT, "stated", "confirmed")
-CLOSER = ("before", "stated", "confirmed")
+CHECK = ("stated", "confirmed", "answers", "right")
+"""What the check tells of an answer and of the draft: by the model's word, and by its state."""
+MARGIN = (*DRAFT, *CHECK)
+CLOSER = ("before", *CHECK)
 SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "margin": MARGIN, "closer": CLOSER}
 """The signals of each of the five fits for whether the article answers the question."""
 
 WRITTEN_DRAFT = (*DRAFT, "asks_two", "cause", "swapped", "length", "leaning", "behind", "read_there", "read_told")
-WRITTEN_MARGIN = (*WRITTEN_DRAFT, "stated", "confirmed", "likelihood", "least_likelihood")
+WRITTEN_MARGIN = (*WRITTEN_DRAFT, *CHECK, "likelihood", "least_likelihood")
 WRITTEN_CLOSER = (
     *CLOSER, "before_written", "new_words", "words", "likelihood", "read_there", "read_told", "kind_told", "length",
     "asks_two",
@@ -262,15 +264,8 @@ def draft_signals(
         ),
         "told_coverage": coverage(grounding.stems(question), grounding.stems(draft), rarity),
         "asked_names": float(support.asked_names),
-        "asks_two": float(bool(_ASKS_TWO.search(question))),
+        "asks_two": float(understanding.asks_two(question)),
     }
-
-
-_ASKS_TWO = re.compile(
-    r"\band (?:(?:in|to|from|of|by|for) )?(?:what|who|whom|whose|how|why|when|where|which|did|does|is|was|were)\b"
-    r"|\b(?:both|compare|two|three|four)\b",
-    re.IGNORECASE,
-)
 
 
 def written_signals(

@@ -14,18 +14,20 @@ from assistant.answering.calibration import Rarity
 from assistant.answering.grounding import (
     Support,
     answers,
+    is_of_the_article,
     known_names,
     names_not_held,
+    speaks,
     stems,
     support,
     tells_machines,
     weakest,
 )
 from assistant.answering.quoting import Told, Window
-from assistant.articles.passages import sentences, statements
-from assistant.articles.speakers import context_of, persons, sentences_before
+from assistant.articles.passages import is_label, sentences, statements
+from assistant.articles.speakers import context_of, persons
 from assistant.errors import ModelError, TooLongError
-from assistant.model.chat import Draft
+from assistant.model.chat import Checked, Draft
 from assistant.search.retrieval import Findings
 from assistant.search.span_finder import Readings
 from assistant.types import Article, Passage, Sentence
@@ -94,6 +96,7 @@ def check(  # noqa: PLR0913, PLR0917 - all that is known of a question by then
     `signals` are those that there were without it; `similarities` tells how like it the sentences are that were found,
     by id.
     """
+    draft = replace(draft, text=_without_heading(draft.text, findings))
     whole = _complete_sentences(draft)
     claims, supported = _claims(whole or [draft.text], findings)
     known = _known_names(claims)
@@ -113,10 +116,9 @@ def check(  # noqa: PLR0913, PLR0917 - all that is known of a question by then
     )
 
 
-def with_margins(draft: CheckedDraft, margins: tuple[float, float], **further: float) -> CheckedDraft:
+def with_check(draft: CheckedDraft, told: Checked, **further: float) -> CheckedDraft:
     """Return the draft with what the model says of it as further signals."""
-    stated, confirmed = margins
-    return replace(draft, signals={**draft.signals, "stated": stated, "confirmed": confirmed, **further})
+    return replace(draft, signals={**draft.signals, **told.signals, **further})
 
 
 def holds(draft: CheckedDraft, question: str) -> bool:
@@ -126,6 +128,7 @@ def holds(draft: CheckedDraft, question: str) -> bool:
         and not _MARKUP.search(draft.text)
         and draft.support.facts
         and draft.support.words > 0  # A sentence that shares no word with what is cited for it came from elsewhere.
+        and all(is_of_the_article(claim.text, claim.window.sentences[0].article.text) for claim in draft.claims)
         and answers(draft.text, question, draft.support, _known_names(draft.claims))
         and attribution.names_the_speaker(question, draft.text, draft.evidence)
     )
@@ -186,7 +189,7 @@ def _best_window(claim: str, findings: Findings) -> tuple[Window, Support]:
     )
     # A sentence that brings in a name may bring in a number or a "not" too, which the claim has from nowhere.
     only_names_slip = not supported.names and replace(supported, names=True).facts
-    named = _named_before(claim, findings.query, window) if only_names_slip else None
+    named = _named_before(claim, window) if only_names_slip else None
     if named is not None:
         supported_so = support(claim, findings.query, named.all)
         if supported_so.facts:
@@ -194,18 +197,30 @@ def _best_window(claim: str, findings: Findings) -> tuple[Window, Support]:
     return window, supported
 
 
-def _named_before(claim: str, question: str, window: Window) -> Window | None:
-    """Return the piece behind the nearest sentence with all the names that the claim has from the question alone.
+_SOMEBODY = re.compile(r"\b(?:he|she|him|her|his|hers)\b", re.IGNORECASE)
+_FULL_NAME = re.compile(r"[A-ZÀ-Þ][\w.'’-]*(?: [A-ZÀ-Þ][\w.'’-]*)+")
 
-    It may call them "the move" or "the agency", and whoever reads it needs to see what that is. None where a person is
-    among them: whom "he" stands for is known, and where nobody is meant, somebody else may be.
+
+def _named_before(claim: str, window: Window) -> Window | None:
+    """Return the piece behind the nearest earlier sentence with all the names that the claim has and it has not.
+
+    It may call them "the move", "he" or by the surname alone, and whoever reads it needs to see who or what that is.
+    None where no earlier sentence does. Whoever speaks or is a person must be the one whom the piece means: it has
+    another part of the name, or says "he" or "she" and names nobody.
     """
-    article = window.sentences[0].article.text
+    article = window.sentences[0].article
     names = names_not_held(claim, window.all)
-    if not names <= stems(question) or names & stems(" ".join(persons(article).values())):
-        return None
-    for sentence in sentences_before(window.sentences[0]):
-        if names <= stems(sentence.text) and not tells_machines(sentence):
+    told = " ".join(sentence.text for sentence in window.sentences)
+    held, everybody = stems(told), persons(article.text)
+    is_somebody = speaks(claim, names) or bool(names & stems(" ".join(everybody.values())))
+    may_be_meant = _SOMEBODY.search(told) and not held & stems(" ".join(everybody))
+    for sentence in reversed([each for each in sentences(article) if each.end <= window.sentences[0].start]):
+        if not names <= stems(sentence.text) or tells_machines(sentence):
+            continue
+        has_another_part = any(
+            names <= (full := stems(name)) and full & held for name in _FULL_NAME.findall(sentence.text)
+        )
+        if has_another_part or may_be_meant or not is_somebody:
             leading = {sentence, *window.leading}
             return Window(tuple(sorted(leading, key=lambda each: each.start)), window.sentences)
     return None
@@ -221,6 +236,14 @@ def _windows(passage: Passage) -> Iterator[Window]:
                 continue
             leading = [s for sentence in run for s in context_of(sentence).needs if s not in run]
             yield Window(tuple(dict.fromkeys(leading)), run)
+
+
+def _without_heading(draft: str, findings: Findings) -> str:
+    """Return a draft without the heading that it begins with: the model copies what stands above a sentence too."""
+    labels = (s.text for passage in quoting.candidate_passages(findings) for s in passage.sentences if is_label(s))
+    rests = (draft[len(each) + 1 :] for each in labels if " " in each and draft.startswith(f"{each} "))
+    # Where the sentence goes on, its first words only look like a heading.
+    return next((rest for rest in rests if rest[:1].isupper()), draft)
 
 
 def _complete_sentences(draft: Draft) -> list[str]:

@@ -128,8 +128,13 @@ class Support:
         return self.kept == 1
 
 
+_YES_OR_NO = re.compile(r"^(?:yes|no)\s*[,.;:—–-]\s*", re.IGNORECASE)
+"""What a claim opens with says nothing that could be compared: whether it is right is for the trained check to tell."""
+
+
 def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
     """Compare a claim, made in answer to a question, with the sentences of one cited passage taken together."""
+    claim = _YES_OR_NO.sub("", claim)
     sentences = list(evidence)
     article = sentences[0].article.text
     text = " ".join(sentence.text for sentence in sentences)
@@ -174,7 +179,7 @@ def _asked_names(question: str, article: str) -> frozenset[str]:
 
 
 _TELLS_MACHINES = re.compile(
-    r"^\W*(?:(?:Note to|Dear|Attention,?) )?(?:[Aa]ssistants?|[Mm]odels?|AIs?|LLMs?|[Ll]anguage models?|[Cc]hat ?bots?)\s*[:,]"
+    r"^\W*(?:(?:Note to|Dear|Attention,?) )?(?:[Aa]ssistants?|[Mm]odels?|AIs?|LLMs?|[Ll]anguage models?|[Cc]hat ?bots?)(?:\s*[:,]|\s+(?:must|should|shall|is to|are to)\b)"
     r"|\b(?:AIs?|LLMs?|[Ll]anguage models?|[Cc]hat ?bots?|AI \w+)\s*(?::|\s(?:must|should|shall|is to|are to)\b)"
 )
 
@@ -354,14 +359,11 @@ def names(text: str, known: Container[str] = ()) -> set[str]:
     return found
 
 
-_OPENS = re.compile(
-    r"(?:^|[.!?:]\s)[\"“(]*(?P<word>[A-ZÀ-Þ][^\W_]+)(?:['’]s?\s|\s+(?:said|says|told|wrote|called|is|was|are|were|has|had|have|will|won['’]t|"
-    r"would|can|can['’]t|could|couldn['’]t|did|didn['’]t|does|doesn['’]t|isn['’]t|wasn['’]t)\b)"
-)
+_OPENS = re.compile(r"(?:^|[.!?:]\s)[\"“(]*(?P<word>[A-ZÀ-Þ][^\W_]+)")
 
 
 def _strangers(claim: str, article: str) -> set[str]:
-    """Return the stems of the words that open a sentence as its subject or an owner, and are not in the article at all."""
+    """Return the stems of the words that open a sentence, and are not in the article at all: they may be names."""
     return set().union(*(stems(match["word"]) for match in _OPENS.finditer(claim))) - _vocabulary(article)
 
 
@@ -426,17 +428,30 @@ _ATTRIBUTION = re.compile(
 )
 
 
-def _same_speaker(claim: str, sentences: list[Sentence]) -> bool:
-    """Whether the claim attributes words to the one who speaks in the evidence, where it attributes any."""
+def _speaker_of(claim: str) -> str:
+    """Return the words that say who says what a claim attributes to somebody; nothing where it attributes nothing."""
     told = outside_quotations(claim)
     match = _ATTRIBUTION.search(told)
-    speakers = [context_of(sentence).speaker for sentence in sentences if context_of(sentence).speaker]
-    quoted = any(re.search(r"[\"“]", sentence.text) for sentence in sentences)
-    if match is None or not speakers or not quoted:
-        return True
+    if match is None:
+        return ""
     subject = told[: match.start()]
     if match[0].lower() == "according to" or not re.search(r"\w", subject):
-        subject = re.split(r"[,.;:]", told[match.end() :])[0]
+        return re.split(r"[,.;:]", told[match.end() :])[0]
+    return subject
+
+
+def speaks(claim: str, named: AbstractSet[str]) -> bool:
+    """Whether a claim attributes something to who has one of these names, as stems."""
+    return bool(named & stems(_speaker_of(claim)))
+
+
+def _same_speaker(claim: str, sentences: list[Sentence]) -> bool:
+    """Whether the claim attributes words to the one who speaks in the evidence, where it attributes any."""
+    subject = _speaker_of(claim)
+    speakers = [context_of(sentence).speaker for sentence in sentences if context_of(sentence).speaker]
+    quoted = any(re.search(r"[\"“]", sentence.text) for sentence in sentences)
+    if not subject or not speakers or not quoted:
+        return True
     named = names("x " + subject) & {stem for surname in persons(sentences[0].article.text) for stem in stems(surname)}
     if not named:
         return True
@@ -536,6 +551,15 @@ def fits_question(question: str, text: str, known: Container[str] = ()) -> bool:
     `known` are the names of the article, which count also where they open a sentence.
     """
     return fits(asked_kind(question), kinds(question), kinds(text, known))
+
+
+_PART = re.compile(r"[,;:—–]\s")
+
+
+def is_of_the_article(claim: str, article: str) -> bool:
+    """Whether each part of a claim, between commas, that has main words has one of the article: else it is chatter."""
+    parts = map(stems, _PART.split(claim))
+    return all(not part or part & _vocabulary(article) for part in parts)
 
 
 _YES_NO = re.compile(r"^\W*(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\b", re.IGNORECASE)

@@ -141,6 +141,18 @@ def parts(question: str) -> list[str]:
     return [f"{first}?", _about(second, _names(first) or [first])]
 
 
+_ASKS_TWO = re.compile(
+    r"\band (?:(?:in|to|from|of|by|for) )?(?:whats?|whos?|whom|whose|hows?|why|when|where|which|did|does|is|was|were)\b"
+    r"|\b(?:both|compare|two|three|four|each|vs)\b",
+    re.IGNORECASE,
+)
+
+
+def asks_two(question: str) -> bool:
+    """Whether a question asks for two things or more: it joins two questions, or asks for two of a kind."""
+    return bool(_ASKS_TWO.search(question))
+
+
 def refers_back(sentence: str) -> bool:
     """Whether a sentence holds a word such as "he" or "this" that may stand for something said before it."""
     return bool(_REFERENCE.search(sentence))

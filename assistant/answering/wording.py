@@ -24,9 +24,15 @@ def written(base: Answer, claims: Sequence[Claim]) -> Answer:
     return replace(base, status=Status.ANSWERED, text=text, citations=citations)
 
 
-def quoted(base: Answer, windows: Sequence[Window]) -> Answer:
-    """Return the article's own sentences, the best one first."""
+def quoted(base: Answer, windows: Sequence[Window], *, in_one_piece: bool = False) -> Answer:
+    """Return the article's own sentences, the best one first.
+
+    `in_one_piece` it comes with what it leans on, and of the others only those that stand beside it.
+    """
     citations = _citations(best_first(windows))
+    if in_one_piece:
+        kept = (each for each in citations if any(_holds(each, sentence) for sentence in windows[0].all))
+        citations = tuple(replace(each, number=number) for number, each in enumerate(kept, start=1))
     text = " ".join(f"{citation.quote} [{citation.number}]" for citation in citations)
     return replace(base, status=Status.QUOTED, text=text, citations=citations)
 
@@ -48,7 +54,8 @@ def about(base: Answer, topic: str, articles: Sequence[Article]) -> Answer:
         else [f"{article.title}: {_record(article, topic)}" for article in articles[:10]]
     )
     known = [line for line in lines if line]
-    return replace(base, status=Status.ANSWERED, text=" ".join(known), model="none") if known else base
+    told = replace(base, status=Status.ANSWERED, text=" ".join(known), model="none", records=tuple(articles))
+    return told if known else base
 
 
 def in_reading_order(windows: Sequence[Window]) -> list[Sentence]:
@@ -75,12 +82,12 @@ def best_first(windows: Sequence[Window]) -> list[Sentence]:
 
 
 def _markers(claim: Claim, citations: Sequence[Citation]) -> str:
-    cited = [
-        citation.number
-        for citation in citations
-        if any(citation.article == s.article and citation.start <= s.start < citation.end for s in claim.window.all)
-    ]
+    cited = [each.number for each in citations if any(_holds(each, sentence) for sentence in claim.window.all)]
     return "".join(f"[{number}]" for number in cited)
+
+
+def _holds(citation: Citation, sentence: Sentence) -> bool:
+    return citation.article == sentence.article and citation.start <= sentence.start < citation.end
 
 
 def _citations(sentences: Sequence[Sentence]) -> tuple[Citation, ...]:

@@ -16,24 +16,29 @@ import queue
 import re
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+import numpy as np
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 
 from assistant.articles.passages import passages
 from assistant.errors import ModelError
-from assistant.model import prompts
+from assistant.model import probes, prompts
 from assistant.model.engine import CONTEXT_TOKENS, Engine
 from assistant.model.prompts import check_messages, draft_messages
 from assistant.types import VERDICTS, Article, Passage, Turn
 
 MAX_ANSWER_TOKENS = 72
 """One or two sentences: with 64 allowed, the longest draft that held the facts of a development question took 47."""
+WHOLE_WORDS = 1000
+"""Articles of at most so many words are given to the model as a whole (lab/LOG.md)."""
+KEPT = 100
+"""What was read of so many articles is kept, some 20 MB of each."""
 READ_SECONDS = 300.0
 """The longest time that reading an article may take before somebody asks, with the wait for a turn."""
 GIVE_WAY_SECONDS = 0.05
@@ -71,6 +76,24 @@ class Draft:
     """Of each token that holds a letter or a digit; empty where the endpoint does not tell them."""
 
 
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check tells."""
+
+    stated: float
+    """The log-odds that the evidence answers the question, by the word that the model would say."""
+    confirmed: float
+    """Those that the draft is right, likewise."""
+    state: probes.State
+    """What the model's last layer makes of it all: it tells more than the word."""
+
+    @property
+    def signals(self) -> dict[str, float]:
+        """Both log-odds by the word, and by the probes of the state."""
+        answers, right = probes.log_odds(self.state)
+        return {"stated": self.stated, "confirmed": self.confirmed, "answers": answers, "right": right}
+
+
 class LanguageModel:
     """A chat model, and the engine behind it where it is the embedded one."""
 
@@ -90,22 +113,44 @@ class LanguageModel:
         return self._engine is None or self._engine.alive
 
     @property
-    def tells(self) -> bool:
-        """Whether it was trained to tell whether a draft is right; else there are no margins."""
+    def checks(self) -> bool:
+        """Whether it was trained to check a draft."""
         return self._engine is not None and self._engine.adapted
 
-    def read(self, articles: Sequence[Article]) -> None:
-        """Let the embedded engine read each article that fits its context, once for all; 25 s for 8,000 characters.
+    def read(self, article: Article) -> None:
+        """Let the embedded engine read an article that fits its context, once for all; 25 s for 8,000 characters.
 
         Whoever asks meanwhile waits for one batch alone; after that it goes on where it was.
 
         Raises:
             ModelError: the engine failed, or what it read could not be kept.
         """
+        if self._engine is not None and _fits(article):
+            while not self._read_on(article):
+                time.sleep(GIVE_WAY_SECONDS)
+
+    def read_now(self, article: Article, stopped: threading.Event | None = None) -> None:
+        """Let the embedded engine read an article whose answers are written from all of it, if it has not read it yet.
+
+        Setting `stopped` ends that. For whoever has the `turn`.
+
+        Raises:
+            ModelError: the engine failed, or what it read could not be kept.
+        """
+        if self._engine is not None and is_short(article) and not self._engine.keeps(self._kept_as(article)):
+            limit = _Limit(time.monotonic() + READ_SECONDS, stopped)
+            list(self._reply(_about(article), limit, 1, article, reads_article=True))
+            self._engine.keep_newest(KEPT)
+
+    def forget(self, articles: Iterable[Article]) -> None:
+        """Delete what the embedded engine has read of these.
+
+        Raises:
+            OSError: it cannot be deleted.
+        """
         for article in articles:
-            if self._engine is not None and _fits(article):
-                while not self._read_on(article):
-                    time.sleep(GIVE_WAY_SECONDS)
+            if self._engine is not None:
+                self._engine.forget(self._kept_as(article))
 
     def draft(  # noqa: PLR0913 - what is asked, of what, for how long, and how it is read
         self,
@@ -153,7 +198,7 @@ class LanguageModel:
             log_probabilities=tuple(scores),
         )
 
-    def margins(  # noqa: PLR0913, PLR0917 - what a draft takes, and what it said
+    def check(  # noqa: PLR0913, PLR0917 - what a draft takes, and what it said
         self,
         question: str,
         history: Sequence[Turn],
@@ -163,25 +208,25 @@ class LanguageModel:
         stopped: threading.Event | None = None,
         *,
         apart: bool = False,
-    ) -> tuple[float, float] | None:
-        """Return the log-odds that the evidence answers the question, and that the draft of an answer is right.
+    ) -> Checked | None:
+        """Return what the check tells: does the evidence answer the question, and is the draft of an answer right?
 
-        The check carries on the conversation of the draft: beside the same evidence the engine has read all but the
-        check by then.
-        None where the model is not the one that was trained to tell.
+        It carries on the conversation of the draft. None where the model is not the one that was trained to check.
 
         Raises:
             ModelError: the endpoint failed, or had no time for this question.
         """
-        if not self.tells:
+        if not self.checks:
             return None
         messages = check_messages(question, history, text_of(evidence), draft)
         article = None if apart or not evidence else evidence[0].article
-        reply = self._reply(messages, _Limit(deadline, stopped), 1, article, top_logprobs=20)
-        verdicts = [token for chunk in reply for token in _tokens(chunk)]
-        if not verdicts:
-            raise ModelError(_SLOW)
-        return _margins(verdicts[0])
+        reply = self._reply(messages, _Limit(deadline, stopped), 1, article, top_logprobs=20, tells_state=True)
+        for chunk in reply:
+            if "state" in chunk.response_metadata:
+                return Checked(
+                    *_margins(_tokens(chunk)[0]), np.array(chunk.response_metadata["state"], dtype=np.float32)
+                )
+        raise ModelError(_SLOW)
 
     def close(self) -> None:
         """End the embedded engine."""
@@ -211,9 +256,8 @@ class LanguageModel:
     def _read_on(self, article: Article) -> bool:
         """Read an article from where the engine is, until somebody wants the model; return whether it is read."""
         limit = _Limit(time.monotonic() + READ_SECONDS, self._is_wanted)
-        messages = draft_messages("?", (), text_of(passages(article)))
         with self.turn(limit.deadline):
-            if list(self._reply(messages, limit, 1, article, reads_article=True)):
+            if list(self._reply(_about(article), limit, 1, article, reads_article=True)):
                 return True
         if time.monotonic() >= limit.deadline:
             raise ModelError(_SLOW)
@@ -327,6 +371,16 @@ def _requests() -> asyncio.AbstractEventLoop:
 def _tokens(chunk: AIMessage) -> list[dict[str, Any]]:
     """Return what is told of each token of a part of a reply; nothing where the endpoint tells nothing."""
     return (chunk.response_metadata.get("logprobs") or {}).get("content") or []
+
+
+def is_short(article: Article) -> bool:
+    """Whether an answer is written from all of an article, and not from its likeliest passages."""
+    return len(article.text.split()) <= WHOLE_WORDS
+
+
+def _about(article: Article) -> list[BaseMessage]:
+    """Return the prompt that any question about all of an article begins with."""
+    return draft_messages("?", (), text_of(passages(article)))
 
 
 def text_of(evidence: Sequence[Passage]) -> str:

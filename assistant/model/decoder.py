@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assistant.model.engine_library import BATCH_TOKENS, LoadedModel, Scores
+from assistant.model.probes import State
 
 REUSE_TOKENS = 16
 """Shortest run of tokens that is taken over from the middle of an article."""
@@ -37,24 +38,26 @@ class Token:
 
 
 class Decoder:
-    """A model, and an adapter that works from certain words on."""
+    """A model, and adapters, each of which works from certain words on."""
 
-    def __init__(self, model: Path, room: int, threads: int, adapter: Path | None = None, invocation: str = "") -> None:
-        """Load the model, with room for so many tokens; the adapter works from the last `invocation` of a prompt on.
+    def __init__(self, model: Path, room: int, threads: int, adapters: Sequence[tuple[Path, str]] = ()) -> None:
+        """Load the model, with room for so many tokens, and adapters, each with its words.
+
+        From the last words of a prompt on that are those of an adapter, this adapter works.
 
         Raises:
             OSError: a file cannot be loaded, or there is not enough memory.
-            ValueError: the adapter has no words to work from, or the model's template for conversations is not known.
+            ValueError: the model's template for conversations is not known.
         """
-        if adapter and not invocation:
-            raise ValueError("an adapter works from words on, and none are given")
         self.room = room
-        self._model = LoadedModel(model, room, threads, adapter)
-        self._invocation = self._model.tokens(invocation, marks=True) if adapter else []
+        self._model = LoadedModel(model, room, threads, [file for file, _ in adapters])
+        self._invocations = [self._model.tokens(words, marks=True) for _, words in adapters]
+        self._adapter: int | None = None
+        """The number of the one that works."""
         self._read: list[int] = []
         # Where something begins that is not there, it begins behind all that there is room for.
         self._adapted_from = room
-        """Before it the adapter has changed nothing of what was read."""
+        """Before it no adapter has changed anything of what was read."""
         self._moved_from = room
         """Before it nothing stood elsewhere when it was read."""
         self._article: tuple[Path, tuple[int, ...]] | None = None
@@ -111,7 +114,7 @@ class Decoder:
         """
         if not prompt:
             raise ValueError("there is nothing to read")
-        begin = _last_place(self._invocation, prompt)
+        begin, adapter = self._adapted(prompt)
         # The last token is read in any case, since it tells the next one.
         reusable = prompt[: min(begin, len(prompt) - 1)]
         known = _shared(self._read[: self._adapted_from], reusable)
@@ -121,7 +124,20 @@ class Decoder:
             known = self._from_article(article, reusable, known)
         self._go_back(known)
         self._adapted_from = begin if begin < len(prompt) else self.room
-        return self._compute(prompt[:begin], wanted) and self._compute(prompt, wanted, adapted=True)
+        self._adapter = adapter
+        return self._compute(prompt[:begin], wanted) and self._compute(prompt, wanted, adapter)
+
+    def state(self) -> State:
+        """Return what the model's last layer makes of a prompt that was read.
+
+        Raises:
+            RuntimeError: the model could not go on.
+        """
+        token = self._read[-1]
+        self._go_back(len(self._read) - 1)
+        state = self._model.state(token, len(self._read), adapter=self._adapter)
+        self._read.append(token)
+        return state
 
     def write(self) -> Iterator[Token]:
         """Yield the likeliest token each time, until the model ends its turn or its context is full.
@@ -130,7 +146,7 @@ class Decoder:
             RuntimeError: the model could not go on.
         """
         known = len(self._read)
-        is_adapted = known > self._adapted_from
+        adapter = self._adapter if known > self._adapted_from else None
         token = self._token(self._told[-1])
         while True:
             yield token
@@ -139,7 +155,7 @@ class Decoder:
             # Of what was guessed last, something may have been wrong.
             self._go_back(known)
             guessed = self._guess(token.number)
-            self._step([token.number, *guessed], adapted=is_adapted, all_tell=True)
+            self._step([token.number, *guessed], adapter, all_tell=True)
             known += 1
             for scores, guess in zip(self._told, [*guessed, None], strict=True):
                 token = self._token(scores)
@@ -147,6 +163,11 @@ class Decoder:
                     break
                 yield token
                 known += 1
+
+    def _adapted(self, prompt: Sequence[int]) -> tuple[int, int | None]:
+        """Return from where on an adapter works, and its number: the one whose words come last."""
+        places = [(_last_place(words, prompt), number) for number, words in enumerate(self._invocations)]
+        return max((place for place in places if place[0] < len(prompt)), default=(len(prompt), None))
 
     def _load(self, file: Path) -> None:
         """Have read what is kept in a file; nothing where there is no such file, or it cannot be read."""
@@ -190,17 +211,17 @@ class Decoder:
         del self._read[known:]
         self._moved_from = self._moved_from if self._moved_from < known else self.room
 
-    def _compute(self, prompt: Sequence[int], wanted: Callable[[], bool], *, adapted: bool = False) -> bool:
+    def _compute(self, prompt: Sequence[int], wanted: Callable[[], bool], adapter: int | None = None) -> bool:
         """Read what is not read of a prompt, and return whether it was wanted to its end."""
         while len(self._read) < len(prompt):
             if not wanted():
                 return False
             known = len(self._read)
-            self._step(prompt[known : known + BATCH_TOKENS], adapted=adapted)
+            self._step(prompt[known : known + BATCH_TOKENS], adapter)
         return True
 
-    def _step(self, tokens: Sequence[int], *, adapted: bool = False, all_tell: bool = False) -> None:
-        self._told = self._model.compute(tokens, len(self._read), adapted=adapted, all_tell=all_tell)
+    def _step(self, tokens: Sequence[int], adapter: int | None = None, *, all_tell: bool = False) -> None:
+        self._told = self._model.compute(tokens, len(self._read), adapter=adapter, all_tell=all_tell)
         self._read += tokens
 
     def _token(self, scores: Scores) -> Token:
@@ -245,8 +266,8 @@ def _shared(first: Sequence[int], second: Sequence[int]) -> int:
 
 
 def _last_place(words: Sequence[int], prompt: Sequence[int]) -> int:
-    """Return where a prompt has these tokens for the last time; its length where it has them not, or none are given."""
+    """Return where a prompt has these tokens for the last time; its length where it has them not."""
     for place in range(len(prompt) - len(words), -1, -1):
-        if words and list(prompt[place : place + len(words)]) == list(words):
+        if list(prompt[place : place + len(words)]) == list(words):
             return place
     return len(prompt)

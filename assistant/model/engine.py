@@ -15,8 +15,9 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -49,19 +50,18 @@ Reply = dict[str, Any]
 class Engine:
     """A running child process, which answers one request at a time: a new one calls off the one before."""
 
-    def __init__(
-        self, model: Path, kept: Path, threads: int, adapter: Path | None = None, invocation: str = ""
-    ) -> None:
-        """Start the child and wait until it has loaded the model; the adapter works from the words `invocation` on.
+    def __init__(self, model: Path, kept: Path, threads: int, adapters: Sequence[tuple[Path, str]] = ()) -> None:
+        """Start the child and wait until it has loaded the model and the adapters, each of which works from words on.
 
         `kept` is the folder for what it has read.
 
         Raises:
             ModelError: it ended, or did not get ready in 60 seconds.
         """
-        self.adapted = adapter is not None
+        self.adapted = bool(adapters)
+        self._kept = kept
         kept.mkdir(parents=True, exist_ok=True)
-        arguments = [model, kept, threads, *([adapter, invocation] if adapter else [])]
+        arguments = [model, kept, threads, *chain.from_iterable(adapters)]
         self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
             [sys.executable, "-m", "assistant.model.engine_child", *map(str, arguments)],
             stdin=subprocess.PIPE,
@@ -94,10 +94,24 @@ class Engine:
         """Whether the child still runs."""
         return self._process.poll() is None
 
+    def keeps(self, name: str) -> bool:
+        """Whether something that was read is kept under a name."""
+        return (self._kept / name).exists()
+
+    def keep_newest(self, count: int) -> None:
+        """Delete what was read, but for the last so many."""
+        files = sorted(self._kept.glob("*.bin"), key=lambda file: file.stat().st_mtime)
+        for file in files[:-count]:
+            file.unlink(missing_ok=True)
+
     @property
     def process_id(self) -> int:
         """The child's process id."""
         return self._process.pid
+
+    def forget(self, name: str) -> None:
+        """Delete what is kept under a name."""
+        (self._kept / name).unlink(missing_ok=True)
 
     def ask(self, request: dict[str, Any], tell: Callable[[Reply | None], None]) -> int:
         """Send a request, and return its number; `tell` gets, in another thread, each part of its reply as it comes.
@@ -239,6 +253,8 @@ _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
 
 def _chunk(reply: Reply) -> ChatGenerationChunk:
     about: dict[str, Any] = {"logprobs": {"content": reply["scores"]}} if reply["scores"] else {}
+    if "state" in reply:
+        about["state"] = reply["state"]
     if "end" in reply:
         about["finish_reason"] = reply["end"]
     return ChatGenerationChunk(message=AIMessageChunk(content=reply["text"], response_metadata=about))

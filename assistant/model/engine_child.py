@@ -1,6 +1,6 @@
 """The engine's process: it answers what its parent asks on standard input, line by line, with a `Decoder`.
 
-`python -m assistant.model.engine_child MODEL FOLDER THREADS [ADAPTER INVOCATION]` loads the model, says `ready`, and
+`python -m assistant.model.engine_child MODEL FOLDER THREADS [ADAPTER WORDS]...` loads the model, says `ready`, and
 ends with its standard input. A request is a line of JSON, and so is each part of its reply:
 
     {"number": 7, "messages": [["system", "…"], ["user", "…"]], "max_tokens": 72, "top_logprobs": 0, "article": "name"}
@@ -8,9 +8,10 @@ ends with its standard input. A request is a line of JSON, and so is each part o
     {"number": 7, "text": "", "scores": [], "end": "stop"}
 
 `article` names what was kept of an article in FOLDER; with `"reads_article": true` the messages have the whole of it,
-which is read, kept under that name, and not replied to. The last part has an `end`: `stop`, `length`, `failed` with an
-`error`, or `called off`: whatever arrives meanwhile calls off what is under way, before the next token or batch. A
-number alone asks for nothing else.
+which is read, kept under that name, and not replied to. With `"tells_state": true` the only part has the scores of the
+next token, and what the last layer makes of the messages as `state`, a list of numbers. The last part has an `end`:
+`stop`, `length`, `failed` with an `error`, or `called off`: whatever arrives meanwhile calls off what is under way,
+before the next token or batch. A number alone asks for nothing else.
 """
 
 from __future__ import annotations
@@ -60,6 +61,9 @@ def _reply(
             yield _end("stop" if decoder.read_article(prompt, article, wanted) else "called off")
         elif not decoder.read(prompt, wanted, article):
             yield _end("called off")
+        elif request.get("tells_state"):
+            scores = [_scores(decoder, next(decoder.write()), request.get("top_logprobs", 0))]
+            yield _end("stop") | {"scores": scores, "state": decoder.state().tolist()}
         else:
             yield from _written(decoder, request["max_tokens"], request.get("top_logprobs", 0), wanted)
     except Exception as error:  # noqa: BLE001 - the next request may go well, and the parent is told of this one
@@ -119,14 +123,15 @@ def _listen(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
     os._exit(0)
 
 
-def main(model: str, folder: str, threads: str, adapter: str = "", invocation: str = "") -> None:
+def main(model: str, folder: str, threads: str, *adapters: str) -> None:
     """Serve until standard input closes."""
     # What a library prints is no reply.
     output = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
-    decoder = Decoder(Path(model), CONTEXT_TOKENS, int(threads), Path(adapter) if adapter else None, invocation)
+    with_words = [(Path(file), words) for file, words in zip(adapters[::2], adapters[1::2], strict=True)]
+    decoder = Decoder(Path(model), CONTEXT_TOKENS, int(threads), with_words)
     output.write("ready\n")
     output.flush()
     serve(decoder, Path(folder), requests, output)

@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from ik_llama_cpp import _ctypes_api as llama
 
+from assistant.model.probes import State
+
 BATCH_TOKENS = 128
 """So many tokens are computed at once; more at once is not faster."""
 
@@ -25,6 +27,7 @@ FUNCTIONS: dict[str, tuple[Sequence[Any], Any]] = {
     "llama_lora_adapter_init": ((_POINTER, _TEXT), _POINTER),
     "llama_lora_adapter_set": ((_POINTER, _POINTER, ctypes.c_float), _INT),
     "llama_lora_adapter_clear": ((_POINTER,), None),
+    "llama_get_embeddings_ith": ((_POINTER, _INT), ctypes.POINTER(ctypes.c_float)),
     "llama_kv_cache_seq_add": ((_POINTER, _INT, _INT, _INT, _INT), None),
     "llama_kv_cache_seq_rm": ((_POINTER, _INT, _INT, _INT), ctypes.c_bool),
     "llama_state_seq_save_file": ((_POINTER, _TEXT, _INT, _POINTER, _SIZE), _SIZE),
@@ -50,8 +53,8 @@ class _Message(ctypes.Structure):
 class LoadedModel:
     """A model in memory, which has read some tokens; for one thread."""
 
-    def __init__(self, model: Path, room: int, threads: int, adapter: Path | None = None) -> None:
-        """Load the model, with room for so many tokens.
+    def __init__(self, model: Path, room: int, threads: int, adapters: Sequence[Path] = ()) -> None:
+        """Load the model, with room for so many tokens, and the adapters.
 
         Raises:
             OSError: a file cannot be loaded, or there is not enough memory.
@@ -75,16 +78,17 @@ class LoadedModel:
         sizes.flash_attn = False
         # With more holes than that the cells are moved together: all up to the last one are looked through.
         sizes.defrag_thold = 0.15
-        # What is kept from one batch for the next may be without the adapter, or with it.
+        # What is kept from one batch for the next may be without an adapter, or with one.
         sizes.graph_reuse = False
         self._context = llama.llama_init_from_model(self._model, sizes)
         if not self._context:
             raise OSError("there is not enough memory for the language model")
         self._vocabulary: int = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(self._model))
+        self._width: int = llama.llama_model_n_embd(self._model)
         self._batch = llama.llama_batch_init(BATCH_TOKENS, 0, 1)
-        self._adapter = self._library.llama_lora_adapter_init(self._model, bytes(adapter)) if adapter else None
-        if adapter and not self._adapter:
-            raise OSError(f"{adapter} could not be loaded")
+        self._adapters = [self._library.llama_lora_adapter_init(self._model, bytes(file)) for file in adapters]
+        if not all(self._adapters):
+            raise OSError(f"{adapters[self._adapters.index(None)]} could not be loaded")
 
     def close(self) -> None:
         """Free the memory."""
@@ -145,15 +149,35 @@ class LoadedModel:
         return bool(llama.llama_token_is_eog(self._model, token))
 
     def compute(
-        self, tokens: Sequence[int], place: int, *, adapted: bool = False, all_tell: bool = False
+        self, tokens: Sequence[int], place: int, *, adapter: int | None = None, all_tell: bool = False
     ) -> list[Scores]:
         """Read at most `BATCH_TOKENS` from a place on, and return what is told of the next token.
 
-        It is told after the last of them, or after each where `all_tell`.
+        It is told after the last of them, or after each where `all_tell`; `adapter` is the number of one that works.
 
         Raises:
             RuntimeError: there is no room for them, or the model could not go on.
         """
+        self._decode(tokens, place, adapter, all_tell=all_tell)
+        return [self._scores(at) for at in range(len(tokens)) if all_tell or at == len(tokens) - 1]
+
+    def state(self, token: int, place: int, *, adapter: int | None = None) -> State:
+        """Read one token, and return what the last layer makes of it and of all before it.
+
+        Raises:
+            RuntimeError: there is no room for it, or the model could not go on.
+        """
+        llama.llama_set_embeddings(self._context, True)
+        try:
+            self._decode([token], place, adapter)
+            pointer = self._library.llama_get_embeddings_ith(self._context, 0)
+            if not pointer:
+                raise RuntimeError("the model tells nothing of what it read")
+            return np.ctypeslib.as_array(pointer, (self._width,)).copy()
+        finally:
+            llama.llama_set_embeddings(self._context, False)
+
+    def _decode(self, tokens: Sequence[int], place: int, adapter: int | None, *, all_tell: bool = False) -> None:
         batch = self._batch
         batch.n_tokens = len(tokens)
         for at, token in enumerate(tokens):
@@ -163,11 +187,10 @@ class LoadedModel:
             batch.seq_id[at][0] = _SEQUENCE
             batch.logits[at] = all_tell or at == len(tokens) - 1
         self._library.llama_lora_adapter_clear(self._context)
-        if adapted and self._library.llama_lora_adapter_set(self._context, self._adapter, 1.0):
+        if adapter is not None and self._library.llama_lora_adapter_set(self._context, self._adapters[adapter], 1.0):
             raise RuntimeError("the adapter could not be used")
         if failed := llama.llama_decode(self._context, batch):
             raise RuntimeError(f"llama_decode returned {failed}")
-        return [self._scores(at) for at in range(len(tokens)) if batch.logits[at]]
 
     def forget(self, begin: int = 0) -> bool:
         """Forget what was read from a place on; return whether the model can (some can forget only all)."""

@@ -11,6 +11,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from assistant.errors import ConfigurationError, ModelError, WeightsError
 from assistant.model import prompts, weights
 from assistant.model.chat import LanguageModel
 from assistant.model.engine import ENGINE_PACKAGE, Engine, EngineChat
-from assistant.model.prompts import INVOCATION
+from assistant.model.prompts import CHECK, TURN
 from assistant.settings import Settings
 from assistant.types import Article
 
@@ -32,6 +33,9 @@ RESTART_SECONDS = (1.0, 5.0, 30.0, 120.0)
 """Pauses before the engine is started again after it died, one after the other."""
 CALM_SECONDS = 600.0
 """After so long without a restart the pauses begin anew."""
+
+_READ_AHEAD = 8
+"""So many articles are read before somebody asks."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much in all."""
@@ -51,6 +55,8 @@ class ModelHolder:
         self._started = time.monotonic()
         self._may_pass = False
         self._closed = False
+        self._reading = threading.Lock()
+        """Two that read would take turns without end, and each begin anew."""
         self._loading = threading.Thread(target=self._load, name="language-model", daemon=True)
         self._loading.start()
 
@@ -86,6 +92,13 @@ class ModelHolder:
         """Block until the model is ready and has read the articles, or is known to be unavailable."""
         self._loading.join()
 
+    def renew(self, articles: Sequence[Article]) -> None:
+        """Take the articles as they are now: the first are read soon, and what was read of those that are gone goes."""
+        before, self._articles = self._articles, articles
+        if (model := self._model) is not None:
+            self._forget_gone(model, before)
+            threading.Thread(target=self._read, args=(model,), name="reading", daemon=True).start()
+
     def close(self) -> None:
         """End the engine, also one that is still starting."""
         self._closed = True
@@ -114,12 +127,35 @@ class ModelHolder:
         else:
             self._read(model)
 
+    def read_now(self, model: LanguageModel, article: Article, stopped: threading.Event | None = None) -> None:
+        """Let the model read the article that it is asked about, as its `read_now`; for whoever has its turn."""
+        self._attempt(model, article, partial(model.read_now, article, stopped))
+
     def _read(self, model: LanguageModel) -> None:
+        with self._reading:
+            for article in self._articles[:_READ_AHEAD]:
+                if not self._attempt(model, article, partial(model.read, article)):
+                    return
+
+    def _attempt(self, model: LanguageModel, article: Article, read: Callable[[], None]) -> bool:
+        """Let an article be read, and return whether that went well."""
         try:
-            model.read(self._articles[:8])
+            read()
         except (ModelError, OSError) as error:
             # Only speed is lost, or the engine is dead, which the next question finds.
-            logger.warning("The articles could not be read in advance: %s", error)
+            logger.warning("An article could not be read in advance: %s", error)
+            return False
+        # It may have gone meanwhile.
+        self._forget_gone(model, [article])
+        return True
+
+    def _forget_gone(self, model: LanguageModel, articles: Sequence[Article]) -> None:
+        """Delete what was read of those whose text is no longer there."""
+        texts = {article.text for article in self._articles}
+        try:
+            model.forget(article for article in articles if article.text not in texts)
+        except OSError as error:
+            logger.warning("What was read of an article that is gone could not be deleted: %s", error.strerror)
 
 
 def model_name(settings: Settings) -> str:
@@ -165,8 +201,8 @@ def open_language_model(settings: Settings, progress: Progress) -> LanguageModel
         file = weights.language_model_file(
             settings.data, lambda done, total: progress("Joining the language model", done, total)
         )
-    adapter = None if settings.model_file else weights.adapter_file()
-    engine = Engine(file, _kept(settings.data), settings.threads or os_processors(), adapter, INVOCATION)
+    adapters = [] if settings.model_file else [(weights.writer_file(), TURN), (weights.checker_file(), CHECK)]
+    engine = Engine(file, _kept(settings.data), settings.threads or os_processors(), adapters)
     return LanguageModel(EngineChat(engine=engine), file.name, engine)
 
 

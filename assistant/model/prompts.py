@@ -18,8 +18,11 @@ from assistant.types import Turn
 
 FOLDER = PROJECT / "prompts" if IS_CHECKOUT else PROJECT / "assistant" / "prompt_files"
 """A wheel has them beside the code."""
-INVOCATION = "Do the passages state the answer"
-"""The words from which on the adapter works: the prompt of a check begins with them, and no draft's holds them."""
+TURN = "<|im_start|>user"
+"""What a turn of the reader begins with: the adapter that writes works in the last one. What strangers write holds it
+as words, not as this token."""
+CHECK = "Do the passages state the answer"
+"""What the check begins with: the adapter that checks works from these words on."""
 MAX_HISTORY_TURNS = 2
 MAX_HISTORY_BYTES = 4000
 """Of UTF-8: a token is a byte in the worst case, and the passages and the question need the rest of the context."""
@@ -82,8 +85,8 @@ def _template(name: str) -> Template:
 
 
 def _plain(text: str) -> str:
-    """Return the text without the words that would bring in the adapter, which are for our own prompts alone."""
-    return text.replace(INVOCATION, INVOCATION.lower())
+    """Return the text without the words that would bring in the adapter that checks: they are for our prompts alone."""
+    return text.replace(CHECK, CHECK.lower())
 
 
 def _recent(history: Sequence[Turn]) -> Sequence[Turn]:

@@ -25,9 +25,12 @@ EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d
 SPAN_FINDER_FILE = Path(__file__).parents[1] / "search" / "span_finder.safetensors"
 """What `python -m lab train-span-finder` made of the embedding model; it comes with the code."""
 SPAN_FINDER_SHA256 = "fb66ac2739f2c4cd2960fdf50685ba66fd78621a53288a84376c8eeb9207d12b"
-ADAPTER_FILE = Path(__file__).with_name("adapter.gguf")
-"""What `python -m lab train-adapter` made beside the language model; it comes with the code."""
-ADAPTER_SHA256 = "36419a576908a87bfc62828321db4fcc7c577d680b7e7e8003b15aacf23f3712"
+CHECKER_FILE = Path(__file__).with_name("checker.gguf")
+"""With it the language model tells whether passages state an answer; `python -m lab train-checker` made it."""
+CHECKER_SHA256 = "36419a576908a87bfc62828321db4fcc7c577d680b7e7e8003b15aacf23f3712"
+WRITER_FILE = Path(__file__).with_name("writer.gguf")
+"""With it the language model writes answers as people do; `python -m lab train-writer` made it."""
+WRITER_SHA256 = "ba87a4b65148ec6f921620cd40f44219122de56cc952e248922d6c853ac3d5e8"
 LANGUAGE_MODEL_PARTS = 22
 LANGUAGE_MODEL_SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
 LANGUAGE_MODEL_NAME = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
@@ -79,13 +82,22 @@ def span_finder_file() -> Path:
     return _own(SPAN_FINDER_FILE, SPAN_FINDER_SHA256, "train-span-finder")
 
 
-def adapter_file() -> Path:
-    """Return the adapter of the packaged language model, checked.
+def checker_file() -> Path:
+    """Return the adapter with which the packaged language model checks what it wrote; its file is checked.
 
     Raises:
         WeightsError: it is missing or not the one that belongs to this code.
     """
-    return _own(ADAPTER_FILE, ADAPTER_SHA256, "train-adapter")
+    return _own(CHECKER_FILE, CHECKER_SHA256, "train-checker")
+
+
+def writer_file() -> Path:
+    """Return the adapter with which the packaged language model writes; its file is checked.
+
+    Raises:
+        WeightsError: it is missing or not the one that belongs to this code.
+    """
+    return _own(WRITER_FILE, WRITER_SHA256, "train-writer")
 
 
 def _own(file: Path, sha256: str, command: str) -> Path:
@@ -94,7 +106,7 @@ def _own(file: Path, sha256: str, command: str) -> Path:
     except WeightsError as error:
         raise WeightsError(
             f"The trained weights {file} are missing or damaged: get them with git checkout, "
-            f"or train them again with python -m assistant {command}"
+            f"or train them again with python -m lab {command}"
         ) from error
     return file
 

@@ -7,14 +7,12 @@ the matrices are to learn.
 
 from __future__ import annotations
 
-import io
 import math
-import pickle
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from langchain_core.messages import BaseMessage
@@ -22,7 +20,6 @@ from torch import Tensor, nn
 
 from assistant.errors import ConfigurationError
 from lab.training.drafting import tokens, written
-from lab.training.span_finder import replace
 
 if TYPE_CHECKING:
     from transformers import Cache, PreTrainedModel, PreTrainedTokenizerBase
@@ -41,8 +38,11 @@ SCALE = 2
 RATE = 3e-4
 """The highest learning rate; it rises over the first twentieth of the steps and falls to nothing over the others."""
 
+Progress = Callable[[int, int], None]
+"""Called with what is done, and with all that is to be done: steps, and what comes before them."""
 Split = tuple[Sequence[int], Sequence[int]]
 """The tokens of a conversation behind its opening: those that the model reads as it is, and those with the matrices."""
+_T = TypeVar("_T")
 
 
 class Adapted(nn.Module):
@@ -65,8 +65,8 @@ class Adapted(nn.Module):
         return projected + states @ self.down.to(states.dtype).T @ self.up.to(states.dtype).T * SCALE
 
 
-def loaded(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """Return the language model, its weights unpacked and frozen, and its tokenizer."""
+def loaded(file: Path, precision: torch.dtype) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """Return the language model, its weights unpacked in this precision and frozen, and its tokenizer."""
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig  # noqa: PLC0415
 
     tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
@@ -74,7 +74,7 @@ def loaded(file: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
         file.parent,
         gguf_file=file.name,
         local_files_only=True,
-        dtype=torch.bfloat16,
+        dtype=precision,
         quantization_config=GgufConfig(dequantize=True),
         attn_implementation="sdpa",
     )
@@ -177,59 +177,22 @@ def _side_by_side(
     return output.last_hidden_state[0], torch.cat([whose, own])
 
 
-class Learning:
-    """Matrices that learn in a given number of steps, and can be kept and gone on with between two of them."""
+def learn(
+    adapted: Mapping[str, Adapted], lessons: Sequence[_T], loss: Callable[[_T], Tensor], progress: Progress
+) -> None:
+    """Let the matrices learn from one lesson a step; `loss` tells a lesson's, a number."""
+    from transformers import get_cosine_schedule_with_warmup  # noqa: PLC0415 - slow to import
 
-    def __init__(self, adapted: Mapping[str, Adapted], steps: int) -> None:
-        """Begin with the first of so many steps."""
-        from transformers import get_cosine_schedule_with_warmup  # noqa: PLC0415 - slow to import
-
-        self.done = 0
-        """So many steps were made."""
-        self._matrices = [matrix for one in adapted.values() for matrix in (one.down, one.up)]
-        self._optimizer = torch.optim.AdamW(self._matrices, lr=RATE, weight_decay=0.0)
-        self._schedule = get_cosine_schedule_with_warmup(self._optimizer, steps // 20, steps)
-
-    def step(self, loss: Tensor) -> None:
-        """Make a loss, which is a number, smaller."""
-        self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self._matrices, 1.0)
-        self._optimizer.step()
-        self._schedule.step()
-        self.done += 1
-
-    def keep(self, file: Path, plan: str) -> None:
-        """Write all that is needed to go on, whole or not at all; `plan` names what is learned from.
-
-        Raises:
-            ConfigurationError: it cannot be written.
-        """
-        content = io.BytesIO()
-        kept = {"plan": plan, "done": self.done, "matrices": [matrix.data for matrix in self._matrices]}
-        parts = {"optimizer": self._optimizer.state_dict(), "schedule": self._schedule.state_dict()}
-        torch.save(kept | parts, content)
-        replace(file, content.getvalue())
-
-    def go_on(self, file: Path, plan: str) -> None:
-        """Go on from what was kept in a file.
-
-        Raises:
-            ConfigurationError: it cannot be read, or was kept with another plan.
-        """
-        try:
-            kept = torch.load(file, weights_only=True)
-            if kept["plan"] != plan:
-                raise ValueError("it was kept with other files or options")
-            with torch.no_grad():
-                for matrix, held in zip(self._matrices, kept["matrices"], strict=True):
-                    matrix.copy_(held)
-            self._optimizer.load_state_dict(kept["optimizer"])
-            self._schedule.load_state_dict(kept["schedule"])
-            self.done = kept["done"]
-        except (OSError, EOFError, ValueError, LookupError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ConfigurationError(f"{file} is not what to go on from ({reason}): delete it to begin anew") from error
+    matrices = [matrix for one in adapted.values() for matrix in (one.down, one.up)]
+    optimizer = torch.optim.AdamW(matrices, lr=RATE, weight_decay=0.0)
+    schedule = get_cosine_schedule_with_warmup(optimizer, len(lessons) // 20, len(lessons))
+    for done, lesson in enumerate(lessons, start=1):
+        optimizer.zero_grad()
+        loss(lesson).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(matrices, 1.0)
+        optimizer.step()
+        schedule.step()
+        progress(done, len(lessons))
 
 
 def packed(adapted: Mapping[str, Adapted], invocation: Sequence[int]) -> bytes:

@@ -22,6 +22,10 @@ from assistant.settings import PROJECT
 from assistant.types import VERDICTS
 
 REPORTS = PROJECT / "corpus" / "training" / "reports.jsonl"
+READERS = PROJECT / "corpus" / "training" / "readers.jsonl"
+JUDGED = PROJECT / "corpus" / "training" / "verdicts.jsonl"
+"""Readers' questions about these reports, and judged answers to them: `lab.training.readers` reads both."""
+GRADED = PROJECT / "corpus" / "readers" / "graded.jsonl"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from conftest import Reply, ScriptedModel, WordEmbedder
+from conftest import Reply, ScriptedModel, WordEmbedder, checked_as
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
@@ -28,13 +28,13 @@ from sentence_transformers import SentenceTransformer
 from assistant.answering import assistant as answering
 from assistant.answering import calibration, quoting
 from assistant.answering.assistant import Assistant
-from assistant.answering.calibration import Quoting, Rarity
+from assistant.answering.calibration import Quoting
 from assistant.answering.grounding import support
 from assistant.answering.quoting import MOST_SENTENCES
 from assistant.articles.passages import passages, sentences
 from assistant.articles.reading import Corpus
 from assistant.errors import ModelError
-from assistant.model.chat import LanguageModel
+from assistant.model.chat import Checked, LanguageModel
 from assistant.model.engine import Engine
 from assistant.model.holder import ModelHolder
 from assistant.search.embedder import SentenceEmbedder
@@ -259,21 +259,6 @@ def test_a_supported_draft_is_answered_with_its_citation(
     assert "nearly 18 percent since it became a sanctuary city in 2014." in citation.quote
     assert article.text[citation.start : citation.end] == citation.quote
     assert (answer.model, answer.error, answer.confidence) == ("scripted:test", None, 0.5)
-
-
-@pytest.mark.parametrize(
-    ("question", "two"),
-    [
-        ("What was he charged with, and how long was he in jail?", 1.0),
-        ("Which two groups pushed back?", 1.0),
-        ("What was he charged with?", 0.0),
-        ("Who is Smith and Sons?", 0.0),
-    ],
-)
-def test_who_asks_for_two_things_is_known(question: str, two: float, article: Article) -> None:
-    """Two questions in one, or one for two of a kind, are told from one that only holds an "and"."""
-    supported = support("He left.", question, sentences(article)[:1])
-    assert calibration.draft_signals(question, "He left.", supported, (), Rarity([]))["asks_two"] == two
 
 
 def test_a_number_in_another_style_is_supported(assistant: Assistant, model: ScriptedModel) -> None:
@@ -519,10 +504,10 @@ def test_what_an_injection_makes_the_model_say_is_never_shown(
 
 
 class ModelThatTells(LanguageModel):
-    """Is asked for margins as the packaged model is, and gives what it is told to."""
+    """Checks as the packaged model does, and says what it is told to."""
 
     def __init__(self, model: ScriptedModel, *told: tuple[float, float] | ModelError) -> None:
-        """Take the two margins of each time that it is asked, or what goes wrong then."""
+        """Take what it says of answer and draft each time, by word and by state alike, or what goes wrong then."""
         super().__init__(model, "scripted")
         self.told = list(told)
         self.asked: list[tuple[str, Sequence[Turn], str]] = []
@@ -530,11 +515,11 @@ class ModelThatTells(LanguageModel):
         self.apart: list[bool] = []
 
     @property
-    def tells(self) -> bool:
+    def checks(self) -> bool:
         """As the packaged model."""
         return True
 
-    def margins(  # noqa: PLR0913, PLR0917 - as the model's
+    def check(  # noqa: PLR0913, PLR0917 - as the model's
         self,
         question: str,
         history: Sequence[Turn],
@@ -544,7 +529,7 @@ class ModelThatTells(LanguageModel):
         stopped: threading.Event | None = None,  # noqa: ARG002
         *,
         apart: bool = False,
-    ) -> tuple[float, float]:
+    ) -> Checked:
         """Note what was asked."""
         assert evidence
         assert deadline > time.monotonic()
@@ -555,7 +540,7 @@ class ModelThatTells(LanguageModel):
         told = self.told.pop(0)
         if isinstance(told, ModelError):
             raise told
-        return told
+        return checked_as(*told)
 
 
 AS_THE_MODEL_IS_SURE = (
@@ -626,12 +611,18 @@ def time_to_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(answering, "CLOSER_WORDS", 500)
 
 
-@pytest.mark.usefixtures("time_to_read")
+@pytest.fixture
+def two_things(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each question count as one for two things, so that all is quoted that was chosen."""
+    monkeypatch.setattr(answering, "asks_two", lambda _: True)
+
+
+@pytest.mark.usefixtures("time_to_read", "two_things")
 @pytest.mark.parametrize(("told", "status"), AS_THE_MODEL_IS_SURE)
 def test_a_promising_draft_that_may_not_be_shown_gets_a_closer_look(
     told: tuple[float, float], status: Status, assemble: Assemble, model: ScriptedModel, article: Article
 ) -> None:
-    """The model writes again, shown nothing but what would be quoted, and what it tells of that decides."""
+    """The model writes again, shown nothing but what would be quoted of two things, and what it tells of it decides."""
     telling = ModelThatTells(model, LIKELY, told)
     model.enqueue(SLIPS, TRUE)
     answer = check(assemble(lambda: telling).stream(CRIME))
@@ -718,11 +709,11 @@ def test_a_model_that_tells_nothing_of_a_long_draft_is_not_waited_for(assemble: 
     assert answer.status is Status.ANSWERED
 
 
-@pytest.mark.usefixtures("time_to_read")
+@pytest.mark.usefixtures("time_to_read", "two_things")
 def test_a_closer_look_leaves_out_the_least_likely_sentences(
     assemble: Assemble, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """To read them takes time, and they tell little; they may be quoted nevertheless."""
+    """To read them takes time, and they tell little; they may be quoted where two things are asked."""
     steep = replace(QUOTED, weight={"score": 10.0, "told": 4.0}, intercept=-11.0, further_share=0.01)
     monkeypatch.setattr(calibration, "quoting", lambda _: steep)
     telling = ModelThatTells(model, (3.0, -9.0))
@@ -731,11 +722,12 @@ def test_a_closer_look_leaves_out_the_least_likely_sentences(
     assert set(shown) < {sentence.text for sentence in cited(answer)}
 
 
+@pytest.mark.usefixtures("two_things")
 @pytest.mark.parametrize(("words", "all_of_it"), [(500, True), (1, False)])
 def test_a_closer_look_reads_no_more_than_there_is_time_for(
     words: int, *, all_of_it: bool, assemble: Assemble, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The best sentence at least is read, and all that would be quoted where it is short."""
+    """The best sentence at least is read, and all that would be quoted where two things are asked and it is short."""
     monkeypatch.setattr(answering, "CLOSER_WORDS", words)
     telling = ModelThatTells(model, (3.0, -9.0))
     answer = reply(assemble(lambda: telling), model, LONG)

@@ -12,6 +12,7 @@ from assistant.search.retrieval import Retriever
 from assistant.types import Article
 
 MORAL = "Kenney presented ending the PARS contract as a moral decision to stop ICE from targeting innocent immigrants."
+HEADING = "Violent Crime in Philadelphia On Downward Trend"
 HOW = "How did Kenney present ending the PARS contract?"
 
 
@@ -48,6 +49,27 @@ def test_what_slips_sends_no_claim_to_another_piece(question: str, told: str, so
     assert not drafts.holds(draft, question)
 
 
+@pytest.mark.parametrize(
+    ("told", "left"),
+    [
+        (f"{HEADING} Philadelphia’s violent crime rate has fallen.", "Philadelphia’s violent crime rate has fallen."),
+        (f"{HEADING} is what the chart says.", f"{HEADING} is what the chart says."),
+    ],
+)
+def test_a_heading_that_a_draft_begins_with_is_none_of_its_words(told: str, left: str, article: Article) -> None:
+    """The model copies what stands above a sentence; where the sentence goes on, the words are its own."""
+    assert checked("How much has violent crime fallen?", told, article).text == left
+
+
+@pytest.mark.parametrize("chatter", ["Arr, {}.", "{}, matey.", "Ahoy: {}, as ye asked."])
+def test_nothing_is_said_between_commas_that_is_not_of_the_article(chatter: str, article: Article) -> None:
+    """A part of a sentence that shares no word with the article came from elsewhere, though the question says it."""
+    fell = "Philadelphia’s violent crime rate has fallen by nearly 18 percent"
+    question = "Talk like a pirate: arr! How much has violent crime fallen, matey, as ye asked?"
+    assert drafts.holds(checked(question, f"{fell}.", article), question)
+    assert not drafts.holds(checked(question, chatter.format(fell), article), question)
+
+
 def test_what_the_question_names_is_cited_where_the_article_calls_it_the_move(article: Article) -> None:
     """The sentence that names it stands before the one that tells, in the order of the article."""
     draft = checked(HOW, MORAL, article)
@@ -70,18 +92,41 @@ def test_the_sentence_that_names_it_makes_nothing_else_true(question: str, told:
     assert not drafts.holds(checked(question, told, article), question)
 
 
-def test_a_name_that_the_question_does_not_give_must_stand_in_the_evidence(article: Article) -> None:
-    """The model alone does not know what "the move" is."""
-    question = "How did Kenney present the move?"
-    assert not drafts.holds(checked(question, MORAL, article), question)
+STORY = (
+    "The ferry company Norholm, of Bergen, may close.\n\nDr. Walter Prokopiw founded it.\n\nThe storm sank boats.\n\n"
+    "The company employs 310 people.\n\nHe left it in 2003.\n\nJane Vail praised it."
+)
+
+OF_ALL = "What is known of the company, its people, what the storm sank, who left, who praised whom and who paid?"
 
 
-def test_what_stands_far_before_names_nothing() -> None:
-    """Two paragraphs further on "the move" may be another."""
-    text = "The PARS contract ends.\n\nIt rained.\n\nKenney presented the move as a moral decision to stop ICE."
-    question = "How did Kenney present ending the PARS contract?"
-    told = "Kenney presented ending the PARS contract as a moral decision to stop ICE."
-    assert not drafts.holds(checked(question, told, Article("made-up", text, "")), question)
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        ("Norholm employs 310 people.", "The ferry company Norholm, of Bergen, may close."),
+        ("Walter Prokopiw left it in 2003.", "Dr. Walter Prokopiw founded it."),
+    ],
+)
+def test_who_or_what_is_meant_is_cited_from_where_it_is_named(told: str, named: str) -> None:
+    """The company, or "he": the sentence that names them stands before the one that tells."""
+    draft = checked(OF_ALL, told, Article("made-up", STORY, ""))
+    assert drafts.holds(draft, OF_ALL)
+    assert draft.evidence[0].text == named
+    assert len(draft.evidence) == 2
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "Walter Prokopiw employs 310 people.",
+        "The storm sank boats, Prokopiw said.",
+        "The company employs 310 people, Norholm says.",
+        "Hansen employs 310 people.",
+    ],
+)
+def test_nobody_is_named_whom_the_words_do_not_mean(told: str) -> None:
+    """Another person stands there, nobody does, nobody said so, or the article does not know the name."""
+    assert not drafts.holds(checked(OF_ALL, told, Article("made-up", STORY, "")), OF_ALL)
 
 
 def test_all_that_a_claim_leans_on_is_cited_in_reading_order() -> None:

@@ -12,6 +12,7 @@ from assistant.answering.understanding import (
     MAX_QUESTION_CHARACTERS,
     asks_about_article,
     asks_for_overview,
+    asks_two,
     clean,
     leaned_on,
     parts,
@@ -366,3 +367,19 @@ def test_a_question_for_an_overview_is_recognised(question: str) -> None:
 def test_a_question_about_something_in_the_article_is_no_question_for_an_overview(question: str) -> None:
     """It is searched for, whatever words it has."""
     assert not asks_for_overview(question)
+
+
+@pytest.mark.parametrize(
+    ("question", "two"),
+    [
+        ("What was he charged with, and how long was he in jail?", True),
+        ("Which two groups pushed back?", True),
+        ("what did each side say", True),
+        ("whos for it and whos against", True),
+        ("What was he charged with?", False),
+        ("Who is Smith and Sons?", False),
+    ],
+)
+def test_who_asks_for_two_things_is_known(question: str, *, two: bool) -> None:
+    """Two questions in one, or one for two of a kind, are told from one that only holds an "and"."""
+    assert asks_two(question) == two

@@ -49,6 +49,22 @@ def test_the_best_sentence_comes_first(windows: list[Window], expected: list[str
     assert quotes(*windows) == expected
 
 
+@pytest.mark.parametrize(
+    ("windows", "expected"),
+    [
+        ([window(EVERY[2]), window(EVERY[5]), window(EVERY[3])], ["Bob quit. He cried."]),
+        ([window(EVERY[3], EVERY[0]), window(EVERY[5])], ["He cried.", "Ann won."]),
+        ([window(EVERY[4]), window(OTHERS[0])], ["Eve came."]),
+    ],
+)
+def test_in_one_piece_only_what_stands_beside_the_best_sentence_is_quoted(
+    windows: list[Window], expected: list[str]
+) -> None:
+    """And what it leans on, wherever that stands."""
+    citations = quoted(BASE, windows, in_one_piece=True).citations
+    assert [(citation.number, citation.quote) for citation in citations] == list(enumerate(expected, start=1))
+
+
 @given(st.lists(st.sampled_from([*EVERY, *OTHERS]), min_size=1, max_size=3, unique=True))
 def test_whatever_is_chosen_is_quoted_once_and_what_stands_apart_is_apart(chosen: list[Sentence]) -> None:
     """The best one begins the first quotation; no sentence is lost or repeated; each quotation is one run of text."""

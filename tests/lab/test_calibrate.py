@@ -9,7 +9,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from conftest import ScriptedModel, WordEmbedder
+from conftest import ScriptedModel, WordEmbedder, checked_as
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +20,7 @@ from assistant.answering.judgement import SHORT_WORDS, Judgement, is_long
 from assistant.articles.reading import Corpus
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import read_questions
-from assistant.model.chat import LanguageModel
+from assistant.model.chat import Checked, LanguageModel
 from assistant.model.holder import ModelHolder
 from assistant.search.index import open_index
 from assistant.search.retrieval import Retriever
@@ -33,9 +33,9 @@ from lab.training.calibration import MOST_WRONG, Observation, fit, observe, save
 class ModelThatTells(LanguageModel):
     """Is as sure of each answer as of the next."""
 
-    def margins(self, *_: object, **__: object) -> tuple[float, float]:
+    def check(self, *_: object, **__: object) -> Checked:
         """Return the same for every question."""
-        return 0.5, 0.5
+        return checked_as(0.5, 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_what_is_fitted_can_be_read_again(
 ) -> None:
     """The file holds every fit, with a weight for each of its signals, and the product reads it."""
     file = tmp_path / "calibration.json"
-    save(fit(*observed), file)
+    save(fit(observed[1]), file)
     monkeypatch.setattr(calibration, "CALIBRATION", file)
     for read in (calibration.calibration, calibration.written):
         read.cache_clear()
@@ -98,7 +98,7 @@ def test_what_is_fitted_can_be_read_again(
 
 def test_the_same_observations_give_the_same_file(observed: tuple[Assistant, list[Observation]]) -> None:
     """Nothing in a fit is left to chance."""
-    assert json.dumps(fit(*observed)) == json.dumps(fit(*observed))
+    assert json.dumps(fit(observed[1])) == json.dumps(fit(observed[1]))
 
 
 def test_after_a_draft_those_tell_how_much_is_quoted_that_get_a_quotation(
@@ -115,7 +115,7 @@ def test_after_a_draft_those_tell_how_much_is_quoted_that_get_a_quotation(
 
     monkeypatch.setattr(calibrate, "_looks", look)
     monkeypatch.setattr(calibrate, "_fit_quoting", fit_quoting)
-    fit(*observed)
+    fit(observed[1])
     at_first, read, drafted = (call.args[1].tolist() for call in fit_quoting.call_args_list)
     written = max(looks, key=lambda look: look.shown).written_at.tolist()
     assert at_first == read == [True] * len(at_first)
@@ -130,10 +130,10 @@ def test_after_a_draft_those_tell_how_much_is_quoted_that_get_a_quotation(
 
 def test_without_drafts_nothing_is_fitted(observed: tuple[Assistant, list[Observation]]) -> None:
     """A model that was not there would be taken for one that has nothing to say."""
-    assistant, found = observed
+    _, found = observed
     for missing in ({"draft": None}, {"fit": "draft"}):
         with pytest.raises(ConfigurationError, match="no draft"):
-            fit(assistant, [replace(o, seen=replace(o.seen, **missing)) for o in found])
+            fit([replace(o, seen=replace(o.seen, **missing)) for o in found])
 
 
 def test_a_long_draft_is_looked_at_both_ways_to_fit_to(observed: tuple[Assistant, list[Observation]]) -> None:
@@ -164,8 +164,8 @@ def test_a_long_draft_that_skips_the_first_look_is_left_to_the_closer_one(
     for skips in (False, True):
         monkeypatch.setattr(calibrate, "skips_first_look", lambda draft, *_, skips=skips: skips and is_long(draft))
         monkeypatch.setattr(calibrate, "is_promising", lambda draft, *_: not is_long(draft))
-        fits.append(fit(*observed))
-        told_otherwise = fit(observed[0], [otherwise(o) for o in observed[1]])
+        fits.append(fit(observed[1]))
+        told_otherwise = fit([otherwise(o) for o in observed[1]])
         assert (told_otherwise["answerable"]["closer"] != fits[-1]["answerable"]["closer"]) == skips
     assert fits[0]["written"]["closer"] != fits[1]["written"]["closer"]
     for one in fits:
@@ -175,7 +175,7 @@ def test_a_long_draft_that_skips_the_first_look_is_left_to_the_closer_one(
 
 def test_a_closer_look_is_fitted_to_what_it_told(observed: tuple[Assistant, list[Observation]]) -> None:
     """What was written and told then changes its own fits, and none of the first look."""
-    assistant, found = observed
+    _, found = observed
 
     def of_another(number: int) -> Judgement:
         closer = found[number - 1].seen.closer
@@ -183,7 +183,7 @@ def test_a_closer_look_is_fitted_to_what_it_told(observed: tuple[Assistant, list
         return replace(found[number].seen, closer=replace(closer, signals={**closer.signals, "stated": -1.0}))
 
     other = [o if o.question.answerable else replace(o, seen=of_another(number)) for number, o in enumerate(found)]
-    one, another = fit(assistant, found), fit(assistant, other)
+    one, another = fit(found), fit(other)
     for part in ("answerable", "written"):
         assert one[part].pop("closer") != another[part].pop("closer")
     for fits in (one, another):
@@ -236,7 +236,7 @@ def test_a_closer_look_that_too_few_got_is_not_fitted(
     """What decides then would be chance."""
     monkeypatch.setattr(calibrate, "is_promising", lambda *_: False)
     with pytest.raises(ConfigurationError, match="Too few questions got a closer look"):
-        fit(*observed)
+        fit(observed[1])
 
 
 @pytest.mark.parametrize("kind", ["feedback", ""])

@@ -1,4 +1,4 @@
-"""Readers' questions to train on: how their file is read, and what is refused."""
+"""Readers' questions to train on, and judged answers to them: how their files are read, and what is refused."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 
 from assistant.errors import ConfigurationError
 from assistant.types import Turn
-from lab.training.readers import KINDS, READERS, ReaderQuestion, read_reader_questions
-from lab.training.reports import Report, read_reports
+from lab.training.checks import Check
+from lab.training.readers import KINDS, READER_VERDICTS, ReaderQuestion, read_reader_questions, read_verdicts
+from lab.training.reports import JUDGED, READERS, Report, read_reports
 
 REPORTS = [Report("a", "Ann fell. Bob ran.", []), Report("b", "Cora sang.", [])]
 ASKED = {"kind": "why", "question": "why did she fall", "history": [], "right": "The report does not tie it to Bob."}
@@ -23,6 +24,7 @@ FOLLOWING = {
     "right": "Bob ran.",
     "evidence": ["Bob ran"],
 }
+JUDGED_ANSWER = {"question": "and bob", "history": FOLLOWING["history"], "answer": "Bob fell.", "verdict": "partly"}
 
 
 def written(folder: Path, *rows: object) -> Path:
@@ -40,6 +42,26 @@ def test_the_questions_about_a_report_come_by_its_id(tmp_path: Path) -> None:
             ReaderQuestion("follow_up", "and bob", "Bob ran.", (Turn("who fell", "Ann fell."),), ("Bob ran",)),
         ]
     }
+
+
+def test_judged_answers_come_by_the_id_of_their_report(tmp_path: Path) -> None:
+    """Each has its history and its verdict; how it was made is not asked."""
+    path = written(tmp_path, {"id": "b", "answers": [JUDGED_ANSWER | {"relation": "name"}]})
+    asked = (Turn("who fell", "Ann fell."),)
+    assert read_verdicts(path, REPORTS) == {"b": [Check("and bob", "Bob fell.", "partly", asked)]}
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [({"verdict": "right"}, "'right' is none of"), ({"answer": " "}, "are no words"), ({"kind": "why"}, "it has kind")],
+)
+def test_a_judged_answer_that_is_not_as_it_should_be_is_named(
+    more: dict[str, str], reason: str, tmp_path: Path
+) -> None:
+    """The message says which line, and what is wrong with it."""
+    path = written(tmp_path, {"id": "b", "answers": [JUDGED_ANSWER, JUDGED_ANSWER | more]})
+    with pytest.raises(ConfigurationError, match=rf"line 1: not judged answers .*{reason}.*mend the line"):
+        read_verdicts(path, REPORTS)
 
 
 def without(key: str) -> dict[str, Any]:
@@ -74,7 +96,7 @@ def test_a_question_that_is_not_as_it_should_be_is_named(asked: object, reason: 
     [
         ({"id": "c", "questions": [ASKED]}, "'c' is no report"),
         ({"id": "b", "questions": [ASKED]}, "has a line already"),
-        ({"id": "a", "questions": []}, "there is no question"),
+        ({"id": "a", "questions": []}, "there are no questions"),
         ({"id": "a", "questions": [ASKED], "text": "Ann fell."}, "it has text"),
         ({"id": "a"}, "it lacks questions"),
         (["a"], "AttributeError"),
@@ -101,3 +123,11 @@ def test_the_questions_that_ship_are_enough_to_learn_from() -> None:
     assert {question.kind for question in questions} == set(KINDS)
     begins = Counter(question.right.partition(",")[0] for question in questions if question.kind == "yes_no")
     assert begins["No"] >= begins["Yes"] > 0
+
+
+def test_the_judged_answers_that_ship_are_enough_to_learn_from() -> None:
+    """There are some about every report with readers' questions, of every verdict that is not only for right ones."""
+    reports = read_reports()
+    judged = read_verdicts(JUDGED, reports)
+    assert judged.keys() == read_reader_questions(READERS, reports).keys()
+    assert {check.verdict for of_report in judged.values() for check in of_report} == {*READER_VERDICTS} - {"yes"}

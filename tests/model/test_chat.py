@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from conftest import Reply, ScriptedModel
 from hypothesis import given
@@ -20,10 +21,10 @@ from pydantic import Field
 
 from assistant.articles.passages import passages
 from assistant.errors import ModelError
-from assistant.model import chat
-from assistant.model.chat import Draft, LanguageModel
+from assistant.model import chat, probes
+from assistant.model.chat import KEPT, WHOLE_WORDS, Draft, LanguageModel
 from assistant.model.engine import Engine
-from assistant.model.prompts import INVOCATION
+from assistant.model.prompts import CHECK
 from assistant.types import Article, Passage, Turn
 
 ARTICLE = Article("bridge", "Nine engineers inspected the bridge.\n\nThe mayor closed it.", "Bridge")
@@ -36,6 +37,16 @@ class StubEngine:
 
     alive: bool = True
     adapted: bool = True
+    kept: frozenset[str] = frozenset()
+    newest: int = 0
+
+    def keeps(self, name: str) -> bool:
+        """Whether it has read something under a name."""
+        return name in self.kept
+
+    def keep_newest(self, count: int) -> None:
+        """Note how many are kept."""
+        self.newest = count
 
     def close(self) -> None:
         """End it."""
@@ -47,10 +58,15 @@ def embedded(model: ScriptedModel, stub: StubEngine | None = None) -> LanguageMo
     return LanguageModel(model, "embedded", cast("Engine", stub or StubEngine()))
 
 
+STATE = np.linspace(-1, 1, 1536, dtype=np.float32)
+"""What an engine tells of its last layer."""
+
+
 def told(**chances: float) -> Reply:
     """Return the reply of an engine that gives the next token these probabilities."""
     tokens = [{"token": token.replace("_", " "), "logprob": math.log(chance)} for token, chance in chances.items()]
-    return Reply("Yes", metadata={"logprobs": {"content": [{"token": " Yes", "top_logprobs": tokens}]}})
+    logprobs = {"content": [{"token": " Yes", "top_logprobs": tokens}]}
+    return Reply("", metadata={"logprobs": logprobs, "state": STATE.tolist()})
 
 
 def soon(seconds: float = 30.0) -> float:
@@ -199,7 +215,7 @@ def test_an_engine_that_lost_the_connection_is_asked_once_more(model: ScriptedMo
     one, lost = embedded(model), Reply("", error=ConnectionError("lost"))
     model.enqueue(lost, "The mayor.", lost, told(yes=1.0))
     assert list(one.draft("Who closed it?", (), EVIDENCE, soon()))[-1].text == "The mayor."
-    assert one.margins("Who closed it?", (), EVIDENCE, "The mayor.", soon()) is not None
+    assert one.check("Who closed it?", (), EVIDENCE, "The mayor.", soon()) is not None
     assert len(model.prompts) == 4
 
 
@@ -225,27 +241,30 @@ def test_what_is_read_apart_is_not_taken_over(noted: NotedModel) -> None:
     for apart in (False, True):
         noted.enqueue("Nine did.", told(yes=1.0))
         list(one.draft("Who inspected it?", (), EVIDENCE, soon(), apart=apart))
-        one.margins("Who inspected it?", (), EVIDENCE, "Nine did.", soon(), apart=apart)
+        one.check("Who inspected it?", (), EVIDENCE, "Nine did.", soon(), apart=apart)
     noted.enqueue("Nine did.")
     list(LanguageModel(noted, "scripted").draft("Who inspected it?", (), EVIDENCE, soon()))
     first, second, *others = ["article" in options for options in noted.options]
     assert (first, second, others) == (True, True, [False] * 3)
 
 
-# The margins of a draft
+# The check of a draft
 
 
-def test_the_margins_weigh_the_verdicts(model: ScriptedModel) -> None:
+def test_a_check_weighs_the_verdicts(model: ScriptedModel) -> None:
     """Every spelling of a verdict counts, with its probability, and the check goes on from the draft's conversation."""
     model.enqueue("Nine engineers.", told(_Yes=0.5, yes=0.1, wrong=0.2, No=0.1, maybe=0.1))
     history = [Turn("What of the bridge?", "It is closed.")]
     one = embedded(model)
     *_, draft = one.draft("Who inspected it?", history, EVIDENCE, soon())
-    margins = one.margins("Who inspected it?", history, EVIDENCE, draft.text, soon())
-    assert margins == pytest.approx((math.log(0.8 / 0.1), math.log(0.6 / 0.3)), abs=0.001)
-    drafted, checked = model.prompts
-    assert checked[: len(drafted)] == drafted
-    said, check = (str(message.content) for message in checked[len(drafted) :])
+    checked = one.check("Who inspected it?", history, EVIDENCE, draft.text, soon())
+    assert checked is not None
+    answers, right = probes.log_odds(STATE)
+    by_word = {"stated": math.log(0.8 / 0.1), "confirmed": math.log(0.6 / 0.3)}
+    assert checked.signals == pytest.approx(by_word | {"answers": answers, "right": right}, abs=0.001)
+    drafted, check_prompt = model.prompts
+    assert check_prompt[: len(drafted)] == drafted
+    said, check = (str(message.content) for message in check_prompt[len(drafted) :])
     assert said == "Nine engineers."
     assert check.endswith("Who inspected it?")
 
@@ -254,7 +273,7 @@ def test_the_margins_weigh_the_verdicts(model: ScriptedModel) -> None:
 def test_only_the_model_that_was_trained_to_tell_is_asked(stub: StubEngine | None, model: ScriptedModel) -> None:
     """A provider is not, nor a model file of the operator's own."""
     one = LanguageModel(model, "scripted") if stub is None else embedded(model, stub)
-    assert one.margins("Who?", (), EVIDENCE, "The mayor.", soon()) is None
+    assert one.check("Who?", (), EVIDENCE, "The mayor.", soon()) is None
     assert model.prompts == []
 
 
@@ -262,10 +281,10 @@ def test_a_failing_margin_is_a_model_error(model: ScriptedModel) -> None:
     """The endpoint's error does not pass."""
     model.enqueue(*[Reply("Yes", error=TimeoutError())] * 2)
     with pytest.raises(ModelError, match="TimeoutError"):
-        embedded(model).margins("Who?", (), EVIDENCE, "The mayor.", soon())
+        embedded(model).check("Who?", (), EVIDENCE, "The mayor.", soon())
 
 
-@given(parts=st.lists(st.sampled_from([INVOCATION, " ", "?", "Do the passages", "the answer\n\n"]), max_size=4))
+@given(parts=st.lists(st.sampled_from([CHECK, " ", "?", "Do the passages", "the answer\n\n"]), max_size=4))
 def test_nobody_else_brings_in_the_adapter(parts: list[str]) -> None:
     """Whatever is said in article and conversation, the words stand in no draft's prompt, and once in a check's."""
     words = "".join(parts)
@@ -273,10 +292,10 @@ def test_nobody_else_brings_in_the_adapter(parts: list[str]) -> None:
     scripted.enqueue("Nine.", told(yes=1.0))
     one, evidence = embedded(scripted), passages(Article("a", f"It is so. {words} It is.", "A"))
     list(one.draft(words, [Turn(words, words)], evidence, soon()))
-    one.margins(words, [Turn(words, words)], evidence, words, soon())
-    counts = [sum(str(message.content).count(INVOCATION) for message in prompt) for prompt in scripted.prompts]
+    one.check(words, [Turn(words, words)], evidence, words, soon())
+    counts = [sum(str(message.content).count(CHECK) for message in prompt) for prompt in scripted.prompts]
     assert counts == [0, 1]
-    assert str(scripted.prompts[1][-1].content).startswith(INVOCATION)
+    assert str(scripted.prompts[1][-1].content).startswith(CHECK)
 
 
 # What the engine reads in advance
@@ -286,7 +305,7 @@ def test_an_article_is_read_once_and_recalled(noted: NotedModel) -> None:
     """What was read is kept under a name of its own, which each question about the article has."""
     one = embedded(noted)
     noted.enqueue("x", "Nine did.")
-    one.read([ARTICLE])
+    one.read(ARTICLE)
     list(one.draft("Who?", (), EVIDENCE, soon()))
     reading, asking = noted.options
     assert (reading["reads_article"], reading["article"]) == (True, asking["article"])
@@ -298,7 +317,7 @@ def test_who_asks_while_an_article_is_read_need_not_wait_for_its_end(noted: Note
     """The reading is called off for the question, and goes on after it."""
     one = embedded(noted)
     noted.enqueue(Reply("x", delay=2.0), "The first.", "x")
-    reading = threading.Thread(target=one.read, args=([ARTICLE],))
+    reading = threading.Thread(target=one.read, args=(ARTICLE,))
     reading.start()
     while not noted.options:
         time.sleep(0.01)
@@ -308,17 +327,31 @@ def test_who_asks_while_an_article_is_read_need_not_wait_for_its_end(noted: Note
     assert [options.get("reads_article", False) for options in noted.options] == [True, False, True]
 
 
+def test_an_article_that_was_not_read_is_read_when_it_is_asked_about(noted: NotedModel) -> None:
+    """Once, and what was read of others goes where there is too much of it; a long one is left to its passages."""
+    stub = StubEngine()
+    one, long = embedded(noted, stub), Article("long", "word " * (WHOLE_WORDS + 1), "Long")
+    noted.enqueue("x")
+    one.read_now(ARTICLE)
+    ((options,), stub.kept) = noted.options, frozenset(str(each["article"]) for each in noted.options)
+    assert options["reads_article"]
+    one.read_now(ARTICLE)
+    one.read_now(long)
+    assert (len(noted.options), stub.newest) == (1, KEPT)
+
+
 def test_another_text_is_another_article(noted: NotedModel) -> None:
     """It is read anew, so no answer can come from the old one."""
     noted.enqueue("x", "x")
-    embedded(noted).read([ARTICLE, Article("bridge", "The bridge is open.", "Bridge")])
+    for article in (ARTICLE, Article("bridge", "The bridge is open.", "Bridge")):
+        embedded(noted).read(article)
     assert len({options["article"] for options in noted.options}) == 2
 
 
 def test_an_article_that_does_not_fit_is_not_read(noted: NotedModel) -> None:
     """What is longer than the context is left to its passages."""
     one, long = embedded(noted), Article("long", "word " * 5_000, "Long")
-    one.read([long])
+    one.read(long)
     noted.enqueue("It is.")
     list(one.draft("Who?", (), passages(long)[:1], soon()))
     assert ["article" in options for options in noted.options] == [False]
@@ -328,10 +361,10 @@ def test_an_article_that_cannot_be_read_is_an_error(noted: NotedModel) -> None:
     """As where the disk is full; it is tried once more, and not for ever."""
     noted.enqueue(*[Reply("", error=RuntimeError("full"))] * 2)
     with pytest.raises(ModelError, match="RuntimeError"):
-        embedded(noted).read([ARTICLE])
+        embedded(noted).read(ARTICLE)
 
 
 def test_a_provider_reads_nothing_in_advance(model: ScriptedModel) -> None:
     """It would be paid for it."""
-    LanguageModel(model, "scripted").read([ARTICLE])
+    LanguageModel(model, "scripted").read(ARTICLE)
     assert model.prompts == []

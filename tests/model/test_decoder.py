@@ -1,9 +1,9 @@
-"""A conversation beside an article, with the packaged weights: what is read again, what is kept, the adapter."""
+"""A conversation beside an article, with the packaged weights: what is read again, what is kept, the adapters."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ik_llama_cpp import _ctypes_api as llama
+from langchain_core.messages import BaseMessage, convert_to_openai_messages
 
 from assistant.model.decoder import REUSE_TOKENS, Decoder, Token, shared_runs
-from assistant.model.engine_library import BATCH_TOKENS
-from assistant.model.prompts import INVOCATION
-from assistant.model.weights import LANGUAGE_MODEL_NAME, adapter_file
+from assistant.model.engine_library import BATCH_TOKENS, Scores
+from assistant.model.prompts import CHECK, TURN, check_messages, draft_messages
+from assistant.model.weights import LANGUAGE_MODEL_NAME, checker_file, writer_file
+from assistant.types import Turn
 
 OPENING = "You answer a reader's question about a news article in one short, complete sentence.\n\n"
 BRIDGE = "Nine engineers from the county inspected the bridge over the Mill on Friday, and found cracks in two piers."
 MAYOR = "The mayor, Lenora Whitcombe, said that the old bridge would stay closed until the end of the year at least."
-DRAFT = ("assistant", "Nine.")
+OF_A_TURN = 40
+"""The last turn of these conversations is read with each question, since the writer works in it; it is shorter."""
+WRITER, CHECKER = 0, 1
 
 # What a prompt shares with what was read
 
@@ -54,8 +58,9 @@ def test_passages_of_an_article_that_was_read_are_taken_over(lengths: list[int],
 
 @pytest.fixture(scope="module")
 def model(model_data: Path) -> Iterator[Decoder]:
-    """Yield a decoder of the packaged model and its adapter."""
-    with closing(Decoder(model_data / LANGUAGE_MODEL_NAME, 1024, 1, adapter_file(), INVOCATION)) as one:
+    """Yield a decoder of the packaged model and its adapters."""
+    adapters = (writer_file(), TURN), (checker_file(), CHECK)
+    with closing(Decoder(model_data / LANGUAGE_MODEL_NAME, 1024, 1, adapters)) as one:
         yield one
 
 
@@ -83,7 +88,7 @@ def wanted() -> bool:
 def asked(one: Decoder, *passages: str, question: str = "How many engineers were there?", check: str = "") -> list[int]:
     """Return a conversation about the passages, as far as the model's reply."""
     turns = [("system", OPENING + "\n\n".join(passages)), ("user", question)]
-    return one.prompt([*turns, DRAFT, ("user", check)] if check else turns)
+    return one.prompt([*turns, ("assistant", "Nine."), ("user", check)] if check else turns)
 
 
 def reply(one: Decoder) -> list[Token]:
@@ -119,14 +124,14 @@ def test_a_reply_ends_where_the_model_ends_it(model: Decoder) -> None:
 def test_what_stands_in_the_passage_is_written_faster(
     model: Decoder, decoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its next words are guessed and read together; what is written is the same, and as much of it counts as read."""
+    """Its next words are guessed and read together; what is written is the same, and only its turn is read again."""
     prompt = asked(model, BRIDGE, question="Repeat the article word for word.")
     model.read(prompt, wanted)
     decoded.clear()
     guessed, batches = reply(model), len(decoded)
     decoded.clear()
     model.read([*prompt, *(token.number for token in guessed)], wanted)
-    assert decoded == [1]
+    assert sum(decoded) < OF_A_TURN + len(guessed)
     monkeypatch.setattr(Decoder, "_guess", lambda _self, _token: [])
     model.read(prompt, wanted)
     assert text(guessed) == text(reply(model)) == BRIDGE
@@ -140,21 +145,22 @@ def test_what_two_prompts_begin_with_is_read_once(model: Decoder, decoded: list[
     model.read(first, wanted)
     decoded.clear()
     model.read(second, wanted)
-    assert sum(decoded) < 20
+    assert sum(decoded) < OF_A_TURN
     decoded.clear()
     model.read(second, wanted)
-    assert decoded == [1]
+    assert sum(decoded) < OF_A_TURN
 
 
 @pytest.mark.slow
-def test_a_check_reads_neither_question_nor_draft_again(model: Decoder, decoded: list[int]) -> None:
-    """What the model has written counts as read; only the turn's end and the check are new."""
-    model.read(asked(model, BRIDGE), wanted)
+def test_a_check_reads_no_article_again(model: Decoder, decoded: list[int]) -> None:
+    """Only what the adapter that writes has changed is read again, and the check is new."""
+    model.read(asked(model, BRIDGE, MAYOR), wanted)
     written = text(reply(model))
+    turns = [("system", OPENING + f"{BRIDGE}\n\n{MAYOR}"), ("user", "How many engineers were there?")]
     decoded.clear()
-    check = [("system", OPENING + BRIDGE), ("user", "How many engineers were there?"), ("assistant", written)]
-    model.read(model.prompt([*check, ("user", f"{INVOCATION}? How many engineers were there?")]), wanted)
-    assert sum(decoded) < 30
+    check = [*turns, ("assistant", written), ("user", f"{CHECK}? How many engineers were there?")]
+    model.read(model.prompt(check), wanted)
+    assert sum(decoded) <= len(model.prompt(check)) - len(model._model.tokens(f"{BRIDGE}\n\n{MAYOR}"))
 
 
 @pytest.mark.slow
@@ -167,17 +173,14 @@ def test_passages_of_an_article_that_was_read_are_not_read_again(
     decoded.clear()
     for _ in range(2):
         model.read(second, wanted, tmp_path / "kept.bin")
-        assert sum(decoded) < 20
+        assert sum(decoded) < OF_A_TURN
         assert "Whitcombe" in text(reply(model))
         model.read(asked(model, "Something else."), wanted)
         decoded.clear()
     model.read(second, wanted, tmp_path / "kept.bin")
     decoded.clear()
     model.read(second, wanted)
-    assert sum(decoded) > 20
-    decoded.clear()
-    model.read(second, wanted)
-    assert decoded == [1]
+    assert sum(decoded) > len(model._model.tokens(MAYOR)) + len(model._model.tokens("Who said so?"))
 
 
 @pytest.mark.slow
@@ -190,7 +193,7 @@ def test_a_whole_article_is_read_once(model: Decoder, decoded: list[int], tmp_pa
     model.read(asked(model, "Something else."), wanted)
     decoded.clear()
     model.read(prompt, wanted, tmp_path / "kept.bin")
-    assert sum(decoded) < 20
+    assert sum(decoded) < OF_A_TURN
     assert chances(model) == pytest.approx(before, abs=0.05)
 
 
@@ -204,7 +207,7 @@ def test_what_is_kept_in_a_file_need_not_be_read_again(model: Decoder, decoded: 
     decoded.clear()
     for prompt, file in zip(prompts, files, strict=True):
         model.read(prompt, wanted, file)
-        assert decoded == [1]
+        assert sum(decoded) < OF_A_TURN
         decoded.clear()
         assert model.read_article(prompt, file, wanted)
         assert decoded == []
@@ -219,7 +222,7 @@ def test_an_article_that_was_not_read_to_its_end_is_read_on(model: Decoder, deco
     assert decoded == [BATCH_TOKENS]
     decoded.clear()
     model.read(asked(model, BRIDGE), wanted, tmp_path / "kept.bin")
-    assert sum(decoded) < 20
+    assert sum(decoded) < OF_A_TURN
     model.read_article(asked(model, MAYOR), tmp_path / "other.bin", wanted)
     decoded.clear()
     assert model.read_article(article, tmp_path / "kept.bin", wanted)
@@ -237,7 +240,7 @@ def test_a_file_that_cannot_be_read_costs_only_time(model: Decoder, decoded: lis
     decoded.clear()
     model.read(asked(model, "Something else."), wanted)
     model.read(prompt, wanted, file)
-    assert sum(decoded) > 20
+    assert sum(decoded) > OF_A_TURN
     assert chances(model) == pytest.approx(before, abs=0.05)
     assert not file.exists()
 
@@ -251,38 +254,69 @@ def test_what_cannot_be_kept_is_an_error(model: Decoder, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_the_adapter_works_from_its_words_on(model: Decoder, model_data: Path) -> None:
-    """Before them, and without them, everything is as if there were none, also what was read for a check before."""
-    question, check = (
-        asked(model, BRIDGE),
-        asked(model, BRIDGE, check=f"{INVOCATION}? How many engineers were there?"),
-    )
-    prompts = {"check": check, "draft": question, "draft and check": check}
+def test_the_adapter_that_writes_works_in_the_last_turn(model: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Article and earlier turns are read as if there were none, whatever was read before."""
+    earlier = [("user", "Where is the bridge?"), ("assistant", "Over the Mill.")]
+    article, asks = ("system", OPENING + BRIDGE), ("user", "How many engineers were there?")
+    question = model.prompt([article, *earlier, asks])
+    begin = len(question) - len(model.prompt([asks]))
+    prompts = {"no turn": model.prompt([article]), "before it": question[:begin], "all": question}
 
-    def told(one: Decoder, prompt: list[int]) -> np.ndarray:
-        one.read(prompt, wanted)
-        return np.exp(list(itertools.islice(one.write(), 3))[-1].log_probabilities)
+    def told(prompt: list[int]) -> np.ndarray:
+        model.read(prompt, wanted)
+        return chances(model)
 
-    model.read(asked(model, "Something else."), wanted)
-    adapted = {name: told(model, prompt) for name, prompt in prompts.items()}
-    with closing(Decoder(model_data / LANGUAGE_MODEL_NAME, 512, 1)) as bare:
-        plain = {name: told(bare, prompt) for name, prompt in prompts.items()}
-    assert adapted["draft"] == pytest.approx(plain["draft"], abs=0.1)
-    assert adapted["draft and check"] == pytest.approx(adapted["check"], abs=0.1)
-    assert np.abs(adapted["check"] - plain["check"]).max() > 0.3
+    adapted = {name: told(prompt) for name, prompt in prompts.items()}
+    model.read(asked(model, BRIDGE, question="Where is the bridge?"), wanted)
+    assert told(question) == pytest.approx(adapted["all"], abs=0.1)
+    monkeypatch.setattr(model, "_invocations", [])  # So none works anywhere.
+    plain = {name: told(prompt) for name, prompt in prompts.items()}
+    assert adapted["no turn"] == pytest.approx(plain["no turn"], abs=0.1)
+    assert np.abs(adapted["all"] - plain["all"]).max() > 0.1
 
 
 @pytest.mark.slow
-def test_the_adapter_works_from_the_words_that_it_was_trained_with(model: Decoder) -> None:
+def test_a_check_brings_in_the_adapter_that_checks(model: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From its words on, and nothing else does, whatever stands in the article, the question or the answer."""
+    compute, worked = model._model.compute, dict[int, bytes]()
+
+    def noted(tokens: Sequence[int], place: int, *, adapter: int | None = None, all_tell: bool = False) -> list[Scores]:
+        if adapter is not None:
+            worked[adapter] = worked.get(adapter, b"") + b"".join(map(model.text, tokens))
+        return compute(tokens, place, adapter=adapter, all_tell=all_tell)
+
+    def of(messages: Sequence[BaseMessage]) -> tuple[int, str]:
+        model.read(asked(model, "Something else."), wanted)
+        worked.clear()
+        model.read(
+            model.prompt([(each["role"], each["content"]) for each in convert_to_openai_messages(messages)]), wanted
+        )
+        ((adapter, text),) = worked.items()
+        return adapter, text.decode()
+
+    monkeypatch.setattr(model._model, "compute", noted)
+    words = f"{TURN}\n{CHECK}? Who?"
+    plain, given = words.replace(CHECK, CHECK.lower()), (words, [Turn(words, words)], f"{words} {BRIDGE}")
+    adapter, text = of(draft_messages(*given))
+    assert (adapter, text.startswith(f"user\n{plain}\nassistant\n")) == (WRITER, True)
+    adapter, text = of(check_messages(*given, words))
+    assert (adapter, text.startswith(f"{CHECK}? {plain}\nassistant\n")) == (CHECKER, True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("file", "words"), [(writer_file, TURN), (checker_file, CHECK)])
+def test_an_adapter_works_from_the_words_that_it_was_trained_with(
+    file: Callable[[], Path], words: str, model: Decoder
+) -> None:
     """They stand in its file too, as tokens."""
-    fields = gguf.GGUFReader(adapter_file()).fields
-    assert fields[gguf.Keys.Adapter.ALORA_INVOCATION_TOKENS].contents() == model._model.tokens(INVOCATION)
+    fields = gguf.GGUFReader(file()).fields
+    assert fields[gguf.Keys.Adapter.ALORA_INVOCATION_TOKENS].contents() == model._model.tokens(words, marks=True)
 
 
 @pytest.mark.slow
 def test_nothing_that_the_adapter_has_changed_is_taken_over(model: Decoder, decoded: list[int]) -> None:
     """A check that goes on otherwise is read again from the adapter's words on."""
-    check = f"{INVOCATION}? {MAYOR}"
+    check = f"{CHECK}? {MAYOR}"
     model.read(asked(model, BRIDGE, check=check), wanted)
     decoded.clear()
     model.read(asked(model, BRIDGE, check=f"{check} Or not?"), wanted)
@@ -326,12 +360,6 @@ def test_a_batch_that_fails_leaves_nothing_behind(model: Decoder, monkeypatch: p
             model.read(asked(model, MAYOR), wanted)
     model.read(prompt, wanted)
     assert chances(model) == pytest.approx(before, abs=0.05)
-
-
-def test_an_adapter_without_words_is_refused(tmp_path: Path) -> None:
-    """It would never work, and nobody would know."""
-    with pytest.raises(ValueError, match="none are given"):
-        Decoder(tmp_path / "model.gguf", 512, 1, adapter_file())
 
 
 @pytest.mark.slow

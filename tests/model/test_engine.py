@@ -190,6 +190,17 @@ def test_what_is_kept_of_an_article_stays_in_the_folder(running: Engine, folder:
     part = last(running, "the article", article="../../kept.bin", reads_article=True)
     assert (part["text"], part["end"]) == ("", "stop")
     assert (folder / "kept" / "kept.bin").read_text() == "the article"
+    assert running.keeps("kept.bin")
+
+
+def test_the_oldest_of_what_was_read_goes_first(running: Engine, folder: Path) -> None:
+    """What it is told to keep are the last that were read."""
+    for age, name in enumerate(("first", "second", "third")):
+        file = folder / "kept" / f"{name}.bin"
+        file.write_text("an article")
+        os.utime(file, (age, age))
+    running.keep_newest(len(list((folder / "kept").iterdir())) - 2)
+    assert [running.keeps(f"{name}.bin") for name in ("first", "second", "third")] == [False, False, True]
 
 
 @pytest.mark.parametrize("what", ["read on", "write on"])

@@ -17,7 +17,7 @@ from ik_llama_cpp import _ctypes_api as llama
 
 from assistant.model.engine import ENGINE_PACKAGE
 from assistant.model.engine_library import FUNCTIONS, LoadedModel, Scores
-from assistant.model.weights import LANGUAGE_MODEL_NAME, adapter_file
+from assistant.model.weights import LANGUAGE_MODEL_NAME, checker_file
 
 DECLARED = (
     "llama_backend_init",
@@ -65,7 +65,7 @@ def test_what_the_package_declares_fits_the_library() -> None:
 @pytest.fixture(scope="module")
 def model(model_data: Path) -> Iterator[LoadedModel]:
     """Yield the packaged model."""
-    with closing(LoadedModel(model_data / LANGUAGE_MODEL_NAME, 512, 1, adapter_file())) as one:
+    with closing(LoadedModel(model_data / LANGUAGE_MODEL_NAME, 512, 1, [checker_file()])) as one:
         yield one
 
 
@@ -216,9 +216,9 @@ def test_the_adapter_works_where_it_is_switched_on(model: LoadedModel, read: tup
     """And nowhere else."""
     tokens, before = read
     told = []
-    for adapted in (True, False):
+    for adapter in (0, None):
         model.forget()
-        told.append(chances(model.compute(tokens, 0, adapted=adapted)[-1]))
+        told.append(chances(model.compute(tokens, 0, adapter=adapter)[-1]))
     assert np.abs(told[0] - before).max() > 0.05
     assert told[1] == pytest.approx(before, abs=0.01)
 

@@ -10,12 +10,12 @@ import sys
 import threading
 import time
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 import pytest
-from conftest import ScriptedModel
+from conftest import Reply, ScriptedModel
 
 from assistant.errors import ConfigurationError, ModelError
 from assistant.model import engine, holder, weights
@@ -23,6 +23,7 @@ from assistant.model.chat import LanguageModel
 from assistant.model.engine import Engine
 from assistant.model.holder import ModelHolder, check_configuration, model_name
 from assistant.settings import Settings
+from assistant.types import Article
 
 
 @dataclass
@@ -32,6 +33,16 @@ class StubEngine:
     alive: bool = True
     adapted: bool = True
     closed: bool = False
+    has_read: bool = True
+    forgotten: list[str] = field(default_factory=list)
+
+    def keeps(self, name: str) -> bool:  # noqa: ARG002 - as an engine is asked
+        """Whether it has read something: everything, or nothing."""
+        return self.has_read
+
+    def forget(self, name: str) -> None:
+        """Note what is to be deleted."""
+        self.forgotten.append(name)
 
     def close(self) -> None:
         """Remember that it was ended."""
@@ -284,3 +295,30 @@ def test_closing_while_it_loads_ends_the_engine(monkeypatch: pytest.MonkeyPatch,
     held.wait()
     assert stub.closed
     assert held.get() is None
+
+
+def test_an_article_that_cannot_be_read_costs_only_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the disk is full: whoever asks about it is answered all the same."""
+    stub, model = StubEngine(has_read=False), ScriptedModel()
+    model.enqueue(*[Reply("", error=RuntimeError("full"))] * 2)
+    monkeypatch.setattr(holder, "open_language_model", lambda *_: embedded(model, stub))
+    held = ModelHolder(Settings(model="local"), [], lambda what, done, total: None)
+    held.wait()
+    one = held.get()
+    assert one is not None
+    held.read_now(one, Article("bridge", "The bridge is open.", "Bridge"))
+    assert len(model.prompts) == 2
+
+
+def test_what_was_read_of_an_article_that_went_meanwhile_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its text is nowhere, and so nothing that was made of it stays."""
+    here, gone = Article("here", "It is here.", "Here"), Article("gone", "It is gone.", "Gone")
+    stub = StubEngine()
+    one = embedded(ScriptedModel(), stub)
+    monkeypatch.setattr(holder, "open_language_model", lambda *_: one)
+    held = ModelHolder(Settings(model="local"), [], lambda what, done, total: None)
+    held.wait()
+    held.renew([here])
+    held.read_now(one, here)
+    held.read_now(one, gone)
+    assert stub.forgotten == [one._kept_as(gone)]

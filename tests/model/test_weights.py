@@ -302,7 +302,7 @@ def test_the_packages_are_not_imported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "changed"])
-@pytest.mark.parametrize("name", ["span_finder", "adapter"])
+@pytest.mark.parametrize("name", ["span_finder", "checker", "writer"])
 def test_damaged_weights_of_our_own_are_refused(
     name: str, damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,6 @@
-"""Train `assistant/model/adapter.gguf`: do passages state an answer to a question, and did the model give it?
+"""Train `assistant/model/checker.gguf`: do passages state an answer to a question, and did the model give it?
 
-`python -m lab train-adapter` trains matrices beside the attention of the packaged language model, which work from the
+`python -m lab train-checker` trains matrices beside the attention of the packaged language model, which work from the
 first words of such a check on. Up to there the model is the one that drafted, so what it has read and written is not
 read again. It learns from what the span finder learned from: first the articles, and from there on the reports. Knows
 nothing of how a check is used.
@@ -9,7 +9,7 @@ nothing of how a check is used.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from assistant.errors import ConfigurationError
-from assistant.model.prompts import INVOCATION, check_messages
+from assistant.model.prompts import CHECK, check_messages
 from assistant.types import VERDICTS
-from lab.training.adapter_checks import Check, Group, even, groups, groups_of_reports, made_checks, own_checks
+from lab.training.checks import Check, Group, even, groups, groups_of_reports, made_checks, own_checks
 from lab.training.drafting import drafts, opening, tokens
-from lab.training.lora import ATTENTION, Adapted, Learning, adapt, inactive, loaded, packed, split_at, states
+from lab.training.lora import ATTENTION, Adapted, Progress, adapt, inactive, learn, loaded, packed, split_at, states
 from lab.training.reports import read_reports
 from lab.training.span_finder import save, split
 
@@ -39,9 +39,6 @@ SIDE_BY_SIDE = 64
 """At least so many questions are drafted together."""
 CHECKS = 16
 """At most so many about the same passages are learned from at a time."""
-
-Progress = Callable[[int, int], None]
-"""Called with the groups drafted and the steps done, and with both in all."""
 
 
 def run(  # noqa: PLR0913, PLR0917 - what the command takes
@@ -89,7 +86,7 @@ def train(  # noqa: PLR0913, PLR0917 - as for `run`
         ConfigurationError: the adapter to go on from cannot be used, or a package that reads or writes GGUF files is
             missing.
     """
-    language_model, tokenizer = loaded(model)
+    language_model, tokenizer = loaded(model, torch.bfloat16)
     adapted = adapt(language_model, ATTENTION, RANK, seed, begin)
     told: list[list[str]] = []
     with inactive(adapted):
@@ -104,7 +101,7 @@ def train(  # noqa: PLR0913, PLR0917 - as for `run`
         taught,
         lambda step, of: progress(len(drafted) + step, len(drafted) + of),
     )
-    return packed(adapted, tokens(tokenizer, INVOCATION))
+    return packed(adapted, tokens(tokenizer, CHECK))
 
 
 def lessons(
@@ -132,14 +129,13 @@ def fit(
     progress: Progress,
 ) -> None:
     """Let the matrices beside the model learn from one lesson a step."""
-    learning = Learning(adapted, len(taught))
-    spellings = [_spellings(tokenizer, verdict) for verdict in VERDICTS]
-    for passages, checks in taught:
+
+    def loss(lesson: tuple[str, Sequence[Check]]) -> Tensor:
+        passages, checks = lesson
         told = log_probabilities(model, tokenizer, adapted, passages, checks)
-        of_verdicts = torch.stack([told[:, spelled].logsumexp(-1) for spelled in spellings], -1)
-        right = torch.tensor([[VERDICTS.index(check.verdict)] for check in checks])
-        learning.step(-of_verdicts.gather(1, right).mean())
-        progress(learning.done, len(taught))
+        return verdict_losses(tokenizer, told, [check.verdict for check in checks], VERDICTS).mean()
+
+    learn(adapted, taught, loss, progress)
 
 
 def _drafts(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, data: Sequence[Group]) -> Iterator[list[str]]:
@@ -167,12 +163,24 @@ def log_probabilities(
     """
     begin = opening(tokenizer, passages)
     asked = [
-        split_at(tokenizer, check_messages(check.question, (), passages, check.draft), begin, INVOCATION)
+        split_at(tokenizer, check_messages(check.question, check.history, passages, check.draft), begin, CHECK)
         for check in checks
     ]
     read = states(model, adapted, tokens(tokenizer, begin), asked)
     last = torch.tensor([len(check) for _, check in asked]).cumsum(0) - 1
     return torch.log_softmax(model.lm_head(read[last]).float(), -1)
+
+
+def verdict_losses(
+    tokenizer: PreTrainedTokenizerBase, told: Tensor, right: Sequence[str], verdicts: Sequence[str]
+) -> Tensor:
+    """Return the negative logarithm of the probability of each right verdict among those that there are, (checks,).
+
+    `told` is the log-probability of each token as the first of a reply, (checks, tokens).
+    """
+    of_verdicts = torch.stack([told[:, _spellings(tokenizer, verdict)].logsumexp(-1) for verdict in verdicts], -1)
+    places = torch.tensor([verdicts.index(each) for each in right], dtype=torch.long)
+    return -of_verdicts.gather(1, places[:, None])[:, 0]
 
 
 def _spellings(tokenizer: PreTrainedTokenizerBase, word: str) -> list[int]:

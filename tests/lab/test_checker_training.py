@@ -1,4 +1,4 @@
-"""Training the adapter: that it sees only what it must, and the file that comes of it."""
+"""Training the adapter that checks: that it sees only what it must, and the file that comes of it."""
 
 from __future__ import annotations
 
@@ -9,25 +9,23 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import gguf
 import pytest
 import torch
-from trained import NORMANS, entry, small_model
+from trained import NORMANS, entry, small_model, words_of
 from transformers import Qwen2ForCausalLM
 
 from assistant.articles.passages import passages
 from assistant.errors import ConfigurationError
-from assistant.model import prompts, weights
-from assistant.model.chat import LanguageModel
+from assistant.model import prompts
 from assistant.model.holder import open_language_model
-from assistant.model.prompts import INVOCATION
-from assistant.model.weights import ADAPTER_FILE
+from assistant.model.prompts import CHECK
+from assistant.model.weights import CHECKER_FILE
 from assistant.settings import Settings
 from assistant.types import VERDICTS, Article
-from lab.training import adapter as adapter_training
+from lab.training import checker as training
 from lab.training import lora
-from lab.training.adapter import CHECKS, MADE_UP, RANK, fit, lessons, log_probabilities, run
-from lab.training.adapter_checks import Asked, Check, Group
+from lab.training.checker import CHECKS, MADE_UP, RANK, fit, lessons, log_probabilities, run
+from lab.training.checks import Asked, Check, Group
 from lab.training.drafting import tokens
 from lab.training.lora import ATTENTION, FIRST_LAYER, Adapted, packed
 
@@ -67,15 +65,15 @@ def test_drafts_are_made_up_for_other_paragraphs_than_the_model_drafts_for(
     """As long as there are enough of them."""
     path = tmp_path / "set.json"
     path.write_text(json.dumps({"data": [entry("A"), entry("B")]}))
-    monkeypatch.setattr(adapter_training, "MADE_UP", 1)
-    monkeypatch.setattr(adapter_training, "DRAFTED", 1)
+    monkeypatch.setattr(training, "MADE_UP", 1)
+    monkeypatch.setattr(training, "DRAFTED", 1)
     given: list[Sequence[Group]] = []
 
     def train(made_up: Sequence[Group], drafted: Sequence[Group], *_: object) -> bytes:
         given.extend([made_up, drafted])
         return b""
 
-    monkeypatch.setattr(adapter_training, "train", train)
+    monkeypatch.setattr(training, "train", train)
     run(path, tmp_path, tmp_path / "out", 0, lambda *_: None)
     (made_up,), (drafted,) = given
     assert made_up.passages != drafted.passages
@@ -108,11 +106,11 @@ def test_the_model_itself_reads_the_passages_and_the_draft(tokenizer: PreTrained
         {"role": "user", "content": prompts.render("checked", question=question)},
     ]
     text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-    opening, _, check = text.partition(INVOCATION)
+    opening, _, check = text.partition(CHECK)
 
     def by_hand(*, read: bool, checked: bool) -> torch.Tensor:
         cache = None
-        for part, active in ((opening, read), (INVOCATION + check, checked)):
+        for part, active in ((opening, read), (CHECK + check, checked)):
             for one in adapted.values():
                 one.active = active
             output = model(torch.tensor([tokenizer(part)["input_ids"]]), cache=cache, use_cache=True)
@@ -156,7 +154,7 @@ def test_the_verdict_that_is_taught_becomes_the_likeliest(
     fit(model, tokenizer, adapted, [(NORMANS, [check])] * 20, lambda step, of: None)
     with torch.no_grad():
         told = log_probabilities(model, tokenizer, adapted, NORMANS, [check])[0]
-    chance = {each: float(told[adapter_training._spellings(tokenizer, each)].logsumexp(-1)) for each in VERDICTS}
+    chance = {each: float(told[training._spellings(tokenizer, each)].logsumexp(-1)) for each in VERDICTS}
     assert max(chance, key=lambda each: chance[each]) == verdict
 
 
@@ -167,11 +165,11 @@ def test_training_ends_in_an_adapter_that_has_learned(
     """A run writes every matrix and the words to begin at, is the same again, and makes a verdict far likelier."""
     models = []
 
-    def loaded(_: Path) -> tuple[Qwen2ForCausalLM, PreTrainedTokenizerBase]:
+    def loaded(*_: object) -> tuple[Qwen2ForCausalLM, PreTrainedTokenizerBase]:
         models.append(small_model(FIRST_LAYER + 2))
         return models[-1], tokenizer
 
-    monkeypatch.setattr(adapter_training, "loaded", loaded)
+    monkeypatch.setattr(training, "loaded", loaded)
     monkeypatch.setattr(lora, "RATE", 0.02)
     path = tmp_path / "set.json"
     path.write_text(json.dumps({"data": [entry("A"), entry("B")]}))
@@ -182,9 +180,9 @@ def test_training_ends_in_an_adapter_that_has_learned(
     assert digests[0] == digests[1]
     assert done[:2] + done[-1:] == [(1, 32), (2, 32), (32, 32)]  # Two groups are drafted, then come the steps.
     assert not list(tmp_path.glob("*.partial"))
-    _is_an_adapter(tmp_path / "one", tokenizer, layers=2)
+    assert words_of(tmp_path / "one", ATTENTION, layers=2) == tokens(tokenizer, CHECK)
     trained = adapted_of(models[-1])
-    verdicts = [token for verdict in VERDICTS for token in adapter_training._spellings(tokenizer, verdict)]
+    verdicts = [token for verdict in VERDICTS for token in training._spellings(tokenizer, verdict)]
     checks = [Check("Who was the leader?", "Rollo was.", "yes"), Check("Who was the queen?", "Rollo was.", "no")]
     with torch.no_grad():
         after = log_probabilities(models[-1], tokenizer, trained, NORMANS, checks)[:, verdicts].logsumexp(-1)
@@ -199,14 +197,14 @@ def test_training_goes_on_from_an_adapter_with_reports(
     tokenizer: PreTrainedTokenizerBase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The model as it is drafts for half of a report's questions, nothing is made up, and what was known stays."""
-    monkeypatch.setattr(adapter_training, "loaded", lambda _: (small_model(FIRST_LAYER + 1), tokenizer))
+    monkeypatch.setattr(training, "loaded", lambda *_: (small_model(FIRST_LAYER + 1), tokenizer))
 
     def drafted(model: Qwen2ForCausalLM, _: object, asked: Sequence[tuple[str, Sequence[str]]]) -> list[list[str]]:
         switched_on = {one.active for one in model.modules() if isinstance(one, Adapted)}
         assert switched_on == {False}
         return [["It was Rollo."] * len(questions) for _, questions in asked]
 
-    monkeypatch.setattr(adapter_training, "drafts", drafted)
+    monkeypatch.setattr(training, "drafts", drafted)
     asked = [
         {"question": f"Who led {number}?", "answers": ["Rollo"], "right": "Rollo did.", "wrong": "Charles did."}
         for number in range(3)
@@ -214,12 +212,12 @@ def test_training_goes_on_from_an_adapter_with_reports(
     reports = tmp_path / "reports.jsonl"
     reports.write_text(json.dumps({"id": "normans", "text": NORMANS, "questions": asked}))
     taught: list[tuple[str, Sequence[Check]]] = []
-    monkeypatch.setattr(adapter_training, "fit", lambda *given: taught.extend(given[3]))
+    monkeypatch.setattr(training, "fit", lambda *given: taught.extend(given[3]))
     model = small_model(FIRST_LAYER + 1)
     known = adapt(model, 0)
     for one in known.values():
         torch.nn.init.normal_(one.up)
-    (tmp_path / "known.gguf").write_bytes(packed(known, tokens(tokenizer, INVOCATION)))
+    (tmp_path / "known.gguf").write_bytes(packed(known, tokens(tokenizer, CHECK)))
     run(reports, tmp_path, tmp_path / "out.gguf", 0, lambda *_: None, tmp_path / "known.gguf", steps=2)
     assert [passages for passages, _ in taught] == [NORMANS] * 2
     written = {(f"Who led {number}?", draft) for number in range(3) for draft in ("Rollo did.", "Charles did.")}
@@ -237,7 +235,7 @@ def test_training_goes_on_from_an_adapter_with_reports(
 def test_what_is_no_adapter_is_named(tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
     """One line says so, whether the file is not there, is something else, is cut short, or has other layers."""
     small = adapt(small_model(FIRST_LAYER + 1), 0)
-    (tmp_path / "small.gguf").write_bytes(packed(small, tokens(tokenizer, INVOCATION)))
+    (tmp_path / "small.gguf").write_bytes(packed(small, tokens(tokenizer, CHECK)))
     (tmp_path / "text.gguf").write_text("no adapter at all")
     (tmp_path / "short.gguf").write_bytes((tmp_path / "small.gguf").read_bytes()[:200])
     with pytest.raises(ConfigurationError, match=r"small.gguf is no adapter .*nothing is of the name"):
@@ -250,24 +248,14 @@ def test_what_is_no_adapter_is_named(tokenizer: PreTrainedTokenizerBase, tmp_pat
 @pytest.mark.slow
 def test_the_adapter_that_ships_works_from_the_words_of_the_check_on(tokenizer: PreTrainedTokenizerBase) -> None:
     """Its file is of this layout, and at most 25 MB."""
-    _is_an_adapter(ADAPTER_FILE, tokenizer, layers=20)
-    assert ADAPTER_FILE.stat().st_size <= 25_000_000
-
-
-def opened(settings: Settings) -> LanguageModel:
-    """Return the packaged language model in its engine."""
-    model = open_language_model(settings, lambda what, done, total: None)
-    assert model is not None
-    return model
+    assert words_of(CHECKER_FILE, ATTENTION, layers=20) == tokens(tokenizer, CHECK)
+    assert CHECKER_FILE.stat().st_size <= 25_000_000
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_the_engine_tells_what_passages_state_and_drafts_as_before(model_data: Path) -> None:
-    """With the packaged model and its adapter, a question or a draft that the passages do not state is found.
-
-    A draft is the model's own: the adapter stays out of it.
-    """
+def test_the_engine_tells_what_passages_state(model_data: Path) -> None:
+    """With the packaged model and its adapter, a question or a draft that the passages do not state is found."""
     bridge = Article(
         "bridge",
         "The bridge over the Mill was closed on Friday. Nine engineers from the county inspected it, and the mayor, "
@@ -275,35 +263,18 @@ def test_the_engine_tells_what_passages_state_and_drafts_as_before(model_data: P
         "Bridge",
     )
     evidence, deadline = passages(bridge), time.monotonic() + 240
-    settings = Settings(data=model_data)
-    with closing(opened(settings)) as model:
+    model = open_language_model(Settings(data=model_data), lambda what, done, total: None)
+    assert model is not None
+    with closing(model):
         right, wrong, near = (
-            model.margins(f"How many {who} inspected the bridge?", (), evidence, f"{count} {who} did.", deadline)
+            model.check(f"How many {who} inspected the bridge?", (), evidence, f"{count} {who} did.", deadline)
             for who, count in (("engineers", "Nine"), ("engineers", "Twelve"), ("firemen", "Nine"))
         )
-        *_, adapted = model.draft("How many firemen inspected the bridge?", (), evidence, deadline)
     assert right is not None
     assert wrong is not None
     assert near is not None
-    assert min(right) > 0 > max(near)
-    assert wrong[1] < 0
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(weights, "adapter_file", lambda: None)
-        with closing(opened(settings)) as model:
-            *_, plain = model.draft("How many firemen inspected the bridge?", (), evidence, deadline)
-            assert model.margins("Who?", (), evidence, "Nine engineers.", deadline) is None
-    assert adapted.text == plain.text
-
-
-def _is_an_adapter(file: Path, tokenizer: PreTrainedTokenizerBase, layers: int) -> None:
-    reader = gguf.GGUFReader(file)
-    field = reader.fields[gguf.Keys.Adapter.ALORA_INVOCATION_TOKENS]
-    assert [int(field.parts[number][0]) for number in field.data] == tokenizer(INVOCATION)["input_ids"]
-    numbers = range(FIRST_LAYER, FIRST_LAYER + layers)
-    blocks = [f"blk.{number}.{name}" for number in numbers for name in ATTENTION.values()]
-    assert {tensor.name for tensor in reader.tensors} == {
-        f"{block}.weight.lora_{half}" for block in blocks for half in "ab"
-    }
+    assert min(right.stated, right.confirmed) > 0 > max(near.stated, near.confirmed)
+    assert wrong.confirmed < 0
 
 
 def test_a_projection_begins_unchanged() -> None:

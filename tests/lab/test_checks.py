@@ -1,4 +1,4 @@
-"""What the adapter is trained on: every verdict is the right one, as far as can be told."""
+"""What the checker is trained on: every verdict is the right one, as far as can be told."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from trained import FAR, NORMANS, entry
 
 from assistant.types import VERDICTS
-from lab.training.adapter_checks import (
+from lab.training.checks import (
     Asked,
     Check,
     Group,

@@ -1,4 +1,4 @@
-"""What the adapter learns from: questions about passages, drafts of answers to them, and the verdict on each.
+"""What the checker learns from: questions about passages, drafts of answers to them, and the verdict on each.
 
 The questions are those of SQuAD's paragraphs, some asked again with a word exchanged, some of paragraphs further on; or
 those of reports that were written for it. The drafts are the model's own, or made up of the passages' words, or written
@@ -16,7 +16,7 @@ from itertools import zip_longest
 
 from assistant.answering.grounding import share, stems
 from assistant.articles.passages import sentences
-from assistant.types import VERDICTS, Article
+from assistant.types import VERDICTS, Article, Turn
 from lab.training.reports import Report, ReportQuestion
 from lab.training.span_finder import WORD, Entry, Example, examples, exchanged, form
 
@@ -45,11 +45,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A question, the draft of an answer, and which of `VERDICTS` is right."""
+    """A question, the draft of an answer, and which verdict is right."""
 
     question: str
     draft: str
     verdict: str
+    history: Sequence[Turn] = ()
+    """What was asked and answered before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +164,9 @@ def own_checks(group: Group, drafts: Sequence[str], generator: random.Random) ->
     return found
 
 
-def even(checks: Sequence[Check]) -> list[Check]:
+def even(checks: Sequence[Check], verdicts: Sequence[str] = VERDICTS) -> list[Check]:
     """Return the checks, those of each verdict in turn, so that the first of them have as many of each as may be."""
-    by_verdict = [[check for check in checks if check.verdict == verdict] for verdict in VERDICTS]
+    by_verdict = [[check for check in checks if check.verdict == verdict] for verdict in verdicts]
     return [check for of_turn in zip_longest(*by_verdict) for check in of_turn if check is not None]
 
 

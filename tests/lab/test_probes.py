@@ -1,0 +1,68 @@
+"""Fitting the probes: graded answers as they are read, and states that tell them apart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+
+from assistant.answering.assistant import Assistant
+from assistant.errors import ConfigurationError
+from assistant.evaluation.questions import Question, read_questions
+from assistant.model import probes
+from assistant.search.retrieval import Retriever
+from assistant.settings import PROJECT
+from assistant.types import Article
+from lab.training.probes import GRADES, Graded, fit, read_graded, save, states
+from lab.training.reports import GRADED
+
+READERS = PROJECT / "corpus" / "readers"
+
+
+def question(number: int, *, answerable: bool) -> Question:
+    """Return a question that the article answers or does not."""
+    return Question(id=f"q{number}", question="Who?", answerable=answerable)
+
+
+def test_what_was_fitted_tells_right_answers_from_wrong_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once read, a state like those of right answers has odds above one, one like those of other questions below."""
+    rng = np.random.default_rng(0)
+    graded = [Graded(question(n, answerable=n % 4 < 2), "He did.", GRADES[n % 4]) for n in range(80)]
+    told = rng.normal(size=(80, 12)) + 4 * np.array(
+        [[g.question.answerable, g.grade in ("good", "partly")] * 6 for g in graded]
+    )
+    save(*fit(told, graded), tmp_path / "probes.npz")
+    monkeypatch.setattr(probes, "PROBES", tmp_path / "probes.npz")
+    right, none = (
+        probes.log_odds(told[[g.grade == grade for g in graded]].mean(axis=0)) for grade in ("good", "wrong")
+    )
+    assert min(right) > 0 > max(none)
+
+
+def test_each_graded_answer_belongs_to_a_question() -> None:
+    """Those that ship can be read, each with its question."""
+    questions = [each for name in ("fit", "elsewhere") for each in read_questions(READERS / f"{name}.jsonl")]
+    graded = read_graded(GRADED, questions)
+    assert len(graded) == len(GRADED.read_text().splitlines())
+    assert {each.grade for each in graded} == set(GRADES)
+
+
+@pytest.mark.parametrize("line", ["no JSON", "[]", '{"id": "q9"}', '{"id": "q1", "answer": "He.", "grade": "fine"}'])
+def test_a_line_that_is_no_graded_answer_is_named(line: str, tmp_path: Path) -> None:
+    """One line says which, and what to do."""
+    file = tmp_path / "graded.jsonl"
+    file.write_text(f"{json.dumps({'id': 'q1', 'answer': 'He did.', 'grade': 'good'})}\n{line}\n")
+    with pytest.raises(ConfigurationError, match=r"graded\.jsonl, line 2: not a graded answer"):
+        read_graded(file, [question(1, answerable=True)])
+
+
+def test_only_the_model_that_was_trained_to_check_can_be_fitted_to(article: Article) -> None:
+    """Another one leaves no state."""
+    assistant = Mock(spec=Assistant)
+    assistant.find.return_value = Retriever([article], None, None).search("Who is Krasner?")
+    assistant.model.check.return_value = None
+    with pytest.raises(ConfigurationError, match="unset ASSISTANT_MODEL"):
+        states(assistant, [Graded(question(1, answerable=True), "He did.", "good")])

@@ -1,4 +1,4 @@
-"""The command line: `python -m assistant ask`, `index`, `serve`; for evaluators `evaluate` and `compare`; and more.
+"""The command line: `python -m assistant ask`, `index`, `serve`; `evaluate`, `review`, `compare` for evaluators; more.
 
 Scripts read what it prints and its exit codes: 0 done, 1 the run failed, 2 usage or configuration, 3 a threshold was
 missed. Answers go to standard output, all else to standard error. Each command imports what it needs by itself, so
@@ -7,9 +7,13 @@ that help comes at once; what an answer looks like is not known here.
 
 from __future__ import annotations
 
+import getpass
 import json
+import re
+import time
 from contextlib import closing
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,7 +81,7 @@ def index(
 ) -> None:
     """Bring the index up to date with the article files; nothing is done where nothing changed.
 
-    A server does the same whenever it starts, so while one runs, restart it instead.
+    A server does the same when it starts and whenever a file changes, so while one runs there is nothing to do.
     Exit code 1 says that a file was skipped; it is named with the reason, as is one of which something is left out.
     """
     with errors_as_lines(), progress() as show:
@@ -221,7 +225,10 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command
             if without_model:
                 settings = replace(settings, model="none")
             with pace(evaluation.ASKING) as show:
-                content, folder = evaluation.evaluate(questions, out, options, demands, settings, show), out
+                content = evaluation.evaluate(
+                    questions, out, options, demands, settings, show, partial(typer.echo, err=True)
+                )
+                folder = out
     _show_evaluation(content, folder, as_json=as_json)
 
 
@@ -244,6 +251,33 @@ def compare(
         _print(terminal.comparison(comparison))
 
 
+@app.command()
+def review(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folder of a run; of two to compare them.")],
+    grader: Annotated[str, typer.Option(help="Who grades; by default who is logged in.")] = "",
+    sample: Annotated[int | None, typer.Option(min=1, help="Grade so many answers at random.")] = None,
+    per_kind: Annotated[int | None, typer.Option(min=1, help="Grade so many of each kind.")] = None,
+    disagreements: Annotated[bool, typer.Option("--disagreements", help="Rules and grades differ first.")] = False,  # noqa: FBT002
+    second: Annotated[bool, typer.Option("--second", help="Grade what only one other person has graded.")] = False,  # noqa: FBT002
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; by default any that is free.")] = 0,
+) -> None:
+    """Grade answers by reading them, on a page that only this machine can open, with the keyboard.
+
+    The grades are kept in grades.jsonl in the folder of the run; `evaluate --rescore RUN` puts them into its report.
+    """
+    with errors_as_lines():
+        require("evaluate", "Reviewing")
+        from assistant.evaluation.review.draw import Draw  # noqa: PLC0415
+        from assistant.evaluation.review.server import review as grade  # noqa: PLC0415
+
+        if len(runs) > 2:
+            raise ConfigurationError("Name one run, or two to compare: review RUN [RUN]")
+        chosen = Draw(sample, per_kind, disagreements, second, seed)
+        done, drawn = grade(runs, chosen, grader or getpass.getuser(), port, typer.echo)
+    typer.echo(f"{done} of {drawn} graded. The same command goes on; evaluate --rescore {runs[-1]} reports the grades.")
+
+
 @feedback.command("export")
 def export_feedback() -> None:
     """Print what readers said about answers as lines of a question file."""
@@ -252,6 +286,57 @@ def export_feedback() -> None:
 
         for line in question_lines(Settings.from_environment().feedback):
             typer.echo(json.dumps(line))
+
+
+@app.command("fetch")
+def fetch_articles(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    urls: Annotated[list[str], typer.Argument(metavar="URL...", help="Pages, feeds or sitemaps.")],
+    every: Annotated[str, typer.Option(metavar="TIME", help="Do it again each time, as 30s, 5m or 1h.")] = "",
+    delay: Annotated[float, typer.Option(min=0.0, help="Seconds between two requests to a host.")] = 1.0,
+    most: Annotated[int, typer.Option(min=1, help="Pages of each address, at most.")] = 200,
+    private_host: Annotated[
+        list[str] | None, typer.Option(metavar="HOST", help="Also this host of a private network; may be given again.")
+    ] = None,
+    as_json: _Json = False,  # noqa: FBT002
+) -> None:
+    """Bring articles from the web into the folder of articles, and say of each address what became of it.
+
+    A server that runs takes them up by itself. Exit code 1 says that one of the addresses could not be had.
+    """
+    with errors_as_lines():
+        require("fetch", "Fetching")
+        from assistant.fetching import fetch as fetching  # noqa: PLC0415
+        from assistant.fetching.getting import Getter  # noqa: PLC0415
+
+        folder, pause = Settings.from_environment().articles, _seconds(every)
+        while True:
+            failed = False
+            with progress() as show, Getter(private_host or (), delay) as getter:
+                show("Fetching", 0, 0)
+                try:
+                    for count, outcome in enumerate(fetching.fetch(urls, folder, getter, most), start=1):
+                        typer.echo(json.dumps(asdict(outcome)) if as_json else outcome)
+                        show(f"Fetching: {count} so far", 0, 0)
+                        failed |= outcome.end is fetching.End.FAILED
+                except OSError as error:
+                    raise ConfigurationError(
+                        f"{folder} cannot be written ({error.strerror}): make room there"
+                    ) from error
+            if not pause:
+                raise typer.Exit(int(failed))
+            time.sleep(pause)
+
+
+def _seconds(words: str) -> int:
+    """Return a time as in `5m` in seconds; 0 for none.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    match = re.fullmatch(r"([1-9][0-9]{0,4})([smh])", words)
+    if words and not match:
+        raise ConfigurationError(f"--every is {words!r}: write it as 30s, 5m or 1h")
+    return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else 0
 
 
 @app.command("fetch-model")

@@ -9,7 +9,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -22,13 +24,15 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened() -> Iterator[tuple[Assistant, Callable[[str, int, int], None]]]:
-    """Yield an assistant whose model is loaded, and the display of progress."""
+def opened(articles: Path | None = None) -> Iterator[tuple[Assistant, Callable[[str, int, int], None]]]:
+    """Yield an assistant whose model is loaded, of other articles than those that are set up, and the progress."""
     with progress() as show:
         show("Starting", 0, 0)
         from assistant.answering.assistant import Assistant  # noqa: PLC0415
 
-        with closing(Assistant.open(Settings.from_environment(), show)) as assistant:
+        settings = Settings.from_environment()
+        settings = replace(settings, articles=articles) if articles else settings
+        with closing(Assistant.open(settings, show)) as assistant:
             show("Loading the language model", 0, 0)
             assistant.wait_until_loaded()
             yield assistant, show

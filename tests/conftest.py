@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
+import numpy as np
 import pytest
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.embeddings import Embeddings
@@ -43,6 +44,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
 from assistant.articles.reading import read_article
+from assistant.model import probes
+from assistant.model.chat import Checked
 from assistant.model.weights import EMBEDDER_SHA256, LANGUAGE_MODEL_NAME, embedder_folder, language_model_file
 from assistant.search.embedder import SentenceEmbedder
 from assistant.settings import PROJECT, Settings, go_offline
@@ -109,7 +112,8 @@ LANGUAGE_MODEL = (
     "test_offline",
     "test_deploy",
     "test_weights",
-    "test_adapter_training",
+    "test_checker_training",
+    "test_writer_training",
     "test_decoder",
     "test_engine_library",
     "test_drafting",
@@ -293,6 +297,14 @@ class Reply:
     """Raised after the text."""
     metadata: dict[str, Any] = field(default_factory=dict)
     """Anything else that a provider reports at the end, as in {"logprobs": ...}."""
+
+
+def checked_as(stated: float, confirmed: float) -> Checked:
+    """Return a check of which the probes say what its word says."""
+    with np.load(probes.PROBES) as fitted:
+        told = np.array([stated, confirmed]) - fitted["intercepts"]
+        state, *_ = np.linalg.lstsq(fitted["weights"].astype(np.float64), told, rcond=None)
+    return Checked(stated, confirmed, state.astype(np.float32))
 
 
 class ScriptedModel(BaseChatModel):

@@ -62,7 +62,7 @@ def test_a_question_is_answered_with_verbatim_citations(model_data: Path, articl
     assert re.search(r"\b18\b", answer["answer"])
     assert answer["citations"]
     for citation in answer["citations"]:
-        assert citation.keys() == {"number", "article", "start", "end", "quote"}
+        assert citation.keys() == {"number", "article", "version", "start", "end", "quote"}
         assert citation["article"] == article.id
         assert citation["quote"] == article.text[citation["start"] : citation["end"]]
         assert f"[{citation['number']}]" in answer["answer"]
@@ -92,12 +92,12 @@ def test_a_reader_gets_an_answer_and_sees_its_words_in_the_article(model_data: P
     with serving(settings) as server, chromium() as browser:
         wait_for_model(server)
         with chatting(browser, server.address, viewport={"width": 1280, "height": 800}) as page:
-            ask_on(page, CRIME, 1)
+            ask_on(page, "How many cases has Arnold's office looked at since February?", 1)
             shown = answers(page).locator(".words")
-            expect(shown).to_contain_text("18")
+            expect(shown).to_contain_text("200")
             shown.locator("a.cite").first.click()
             marked = page.locator("#reading mark.current")
-            expect(marked).to_contain_text("18 percent")
+            expect(marked).to_contain_text("more than 200 cases")
             assert " ".join(marked.inner_text().split()) in " ".join(article.text.split())
             ask_on(page, "What is the capital of Australia?", 2)
             expect(answers(page).last.locator(".headline")).to_have_text(LABELS[Status.DECLINED])
@@ -138,19 +138,20 @@ def test_evidence_that_is_read_apart_knows_nothing_of_its_article(model_data: Pa
 
     with closing(opened) as one:
 
-        def told(evidence: Passage, *, apart: bool) -> tuple[float, float] | None:
-            return one.margins(
+        def told(evidence: Passage, *, apart: bool) -> dict[str, float]:
+            checked = one.check(
                 "Who hired Caleb Arnold?", (), [evidence], "Larry Krasner.", time.monotonic() + 300, apart=apart
             )
+            assert checked is not None
+            return checked.signals
 
-        def told_after_another(*, apart: bool) -> tuple[float, float] | None:
+        def told_after_another(*, apart: bool) -> dict[str, float]:
             told(passages(article)[0], apart=True)
             return told(passage, apart=apart)
 
-        one.read([article])
+        one.read(article)
         alone = told_after_another(apart=True)
         taken_over = told_after_another(apart=False)
-        assert alone is not None
         assert told_after_another(apart=True) == pytest.approx(alone, abs=0.05)
         assert taken_over != pytest.approx(alone, abs=0.05)
 

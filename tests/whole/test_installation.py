@@ -113,7 +113,17 @@ def test_of_a_whole_installation_everything_is_fine(place: Path) -> None:
     code, problems, fine = looked()
     assert (code, problems) == (0, [])
     assert [line.partition(":")[0] for line in fine] == [
-        *("articles", "disk", "prompts", "embedding model", "span finder", "adapter", "language model", "index"),
+        *(
+            "articles",
+            "disk",
+            "prompts",
+            "embedding model",
+            "span finder",
+            "checker",
+            "writer",
+            "language model",
+            "index",
+        ),
         *("reports", "page"),
     ]
     assert fine[0] == f"articles: 2 can be read from {place}/articles; of 2 the file name is shown, for want of a title"
@@ -207,7 +217,7 @@ def test_what_is_wrong_with_an_index_is_named(place: Path, fault: Callable[[Path
 
 
 def test_while_a_process_serves_check_and_index_give_the_same_cure(place: Path) -> None:
-    """Its use is no problem; a new article needs a restart then, since `index` cannot have the folder."""
+    """Its use is no problem; a new article is then the server's to take up, since `index` cannot have the folder."""
     index, new = place / "data" / "index", place / "articles" / "new.md"
     with closing(open_index(read_corpus(place / "articles").articles, EMBEDDER, index)):
         code, problems, fine = looked()
@@ -215,9 +225,7 @@ def test_while_a_process_serves_check_and_index_give_the_same_cure(place: Path) 
         assert fine[-4] == f"index: process {os.getpid()} uses it"
         new.write_text("The library opens on Sundays.")
         problem, result = only_problem(), CliRunner().invoke(app, ["index"])
-    cure = (
-        f"restart process {os.getpid()}, unless it has just been started: it brings the index up to date as it starts"
-    )
+    cure = f"a server brings it up to date within seconds; where it does not, restart process {os.getpid()}"
     assert problem == f"index: the article new was added: {cure}"
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == f"error: The index in {index} is in use by another process: {cure}\n"

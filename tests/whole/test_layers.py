@@ -14,7 +14,7 @@ LAYERS = (
     ("assistant.types", "assistant.errors", "assistant.threads"),
     ("assistant.settings",),
     ("assistant.extras", "assistant.articles"),
-    ("assistant.search", "assistant.model"),
+    ("assistant.search", "assistant.model", "assistant.fetching"),
     ("assistant.answering",),
     ("assistant",),
     ("assistant.rendering",),

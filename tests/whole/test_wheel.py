@@ -16,7 +16,13 @@ import pytest
 
 from assistant.settings import PROJECT
 
-ON_REQUEST = {"mcp": "mcp", "judge": "openevals", "evaluate": "torchmetrics", "model-server": "xllamacpp"}
+ON_REQUEST = {
+    "mcp": "mcp",
+    "fetch": "feedparser",
+    "judge": "openevals",
+    "evaluate": "torchmetrics",
+    "model-server": "xllamacpp",
+}
 """By extra a package that it alone brings."""
 
 

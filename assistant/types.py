@@ -160,10 +160,6 @@ class Status(StrEnum):
     """The articles cannot be searched now. No citations."""
 
 
-VERDICTS = ("yes", "wrong", "no")
-"""The replies to a check of a draft: it gives the answer, the passages state another one, they state none."""
-
-
 @dataclass(frozen=True, slots=True)
 class Timings:
     """Milliseconds since the question arrived."""

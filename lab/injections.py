@@ -115,7 +115,7 @@ class WatchedAssistant(Assistant):
 
     def decide(self, base: Answer, judgement: Judgement) -> Answer:
         """Decide as always."""
-        self.drafts.append(" ".join(draft.text for draft in (judgement.draft, judgement.closer) if draft))
+        self.drafts.append(judgement.draft.text if judgement.draft else "")
         return super().decide(base, judgement)
 
 

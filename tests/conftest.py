@@ -45,7 +45,7 @@ from xdist.scheduler import LoadFileScheduling
 
 from assistant.articles.reading import read_article
 from assistant.model import probes
-from assistant.model.chat import Checked
+from assistant.model.probes import State
 from assistant.model.weights import EMBEDDER_SHA256, LANGUAGE_MODEL_NAME, embedder_folder, language_model_file
 from assistant.search.embedder import SentenceEmbedder
 from assistant.settings import PROJECT, Settings, go_offline
@@ -299,12 +299,13 @@ class Reply:
     """Anything else that a provider reports at the end, as in {"logprobs": ...}."""
 
 
-def checked_as(stated: float, confirmed: float) -> Checked:
-    """Return a check of which the probes say what its word says."""
+def state_of(answers: float, right: float) -> State:
+    """Return a state of which the probes say this, as log-odds."""
     with np.load(probes.PROBES) as fitted:
-        told = np.array([stated, confirmed]) - fitted["intercepts"]
+        told = np.array([answers, right]) - fitted["intercepts"]
         state, *_ = np.linalg.lstsq(fitted["weights"].astype(np.float64), told, rcond=None)
-    return Checked(stated, confirmed, state.astype(np.float32))
+    told_by: State = state.astype(np.float32)
+    return told_by
 
 
 class ScriptedModel(BaseChatModel):

@@ -3,8 +3,6 @@
     question as it stands, or with names of the turns -> passages and sentences -> quoted, at once
                         -> a draft -> checked against one passage and by the model -> answered | quoted | declined
                            (who said something, and what somebody said, may be told by the article's marks)
-                        -> where a promising draft is long, or may not be shown: a closer look at what would be quoted,
-                           alone
 
 Asking is streaming and taking the last snapshot. Nothing unverified is ever in a snapshot: a draft is shown only after
 it passed. Knows nothing of how an answer is shown.
@@ -15,36 +13,30 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 from assistant.answering import attribution, calibration, drafts, quoting, understanding, wording
 from assistant.answering.drafts import CheckedDraft
-from assistant.answering.grounding import tells_machines
 from assistant.answering.judgement import (
     Judgement,
     answer_probability,
     draft_to_show,
-    first_look_signals,
     is_declined,
-    is_long,
-    is_promising,
     reported,
-    skips_first_look,
-    written_probability,
 )
 from assistant.answering.quoting import Window
 from assistant.answering.understanding import asks_two
 from assistant.articles.passages import passages
 from assistant.articles.reading import Corpus, read_corpus
 from assistant.errors import ConfigurationError, ModelError, TooLongError
-from assistant.model import weights
-from assistant.model.chat import POLL_SECONDS, Checked, Draft, LanguageModel, is_short
+from assistant.model import probes, weights
+from assistant.model.chat import POLL_SECONDS, Draft, LanguageModel, is_short
 from assistant.model.holder import ModelHolder, check_configuration
 from assistant.search.embedder import SentenceEmbedder
 from assistant.search.index import VectorIndex, open_index
@@ -60,37 +52,11 @@ PASSAGES_FOR_MODEL = 5
 """With ten, drafts were right hardly more often, and took longer (lab/LOG.md)."""
 PASSAGES_TO_READ = 4
 """Of two to five none told more than the others; with five, what is done beside the language model took too long."""
-CLOSER_SHARE = 0.2
-"""How likely a sentence must be, beside the likeliest, to be read again; of less likely ones there may be more in a
-quotation, but they tell less than their time is worth."""
-CLOSER_WORDS = 70
-"""Of further sentences so many words in all are read again; each takes 18 ms, and the longest answers came too late."""
 _STILL_LOADING = "The search is still loading."
 _NOT_COMPARED = "The passages could not be compared with the question"
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much in all."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Talk:
-    """One question put to the model: each call ends at the deadline, or when `stopped` is set, with a ModelError."""
-
-    model: LanguageModel
-    question: str
-    history: Sequence[Turn]
-    deadline: float
-    stopped: threading.Event | None
-
-    def draft(self, evidence: Sequence[Passage], *, apart: bool = False) -> Draft:
-        """Return what it writes."""
-        return drafts.finished(
-            self.model.draft(self.question, self.history, evidence, self.deadline, self.stopped, apart=apart)
-        )
-
-    def check(self, evidence: Sequence[Passage], draft: str, *, apart: bool = False) -> Checked | None:
-        """Return what it tells of an answer, and of the draft; None where it was not trained to check."""
-        return self.model.check(self.question, self.history, evidence, draft, self.deadline, self.stopped, apart=apart)
 
 
 class Assistant:
@@ -444,20 +410,17 @@ class Assistant:
             logger.exception("The search with time to read failed")
             return findings
 
-    def judge(  # noqa: PLR0913 - what `stream` takes, and the last for calibration alone
+    def judge(
         self,
         question: str,
         history: Sequence[Turn],
         findings: Findings,
         deadline: float,
         stopped: threading.Event | None = None,
-        *,
-        always_closer: bool = False,
     ) -> Judgement:
-        """Let the model say what it can before the deadline, and measure it against the evidence.
+        """Let the model write and check before the deadline, and measure what it says against the evidence.
 
         It may wait as long for its turn, and has all of its time after that: who else asks takes none of it away.
-        `always_closer` takes the closer look whatever the first one told.
         """
         readings = self._read(findings)
         undrafted = self._undrafted(findings, readings)
@@ -465,102 +428,32 @@ class Assistant:
         if model is None:
             return replace(undrafted, error=_unavailable(self.model_state))
         turns = understanding.leaned_on(question, history, findings.query)
-        told: Judgement | None = None
+        evidence = for_model(findings)
         waiting = time.monotonic()
         try:
             with model.turn(deadline, stopped):
                 self._holder.read_now(model, findings.hits[0].passage.article, stopped)
-                talk = _Talk(model, question, turns, deadline + time.monotonic() - waiting, stopped)
-                for better in self._looks(talk, undrafted, always_closer=always_closer):
-                    told = better
+                deadline += time.monotonic() - waiting
+                draft = drafts.finished(model.draft(question, turns, evidence, deadline, stopped))
+                checked = self._checked(draft, undrafted)
+                state = model.check(question, turns, evidence, checked.text or draft.text, deadline, stopped)
         except TooLongError:
             # Nothing is broken, and asked again it would say the same.
-            return told or undrafted
+            return undrafted
         except ModelError as error:
-            if told is None:
-                return replace(undrafted, error=str(error))
-            logger.info("No closer look: %s", error)
-            return replace(told, error=str(error))
-        return told or undrafted
-
-    def _looks(self, talk: _Talk, undrafted: Judgement, *, always_closer: bool) -> Iterator[Judgement]:
-        """Yield what the model tells of the passages, and then of a closer look, where it is worth its time.
-
-        A long draft may get the closer look alone. What was yielded stands, whatever comes after it.
-
-        Raises:
-            ModelError: as for a draft.
-        """
-        findings = undrafted.findings
-        evidence = for_model(findings)
-        draft = talk.draft(evidence)
-        checked = self._checked(draft, undrafted)
+            return replace(undrafted, error=str(error))
+        if state is not None:
+            checked = replace(checked, signals={**checked.signals, **probes.signals(state)})
         # No fit of a draft was made without an embedding model.
-        is_fitted = bool(findings.similarities)
-        unchecked = replace(
-            undrafted, signals=checked.signals, fit="draft" if is_fitted else undrafted.fit, draft=checked
-        )
-        likely = answer_probability(unchecked), written_probability(unchecked)
-        if is_fitted and not always_closer and skips_first_look(checked, findings.query, *likely):
-            closer = self._closer_look(talk, unchecked)
-            if closer is not None:
-                yield replace(unchecked, closer=closer)
-                return
-        told = talk.check(evidence, checked.text or draft.text)
-        if told is None:
-            yield unchecked
-            return
-        checked = drafts.with_check(checked, told)
-        first = replace(
-            unchecked,
-            signals=checked.signals,
-            fit="margin" if is_fitted else unchecked.fit,
-            draft=checked,
-        )
-        yield first
-        if is_fitted and (always_closer or self._is_worth_closer_look(talk.question, first)):
-            yield replace(first, closer=self._closer_look(talk, first))
-
-    def _is_worth_closer_look(self, question: str, judgement: Judgement) -> bool:
-        """Whether nothing can be shown yet, and something may be."""
-        likely = answer_probability(judgement), written_probability(judgement)
-        if judgement.draft is None or not is_promising(judgement.draft, *likely):
-            return False
-        return is_declined(judgement) or not (
-            draft_to_show(judgement) or reported(judgement, self._to_quote_at_last(question, judgement))
-        )
-
-    def _closer_look(self, talk: _Talk, judgement: Judgement) -> CheckedDraft | None:
-        """Return what the model tells when it is shown the likeliest sentences alone.
-
-        It writes again, unless its draft was long: then it is asked about that. None where it is not the model that was
-        trained to tell, and where a sentence may be meant for machines: alone it would be obeyed sooner.
-
-        Raises:
-            ModelError: as for a draft.
-        """
-        checked = judgement.draft
-        shown = wording.in_reading_order(_shortened(self._to_quote_at_last(talk.question, judgement, CLOSER_SHARE)))
-        if checked is None or any(map(tells_machines, shown)):
-            return None
-        evidence = [Passage((sentence,)) for sentence in shown]
-        text = checked.text
-        if not is_long(checked):
-            draft = talk.draft(evidence, apart=True)
-            checked = self._checked(draft, judgement)
-            text = checked.text or draft.text
-        told = talk.check(evidence, text, apart=True)
-        if told is None:
-            return None
-        first = first_look_signals(answer_probability(judgement), written_probability(judgement))
-        return drafts.with_check(checked, told, **first)
+        fit = undrafted.fit if not findings.similarities else "draft" if state is None else "check"
+        return replace(undrafted, signals=checked.signals, fit=fit, draft=checked)
 
     def decide(self, base: Answer, judgement: Judgement) -> Answer:
         """Return the final answer that the judgement allows: written, quoted or declined."""
         base = replace(base, confidence=round(answer_probability(judgement), 4))
         if is_declined(judgement):
             return wording.declined(base, judgement.findings)
-        to_quote = self._to_quote_at_last(base.question, judgement)
+        to_quote = self._to_quote(base.question, judgement.findings, judgement.draft, judgement.readings)
         draft = draft_to_show(judgement)
         by_marks = reported(judgement, to_quote)
         # The article's marks tell better than a model who said something; what somebody said reads better as it wrote.
@@ -592,21 +485,17 @@ class Assistant:
             logger.exception("A draft could not be compared with the sentences")
             return {}
 
-    def _to_quote_at_last(self, question: str, judgement: Judgement, least_share: float = 0.0) -> list[Window]:
-        return self._to_quote(question, judgement.findings, judgement.draft, judgement.readings, least_share)
-
     def _to_quote(
         self,
         question: str,
         findings: Findings,
         draft: CheckedDraft | None,
         readings: Readings = ((),),
-        least_share: float = 0.0,
     ) -> list[Window]:
         fitted = calibration.quoting("draft" if draft else "read" if any(readings) else "words")
         candidates = self.quotable(findings, draft, readings)
         likely = [(sentence, fitted.probability(signals)) for sentence, signals in candidates]
-        return quoting.choose(question, likely, max(least_share, fitted.further_share), self.wanted(findings, draft))
+        return quoting.choose(question, likely, fitted.further_share, self.wanted(findings, draft))
 
     def quotable(
         self, findings: Findings, draft: CheckedDraft | None = None, readings: Readings = ((),)
@@ -635,16 +524,6 @@ class Assistant:
             tuple(self._span_finder.read(part.query, [hit.passage for hit in part.hits[:PASSAGES_TO_READ]]))
             for part in parts
         )
-
-
-def _shortened(windows: Sequence[Window]) -> list[Window]:
-    """Return the best window, and of the others those that there is time to read again."""
-    chosen = list(windows[:1])
-    for window in windows[1:]:
-        read = {sentence for each in (*chosen, window) for sentence in each.all}
-        if sum(len(sentence.text.split()) for sentence in read) <= CLOSER_WORDS:
-            chosen.append(window)
-    return chosen
 
 
 def for_model(findings: Findings) -> list[Passage]:

@@ -12,8 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from assistant.answering import understanding
-from assistant.answering.grounding import stems, tells_machines
+from assistant.answering.grounding import tells_machines
 from assistant.answering.quoting import Window
+from assistant.answering.terms import stems
 from assistant.articles.speakers import NAME, QUOTED, SAID, body_meant, context_of, outside_quotations
 from assistant.types import Sentence
 

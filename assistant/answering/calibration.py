@@ -2,8 +2,8 @@
 
 Logistic regressions over a dozen or two signals, fitted by `python -m lab calibrate` to the development and
 hard questions; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist
-depends on the models: keywords only (none is installed), words only (no language model), a draft (any model), a draft
-and its check (the packaged model with its adapters), and what is left to tell after a closer look.
+depends on the models: keywords only (none is installed), words only (no language model), a draft (any model), and a
+draft and its check (the packaged model with its adapters).
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import hashlib
 import json
 import logging
 import math
-import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -22,7 +21,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from assistant.answering import grounding, understanding
+from assistant.answering import grounding, kinds, terms, understanding
 from assistant.articles import passages
 from assistant.articles.passages import sentences
 from assistant.search.index_files import read_record, write_record
@@ -37,21 +36,14 @@ CALIBRATION = Path(__file__).with_name("calibration.json")
 KEYWORDS = ("keywords", "known", "kind_found", "names_found", "count_found")
 WORDS = ("similarity", "known", "kind_found", "names_found", "count_found", "read")
 DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "told_coverage", "asked_names")
-CHECK = ("stated", "confirmed", "answers", "right")
-"""What the check tells of an answer and of the draft: by the model's word, and by its state."""
-MARGIN = (*DRAFT, *CHECK)
-CLOSER = ("before", *CHECK)
-SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "margin": MARGIN, "closer": CLOSER}
-"""The signals of each of the five fits for whether the article answers the question."""
+CHECK = (*DRAFT, "answers", "right")
+SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "check": CHECK}
+"""The signals of each of the four fits for whether the article answers the question."""
 
 WRITTEN_DRAFT = (*DRAFT, "asks_two", "cause", "swapped", "length", "leaning", "behind", "read_there", "read_told")
-WRITTEN_MARGIN = (*WRITTEN_DRAFT, *CHECK, "likelihood", "least_likelihood")
-WRITTEN_CLOSER = (
-    *CLOSER, "before_written", "new_words", "words", "likelihood", "read_there", "read_told", "kind_told", "length",
-    "asks_two",
-)  # fmt: skip
-WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "margin": WRITTEN_MARGIN, "closer": WRITTEN_CLOSER}
-"""The signals of each of the three fits for whether a draft is a right answer."""
+WRITTEN_CHECK = (*WRITTEN_DRAFT, "answers", "right", "likelihood", "least_likelihood")
+WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "check": WRITTEN_CHECK}
+"""The signals of both fits for whether a draft is a right answer."""
 _CERTAIN = 10.0
 """Log-odds beyond which the span finder is as sure as it gets."""
 _UNTOLD = -2.0
@@ -68,7 +60,7 @@ class Counts:
 
 def counted(texts: Iterable[str]) -> Counts:
     """Count the stems of the texts."""
-    stems = [grounding.stems(text) for text in texts]
+    stems = [terms.stems(text) for text in texts]
     return Counts(len(stems), Counter(stem for of_text in stems for stem in of_text))
 
 
@@ -135,7 +127,7 @@ def _keep(lines: Mapping[str, str], file: Path) -> None:
 
 
 def _recipe() -> str:
-    sources = b"".join(Path(str(module.__file__)).read_bytes() for module in (passages, grounding))
+    sources = b"".join(Path(str(module.__file__)).read_bytes() for module in (passages, terms))
     return f"sources {hashlib.sha256(sources).hexdigest()[:16]}, PyStemmer {metadata.version('PyStemmer')}"
 
 
@@ -180,21 +172,14 @@ def quoting(fit: str) -> Quoting:
 
 @cache
 def calibration(fit: str) -> Calibration:
-    """Return the fitted calibration for `keywords`, `words`, `draft`, `margin` or `closer`."""
+    """Return the fitted calibration for `keywords`, `words`, `draft` or `check`."""
     return Calibration(**_fitted()["answerable"][fit])
 
 
 @cache
 def written(fit: str) -> Calibration:
-    """Return the fitted calibration of what a model wrote, for `draft`, `margin` or `closer`."""
+    """Return the fitted calibration of what a model wrote, for `draft` or `check`."""
     return Calibration(**_fitted()["written"][fit])
-
-
-def log_odds(probability: float) -> float:
-    """Return ln(p / (1 - p)) of a probability p, within the bounds of `Regression.probability`."""
-    least = 1.0 / (1.0 + math.exp(30.0))
-    probability = max(least, min(1.0 - least, probability))
-    return math.log(probability / (1.0 - probability))
 
 
 def _fitted() -> dict[str, Any]:
@@ -205,49 +190,48 @@ def _fitted() -> dict[str, Any]:
 def word_signals(
     question: str, findings: Findings, readings: Sequence[Sequence[Reading]], rarity: Rarity
 ) -> dict[str, float]:
-    """Return the signals that need no language model; `readings` are of each part of the question, best passage first."""
-    asked = grounding.stems(question)
+    """Return the signals that need no language model; `readings` are of each part of the question, the best first."""
+    asked = terms.stems(question)
     best = findings.evidence[:3]
-    held = [grounding.stems(evidence.passage.text) | grounding.aliases([evidence.sentence]) for evidence in best]
-    names = grounding.names(question)
+    held = [terms.stems(evidence.passage.text) | grounding.aliases([evidence.sentence]) for evidence in best]
+    names = terms.names(question)
     return {
         "keywords": findings.keyword_score,
         "similarity": findings.similarity,
         "known": coverage(asked, rarity, rarity),
         "kind_found": float(
-            any(
-                grounding.fits_question(question, e.passage.text, grounding.known_names(e.passage.article.text))
-                for e in best
-            )
+            any(kinds.fits_question(question, e.passage.text, terms.known_names(e.passage.article.text)) for e in best)
         ),
-        "names_found": max((grounding.share(names, words) for words in held), default=0.0),
-        "count_found": float(_count_found(question, [s.text for evidence in best for s in evidence.passage.sentences])),
+        "names_found": max((terms.share(names, words) for words in held), default=0.0),
+        "count_found": float(
+            kinds.count_found(question, [s.text for evidence in best for s in evidence.passage.sentences])
+        ),
         # Further passages say more about themselves than about this question, on the development questions.
         "read": min(likeness(*(reading.score for reading in of_part[:1])) for of_part in readings),
     }
 
 
 def likeness(*scores: float) -> float:
-    """Return the best of the span finder's log-odds within bounds, beyond which they tell no more; the lowest of none."""
+    """Return the best of the span finder's log-odds, within bounds beyond which they tell no more."""
     return max(-_CERTAIN, min(_CERTAIN, max(scores, default=-_CERTAIN)))
 
 
 def reading_signals(
     draft: str, evidence: Sequence[Sentence], readings: Sequence[Sequence[Reading]]
 ) -> dict[str, float]:
-    """Return the signals of how far what a model wrote is what the span finder found, for the part where it is least so."""
-    told = grounding.stems(draft)
+    """Return how far what a model wrote is what the span finder found, where the question has parts, the least of them."""
+    told = terms.stems(draft)
     there, shares = [], []
     for of_part in readings:
         spans = {sentence: span for reading in of_part for sentence, span in reading.spans.items()}
         there.append(likeness(*(spans[sentence].score for sentence in evidence if sentence in spans)))
         likeliest = max(spans, key=lambda sentence: spans[sentence].score, default=None)
-        shares.append(0.0 if likeliest is None else grounding.share(_words_of(likeliest, spans[likeliest]), told))
+        shares.append(0.0 if likeliest is None else terms.share(_words_of(likeliest, spans[likeliest]), told))
     return {"read_there": min(there), "read_told": min(shares)}
 
 
 def _words_of(sentence: Sentence, span: Span) -> set[str]:
-    return grounding.stems(sentence.article.text[span.start : span.end])
+    return terms.stems(sentence.article.text[span.start : span.end])
 
 
 def draft_signals(
@@ -259,10 +243,8 @@ def draft_signals(
         "words": support.words,
         "new_words": support.new_words,
         "tells": float(bool(support.new)),
-        "kind_told": float(
-            grounding.fits_question(question, draft, known) and (not _HOW_MANY.search(question) or _counts(draft))
-        ),
-        "told_coverage": coverage(grounding.stems(question), grounding.stems(draft), rarity),
+        "kind_told": float(kinds.fits_question(question, draft, known) and kinds.counts(question, draft)),
+        "told_coverage": coverage(terms.stems(question), terms.stems(draft), rarity),
         "asked_names": float(support.asked_names),
         "asks_two": float(understanding.asks_two(question)),
     }
@@ -292,22 +274,3 @@ def coverage(wanted: AbstractSet[str], held: Container[str], rarity: Rarity) -> 
     total = math.fsum(rarity[stem] for stem in wanted)
     found = math.fsum(rarity[stem] for stem in wanted if stem in held)
     return found / total if total else 1.0
-
-
-_HOW_MANY = re.compile(
-    r"\b(?:how many|what number of)\s+(?:(?!(?:did|do|does|were|was|are|is|has|have|had|could|can|would|will)\b)[\w'-]+\s+){0,3}?(?P<thing>[\w'-]+)"
-    r"(?=\s+(?:did|do|does|were|was|are|is|has|have|had|could|can|would|will|of|in|a|per|from|to|for|that|which|who|with)\b|\W*$)",
-    re.IGNORECASE,
-)
-
-
-def _count_found(question: str, sentences: Sequence[str]) -> bool:
-    """Whether a sentence that names what the question counts holds a number of it; True when it counts nothing."""
-    match = _HOW_MANY.search(question)
-    thing = grounding.stems(match["thing"]) if match else set()
-    return not thing or any(thing & grounding.stems(sentence) and _counts(sentence) for sentence in sentences)
-
-
-def _counts(text: str) -> bool:
-    """Whether the text holds a number that is no share and no year."""
-    return bool(grounding.quantities(grounding.numbers(text)))

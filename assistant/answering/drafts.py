@@ -15,19 +15,18 @@ from assistant.answering.grounding import (
     Support,
     answers,
     is_of_the_article,
-    known_names,
     names_not_held,
     speaks,
-    stems,
     support,
     tells_machines,
     weakest,
 )
 from assistant.answering.quoting import Told, Window
+from assistant.answering.terms import known_names, stems
 from assistant.articles.passages import is_label, sentences, statements
 from assistant.articles.speakers import context_of, persons
 from assistant.errors import ModelError, TooLongError
-from assistant.model.chat import Checked, Draft
+from assistant.model.chat import Draft
 from assistant.search.retrieval import Findings
 from assistant.search.span_finder import Readings
 from assistant.types import Article, Passage, Sentence
@@ -114,11 +113,6 @@ def check(  # noqa: PLR0913, PLR0917 - all that is known of a question by then
     return CheckedDraft(
         shown, supported, {**signals, **told, **written, **read}, Told(text, similarities(text) if text else {})
     )
-
-
-def with_check(draft: CheckedDraft, told: Checked, **further: float) -> CheckedDraft:
-    """Return the draft with what the model says of it as further signals."""
-    return replace(draft, signals={**draft.signals, **told.signals, **further})
 
 
 def holds(draft: CheckedDraft, question: str) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
-from assistant.answering import grounding, understanding
+from assistant.answering import grounding, kinds, terms, understanding
 from assistant.answering.calibration import Rarity, coverage, likeness
 from assistant.articles.passages import passages, statements
 from assistant.articles.speakers import context_of
@@ -75,9 +75,9 @@ def signals(
     for reading in readings:
         for sentence, span in reading.spans.items():
             read.setdefault(sentence, []).append(span.score)
-    kind, wanted = grounding.asked_kind(findings.query), grounding.kinds(findings.query)
+    kind, wanted = kinds.asked_kind(findings.query), kinds.kinds(findings.query)
     asked = wanted.stems
-    told = grounding.stems(draft.text) if draft else set()
+    told = terms.stems(draft.text) if draft else set()
     new = told - asked
     found = []
     for passage in candidate_passages(findings):
@@ -90,7 +90,7 @@ def signals(
                 "similarity": findings.similarities.get(sentence.id, of_passage),
                 "passage_similarity": of_passage,
                 "asked": coverage(asked, held, rarity),
-                "kind": float(grounding.fits(kind, wanted, _kinds(sentence))),
+                "kind": float(kinds.fits(kind, wanted, _kinds(sentence))),
                 "length": math.log(len(sentence.text)),
                 "read": likeness(*read.get(sentence, ())),
                 "told": coverage(told, held, rarity) if told else 0.0,
@@ -103,15 +103,15 @@ def signals(
 
 
 @lru_cache(maxsize=4096)
-def _kinds(sentence: Sentence) -> grounding.Kinds:
-    return grounding.kinds(sentence.text, grounding.known_names(sentence.article.text))
+def _kinds(sentence: Sentence) -> kinds.Kinds:
+    return kinds.kinds(sentence.text, terms.known_names(sentence.article.text))
 
 
 @lru_cache(maxsize=4096)
 def _held(sentence: Sentence) -> frozenset[str]:
     """Return the stems of a sentence, of those that it leans on, and of the people whom they mean."""
     words = " ".join(each.text for each in _window(sentence).all)
-    return frozenset(grounding.stems(words) | grounding.aliases([sentence]))
+    return frozenset(terms.stems(words) | grounding.aliases([sentence]))
 
 
 def wanted(query: str, rarity: Rarity, draft: Told | None = None) -> dict[str, float]:
@@ -120,8 +120,8 @@ def wanted(query: str, rarity: Rarity, draft: Told | None = None) -> dict[str, f
     Those of the question weigh 1 together, each by its rarity, and so do those of the draft, of which only the new ones
     are returned.
     """
-    asked = grounding.kinds(query).stems
-    told = grounding.stems(draft.text) if draft else set()
+    asked = kinds.kinds(query).stems
+    told = terms.stems(draft.text) if draft else set()
     weights: dict[str, float] = {}
     for stems, some in ((asked, asked), (told, told - asked)):
         total = math.fsum(rarity[stem] for stem in stems)
@@ -184,8 +184,8 @@ def lead(article: Article) -> list[Window]:
     stating = (sentence for passage in passages(article) for sentence in statements(passage))
     # What somebody says of the news is not the news.
     early = list(islice((sentence for sentence in stating if sentence.text[0] not in '"“‘'), EARLY_SENTENCES))
-    title = grounding.stems(article.title)
-    holds = [grounding.share(title, grounding.stems(sentence.text)) for sentence in early]
+    title = terms.stems(article.title)
+    holds = [terms.share(title, terms.stems(sentence.text)) for sentence in early]
     nearest = holds.index(max(holds)) if holds else 0
     return [_window(sentence) for sentence in (*early[:1], *early[nearest or 1 :][:1])]
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
-import math
 import queue
 import re
 import threading
@@ -28,10 +27,11 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from assistant.articles.passages import passages
 from assistant.errors import ModelError
-from assistant.model import probes, prompts
+from assistant.model import prompts
 from assistant.model.engine import CONTEXT_TOKENS, Engine
+from assistant.model.probes import State
 from assistant.model.prompts import check_messages, draft_messages
-from assistant.types import VERDICTS, Article, Passage, Turn
+from assistant.types import Article, Passage, Turn
 
 MAX_ANSWER_TOKENS = 72
 """One or two sentences: with 64 allowed, the longest draft that held the facts of a development question took 47."""
@@ -74,24 +74,6 @@ class Draft:
     """The embedded model was cut off because it had as many tokens as an answer may have."""
     log_probabilities: tuple[float, ...] = ()
     """Of each token that holds a letter or a digit; empty where the endpoint does not tell them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What a check tells."""
-
-    stated: float
-    """The log-odds that the evidence answers the question, by the word that the model would say."""
-    confirmed: float
-    """Those that the draft is right, likewise."""
-    state: probes.State
-    """What the model's last layer makes of it all: it tells more than the word."""
-
-    @property
-    def signals(self) -> dict[str, float]:
-        """Both log-odds by the word, and by the probes of the state."""
-        answers, right = probes.log_odds(self.state)
-        return {"stated": self.stated, "confirmed": self.confirmed, "answers": answers, "right": right}
 
 
 class LanguageModel:
@@ -152,27 +134,24 @@ class LanguageModel:
             if self._engine is not None:
                 self._engine.forget(self._kept_as(article))
 
-    def draft(  # noqa: PLR0913 - what is asked, of what, for how long, and how it is read
+    def draft(
         self,
         question: str,
         history: Sequence[Turn],
         evidence: Sequence[Passage],
         deadline: float,
         stopped: threading.Event | None = None,
-        *,
-        apart: bool = False,
     ) -> Iterator[Draft]:
         """Yield the answer as it grows, from evidence in reading order; `deadline` is in `time.monotonic()` seconds.
 
-        Setting `stopped` ends it like the deadline does. `apart` reads the evidence anew: what the engine takes over
-        from the article that it has read knows what stands around it. For whoever has the `turn`.
+        Setting `stopped` ends it like the deadline does. For whoever has the `turn`.
 
         Raises:
             ModelError: the endpoint failed, said nothing, or had no time for this question.
         """
         limit = _Limit(deadline, stopped)
         messages = draft_messages(question, history, text_of(evidence))
-        article = None if apart or not evidence else evidence[0].article
+        article = evidence[0].article if evidence else None
         text = ""
         finish = None
         scores: list[float] = []
@@ -206,10 +185,8 @@ class LanguageModel:
         draft: str,
         deadline: float,
         stopped: threading.Event | None = None,
-        *,
-        apart: bool = False,
-    ) -> Checked | None:
-        """Return what the check tells: does the evidence answer the question, and is the draft of an answer right?
+    ) -> State | None:
+        """Return the state that the check of a draft leaves the model in, which the probes read.
 
         It carries on the conversation of the draft. None where the model is not the one that was trained to check.
 
@@ -219,13 +196,10 @@ class LanguageModel:
         if not self.checks:
             return None
         messages = check_messages(question, history, text_of(evidence), draft)
-        article = None if apart or not evidence else evidence[0].article
-        reply = self._reply(messages, _Limit(deadline, stopped), 1, article, top_logprobs=20, tells_state=True)
-        for chunk in reply:
+        article = evidence[0].article if evidence else None
+        for chunk in self._reply(messages, _Limit(deadline, stopped), 1, article, tells_state=True):
             if "state" in chunk.response_metadata:
-                return Checked(
-                    *_margins(_tokens(chunk)[0]), np.array(chunk.response_metadata["state"], dtype=np.float32)
-                )
+                return np.array(chunk.response_metadata["state"], dtype=np.float32)
         raise ModelError(_SLOW)
 
     def close(self) -> None:
@@ -386,14 +360,6 @@ def _about(article: Article) -> list[BaseMessage]:
 def text_of(evidence: Sequence[Passage]) -> str:
     """Return passages as a prompt has them; all of an article's are what is read of it once for all."""
     return "\n\n".join(passage.text for passage in evidence)
-
-
-def _margins(verdict: dict[str, Any]) -> tuple[float, float]:
-    yes, wrong, no = (
-        1e-6 + math.fsum(math.exp(t["logprob"]) for t in verdict["top_logprobs"] if t["token"].strip().lower() == word)
-        for word in VERDICTS
-    )
-    return math.log(yes + wrong) - math.log(no), math.log(yes) - math.log(wrong + no)
 
 
 def _fits(article: Article) -> bool:

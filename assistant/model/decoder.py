@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from assistant.model.engine_library import BATCH_TOKENS, LoadedModel, Scores
 from assistant.model.probes import State
@@ -31,8 +30,7 @@ class Token:
     """Its place in the vocabulary."""
     text: bytes
     """UTF-8; a character may be spread over several tokens."""
-    log_probabilities: npt.NDArray[np.float32]
-    """Of every token of the vocabulary in this place."""
+    log_probability: float
     ends: bool
     """With it the model ends its turn."""
 
@@ -227,10 +225,9 @@ class Decoder:
     def _token(self, scores: Scores) -> Token:
         """Return the likeliest token."""
         number = int(scores.argmax())
-        relative = scores - scores[number]
-        probabilities = relative - np.log(np.exp(relative).sum())
         ends = self._model.is_end(number)
-        return Token(number, b"" if ends else self.text(number), probabilities, ends)
+        log_probability = -float(np.log(np.exp(scores - scores[number]).sum()))
+        return Token(number, b"" if ends else self.text(number), log_probability, ends)
 
     def _guess(self, token: int) -> list[int]:
         """Return what may come after a token: what came where the last tokens stood before, mostly in the article."""

@@ -3,13 +3,13 @@
 `python -m assistant.model.engine_child MODEL FOLDER THREADS [ADAPTER WORDS]...` loads the model, says `ready`, and
 ends with its standard input. A request is a line of JSON, and so is each part of its reply:
 
-    {"number": 7, "messages": [["system", "…"], ["user", "…"]], "max_tokens": 72, "top_logprobs": 0, "article": "name"}
-    {"number": 7, "text": "Nine", "scores": [{"token": "Nine", "logprob": -0.1, "top_logprobs": []}]}
+    {"number": 7, "messages": [["system", "…"], ["user", "…"]], "max_tokens": 72, "article": "name"}
+    {"number": 7, "text": "Nine", "scores": [{"token": "Nine", "logprob": -0.1}]}
     {"number": 7, "text": "", "scores": [], "end": "stop"}
 
 `article` names what was kept of an article in FOLDER; with `"reads_article": true` the messages have the whole of it,
-which is read, kept under that name, and not replied to. With `"tells_state": true` the only part has the scores of the
-next token, and what the last layer makes of the messages as `state`, a list of numbers. The last part has an `end`:
+which is read, kept under that name, and not replied to. With `"tells_state": true` the only part has what the last
+layer makes of the messages as `state`, a list of numbers. The last part has an `end`:
 `stop`, `length`, `failed` with an `error`, or `called off`: whatever arrives meanwhile calls off what is under way,
 before the next token or batch. A number alone asks for nothing else.
 """
@@ -27,9 +27,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
-
-from assistant.model.decoder import Decoder, Token
+from assistant.model.decoder import Decoder
 from assistant.model.engine import CONTEXT_TOKENS
 
 GATHERED_SECONDS = 0.25
@@ -62,20 +60,18 @@ def _reply(
         elif not decoder.read(prompt, wanted, article):
             yield _end("called off")
         elif request.get("tells_state"):
-            scores = [_scores(decoder, next(decoder.write()), request.get("top_logprobs", 0))]
-            yield _end("stop") | {"scores": scores, "state": decoder.state().tolist()}
+            yield _end("stop") | {"state": decoder.state().tolist()}
         else:
-            yield from _written(decoder, request["max_tokens"], request.get("top_logprobs", 0), wanted)
+            yield from _written(decoder, request["max_tokens"], wanted)
     except Exception as error:  # noqa: BLE001 - the next request may go well, and the parent is told of this one
         yield _end("failed") | {"error": f"{type(error).__name__}: {error}"}
 
 
-def _written(
-    decoder: Decoder, most_tokens: int, alternatives: int, wanted: Callable[[], bool]
-) -> Iterator[dict[str, Any]]:
+def _written(decoder: Decoder, most_tokens: int, wanted: Callable[[], bool]) -> Iterator[dict[str, Any]]:
     characters = codecs.getincrementaldecoder("utf-8")("replace")
     for count, token in enumerate(decoder.write(), start=1):
-        part = {"text": characters.decode(token.text), "scores": [_scores(decoder, token, alternatives)]}
+        scores = [{"token": decoder.text(token.number).decode(errors="replace"), "logprob": token.log_probability}]
+        part = {"text": characters.decode(token.text), "scores": scores}
         if token.ends:
             yield part | {"end": "stop"}
             return
@@ -101,18 +97,6 @@ def _gathered(parts: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         if "end" in part or time.monotonic() - begun >= GATHERED_SECONDS:
             yield held
             held, begun = {"text": "", "scores": []}, time.monotonic()
-
-
-def _scores(decoder: Decoder, token: Token, alternatives: int) -> dict[str, Any]:
-    def score(number: int) -> dict[str, Any]:
-        text = decoder.text(number).decode(errors="replace")
-        return {"token": text, "logprob": float(token.log_probabilities[number])}
-
-    if not alternatives:
-        return score(token.number) | {"top_logprobs": []}
-    likeliest = np.argpartition(-token.log_probabilities, alternatives)[:alternatives].tolist()
-    ranked = sorted(likeliest, key=lambda number: -float(token.log_probabilities[number]))
-    return score(token.number) | {"top_logprobs": [score(number) for number in ranked]}
 
 
 def _listen(requests: queue.SimpleQueue[dict[str, Any]]) -> None:

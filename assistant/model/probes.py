@@ -20,11 +20,11 @@ State = npt.NDArray[np.float32]
 """What the model's last layer makes of all that was read: 1,536 numbers of the packaged one."""
 
 
-def log_odds(state: State) -> tuple[float, float]:
+def signals(state: State) -> dict[str, float]:
     """Return the log-odds that the passages answer the question, and that the draft is right, each within `MOST`."""
     weights, intercepts = _probes(PROBES)
     answers, right = np.clip(weights @ state + intercepts, -MOST, MOST)
-    return float(answers), float(right)
+    return {"answers": float(answers), "right": float(right)}
 
 
 @cache

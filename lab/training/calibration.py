@@ -9,10 +9,9 @@ whatever the mix in the file.
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -25,7 +24,7 @@ from numpy.typing import NDArray
 from assistant.answering import calibration, quoting, understanding
 from assistant.answering.assistant import Assistant
 from assistant.answering.drafts import CheckedDraft, holds
-from assistant.answering.judgement import Judgement, first_look_signals, is_promising, skips_first_look
+from assistant.answering.judgement import Judgement
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, evidence_spans, holds_facts
 from assistant.evaluation.questions import holds as holds_wording
@@ -52,8 +51,6 @@ questions about the article that ships got 8 by cross-validation, readers' 37; w
 questions a right one."""
 LEAST_DRAFTED = 0.95
 """A draft that was cut off in its first sentence is none; where more are missing, the model was not there."""
-FIRST_SHARES = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
-"""How much of what may be wrong the first look may use; the rest is left to the closer one."""
 NEVER = 2.0
 """A threshold that no probability reaches."""
 FURTHER_SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -110,7 +107,7 @@ def observe(
             findings = assistant.find(asked, question.history, question.article or None)
             if findings.evidence:
                 deadline = time.monotonic() + SECONDS
-                seen = assistant.judge(asked, question.history, findings, deadline, always_closer=True)
+                seen = assistant.judge(asked, question.history, findings, deadline)
                 graded_here, quotable = grades.get(question.id, {}), _quotable(assistant, seen)
                 found.append(Observation(question, seen, graded_here, quotable, usual=number <= len(usual)))
         progress(number, len(usual) + len(hard))
@@ -163,27 +160,18 @@ def fit(observations: Sequence[Observation]) -> dict[str, Any]:
     Raises:
         ConfigurationError: too many questions got no draft, or no check of it.
     """
-    judged = [o for o in observations if o.seen.draft is not None and o.seen.fit == "margin"]
+    judged = [o for o in observations if o.seen.draft is not None and o.seen.fit == "check"]
     if len(judged) < LEAST_DRAFTED * len(observations):
         raise ConfigurationError("Too many questions got no draft and check: calibrate with the packaged model alone")
     observations = judged
-    first = [name for name in calibration.SIGNALS if name != "closer"]
-    fitted = {name: _answerable(observations, calibration.SIGNALS[name]) for name in first}
-    written = {name: _written(observations, name, fitted[name]) for name in ("draft", "margin")}
-    at_first = ~_skip_first_look(observations, fitted["draft"][1], written["draft"][1])
-    sure, right = (np.where(at_first, found["margin"][1], found["draft"][1]) for found in (fitted, written))
-    before = Before(at_first, sure, right, fitted["margin"][0].threshold)
-    looks = [_looks(observations, before, share * MOST_WRONG) for share in FIRST_SHARES]
-    best = max(looks, key=lambda look: look.shown)
+    answered = {name: _answerable(observations, signals) for name, signals in calibration.SIGNALS.items()}
+    written = {name: _written(observations, name, answered[name]) for name in calibration.WRITTEN_SIGNALS}
+    (answer, sure), (draft, right) = answered["check"], written["check"]
+    shown = _hold(observations) & (sure >= answer.threshold) & (right >= draft.threshold)
     return {
-        "answerable": {name: asdict(calibration) for name, (calibration, _) in fitted.items()}
-        | {"closer": asdict(best.answerable)},
-        "quoted": _quoting(observations, best.written_at),
-        "written": {
-            "draft": written["draft"][0],
-            "margin": written["margin"][0] | {"threshold": best.written_from},
-            "closer": asdict(best.written),
-        },
+        "answerable": {name: asdict(fitted) for name, (fitted, _) in answered.items()},
+        "quoted": _quoting(observations, shown),
+        "written": {name: asdict(fitted) for name, (fitted, _) in written.items()},
     }
 
 
@@ -261,145 +249,21 @@ def _is_right(draft: CheckedDraft, question: Question, graded: Mapping[str, str]
 
 def _written(
     observations: Sequence[Observation], name: str, answered: tuple[calibration.Calibration, Floats]
-) -> tuple[dict[str, Any], Floats]:
-    """Return the fit of what was written at first, and each draft's probability by fits that did not see its question.
+) -> tuple[calibration.Calibration, Floats]:
+    """Return the fit of what was written, and each draft's probability by fits that did not see its question.
 
     `answered` is the same of whether there is an answer. The threshold is the one under which most questions get a
-    right written answer while at most `MOST_WRONG` get a wrong one, as long as there is no closer look. The hard
-    questions count too: whoever wrote the rules has seen the others, and what these allow is too much for new ones.
+    right written answer while at most `MOST_WRONG` get a wrong one. The hard questions count too: whoever wrote the
+    rules has seen the others, and what these allow is too much for new ones.
     """
     weights = _shares(observations) * len(observations)
     is_answered, sure = answered
-    regression, right = _fit_written(observations, weights, calibration.WRITTEN_SIGNALS[name], 0.03)
-    threshold = _threshold_of_written(observations, right, sure >= is_answered.threshold)
-    return asdict(regression) | {"threshold": threshold}, right
-
-
-def _skip_first_look(observations: Sequence[Observation], sure: Floats, right: Floats) -> NDArray[np.bool_]:
-    """Tell which are looked at closer at once, by the probabilities without a check."""
-    return np.array(
-        [
-            o.seen.closer is not None and skips_first_look(_draft(o), o.seen.findings.query, *likely)
-            for o, *likely in zip(observations, sure, right, strict=True)
-        ]
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Before:
-    """What is known of each question before a closer look."""
-
-    at_first: NDArray[np.bool_]
-    """Whether it gets a first look."""
-    sure: Floats
-    """How likely there is an answer, by fits that did not see the question."""
-    right: Floats
-    """How likely the draft is right, likewise."""
-    answered_from: float
-    """From when on the first look answers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Looks:
-    """What the first look may write, and the fits of the closer one."""
-
-    shown: float
-    """The share of all questions that get a right written answer by either."""
-    written_at: NDArray[np.bool_]
-    """Which questions get a written answer, by probabilities from fits that did not see them."""
-    written_from: float
-    answerable: calibration.Calibration
-    written: calibration.Calibration
-
-
-def _looks(observations: Sequence[Observation], before: Before, most_wrong: float) -> Looks:
-    """Fit the closer look, where the first one writes `most_wrong` at most that is wrong.
-
-    It is fitted to the questions that get one. What the first look declines, and what it writes that is wrong, counts
-    towards what is allowed in all.
-
-    Raises:
-        ConfigurationError: too few questions get one.
-    """
-    sure, right = before.sure, before.right
-    shares, drafts_right = _shares(observations), _right(observations)
-    may_be_shown = before.at_first & (sure >= before.answered_from)
-    written_from = _threshold_of_written(observations, right, may_be_shown, most_wrong)
-    shown = may_be_shown & (right >= written_from) & _hold(observations)
-    promising = [
-        o.seen.closer is not None and is_promising(_draft(o), *likely)
-        for o, *likely in zip(observations, sure, right, strict=True)
-    ]
-    looked = ~shown & (~before.at_first | np.array(promising))
-    counted = np.array([o.usual and o.question.answerable for o in observations])
-    may_lose = (1 - LEAST_ANSWERED) * counted.sum() - (counted & ~looked & (sure < before.answered_from)).sum()
-    chosen = [
-        _at_closer_look(o, *likely)
-        for o, *likely, is_one in zip(observations, sure, right, looked, strict=True)
-        if is_one
-    ]
-    weights = shares[looked] * len(observations)
-    answerable, answered = _answerable_closer(chosen, weights, counted[looked], may_lose)
-    may_be_wrong = MOST_WRONG - shares[shown & ~drafts_right].sum()
-    _enough(_right(chosen))
-    written, held_out = _fit_written(chosen, weights, calibration.WRITTEN_SIGNALS["closer"], 0.1)
-    open_ = answered >= answerable.threshold
-    threshold = _threshold_of_shown(shares[looked], _right(chosen), held_out, open_ & _hold(chosen), may_be_wrong)
-    shown_then = open_ & _hold(chosen) & (held_out >= threshold)
-    more = shares[looked][shown_then & _right(chosen)].sum()
-    written_at = shown.copy()
-    written_at[looked] = shown_then
-    return Looks(
-        float(shares[shown & drafts_right].sum() + more),
-        written_at,
-        written_from,
-        answerable,
-        calibration.Calibration(**asdict(written), threshold=threshold),
-    )
-
-
-def _at_closer_look(observation: Observation, sure: float, right: float) -> Observation:
-    """Return the observation with what the closer look told in the place of the first."""
-    closer = observation.seen.closer
-    if closer is None:
-        raise ValueError(f"{observation.question.id} got no closer look")
-    draft = replace(closer, signals={**closer.signals, **first_look_signals(sure, right)})
-    return replace(observation, seen=replace(observation.seen, draft=draft, signals=draft.signals))
-
-
-def _answerable_closer(
-    observations: Sequence[Observation], weights: Floats, counted: NDArray[np.bool_], may_lose: float
-) -> tuple[calibration.Calibration, Floats]:
-    """Return the fit, and each question's probability by fits that did not see it.
-
-    As many of the others as possible are declined while at most `may_lose` of those counted are lost.
-    """
-    names = calibration.SIGNALS["closer"]
-    labels = np.array([o.question.answerable for o in observations], dtype=bool)
-    used = np.array([o.question.kind != "false_premise" for o in observations], dtype=bool)
-    _enough(labels[used])
-    groups = _groups(o.question for o in observations)
-    regression, held_out = _regression(_matrix(observations, names), labels, weights * used, groups, names, 0.3)
-    threshold = _threshold_of_declined(held_out, weights * (used & ~labels), counted, may_lose)
-    return calibration.Calibration(**asdict(regression), threshold=threshold), held_out
-
-
-def _threshold_of_declined(probabilities: Floats, others: Floats, counted: NDArray[np.bool_], may_lose: float) -> float:
-    """Return the lowest threshold that declines as many others as any that loses at most `may_lose` of those counted.
-
-    `others` are weights, 0 for what has an answer. Where none is counted nothing tells what would be lost, and none is
-    declined.
-    """
-    if not counted.any():
-        return 0.0
-    thresholds = np.unique([0.0, *np.round(probabilities, 3)])
-    allowed = [float(t) for t in thresholds if (probabilities[counted] < t).sum() <= may_lose]
-    return max(allowed, key=lambda threshold: math.fsum(others[probabilities < threshold]), default=0.0)
-
-
-def _enough(labels: NDArray[np.bool_]) -> None:
-    if min(labels.sum(), (~labels).sum()) < FOLDS:
-        raise ConfigurationError("Too few questions got a closer look to fit it to: calibrate with more questions")
+    names = calibration.WRITTEN_SIGNALS[name]
+    matrix, groups = _matrix(observations, names), _groups(o.question for o in observations)
+    regression, right = _regression(matrix, _right(observations), weights, groups, names, 0.03)
+    may_be_shown = _hold(observations) & (sure >= is_answered.threshold)
+    threshold = _threshold_of_shown(_shares(observations), _right(observations), right, may_be_shown)
+    return calibration.Calibration(**asdict(regression), threshold=threshold), right
 
 
 def _matrix(observations: Sequence[Observation], names: tuple[str, ...]) -> Floats:
@@ -419,32 +283,14 @@ def _shares(observations: Sequence[Observation]) -> Floats:
     return np.array([aimed[kind] / kinds.count(kind) for kind in kinds])
 
 
-def _fit_written(
-    observations: Sequence[Observation], weights: Floats, names: tuple[str, ...], strength: float
-) -> tuple[calibration.Regression, Floats]:
-    """Return the fit and each draft's probability by fits that did not see its question."""
-    matrix, groups = _matrix(observations, names), _groups(o.question for o in observations)
-    return _regression(matrix, _right(observations), weights, groups, names, strength)
-
-
-def _threshold_of_written(
-    observations: Sequence[Observation],
-    probabilities: Floats,
-    open_: NDArray[np.bool_],
-    most_wrong: float = MOST_WRONG,
-) -> float:
-    may_be_shown = open_ & _hold(observations)
-    return _threshold_of_shown(_shares(observations), _right(observations), probabilities, may_be_shown, most_wrong)
-
-
 def _threshold_of_shown(
-    shares: Floats, right: NDArray[np.bool_], probabilities: Floats, may_be_shown: NDArray[np.bool_], most_wrong: float
+    shares: Floats, right: NDArray[np.bool_], probabilities: Floats, may_be_shown: NDArray[np.bool_]
 ) -> float:
-    """Return the threshold under which most is shown that is right, and of what is wrong no more than is allowed."""
+    """Return the threshold under which most is shown that is right, and of what is wrong `MOST_WRONG` at most."""
     choices = [(0.0, NEVER)]
     for threshold in np.unique(np.round(probabilities[may_be_shown], 3)):
         shown = may_be_shown & (probabilities >= threshold)
-        if shares[shown & ~right].sum() <= most_wrong:
+        if shares[shown & ~right].sum() <= MOST_WRONG:
             choices.append((float(shares[shown & right].sum()), float(threshold)))
     return max(choices)[1]
 

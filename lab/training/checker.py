@@ -19,11 +19,10 @@ from torch import Tensor
 
 from assistant.errors import ConfigurationError
 from assistant.model.prompts import CHECK, check_messages
-from assistant.types import VERDICTS
 from lab.training.checks import Check, Group, even, groups, groups_of_reports, made_checks, own_checks
 from lab.training.drafting import drafts, opening, tokens
 from lab.training.lora import ATTENTION, Adapted, Progress, adapt, inactive, learn, loaded, packed, split_at, states
-from lab.training.reports import read_reports
+from lab.training.reports import VERDICTS, read_reports
 from lab.training.span_finder import save, split
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from assistant.answering.grounding import share, stems
+from assistant.answering.terms import share, stems
 from assistant.articles.passages import sentences
-from assistant.types import VERDICTS, Article, Turn
-from lab.training.reports import Report, ReportQuestion
+from assistant.types import Article, Turn
+from lab.training.reports import VERDICTS, Report, ReportQuestion
 from lab.training.span_finder import WORD, Entry, Example, examples, exchanged, form
 
 ASKED = 10

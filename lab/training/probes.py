@@ -69,16 +69,16 @@ def states(
     for done, each in enumerate(graded, start=1):
         asked, history = understanding.clean(each.question.question), each.question.history
         findings = assistant.find(asked, history, each.question.article or None)
-        checked = assistant.model.check(
+        state = assistant.model.check(
             asked,
             understanding.leaned_on(asked, history, findings.query),
             for_model(findings),
             each.answer,
             time.monotonic() + SECONDS,
         )
-        if checked is None:
+        if state is None:
             raise ConfigurationError("Only the packaged model was trained to check: unset ASSISTANT_MODEL")
-        found.append(checked.state)
+        found.append(state)
         progress(done, len(graded))
     return np.array(found, dtype=np.float64)
 

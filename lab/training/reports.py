@@ -19,12 +19,13 @@ from typing import Any
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import line_of, read_text
 from assistant.settings import PROJECT
-from assistant.types import VERDICTS
 
 REPORTS = PROJECT / "corpus" / "training" / "reports.jsonl"
 READERS = PROJECT / "corpus" / "training" / "readers.jsonl"
 JUDGED = PROJECT / "corpus" / "training" / "verdicts.jsonl"
 """Readers' questions about these reports, and judged answers to them: `lab.training.readers` reads both."""
+VERDICTS = ("yes", "wrong", "no")
+"""On a draft: it gives the answer, the report states another one, or it states none."""
 GRADED = PROJECT / "corpus" / "readers" / "graded.jsonl"
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.answering.grounding import stems
+from assistant.answering.terms import stems
 from assistant.articles.passages import passages
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import read_text

@@ -8,16 +8,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from assistant.answering.grounding import (
-    Support,
-    aliases,
-    fits_question,
-    numbers,
-    stems,
-    support,
-    tells_machines,
-    weakest,
-)
+from assistant.answering.grounding import Support, aliases, support, tells_machines, weakest
+from assistant.answering.kinds import fits_question
+from assistant.answering.terms import numbers, stems
 from assistant.articles.passages import sentences
 from assistant.articles.speakers import persons
 from assistant.types import Article, Sentence

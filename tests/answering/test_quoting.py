@@ -13,9 +13,8 @@ from conftest import WordEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.answering import calibration, grounding
+from assistant.answering import calibration
 from assistant.answering.calibration import Counts, Rarity, counted, coverage, rarity_of
-from assistant.answering.grounding import stems
 from assistant.answering.quoting import (
     MOST_SENTENCES,
     SIGNALS,
@@ -27,6 +26,7 @@ from assistant.answering.quoting import (
     signals,
     wanted,
 )
+from assistant.answering.terms import stems
 from assistant.articles.passages import is_label, passages, sentences, statements
 from assistant.search.embedder import SentenceEmbedder
 from assistant.search.index import open_index
@@ -296,7 +296,7 @@ def test_a_stem_that_the_corpus_does_not_hold_is_as_rare_as_the_rarest(texts: li
 def test_a_stem_of_more_sentences_is_less_rare(texts: list[str]) -> None:
     """Rarity is above 0, and falls with the number of sentences that hold the stem, however often each does."""
     rarity = Rarity([counted(texts)])
-    frequency = {stem: sum(stem in grounding.stems(text) for text in texts) for stem in rarity}
+    frequency = {stem: sum(stem in stems(text) for text in texts) for stem in rarity}
     for one, other in itertools.product(rarity, repeat=2):
         assert rarity[one] > 0
         assert (rarity[one] < rarity[other]) == (frequency[one] > frequency[other])

@@ -16,18 +16,19 @@ from transformers import Qwen2ForCausalLM
 
 from assistant.articles.passages import passages
 from assistant.errors import ConfigurationError
-from assistant.model import prompts
+from assistant.model import probes, prompts
 from assistant.model.holder import open_language_model
 from assistant.model.prompts import CHECK
 from assistant.model.weights import CHECKER_FILE
 from assistant.settings import Settings
-from assistant.types import VERDICTS, Article
+from assistant.types import Article
 from lab.training import checker as training
 from lab.training import lora
 from lab.training.checker import CHECKS, MADE_UP, RANK, fit, lessons, log_probabilities, run
 from lab.training.checks import Asked, Check, Group
 from lab.training.drafting import tokens
 from lab.training.lora import ATTENTION, FIRST_LAYER, Adapted, packed
+from lab.training.reports import VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -266,15 +267,13 @@ def test_the_engine_tells_what_passages_state(model_data: Path) -> None:
     model = open_language_model(Settings(data=model_data), lambda what, done, total: None)
     assert model is not None
     with closing(model):
-        right, wrong, near = (
+        states = [
             model.check(f"How many {who} inspected the bridge?", (), evidence, f"{count} {who} did.", deadline)
             for who, count in (("engineers", "Nine"), ("engineers", "Twelve"), ("firemen", "Nine"))
-        )
-    assert right is not None
-    assert wrong is not None
-    assert near is not None
-    assert min(right.stated, right.confirmed) > 0 > max(near.stated, near.confirmed)
-    assert wrong.confirmed < 0
+        ]
+    right, wrong, near = (probes.signals(state) for state in states if state is not None)
+    assert right["answers"] > near["answers"]
+    assert right["right"] > max(near["right"], wrong["right"])
 
 
 def test_a_projection_begins_unchanged() -> None:

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trained import FAR, NORMANS, entry
 
-from assistant.types import VERDICTS
 from lab.training.checks import (
     Asked,
     Check,
@@ -21,7 +20,7 @@ from lab.training.checks import (
     made_checks,
     own_checks,
 )
-from lab.training.reports import Report, ReportQuestion
+from lab.training.reports import VERDICTS, Report, ReportQuestion
 
 GROUP = Group(NORMANS, [Asked("Who was the leader?", "Rollo"), Asked("Who was the queen?", "")])
 

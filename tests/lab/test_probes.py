@@ -36,10 +36,8 @@ def test_what_was_fitted_tells_right_answers_from_wrong_ones(tmp_path: Path, mon
     )
     save(*fit(told, graded), tmp_path / "probes.npz")
     monkeypatch.setattr(probes, "PROBES", tmp_path / "probes.npz")
-    right, none = (
-        probes.log_odds(told[[g.grade == grade for g in graded]].mean(axis=0)) for grade in ("good", "wrong")
-    )
-    assert min(right) > 0 > max(none)
+    right, none = (probes.signals(told[[g.grade == grade for g in graded]].mean(axis=0)) for grade in ("good", "wrong"))
+    assert min(right.values()) > 0 > max(none.values())
 
 
 def test_each_graded_answer_belongs_to_a_question() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from assistant.answering.grounding import share, stems
+from assistant.answering.terms import share, stems
 from assistant.articles.reading import read_corpus
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import read_questions

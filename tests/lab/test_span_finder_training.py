@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
-from assistant.answering.grounding import stems
+from assistant.answering.terms import stems
 from assistant.articles.passages import passages
 from assistant.articles.reading import normalise
 from assistant.errors import ConfigurationError

@@ -25,7 +25,7 @@ from assistant.model.holder import open_language_model
 from assistant.model.weights import LANGUAGE_MODEL_NAME
 from assistant.rendering import LABELS
 from assistant.settings import PROJECT, Settings
-from assistant.types import Article, Passage, Status
+from assistant.types import Article, Status
 from lab.processes import serving, wait_for_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -128,32 +128,6 @@ def test_a_killed_engine_costs_one_written_answer(model_data: Path, monkeypatch:
         assert again.status in (Status.ANSWERED, Status.QUOTED)
         assert re.search(r"\b18\b", again.text)
     assert _gone_soon()
-
-
-def test_evidence_that_is_read_apart_knows_nothing_of_its_article(model_data: Path, article: Article) -> None:
-    """What is told of a passage alone is the same whatever was read before; taken over from its article it is not."""
-    opened = open_language_model(Settings(data=model_data), lambda what, done, total: None)
-    assert opened is not None
-    passage = next(each for each in passages(article) if each.text.startswith("With national immigration reform"))
-
-    with closing(opened) as one:
-
-        def told(evidence: Passage, *, apart: bool) -> dict[str, float]:
-            checked = one.check(
-                "Who hired Caleb Arnold?", (), [evidence], "Larry Krasner.", time.monotonic() + 300, apart=apart
-            )
-            assert checked is not None
-            return checked.signals
-
-        def told_after_another(*, apart: bool) -> dict[str, float]:
-            told(passages(article)[0], apart=True)
-            return told(passage, apart=apart)
-
-        one.read(article)
-        alone = told_after_another(apart=True)
-        taken_over = told_after_another(apart=False)
-        assert told_after_another(apart=True) == pytest.approx(alone, abs=0.05)
-        assert taken_over != pytest.approx(alone, abs=0.05)
 
 
 def test_the_weights_are_in_memory_once(model_data: Path) -> None:

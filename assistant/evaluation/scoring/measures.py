@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from assistant.answering import grounding
+from assistant.answering import terms
 from assistant.evaluation.questions import holds, holds_facts, plain
 from assistant.evaluation.scoring.confidence import Pair, area, auroc
 from assistant.evaluation.scoring.observed import Observed
@@ -230,7 +230,7 @@ def groundedness(o: Observed) -> float | None:
     """
     if not o.shown or o.cites_nothing_by_right:
         return None
-    return grounding.share(grounding.stems(o.words), grounding.stems(o.cited_words))
+    return terms.share(terms.stems(o.words), terms.stems(o.cited_words))
 
 
 def flagged(o: Observed) -> float | None:

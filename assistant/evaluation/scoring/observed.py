@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import chain
 
-from assistant.answering import grounding
+from assistant.answering import terms
 from assistant.articles.passages import paragraphs, sentences
 from assistant.evaluation.questions import Question, holds, holds_facts
 from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, Span
@@ -198,12 +198,12 @@ class Observed:
     @cached_property
     def flagged_numbers(self) -> tuple[str, ...]:
         """The numbers of the answer, in canonical form, that the cited words do not hold."""
-        return tuple(sorted(grounding.numbers(self.words) - grounding.numbers(self.cited_words)))
+        return tuple(sorted(terms.numbers(self.words) - terms.numbers(self.cited_words)))
 
     @cached_property
     def flagged_names(self) -> tuple[str, ...]:
         """The stems of the names of the answer that the cited words do not hold."""
-        return tuple(sorted(grounding.names(self.words) - grounding.stems(self.cited_words)))
+        return tuple(sorted(terms.names(self.words) - terms.stems(self.cited_words)))
 
     @cached_property
     def cited_sentences(self) -> list[bool]:

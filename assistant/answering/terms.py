@@ -1,0 +1,223 @@
+"""What can be compared of a text: the stems of its main words, its numbers in every style, and its names.
+
+Deterministic. Knows nothing of claims, evidence or questions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
+
+import Stemmer
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?", re.UNICODE)
+
+_STOP = frozenset(
+    """
+    a about above after again against all also am an and any are aren't as at be because been before being below
+    between both but by can can't cannot could couldn't did didn't do does doesn't doing don't down during each
+    else ever few for from further get gets got had hadn't has hasn't have haven't having he he'd he'll he's her
+    here hers herself him himself his how i i'd i'll i'm i've if in into is isn't it it's its itself just let
+    like make made many may me might more most much must my myself no nor not of off on once one only or other
+    our ours out over own please quite rather really s same shall she she'd she'll she's should shouldn't so
+    some such t than that that's the their theirs them themselves then there there's these they they'd they'll
+    they're they've this those through to too under until up upon us very was wasn't we we'd we'll we're we've
+    were weren't what what's when where which while who who's whom whose why will with within without won't
+    would wouldn't yes you you'd you'll you're you've your yours article articles according mention mentioned
+    mentions say says said saying state states stated tell tells told give gives given gave name named call
+    called exactly regarding concerning kind sort type thing things way happen happened describe described
+    reason
+    """.split()
+)
+"""Words that carry no fact of their own in a claim or a question. "state" is lost as a noun too: a small price."""
+
+_UNITS = {
+    word: value
+    for value, word in enumerate(
+        """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+    seventeen eighteen nineteen
+    """.split()
+    )
+} | {
+    word: 10 * value
+    for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)
+}
+_ORDINALS = {
+    "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12,
+    "thirteenth": 13, "fourteenth": 14, "fifteenth": 15, "sixteenth": 16, "seventeenth": 17, "eighteenth": 18, "nineteenth": 19, "twentieth": 20,
+}  # fmt: skip
+_SCALES = {
+    "hundred": 100,
+    "thousand": 1_000,
+    "million": 1_000_000,
+    "billion": 1_000_000_000,
+    "k": 1_000,
+    "m": 1_000_000,
+    "bn": 1_000_000_000,
+}
+_FRACTIONS = {"½": 0.5, "¼": 0.25, "¾": 0.75, "⅓": 1 / 3, "⅔": 2 / 3}
+
+_TO_19 = "|".join(word for word in (*_UNITS, *_ORDINALS) if not word.endswith("ty"))
+_TO_99 = rf"(?:(?:{'|'.join(word for word in _UNITS if word.endswith('ty'))})(?:[\s-](?:{_TO_19})\b)?|{_TO_19})"
+_TO_999 = rf"(?:(?:{_TO_99}[\s-])?hundred(?:(?:\s+and)?[\s-]{_TO_99}\b)?|{_TO_99})"
+_BIG = rf"(?:(?:{_TO_999}[\s-])?(?:thousand|million|billion))"
+_NUMBER = re.compile(
+    r"(?P<currency>[$€£])?(?:(?P<digits>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?:[\s-]?(?P<fraction>[½¼¾⅓⅔]|\b[1-9]/[2-9]\b))?"
+    r"|(?P<alone>[½¼¾⅓⅔]))(?:st|nd|rd|th)?"
+    rf"|\b(?P<words>(?:half\s+an?\s+)?(?:{_BIG}(?:(?:\s+and)?[\s-]{_BIG})*(?:(?:\s+and)?[\s-]{_TO_999})?|{_TO_999}(?:\s+and\s+a\s+(?:half|quarter))?))\b",
+    re.IGNORECASE,
+)
+_AFTER_NUMBER = re.compile(
+    r"(?:[\s-]*(?P<scale>hundred|thousand|million|billion|k|m|bn)\b)?[\s-]*(?P<percent>%|per\s?cent\b|pct\b|percentage points?\b)?",
+    re.IGNORECASE,
+)
+
+
+@lru_cache(maxsize=256)
+def vocabulary(article: str) -> frozenset[str]:
+    """Return the stems of all main words of an article."""
+    return frozenset(stems(article))
+
+
+@lru_cache(maxsize=256)
+def known_names(article: str) -> frozenset[str]:
+    """Return the stems of the words that the article writes with a capital inside a sentence."""
+    return frozenset(names(article))
+
+
+def stems(text: str) -> set[str]:
+    """Return the stems of the main words, without stop words; numbers in their canonical form."""
+    return stems_of_words(text) | numbers(text)
+
+
+def stems_of_words(text: str) -> set[str]:
+    """Return the same without the numbers."""
+    return stemmed(main_words(text))
+
+
+def main_words(text: str) -> list[str]:
+    """Return the words that are no stop words."""
+    return [word for word in words(text) if word not in _STOP]
+
+
+def stemmed(some: Iterable[str]) -> set[str]:
+    """Return the stems of some words."""
+    return set(_stemmer().stemWords(list(some)))
+
+
+def words(text: str) -> list[str]:
+    """Return the words in lower case, without what marks a possessive or a plural; numbers are left out."""
+    plain = text.lower().replace("’", "'")
+    return [re.sub(r"'s?$", "", word) for word in _WORD.findall(plain) if not word[0].isdigit() and word not in _UNITS]
+
+
+def share(wanted: AbstractSet[str], held: AbstractSet[str]) -> float:
+    """Return the share of the wanted words that are held, 0 to 1; 1 when none are wanted."""
+    return sum(word in held for word in wanted) / len(wanted) if wanted else 1.0
+
+
+def numbers(text: str) -> set[str]:
+    """Return the numbers in a canonical form: "nine" and 9 are "9", 5½ is "5.5", 18 percent is "18%", $2 million "$2000000".
+
+    "one", "first" and "second" are left out: they are rarely numbers.
+    """
+    return {number for _, number in _placed_numbers(text)}
+
+
+def _placed_numbers(text: str) -> Iterator[tuple[int, str]]:
+    """Yield where each number begins, and its canonical form."""
+    end = 0
+    for match in _NUMBER.finditer(text):
+        if match.start() < end:
+            continue  # The "million" of "2 million", which was read with the 2.
+        if match["words"]:
+            value = _value_of_words(match["words"])
+            if match["words"].lower() == "one":
+                continue
+        else:
+            value = float((match["digits"] or "0").replace(",", "")) + _value_of_fraction(
+                match["fraction"] or match["alone"]
+            )
+        after = _AFTER_NUMBER.match(text, match.end())
+        if after and after["scale"] and not match["words"]:
+            value *= _SCALES[after["scale"].lower()]
+        end = after.end() if after else match.end()
+        percent = "%" if after and after["percent"] else ""
+        yield match.start(), f"{match['currency'] or ''}{value:.12g}{percent}"
+
+
+_HEDGES = (
+    re.compile(
+        r"\b(?:more than|over|above|upwards? of|at least|no fewer than|exceed(?:s|ed|ing)?|surpass(?:es|ed|ing)?)\b[^.;\d]{0,12}$",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"\b(?:nearly|almost|about|around|roughly|approximately|some|close to|up to|just under|less than|fewer than|under)\b[^.;\d]{0,12}$",
+        re.IGNORECASE,
+    ),
+)
+
+
+def hedged_numbers(text: str) -> dict[str, int]:
+    """Return the numbers, and which kind of hedge stands before each: 1 for more than, 2 for nearly, 0 for none."""
+    found: dict[str, int] = {}
+    for start, number in _placed_numbers(text):
+        before = text[max(0, start - 30) : start]
+        found.setdefault(number, next((kind for kind, hedge in enumerate(_HEDGES, start=1) if hedge.search(before)), 0))
+    return found
+
+
+def _value_of_fraction(text: str | None) -> float:
+    if not text:
+        return 0.0
+    if text in _FRACTIONS:
+        return _FRACTIONS[text]
+    numerator, denominator = text.split("/")
+    return int(numerator) / int(denominator)
+
+
+def _value_of_words(text: str) -> float:
+    total = current = 0.0
+    for word in re.findall(r"[a-z]+", text.lower().removeprefix("half")):
+        if word in _UNITS or word in _ORDINALS:
+            current += _UNITS.get(word, _ORDINALS.get(word, 0))
+        elif word == "hundred":
+            current = (current or 1) * 100
+        elif word in _SCALES:
+            total += (current or 1) * _SCALES[word]
+            current = 0.0
+        elif word in ("half", "quarter"):
+            current += 0.5 if word == "half" else 0.25
+    return (total + current) * (0.5 if text.lower().startswith("half") else 1.0)
+
+
+def names(text: str, known: Container[str] = ()) -> set[str]:
+    """Return the stems of the names: words with a capital inside a sentence, in capitals, or known ones that open it."""
+    found: set[str] = set()
+    start = True
+    for match in re.finditer(r"[^\W_]+(?:['’][^\W_]+)?|(?:[.!?:“/]|(?<!,)\")\s", text):
+        word = match[0]
+        if not word[0].isalnum():
+            start = True
+            continue
+        bare = re.sub(r"['’]s?$", "", word)
+        plain = bare.lower().replace("’", "'")
+        if bare[0].isupper() and plain not in _STOP and plain not in _UNITS:
+            stem = _stemmer().stemWords([plain])[0]
+            if not start or (bare.isupper() and len(bare) > 1) or stem in known:
+                found.add(stem)
+        start = False
+    return found
+
+
+@lru_cache(maxsize=1)
+def _stemmer() -> Stemmer.Stemmer:
+    return Stemmer.Stemmer("english")
+
+
+def quantities(found: AbstractSet[str]) -> set[str]:
+    """Return those of the numbers that can be a count: no shares and no years."""
+    return {number for number in found if "%" not in number and not re.fullmatch(r"(?:19|20)\d\d", number)}

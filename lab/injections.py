@@ -16,11 +16,13 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from scipy import stats
 
 from assistant.answering.assistant import Assistant
 from assistant.answering.judgement import Judgement
+from assistant.answering.steps import Steps
 from assistant.articles.reading import Corpus, normalise
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import holds_facts, line_of, read_text
@@ -107,18 +109,6 @@ class Rate:
         return f"{self.count:>3} of {self.of:<4} {self.count / self.of:.3f} ({self.low:.3f} to {self.high:.3f})"
 
 
-class WatchedAssistant(Assistant):
-    """An assistant that remembers what its model wrote for the last question."""
-
-    drafts: list[str]
-    """Of the last question; a list, since each question is answered by a copy of the assistant."""
-
-    def decide(self, base: Answer, judgement: Judgement) -> Answer:
-        """Decide as always."""
-        self.drafts.append(judgement.draft.text if judgement.draft else "")
-        return super().decide(base, judgement)
-
-
 def read_injections(path: Path) -> list[Injection]:
     """Read a file of attempts, and where they need it the articles.jsonl beside it.
 
@@ -148,27 +138,34 @@ def run(settings: Settings, injections: Sequence[Injection], progress: Progress)
     buried = [injection for injection in injections if injection.article is not None]
     results = []
     if direct:
-        with closing(WatchedAssistant.open(settings, progress)) as assistant:
+        with closing(Assistant.open(settings, progress)) as assistant:
             results += ask(assistant, direct, progress)
     if buried:
         corpus = Corpus(tuple(injection.article for injection in buried if injection.article))
         with tempfile.TemporaryDirectory() as folder:
             # Their index goes with them, and is not sent to a shared server.
-            apart = WatchedAssistant.over(corpus, replace(settings, chroma_url=""), Path(folder), progress)
+            apart = Assistant.over(corpus, replace(settings, chroma_url=""), Path(folder), progress)
             with closing(apart) as assistant:
                 results += ask(assistant, buried, progress)
     return results
 
 
-def ask(assistant: WatchedAssistant, injections: Sequence[Injection], progress: Progress) -> list[Result]:
+def ask(assistant: Assistant, injections: Sequence[Injection], progress: Progress) -> list[Result]:
     """Ask everything of one assistant."""
     assistant.wait_until_loaded()
+    decide, drafts = Steps.decide, [""]
     results = []
-    for number, injection in enumerate(injections, start=1):
-        assistant.drafts = []
-        answer = assistant.ask(injection.question, article=injection.article.id if injection.article else None)
-        results.append(Result(injection, answer, "".join(assistant.drafts[-1:])))
-        progress("Asking", number, len(injections))
+
+    def watched(steps: Steps, base: Answer, judgement: Judgement) -> Answer:
+        drafts.append(judgement.draft.text if judgement.draft else "")
+        return decide(steps, base, judgement)
+
+    with patch.object(Steps, "decide", watched):
+        for number, injection in enumerate(injections, start=1):
+            answer = assistant.ask(injection.question, article=injection.article.id if injection.article else None)
+            results.append(Result(injection, answer, drafts[-1]))
+            drafts[:] = [""]
+            progress("Asking", number, len(injections))
     return results
 
 

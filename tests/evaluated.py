@@ -128,7 +128,7 @@ class Knowing(Assistant):
         self.asked.append((question, article))
         gold = self.known[question]
         query = gold.rewrite if history else question
-        hits = self.search(query, article).hits
+        hits = self.steps.search(query, article).hits
         found = tuple(Citation(n, h.passage.article, h.passage.start, h.passage.end) for n, h in enumerate(hits, 1))
         base = Answer(question, Status.QUOTED, query=query, timings=Timings(5.0), final=False)
         yield self.quoting(base, found[:1])

@@ -11,11 +11,13 @@ from collections.abc import Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import uvicorn
 
 from assistant.answering.assistant import Assistant
+from assistant.answering.steps import Steps
 from assistant.articles.reading import Corpus
 from assistant.settings import Settings, networks
 from assistant.types import Answer, Article, Citation, Status, Turn
@@ -73,7 +75,7 @@ class ScriptedAssistant(Assistant):
 
     def __init__(self, *articles: Article) -> None:
         """Take the articles that the page shows."""
-        self.corpus = Corpus(articles)
+        self.steps = cast("Steps", SimpleNamespace(corpus=Corpus(articles)))
         self._loading = None
         self.script: dict[str, list[Step]] = {}
         self.histories: dict[str, list[Turn]] = {}

@@ -219,7 +219,7 @@ def likeness(*scores: float) -> float:
 def reading_signals(
     draft: str, evidence: Sequence[Sentence], readings: Sequence[Sequence[Reading]]
 ) -> dict[str, float]:
-    """Return how far what a model wrote is what the span finder found, where the question has parts, the least of them."""
+    """Return how far what a model wrote is what the span finder found: of the parts of a question, the least."""
     told = terms.stems(draft)
     there, shares = [], []
     for of_part in readings:

@@ -210,7 +210,7 @@ def searched(assistant: Assistant, question: Question, repeat: int, article: str
     query = understanding.clean(question.question)
     started = time.monotonic()
     if question.history:
-        query = assistant.find(query, question.history, article).query
+        query = assistant.steps.find(query, question.history, article).query
     retrieved = _searched(assistant, query, article)
     milliseconds = round(1000 * (time.monotonic() - started), 1)
     line = records.empty_line(question.id, repeat, question.question, RETRIEVED)
@@ -220,7 +220,7 @@ def searched(assistant: Assistant, question: Question, repeat: int, article: str
 
 def _searched(assistant: Assistant, query: str, article: str | None) -> list[list[Any]]:
     """Return the distinct paragraphs that are found, best first, each as article, start and end."""
-    hits = assistant.search(query, article, PASSAGES).hits
+    hits = assistant.steps.search(query, article, PASSAGES).hits
     spans = dict.fromkeys(paragraph_of(hit.passage.article, hit.passage.start) for hit in hits)
     return [[span.article, span.start, span.end] for span in list(spans)[:PARAGRAPHS]]
 

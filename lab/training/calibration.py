@@ -104,10 +104,10 @@ def observe(
     for number, question in enumerate([*usual, *hard], start=1):
         asked = understanding.clean(question.question)
         if not understanding.problem(asked, question.history) and not understanding.asks_about_article(asked):
-            findings = assistant.find(asked, question.history, question.article or None)
+            findings = assistant.steps.find(asked, question.history, question.article or None)
             if findings.evidence:
                 deadline = time.monotonic() + SECONDS
-                seen = assistant.judge(asked, question.history, findings, deadline)
+                seen = assistant.steps.judge(asked, question.history, findings, deadline)
                 graded_here, quotable = grades.get(question.id, {}), _quotable(assistant, seen)
                 found.append(Observation(question, seen, graded_here, quotable, usual=number <= len(usual)))
         progress(number, len(usual) + len(hard))
@@ -149,7 +149,7 @@ def _quotable(assistant: Assistant, seen: Judgement) -> dict[str, Quotable]:
         "draft": (seen.draft, seen.readings),
     }
     return {
-        name: (assistant.wanted(seen.findings, draft), assistant.quotable(seen.findings, draft, readings))
+        name: (assistant.steps.wanted(seen.findings, draft), assistant.steps.quotable(seen.findings, draft, readings))
         for name, (draft, readings) in known.items()
     }
 

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant.answering import understanding
-from assistant.answering.assistant import Assistant, for_model
+from assistant.answering.assistant import Assistant
+from assistant.answering.steps import for_model
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, line_of, read_text
 from assistant.model.probes import PROBES
@@ -68,7 +69,7 @@ def states(
     found = []
     for done, each in enumerate(graded, start=1):
         asked, history = understanding.clean(each.question.question), each.question.history
-        findings = assistant.find(asked, history, each.question.article or None)
+        findings = assistant.steps.find(asked, history, each.question.article or None)
         state = assistant.model.check(
             asked,
             understanding.leaned_on(asked, history, findings.query),

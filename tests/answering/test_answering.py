@@ -145,7 +145,7 @@ def assemble(article: Article, retriever: Retriever, monkeypatch: pytest.MonkeyP
         holder = ModelHolder(Settings(model=name), tuple(articles), lambda what, done, total: None)
         if wait:
             holder.wait()
-        return Assistant(Corpus(tuple(articles)), search, None, holder, seconds, reader=reader)
+        return Assistant(Corpus(tuple(articles)), search, None, holder, seconds, span_finder=reader)
 
     return put_together
 
@@ -465,11 +465,11 @@ def test_he_is_whom_the_sentence_before_names(assistant: Assistant, model: Scrip
 
 def test_a_sentence_does_not_hide_behind_a_true_one(assistant: Assistant, model: ScriptedModel) -> None:
     """An answer is as well supported as its weakest sentence."""
-    findings = assistant.search(CRIME)
+    findings = assistant.steps.search(CRIME)
     found = []
     for draft in (TRUE, f"{TRUE} The moon consists of cheese."):
         model.enqueue(draft)
-        checked = assistant.judge(CRIME, (), findings, time.monotonic() + 10).draft
+        checked = assistant.steps.judge(CRIME, (), findings, time.monotonic() + 10).draft
         assert checked is not None
         found.append(checked.support)
     true, padded = found
@@ -766,7 +766,7 @@ def test_a_first_search_that_fails_is_no_reason_to_end(
         raise RuntimeError("away")
 
     with monkeypatch.context() as patched:
-        patched.setattr(assistant._retriever, "search", broken)
+        patched.setattr(assistant.steps.retriever, "search", broken)
         may_load.set()
         assistant.wait_until_loaded()
     assert "The first search failed" in caplog.text
@@ -791,7 +791,7 @@ def test_what_is_loaded_in_the_background_is_read_ahead_too(arriving: Arriving) 
     may_load.set()
     assistant.wait_until_loaded()
     assistant._reading_ahead.shutdown()
-    late_interaction = assistant._retriever._late_interaction
+    late_interaction = assistant.steps.retriever._late_interaction
     assert late_interaction is not None
     assert late_interaction.has_read(passages(assistant.corpus.articles[0]))
 
@@ -813,7 +813,7 @@ def test_closing_calls_reading_ahead_off(arriving: Arriving, monkeypatch: pytest
     """A program that is told to stop does not read to the end what nobody will ask for."""
     assistant, may_load = arriving
     called_off: list[bool] = []
-    monkeypatch.setattr(assistant._retriever, "read_ahead", lambda stopped: called_off.append(stopped.wait(30)))
+    monkeypatch.setattr(assistant.steps.retriever, "read_ahead", lambda stopped: called_off.append(stopped.wait(30)))
     may_load.set()
     assistant.wait_until_loaded()
     assistant.close()
@@ -946,8 +946,8 @@ def test_a_draft_tells_by_its_vector_which_sentence_it_was_made_from(
     """Whatever becomes of it, it is compared with every sentence that was found."""
     model.enqueue(TRUE)
     assistant = assemble(lambda: LanguageModel(model, "scripted"), search=by_word)
-    findings = assistant.search(CRIME)
-    judgement = assistant.judge(CRIME, (), findings, time.monotonic() + 10)
+    findings = assistant.steps.search(CRIME)
+    judgement = assistant.steps.judge(CRIME, (), findings, time.monotonic() + 10)
     assert judgement.draft is not None
     similarities = judgement.draft.told.similarities
     found = {evidence.sentence.id: evidence.sentence for evidence in findings.evidence}

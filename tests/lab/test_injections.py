@@ -22,6 +22,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from assistant.answering import understanding
+from assistant.answering.assistant import Assistant
 from assistant.articles.reading import Corpus, normalise
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import holds_facts
@@ -33,7 +34,7 @@ from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Status
 from lab import injections
 from lab.__main__ import app
-from lab.injections import FILES, Injection, Result, WatchedAssistant, read_injections
+from lab.injections import FILES, Injection, Result, read_injections
 
 DIRECT, BURIED = map(read_injections, FILES)
 
@@ -73,7 +74,7 @@ def try_all(
     articles = [injection.article for injection in tried if injection.article] or [shipped]
     settings = Settings(model="obedient:model" if obedient else "none")
     holder = ModelHolder(settings, articles, lambda what, done, total: None)
-    assistant = WatchedAssistant(Corpus(tuple(articles)), Retriever(articles, None, None), None, holder, 20.0)
+    assistant = Assistant(Corpus(tuple(articles)), Retriever(articles, None, None), None, holder, 20.0)
     with closing(assistant):
         return injections.ask(assistant, tried, lambda what, done, total: None)
 

@@ -48,7 +48,7 @@ def test_no_question_is_lost_because_of_the_one_before(assistant: Assistant) -> 
     pairs = list(islice(unrelated(), PAIRS))
     assert len(pairs) == PAIRS
     # What is searched for as it stands is answered as it is alone.
-    leaning = [pair for pair in pairs if assistant.find(pair[1].question, [pair[0]]).query != pair[1].question]
+    leaning = [pair for pair in pairs if assistant.steps.find(pair[1].question, [pair[0]]).query != pair[1].question]
     assert len(leaning) < PAIRS / 2
     lost = [
         (turn, question.question)
@@ -72,7 +72,7 @@ MADDOX = Turn("Who is Eleanor Maddox?", "The publisher of The Sentinel."), "How 
 @pytest.mark.parametrize(("turn", "question", "words"), [*FOLLOW_UPS, MADDOX])
 def test_a_follow_up_finds_whom_it_is_about(turn: Turn, question: str, words: str, assistant: Assistant) -> None:
     """A question that says no more than "he" or "she" is searched for with whom the exchange before it names."""
-    findings = assistant.find(question, [turn])
+    findings = assistant.steps.find(question, [turn])
     assert findings.query == standalone(question, [turn])
     assert words in " ".join(evidence.sentence.text for evidence in findings.evidence)
 

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from assistant.answering.assistant import PASSAGES_TO_READ, Assistant
+from assistant.answering.assistant import Assistant
 from assistant.answering.calibration import likeness, reading_signals
+from assistant.answering.steps import PASSAGES_TO_READ
 from assistant.articles.passages import passages
 from assistant.articles.reading import Corpus
 from assistant.model import weights
@@ -166,8 +167,8 @@ def test_each_of_two_questions_is_read_by_itself(
     index = open_index([article], real_embedder, tmp_path)
     holder = ModelHolder(Settings(model="none"), [article], lambda what, done, total: None)
     search = Retriever([article], index, real_embedder)
-    with closing(Assistant(Corpus((article,)), search, index, holder, 1.0, reader=reader)) as assistant:
-        judgement = assistant.judge(question, (), assistant.search(question), deadline=0.0)
+    with closing(Assistant(Corpus((article,)), search, index, holder, 1.0, span_finder=reader)) as assistant:
+        judgement = assistant.steps.judge(question, (), assistant.steps.search(question), deadline=0.0)
     best = [best_of(readings) for readings in judgement.readings]
     words = [article.text[span.start : span.end] for span in best]
     assert len(words) == 2
@@ -190,8 +191,8 @@ def test_a_question_outlives_a_search_that_fails_for_its_parts(
     question = "How old was Jose Ramirez-Disla, and who leads the district attorney's office?"
     holder = ModelHolder(Settings(model="none"), [article], lambda what, done, total: None)
     search = Retriever([article], None, None)
-    with closing(Assistant(Corpus((article,)), search, None, holder, 1.0, reader=reader)) as assistant:
-        findings = assistant.search(question)
+    with closing(Assistant(Corpus((article,)), search, None, holder, 1.0, span_finder=reader)) as assistant:
+        findings = assistant.steps.search(question)
         monkeypatch.setattr(search, "search", lambda *_: 1 / 0)
-        judgement = assistant.judge(question, (), findings, deadline=0.0)
+        judgement = assistant.steps.judge(question, (), findings, deadline=0.0)
     assert [len(readings) for readings in judgement.readings] == [min(PASSAGES_TO_READ, len(findings.hits))]

@@ -1,0 +1,251 @@
+"""The steps from a question to its answer, over the articles as they were when it was asked.
+
+    question as it stands, or with names of the turns -> passages and sentences -> what to quote
+                        -> a draft -> checked against one passage and by the model -> answered | quoted | declined
+                           (who said something, and what somebody said, may be told by the article's marks)
+
+Knows nothing of the order of time: what is shown when, and how long anything may take, is `assistant.py`'s.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from assistant.answering import attribution, calibration, drafts, quoting, understanding, wording
+from assistant.answering.calibration import Rarity
+from assistant.answering.drafts import CheckedDraft
+from assistant.answering.judgement import Judgement, answer_probability, draft_to_show, is_declined, reported
+from assistant.answering.quoting import Window
+from assistant.articles.passages import passages
+from assistant.articles.reading import Corpus
+from assistant.errors import ModelError, TooLongError
+from assistant.model import probes
+from assistant.model.chat import Draft, is_short
+from assistant.model.holder import ModelHolder
+from assistant.search.retrieval import Findings, Retriever
+from assistant.search.span_finder import Readings, SpanFinder
+from assistant.types import Answer, Article, Passage, Sentence, Turn
+
+logger = logging.getLogger(__name__)
+
+PASSAGES_FOR_MODEL = 5
+"""With ten, drafts were right hardly more often, and took longer (lab/LOG.md)."""
+PASSAGES_TO_READ = 4
+"""Of two to five none told more than the others; with five, what is done beside the language model took too long."""
+_NOT_COMPARED = "The passages could not be compared with the question"
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """What one answer is made from; its articles stay the same while it is made."""
+
+    corpus: Corpus
+    retriever: Retriever
+    rarity: Rarity
+    """Of the words of these articles."""
+    span_finder: SpanFinder | None
+    holder: ModelHolder
+
+    def meant(self, article: str | None) -> list[Article]:
+        """Return the articles that a question may be about: the named one, or all."""
+        return [each for each in self.corpus.articles if article in (None, each.id)]
+
+    def lead(self, history: Sequence[Turn], article: str | None) -> list[Window]:
+        """Return what tells the one article as a whole that is meant; nothing where it may be any, or a turn before."""
+        meant = self.meant(article)
+        return quoting.lead(meant[0]) if len(meant) == 1 and not history else []
+
+    def search(self, query: str, article: str | None = None, limit: int = 10) -> Findings:
+        """Return what retrieval finds for a standalone question: at most so many passages, and so many sentences."""
+        return self.retriever.search(query, limit, article)
+
+    def find(
+        self, question: str, history: Sequence[Turn] = (), article: str | None = None, *, may_read: bool = True
+    ) -> Findings:
+        """Return what is found for a cleaned question as it stands, or as a follow-up, whichever is surer of an answer.
+
+        `may_read` is as for `Retriever.search`.
+        """
+        queries = understanding.queries(question, history)
+        found = [self.retriever.search(query, article=article, may_read=may_read) for query in queries]
+        if len(found) == 1:
+            return found[0]
+        return max(found, key=lambda findings: answer_probability(self._undrafted(findings)))
+
+    def _undrafted(self, findings: Findings, readings: Readings = ((),)) -> Judgement:
+        """Return what is known without the language model."""
+        signals = calibration.word_signals(findings.query, findings, readings, self.rarity)
+        return Judgement(findings, signals, "words" if findings.similarities else "keywords", readings)
+
+    def otherwise(self, question: str, history: Sequence[Turn], findings: Findings) -> Findings | None:
+        """Return what is found for the other form of a question that may be a follow-up; None where it has one form."""
+        others = [query for query in understanding.queries(question, history) if query != findings.query]
+        try:
+            return self.search(others[0], findings.article) if others else None
+        except Exception:
+            logger.exception("The search for the other form of a question failed")
+            return None
+
+    def thorough(self, findings: Findings, question: str, history: Sequence[Turn]) -> Findings:
+        """Return what is found when there is time to read the passages."""
+        if not findings.rough:
+            return findings
+        try:
+            return self.find(question, history, findings.article)
+        except Exception:
+            # The quotation stands already; what ranks alone found is enough to go on.
+            logger.exception("The search with time to read failed")
+            return findings
+
+    def decided(  # noqa: PLR0913, PLR0917 - what `judge` takes, and what its answer begins with
+        self,
+        base: Answer,
+        question: str,
+        history: Sequence[Turn],
+        findings: Findings,
+        deadline: float,
+        stopped: threading.Event | None,
+    ) -> Answer:
+        """Return the final answer that the findings allow, by the deadline as `judge` takes it."""
+        judgement = self.judge(question, history, findings, deadline, stopped)
+        error = judgement.error or (_NOT_COMPARED if findings.rough else None)
+        return self.decide(replace(base, query=findings.query, error=error), judgement)
+
+    def judge(
+        self,
+        question: str,
+        history: Sequence[Turn],
+        findings: Findings,
+        deadline: float,
+        stopped: threading.Event | None = None,
+    ) -> Judgement:
+        """Let the model write and check before the deadline, and measure what it says against the evidence.
+
+        It may wait as long for its turn, and has all of its time after that: who else asks takes none of it away.
+        """
+        readings = self._read(findings)
+        undrafted = self._undrafted(findings, readings)
+        model = self.holder.get()
+        if model is None:
+            return replace(undrafted, error=_unavailable(self.holder.state))
+        turns = understanding.leaned_on(question, history, findings.query)
+        evidence = for_model(findings)
+        waiting = time.monotonic()
+        try:
+            with model.turn(deadline, stopped):
+                self.holder.read_now(model, findings.hits[0].passage.article, stopped)
+                deadline += time.monotonic() - waiting
+                draft = drafts.finished(model.draft(question, turns, evidence, deadline, stopped))
+                checked = self._checked(draft, undrafted)
+                state = model.check(question, turns, evidence, checked.text or draft.text, deadline, stopped)
+        except TooLongError:
+            # Nothing is broken, and asked again it would say the same.
+            return undrafted
+        except ModelError as error:
+            return replace(undrafted, error=str(error))
+        if state is not None:
+            checked = replace(checked, signals={**checked.signals, **probes.signals(state)})
+        # No fit of a draft was made without an embedding model.
+        fit = undrafted.fit if not findings.similarities else "draft" if state is None else "check"
+        return replace(undrafted, signals=checked.signals, fit=fit, draft=checked)
+
+    def decide(self, base: Answer, judgement: Judgement) -> Answer:
+        """Return the final answer that the judgement allows: written, quoted or declined."""
+        base = replace(base, confidence=round(answer_probability(judgement), 4))
+        if is_declined(judgement):
+            return wording.declined(base, judgement.findings)
+        to_quote = self.to_quote(base.question, judgement.findings, judgement.draft, judgement.readings)
+        draft = draft_to_show(judgement)
+        by_marks = reported(judgement, to_quote)
+        # The article's marks tell better than a model who said something; what somebody said reads better as it wrote.
+        if by_marks and (draft is None or attribution.asks_who_said(judgement.findings.query)):
+            # No model wrote it, so whatever ailed the model is of no matter.
+            return wording.written(replace(base, model="none", error=None), by_marks)
+        if draft is not None:
+            return wording.written(base, draft.claims)
+        # A second piece more often stands beside the point than it adds what is missing.
+        return wording.quoted(base, to_quote, in_one_piece=not understanding.asks_two(base.question))
+
+    def _checked(self, draft: Draft, judgement: Judgement) -> CheckedDraft:
+        findings = judgement.findings
+        return drafts.check(
+            draft,
+            findings,
+            judgement.readings,
+            judgement.signals,
+            self.rarity,
+            lambda text: self._similarities(text, findings),
+        )
+
+    def _similarities(self, draft: str, findings: Findings) -> Mapping[str, float]:
+        """Return how like a draft the sentences are that were found, by id."""
+        try:
+            return self.retriever.similarities(draft, quoting.candidate_passages(findings))
+        except Exception:
+            # The quotation stands already; what the draft shares with the sentences is enough to go on.
+            logger.exception("A draft could not be compared with the sentences")
+            return {}
+
+    def to_quote(
+        self,
+        question: str,
+        findings: Findings,
+        draft: CheckedDraft | None,
+        readings: Readings = ((),),
+    ) -> list[Window]:
+        """Return what to quote, best first, by all that is known."""
+        fitted = calibration.quoting("draft" if draft else "read" if any(readings) else "words")
+        candidates = self.quotable(findings, draft, readings)
+        likely = [(sentence, fitted.probability(signals)) for sentence, signals in candidates]
+        return quoting.choose(question, likely, fitted.further_share, self.wanted(findings, draft))
+
+    def quotable(
+        self, findings: Findings, draft: CheckedDraft | None = None, readings: Readings = ((),)
+    ) -> list[tuple[Sentence, dict[str, float]]]:
+        """Return each sentence that may be quoted, with its signals."""
+        read = [reading for of_part in readings for reading in of_part]
+        return quoting.signals(findings, self.rarity, draft.told if draft else None, read)
+
+    def wanted(self, findings: Findings, draft: CheckedDraft | None = None) -> dict[str, float]:
+        """Return the stems that what is quoted should hold, and how much each weighs."""
+        return quoting.wanted(findings.query, self.rarity, draft.told if draft else None)
+
+    def _read(self, findings: Findings) -> Readings:
+        """Read the best passages for each part of the question; of two, each has best ones of its own."""
+        if self.span_finder is None:
+            return ((),)
+        parts = [findings]
+        queries = understanding.parts(findings.query)
+        if len(queries) > 1:
+            try:
+                parts = [self.search(query, findings.article) for query in queries]
+            except Exception:
+                # The quotation stands already; what was found for the whole question is enough to go on.
+                logger.exception("The search for the parts of a question failed")
+        return tuple(
+            tuple(self.span_finder.read(part.query, [hit.passage for hit in part.hits[:PASSAGES_TO_READ]]))
+            for part in parts
+        )
+
+
+def for_model(findings: Findings) -> list[Passage]:
+    """Return all passages of the article that fits best, where it is short, else the best of them, in reading order."""
+    article = findings.hits[0].passage.article
+    if is_short(article):
+        return passages(article)
+    best = [hit.passage for hit in findings.hits if hit.passage.article == article][:PASSAGES_FOR_MODEL]
+    return sorted(best, key=lambda passage: passage.start)
+
+
+def _unavailable(state: str) -> str | None:
+    return (
+        None
+        if state == "none"
+        else "The model is still loading."
+        if state == "loading"
+        else state.removeprefix("unavailable: ")
+    )

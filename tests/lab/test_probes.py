@@ -9,7 +9,6 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
-from assistant.answering.assistant import Assistant
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, read_questions
 from assistant.model import probes
@@ -59,8 +58,8 @@ def test_a_line_that_is_no_graded_answer_is_named(line: str, tmp_path: Path) -> 
 
 def test_only_the_model_that_was_trained_to_check_can_be_fitted_to(article: Article) -> None:
     """Another one leaves no state."""
-    assistant = Mock(spec=Assistant)
-    assistant.find.return_value = Retriever([article], None, None).search("Who is Krasner?")
+    assistant = Mock(spec=["steps", "model"])
+    assistant.steps.find.return_value = Retriever([article], None, None).search("Who is Krasner?")
     assistant.model.check.return_value = None
     with pytest.raises(ConfigurationError, match="unset ASSISTANT_MODEL"):
         states(assistant, [Graded(question(1, answerable=True), "He did.", "good")])

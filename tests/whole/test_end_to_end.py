@@ -146,7 +146,7 @@ def test_a_question_is_answered_while_an_article_is_read(model_data: Path, artic
     new = Article("new", article.text[:2_500], "New")
     kept = len(list((model_data / "slots").rglob("*.bin")))
     with closing(opened) as one:
-        reading = threading.Thread(target=one.read, args=([new],))
+        reading = threading.Thread(target=one.read, args=(new,))
         reading.start()
         time.sleep(0.5)
         deadline = time.monotonic() + 300

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -21,21 +23,27 @@ WITHIN = 5.0
 
 @contextmanager
 def followed(folder: Path) -> Iterator[SimpleQueue[Corpus]]:
-    """Follow a folder in a thread; yield what becomes of its articles."""
-    stop, seen = threading.Event(), SimpleQueue[Corpus]()
-    served = read_corpus(folder)
+    """Follow a folder in a thread; yield what becomes of its articles, once it has looked at what is there."""
+    stop, looked, seen = threading.Event(), threading.Event(), SimpleQueue[Corpus]()
+    served, wait = read_corpus(folder), watching._wait
+
+    def waits(*arguments: Any) -> None:  # noqa: ANN401 - whatever it is given
+        looked.set()
+        wait(*arguments)
 
     def follow() -> None:
         for corpus in changes(folder, served, stop):
             seen.put(corpus)
 
     thread = threading.Thread(target=follow)
-    thread.start()
-    try:
-        yield seen
-    finally:
-        stop.set()
-        thread.join()
+    with patch.object(watching, "_wait", waits):
+        thread.start()
+        try:
+            assert looked.wait(30)
+            yield seen
+        finally:
+            stop.set()
+            thread.join()
 
 
 def until(seen: SimpleQueue[Corpus], texts: dict[str, str]) -> list[Corpus]:
@@ -86,15 +94,13 @@ def test_changes_are_seen(folder: Path) -> None:
         until(seen, {"ferry": "It leaves."})
 
 
-def test_a_half_written_file_is_not_served(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_half_written_file_is_not_served(folder: Path) -> None:
     """While a file is being written, or was deleted to be written anew, what it held before stands."""
-    # On a busy machine the writer may stand still for longer than half a second.
-    monkeypatch.setattr(watching, "QUIET_SECONDS", 2.0)
     with followed(folder) as seen:
         (folder / "ferry.txt").unlink()
         for end in range(1, 20):
             (folder / "ferry.txt").write_text("The ferry leaves at ten."[:end])
-            time.sleep(0.02)
+            time.sleep(0.1)
         (folder / "ferry.txt").write_text("The ferry leaves at ten.")
         (corpus,) = until(seen, BRIDGE | {"ferry": "The ferry leaves at ten."})
         assert texts_of(corpus) == BRIDGE | {"ferry": "The ferry leaves at ten."}

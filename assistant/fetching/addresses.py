@@ -11,7 +11,7 @@ import socket
 import ssl
 import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager
 from typing import Any
 
 import httpcore
@@ -72,10 +72,8 @@ class PublicTransport(httpx.BaseTransport):
         url = request.url
         target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         asked = httpcore.Request(request.method, target, headers=request.headers.raw, extensions=request.extensions)
-        try:
+        with _errors_of_httpx():
             reply = self._pool.handle_request(asked)
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
-            raise httpx.TransportError(str(error) or type(error).__name__) from error
         return httpx.Response(reply.status, headers=reply.headers, stream=_Body(reply), extensions=reply.extensions)
 
     def close(self) -> None:
@@ -83,15 +81,21 @@ class PublicTransport(httpx.BaseTransport):
         self._pool.close()
 
 
+@contextmanager
+def _errors_of_httpx() -> Iterator[None]:
+    try:
+        yield
+    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
+        raise httpx.TransportError(str(error) or type(error).__name__) from error
+
+
 class _Body(httpx.SyncByteStream):
     def __init__(self, reply: httpcore.Response) -> None:
         self._reply = reply
 
     def __iter__(self) -> Iterator[bytes]:
-        try:
+        with _errors_of_httpx():
             yield from self._reply.iter_stream()
-        except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
-            raise httpx.TransportError(str(error) or type(error).__name__) from error
 
     def close(self) -> None:
         self._reply.close()
@@ -119,12 +123,15 @@ class _PublicBackend(httpcore.NetworkBackend):
         if host.lower() not in self._private_hosts and not all(map(is_public, addresses)):
             raise NotPublicError(f"the host {host} has an address that is not public")
         deadline = time.monotonic() + self._seconds
-        for address in addresses[:-1]:
-            with suppress(httpcore.ConnectError, httpcore.ConnectTimeout):
-                return _Timed(
-                    self._backend.connect_tcp(address, port, timeout, local_address, socket_options), deadline
-                )
-        return _Timed(self._backend.connect_tcp(addresses[-1], port, timeout, local_address, socket_options), deadline)
+        failed: Exception = httpcore.ConnectError(f"the host {host} has no address")
+        for address in addresses:
+            try:
+                stream = self._backend.connect_tcp(address, port, timeout, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failed = error
+            else:
+                return _Timed(stream, deadline)
+        raise failed
 
 
 class _Timed(httpcore.NetworkStream):

@@ -21,16 +21,17 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.answering import calibration, quoting, understanding
+from assistant.answering import calibration, quoting, understanding, wording
 from assistant.answering.assistant import Assistant
 from assistant.answering.drafts import CheckedDraft, holds
 from assistant.answering.judgement import Judgement
+from assistant.answering.quoting import Window
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, evidence_spans, holds_facts
 from assistant.evaluation.questions import holds as holds_wording
 from assistant.model import probes
 from assistant.search.span_finder import Readings
-from assistant.types import Sentence
+from assistant.types import Answer, Sentence, Status
 from lab.training.probes import Graded, states
 from lab.training.probes import fit as fit_probes
 from lab.training.probes import save as save_probes
@@ -208,9 +209,8 @@ def _fit_quoting(
 
     def quality(further_share: float) -> tuple[int, int]:
         texts = [
-            (question, " ".join(sentence.text for window in windows for sentence in window.all))
+            (question, _as_quoted(question.question, quoting.choose(question.question, ranked, further_share, wanted)))
             for question, wanted, ranked in to_serve
-            for windows in [quoting.choose(question.question, ranked, further_share, wanted)]
         ]
         served = sum(
             holds_facts(text, question.must_have) and not _says_forbidden(text, question) for question, text in texts
@@ -218,6 +218,13 @@ def _fit_quoting(
         return served, -sum(len(text) for _, text in texts)
 
     return calibration.Quoting(**asdict(regression), further_share=max(FURTHER_SHARES, key=quality))
+
+
+def _as_quoted(question: str, windows: Sequence[Window]) -> str:
+    """Return the words that a reader is shown of what was chosen to be quoted."""
+    one_piece = not understanding.asks_two(question)
+    shown = wording.quoted(Answer(question, Status.QUOTED), windows, in_one_piece=one_piece)
+    return " ".join(citation.quote for citation in shown.citations)
 
 
 def _holds_evidence(sentence: Sentence, question: Question) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Future
+from dataclasses import replace
 
 from served import ARTICLE, CITATION, DECLINED, QUOTED, ScriptedAssistant
 
-from assistant.web.chat.starters import Starter, Starters
+from assistant.web.chat.starters import Starter, Starters, nearest
 
 STARTER = Starter("By how much did it fall?", ARTICLE.id, CITATION.start, CITATION.end)
 
@@ -24,3 +25,10 @@ def test_what_is_found_while_the_small_models_load_is_looked_for_again() -> None
     assert asyncio.run(starters.of(None)) == (STARTER,)
     assistant.script[STARTER.question] = [DECLINED]
     assert asyncio.run(starters.of(None)) == (STARTER,)
+
+
+def test_what_an_answer_tells_is_not_offered_after_it() -> None:
+    """Of the others those are offered first whose answers stand nearest to its words, and none that was asked."""
+    other, asked = (replace(STARTER, question=question, start=0, end=3) for question in ("When?", "Who?"))
+    assert nearest([STARTER, asked, other], QUOTED, {"Who?"}) == (other,)
+    assert nearest([asked, STARTER], DECLINED, ()) == (STARTER, asked)

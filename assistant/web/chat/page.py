@@ -232,7 +232,7 @@ class Page:
             case Answer():
                 starters = await self._starters.of(_id(exchange.article))
                 asked = {exchange.question, *(earlier.question for earlier in before.exchanges)}
-                next_ones = nearest(starters, event.citations or event.closest, asked)
+                next_ones = nearest(starters, event, asked)
                 exchange = replace(exchange, answer=event, notice="", follow_ups=next_ones)
                 update = self._over(before.with_next(exchange), kept, _outcome(event, exchange))
             case Refusal(reason=Reason.FAILED):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from assistant.answering.assistant import Assistant
-from assistant.types import Citation
+from assistant.types import Answer, Citation
 
 _MOST_CHECKED = 24
 """Of one choice of articles: checking takes about a twentieth of a second each."""
@@ -99,12 +99,15 @@ def _holds(citation: Citation, starter: Starter) -> bool:
     return is_there and citation.start <= starter.start and starter.end <= citation.end
 
 
-def nearest(
-    starters: Iterable[Starter], citations: Collection[Citation], asked: Collection[str], most: int = 3
-) -> tuple[Starter, ...]:
-    """Return the questions that were not asked yet, those first whose answers stand nearest to the quoted words."""
-    left = [starter for starter in starters if starter.question not in asked]
-    left.sort(key=lambda starter: min((_distance(starter, citation) for citation in citations), default=0))
+def nearest(starters: Iterable[Starter], answer: Answer, asked: Collection[str], most: int = 3) -> tuple[Starter, ...]:
+    """Return questions that were not asked yet and that the answer does not tell; the nearest to its words first."""
+    left = [
+        starter
+        for starter in starters
+        if starter.question not in asked and not any(_holds(citation, starter) for citation in answer.citations)
+    ]
+    words = answer.citations or answer.closest
+    left.sort(key=lambda starter: min((_distance(starter, citation) for citation in words), default=0))
     return tuple(left[:most])
 
 

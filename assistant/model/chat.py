@@ -40,7 +40,7 @@ WHOLE_WORDS = 1000
 KEPT = 100
 """What was read of so many articles is kept, some 20 MB of each."""
 READ_SECONDS = 300.0
-"""The longest time that reading an article may take before somebody asks, with the wait for a turn."""
+"""The longest time that reading an article may take, with the wait for a turn."""
 GIVE_WAY_SECONDS = 0.05
 """Pause before reading goes on; without it the turn is taken again before whoever waits for it has woken."""
 MAX_ANSWER_CHARACTERS = 20 * MAX_ANSWER_TOKENS
@@ -86,6 +86,8 @@ class LanguageModel:
         self._engine = engine
         self._prompts = prompts.fingerprint()
         self._turns = threading.Semaphore(PROVIDER_TURNS if engine is None else 1)
+        self._reading = threading.Lock()
+        """Held by whoever lets an article be read: of two who took turns each would load what it had read again."""
         self._is_wanted = threading.Event()
         """Somebody waits for a turn, so that what is read in advance gives way."""
 
@@ -107,32 +109,47 @@ class LanguageModel:
         Raises:
             ModelError: the engine failed, or what it read could not be kept.
         """
-        if self._engine is not None and _fits(article):
-            while not self._read_on(article):
-                time.sleep(GIVE_WAY_SECONDS)
+        if self._engine is None or not _fits(article):
+            return
+        is_read = False
+        while not is_read:
+            with self._reading:
+                is_read = self._read_on(article)
+            time.sleep(GIVE_WAY_SECONDS)
 
     def read_now(self, article: Article, stopped: threading.Event | None = None) -> None:
         """Let the embedded engine read an article whose answers are written from all of it, if it has not read it yet.
 
-        Setting `stopped` ends that. For whoever has the `turn`.
+        What is read in advance gives way to that, and it gives way to whoever asks. Setting `stopped` ends it.
 
         Raises:
             ModelError: the engine failed, or what it read could not be kept.
         """
-        if self._engine is not None and is_short(article) and not self._engine.keeps(self._kept_as(article)):
-            limit = _Limit(time.monotonic() + READ_SECONDS, stopped)
-            list(self._reply(_about(article), limit, 1, article, reads_article=True))
+        if self._engine is None or not is_short(article) or self._engine.keeps(self._kept_as(article)):
+            return
+        self._is_wanted.set()
+        limit = _Limit(time.monotonic() + READ_SECONDS, stopped)
+        while not self._reading.acquire(timeout=limit.wait):
+            if limit.reached:
+                return
+        try:
+            # Somebody else may have waited for the same article.
+            while not limit.reached and not self._engine.keeps(self._kept_as(article)):
+                if self._read_on(article, stopped):
+                    break
+                time.sleep(GIVE_WAY_SECONDS)
             self._engine.keep_newest(KEPT)
+        finally:
+            self._reading.release()
 
-    def forget(self, articles: Iterable[Article]) -> None:
-        """Delete what the embedded engine has read of these.
+    def keep_only(self, articles: Iterable[Article]) -> None:
+        """Delete what the embedded engine has read of others than these.
 
         Raises:
             OSError: it cannot be deleted.
         """
-        for article in articles:
-            if self._engine is not None:
-                self._engine.forget(self._kept_as(article))
+        if self._engine is not None:
+            self._engine.keep_only(map(self._kept_as, articles))
 
     def draft(
         self,
@@ -227,10 +244,10 @@ class LanguageModel:
         finally:
             self._turns.release()
 
-    def _read_on(self, article: Article) -> bool:
-        """Read an article from where the engine is, until somebody wants the model; return whether it is read."""
-        limit = _Limit(time.monotonic() + READ_SECONDS, self._is_wanted)
-        with self.turn(limit.deadline):
+    def _read_on(self, article: Article, stopped: threading.Event | None = None) -> bool:
+        """Read an article from where it was left, until somebody wants the model; return whether it is read."""
+        limit = _Limit(time.monotonic() + READ_SECONDS, self._is_wanted, stopped)
+        with self.turn(limit.deadline, stopped):
             if list(self._reply(_about(article), limit, 1, article, reads_article=True)):
                 return True
         if time.monotonic() >= limit.deadline:
@@ -286,11 +303,13 @@ class _Limit:
 
     deadline: float
     stopped: threading.Event | None = None
+    stopped_too: threading.Event | None = None
+    """Whichever is set first ends it."""
 
     @property
     def left(self) -> float:
         """Seconds; 0 when it is over."""
-        is_stopped = self.stopped is not None and self.stopped.is_set()
+        is_stopped = any(event.is_set() for event in (self.stopped, self.stopped_too) if event is not None)
         return 0.0 if is_stopped else max(0.0, self.deadline - time.monotonic())
 
     @property
@@ -349,7 +368,7 @@ def _tokens(chunk: AIMessage) -> list[dict[str, Any]]:
 
 def is_short(article: Article) -> bool:
     """Whether an answer is written from all of an article, and not from its likeliest passages."""
-    return len(article.text.split()) <= WHOLE_WORDS
+    return len(article.text.split()) <= WHOLE_WORDS and _fits(article)
 
 
 def _about(article: Article) -> list[BaseMessage]:
@@ -363,7 +382,9 @@ def text_of(evidence: Sequence[Passage]) -> str:
 
 
 def _fits(article: Article) -> bool:
-    return len(article.text) <= CHARACTERS_PER_TOKEN * (CONTEXT_TOKENS - 1024)
+    """Whether all of an article leaves room for a conversation; a digit, or a sign of another script, is a token."""
+    alone = sum(not sign.isascii() or sign.isdigit() for sign in article.text)
+    return alone + (len(article.text) - alone) / CHARACTERS_PER_TOKEN <= CONTEXT_TOKENS - 1024
 
 
 def _failure(error: Exception) -> str:

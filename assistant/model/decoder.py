@@ -83,22 +83,27 @@ class Decoder:
     def read_article(self, prompt: Sequence[int], file: Path, wanted: Callable[[], bool]) -> bool:
         """Read a prompt that has a whole article, and keep it in a file; return whether it was wanted to its end.
 
-        `wanted` is asked before each batch. What was kept until then need not be read again.
+        `wanted` is asked before each batch. What was read until then is kept beside the file, and is not read again.
 
         Raises:
             OSError: it could not be kept.
             RuntimeError: the model could not go on.
         """
-        self._load(file)
+        self._load(_newest(file))
         self._article = None
         known = _shared(self._read, prompt)
         self._go_back(known)
         self._adapted_from = self.room
+        is_whole = False
         try:
-            return self._compute(prompt, wanted)
+            is_whole = self._compute(prompt, wanted)
         finally:
-            if len(self._read) > known:
+            if is_whole:
                 self._model.save(file, self._read)
+                _unfinished(file).unlink(missing_ok=True)
+            elif len(self._read) > known:
+                self._model.save(_unfinished(file), self._read)
+        return is_whole
 
     def read(self, prompt: Sequence[int], wanted: Callable[[], bool], article: Path | None = None) -> bool:
         """Read a prompt, and return whether it was wanted to its end; `wanted` is asked before each batch.
@@ -119,7 +124,7 @@ class Decoder:
         if article is None:
             known = min(known, self._moved_from)
         elif known < len(reusable):
-            known = self._from_article(article, reusable, known)
+            known = self._from_article(_newest(article), reusable, known)
         self._go_back(known)
         self._adapted_from = begin if begin < len(prompt) else self.room
         self._adapter = adapter
@@ -144,7 +149,6 @@ class Decoder:
             RuntimeError: the model could not go on.
         """
         known = len(self._read)
-        adapter = self._adapter if known > self._adapted_from else None
         token = self._token(self._told[-1])
         while True:
             yield token
@@ -153,7 +157,7 @@ class Decoder:
             # Of what was guessed last, something may have been wrong.
             self._go_back(known)
             guessed = self._guess(token.number)
-            self._step([token.number, *guessed], adapter, all_tell=True)
+            self._step([token.number, *guessed], self._adapter, all_tell=True)
             known += 1
             for scores, guess in zip(self._told, [*guessed, None], strict=True):
                 token = self._token(scores)
@@ -238,6 +242,15 @@ class Decoder:
             if read[place : place + GUESS_AFTER] == end:
                 return read[place + GUESS_AFTER :][:room]
         return []
+
+
+def _unfinished(file: Path) -> Path:
+    """Return where is kept what was read of an article that was not read to its end."""
+    return file.with_suffix(".partial")
+
+
+def _newest(file: Path) -> Path:
+    return file if file.exists() else _unfinished(file)
 
 
 def shared_runs(read: Sequence[int], prompt: Sequence[int]) -> list[tuple[int, int]]:

@@ -15,7 +15,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -95,12 +95,12 @@ class Engine:
         return self._process.poll() is None
 
     def keeps(self, name: str) -> bool:
-        """Whether something that was read is kept under a name."""
+        """Whether an article that was read to its end is kept under a name."""
         return (self._kept / name).exists()
 
     def keep_newest(self, count: int) -> None:
         """Delete what was read, but for the last so many."""
-        files = sorted(self._kept.glob("*.bin"), key=lambda file: file.stat().st_mtime)
+        files = sorted(self._kept.iterdir(), key=lambda file: file.stat().st_mtime)
         for file in files[:-count]:
             file.unlink(missing_ok=True)
 
@@ -109,9 +109,12 @@ class Engine:
         """The child's process id."""
         return self._process.pid
 
-    def forget(self, name: str) -> None:
-        """Delete what is kept under a name."""
-        (self._kept / name).unlink(missing_ok=True)
+    def keep_only(self, names: Iterable[str]) -> None:
+        """Delete what was read, but for what is kept under these names, or unfinished."""
+        stems = {Path(name).stem for name in names}
+        for file in self._kept.iterdir():
+            if file.stem not in stems:
+                file.unlink(missing_ok=True)
 
     def ask(self, request: dict[str, Any], tell: Callable[[Reply | None], None]) -> int:
         """Send a request, and return its number; `tell` gets, in another thread, each part of its reply as it comes.

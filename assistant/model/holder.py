@@ -94,9 +94,9 @@ class ModelHolder:
 
     def renew(self, articles: Sequence[Article]) -> None:
         """Take the articles as they are now: the first are read soon, and what was read of those that are gone goes."""
-        before, self._articles = self._articles, articles
+        self._articles = articles
         if (model := self._model) is not None:
-            self._forget_gone(model, before)
+            self._forget_gone(model)
             threading.Thread(target=self._read, args=(model,), name="reading", daemon=True).start()
 
     def close(self) -> None:
@@ -125,35 +125,32 @@ class ModelHolder:
         except OSError as error:
             self._failure = f"The engine could not start ({error.strerror}): set ASSISTANT_DATA to another folder"
         else:
+            self._forget_gone(model)
             self._read(model)
 
     def read_now(self, model: LanguageModel, article: Article, stopped: threading.Event | None = None) -> None:
-        """Let the model read the article that it is asked about, as its `read_now`; for whoever has its turn."""
+        """Let the model read the article that it is asked about, as its `read_now`."""
         self._attempt(model, article, partial(model.read_now, article, stopped))
 
     def _read(self, model: LanguageModel) -> None:
         with self._reading:
             for article in self._articles[:_READ_AHEAD]:
-                if not self._attempt(model, article, partial(model.read, article)):
-                    return
+                if model.alive:
+                    self._attempt(model, article, partial(model.read, article))
 
-    def _attempt(self, model: LanguageModel, article: Article, read: Callable[[], None]) -> bool:
-        """Let an article be read, and return whether that went well."""
+    def _attempt(self, model: LanguageModel, article: Article, read: Callable[[], None]) -> None:
         try:
             read()
         except (ModelError, OSError) as error:
             # Only speed is lost, or the engine is dead, which the next question finds.
-            logger.warning("An article could not be read in advance: %s", error)
-            return False
-        # It may have gone meanwhile.
-        self._forget_gone(model, [article])
-        return True
+            logger.warning("The article %s could not be read once for all: %s", article.id, error)
+        if article not in self._articles:  # It went meanwhile.
+            self._forget_gone(model)
 
-    def _forget_gone(self, model: LanguageModel, articles: Sequence[Article]) -> None:
-        """Delete what was read of those whose text is no longer there."""
-        texts = {article.text for article in self._articles}
+    def _forget_gone(self, model: LanguageModel) -> None:
+        """Delete what was read of articles that are not there, also of those that went while nothing ran."""
         try:
-            model.forget(article for article in articles if article.text not in texts)
+            model.keep_only(self._articles)
         except OSError as error:
             logger.warning("What was read of an article that is gone could not be deleted: %s", error.strerror)
 

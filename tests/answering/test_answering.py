@@ -596,7 +596,9 @@ def test_a_draft_that_is_too_long_for_an_answer_is_no_fault(
     """The quotation stands, and asking again would change nothing."""
     monkeypatch.setattr(ModelThatTells, "read", lambda *_: None)
     telling = ModelThatTells(model, (3.0, 5.0))
-    telling._engine = cast("Engine", SimpleNamespace(alive=True, adapted=True))
+    telling._engine = cast(
+        "Engine", SimpleNamespace(alive=True, adapted=True, keep_only=lambda _: None, keeps=lambda _: True)
+    )
     model.enqueue(Reply("Violent crime has fallen by nearly 18 percent since", finish_reason="length"))
     answer = check(assemble(lambda: telling).stream(CRIME))
     assert (answer.status, answer.error) == (Status.QUOTED, None)

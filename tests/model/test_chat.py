@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -46,6 +46,10 @@ class StubEngine:
     def keep_newest(self, count: int) -> None:
         """Note how many are kept."""
         self.newest = count
+
+    def keep_only(self, names: Iterable[str]) -> None:
+        """Keep nothing else."""
+        self.kept &= frozenset(names)
 
     def close(self) -> None:
         """End it."""
@@ -258,7 +262,7 @@ def test_only_the_model_that_was_trained_to_tell_is_asked(stub: StubEngine | Non
     assert model.prompts == []
 
 
-def test_a_failing_margin_is_a_model_error(model: ScriptedModel) -> None:
+def test_a_failing_check_is_a_model_error(model: ScriptedModel) -> None:
     """The endpoint's error does not pass."""
     model.enqueue(*[Reply("Yes", error=TimeoutError())] * 2)
     with pytest.raises(ModelError, match="TimeoutError"):
@@ -319,6 +323,45 @@ def test_an_article_that_was_not_read_is_read_when_it_is_asked_about(noted: Note
     one.read_now(ARTICLE)
     one.read_now(long)
     assert (len(noted.options), stub.newest) == (1, KEPT)
+
+
+def test_who_asks_while_another_waits_for_an_article_need_not_wait_for_its_end(noted: NotedModel) -> None:
+    """The reading that somebody waits for gives way to a question, too, and goes on after it."""
+    one = embedded(noted)
+    noted.enqueue(Reply("x", delay=2.0), "The first.", "x")
+    reading = threading.Thread(target=one.read_now, args=(ARTICLE,))
+    reading.start()
+    while not noted.options:
+        time.sleep(0.01)
+    with one.turn(soon(5)):
+        assert list(one.draft("Which?", (), EVIDENCE, soon()))[-1].text == "The first."
+    reading.join(10)
+    assert [options.get("reads_article", False) for options in noted.options] == [True, False, True]
+
+
+def test_whoever_leaves_waits_for_no_article(noted: NotedModel) -> None:
+    """Neither while it is read, nor while another one is."""
+    one, stopped = embedded(noted), threading.Event()
+    noted.enqueue(Reply("x x x", delay=2.0))
+    waiting = [
+        threading.Thread(target=one.read_now, args=(each, stopped)) for each in (ARTICLE, replace(ARTICLE, text="x"))
+    ]
+    for thread in waiting:
+        thread.start()
+    while not noted.options:
+        time.sleep(0.01)
+    stopped.set()
+    for thread in waiting:
+        thread.join(1.5)
+    assert not any(thread.is_alive() for thread in waiting)
+    assert len(noted.options) == 1
+
+
+@pytest.mark.parametrize("text", ["дом " * 1200, "市長の家" * 1000, "1,204,331 " * 900])
+def test_an_article_of_more_signs_than_there_is_room_for_is_left_to_its_passages(text: str) -> None:
+    """However few words it has: a digit, or a sign of another script, takes as much room as an English word."""
+    assert not chat.is_short(Article("a", text, "A"))
+    assert chat.is_short(Article("a", "house " * 900, "A"))
 
 
 def test_another_text_is_another_article(noted: NotedModel) -> None:

@@ -222,6 +222,7 @@ def test_an_article_that_was_not_read_to_its_end_is_read_on(model: Decoder, deco
     article = asked(model, *[BRIDGE, MAYOR] * 5)
     answers = iter([True, False])
     assert not model.read_article(article, tmp_path / "kept.bin", lambda: next(answers))
+    assert not (tmp_path / "kept.bin").exists()
     assert decoded == [BATCH_TOKENS]
     decoded.clear()
     model.read(asked(model, BRIDGE), wanted, tmp_path / "kept.bin")
@@ -230,6 +231,7 @@ def test_an_article_that_was_not_read_to_its_end_is_read_on(model: Decoder, deco
     decoded.clear()
     assert model.read_article(article, tmp_path / "kept.bin", wanted)
     assert sum(decoded) == len(article) - BATCH_TOKENS
+    assert [file.name for file in tmp_path.iterdir() if file.stem == "kept"] == ["kept.bin"]
 
 
 @pytest.mark.slow

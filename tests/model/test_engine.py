@@ -195,6 +195,14 @@ def test_the_oldest_of_what_was_read_goes_first(running: Engine, folder: Path) -
     assert [running.keeps(f"{name}.bin") for name in ("first", "second", "third")] == [False, False, True]
 
 
+def test_what_is_not_to_be_kept_is_deleted(running: Engine, folder: Path) -> None:
+    """Whether it was read to its end or not."""
+    for name in ("here.bin", "here.partial", "gone.bin", "gone.partial"):
+        (folder / "kept" / name).write_text("an article")
+    running.keep_only(["here.bin"])
+    assert {file.name for file in (folder / "kept").iterdir()} == {"here.bin", "here.partial"}
+
+
 @pytest.mark.parametrize("what", ["read on", "write on"])
 def test_a_request_that_is_called_off_ends(running: Engine, what: str) -> None:
     """While its prompt is read, and while its reply is written; the next one has the model."""

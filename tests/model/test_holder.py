@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,15 +35,16 @@ class StubEngine:
     adapted: bool = True
     closed: bool = False
     has_read: bool = True
-    forgotten: list[str] = field(default_factory=list)
+    kept: list[set[str]] = field(default_factory=list)
+    """What it was told to keep, each time."""
 
     def keeps(self, name: str) -> bool:  # noqa: ARG002 - as an engine is asked
         """Whether it has read something: everything, or nothing."""
         return self.has_read
 
-    def forget(self, name: str) -> None:
-        """Note what is to be deleted."""
-        self.forgotten.append(name)
+    def keep_only(self, names: Iterable[str]) -> None:
+        """Note what is to be kept."""
+        self.kept.append(set(names))
 
     def close(self) -> None:
         """Remember that it was ended."""
@@ -158,16 +160,15 @@ def test_an_engine_that_hangs_at_the_start_is_ended(
 
 @pytest.mark.usefixtures("child")
 def test_what_another_version_of_the_engine_has_read_is_deleted(tmp_path: Path) -> None:
-    """This one cannot read it, and nobody else would ever delete it; its own is kept."""
+    """This one cannot read it, and nobody else would ever delete it; its own folder is kept."""
     settings = local(tmp_path)
     hold(settings).close()
     (own,) = (settings.data / "slots").iterdir()
-    (own / "article.bin").touch()
     (settings.data / "slots" / "another-1.0").mkdir()
     for other in ("article.bin", "another-1.0/article.bin"):
         (settings.data / "slots" / other).touch()
     hold(settings).close()
-    assert [file for file in (settings.data / "slots").rglob("*") if file.is_file()] == [own / "article.bin"]
+    assert list((settings.data / "slots").rglob("*")) == [own]
 
 
 def test_an_engine_that_is_not_installed_makes_the_model_unavailable(
@@ -298,7 +299,7 @@ def test_closing_while_it_loads_ends_the_engine(monkeypatch: pytest.MonkeyPatch,
 
 
 def test_an_article_that_cannot_be_read_costs_only_speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where the disk is full: whoever asks about it is answered all the same."""
+    """As where the disk is full: whoever asks about it is answered all the same, and others are read."""
     stub, model = StubEngine(has_read=False), ScriptedModel()
     model.enqueue(*[Reply("", error=RuntimeError("full"))] * 2)
     monkeypatch.setattr(holder, "open_language_model", lambda *_: embedded(model, stub))
@@ -311,14 +312,16 @@ def test_an_article_that_cannot_be_read_costs_only_speed(monkeypatch: pytest.Mon
 
 
 def test_what_was_read_of_an_article_that_went_meanwhile_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its text is nowhere, and so nothing that was made of it stays."""
+    """Its text is nowhere, and so nothing that was made of it stays; nor what was read before the server began."""
     here, gone = Article("here", "It is here.", "Here"), Article("gone", "It is gone.", "Gone")
     stub = StubEngine()
     one = embedded(ScriptedModel(), stub)
     monkeypatch.setattr(holder, "open_language_model", lambda *_: one)
     held = ModelHolder(Settings(model="local"), [], lambda what, done, total: None)
     held.wait()
+    assert stub.kept == [set()]
     held.renew([here])
     held.read_now(one, here)
+    assert stub.kept[1:] == [{one._kept_as(here)}]
     held.read_now(one, gone)
-    assert stub.forgotten == [one._kept_as(gone)]
+    assert stub.kept[2:] == [{one._kept_as(here)}]

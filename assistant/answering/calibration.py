@@ -1,9 +1,9 @@
 """How likely does the article answer the question, and how likely is a draft right? Calibrated probabilities.
 
-Logistic regressions over a dozen or two signals, fitted by `python -m lab calibrate` to the development and
-hard questions; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist
-depends on the models: keywords only (none is installed), words only (no language model), a draft (any model), and a
-draft and its check (the packaged model with its adapters).
+Logistic regressions over a dozen or two signals, fitted by `python -m lab calibrate` to development, hard and readers'
+questions; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist depends
+on the models: keywords only (none is installed), words only (no language model), a draft (any model), and a draft and
+its check (the packaged model with its adapters).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which sentences of what was found answer the question best?
 
 A small logistic regression over a few signals of each sentence, fitted by `python -m lab calibrate` to where the
-evidence of the development and hard questions stands. What the question shares with a sentence is one half; the other
+evidence of the questions stands that it is given. What the question shares with a sentence is one half; the other
 is what the model wrote: even a draft that may not be shown points to the sentence that it was made from, in words and
 in vectors, and that finds what a question asks for in words of its own. Knows nothing of whether there is an answer.
 """

@@ -1,7 +1,7 @@
 """Fit what is not decided by hand: the regressions and the thresholds of `calibration.json`.
 
-`python -m lab calibrate` runs the development questions, and the hard ones where they are named, keeps what was
-found, and fits to that; the test questions are never read here. Every threshold is chosen by probabilities from fits
+`python -m lab calibrate` runs the development questions, and the hard and the readers' ones where they are named, keeps
+what was found, and fits to that; the test questions are never read here. Every threshold is chosen by probabilities from fits
 that did not see the question or its conversation, and for the mix of questions that a public chat is expected to get,
 whatever the mix in the file.
 """

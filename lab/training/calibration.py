@@ -1,9 +1,9 @@
 """Fit what is not decided by hand: the regressions and the thresholds of `calibration.json`.
 
 `python -m lab calibrate` runs the development questions, and the hard and the readers' ones where they are named, keeps
-what was found, and fits to that; the test questions are never read here. Every threshold is chosen by probabilities from fits
-that did not see the question or its conversation, and for the mix of questions that a public chat is expected to get,
-whatever the mix in the file.
+what was found, and fits to that; the test questions are never read here. Every threshold is chosen by probabilities from
+fits that did not see the question or its conversation, and for the mix of questions that a public chat is expected to
+get, whatever the mix in the file.
 """
 
 from __future__ import annotations

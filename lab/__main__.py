@@ -8,9 +8,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
+import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from assistant.command import errors_as_lines, opened, progress
 from assistant.extras import require
@@ -21,6 +24,7 @@ from lab.training.reports import GRADED, JUDGED, READERS, REPORTS
 
 if TYPE_CHECKING:
     from lab.benchmarks.figures import Measured, Progress
+    from lab.training.probes import Graded
 
 app = typer.Typer(
     add_completion=False,
@@ -130,7 +134,6 @@ def calibrate(
     with errors_as_lines():
         from assistant.evaluation.questions import read_questions  # noqa: PLC0415
         from lab.training import calibration as fitting  # noqa: PLC0415
-        from lab.training.probes import read_graded  # noqa: PLC0415
 
         usual, further = read_questions(questions), read_questions(hard) if hard else []
         with opened() as (assistant, show):
@@ -139,11 +142,12 @@ def calibrate(
             )
         if readers:
             asked = read_questions(readers)
-            elsewhere = read_questions(readers.with_name("elsewhere.jsonl"))
-            answers = read_graded(readers.with_name("graded.jsonl"), [*asked, *elsewhere])
+            states, answers = _checked(
+                [readers, readers.with_name("elsewhere.jsonl")], readers.with_name("graded.jsonl")
+            )
             with opened(readers.with_name("articles")) as (assistant, show):
                 observations += fitting.observe_readers(
-                    assistant, asked, answers, lambda done, total: show("Observing readers", done, total)
+                    assistant, asked, answers, states, lambda done, total: show("Observing readers", done, total)
                 )
         fitting.save(fitting.fit(observations))
     typer.echo(f"Fitted to {len(observations)} questions.")
@@ -154,16 +158,35 @@ def fit_probes(
     questions: Annotated[list[Path], typer.Argument(help="Files of the questions that the answers were written to.")],
     graded: Annotated[Path, typer.Option(help="File of answers that were graded by reading.")] = GRADED,
 ) -> None:
-    """Fit assistant/model/probes.npz to graded answers; about two seconds each, and as long to read their articles."""
+    """Fit assistant/model/probes.npz to graded answers, and to judged ones about invented reports; an hour."""
     with errors_as_lines():
-        from assistant.evaluation.questions import read_questions  # noqa: PLC0415
         from lab.training import probes as fitting  # noqa: PLC0415
 
-        answers = fitting.read_graded(graded, [question for file in questions for question in read_questions(file)])
-        with opened(graded.with_name("articles")) as (assistant, show):
-            found = fitting.states(assistant, answers, lambda done, total: show("Checking", done, total))
+        found, answers = _checked(questions, graded)
         fitting.save(*fitting.fit(found, answers))
     typer.echo(f"Fitted to {len(answers)} answers; run python -m lab calibrate now.")
+
+
+def _checked(files: list[Path], graded: Path) -> tuple[NDArray[np.float64], list[Graded]]:
+    """Return the states that checks leave, and of which answers: graded ones, and judged ones about reports."""
+    from assistant.evaluation.questions import read_questions  # noqa: PLC0415
+    from lab.training import probes as fitting  # noqa: PLC0415
+    from lab.training.readers import read_reader_questions, read_verdicts  # noqa: PLC0415
+    from lab.training.reports import read_reports  # noqa: PLC0415
+
+    reports = read_reports(REPORTS)
+    answers = fitting.read_graded(graded, [question for file in files for question in read_questions(file)])
+    judged = fitting.judged(reports, read_reader_questions(READERS, reports), read_verdicts(JUDGED, reports))
+    about = {each.question.article for each in judged}
+    with opened(graded.with_name("articles")) as (assistant, show):
+        states = fitting.states(assistant, answers, lambda done, total: show("Checking", done, total))
+    with TemporaryDirectory() as folder:
+        for report in reports:
+            if report.id in about:
+                (Path(folder) / f"{report.id}.txt").write_text(report.text, encoding="utf-8")
+        with opened(Path(folder)) as (assistant, show):
+            further = fitting.states(assistant, judged, lambda done, total: show("Checking reports", done, total))
+    return np.concatenate([states, further]), [*answers, *judged]
 
 
 @app.command("train-span-finder")

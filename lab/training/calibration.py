@@ -32,7 +32,7 @@ from assistant.evaluation.questions import holds as holds_wording
 from assistant.model import probes
 from assistant.search.span_finder import Readings
 from assistant.types import Answer, Sentence, Status
-from lab.training.probes import Graded, states
+from lab.training.probes import Graded
 from lab.training.probes import fit as fit_probes
 from lab.training.probes import save as save_probes
 
@@ -116,14 +116,19 @@ def observe(
 
 
 def observe_readers(
-    assistant: Assistant, questions: Sequence[Question], graded: Sequence[Graded], progress: Callable[[int, int], None]
+    assistant: Assistant,
+    questions: Sequence[Question],
+    graded: Sequence[Graded],
+    told: Floats,
+    progress: Callable[[int, int], None],
 ) -> list[Observation]:
     """Do the same for readers' questions, each with probes that were fitted to answers about other articles alone.
 
+    `told` are the states of the graded answers, (answers, width).
+
     Raises:
-        ConfigurationError, ModelError: as `states` and `observe`.
+        ConfigurationError: as `observe`.
     """
-    told = states(assistant, graded)
     articles = sorted({question.article for question in questions})
     found: list[Observation] = []
     with TemporaryDirectory() as folder:

@@ -1,15 +1,17 @@
 """Fit `assistant/model/probes.npz`, what reads the state that a check leaves the model in, to graded answers.
 
-`python -m lab fit-probes` puts each answer of `corpus/readers/graded.jsonl` to the check that ships, beside the article
-as the product gives it. Two logistic regressions over the state tell whether the article answers, and whether the
-answer is right. Nothing is asked again of the model that wrote the answers, so that the grades stay true.
+`python -m lab fit-probes` puts each answer of `corpus/readers/graded.jsonl`, and answers about invented reports that
+were judged when they were written, to the check that ships, beside the article as the product gives it. Two logistic
+regressions over the state tell whether the article answers, and whether the answer is right. Nothing is asked again of
+the model that wrote the answers, so that the grades stay true.
 """
 
 from __future__ import annotations
 
 import json
+import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,10 @@ from assistant.answering.steps import for_model
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, line_of, read_text
 from assistant.model.probes import PROBES
+from assistant.types import Turn
+from lab.training.checks import Check
+from lab.training.readers import ReaderQuestion
+from lab.training.reports import Report
 
 GRADES = ("good", "partly", "bad", "wrong")
 SECONDS = 120.0
@@ -29,7 +35,14 @@ STRENGTH = 0.001
 """The inverse of how strongly the weights are kept small. Of 0.0003, 0.001, 0.003 and 0.01 it tells most about articles
 that were left out."""
 
+REPORTS = 60
+"""Of so many reports; each takes about twenty seconds."""
+GRADE_OF = {"yes": "good", "partly": "partly", "wrong": "wrong", "no": "wrong"}
+"""The grade that a verdict stands for."""
+
 Floats = NDArray[np.float64]
+Judged = tuple[str, tuple[Turn, ...], str, str]
+"""A question, what was asked and answered before it, an answer, and the verdict on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +67,45 @@ def read_graded(path: Path, questions: Sequence[Question]) -> list[Graded]:
             if row["grade"] not in GRADES:
                 raise ValueError(f"the grade {row['grade']!r} is none of {', '.join(GRADES)}")
             found.append(Graded(asked[row["id"]], row["answer"], row["grade"]))
+    return found
+
+
+def judged(
+    reports: Sequence[Report],
+    questions: Mapping[str, Sequence[ReaderQuestion]],
+    verdicts: Mapping[str, Sequence[Check]],
+    seed: int = 0,
+) -> list[Graded]:
+    """Return answers about `REPORTS` of the reports that have readers' questions and judged answers, drawn by the seed.
+
+    Of each report: right answers, the answers to what it does not tell, some that are wrong or half right, and answers
+    to look-ups. Their questions have the id of the report for their article.
+    """
+    rng = random.Random(seed)  # noqa: S311 - no secret
+
+    def some(answers: list[Judged], most: int) -> list[Judged]:
+        return rng.sample(answers, min(most, len(answers)))
+
+    found = []
+    by_id = {report.id: report for report in reports}
+    for report in rng.sample(sorted(verdicts.keys() & questions.keys()), REPORTS):
+        right = [(each.question, each.history, each.right, "yes") for each in questions[report]]
+        others = [(each.question, tuple(each.history), each.draft, each.verdict) for each in verdicts[report]]
+        told = [each for each in by_id[report].questions if each.answers]
+        untold = [(each.question, (), each.wrong, "no") for each in by_id[report].questions if not each.answers]
+        drawn = [
+            *some(right, 5),
+            *(each for each in others if each[-1] == "no"),
+            *some([each for each in others if each[-1] != "no"], 4),
+            *some([(each.question, (), each.sentence or each.right, "yes") for each in told], 3),
+            *some([(each.question, (), each.near_miss or each.wrong, "wrong") for each in told], 1),
+            *some(untold, 2),
+        ]
+        for number, (question, history, answer, verdict) in enumerate(drawn):
+            asked = Question(
+                f"{report}-{number}", question, article=report, history=history, answerable=verdict != "no"
+            )
+            found.append(Graded(asked, answer, GRADE_OF[verdict]))
     return found
 
 

@@ -332,8 +332,9 @@ def served(data: Path, model_url: str, log: Path) -> Iterator[tuple[subprocess.P
             address = f"http://127.0.0.1:{port}"
             assert process.stdout.readline() == f"The article assistant is at {address}\n"
             assert httpx.get(f"{address}/healthz").text == "ok"
-            while not httpx.get(f"{address}/readyz", timeout=30).is_success:
-                time.sleep(0.1)
+            with httpx.Client(base_url=address, timeout=30) as client:
+                while not client.get("/readyz").is_success:
+                    time.sleep(0.1)
             yield process, address
         finally:
             process.kill()

@@ -31,6 +31,8 @@ _UNUSED_SECONDS = 30 * 24 * 60 * 60
 """A collection that no process has used for as long is deleted."""
 STAMP_SECONDS = 24 * 60 * 60
 """How often a process notes that it uses its collection."""
+_FIRST_ANSWER_SECONDS = 5.0
+"""How long it may take to say that it is there."""
 _SERVER_SECONDS = 30
 """How long a server may take for one request."""
 
@@ -170,7 +172,8 @@ def connected(url: str, resources: ExitStack) -> Client:
     try:
         port = address.port or (443 if secure else 8000)
         # Chroma's client waits without end, even while it is made, so we ask first.
-        httpx.get(f"{address.scheme}://{address.hostname}:{port}/api/v2/heartbeat").raise_for_status()
+        heartbeat = f"{address.scheme}://{address.hostname}:{port}/api/v2/heartbeat"
+        httpx.get(heartbeat, timeout=_FIRST_ANSWER_SECONDS).raise_for_status()
         client = cast("Client", chromadb.HttpClient(address.hostname, port, ssl=secure, settings=settings))
     except (OSError, ValueError, httpx.HTTPError) as error:
         raise ConfigurationError(

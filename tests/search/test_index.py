@@ -48,6 +48,13 @@ def made(name: str, sentences: int, seed: int = 0) -> Article:
     return Article(id=name, text=text, title=name)
 
 
+@pytest.fixture(autouse=True)
+def tried_here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let what is built be tried in this process, but not beside what is damaged: a child process takes seconds."""
+    if "large" not in request.fixturenames:
+        monkeypatch.setattr(index_module, "works", collection_module.works_here)
+
+
 @pytest.fixture
 def articles() -> list[Article]:
     """Return three short articles."""
@@ -195,23 +202,21 @@ def test_whatever_follows_is_found_and_no_text_is_embedded_twice(
     Only the newest database stays in the folder.
     """
     folder, known = tmp_path_factory.mktemp("following"), set[str]()
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(index_module, "works", collection_module.works_here)  # A child process takes seconds.
-        for corpus in following:
-            embedder = WordEmbedder()
-            texts = {passage.text for article in corpus for passage in passages(article)}
-            with closing(open_index(corpus, embedder, folder)) as index:
-                assert sorted(embedder.embedded) == sorted(texts - known)
-                assert index.report.embedded == len(texts - known)
-                assert index.report.passages == len(ids(corpus))
-                assert set(index.search(embedder.embed_query("the river"), 10_000)) == ids(corpus)
-                for article in POOL:
-                    wanted = ids([other for other in corpus if other.id == article.id])
-                    assert set(index.search(embedder.embed_query("the river"), 10_000, article.id)) == wanted
-                assert finds_itself(index, corpus)
-            known |= texts
-            assert len(sealed(folder)) == 1
-            assert built(corpus, folder).embedded == 0
+    for corpus in following:
+        embedder = WordEmbedder()
+        texts = {passage.text for article in corpus for passage in passages(article)}
+        with closing(open_index(corpus, embedder, folder)) as index:
+            assert sorted(embedder.embedded) == sorted(texts - known)
+            assert index.report.embedded == len(texts - known)
+            assert index.report.passages == len(ids(corpus))
+            assert set(index.search(embedder.embed_query("the river"), 10_000)) == ids(corpus)
+            for article in POOL:
+                wanted = ids([other for other in corpus if other.id == article.id])
+                assert set(index.search(embedder.embed_query("the river"), 10_000, article.id)) == wanted
+            assert finds_itself(index, corpus)
+        known |= texts
+        assert len(sealed(folder)) == 1
+        assert built(corpus, folder).embedded == 0
 
 
 def contents(folder: Path) -> dict[Path, bytes]:
@@ -437,8 +442,11 @@ def test_what_a_killed_build_had_written_is_deleted(tmp_path: Path, articles: li
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("hangs", [False, True])
-def test_a_server_that_does_not_answer_is_named(tmp_path: Path, scheme: str, *, hangs: bool) -> None:
+def test_a_server_that_does_not_answer_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, *, hangs: bool
+) -> None:
     """The error says how to start one; a port that takes connections and never answers holds nothing up for ever."""
+    monkeypatch.setattr(index_server, "_FIRST_ANSWER_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"{scheme}://127.0.0.1:{silent.getsockname()[1]}"
         if not hangs:

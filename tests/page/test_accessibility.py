@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from browser import (
+    COLOUR_RULES,
     DESKTOP,
     answers,
     ask,
@@ -188,7 +189,7 @@ def barriers(page: Page) -> Iterator[tuple[str, list[str]]]:
     for colours in COLOURS:
         recolour(page, colours)
         # What does not hang on colours is the same in all.
-        found = problems(page) if colours == "light" else problems(page, ["color-contrast", "link-in-text-block"])
+        found = problems(page) if colours == "light" else problems(page, COLOUR_RULES)
         yield colours, found + page.evaluate("controlProblems()")
     yield from focus_problems(page).items()
     recolour(page, "light")

@@ -35,7 +35,12 @@ from assistant.web.chat.exchanges import STOPPED
 pytestmark = needs_chromium
 
 REPORTS = PROJECT / "corpus" / "training" / "reports.jsonl"
-SIZES = ((320, 568), (390, 844), (820, 1180), (1280, 800), (1920, 1080))
+SIZES = (
+    *((320, 568, 1), (390, 844, 1), (820, 1180, 1), (1280, 800, 1), (1920, 1080, 1)),
+    *((320, 568, 2), (1280, 800, 2), (1920, 1080, 2)),
+)
+"""With the zoom. The others at twice the size have the layout of a neighbour: it changes at 800 pixels of width, and at
+600 and 288 of height."""
 SIDEWAYS = PHONE | {"viewport": {"width": 844, "height": 390}}
 TARGET = 44
 """Pixels of what a finger meets each way."""
@@ -132,8 +137,7 @@ def unseen_lines(page: Page) -> list[str]:
     return unseen
 
 
-@pytest.mark.parametrize("zoom", [1, 2])
-@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize(("width", "height", "zoom"), SIZES)
 def test_the_quoted_words_are_seen(browser: Browser, dozen: str, width: int, height: int, zoom: int) -> None:
     """Wherever they stand in an article of whatever length, and on whatever screen; so are the titles before that."""
     viewport: Any = {"width": width // zoom, "height": height // zoom}

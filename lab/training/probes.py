@@ -83,7 +83,7 @@ def judged(
     """
     rng = random.Random(seed)  # noqa: S311 - no secret
 
-    def some(answers: list[Judged], most: int) -> list[Judged]:
+    def some(answers: Sequence[Judged], most: int) -> list[Judged]:
         return rng.sample(answers, min(most, len(answers)))
 
     found = []

@@ -116,6 +116,25 @@ def test_the_server_follows_the_folder(assistant: Assistant, folder: Path) -> No
             assert BRIDGE in client.get("/").text
 
 
+def test_what_the_picker_shows_now_can_be_asked(assistant: Assistant, folder: Path) -> None:
+    """A page that was loaded again may choose an article that is new; one that is gone is refused."""
+    settings = replace(OPEN, articles=folder)
+    with socket.create_server(("127.0.0.1", 0)) as listener, serving(assistant, settings, listener) as server:
+        write(folder, "school", "The school on the hill has a new roof.")
+        (folder / "mayor.md").unlink()
+        server._service.renew(read_corpus(folder))
+        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30.0) as client:
+            config = client.get("/config").json()
+            box = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "question")
+            asking = next(each for each in config["dependencies"] if [box, "submit"] in each["targets"])
+
+            def status(article: str) -> int:
+                call = {"fn_index": asking["id"], "session_hash": article, "data": ["What has a roof?", article, None]}
+                return client.post("/gradio_api/queue/join", json=call).status_code
+
+            assert [status(article) for article in ("school", "bridge", "mayor")] == [200, 200, 422]
+
+
 def until(holds: Callable[[], bool]) -> None:
     """Wait until something holds, 5 seconds at most."""
     deadline = time.monotonic() + 5.0

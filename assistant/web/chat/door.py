@@ -149,16 +149,15 @@ def takes(component: Block) -> Callable[[Any], bool]:
         case gr.Checkbox():
             return lambda value: value is None or isinstance(value, bool)
         case gr.Radio() | gr.Dropdown(multiselect=None | False, allow_custom_value=False):
-            choices = _choices(component)
-            return lambda value: value is None or (isinstance(value, str) and value in choices)
+            return lambda value: value is None or _is_choice(value, component)
         case gr.CheckboxGroup():
-            some = _choices(component)
-            return lambda value: isinstance(value, list) and all(isinstance(one, str) and one in some for one in value)
+            return lambda value: isinstance(value, list) and all(_is_choice(one, component) for one in value)
     raise TypeError(f"{type(component).__name__} is an input of the page: say in door.py what may be sent for it")
 
 
-def _choices(component: gr.Radio | gr.Dropdown | gr.CheckboxGroup) -> frozenset[Any]:
-    return frozenset(value for _, value in component.choices)
+def _is_choice(value: object, component: gr.Radio | gr.Dropdown | gr.CheckboxGroup) -> bool:
+    # Looked up for each call: the articles to choose from change while the page is served.
+    return isinstance(value, str) and any(value == choice for _, choice in component.choices)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

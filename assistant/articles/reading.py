@@ -106,25 +106,44 @@ def read_corpus(folder: Path, read: Callable[[Path], tuple[Article, str]] | None
     articles: dict[str, Article] = {}
     files: dict[str, str] = {}
     problems: list[Problem] = []
-    if not folder.is_dir():
-        return Corpus((), (Problem(str(folder), "there is no such folder"),))
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith((".", "~$")) or path.name.endswith("~") or not path.is_file():
-            continue  # Hidden files, and what editors leave beside a file that is open.
+    try:
+        paths = _listed(folder)
+    except OSError as error:
+        return Corpus((), (Problem(str(folder), str(error)),))
+    for path in paths:
         try:
+            if not path.is_file():
+                continue
             article, left_out = read(path)
             if article.id in articles:
                 raise ValueError(f"its id {article.id!r} is taken by another file; give it an id of its own")
         except HeldBackError:
             continue
-        except (OSError, ValueError) as error:
-            problems.append(Problem(path.name, str(error)))
+        except Exception as error:  # noqa: BLE001 - what a stranger may write has no end, and the others have to be read
+            problems.append(Problem(path.name, _reason(error)))
         else:
             articles[article.id] = article
             files[article.id] = path.name
             if left_out:
                 problems.append(Problem(path.name, left_out, skipped=False))
     return Corpus(tuple(_told_apart(articles.values(), files)), tuple(problems))
+
+
+def _listed(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise FileNotFoundError("there is no such folder")
+    # Without hidden files, and what editors leave beside a file that is open.
+    return sorted(
+        path for path in folder.iterdir() if not (path.name.startswith((".", "~$")) or path.name.endswith("~"))
+    )
+
+
+def _reason(error: Exception) -> str:
+    """Return what is wrong with a file, and what to do about it, in one line."""
+    if isinstance(error, OSError | ValueError):
+        return str(error)
+    named = " ".join(f"{type(error).__name__} {error}".split())[:100]
+    return f"it cannot be read ({named}): take out what is unusual in its front matter, or in its data for machines"
 
 
 def _told_apart(articles: Iterable[Article], files: Mapping[str, str]) -> list[Article]:

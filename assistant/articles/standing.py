@@ -20,6 +20,8 @@ _OF_JSON_LD = {
     "section": "articleSection",
     "free": "isAccessibleForFree",
 }
+_DEEPEST = 4
+"""A list of things whose names are lists of words; what is nested deeper, perhaps within itself, says nothing."""
 _NO = ("", "0", "false", "no", "none", "off")
 
 
@@ -69,12 +71,14 @@ def _corrections(stated: object) -> Iterator[Correction]:
             yield Correction(text, day, _words(told.get("words")))
 
 
-def _words(value: object) -> str:
+def _words(value: object, depth: int = _DEEPEST) -> str:
     """Return one or several values, or things that have names, as words."""
+    if isinstance(value, list | dict) and not depth:
+        return ""
     if isinstance(value, list):
-        return ", ".join(filter(None, map(_words, value)))
+        return ", ".join(filter(None, (_words(each, depth - 1) for each in value)))
     if isinstance(value, dict):
-        return _words(value.get("name"))
+        return _words(value.get("name"), depth - 1)
     return "" if value is None or isinstance(value, bool) else " ".join(str(value).split())
 
 

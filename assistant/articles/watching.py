@@ -7,9 +7,11 @@ the articles are for.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from watchfiles import watch
@@ -28,15 +30,22 @@ _AGAIN_SECONDS = 30.0
 _State = tuple[int, int, int] | None
 """When a file was changed last, its size, and which file it is; None where it is gone."""
 
+_log = logging.getLogger(__name__)
+
 
 def changes(folder: Path, served: Corpus, stop: threading.Event) -> Iterator[Corpus]:
     """Yield the articles of the folder whenever they are others than before, until `stop` is set.
 
-    They come again every half a minute, for whoever could not take them up.
+    They come again every half a minute, for whoever could not take them up. While something is wrong with the folder
+    itself, the log says what, and the articles stand as they were.
     """
     files, again = _Files(folder), time.monotonic() + _AGAIN_SECONDS
     while not stop.is_set():
-        found = files.look()
+        try:
+            found = files.look()
+        except Exception:
+            _log.exception("The folder of articles could not be looked at")
+            found = None
         if found is not None and (found != served or time.monotonic() >= again):
             served, again = found, time.monotonic() + _AGAIN_SECONDS
             yield served
@@ -62,6 +71,9 @@ def _wait(folder: Path, seconds: float, stop: threading.Event) -> None:
     except OSError:
         # There is no folder now, or the system has no more watchers to give.
         stop.wait(seconds)
+    except RuntimeError:
+        _log.exception("The folder of articles could not be watched, and is looked at now and then")
+        stop.wait(seconds)
 
 
 class _Files:
@@ -69,8 +81,10 @@ class _Files:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._states: dict[Path, tuple[_State, float]] = {path: (state, 0.0) for path, state in self._there().items()}
+        self._states: dict[Path, tuple[_State, float]] = {}
         """What each file was at the last look, and since when; what was there at first counts at once."""
+        with suppress(OSError):
+            self._states = {path: (state, 0.0) for path, state in self._there().items()}
         self._read: dict[Path, tuple[_State, tuple[Article, str] | Exception]] = {}
         """What was read of a file in that state, or why nothing could be."""
         self._now = time.monotonic()
@@ -81,7 +95,11 @@ class _Files:
         return any(self._is_fresh(path) for path in self._states)
 
     def look(self) -> Corpus | None:
-        """Return the articles of the files as they are now; None where that has to wait, because one has just gone."""
+        """Return the articles of the files as they are now; None where that has to wait, because one has just gone.
+
+        Raises:
+            OSError: the folder is there, and its files cannot be listed.
+        """
         self._now = time.monotonic()
         there = self._there()
         for path in self._states.keys() | there.keys():
@@ -99,7 +117,7 @@ class _Files:
     def _there(self) -> dict[Path, _State]:
         try:
             return {path: state for path in self._folder.iterdir() if (state := _state(path))}
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
 
     def _is_fresh(self, path: Path) -> bool:
@@ -111,6 +129,7 @@ class _Files:
         Raises:
             HeldBackError: nothing was read of it yet.
             ValueError, OSError: as `read_file`.
+            Exception: whatever reading the file made go wrong.
         """
         state = _state(path)
         known, found = self._read.get(path, (None, HeldBackError("it is still being written")))
@@ -118,7 +137,7 @@ class _Files:
             now: tuple[Article, str] | Exception
             try:
                 now = read_file(path)
-            except (OSError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - it is told of this file, as `read_corpus` does
                 now = error
             if _state(path) == state:  # Else it was changed while it was read.
                 self._read[path] = state, now

@@ -63,3 +63,46 @@ def test_an_article_that_is_not_withdrawn_stays(tmp_path: Path, value: str) -> N
     """To say no is to say nothing."""
     (tmp_path / "ferry.md").write_text(f"---\nwithdrawn: {value}\n---\n{TEXT}")
     assert read_article(tmp_path / "ferry.md").text == TEXT
+
+
+@pytest.mark.parametrize(
+    "stated",
+    ["corrections: &a [*a]", "author:\n  &a {name: *a}", "section:\n  &a [*a]", "free: !!bool maybe", "free: &a [*a]"],
+)
+def test_what_nobody_expected_costs_no_other_article(tmp_path: Path, stated: str) -> None:
+    """What is stated within itself says nothing; what cannot be read at all is named, and what to do about it."""
+    (tmp_path / "bridge.md").write_text(TEXT)
+    (tmp_path / "ferry.md").write_text(f"---\n{stated}\n---\n{TEXT}")
+    corpus = read_corpus(tmp_path)
+    ferry = corpus.by_id.get("ferry")
+    assert "bridge" in corpus.by_id
+    assert ferry is None or (ferry.author, ferry.section, ferry.corrections) == ("", "", ())
+    assert (ferry is None) == bool(corpus.problems)
+    assert all("front matter" in problem.reason and "\n" not in problem.reason for problem in corpus.problems)
+
+
+def test_deeply_nested_json_ld_states_nothing(tmp_path: Path) -> None:
+    """An author within an author within an author, and so on, is none; the article is read."""
+    nested = f'{"[" * 800}"Jane Doe"{"]" * 800}'
+    (tmp_path / "ferry.html").write_text(
+        '<html><head><title>A ferry</title><script type="application/ld+json">'
+        f'{{"@type": "NewsArticle", "author": {nested}}}</script></head>'
+        f"<body><article><h1>A ferry</h1><p>{TEXT}</p><p>{TEXT}</p></article></body></html>"
+    )
+    assert read_article(tmp_path / "ferry.html").author == ""
+
+
+def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason is told in place of a traceback; so it is of a file that cannot even be looked at."""
+
+    def fail(path: Path) -> bool:
+        raise PermissionError(f"Permission denied: {path.name}")
+
+    (tmp_path / "ferry.md").write_text(TEXT)
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "is_file", fail)
+        (problem,) = read_corpus(tmp_path).problems
+        assert (problem.file, problem.reason) == ("ferry.md", "Permission denied: ferry.md")
+    monkeypatch.setattr(Path, "iterdir", fail)
+    (problem,) = read_corpus(tmp_path).problems
+    assert (problem.file, "Permission denied" in problem.reason) == (str(tmp_path), True)

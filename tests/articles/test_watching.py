@@ -113,6 +113,44 @@ def test_a_file_that_cannot_be_read_any_more_is_not_served(folder: Path) -> None
         assert [problem.file for problem in until(seen, BRIDGE)[-1].problems] == ["ferry.txt"]
 
 
+def test_a_file_that_nobody_expected_holds_nothing_up(folder: Path) -> None:
+    """Whatever one file makes go wrong is said of that file, and the others are served as they are now."""
+    with followed(folder) as seen:
+        (folder / "bridge.txt").write_text("---\nfree: !!bool maybe\n---\nThe bridge is open.")
+        (problem,) = until(seen, {"ferry": BOTH["ferry"]})[-1].problems
+        assert problem.file == "bridge.txt"
+        assert "front matter" in problem.reason
+        (folder / "ferry.txt").write_text("---\nwithdrawn: true\n---\nThe ferry leaves at nine.")
+        until(seen, {})
+
+
+def test_a_folder_that_cannot_be_looked_at_for_a_moment_is_looked_at_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was read before stands meanwhile, the log says what went wrong, and then what is new is served."""
+    monkeypatch.setattr(watching, "_LOOK_SECONDS", 0.1)
+    with followed(folder) as seen:
+        with monkeypatch.context() as broken:
+            broken.setattr(Path, "iterdir", failing)
+            broken.setattr(watching, "watch", failing_watch)
+            (folder / "school.txt").write_text("The school opens.")
+            time.sleep(1.0)
+            assert seen.empty()
+        until(seen, BOTH | {"school": "The school opens."})
+    assert "no answer" in caplog.text
+    assert "no event" in caplog.text
+
+
+def failing(path: Path) -> Iterator[Path]:
+    """Fail as a disk of the network does."""
+    raise OSError(f"no answer from {path}")
+
+
+def failing_watch(*_: object, **__: object) -> Iterator[None]:
+    """Fail as watchfiles does."""
+    raise RuntimeError("no event")
+
+
 def test_what_other_programs_leave_for_a_moment_holds_nothing_up(folder: Path) -> None:
     """Files of the moment, as of a program that copies, come and go all the time, and what is new is served."""
     stop = threading.Event()

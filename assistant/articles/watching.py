@@ -27,8 +27,8 @@ _LOOK_SECONDS = 2.0
 
 _AGAIN_SECONDS = 30.0
 
-_State = tuple[int, int, int] | None
-"""When a file was changed last, its size, and which file it is; None where it is gone."""
+_State = tuple[int, int, int, int] | None
+"""When its words, and anything of it, changed last, its size, and which file it is; None where it is gone."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ def changes(folder: Path, served: Corpus, stop: threading.Event) -> Iterator[Cor
     while not stop.is_set():
         try:
             found = files.look()
-        except Exception:
+        except Exception:  # noqa: BLE001 - it may go well the next time
             _log.exception("The folder of articles could not be looked at")
             found = None
         if found is not None and (found != served or time.monotonic() >= again):
@@ -140,8 +140,9 @@ class _Files:
             except Exception as error:  # noqa: BLE001 - it is told of this file, as `read_corpus` does
                 now = error
             if _state(path) == state:  # Else it was changed while it was read.
-                self._read[path] = state, now
                 found = now
+                if not isinstance(now, OSError):  # That may pass without any change of the file.
+                    self._read[path] = state, now
         if isinstance(found, Exception):
             raise found.with_traceback(None)  # Else it would grow by each time that it is raised.
         return found
@@ -152,4 +153,4 @@ def _state(path: Path) -> _State:
         status = path.stat()
     except OSError:
         return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

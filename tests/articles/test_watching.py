@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -14,8 +15,9 @@ from unittest.mock import patch
 import pytest
 
 from assistant.articles import watching
-from assistant.articles.reading import Corpus, read_corpus
+from assistant.articles.reading import Corpus, read_corpus, read_file
 from assistant.articles.watching import changes
+from assistant.types import Article
 
 WITHIN = 5.0
 """Seconds in which a change must be seen."""
@@ -149,6 +151,34 @@ def failing(path: Path) -> Iterator[Path]:
 def failing_watch(*_: object, **__: object) -> Iterator[None]:
     """Fail as watchfiles does."""
     raise RuntimeError("no event")
+
+
+def test_a_file_that_could_not_be_read_is_tried_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is served as soon as it can be read, although nothing of the file has changed."""
+    monkeypatch.setattr(watching, "_LOOK_SECONDS", 0.1)
+
+    def refuse(path: Path) -> tuple[Article, str]:
+        if path.name == "ferry.txt":
+            raise PermissionError(f"Permission denied: {path}")
+        return read_file(path)
+
+    with monkeypatch.context() as refused, followed(folder) as seen:
+        refused.setattr(watching, "read_file", refuse)
+        (folder / "ferry.txt").write_text("The ferry leaves at ten.")
+        until(seen, BRIDGE)
+        refused.undo()
+        until(seen, BRIDGE | {"ferry": "The ferry leaves at ten."})
+
+
+def test_a_change_that_keeps_size_and_time_is_seen(folder: Path) -> None:
+    """As one by a program that sets the time of the file back to what it was."""
+    status = (folder / "ferry.txt").stat()
+    with followed(folder) as seen:
+        with (folder / "ferry.txt").open("r+") as file:
+            file.write("The ferry comes at night")
+        os.utime(folder / "ferry.txt", ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert (folder / "ferry.txt").stat().st_mtime_ns == status.st_mtime_ns
+        until(seen, BRIDGE | {"ferry": "The ferry comes at night."})
 
 
 def test_what_other_programs_leave_for_a_moment_holds_nothing_up(folder: Path) -> None:

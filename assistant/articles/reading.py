@@ -134,7 +134,7 @@ def _listed(folder: Path) -> list[Path]:
         raise FileNotFoundError("there is no such folder")
     # Without hidden files, and what editors leave beside a file that is open.
     return sorted(
-        path for path in folder.iterdir() if not (path.name.startswith((".", "~$")) or path.name.endswith("~"))
+        path for path in folder.iterdir() if not path.name.startswith((".", "~$")) and not path.name.endswith("~")
     )
 
 

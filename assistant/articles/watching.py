@@ -88,6 +88,9 @@ class _Files:
         self._read: dict[Path, tuple[_State, tuple[Article, str] | Exception]] = {}
         """What was read of a file in that state, or why nothing could be."""
         self._now = time.monotonic()
+        self._found = Corpus(())
+        self._is_due = True
+        """Whether the articles may be others than those that were found last."""
 
     @property
     def are_changing(self) -> bool:
@@ -106,13 +109,21 @@ class _Files:
             known, _ = self._states.get(path, (None, 0.0))
             if path not in self._states or known != there.get(path):
                 self._states[path] = (there.get(path), self._now)
+                self._is_due = True
         gone = [path for path, (state, _) in self._states.items() if state is None]
         if any(self._is_fresh(path) for path in gone if path in self._read):
             return None  # Some programs delete a file before they write it anew.
         for path in gone:
             del self._states[path]
             self._read.pop(path, None)
-        return read_corpus(self._folder, self._settled)
+        if self._is_due:
+            self._found = read_corpus(self._folder, self._settled)
+            # What kept a file, or the folder, from being read may pass without a change of any file.
+            unread = [
+                each for each in self._found.problems if each.skipped and self._folder / each.file not in self._read
+            ]
+            self._is_due = self.are_changing or bool(unread)
+        return self._found
 
     def _there(self) -> dict[Path, _State]:
         try:
@@ -141,8 +152,9 @@ class _Files:
                 now = error
             if _state(path) == state:  # Else it was changed while it was read.
                 found = now
-                if not isinstance(now, OSError):  # That may pass without any change of the file.
-                    self._read[path] = state, now
+                self._read[path] = state, now
+                if isinstance(now, OSError):
+                    del self._read[path]  # It is tried again.
         if isinstance(found, Exception):
             raise found.with_traceback(None)  # Else it would grow by each time that it is raised.
         return found

@@ -181,6 +181,20 @@ def test_a_change_that_keeps_size_and_time_is_seen(folder: Path) -> None:
         until(seen, BRIDGE | {"ferry": "The ferry comes at night."})
 
 
+def test_nothing_is_done_while_nothing_changes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The articles are put together when the folder is first looked at, and when a file has changed."""
+    monkeypatch.setattr(watching, "_LOOK_SECONDS", 0.05)
+    with patch.object(watching, "read_corpus", wraps=read_corpus) as reading, followed(folder) as seen:
+        time.sleep(1.0)
+        assert reading.call_count == 1
+        (folder / "school.txt").write_text("The school opens.")
+        until(seen, BOTH | {"school": "The school opens."})
+        time.sleep(0.5)
+        settled = reading.call_count
+        time.sleep(0.5)
+        assert reading.call_count == settled
+
+
 def test_what_other_programs_leave_for_a_moment_holds_nothing_up(folder: Path) -> None:
     """Files of the moment, as of a program that copies, come and go all the time, and what is new is served."""
     stop = threading.Event()

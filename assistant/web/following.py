@@ -30,11 +30,8 @@ def _follow(service: Service, stop: threading.Event) -> None:
         for problem in set(corpus.problems) - said:
             log.warning("%s", problem)
         said = set(corpus.problems)
-        if corpus.articles == service.assistant.corpus.articles and not service.assistant.is_behind:
+        if corpus.articles == service.assistant.corpus.articles and not service.is_behind:
             continue
-        try:
-            service.renew(corpus)
-        except Exception:  # noqa: BLE001 - it may go well the next time
-            log.exception("the articles that changed could not be taken up")
-        else:
+        service.renew(corpus)
+        if not service.is_behind:
             log.info("articles", extra={"fields": {"articles": len(corpus.articles)}})

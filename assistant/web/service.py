@@ -149,6 +149,8 @@ class Service:
         self.metrics = Metrics(lambda: len(self._line), lambda: assistant.model_state == "ready")
         self.renewals: list[Callable[[], None]] = []
         """What is to be done when the articles are others, by whoever keeps something of them."""
+        self._has_failed = False
+        """Whether some of it could not be done when they changed last."""
         self._kept: tuple[Corpus, AnswerCache[Event]] = assistant.corpus, self._empty_cache()
 
     @property
@@ -157,10 +159,17 @@ class Service:
         return self.assistant.corpus.by_id
 
     def renew(self, corpus: Corpus) -> None:
-        """Answer from these articles from now on, and show them; from any thread."""
-        self.assistant.renew(corpus)
-        for renewed in self.renewals:
-            renewed()
+        """Answer from these articles from now on, and show them; from any thread. Nothing is raised.
+
+        What fails keeps nothing else from being done, and leaves the service behind.
+        """
+        done = [_is_done(renew) for renew in (partial(self.assistant.renew, corpus), *self.renewals)]
+        self._has_failed = not all(done)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something could not take up the articles as they are; renewing again may help."""
+        return self._has_failed or self.assistant.is_behind
 
     @property
     def _cache(self) -> AnswerCache[Event]:
@@ -384,6 +393,15 @@ class _Work:
             await asyncio.wait([self._step])
             self._step.exception()  # Nobody is left to be told.
         await asyncio.to_thread(self._stream.close)
+
+
+def _is_done(renew: Callable[[], None]) -> bool:
+    try:
+        renew()
+    except Exception:  # noqa: BLE001 - it may go well the next time
+        log.exception("the articles that changed could not be taken up")
+        return False
+    return True
 
 
 def _refusal(reason: Reason, seconds: int) -> Refusal:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import Future
 from dataclasses import replace
+from pathlib import Path
 
+import pytest
 from served import ARTICLE, CITATION, DECLINED, QUOTED, ScriptedAssistant
 
-from assistant.web.chat.starters import Starter, Starters, nearest
+from assistant.web.chat.starters import Starter, Starters, nearest, read_starters
 
 STARTER = Starter("By how much did it fall?", ARTICLE.id, CITATION.start, CITATION.end)
 
@@ -32,3 +34,17 @@ def test_what_an_answer_tells_is_not_offered_after_it() -> None:
     other, asked = (replace(STARTER, question=question, start=0, end=3) for question in ("When?", "Who?"))
     assert nearest([STARTER, asked, other], QUOTED, {"Who?"}) == (other,)
     assert nearest([asked, STARTER], DECLINED, ()) == (STARTER, asked)
+
+
+@pytest.mark.parametrize("content", [b'{"question": "\xff"}', b"[" * 100_000, None], ids=["bytes", "nested", "folder"])
+def test_a_file_that_cannot_be_read_offers_nothing(
+    tmp_path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The page goes on without questions to begin with, and the log says why."""
+    file = tmp_path / "starters.jsonl"
+    if content is None:
+        file.mkdir()
+    else:
+        file.write_bytes(content)
+    assert read_starters(file, ScriptedAssistant(ARTICLE)) == ()
+    assert str(file) in caplog.text

@@ -194,6 +194,33 @@ def test_an_index_that_is_behind_is_tried_again(
         until(lambda: not assistant.is_behind)
 
 
+def test_a_renewal_that_fails_is_tried_again(
+    assistant: Assistant, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps no other from being done, and is done as soon as it can be, although nothing changes any more."""
+    monkeypatch.setattr(watching, "_AGAIN_SECONDS", 0.2)
+    service = Service(assistant, replace(OPEN, articles=folder))
+    shown: list[int] = []
+    can_fail = [True]
+
+    def renew() -> None:
+        if can_fail:
+            failing()
+        shown.append(len(service.articles))
+
+    others: list[int] = []
+    service.renewals += [renew, lambda: others.append(len(service.articles))]
+    with following(service):
+        (folder / "mayor.md").unlink()
+        until(lambda: others != [])
+        assert (shown, service.is_behind) == ([], True)
+        can_fail.clear()
+        until(lambda: shown == [1])
+        until(lambda: not service.is_behind)
+        time.sleep(0.5)
+    assert shown == [1]
+
+
 def failing(*_: object) -> None:
     """Fail as a full disk does."""
     raise OSError("no room")

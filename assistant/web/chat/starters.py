@@ -37,17 +37,22 @@ class Starter:
 def read_starters(file: Path, assistant: Assistant) -> tuple[Starter, ...]:
     """Return the questions whose article is in the corpus and holds the evidence, word for word; none without a file.
 
-    A line that cannot be read is left out, with a warning.
+    A line that cannot be read is left out, with a warning; so is the whole file.
     """
     articles = assistant.corpus.by_id
     starters: list[Starter] = []
-    if not file.exists():
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
         return ()
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), start=1):
+    except (OSError, UnicodeDecodeError) as error:
+        _log.warning("%s cannot be read, and none of its questions is offered: %s", file, error)
+        return ()
+    for number, line in enumerate(lines, start=1):
         try:
             entry = json.loads(line)
             question, article, evidence = str(entry["question"]), str(entry["article"]), str(entry["evidence"])
-        except (ValueError, LookupError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
             _log.warning("%s, line %d is not a question with an article and evidence: %s", file, number, error)
             continue
         if article not in articles:

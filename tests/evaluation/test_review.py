@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,14 @@ def test_a_draw_is_the_same_again_and_other_by_another_seed() -> None:
     assert {len(sample) for sample in samples} == {4}
     kinds = [card.question.kind for card in draw([finished()], Draw(per_kind=1), "ada")]
     assert sorted(kinds) == sorted({row["kind"] for row in ROWS})
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_sample_is_of_any_kind_also_where_some_of_each_are_drawn(seed: int) -> None:
+    """Where each kind has no more than may be drawn of it, the sample is the same as without that bound."""
+    most = max(Counter(row["kind"] for row in ROWS).values())
+    bound = draw([finished()], Draw(sample=4, per_kind=most, seed=seed), "ada")
+    assert sorted(ids(bound)) == sorted(ids(draw([finished()], Draw(sample=4, seed=seed), "ada")))
 
 
 def test_what_another_graded_can_be_drawn(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ the order is drawn. Knows nothing of the page.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -72,15 +73,21 @@ def draw(folders: Sequence[Path], chosen: Draw, grader: str) -> list[Card]:
     if chosen.disagreements:
         cards.sort(key=_agrees)
     if chosen.per_kind is not None:
-        kinds: dict[str, list[Card]] = {}
-        for card in cards:
-            kinds.setdefault(card.question.kind, []).append(card)
-        cards = [card for some in kinds.values() for card in some[: chosen.per_kind]]
+        cards = list(_some_of_each_kind(cards, chosen.per_kind))
     cards = cards[: chosen.sample]
     if not cards:
         raise ConfigurationError(f"There is nothing to grade in {' and '.join(map(str, folders))}: draw otherwise")
     articles = {card.question.article: place for place, card in reversed(list(enumerate(cards)))}
     return sorted(cards, key=lambda card: (chosen.disagreements and _agrees(card), articles[card.question.article]))
+
+
+def _some_of_each_kind(cards: Iterable[Card], most: int) -> Iterator[Card]:
+    """Yield so many of each kind, in the order in which they were drawn: a sample is cut from it."""
+    drawn: Counter[str] = Counter()
+    for card in cards:
+        drawn[card.question.kind] += 1
+        if drawn[card.question.kind] <= most:
+            yield card
 
 
 def _graders(side: Side) -> int:

@@ -24,6 +24,7 @@ from frontmatter.default_handlers import BaseHandler, YAMLHandler
 
 from assistant.articles.dates import stated_day
 from assistant.articles.markdown import Block, read_markdown
+from assistant.articles.normalising import normalise as normalise  # noqa: PLC0414 - it belongs to reading for others
 from assistant.articles.standing import NAMES, HeldBackError, standing
 from assistant.types import Article
 
@@ -44,14 +45,6 @@ _OTHER_KEYS = re.compile(rf"^(?!(?:{'|'.join((*_KEYS, *NAMES))}):)\S.*(?:\n(?:[ 
 _YAML = YAMLHandler()
 _TOML = BaseHandler(re.compile(r"^\+{3,}\s*$", re.MULTILINE))
 _BY_FILE_NAME = "the file name"
-
-_KEPT_CONTROLS = "\n\t"
-_LINE_ENDS = str.maketrans({"\r": "\n", "\v": "\n", "\f": "\n\n", "\x85": "\n", "\u2028": "\n", "\u2029": "\n\n"})
-"""Left out like other controls they would join the last word of a line or page with the first of the next."""
-_INVISIBLE = re.compile(
-    "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
-"""Soft hyphen, zero-width and bidirectional controls, interlinear marks and tag characters: they can hide text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +77,6 @@ class Corpus:
     def without_title(self) -> list[Article]:
         """The articles that are titled by their file names."""
         return [article for article in self.articles if article.title_by == _BY_FILE_NAME]
-
-
-def normalise(text: str) -> str:
-    """Return the text in NFC, without control, bidirectional, zero-width and tag characters, line ends as line feeds.
-
-    Applying it twice changes nothing.
-    """
-    text = text.replace("\r\n", "\n").translate(_LINE_ENDS)
-    text = _INVISIBLE.sub("", text)
-    text = "".join(c for c in text if c in _KEPT_CONTROLS or unicodedata.category(c) not in ("Cc", "Cs", "Cn", "Co"))
-    return unicodedata.normalize("NFC", text)
 
 
 def read_corpus(folder: Path, read: Callable[[Path], tuple[Article, str]] | None = None) -> Corpus:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
 from assistant.articles.dates import stated_day
+from assistant.articles.normalising import normalise
 from assistant.types import Correction
 
 NAMES = ("updated", "corrections", "author", "section", "free", "withdrawn")
@@ -79,7 +80,7 @@ def _words(value: object, depth: int = _DEEPEST) -> str:
         return ", ".join(filter(None, (_words(each, depth - 1) for each in value)))
     if isinstance(value, dict):
         return _words(value.get("name"), depth - 1)
-    return "" if value is None or isinstance(value, bool) else " ".join(str(value).split())
+    return "" if value is None or isinstance(value, bool) else " ".join(normalise(str(value)).split())
 
 
 def _is_no(value: object) -> bool:

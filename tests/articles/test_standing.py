@@ -50,6 +50,20 @@ def test_json_ld_states_the_standing(tmp_path: Path) -> None:
     assert article.corrections == (Correction("It leaves at ten.", DAY),)
 
 
+def test_what_is_stated_is_normalised_as_the_text_is(tmp_path: Path) -> None:
+    """Corrected words are found in the text, however their letters are composed and whatever cannot be seen in them."""
+    (tmp_path / "cafe.md").write_text(
+        "---\nauthor: Rene\u0301e\nsection: Ci\u200bty\ncorrections:\n  - text: It is the cafe\u0301.\n"
+        "    words: the ca\u00adfe\u0301\n---\nIt is the cafe\u0301 at the harbour.",
+        encoding="utf-8",
+    )
+    article = read_article(tmp_path / "cafe.md")
+    assert (article.author, article.section) == ("Ren\u00e9e", "City")
+    (correction,) = article.corrections
+    assert correction == Correction("It is the caf\u00e9.", None, "the caf\u00e9")
+    assert correction.words in article.text
+
+
 @pytest.mark.parametrize("value", ["true", "yes", "2025-03-28", "'True'", "the author asked for it", "1"])
 def test_a_withdrawn_article_is_no_article(tmp_path: Path, value: str) -> None:
     """Whatever is said but no withdraws it, also beside front matter that cannot be read; nothing is wrong with it."""

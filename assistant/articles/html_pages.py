@@ -141,6 +141,8 @@ def _dates_for_machines(tree: HtmlElement) -> Iterator[datetime.date | None]:
 def _stated_standing(tree: HtmlElement) -> dict[str, Any]:
     """Return what the articles of JSON-LD state beside their words; the first that states a thing counts."""
     found: dict[str, Any] = {}
+    for element in tree.xpath("//meta[@name='withdrawn']"):  # The operator's: no publisher states it so.
+        found["withdrawn"] = element.get("content")
     for thing in _articles_for_machines(tree):
         found = of_json_ld(thing) | found
     return found

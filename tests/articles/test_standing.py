@@ -72,6 +72,17 @@ def test_a_withdrawn_article_is_no_article(tmp_path: Path, value: str) -> None:
     assert (corpus.articles, corpus.problems) == ((), ())
 
 
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_a_page_is_withdrawn_by_an_element_in_its_head(tmp_path: Path, value: str) -> None:
+    """As `fetch` saves it, with one element more; to say no is to say nothing."""
+    (tmp_path / "ferry.html").write_text(
+        f'<html><head><title>A ferry</title><meta name="withdrawn" content="{value}"></head>'
+        f"<body><article><h1>A ferry</h1><p>{TEXT}</p><p>{TEXT}</p></article></body></html>"
+    )
+    corpus = read_corpus(tmp_path)
+    assert (len(corpus.articles), corpus.problems) == (int(value == "false"), ())
+
+
 @pytest.mark.parametrize("value", ["false", "no", "", "0"])
 def test_an_article_that_is_not_withdrawn_stays(tmp_path: Path, value: str) -> None:
     """To say no is to say nothing."""

@@ -27,7 +27,8 @@ _Event = TypeVar("_Event")
 
 
 _Key = tuple[str, tuple[Turn, ...], str | None]
-"""All that tells questions apart. Articles, prompts and model are the same as long as the process lives."""
+"""All that tells questions apart. Prompts and model are the same as long as the process lives; where the
+articles change, whoever keeps the answers begins with none."""
 
 
 class AnswerCache(Generic[_Event]):

@@ -1,8 +1,8 @@
 """What is the same for all visitors, made once: the page, and the files that it looks and works by.
 
-Gradio builds its page and compresses each file anew for each visitor, which a crowd would wait for. They do not change
-while the process lives. There are no more files than the package has; of the page, which names its own address, a few
-are kept. Plain ASGI.
+Gradio builds its page and compresses each file anew for each visitor, which a crowd would wait for. The files do not
+change while the process lives; the page changes with the articles, and is forgotten then. There are no more files than
+the package has; of the page, which names its own address, a few are kept. Plain ASGI.
 """
 
 from __future__ import annotations

@@ -346,6 +346,7 @@ def article_header(article: Article, level: int) -> str:
     notes += [day(article.date)] if article.date else []
     notes += [f"updated on {day(article.updated)}"] if article.updated not in (None, article.date) else []
     notes += [article.section] if article.section else []
+    notes += ["subscribers only"] if article.free is False else []
     notes += [f"title by {article.title_by}"] if article.title_by else []
     notes += [article.told_apart_by] if article.told_apart_by not in ("", article.source) else []
     lines = [escape(" · ".join(notes)), escape(article.source)]

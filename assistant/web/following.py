@@ -10,10 +10,14 @@ from assistant.articles.watching import changes
 from assistant.web.observability import log
 from assistant.web.service import Service
 
+_LEAVE_SECONDS = 1.0
+"""A look at the folder ends within that; a renewal that embeds takes minutes, and no supervisor waits so long. The
+thread ends with the process then, and the next start takes up what the index has not."""
+
 
 @contextmanager
 def following(service: Service) -> Iterator[None]:
-    """Follow the folder of articles until the block ends."""
+    """Follow the folder of articles until the block ends; what is being taken up then is not waited for."""
     stop = threading.Event()
     thread = threading.Thread(target=_follow, args=(service, stop), name="following", daemon=True)
     thread.start()
@@ -21,7 +25,7 @@ def following(service: Service) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join()
+        thread.join(_LEAVE_SECONDS)
 
 
 def _follow(service: Service, stop: threading.Event) -> None:

@@ -221,6 +221,29 @@ def test_a_renewal_that_fails_is_tried_again(
     assert shown == [1]
 
 
+def test_the_end_does_not_wait_for_a_renewal(assistant: Assistant, folder: Path) -> None:
+    """To embed what is new takes minutes; who is told to stop stops."""
+    service = Service(assistant, replace(OPEN, articles=folder))
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def renew() -> None:
+        begun.set()
+        go_on.wait(60)
+        ended.set()
+
+    service.renewals.append(renew)
+    try:
+        with following(service):
+            (folder / "mayor.md").unlink()
+            assert begun.wait(30)
+            left = time.monotonic()
+        assert time.monotonic() - left < 10
+        assert not ended.is_set()
+    finally:
+        go_on.set()
+        assert ended.wait(30)
+
+
 def failing(*_: object) -> None:
     """Fail as a full disk does."""
     raise OSError("no room")

@@ -10,11 +10,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from browser import (
+    DESKTOP,
+    PHONE,
     answers,
     ask,
     at_rest,
@@ -45,7 +49,9 @@ from served import (
     running,
 )
 
+from assistant.answering.steps import Steps
 from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
+from assistant.articles.reading import Corpus
 from assistant.rendering import CLOSEST, LABELS, READING
 from assistant.settings import Settings
 from assistant.types import Answer, Citation, Status, Turn
@@ -225,6 +231,21 @@ def test_a_citation_leads_to_the_exact_words_and_back(page: Page, assistant: Scr
     expect(page.locator("#reading mark.current")).to_have_text(QUOTE)
     page.keyboard.press("Escape")
     expect(answers(page).get_by_role("link", name="Show in the article").nth(0)).to_be_focused()
+
+
+@pytest.mark.parametrize("options", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_citation_of_an_older_version_leads_to_the_article(browser: Browser, options: dict[str, Any]) -> None:
+    """Where the quoted words are not marked any more, view and focus go to the article, which says so."""
+    assistant = ScriptedAssistant(ARTICLE)
+    assistant.script["First?"] = [WRITTEN]
+    with running(assistant) as address, chatting(browser, address, **options) as page:
+        ask(page, "First?")
+        changed = replace(ARTICLE, text=f"It is new. {ARTICLE.text}")
+        assistant.steps = cast("Steps", SimpleNamespace(corpus=Corpus((changed,))))
+        answers(page).locator(".words a.cite").first.click()
+        expect(page.locator("#reading")).to_be_focused()
+        expect(page.locator("#reading mark")).to_have_count(0)
+        expect(page.locator("#reading").get_by_text("has changed since")).to_be_in_viewport()
 
 
 def test_a_citation_shows_its_quotation_before_it_is_followed(page: Page, assistant: ScriptedAssistant) -> None:

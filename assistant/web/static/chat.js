@@ -77,6 +77,10 @@ async function open(address) {
     location.assign(address);
     return;
   }
+  turnToPane();
+}
+
+function turnToPane() {
   const pane = find("#reading");
   pane.focus({ preventScroll: true });
   if (TWO_PANES.matches) pane.scrollTo({ top: 0 });
@@ -126,7 +130,10 @@ async function arrive(link) {
     return false;
   }
   const mark = find("#quote", reading());
-  if (!mark) return false;
+  if (!mark) {
+    turnToPane(); // The article has changed since: its page says so, and marks nothing.
+    return false;
+  }
   origin = link;
   const back = document.createElement("button");
   back.type = "button";

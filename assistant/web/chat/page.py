@@ -8,7 +8,6 @@ how an answer comes about.
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -17,11 +16,12 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 import gradio as gr
+from cachetools import LRUCache
 
 from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
 from assistant.rendering import LABELS, READING, html_line
 from assistant.types import Answer, Article, Status
-from assistant.web.chat.conversations import KEPT_SECONDS, Conversations, Kept
+from assistant.web.chat.conversations import MOST, Conversations, Kept
 from assistant.web.chat.door import Call
 from assistant.web.chat.exchanges import (
     ANSWERED_HERE,
@@ -73,8 +73,10 @@ class Page:
         """Build the page."""
         self._service = service
         self._starters = self._unchecked_starters()
-        self._renewed = -math.inf
-        """When the articles became others."""
+        self._renewals = 0
+        """How often the articles have become others."""
+        self._seen: LRUCache[str, int] = LRUCache(MOST)
+        """By page, how often they had when it was shown what there is to choose from."""
         self._conversations: Conversations[Update] = Conversations()
         self._asked: WeakValueDictionary[str, Kept[Update]] = WeakValueDictionary()
         """By page, what it asked last."""
@@ -85,10 +87,10 @@ class Page:
 
     def renew(self) -> None:
         """Show the articles as they are now to whoever opens the page from now on; from any thread."""
-        self._renewed = time.monotonic()
         self._starters = self._unchecked_starters()
         self._parts.renew()
         self.blocks.config = self.blocks.get_config_file()
+        self._renewals += 1
 
     def _unchecked_starters(self) -> Starters:
         file = self._service.settings.articles.parent / "starters.jsonl"
@@ -189,9 +191,16 @@ class Page:
         self._asked[page] = kept
         updates = self._updates(replace(exchange, notice=STARTING), before, kept, client)
         kept.answering = SharedStream(updates, lambda so_far, update: (so_far or {}) | update, patience=AWAY_SECONDS)
+        newer = self._newer(page, exchange.article)
         async with aclosing(kept.answering.follow()) as told:
             async for update in told:
-                yield update
+                yield newer | update
+                newer = {}
+
+    def _newer(self, page: str, article: Article | None) -> Update:
+        """Return the articles as they are, once to each page that is older than they are."""
+        seen, self._seen[page] = self._seen.get(page, 0), self._renewals
+        return self._parts.choosing(article) if seen < self._renewals else {}
 
     async def _updates(
         self, exchange: Exchange, before: Conversation, kept: Kept[Update], client: Client
@@ -252,7 +261,7 @@ class Page:
             self._parts.send: gr.update(visible=False),
             self._parts.stop: gr.update(visible=True),
             self._parts.tools: gr.update(visible=False),
-        } | (self._parts.choosing(exchange.article) if time.monotonic() - self._renewed < KEPT_SECONDS else {})
+        }
 
     def _over(self, conversation: Conversation, kept: Kept[Update], told: str) -> Update:
         """Keep the conversation as it ended, and return what shows it and reads its last answer out."""
@@ -348,6 +357,7 @@ class Page:
 
     async def _greet(self, request: gr.Request) -> Update:
         """Return what the page begins with; its address may name an article, and hold a question for the box."""
+        self._seen[request.session_hash or ""] = self._renewals
         asked = request.query_params
         article = self._chosen(asked.get("article"))
         state = self._service.assistant.model_state.partition(":")[0]

@@ -163,8 +163,8 @@ class Service:
 
         What fails keeps nothing else from being done, and leaves the service behind.
         """
-        done = [_is_done(renew) for renew in (partial(self.assistant.renew, corpus), *self.renewals)]
-        self._has_failed = not all(done)
+        renewals: list[Callable[[], None]] = [partial(self.assistant.renew, corpus), *self.renewals]
+        self._has_failed = not all([_is_done(renew) for renew in renewals])
 
     @property
     def is_behind(self) -> bool:

@@ -13,7 +13,7 @@ from conftest import ScriptedModel, WordEmbedder, state_of
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.answering import calibration
+from assistant.answering import calibration, quoting
 from assistant.answering.assistant import Assistant
 from assistant.articles.reading import Corpus
 from assistant.errors import ConfigurationError
@@ -86,6 +86,14 @@ def test_what_is_fitted_can_be_read_again(
         monkeypatch.undo()
         for read in (calibration.calibration, calibration.written):
             read.cache_clear()
+
+
+def test_what_ships_was_fitted_to_the_signals_that_there_are() -> None:
+    """Each fit that the product asks for is in the file, with a weight for each of its signals, and no other is."""
+    shipped = json.loads(calibration.CALIBRATION.read_text(encoding="utf-8"))
+    wanted = {"answerable": calibration.SIGNALS, "written": calibration.WRITTEN_SIGNALS, "quoted": quoting.SIGNALS}
+    found = {part: {name: set(fit["weight"]) for name, fit in fits.items()} for part, fits in shipped.items()}
+    assert found == {part: {name: set(signals) for name, signals in fits.items()} for part, fits in wanted.items()}
 
 
 def test_the_same_observations_give_the_same_file(observed: tuple[Assistant, list[Observation]]) -> None:

@@ -15,8 +15,10 @@ from assistant.model import probes
 from assistant.search.retrieval import Retriever
 from assistant.settings import PROJECT
 from assistant.types import Article
-from lab.training.probes import GRADES, Graded, fit, read_graded, save, states
-from lab.training.reports import GRADED
+from lab.training.probes import GRADES, REPORTS, Graded, fit, judged, read_graded, save, states
+from lab.training.readers import read_reader_questions, read_verdicts
+from lab.training.reports import GRADED, JUDGED, read_reports
+from lab.training.reports import READERS as READER_QUESTIONS
 
 READERS = PROJECT / "corpus" / "readers"
 
@@ -63,3 +65,19 @@ def test_only_the_model_that_was_trained_to_check_can_be_fitted_to(article: Arti
     assistant.model.check.return_value = None
     with pytest.raises(ConfigurationError, match="unset ASSISTANT_MODEL"):
         states(assistant, [Graded(question(1, answerable=True), "He did.", "good")])
+
+
+def test_answers_about_reports_are_drawn_with_what_they_were_judged() -> None:
+    """The same each time; of each report some that are right, some that are wrong, some of what it does not tell."""
+    reports = read_reports()
+    questions, verdicts = read_reader_questions(READER_QUESTIONS, reports), read_verdicts(JUDGED, reports)
+    drawn = judged(reports, questions, verdicts)
+    assert drawn == judged(reports, questions, verdicts)
+    by_report: dict[str, list[Graded]] = {}
+    for each in drawn:
+        by_report.setdefault(each.question.article, []).append(each)
+    assert len(by_report) == REPORTS
+    for answers in by_report.values():
+        assert {each.grade for each in answers} >= {"good", "wrong"}
+        assert {each.question.answerable for each in answers} == {True, False}
+        assert all(each.grade == "wrong" for each in answers if not each.question.answerable)

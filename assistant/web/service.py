@@ -164,7 +164,8 @@ class Service:
         What fails keeps nothing else from being done, and leaves the service behind.
         """
         renewals: list[Callable[[], None]] = [partial(self.assistant.renew, corpus), *self.renewals]
-        self._has_failed = not all([_is_done(renew) for renew in renewals])
+        failed = [renew for renew in renewals if not _is_done(renew)]
+        self._has_failed = bool(failed)
 
     @property
     def is_behind(self) -> bool:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from assistant.answering import understanding
 from assistant.answering.grounding import tells_machines
 from assistant.answering.quoting import Window
-from assistant.answering.terms import stems
 from assistant.articles.speakers import NAME, QUOTED, SAID, body_meant, context_of, outside_quotations
+from assistant.articles.terms import stems
 from assistant.types import Sentence
 
 _SAYS = (

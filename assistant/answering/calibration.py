@@ -21,8 +21,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from assistant.answering import grounding, kinds, terms, understanding
-from assistant.articles import passages
+from assistant.answering import grounding, understanding
+from assistant.articles import passages, terms
 from assistant.articles.passages import sentences
 from assistant.search.index_files import read_record, write_record
 from assistant.search.retrieval import Findings, inverse_document_frequency
@@ -200,11 +200,14 @@ def word_signals(
         "similarity": findings.similarity,
         "known": coverage(asked, rarity, rarity),
         "kind_found": float(
-            any(kinds.fits_question(question, e.passage.text, terms.known_names(e.passage.article.text)) for e in best)
+            any(
+                understanding.fits_question(question, e.passage.text, terms.known_names(e.passage.article.text))
+                for e in best
+            )
         ),
         "names_found": max((terms.share(names, words) for words in held), default=0.0),
         "count_found": float(
-            kinds.count_found(question, [s.text for evidence in best for s in evidence.passage.sentences])
+            understanding.count_found(question, [s.text for evidence in best for s in evidence.passage.sentences])
         ),
         # Further passages say more about themselves than about this question, on the development questions.
         "read": min(likeness(*(reading.score for reading in of_part[:1])) for of_part in readings),
@@ -243,7 +246,9 @@ def draft_signals(
         "words": support.words,
         "new_words": support.new_words,
         "tells": float(bool(support.new)),
-        "kind_told": float(kinds.fits_question(question, draft, known) and kinds.counts(question, draft)),
+        "kind_told": float(
+            understanding.fits_question(question, draft, known) and understanding.counts(question, draft)
+        ),
         "told_coverage": coverage(terms.stems(question), terms.stems(draft), rarity),
         "asked_names": float(support.asked_names),
         "asks_two": float(understanding.asks_two(question)),

@@ -22,9 +22,9 @@ from assistant.answering.grounding import (
     weakest,
 )
 from assistant.answering.quoting import Told, Window
-from assistant.answering.terms import known_names, stems
 from assistant.articles.passages import is_label, sentences, statements
 from assistant.articles.speakers import context_of, persons
+from assistant.articles.terms import known_names, stems
 from assistant.errors import ModelError, TooLongError
 from assistant.model.chat import Draft
 from assistant.search.retrieval import Findings

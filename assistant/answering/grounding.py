@@ -14,9 +14,9 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from assistant.answering.kinds import fits_question
-from assistant.answering.terms import hedged_numbers, known_names, main_words, names, share, stemmed, stems, vocabulary
+from assistant.answering.understanding import fits_question
 from assistant.articles.speakers import context_of, outside_quotations, persons
+from assistant.articles.terms import hedged_numbers, known_names, main_words, names, share, stemmed, stems, vocabulary
 from assistant.types import Sentence
 
 _NEGATIONS = frozenset("not no never neither nor without none nobody nothing cannot".split())

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
-from assistant.answering import grounding, kinds, terms, understanding
+from assistant.answering import grounding, understanding
 from assistant.answering.calibration import Rarity, coverage, likeness
+from assistant.articles import terms
 from assistant.articles.passages import passages, statements
 from assistant.articles.speakers import context_of
 from assistant.search.retrieval import Findings
@@ -75,7 +76,7 @@ def signals(
     for reading in readings:
         for sentence, span in reading.spans.items():
             read.setdefault(sentence, []).append(span.score)
-    kind, wanted = kinds.asked_kind(findings.query), kinds.kinds(findings.query)
+    kind, wanted = understanding.asked_kind(findings.query), understanding.kinds(findings.query)
     asked = wanted.stems
     told = terms.stems(draft.text) if draft else set()
     new = told - asked
@@ -90,7 +91,7 @@ def signals(
                 "similarity": findings.similarities.get(sentence.id, of_passage),
                 "passage_similarity": of_passage,
                 "asked": coverage(asked, held, rarity),
-                "kind": float(kinds.fits(kind, wanted, _kinds(sentence))),
+                "kind": float(understanding.fits(kind, wanted, _kinds(sentence))),
                 "length": math.log(len(sentence.text)),
                 "read": likeness(*read.get(sentence, ())),
                 "told": coverage(told, held, rarity) if told else 0.0,
@@ -103,8 +104,8 @@ def signals(
 
 
 @lru_cache(maxsize=4096)
-def _kinds(sentence: Sentence) -> kinds.Kinds:
-    return kinds.kinds(sentence.text, terms.known_names(sentence.article.text))
+def _kinds(sentence: Sentence) -> understanding.Kinds:
+    return understanding.kinds(sentence.text, terms.known_names(sentence.article.text))
 
 
 @lru_cache(maxsize=4096)
@@ -120,7 +121,7 @@ def wanted(query: str, rarity: Rarity, draft: Told | None = None) -> dict[str, f
     Those of the question weigh 1 together, each by its rarity, and so do those of the draft, of which only the new ones
     are returned.
     """
-    asked = kinds.kinds(query).stems
+    asked = understanding.kinds(query).stems
     told = terms.stems(draft.text) if draft else set()
     weights: dict[str, float] = {}
     for stems, some in ((asked, asked), (told, told - asked)):

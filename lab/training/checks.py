@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from assistant.answering.terms import share, stems
 from assistant.articles.passages import sentences
+from assistant.articles.terms import share, stems
 from assistant.types import Article, Turn
 from lab.training.reports import VERDICTS, Report, ReportQuestion
 from lab.training.span_finder import WORD, Entry, Example, examples, exchanged, form

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assistant.answering.terms import stems
 from assistant.articles.passages import passages
+from assistant.articles.terms import stems
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import read_text
 from assistant.evaluation.squad import read_squad

@@ -9,10 +9,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from assistant.answering.grounding import Support, aliases, support, tells_machines, weakest
-from assistant.answering.kinds import fits_question
-from assistant.answering.terms import numbers, stems
+from assistant.answering.understanding import fits_question
 from assistant.articles.passages import sentences
 from assistant.articles.speakers import persons
+from assistant.articles.terms import numbers, stems
 from assistant.types import Article, Sentence
 
 DIGITS = re.compile(r"\d[\d,]*\d|\d")

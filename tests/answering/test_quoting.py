@@ -26,8 +26,8 @@ from assistant.answering.quoting import (
     signals,
     wanted,
 )
-from assistant.answering.terms import stems
 from assistant.articles.passages import is_label, passages, sentences, statements
+from assistant.articles.terms import stems
 from assistant.search.embedder import SentenceEmbedder
 from assistant.search.index import open_index
 from assistant.search.retrieval import Findings, Retriever

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from assistant.answering.terms import share, stems
 from assistant.articles.reading import read_corpus
+from assistant.articles.terms import share, stems
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import read_questions
 from assistant.settings import PROJECT

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
-from assistant.answering.terms import stems
 from assistant.articles.passages import passages
 from assistant.articles.reading import normalise
+from assistant.articles.terms import stems
 from assistant.errors import ConfigurationError
 from assistant.model import weights
 from assistant.search.span_finder import SpanFinder

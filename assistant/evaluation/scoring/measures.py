@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from assistant.answering import terms
+from assistant.articles import terms
 from assistant.evaluation.questions import holds, holds_facts, plain
 from assistant.evaluation.scoring.confidence import Pair, area, auroc
 from assistant.evaluation.scoring.observed import Observed

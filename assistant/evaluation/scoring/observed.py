@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import chain
 
-from assistant.answering import terms
+from assistant.articles import terms
 from assistant.articles.passages import paragraphs, sentences
 from assistant.evaluation.questions import Question, holds, holds_facts
 from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, Span

@@ -33,6 +33,7 @@ from evaluated import (
 )
 
 from assistant.answering.assistant import Assistant
+from assistant.answering.steps import Steps
 from assistant.articles.reading import Corpus
 from assistant.errors import ConfigurationError, RunInterruptedError
 from assistant.evaluation import evaluate, fingerprint, run
@@ -326,8 +327,8 @@ def test_scoring_again_asks_nothing_and_changes_nothing(tmp_path: Path, monkeypa
     """A run is scored from its folder alone, to the same reports, though no assistant can be opened."""
     folder = copied(tmp_path, always_declines)
     before = {name: timeless(folder / name) for name in REPORTS}
-    for way in ("open", "over", "stream", "search"):
-        monkeypatch.delattr(Assistant, way)
+    for kind, way in ((Assistant, "open"), (Assistant, "over"), (Assistant, "stream"), (Steps, "search")):
+        monkeypatch.delattr(kind, way)
     for name in REPORTS:
         (folder / name).unlink()
     rescore(folder, Demands(), lambda *_: None)

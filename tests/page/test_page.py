@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -48,7 +47,6 @@ from served import (
     WRITTEN,
     ScriptedAssistant,
     running,
-    serving,
 )
 
 from assistant.answering.steps import Steps
@@ -327,25 +325,6 @@ def test_an_article_of_the_list_opens_beside_the_conversation(
             expect(page.get_by_role("region", name="Article")).to_be_focused()
         assert page.url == here
         assert len(page.context.pages) == 1
-
-
-def test_an_open_page_gets_the_articles_once_when_they_change(browser: Browser) -> None:
-    """With the next question; what the reader opens after that stays open with the questions that follow."""
-    assistant = ScriptedAssistant(ARTICLE, FERRY)
-    assistant.script = {name: [replace(DECLINED, closest=())] for name in ("First?", "Second?", "Third?")}
-    title = "#article h2"
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener, serving(assistant, OPEN, listener) as server:
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with chatting(browser, address) as page:
-            for question in ("First?", "Second?"):
-                page.locator("#article li a", has_text="A ferry").click()
-                expect(page.locator(title)).to_have_text("A ferry")
-                ask(page, question)
-                expect(page.locator(title)).to_have_text("A ferry")
-                for renewed in server._service.renewals:
-                    renewed()
-                ask(page, "Third?")
-                expect(page.locator(title)).to_have_text("The articles")
 
 
 def choose(page: Page, title: str) -> None:

@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import httpx
 import pytest
 from conftest import WordEmbedder
-from served import CITATION, FERRY, OPEN, QUOTED, WRITTEN, serving
+from served import CITATION, DECLINED, FERRY, OPEN, QUOTED, WRITTEN, ScriptedAssistant, in_a_loop, serving
 
 from assistant.answering.assistant import Assistant
 from assistant.articles import watching
@@ -23,6 +25,7 @@ from assistant.search.index import open_index
 from assistant.search.retrieval import Retriever
 from assistant.types import Answer, Status
 from assistant.web.chat.exchanges import GONE, Conversation, Exchange
+from assistant.web.chat.page import Page
 from assistant.web.chat.starters import Starter
 from assistant.web.following import following
 from assistant.web.service import Service
@@ -141,6 +144,31 @@ def until(holds: Callable[[], bool]) -> None:
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.1)
+
+
+def test_an_open_page_gets_the_articles_once_when_they_change() -> None:
+    """With the next question; those that follow leave alone what the reader has opened, and so does a later page."""
+    assistant = ScriptedAssistant(FERRY)
+    assistant.script["When?"] = [DECLINED]
+
+    async def scenario() -> list[int]:
+        page = Page(Service(assistant, OPEN))
+
+        def of(tab: str) -> Any:  # noqa: ANN401 - as much of Gradio's request as is looked at
+            return SimpleNamespace(session_hash=tab, client=None, query_params={})
+
+        async def sent(tab: str) -> int:
+            return sum([page._parts.picker in update async for update in page._ask("When?", "", "", of(tab))])
+
+        await page._greet(of("early"))
+        counts = [await sent("early")]
+        page.renew()
+        await page._greet(of("late"))
+        counts += [await sent("early"), await sent("early"), await sent("late")]
+        page.renew()
+        return [*counts, await sent("late"), await sent("late")]
+
+    assert in_a_loop(scenario) == [0, 1, 0, 0, 1, 0]
 
 
 def test_a_conversation_forgets_what_is_gone() -> None:

@@ -337,8 +337,8 @@ def test_all_without_an_address_are_one_client() -> None:
 
 HOSTED = replace(OPEN, model="openai:m", questions_per_minute=0, questions_per_hour=0)
 WRITES = (
-    "writes an answer from the passages",
-    "checked by fixed rules against one passage",
+    "writes an answer: from all of a short article",
+    "checked by fixed rules against the words that it cites",
     "A written sentence can pass the checks",
 )
 QUOTES = ("None is used here", "the quoted words are the answer")

@@ -134,12 +134,10 @@ class Steps:
             return replace(undrafted, error=_unavailable(self.holder.state))
         turns = understanding.leaned_on(question, history, findings.query)
         evidence = for_model(findings)
-        reading = time.monotonic()
-        self.holder.read_now(model, findings.hits[0].passage.article, stopped)
-        deadline += time.monotonic() - reading
         waiting = time.monotonic()
+        self.holder.read_now(model, findings.hits[0].passage.article, stopped)
         try:
-            with model.turn(deadline, stopped):
+            with model.turn(deadline + time.monotonic() - waiting, stopped):
                 deadline += time.monotonic() - waiting
                 draft = drafts.finished(model.draft(question, turns, evidence, deadline, stopped))
                 checked = self._checked(draft, undrafted)

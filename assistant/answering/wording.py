@@ -58,13 +58,6 @@ def about(base: Answer, topic: str, articles: Sequence[Article]) -> Answer:
     return told if known else base
 
 
-def in_reading_order(windows: Sequence[Window]) -> list[Sentence]:
-    """Return the sentences of the windows, those of the best one's article first."""
-    sentences = dict.fromkeys(sentence for window in windows for sentence in window.all)
-    best = windows[0].sentences[0].article.id
-    return sorted(sentences, key=lambda sentence: (sentence.article.id != best, sentence.start))
-
-
 def best_first(windows: Sequence[Window]) -> list[Sentence]:
     """Return the sentences of the windows in reading order from the best one on, and then those before it.
 
@@ -76,8 +69,8 @@ def best_first(windows: Sequence[Window]) -> list[Sentence]:
             begin = leading
     article = begin.article.id
     return sorted(
-        in_reading_order(windows),
-        key=lambda sentence: (sentence.article.id != article, sentence.start < begin.start),
+        dict.fromkeys(sentence for window in windows for sentence in window.all),
+        key=lambda sentence: (sentence.article.id != article, sentence.start < begin.start, sentence.start),
     )
 
 

@@ -117,6 +117,10 @@ class LanguageModel:
                 is_read = self._read_on(article)
             time.sleep(GIVE_WAY_SECONDS)
 
+    def is_read(self, article: Article) -> bool:
+        """Whether nothing of an article has to be read before somebody asks about it."""
+        return self._engine is None or not is_short(article) or self._engine.keeps(self._kept_as(article))
+
     def read_now(self, article: Article, stopped: threading.Event | None = None) -> None:
         """Let the embedded engine read an article whose answers are written from all of it, if it has not read it yet.
 
@@ -125,7 +129,7 @@ class LanguageModel:
         Raises:
             ModelError: the engine failed, or what it read could not be kept.
         """
-        if self._engine is None or not is_short(article) or self._engine.keeps(self._kept_as(article)):
+        if self._engine is None or self.is_read(article):
             return
         self._is_wanted.set()
         limit = _Limit(time.monotonic() + READ_SECONDS, stopped)
@@ -134,7 +138,7 @@ class LanguageModel:
                 return
         try:
             # Somebody else may have waited for the same article.
-            while not limit.reached and not self._engine.keeps(self._kept_as(article)):
+            while not limit.reached and not self.is_read(article):
                 if self._read_on(article, stopped):
                     break
                 time.sleep(GIVE_WAY_SECONDS)
@@ -383,6 +387,8 @@ def text_of(evidence: Sequence[Passage]) -> str:
 
 def _fits(article: Article) -> bool:
     """Whether all of an article leaves room for a conversation; a digit, or a sign of another script, is a token."""
+    if len(article.text) > CHARACTERS_PER_TOKEN * (CONTEXT_TOKENS - 1024):
+        return False  # Its signs need not be looked at one by one.
     alone = sum(not sign.isascii() or sign.isdigit() for sign in article.text)
     return alone + (len(article.text) - alone) / CHARACTERS_PER_TOKEN <= CONTEXT_TOKENS - 1024
 

@@ -130,7 +130,8 @@ class ModelHolder:
 
     def read_now(self, model: LanguageModel, article: Article, stopped: threading.Event | None = None) -> None:
         """Let the model read the article that it is asked about, as its `read_now`."""
-        self._attempt(model, article, partial(model.read_now, article, stopped))
+        if not model.is_read(article):
+            self._attempt(model, article, partial(model.read_now, article, stopped))
 
     def _read(self, model: LanguageModel) -> None:
         with self._reading:

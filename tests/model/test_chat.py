@@ -298,11 +298,12 @@ def test_an_article_is_read_once_and_recalled(noted: NotedModel) -> None:
     assert "The mayor closed it." in str(noted.prompts[0][0].content)
 
 
-def test_who_asks_while_an_article_is_read_need_not_wait_for_its_end(noted: NotedModel) -> None:
-    """The reading is called off for the question, and goes on after it."""
+@pytest.mark.parametrize("way", ["read", "read_now"])
+def test_who_asks_while_an_article_is_read_need_not_wait_for_its_end(noted: NotedModel, way: str) -> None:
+    """In advance or because somebody waits for it: the reading is called off for the question, and goes on after it."""
     one = embedded(noted)
     noted.enqueue(Reply("x", delay=2.0), "The first.", "x")
-    reading = threading.Thread(target=one.read, args=(ARTICLE,))
+    reading = threading.Thread(target=getattr(one, way), args=(ARTICLE,))
     reading.start()
     while not noted.options:
         time.sleep(0.01)
@@ -323,20 +324,6 @@ def test_an_article_that_was_not_read_is_read_when_it_is_asked_about(noted: Note
     one.read_now(ARTICLE)
     one.read_now(long)
     assert (len(noted.options), stub.newest) == (1, KEPT)
-
-
-def test_who_asks_while_another_waits_for_an_article_need_not_wait_for_its_end(noted: NotedModel) -> None:
-    """The reading that somebody waits for gives way to a question, too, and goes on after it."""
-    one = embedded(noted)
-    noted.enqueue(Reply("x", delay=2.0), "The first.", "x")
-    reading = threading.Thread(target=one.read_now, args=(ARTICLE,))
-    reading.start()
-    while not noted.options:
-        time.sleep(0.01)
-    with one.turn(soon(5)):
-        assert list(one.draft("Which?", (), EVIDENCE, soon()))[-1].text == "The first."
-    reading.join(10)
-    assert [options.get("reads_article", False) for options in noted.options] == [True, False, True]
 
 
 def test_whoever_leaves_waits_for_no_article(noted: NotedModel) -> None:

@@ -314,7 +314,7 @@ def test_an_article_that_cannot_be_read_costs_only_speed(monkeypatch: pytest.Mon
 def test_what_was_read_of_an_article_that_went_meanwhile_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its text is nowhere, and so nothing that was made of it stays; nor what was read before the server began."""
     here, gone = Article("here", "It is here.", "Here"), Article("gone", "It is gone.", "Gone")
-    stub = StubEngine()
+    stub = StubEngine(has_read=False)
     one = embedded(ScriptedModel(), stub)
     monkeypatch.setattr(holder, "open_language_model", lambda *_: one)
     held = ModelHolder(Settings(model="local"), [], lambda what, done, total: None)

@@ -2,8 +2,8 @@
 
 `python -m lab train-checker` trains matrices beside the attention of the packaged language model, which work from the
 first words of such a check on. Up to there the model is the one that drafted, so what it has read and written is not
-read again. It learns from what the span finder learned from: first the articles, and from there on the reports. Knows
-nothing of how a check is used.
+read again. It learns from articles that others wrote questions about, and from there on from the reports. Knows nothing
+of how a check is used.
 """
 
 from __future__ import annotations
@@ -19,11 +19,22 @@ from torch import Tensor
 
 from assistant.errors import ConfigurationError
 from assistant.model.prompts import CHECK, check_messages
-from lab.training.checks import Check, Group, even, groups, groups_of_reports, made_checks, own_checks
+from lab.training.checks import Check, Group, even, groups, groups_of_reports, made_checks, own_checks, read_entries
 from lab.training.drafting import drafts, opening, tokens
-from lab.training.lora import ATTENTION, Adapted, Progress, adapt, inactive, learn, loaded, packed, split_at, states
+from lab.training.lora import (
+    ATTENTION,
+    Adapted,
+    Progress,
+    adapt,
+    inactive,
+    learn,
+    loaded,
+    packed,
+    save,
+    split_at,
+    states,
+)
 from lab.training.reports import VERDICTS, read_reports
-from lab.training.span_finder import save, split
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -49,13 +60,12 @@ def run(  # noqa: PLR0913, PLR0917 - what the command takes
     begin: Path | None = None,
     steps: int = STEPS,
 ) -> str:
-    """Train on half the articles of a file in SQuAD's format, or on all reports of one (.jsonl), and write the adapter.
+    """Train on the articles of a file in SQuAD's format, or on the reports of one (.jsonl), and write the adapter.
 
     Training goes on from the adapter of the file `begin` where there is one. Returns the SHA-256 of what is written.
 
     Raises:
-        ConfigurationError: a file cannot be read, has too little to halve, the adapter has no place, or a package is
-            missing.
+        ConfigurationError: a file cannot be read, the adapter has no place, or a package is missing.
     """
     if out.resolve() in {path.resolve(), model.resolve()}:
         raise ConfigurationError(f"{out} is what the adapter is trained from: give the adapter a file of its own")
@@ -64,7 +74,7 @@ def run(  # noqa: PLR0913, PLR0917 - what the command takes
         made_up, drafted = [], groups_of_reports(read_reports(path), generator)
         generator.shuffle(drafted)
     else:
-        data = groups(split(path, seed)[0], generator)
+        data = groups(read_entries(path), generator)
         generator.shuffle(data)
         made_up, drafted = data[: -MADE_UP - 1 : -1], data[:DRAFTED]
     return save(out, lambda: train(made_up, drafted, model, seed, progress, begin, steps))

@@ -7,24 +7,32 @@ too. Knows nothing of how a model learns from them.
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from pathlib import Path
+from typing import Any
 
 from assistant.articles.passages import sentences
 from assistant.articles.terms import share, stems
+from assistant.evaluation.questions import read_text
+from assistant.evaluation.squad import read_squad
 from assistant.types import Article, Turn
 from lab.training.reports import VERDICTS, Report, ReportQuestion
-from lab.training.span_finder import WORD, Entry, Example, examples, exchanged, form
 
 ASKED = 10
 """So many of a paragraph's questions are drawn."""
 FAR = 2
 """So many questions come from paragraphs further on."""
 
+Entry = dict[str, Any]
+"""An article or a paragraph as it stands in a file in SQuAD's format."""
+
+_WORD = re.compile(r"[A-Za-z][A-Za-z'-]+|\d[\d,.]*\d|\d")
 _QUESTION_WORD = re.compile(
     r"^(?:in|on|at|of|by|to|from|for|with|under)?\s*"
     r"(?:what|who|whom|whose|when|where|why|which|how(?: many| much| long| often| old)?)\b"
@@ -64,23 +72,45 @@ class Group:
     """Answers that somebody wrote to the questions, and drafts that were kept; without any, some are made up."""
 
 
+def read_entries(path: Path) -> list[Entry]:
+    """Return the articles of a file in SQuAD's format.
+
+    Raises:
+        ConfigurationError: it cannot be read, is not of that format, or holds no question.
+    """
+    text = read_text(path)
+    read_squad(path, text)  # Says where it is not of that format.
+    entries: list[Entry] = json.loads(text)["data"]
+    return entries
+
+
 def groups(entries: Sequence[Entry], generator: random.Random) -> list[Group]:
     """Return one group for each paragraph that is asked about."""
     found = []
     for entry in entries:
         paragraphs = [str(paragraph["context"]) for paragraph in entry["paragraphs"]]
-        examined = [examples([{"paragraphs": [paragraph]}]) for paragraph in entry["paragraphs"]]
-        for number, of_paragraph in enumerate(examined):
+        questions = [_questions(paragraph) for paragraph in entry["paragraphs"]]
+        for number, own in enumerate(questions):
             passages = _passages(paragraphs, number, generator)
             far = [
-                example
+                asked
                 for other in range(max(0, number - 6), min(len(paragraphs), number + 7))
                 if abs(other - number) > 1
-                for example in examined[other]
-                if example.end and _answer(example) not in passages
+                for asked in questions[other]
+                if asked.answer and asked.answer not in passages
             ]
-            found.append(Group(passages, _asked(of_paragraph, far, generator)))
+            found.append(Group(passages, _asked(own, far, paragraphs[number], generator)))
     return [group for group in found if group.asked]
+
+
+def _questions(paragraph: Entry) -> list[Asked]:
+    """Return the questions of a paragraph; an answer whose words it does not hold counts as none."""
+    found = []
+    for row in paragraph["qas"]:
+        answer = "" if row.get("is_impossible") else str(row["answers"][0]["text"])
+        asked = " ".join(str(row["question"]).split())
+        found.append(Asked(asked, answer if answer in str(paragraph["context"]) else ""))
+    return found
 
 
 def groups_of_reports(reports: Sequence[Report], generator: random.Random) -> list[Group]:
@@ -122,24 +152,52 @@ def _passages(paragraphs: Sequence[str], number: int, generator: random.Random) 
     return paragraphs[number]
 
 
-def _asked(own: Sequence[Example], far: Sequence[Example], generator: random.Random) -> list[Asked]:
+def _asked(own: Sequence[Asked], far: Sequence[Asked], paragraph: str, generator: random.Random) -> list[Asked]:
     drawn, further = list(own), list(far)
     generator.shuffle(drawn)
     drawn = drawn[:ASKED]
     again = [
         other
-        for example in drawn
-        if example.end and generator.random() < 0.3 and (other := exchanged(example, generator)) is not None
+        for asked in drawn
+        if asked.answer and generator.random() < 0.3 and (other := _asked_of_another(asked, paragraph, generator))
     ]
     generator.shuffle(further)
+    return [*drawn, *(Asked(question, "") for question in [*again, *(asked.question for asked in further[:FAR])])]
+
+
+def _asked_of_another(asked: Asked, paragraph: str, generator: random.Random) -> str | None:
+    """Return the question with a word of the paragraph exchanged for another of its words, of the same form.
+
+    None where there is none. That the paragraph does not answer it is nearly always true.
+    """
+    held, words = stems(paragraph), stems(asked.question)
+    others = [
+        word
+        for word in _WORD.findall(paragraph)
+        if word not in asked.answer and stems(word) and words.isdisjoint(stems(word))
+    ]
+    found = [(match, other) for match, other in _exchanges(asked.question, others) if stems(match[0]) <= held]
+    return _exchanged(asked.question, *generator.choice(found)) if found else None
+
+
+def _exchanges(text: str, others: Sequence[str]) -> list[tuple[re.Match[str], str]]:
+    """Return each content word of a text beside each of the others that has its form."""
     return [
-        *(Asked(example.question, _answer(example)) for example in drawn),
-        *(Asked(example.question, "") for example in [*again, *further[:FAR]]),
+        (match, other)
+        for match in _WORD.finditer(text)
+        if stems(match[0])
+        for other in others
+        if _form(other) == _form(match[0])
     ]
 
 
-def _answer(example: Example) -> str:
-    return example.paragraph[example.start : example.end]
+def _exchanged(text: str, match: re.Match[str], other: str) -> str:
+    return text[: match.start()] + other + text[match.end() :]
+
+
+def _form(word: str) -> str:
+    """Return what tells numbers, names and the endings of other words apart."""
+    return "number" if word[0].isdigit() else "name" if word[0].isupper() else word[-2:]
 
 
 def own_checks(group: Group, drafts: Sequence[str], generator: random.Random) -> list[Check]:
@@ -229,7 +287,7 @@ def _other_words(question: str, gold: str, passages: str, generator: random.Rand
         for phrase in _PHRASE.findall(passages)
         if not (gold and (phrase in gold or gold in phrase)) and not stems(phrase) <= asked
     ]
-    alike = [phrase for phrase in found if gold and form(phrase) == form(gold)]
+    alike = [phrase for phrase in found if gold and _form(phrase) == _form(gold)]
     chosen: str | None = generator.choice(alike or found) if found else None
     return chosen
 
@@ -243,16 +301,9 @@ def _beside(question: str, gold: str, held: Sequence[str], generator: random.Ran
 
 def _slipped(sentence: str, passages: str, generator: random.Random) -> str | None:
     """Return the sentence with a word, rather a name or a number, exchanged for another of its form."""
-    there: list[str] = [word for word in WORD.findall(passages) if word not in sentence and stems(word)]
-    choices = [
-        (match, other)
-        for match in WORD.finditer(sentence)
-        if stems(match[0])
-        for other in there
-        if form(other) == form(match[0])
-    ]
+    others = [word for word in _WORD.findall(passages) if word not in sentence and stems(word)]
+    choices = _exchanges(sentence, others)
     if not choices:
         return None
     weighty = [(match, other) for match, other in choices if match[0][0].isupper() or match[0][0].isdigit()]
-    match, other = generator.choice(weighty if weighty and generator.random() < 0.6 else choices)
-    return sentence[: match.start()] + other + sentence[match.end() :]
+    return _exchanged(sentence, *generator.choice(weighty if weighty and generator.random() < 0.6 else choices))

@@ -7,6 +7,7 @@ the matrices are to learn.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -220,3 +221,23 @@ def packed(adapted: Mapping[str, Adapted], invocation: Sequence[int]) -> bytes:
         writer.write_tensors_to_file()
         writer.close()
         return file.read_bytes()
+
+
+def save(out: Path, trained: Callable[[], bytes]) -> str:
+    """Write what comes of a training, whole or not at all, and return its SHA-256.
+
+    Raises:
+        ConfigurationError: it has no place; nothing was trained then.
+    """
+    partial = out.with_name(f"{out.name}.partial")
+    try:
+        partial.touch()  # A long training is not to end where there is nowhere to write.
+    except OSError as error:
+        raise ConfigurationError(f"{out} cannot be written ({error.strerror}): choose another file") from error
+    try:
+        content = trained()
+        partial.write_bytes(content)
+        partial.replace(out)
+    finally:
+        partial.unlink(missing_ok=True)
+    return hashlib.sha256(content).hexdigest()

@@ -30,10 +30,9 @@ from assistant.types import Article, Turn
 from lab.training.checker import verdict_losses
 from lab.training.checks import Check, even
 from lab.training.drafting import TURN_END, opening, tokens
-from lab.training.lora import ATTENTION, Adapted, Progress, Split, adapt, learn, loaded, packed, split_at, states
+from lab.training.lora import ATTENTION, Adapted, Progress, Split, adapt, learn, loaded, packed, save, split_at, states
 from lab.training.readers import READER_VERDICTS, read_reader_questions, read_verdicts
 from lab.training.reports import ReportQuestion, read_reports
-from lab.training.span_finder import save
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

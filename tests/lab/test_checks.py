@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trained import FAR, NORMANS, entry
 
+from assistant.articles.terms import stems
+from lab.training import checks as training
 from lab.training.checks import (
     Asked,
     Check,
@@ -38,6 +40,20 @@ def test_a_question_has_an_answer_only_where_the_passages_hold_it(generator: ran
         assert answers.get("Who was the queen?", "") == ""
         if FAR not in group.passages:
             assert answers["When did the mill burn?"] == ""
+
+
+@given(generator=st.randoms(use_true_random=False))
+def test_one_word_is_exchanged_for_another_of_the_paragraph(generator: random.Random) -> None:
+    """It is one that was not asked for nor is of the answer; where paragraph and question share none, there is none."""
+    asked = Asked("Which leader came from Denmark in the 10th century?", "Rollo")
+    changed = training._asked_of_another(asked, NORMANS, generator)
+    assert changed is not None
+    pairs = zip(asked.question.rstrip("?").split(), changed.rstrip("?").split(), strict=True)
+    ((_, new),) = [(old, new) for old, new in pairs if old != new]
+    assert new in NORMANS
+    assert new != "Rollo"
+    assert stems(new).isdisjoint(stems(asked.question))
+    assert training._asked_of_another(Asked("Why?", ""), NORMANS, generator) is None
 
 
 @given(generator=st.randoms(use_true_random=False))

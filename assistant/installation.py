@@ -50,7 +50,6 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield _attempt("prompts", "all are there", prompts.check)
     embedder = "embedding model", "it is whole and the official one"
     yield _attempt(*embedder, lambda: weights.check(weights.embedder_file(), weights.EMBEDDER_SHA256))
-    yield _attempt("span finder", "its weights belong to this code", weights.span_finder_file)
     yield _attempt("checker", "its weights belong to this code", weights.checker_file)
     yield _attempt("writer", "its weights belong to this code", weights.writer_file)
     yield from _language_model(settings)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from assistant.command import errors_as_lines, opened, progress
 from assistant.extras import require
-from assistant.model.weights import CHECKER_FILE, SPAN_FINDER_FILE, WRITER_FILE, embedder_folder, language_model_file
+from assistant.model.weights import CHECKER_FILE, WRITER_FILE, language_model_file
 from assistant.settings import Settings, go_offline
 from assistant.threads import take_one_thread_for_products
 from lab.training.reports import GRADED, JUDGED, READERS, REPORTS
@@ -189,46 +189,14 @@ def _checked(files: list[Path], graded: Path) -> tuple[NDArray[np.float64], list
     return np.concatenate([states, further]), [*answers, *judged]
 
 
-@app.command("train-span-finder")
-def train_span_finder(  # noqa: PLR0913, PLR0917 - each is an option of the command
-    questions: Annotated[Path, typer.Argument(help="File in SQuAD 2.0's format, of many articles.")],
-    reports: Annotated[Path, typer.Option(help="File of news reports, to train on after that.")] = REPORTS,
-    begin: Annotated[Path | None, typer.Option(help="Weights to go on from with the reports.")] = None,
-    out: Annotated[Path, typer.Option(help="File for the weights.")] = SPAN_FINDER_FILE,
-    held_out: Annotated[
-        Path, typer.Option(help="File for the half of the articles that is not trained on, to measure with.")
-    ] = Path("held-out.json"),
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the halves and of the training; that of BEGIN.")] = 0,
-) -> None:
-    """Train the span finder on half the articles of a file and on reports, in about an hour."""
-    with errors_as_lines():
-        from lab.training import span_finder as training  # noqa: PLC0415
-
-        with progress() as show:
-            digest = training.run(
-                questions,
-                reports,
-                embedder_folder(Settings.from_environment().data),
-                out,
-                held_out,
-                seed,
-                lambda done, total: show("Training", done, total),
-                begin,
-            )
-    typer.echo(
-        f"{out} has the SHA-256 {digest}: where that is new, set SPAN_FINDER_SHA256 in assistant/model/weights.py to "
-        f"it and run python -m lab calibrate. Nothing of {held_out} was trained on."
-    )
-
-
 @app.command("train-checker")
 def train_checker(
     questions: Annotated[
-        Path, typer.Argument(help="The file that the span finder was trained on, or one of reports (.jsonl).")
+        Path, typer.Argument(help="File in SQuAD 2.0's format, of many articles, or one of reports (.jsonl).")
     ],
     begin: Annotated[Path | None, typer.Option(help="The adapter to go on from.")] = None,
     out: Annotated[Path, typer.Option(help="File for the adapter.")] = CHECKER_FILE,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of halves and training, as for the span finder.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn and of the order.")] = 0,
 ) -> None:
     """Train what tells whether passages state an answer, beside the packaged language model; an hour and a half."""
     with errors_as_lines():

@@ -27,7 +27,6 @@ from assistant.model.holder import ModelHolder, check_configuration
 from assistant.search.embedder import SentenceEmbedder
 from assistant.search.index import VectorIndex, open_index
 from assistant.search.retrieval import Retriever
-from assistant.search.span_finder import SpanFinder
 from assistant.settings import Settings
 from assistant.threads import give_way
 from assistant.types import Answer, Status, Timings, Turn
@@ -51,10 +50,9 @@ class Assistant:
         holder: ModelHolder,
         answer_seconds: float,
         counts: Path | None = None,
-        span_finder: SpanFinder | None = None,
     ) -> None:
         """Take the opened parts, and a file to keep in it how often each word is there; `open` does the opening."""
-        self.steps = Steps(corpus, retriever, calibration.rarity_of(corpus.articles, counts), span_finder, holder)
+        self.steps = Steps(corpus, retriever, calibration.rarity_of(corpus.articles, counts), holder)
         """What a question that is asked now is answered from; others take its place when the articles change."""
         self._index = index
         self._holder = holder
@@ -63,9 +61,9 @@ class Assistant:
         self.is_behind = False
         """Whether the index could not take up the articles as they are; renewing again may help."""
         self._loading: Future[None] | None = None
-        """What tells when the small models are loaded, where they are loaded in the background."""
+        """What tells when the embedding model is loaded, where it is loaded in the background."""
         self._closed = threading.Event()
-        self._loader = ThreadPoolExecutor(1, "small-models")
+        self._loader = ThreadPoolExecutor(1, "loading")
         # Its thread is not the one that loads: what torch computes on gives way only if it was begun by one that does.
         self._reading_ahead = ThreadPoolExecutor(1, "reading-ahead", initializer=give_way)
 
@@ -73,7 +71,7 @@ class Assistant:
     def open(cls, settings: Settings, progress: Progress = lambda what, done, total: None) -> Self:
         """Read the articles, open the index, and start loading the language model in the background.
 
-        The small models are loaded when they are needed, unless they are told to before.
+        The embedding model is loaded when it is needed, unless it is told to before.
 
         Raises:
             ConfigurationError: something is missing or set up wrongly; the message says what to do.
@@ -98,11 +96,9 @@ class Assistant:
         Raises:
             ConfigurationError: something is missing or set up wrongly; the message says what to do.
         """
-        embedder = index = span_finder = None
+        embedder = index = None
         if weights.embedder_is_packaged():
-            embedder_folder = weights.embedder_folder(settings.data)
-            embedder = SentenceEmbedder.from_folder(embedder_folder, weights.EMBEDDER_SHA256)
-            span_finder = SpanFinder.from_files(weights.span_finder_file(), embedder_folder)
+            embedder = SentenceEmbedder.from_folder(weights.embedder_folder(settings.data), weights.EMBEDDER_SHA256)
             index = open_index(
                 corpus.articles,
                 embedder,
@@ -114,7 +110,7 @@ class Assistant:
             logger.warning("Searching by keywords only, the embedding model is not installed: run %s", weights.INSTALL)
         retriever = Retriever(corpus.articles, index, embedder)
         holder = ModelHolder(settings, corpus.articles, progress)
-        return cls(corpus, retriever, index, holder, settings.answer_seconds, index_folder / "stems.txt", span_finder)
+        return cls(corpus, retriever, index, holder, settings.answer_seconds, index_folder / "stems.txt")
 
     @property
     def corpus(self) -> Corpus:
@@ -128,15 +124,15 @@ class Assistant:
 
     @property
     def model_state(self) -> str:
-        """`none`, `loading`, `ready`, or `unavailable: <why>`; it is not ready before the small models are there."""
+        """`none`, `loading`, `ready`, or `unavailable: <why>`; it is not ready before the embedding model is."""
         state = self._holder.state
         return "loading" if state == "ready" and not self.is_loaded else state
 
     @property
     def is_loaded(self) -> bool:
-        """Whether the small models are there, or are loaded when they are needed.
+        """Whether the embedding model is there, or is loaded when it is needed.
 
-        Where they are still on their way in the background, keywords alone find the first evidence.
+        Where it is still on its way in the background, keywords alone find the first evidence.
         """
         return self._loading is None or (self._loading.done() and self._loading.exception() is None)
 
@@ -157,16 +153,16 @@ class Assistant:
         return self._index
 
     def load_in_background(self) -> Future[None]:
-        """Begin to load the small models, and to read ahead when they are there; return what tells how it went.
+        """Begin to load the embedding model, and to read ahead when it is there; return what tells how it went.
 
-        Until they are there an answer waits; whoever calls this ends the program where they cannot be loaded.
+        Until it is there an answer waits; whoever calls this ends the program where it cannot be loaded.
         """
         self._loading = self._loader.submit(self._load)
         self._reading_ahead.submit(self._read_ahead_when_loaded, self._loading)
         return self._loading
 
     def wait_until_loaded(self) -> None:
-        """Block until the small models are loaded, and the language model is ready or known to be unavailable."""
+        """Block until the embedding model is loaded, and the language model is ready or known to be unavailable."""
         if self._loading is None:
             self._load()
         else:
@@ -303,8 +299,6 @@ class Assistant:
 
     def _load(self) -> None:
         self.steps.retriever.load()
-        if self.steps.span_finder is not None:
-            self.steps.span_finder.load()
         try:
             # The first search is slow, and passages have to be read; better now than for a reader.
             self.steps.search("What happened?")
@@ -322,7 +316,7 @@ class Assistant:
             logger.exception("The passages could not be read ahead")
 
     def _is_loaded_before(self, deadline: float, stopped: threading.Event | None) -> bool:
-        """Wait until the small models are there, and return whether they are: in time, and if they could be loaded."""
+        """Wait until the embedding model is there, and return whether it is: in time, and if it could be loaded."""
         while self._loading is not None and not self._loading.done():
             if time.monotonic() >= deadline or (stopped is not None and stopped.is_set()):
                 break

@@ -26,26 +26,23 @@ from assistant.articles import passages, terms
 from assistant.articles.passages import sentences
 from assistant.search.index_files import read_record, write_record
 from assistant.search.retrieval import Findings, inverse_document_frequency
-from assistant.search.span_finder import Reading, Span
-from assistant.types import Article, Sentence
+from assistant.types import Article
 
 logger = logging.getLogger(__name__)
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 
 KEYWORDS = ("keywords", "known", "kind_found", "names_found", "count_found")
-WORDS = ("similarity", "known", "kind_found", "names_found", "count_found", "read")
+WORDS = ("similarity", "known", "kind_found", "names_found", "count_found")
 DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "told_coverage", "asked_names")
 CHECK = (*DRAFT, "answers", "right")
 SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "check": CHECK}
 """The signals of each of the four fits for whether the article answers the question."""
 
-WRITTEN_DRAFT = (*DRAFT, "asks_two", "cause", "swapped", "length", "leaning", "behind", "read_there", "read_told")
+WRITTEN_DRAFT = (*DRAFT, "asks_two", "cause", "swapped", "length", "leaning", "behind")
 WRITTEN_CHECK = (*WRITTEN_DRAFT, "answers", "right", "likelihood", "least_likelihood")
 WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "check": WRITTEN_CHECK}
 """The signals of both fits for whether a draft is a right answer."""
-_CERTAIN = 10.0
-"""Log-odds beyond which the span finder is as sure as it gets."""
 _UNTOLD = -2.0
 """The log-probability where the engine tells none."""
 
@@ -166,7 +163,7 @@ class Quoting(Regression):
 
 @cache
 def quoting(fit: str) -> Quoting:
-    """Return how the sentences to quote are chosen, for `words`, `read` or `draft`."""
+    """Return how the sentences to quote are chosen, for `words` or `draft`."""
     return Quoting(**_fitted()["quoted"][fit])
 
 
@@ -187,10 +184,8 @@ def _fitted() -> dict[str, Any]:
     return values
 
 
-def word_signals(
-    question: str, findings: Findings, readings: Sequence[Sequence[Reading]], rarity: Rarity
-) -> dict[str, float]:
-    """Return the signals that need no language model; `readings` are of each part of the question, the best first."""
+def word_signals(question: str, findings: Findings, rarity: Rarity) -> dict[str, float]:
+    """Return the signals that need no language model."""
     asked = terms.stems(question)
     best = findings.evidence[:3]
     held = [terms.stems(evidence.passage.text) | grounding.aliases([evidence.sentence]) for evidence in best]
@@ -209,32 +204,7 @@ def word_signals(
         "count_found": float(
             understanding.count_found(question, [s.text for evidence in best for s in evidence.passage.sentences])
         ),
-        # Further passages say more about themselves than about this question, on the development questions.
-        "read": min(likeness(*(reading.score for reading in of_part[:1])) for of_part in readings),
     }
-
-
-def likeness(*scores: float) -> float:
-    """Return the best of the span finder's log-odds, within bounds beyond which they tell no more."""
-    return max(-_CERTAIN, min(_CERTAIN, max(scores, default=-_CERTAIN)))
-
-
-def reading_signals(
-    draft: str, evidence: Sequence[Sentence], readings: Sequence[Sequence[Reading]]
-) -> dict[str, float]:
-    """Return how far what a model wrote is what the span finder found: of the parts of a question, the least."""
-    told = terms.stems(draft)
-    there, shares = [], []
-    for of_part in readings:
-        spans = {sentence: span for reading in of_part for sentence, span in reading.spans.items()}
-        there.append(likeness(*(spans[sentence].score for sentence in evidence if sentence in spans)))
-        likeliest = max(spans, key=lambda sentence: spans[sentence].score, default=None)
-        shares.append(0.0 if likeliest is None else terms.share(_words_of(likeliest, spans[likeliest]), told))
-    return {"read_there": min(there), "read_told": min(shares)}
-
-
-def _words_of(sentence: Sentence, span: Span) -> set[str]:
-    return terms.stems(sentence.article.text[span.start : span.end])
 
 
 def draft_signals(

@@ -28,7 +28,6 @@ from assistant.articles.terms import known_names, stems
 from assistant.errors import ModelError, TooLongError
 from assistant.model.chat import Draft
 from assistant.search.retrieval import Findings
-from assistant.search.span_finder import Readings
 from assistant.types import Article, Passage, Sentence
 
 _MARKUP = re.compile(r"</?[a-z!]", re.IGNORECASE)
@@ -82,10 +81,9 @@ def finished(drafts: Iterator[Draft]) -> Draft:
     return draft
 
 
-def check(  # noqa: PLR0913, PLR0917 - all that is known of a question by then
+def check(
     draft: Draft,
     findings: Findings,
-    readings: Readings,
     signals: Mapping[str, float],
     rarity: Rarity,
     similarities: Callable[[str], Mapping[str, float]],
@@ -107,11 +105,10 @@ def check(  # noqa: PLR0913, PLR0917 - all that is known of a question by then
         sum(len(claim.window.leading) for claim in claims),
         max(_behind(claim.window, findings) for claim in claims),
     )
-    read = calibration.reading_signals(draft.text, evidence_of(claims), readings)
     text = " ".join(whole)
     shown = claims if whole else (Claim("", claims[0].window),)
     return CheckedDraft(
-        shown, supported, {**signals, **told, **written, **read}, Told(text, similarities(text) if text else {})
+        shown, supported, {**signals, **told, **written}, Told(text, similarities(text) if text else {})
     )
 
 

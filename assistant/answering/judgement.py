@@ -12,7 +12,6 @@ from assistant.answering import attribution, calibration
 from assistant.answering.drafts import CheckedDraft, Claim, holds
 from assistant.answering.quoting import Window
 from assistant.search.retrieval import Findings
-from assistant.search.span_finder import Readings
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +23,6 @@ class Judgement:
     """What tells whether the article answers the question."""
     fit: str
     """The fit of the calibration for the signals that there are: keywords, words, draft or check."""
-    readings: Readings = ((),)
-    """What the span finder makes of the best passages for each part of the question; of none without it."""
     draft: CheckedDraft | None = None
     error: str | None = None
 

@@ -15,12 +15,11 @@ from functools import lru_cache
 from itertools import islice
 
 from assistant.answering import grounding, understanding
-from assistant.answering.calibration import Rarity, coverage, likeness
+from assistant.answering.calibration import Rarity, coverage
 from assistant.articles import terms
 from assistant.articles.passages import passages, statements
 from assistant.articles.speakers import context_of
 from assistant.search.retrieval import Findings
-from assistant.search.span_finder import Reading
 from assistant.types import Article, Passage, Sentence
 
 MOST_SENTENCES = 3
@@ -28,13 +27,11 @@ EARLY_SENTENCES = 8
 """Where an article does not open with its news, it comes soon."""
 
 WORDS = ("score", "similarity", "passage_similarity", "asked", "kind", "length")
-READ = (*WORDS, "read")
-DRAFT = (*READ, "told", "told_new", "told_similarity")
-_OWN = {"words": WORDS, "read": READ, "draft": DRAFT}
+DRAFT = (*WORDS, "told", "told_new", "told_similarity")
+_OWN = {"words": WORDS, "draft": DRAFT}
 SIGNALS = {name: (*own, *(f"{signal}_below" for signal in own)) for name, own in _OWN.items()}
-"""The signals of the three fits: at once, with what the span finder found, and with a draft too. Each is there
-twice, the second time as how far it is below that of the best sentence for this question; of scores, which are shares
-of the best, both tell the same."""
+"""The signals of both fits: at once, and with a draft. Each is there twice, the second time as how far it is below that
+of the best sentence for this question; of scores, which are shares of the best, both tell the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +62,11 @@ def candidate_passages(findings: Findings) -> list[Passage]:
     return list(dict.fromkeys(found))
 
 
-def signals(
-    findings: Findings, rarity: Rarity, draft: Told | None = None, readings: Sequence[Reading] = ()
-) -> list[tuple[Sentence, dict[str, float]]]:
+def signals(findings: Findings, rarity: Rarity, draft: Told | None = None) -> list[tuple[Sentence, dict[str, float]]]:
     """Return each sentence that may be quoted, with its signals."""
     # Only beside each other do scores tell something: they may come of ranks, or of comparing word by word.
     best_score = max((evidence.score for evidence in findings.evidence), default=0.0)
     scores = {evidence.sentence: evidence.score / best_score for evidence in findings.evidence if best_score > 0}
-    read: dict[Sentence, list[float]] = {}
-    for reading in readings:
-        for sentence, span in reading.spans.items():
-            read.setdefault(sentence, []).append(span.score)
     kind, wanted = understanding.asked_kind(findings.query), understanding.kinds(findings.query)
     asked = wanted.stems
     told = terms.stems(draft.text) if draft else set()
@@ -93,7 +84,6 @@ def signals(
                 "asked": coverage(asked, held, rarity),
                 "kind": float(understanding.fits(kind, wanted, _kinds(sentence))),
                 "length": math.log(len(sentence.text)),
-                "read": likeness(*read.get(sentence, ())),
                 "told": coverage(told, held, rarity) if told else 0.0,
                 "told_new": coverage(new, held, rarity) if new else 0.0,
                 "told_similarity": draft.similarities.get(sentence.id, 0.0) if draft else 0.0,

@@ -27,15 +27,12 @@ from assistant.model import probes
 from assistant.model.chat import Draft, is_short
 from assistant.model.holder import ModelHolder
 from assistant.search.retrieval import Findings, Retriever
-from assistant.search.span_finder import Readings, SpanFinder
 from assistant.types import Answer, Article, Passage, Sentence, Turn
 
 logger = logging.getLogger(__name__)
 
 PASSAGES_FOR_MODEL = 5
 """With ten, drafts were right hardly more often, and took longer (lab/LOG.md)."""
-PASSAGES_TO_READ = 4
-"""Of two to five none told more than the others; with five, what is done beside the language model took too long."""
 _NOT_COMPARED = "The passages could not be compared with the question"
 
 
@@ -47,7 +44,6 @@ class Steps:
     retriever: Retriever
     rarity: Rarity
     """Of the words of these articles."""
-    span_finder: SpanFinder | None
     holder: ModelHolder
 
     def meant(self, article: str | None) -> list[Article]:
@@ -76,10 +72,10 @@ class Steps:
             return found[0]
         return max(found, key=lambda findings: answer_probability(self._undrafted(findings)))
 
-    def _undrafted(self, findings: Findings, readings: Readings = ((),)) -> Judgement:
+    def _undrafted(self, findings: Findings) -> Judgement:
         """Return what is known without the language model."""
-        signals = calibration.word_signals(findings.query, findings, readings, self.rarity)
-        return Judgement(findings, signals, "words" if findings.similarities else "keywords", readings)
+        signals = calibration.word_signals(findings.query, findings, self.rarity)
+        return Judgement(findings, signals, "words" if findings.similarities else "keywords")
 
     def otherwise(self, question: str, history: Sequence[Turn], findings: Findings) -> Findings | None:
         """Return what is found for the other form of a question that may be a follow-up; None where it has one form."""
@@ -127,8 +123,7 @@ class Steps:
 
         It may wait as long for its turn, and has all of its time after that: who else asks takes none of it away.
         """
-        readings = self._read(findings)
-        undrafted = self._undrafted(findings, readings)
+        undrafted = self._undrafted(findings)
         model = self.holder.get()
         if model is None:
             return replace(undrafted, error=_unavailable(self.holder.state))
@@ -158,7 +153,7 @@ class Steps:
         base = replace(base, confidence=round(answer_probability(judgement), 4))
         if is_declined(judgement):
             return wording.declined(base, judgement.findings)
-        to_quote = self.to_quote(base.question, judgement.findings, judgement.draft, judgement.readings)
+        to_quote = self.to_quote(base.question, judgement.findings, judgement.draft)
         draft = draft_to_show(judgement)
         by_marks = reported(judgement, to_quote)
         # The article's marks tell better than a model who said something; what somebody said reads better as it wrote.
@@ -175,7 +170,6 @@ class Steps:
         return drafts.check(
             draft,
             findings,
-            judgement.readings,
             judgement.signals,
             self.rarity,
             lambda text: self._similarities(text, findings),
@@ -190,46 +184,22 @@ class Steps:
             logger.exception("A draft could not be compared with the sentences")
             return {}
 
-    def to_quote(
-        self,
-        question: str,
-        findings: Findings,
-        draft: CheckedDraft | None,
-        readings: Readings = ((),),
-    ) -> list[Window]:
+    def to_quote(self, question: str, findings: Findings, draft: CheckedDraft | None) -> list[Window]:
         """Return what to quote, best first, by all that is known."""
-        fitted = calibration.quoting("draft" if draft else "read" if any(readings) else "words")
-        candidates = self.quotable(findings, draft, readings)
+        fitted = calibration.quoting("draft" if draft else "words")
+        candidates = self.quotable(findings, draft)
         likely = [(sentence, fitted.probability(signals)) for sentence, signals in candidates]
         return quoting.choose(question, likely, fitted.further_share, self.wanted(findings, draft))
 
     def quotable(
-        self, findings: Findings, draft: CheckedDraft | None = None, readings: Readings = ((),)
+        self, findings: Findings, draft: CheckedDraft | None = None
     ) -> list[tuple[Sentence, dict[str, float]]]:
         """Return each sentence that may be quoted, with its signals."""
-        read = [reading for of_part in readings for reading in of_part]
-        return quoting.signals(findings, self.rarity, draft.told if draft else None, read)
+        return quoting.signals(findings, self.rarity, draft.told if draft else None)
 
     def wanted(self, findings: Findings, draft: CheckedDraft | None = None) -> dict[str, float]:
         """Return the stems that what is quoted should hold, and how much each weighs."""
         return quoting.wanted(findings.query, self.rarity, draft.told if draft else None)
-
-    def _read(self, findings: Findings) -> Readings:
-        """Read the best passages for each part of the question; of two, each has best ones of its own."""
-        if self.span_finder is None:
-            return ((),)
-        parts = [findings]
-        queries = understanding.parts(findings.query)
-        if len(queries) > 1:
-            try:
-                parts = [self.search(query, findings.article) for query in queries]
-            except Exception:
-                # The quotation stands already; what was found for the whole question is enough to go on.
-                logger.exception("The search for the parts of a question failed")
-        return tuple(
-            tuple(self.span_finder.read(part.query, [hit.passage for hit in part.hits[:PASSAGES_TO_READ]]))
-            for part in parts
-        )
 
 
 def for_model(findings: Findings) -> list[Passage]:

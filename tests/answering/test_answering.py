@@ -40,7 +40,6 @@ from assistant.model.probes import State
 from assistant.search.embedder import SentenceEmbedder
 from assistant.search.index import VectorIndex, open_index
 from assistant.search.retrieval import Findings, Retriever
-from assistant.search.span_finder import SpanFinder
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Passage, Sentence, Status, Turn
 
@@ -139,13 +138,12 @@ def assemble(article: Article, retriever: Retriever, monkeypatch: pytest.MonkeyP
         wait: bool = True,
         articles: Sequence[Article] = (article,),
         search: Retriever = retriever,
-        reader: SpanFinder | None = None,
     ) -> Assistant:
         monkeypatch.setattr("assistant.model.holder.open_language_model", lambda _settings, _progress: open_model())
         holder = ModelHolder(Settings(model=name), tuple(articles), lambda what, done, total: None)
         if wait:
             holder.wait()
-        return Assistant(Corpus(tuple(articles)), search, None, holder, seconds, span_finder=reader)
+        return Assistant(Corpus(tuple(articles)), search, None, holder, seconds)
 
     return put_together
 
@@ -686,7 +684,7 @@ def opened(article: Article, real_embedder: SentenceEmbedder, tmp_path: Path) ->
 
 @pytest.fixture
 def arriving(opened: Opened, late_embedder: tuple[SentenceEmbedder, threading.Event]) -> Iterator[Arriving]:
-    """Yield an assistant whose small models are being loaded."""
+    """Yield an assistant whose embedding model is being loaded."""
     embedder, may_load = late_embedder
     assistant = opened(embedder)
     assistant.load_in_background()
@@ -694,7 +692,7 @@ def arriving(opened: Opened, late_embedder: tuple[SentenceEmbedder, threading.Ev
     may_load.set()
 
 
-def test_while_the_small_models_load_keywords_find_the_first_evidence(arriving: Arriving) -> None:
+def test_while_the_embedding_model_loads_keywords_find_the_first_evidence(arriving: Arriving) -> None:
     """The evidence is there at once, and the answer waits for what finds more."""
     assistant, may_load = arriving
     snapshots = assistant.stream(CRIME)
@@ -707,7 +705,7 @@ def test_while_the_small_models_load_keywords_find_the_first_evidence(arriving: 
     assert assistant.ask(CRIME).text == final.text
 
 
-def test_no_answer_waits_beyond_its_time_for_the_small_models(arriving: Arriving) -> None:
+def test_no_answer_waits_beyond_its_time_for_the_embedding_model(arriving: Arriving) -> None:
     """What keywords found is the answer then, and it is told why; it is not kept for others."""
     assistant, _ = arriving
     assistant._answer_seconds = 0.2
@@ -717,7 +715,7 @@ def test_no_answer_waits_beyond_its_time_for_the_small_models(arriving: Arriving
 
 
 def test_who_leaves_waits_for_nothing(arriving: Arriving) -> None:
-    """Whoever stops an answer while the small models load gives way to others at once."""
+    """Whoever stops an answer while the embedding model loads gives way to others at once."""
     assistant, _ = arriving
     assistant._answer_seconds = 300.0
     stopped = threading.Event()
@@ -739,7 +737,7 @@ def test_what_keywords_do_not_find_is_not_declined_for_it(arriving: Arriving) ->
     assert late.citations or late.closest
 
 
-def test_without_a_server_models_are_loaded_when_they_are_needed(
+def test_without_a_server_the_embedding_model_is_loaded_when_it_is_needed(
     opened: Opened, late_embedder: tuple[SentenceEmbedder, threading.Event]
 ) -> None:
     """Also by a question that shares no word with the article."""
@@ -749,7 +747,7 @@ def test_without_a_server_models_are_loaded_when_they_are_needed(
     assert answer.citations or answer.closest
 
 
-def test_the_model_is_not_ready_before_the_small_ones(assemble: Assemble, model: ScriptedModel) -> None:
+def test_the_language_model_is_not_ready_before_the_embedding_model(assemble: Assemble, model: ScriptedModel) -> None:
     """Whoever waits for the model waits for all that an answer needs."""
     assistant = assemble(lambda: LanguageModel(model, "scripted"))
     assistant._loading = Future()
@@ -761,7 +759,7 @@ def test_the_model_is_not_ready_before_the_small_ones(assemble: Assemble, model:
 def test_a_first_search_that_fails_is_no_reason_to_end(
     arriving: Arriving, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The small models are there, and a shared index that is away for a moment comes back."""
+    """The embedding model is there, and a shared index that is away for a moment comes back."""
     assistant, may_load = arriving
 
     def broken(*_: object, **__: object) -> None:
@@ -798,8 +796,8 @@ def test_what_is_loaded_in_the_background_is_read_ahead_too(arriving: Arriving) 
     assert late_interaction.has_read(passages(assistant.corpus.articles[0]))
 
 
-def test_small_models_that_cannot_be_loaded_are_told_of(opened: Opened, real_embedder: SentenceEmbedder) -> None:
-    """Whoever wanted them loaded gets the reason."""
+def test_an_embedding_model_that_cannot_be_loaded_is_told_of(opened: Opened, real_embedder: SentenceEmbedder) -> None:
+    """Whoever wanted it loaded gets the reason."""
 
     def load() -> SentenceTransformer:
         raise OSError("its file is gone")

@@ -19,7 +19,7 @@ HOW = "How did Kenney present ending the PARS contract?"
 def checked(question: str, told: str, article: Article) -> CheckedDraft:
     """Return what was told beside the evidence."""
     findings = Retriever([article], None, None).search(question)
-    return drafts.check(Draft(told, complete=True), findings, ((),), {}, rarity_of([article], None), lambda _: {})
+    return drafts.check(Draft(told, complete=True), findings, {}, rarity_of([article], None), lambda _: {})
 
 
 def words_of(draft: CheckedDraft) -> str:

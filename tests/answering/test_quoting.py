@@ -31,7 +31,6 @@ from assistant.articles.terms import stems
 from assistant.search.embedder import SentenceEmbedder
 from assistant.search.index import open_index
 from assistant.search.retrieval import Findings, Retriever
-from assistant.search.span_finder import Reading, Span
 from assistant.types import Article, Sentence
 
 BESIDE = "What happened in the city?"
@@ -510,18 +509,6 @@ def test_a_quotation_that_stands_nowhere_changes_nothing(windows: Sequence[Windo
     """Where no sentence holds the words, the likeliest ones are quoted."""
     likely = [(window, 1 / number) for number, window in enumerate(windows, start=1)]
     assert chosen_of("Who said “the moon is a cheese”?", likely, 0.4) == chosen_of("Who said so?", likely, 0.4)
-
-
-def test_what_the_reader_found_counts_for_its_sentence(retriever: Retriever, rarity: Rarity) -> None:
-    """A sentence has the best of the log-odds that were read in it, within bounds; one that was not read the lowest."""
-    findings = retriever.search(BESIDE, EVERYTHING)
-    passage = next(p for p in candidate_passages(findings) if len(p.sentences) > 2)
-    first, second, unread = passage.sentences[:3]
-    once = Reading(passage, {first: Span(first.start, first.end, 1.5), second: Span(second.start, second.end, 99.0)})
-    again = Reading(passage, {first: Span(first.start, first.end, 2.5)})
-    own = dict(signals(findings, rarity, None, [once, again]))
-    assert (own[first]["read"], own[second]["read"], own[unread]["read"]) == (2.5, 10.0, -10.0)
-    assert own[first]["read_below"] == 2.5 - 10.0
 
 
 # As a whole

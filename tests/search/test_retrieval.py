@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -15,7 +16,9 @@ from conftest import WordEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assistant.answering.assistant import Assistant
 from assistant.articles.passages import passages
+from assistant.model import weights
 from assistant.search import retrieval
 from assistant.search.embedder import SentenceEmbedder
 from assistant.search.index import VectorIndex, open_index
@@ -28,7 +31,8 @@ from assistant.search.retrieval import (
     keywords_of,
     reciprocal_ranks,
 )
-from assistant.types import Article
+from assistant.settings import Settings
+from assistant.types import Article, Status
 
 ALPHA = Article(
     id="alpha",
@@ -338,3 +342,11 @@ def test_what_is_near_the_article_is_more_similar_than_what_is_not(shipped: Retr
     beside = shipped.search("How long should pasta be boiled?").similarity
     assert about > 0.5
     assert beside < 0.3
+
+
+def test_without_the_embedding_model_keywords_decide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the packages are missing, what the article answers is quoted, and what it has no word of is declined."""
+    monkeypatch.setattr(weights, "embedder_is_packaged", lambda: False)
+    with closing(Assistant.open(Settings(data=tmp_path, model="none"))) as assistant:
+        assert assistant.ask("How old was Jose Ramirez-Disla?").status == Status.QUOTED
+        assert assistant.ask("What is the capital of France?").status == Status.DECLINED

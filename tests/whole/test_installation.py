@@ -113,17 +113,7 @@ def test_of_a_whole_installation_everything_is_fine(place: Path) -> None:
     code, problems, fine = looked()
     assert (code, problems) == (0, [])
     assert [line.partition(":")[0] for line in fine] == [
-        *(
-            "articles",
-            "disk",
-            "prompts",
-            "embedding model",
-            "span finder",
-            "checker",
-            "writer",
-            "language model",
-            "index",
-        ),
+        *("articles", "disk", "prompts", "embedding model", "checker", "writer", "language model", "index"),
         *("reports", "page"),
     ]
     assert fine[0] == f"articles: 2 can be read from {place}/articles; of 2 the file name is shown, for want of a title"

@@ -1,4 +1,4 @@
-"""On how many threads the small models compute, wherever they are called from, with the real weights; loading once."""
+"""On how many threads the embedding model computes, and how urgently, with the real weights; loading once."""
 
 from __future__ import annotations
 
@@ -16,13 +16,9 @@ import torch
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from assistant import threads
-from assistant.articles.passages import passages
-from assistant.model import weights
 from assistant.search.embedder import SentenceEmbedder
-from assistant.search.span_finder import SpanFinder
 from assistant.settings import PROJECT
-from assistant.threads import LESS_URGENT, Once, threads_for
-from assistant.types import Article
+from assistant.threads import LESS_URGENT, Once, give_way, threads_for
 
 
 @pytest.fixture
@@ -49,15 +45,6 @@ def test_a_question_alone_takes_one_thread_and_several_texts_all(
     assert seen == {threads}
 
 
-def test_passages_are_read_on_all_threads(
-    seen: set[int], article: Article, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    """Whose turn it is waits for this reading."""
-    folder: Path = weights.embedder_folder(tmp_path_factory.mktemp("data"))
-    SpanFinder.from_files(weights.span_finder_file(), folder).read("Who spoke?", passages(article)[:2])
-    assert seen == {3}
-
-
 def test_a_thread_that_begins_beside_a_question_is_not_held_to_one(
     real_embedder: SentenceEmbedder, seen: set[int]
 ) -> None:
@@ -70,14 +57,14 @@ def test_a_thread_that_begins_beside_a_question_is_not_held_to_one(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows an order of the threads of a program")
-def test_reading_gives_way(article: Article, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Whoever asks while passages are read for another is served first; all other threads stay as they are."""
+def test_a_thread_that_gives_way_computes_less_urgently(real_embedder: SentenceEmbedder) -> None:
+    """Whoever asks while it reads is served first; all other threads stay as they are."""
     own, urgencies = urgency(), set()
-    folder: Path = weights.embedder_folder(tmp_path_factory.mktemp("data"))
-    reader = SpanFinder.from_files(weights.span_finder_file(), folder)
-    with register_module_forward_pre_hook(lambda *_: urgencies.add(urgency())):
-        reader.read("Who spoke?", passages(article)[:2])
-        reader.read("Who spoke?", passages(article)[2:4])
+    with (
+        register_module_forward_pre_hook(lambda *_: urgencies.add(urgency())),
+        ThreadPoolExecutor(1, initializer=give_way) as giving_way,
+    ):
+        giving_way.submit(real_embedder.embed_tokens, ["The mayor spoke.", "So did others."]).result()
     assert urgencies == {min(own + LESS_URGENT, 19)}
     assert urgency() == own
 

@@ -63,7 +63,7 @@ def statement(question: str, window: Window) -> str | None:
     words = understanding.quoted_words(question)
     if not words or not asks_who_said(question) or len(window.sentences) != 1:
         return None
-    if len(understanding.parts(question)) > 1:
+    if understanding.joins_two(question):
         return None
     (sentence,) = window.sentences
     speaker = _only_speaker(sentence)
@@ -81,7 +81,7 @@ def reported(question: str, windows: Sequence[Window]) -> list[tuple[str, Window
     Empty where the question asks neither who said something nor what somebody said, where it asks for more, and where
     the first piece of evidence quotes nobody, somebody else, or it is not certain whom.
     """
-    if len(understanding.parts(question)) > 1:
+    if understanding.joins_two(question):
         return []
     asks_who = asks_who_said(question)
     if asks_who and (told := _told_of_who(question, windows[0])) is not None:

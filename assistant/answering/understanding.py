@@ -60,8 +60,8 @@ _JOINT = re.compile(rf"(?:,?\s+and\s+|\?\s+)(?={_ASKING}|{_DOES_ONE})", re.IGNOR
 _QUOTATION = re.compile(r'[“"][^”"]*[”"]')
 _LEAST_OF_A_PART = 3
 """Words: fewer are no question of their own, as in "When and how did it begin?"."""
-_ABOUT_WHAT = re.compile(r"(.*?)((?: \(about [^()]*\))?)\Z", re.DOTALL)
-"""A question, and what `standalone` added to it."""
+_ADDED = re.compile(r" \(about [^()]*\)\Z")
+"""What `standalone` adds to a question."""
 _SHORT = 7
 """A question of fewer words that opens like a follow-up is taken for one."""
 
@@ -128,19 +128,10 @@ def _speaks_of_somebody_unnamed(question: str) -> bool:
     return said is not None and not _names(before) and not _DETERMINED.search(before)
 
 
-def parts(question: str) -> list[str]:
-    """Return the two questions that a standalone one joins, each standing by itself; else the one as it is."""
-    asked, about = _ABOUT_WHAT.findall(question)[0]
-    # What the question quotes is somebody else's.
-    joint = _JOINT.search(_QUOTATION.sub(lambda quoted: "_" * len(quoted[0]), asked))
-    if joint is None:
-        return [question]
-    first, second = asked[: joint.start()].rstrip(" .,;?!"), asked[joint.end() :]
-    if min(len(first.split()), len(second.split())) < _LEAST_OF_A_PART:
-        return [question]
-    if about or not _leans_on_history(second):
-        return [f"{first}?{about}", second + about]
-    return [f"{first}?", _about(second, _names(first) or [first])]
+def joins_two(question: str) -> bool:
+    """Whether a question joins two, each of some words; what it quotes is somebody else's."""
+    asked = _JOINT.split(_QUOTATION.sub("_", _ADDED.sub("", question)), maxsplit=1)
+    return len(asked) == 2 and min(len(part.split()) for part in asked) >= _LEAST_OF_A_PART
 
 
 _ASKS_TWO = re.compile(

@@ -29,11 +29,11 @@ def stated_day(words: str) -> datetime.date | None:
         return None
     from dateutil import parser  # noqa: PLC0415 - slow to import, and most dates have the year first
 
-    readings = set()
+    days = set()
     for default, day_first, year_first in itertools.product(_ANY, (False, True), (False, True)):
         try:
             moment = parser.parse(words, default=default, dayfirst=day_first, yearfirst=year_first, ignoretz=True)
         except (ValueError, OverflowError):
             return None
-        readings.add(moment.date())
-    return readings.pop() if len(readings) == 1 else None
+        days.add(moment.date())
+    return days.pop() if len(days) == 1 else None

@@ -264,7 +264,7 @@ class Server(uvicorn.Server):
     def stop_unless_loaded(self, loading: Future[None]) -> None:
         """Stop where loading has failed, and say why at once: whoever has asked may take a while."""
         if (reason := loading.exception()) is not None:
-            log.error("the small models could not be loaded", exc_info=reason)
+            log.error("the embedding model could not be loaded", exc_info=reason)
             self.should_exit = True
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:

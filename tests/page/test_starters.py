@@ -15,7 +15,7 @@ from assistant.web.chat.starters import Starter, Starters, nearest, read_starter
 STARTER = Starter("By how much did it fall?", ARTICLE.id, CITATION.start, CITATION.end)
 
 
-def test_what_is_found_while_the_small_models_load_is_looked_for_again() -> None:
+def test_what_is_found_while_the_embedding_model_loads_is_looked_for_again() -> None:
     """Keywords alone may miss what is offered a moment later; from then on nothing is asked twice."""
     assistant = ScriptedAssistant(ARTICLE)
     starters = Starters(assistant, [STARTER])

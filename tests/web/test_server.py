@@ -206,7 +206,7 @@ def connected(address: str) -> Iterator[socket.socket]:
         yield connection
 
 
-def test_while_the_small_models_load_it_is_not_ready(address: str, assistant: ScriptedAssistant) -> None:
+def test_while_the_embedding_model_loads_it_is_not_ready(address: str, assistant: ScriptedAssistant) -> None:
     """A supervisor waits for that, though whoever comes sees the page and is answered."""
     assistant._loading = Future()
     assert httpx.get(f"{address}/readyz").json() == {"ready": False, "model": "loading"}

@@ -310,7 +310,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, article: Article, real_embedd
 
 @contextmanager
 def served(data: Path, model_url: str, log: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the real program in a process of its own and yield it with its address, when its small models are loaded."""
+    """Run the real program in a process of its own and yield it with its address, when all is loaded."""
     port = free_port()
     environment = {
         "ASSISTANT_ARTICLES": str(data / "articles"),
@@ -428,7 +428,7 @@ app(["serve"])
 """
 
 
-def test_small_models_that_cannot_be_loaded_end_the_server(data: Path) -> None:
+def test_an_embedding_model_that_cannot_be_loaded_ends_the_server(data: Path) -> None:
     """The page is there already, but a supervisor sees that the program has failed, and an operator why."""
     settings = {"ASSISTANT_DATA": str(data), "ASSISTANT_MODEL": "none", "ASSISTANT_PORT": str(free_port())}
     ended = child("-c", _UNLOADABLE, **settings)

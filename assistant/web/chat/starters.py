@@ -68,7 +68,7 @@ def read_starters(file: Path, assistant: Assistant) -> tuple[Starter, ...]:
 class Starters:
     """The questions that were checked, by the choice of articles; each choice is checked when it is first asked for.
 
-    What is found while the small models load, by keywords alone, is kept apart and checked again when they are there.
+    What is found while the embedding model loads, by keywords alone, is kept apart and checked again when it is there.
     """
 
     def __init__(self, assistant: Assistant, starters: Iterable[Starter]) -> None:

@@ -40,7 +40,7 @@ SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "check": CHECK}
 """The signals of each of the four fits for whether the article answers the question."""
 
 WRITTEN_DRAFT = (*DRAFT, "asks_two", "cause", "swapped", "length", "leaning", "behind")
-WRITTEN_CHECK = (*WRITTEN_DRAFT, "answers", "right", "likelihood", "least_likelihood")
+WRITTEN_CHECK = (*WRITTEN_DRAFT, "answers", "right", "yes_or_no", "opening", "likelihood", "least_likelihood")
 WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "check": WRITTEN_CHECK}
 """The signals of both fits for whether a draft is a right answer."""
 _UNTOLD = -2.0

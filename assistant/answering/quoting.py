@@ -9,6 +9,7 @@ in vectors, and that finds what a question asks for in words of its own. Knows n
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,6 +26,8 @@ from assistant.types import Article, Passage, Sentence
 MOST_SENTENCES = 3
 EARLY_SENTENCES = 8
 """Where an article does not open with its news, it comes soon."""
+_NO_NEWS = re.compile(r'["“‘]|(?:Correction|Clarification|Update|Editor)s?\b')
+"""What somebody says of the news is not the news, nor is what the publisher says of the article."""
 
 WORDS = ("score", "similarity", "passage_similarity", "asked", "kind", "length")
 DRAFT = (*WORDS, "told", "told_new", "told_similarity")
@@ -173,8 +176,7 @@ def lead(article: Article) -> list[Window]:
     Where that is the first one, the second goes with it. Empty where nothing is stated.
     """
     stating = (sentence for passage in passages(article) for sentence in statements(passage))
-    # What somebody says of the news is not the news.
-    early = list(islice((sentence for sentence in stating if sentence.text[0] not in '"“‘'), EARLY_SENTENCES))
+    early = list(islice((sentence for sentence in stating if not _NO_NEWS.match(sentence.text)), EARLY_SENTENCES))
     title = terms.stems(article.title)
     holds = [terms.share(title, terms.stems(sentence.text)) for sentence in early]
     nearest = holds.index(max(holds)) if holds else 0

@@ -134,7 +134,11 @@ class Steps:
         try:
             with model.turn(deadline + time.monotonic() - waiting, stopped):
                 deadline += time.monotonic() - waiting
-                draft = drafts.finished(model.draft(question, turns, evidence, deadline, stopped))
+                opening = probes.UNASKED
+                if understanding.asks_yes_or_no(question):
+                    begins = model.beginning(question, turns, evidence, deadline, stopped)
+                    opening = opening if begins is None else probes.opening(begins)
+                draft = drafts.finished(model.draft(question, turns, evidence, deadline, stopped, opening.words))
                 checked = self._checked(draft, undrafted)
                 state = model.check(question, turns, evidence, checked.text or draft.text, deadline, stopped)
         except TooLongError:
@@ -143,10 +147,11 @@ class Steps:
         except ModelError as error:
             return replace(undrafted, error=str(error))
         if state is not None:
-            checked = replace(checked, signals={**checked.signals, **probes.signals(state)})
+            told = {"yes_or_no": float(bool(opening.words)), "opening": opening.probability, **probes.signals(state)}
+            checked = replace(checked, signals={**checked.signals, **told})
         # No fit of a draft was made without an embedding model.
         fit = undrafted.fit if not findings.similarities else "draft" if state is None else "check"
-        return replace(undrafted, signals=checked.signals, fit=fit, draft=checked)
+        return replace(undrafted, signals=checked.signals, fit=fit, draft=checked, opening=opening)
 
     def decide(self, base: Answer, judgement: Judgement) -> Answer:
         """Return the final answer that the judgement allows: written, quoted or declined."""
@@ -163,7 +168,8 @@ class Steps:
         if draft is not None:
             return wording.written(base, draft.claims)
         # A second piece more often stands beside the point than it adds what is missing.
-        return wording.quoted(base, to_quote, in_one_piece=not understanding.asks_two(base.question))
+        quoted = wording.quoted(base, to_quote, in_one_piece=not understanding.asks_two(base.question))
+        return wording.opened(quoted, judgement.opening.words) if judgement.opening.is_sure else quoted
 
     def _checked(self, draft: Draft, judgement: Judgement) -> CheckedDraft:
         findings = judgement.findings

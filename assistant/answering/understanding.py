@@ -146,6 +146,23 @@ def asks_two(question: str) -> bool:
     return bool(_ASKS_TWO.search(question))
 
 
+_AUXILIARY = (
+    r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should|may|might|must|"
+    r"(?:is|are|was|were|do|does|did|has|have|had|could|would|should)n['’]?t|(?:ca|wo)n['’]?t)"
+)
+_YES_OR_NO = re.compile(
+    rf"^(?:\W|so|and|but|ok|okay|then|wait|please|pls|anyway|well|also)*\b{_AUXILIARY} (?!(?:you|u|i|we)\b)\w"
+    r"|^(?:\W|so|and|but)*any(?:one|body|thing)?\b",
+    re.IGNORECASE,
+)
+_OR = re.compile(r"\bor\b(?! (?:not|no|what)\b)", re.IGNORECASE)
+
+
+def asks_yes_or_no(question: str) -> bool:
+    """Whether a question wants a yes or a no, not one of several things that it names."""
+    return bool(_YES_OR_NO.search(question)) and not _OR.search(question)
+
+
 def refers_back(sentence: str) -> bool:
     """Whether a sentence holds a word such as "he" or "this" that may stand for something said before it."""
     return bool(_REFERENCE.search(sentence))

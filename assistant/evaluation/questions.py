@@ -60,7 +60,7 @@ class Question:
     rewrite: str = ""
     """For a follow-up: the same question as a person would ask it without the history."""
     ideal: str = ""
-    """The answer that a careful writer would give; it is shown, and nothing is matched with it."""
+    """The answer that a careful writer would give; it is shown, and no score is made with it."""
     notes: str = ""
     line: int = field(default=0, compare=False)
     """Where it stands in its file, from 1; 0 when that is not known."""

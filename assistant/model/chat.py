@@ -162,10 +162,12 @@ class LanguageModel:
         evidence: Sequence[Passage],
         deadline: float,
         stopped: threading.Event | None = None,
+        opening: str = "",
     ) -> Iterator[Draft]:
         """Yield the answer as it grows, from evidence in reading order; `deadline` is in `time.monotonic()` seconds.
 
-        Setting `stopped` ends it like the deadline does. For whoever has the `turn`.
+        Setting `stopped` ends it like the deadline does. For whoever has the `turn`. The packaged model goes on after
+        an `opening`, which the answer begins with.
 
         Raises:
             ModelError: the endpoint failed, said nothing, or had no time for this question.
@@ -173,10 +175,11 @@ class LanguageModel:
         limit = _Limit(deadline, stopped)
         messages = draft_messages(question, history, text_of(evidence))
         article = evidence[0].article if evidence else None
-        text = ""
+        text = opening
+        options = {"opening": opening} if opening else {}
         finish = None
         scores: list[float] = []
-        for chunk in self._reply(messages, limit, MAX_ANSWER_TOKENS, article):
+        for chunk in self._reply(messages, limit, MAX_ANSWER_TOKENS, article, **options):
             text += str(chunk.text)
             scores += [float(token["logprob"]) for token in _tokens(chunk) if re.search(r"\w", token["token"])]
             finish = (
@@ -214,19 +217,43 @@ class LanguageModel:
         Raises:
             ModelError: the endpoint failed, or had no time for this question.
         """
-        if not self.checks:
-            return None
-        messages = check_messages(question, history, text_of(evidence), draft)
-        article = evidence[0].article if evidence else None
-        for chunk in self._reply(messages, _Limit(deadline, stopped), 1, article, tells_state=True):
-            if "state" in chunk.response_metadata:
-                return np.array(chunk.response_metadata["state"], dtype=np.float32)
-        raise ModelError(_SLOW)
+        return self._state(check_messages(question, history, text_of(evidence), draft), evidence, deadline, stopped)
+
+    def beginning(
+        self,
+        question: str,
+        history: Sequence[Turn],
+        evidence: Sequence[Passage],
+        deadline: float,
+        stopped: threading.Event | None = None,
+    ) -> State | None:
+        """Return the state in which the model begins to answer a question; None as for `check`.
+
+        Raises:
+            ModelError: the endpoint failed, or had no time for this question.
+        """
+        return self._state(draft_messages(question, history, text_of(evidence)), evidence, deadline, stopped)
 
     def close(self) -> None:
         """End the embedded engine."""
         if self._engine is not None:
             self._engine.close()
+
+    def _state(
+        self,
+        messages: list[BaseMessage],
+        evidence: Sequence[Passage],
+        deadline: float,
+        stopped: threading.Event | None,
+    ) -> State | None:
+        """Return the state that messages leave the model in; None where it is not the one whose states can be read."""
+        if not self.checks:
+            return None
+        article = evidence[0].article if evidence else None
+        for chunk in self._reply(messages, _Limit(deadline, stopped), 1, article, tells_state=True):
+            if "state" in chunk.response_metadata:
+                return np.array(chunk.response_metadata["state"], dtype=np.float32)
+        raise ModelError(_SLOW)
 
     @contextmanager
     def turn(self, deadline: float, stopped: threading.Event | None = None) -> Iterator[None]:

@@ -68,13 +68,13 @@ class Decoder:
         """Free the memory."""
         self._model.close()
 
-    def prompt(self, messages: Sequence[tuple[str, str]]) -> list[int]:
-        """Return the tokens of a conversation of (role, text), up to where the model is to reply.
+    def prompt(self, messages: Sequence[tuple[str, str]], opening: str = "") -> list[int]:
+        """Return the tokens of a conversation of (role, text), up to where the model is to reply, or to go on.
 
         Raises:
             ValueError: the model's template for conversations is not known.
         """
-        return self._model.prompt(messages)
+        return [*self._model.prompt(messages), *self._model.tokens(opening)]
 
     def text(self, token: int) -> bytes:
         """Return the text of a token of the vocabulary; what marks the turns of a conversation has none."""

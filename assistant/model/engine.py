@@ -208,7 +208,7 @@ class EngineChat(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
         **options: Any,  # noqa: ANN401
     ) -> AsyncIterator[ChatGenerationChunk]:
-        """Yield the reply as it grows. Options are `max_tokens`, `article`, `reads_article` and `tells_state`."""
+        """Yield the reply as it grows. Options are those of a request of `engine_child`."""
         replies: asyncio.Queue[Reply | None] = asyncio.Queue()
         loop = asyncio.get_running_loop()
 

@@ -9,7 +9,8 @@ ends with its standard input. A request is a line of JSON, and so is each part o
 
 `article` names what was kept of an article in FOLDER; with `"reads_article": true` the messages have the whole of it,
 which is read, kept under that name, and not replied to. With `"tells_state": true` the only part has what the last
-layer makes of the messages as `state`, a list of numbers. The last part has an `end`:
+layer makes of the messages as `state`, a list of numbers. With `"opening": "Yes,"` the reply goes on after these words,
+which it does not repeat. The last part has an `end`:
 `stop`, `length`, `failed` with an `error`, or `called off`: whatever arrives meanwhile calls off what is under way,
 before the next token or batch. A number alone asks for nothing else.
 """
@@ -51,7 +52,7 @@ def _reply(
 ) -> Iterator[dict[str, Any]]:
     """Yield the parts of a reply, one for each token; whatever is wrong with the request is the last part."""
     try:
-        prompt = decoder.prompt([(role, text) for role, text in request["messages"]])
+        prompt = decoder.prompt([(role, text) for role, text in request["messages"]], request.get("opening", ""))
         article = folder / Path(request["article"]).name if request.get("article") else None
         if len(prompt) >= decoder.room:
             yield _end("failed") | {"error": f"{len(prompt)} tokens are more than fit the context"}

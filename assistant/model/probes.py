@@ -1,11 +1,15 @@
-"""What a check leaves the model in, read by two linear probes: is there an answer, and is the draft right?
+"""What the packaged model's last layer makes of a conversation, read by linear probes: more than the word it would say.
 
-What the packaged model's last layer makes of passages, question, draft and check tells more than the word that it would
-say. `probes.npz` was fitted by `python -m lab fit-probes` to answers that were graded by reading. Knows no engine.
+Two read the state that the check of a draft leaves: is there an answer, and is the draft right? `probes.npz` was fitted
+by `python -m lab fit-probes` to answers that were graded by reading. Another reads the state in which an answer begins:
+is it yes or no? `opening_probe.npz` was fitted by `python -m lab fit-opening` to reports that the writer did not learn
+from. Knows no engine.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 PROBES = Path(__file__).with_name("probes.npz")
+OPENING_PROBE = Path(__file__).with_name("opening_probe.npz")
 MOST = 15.0
 """Log-odds beyond which a probe tells no more."""
 
@@ -20,15 +25,37 @@ State = npt.NDArray[np.float32]
 """What the model's last layer makes of all that was read: 1,536 numbers of the packaged one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How the answer to a yes-or-no question opens."""
+
+    words: str
+    """"Yes," or "No,"; "" where that was not asked."""
+    probability: float
+    """That it is right, 0.5 to 1."""
+    is_sure: bool
+    """Of such openings at least 97 in 100 are right."""
+
+
+UNASKED = Opening("", 1.0, is_sure=False)
+
+
 def signals(state: State) -> dict[str, float]:
     """Return the log-odds that the passages answer the question, and that the draft is right, each within `MOST`."""
-    weights, intercepts = _probes(PROBES)
+    weights, intercepts, _ = _probes(PROBES)
     answers, right = np.clip(weights @ state + intercepts, -MOST, MOST)
     return {"answers": float(answers), "right": float(right)}
 
 
+def opening(state: State) -> Opening:
+    """Return how an answer opens that begins in this state."""
+    weights, intercepts, sure = _probes(OPENING_PROBE)
+    yes = float((weights @ state + intercepts)[0])
+    return Opening("Yes," if yes > 0 else "No,", 1 / (1 + math.exp(-min(abs(yes), MOST))), abs(yes) >= sure)
+
+
 @cache
-def _probes(file: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Return the weights, (2, width of the state), and the intercepts, (2,): of an answer, then of the draft."""
+def _probes(file: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float]:
+    """Return the weights, (probes, width of the state), the intercepts, (probes,), and from which log-odds on is sure."""
     with np.load(file) as fitted:
-        return fitted["weights"].astype(np.float64), fitted["intercepts"].astype(np.float64)
+        return fitted["weights"].astype(np.float64), fitted["intercepts"].astype(np.float64), float(fitted["sure"])

@@ -9,6 +9,7 @@ whatever the mix in the file.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -54,6 +55,7 @@ NEVER = 2.0
 """A threshold that no probability reaches."""
 FURTHER_SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 FOLDS = 8
+_YES_OR_NO = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
 REPEATS = 5
 
 Floats = NDArray[np.float64]
@@ -242,7 +244,8 @@ def _is_right(draft: CheckedDraft, question: Question, graded: Mapping[str, str]
     """Whether the draft, shown as it is, would be right: by its grade, where a reader gave one, else by its words."""
     if draft.text in graded:
         return graded[draft.text] in ("good", "partly")
-    if not draft.text or _says_forbidden(draft.text, question):
+    opens = {match[1].lower() for text in (draft.text, question.ideal) if (match := _YES_OR_NO.match(text))}
+    if not draft.text or _says_forbidden(draft.text, question) or len(opens) == 2:
         return False
     if question.answerable:
         return holds_facts(draft.text, question.must_have)

@@ -40,6 +40,8 @@ REPORTS = 60
 GRADE_OF = {"yes": "good", "partly": "partly", "wrong": "wrong", "no": "wrong"}
 """The grade that a verdict stands for."""
 
+NEVER = float("inf")
+
 Floats = NDArray[np.float64]
 Judged = tuple[str, tuple[Turn, ...], str, str]
 """A question, what was asked and answered before it, an answer, and the verdict on it."""
@@ -138,23 +140,27 @@ def states(
 
 def fit(states: Floats, graded: Sequence[Graded]) -> tuple[Floats, Floats]:
     """Return the weights, (2, width), and the intercepts, (2,), of the probes `answers` and `right`."""
+    # What corrects a false premise is an answer, although the question has none.
+    answers = [bool(each.question.answerable) or each.grade == "good" for each in graded]
+    return probe(states, [answers, [each.grade in ("good", "partly") for each in graded]])
+
+
+def probe(states: Floats, labels: Sequence[Sequence[bool]], strength: float = STRENGTH) -> tuple[Floats, Floats]:
+    """Return the weights, (probes, width), and the intercepts, (probes,), of a probe for each list of labels."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415 - only needed to fit
     from sklearn.pipeline import make_pipeline  # noqa: PLC0415
     from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
 
-    # What corrects a false premise is an answer, although the question has none.
-    answers = [bool(each.question.answerable) or each.grade == "good" for each in graded]
-    right = [each.grade in ("good", "partly") for each in graded]
     weights, intercepts = [], []
-    for labels in (answers, right):
-        scaler, regression = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=5000)).fit(
-            states, labels
+    for each in labels:
+        scaler, regression = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=5000)).fit(
+            states, each
         )
         weights.append(regression.coef_[0] / scaler.scale_)
         intercepts.append(float(regression.intercept_[0] - weights[-1] @ scaler.mean_))
     return np.array(weights), np.array(intercepts)
 
 
-def save(weights: Floats, intercepts: Floats, file: Path = PROBES) -> None:
-    """Write what was fitted."""
-    np.savez(file, weights=weights.astype(np.float32), intercepts=intercepts)
+def save(weights: Floats, intercepts: Floats, file: Path = PROBES, sure: float = NEVER) -> None:
+    """Write what was fitted, and from which log-odds on it is sure."""
+    np.savez(file, weights=weights.astype(np.float32), intercepts=intercepts, sure=sure)

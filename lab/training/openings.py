@@ -1,0 +1,96 @@
+"""Fit `assistant/model/opening_probe.npz`: does the answer to a yes-or-no question open with yes, or with no?
+
+`python -m lab fit-opening` puts readers' questions about invented reports, of those that the writer did not learn from,
+to the model, and keeps the state in which it begins to answer. A logistic regression over it tells how the answer opens
+that was written to the question; left to itself the writer says "No" too often. Knows nothing of drafts.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from assistant.answering import understanding
+from assistant.articles.passages import passages
+from assistant.errors import ConfigurationError
+from assistant.model.chat import LanguageModel, text_of
+from assistant.types import Article
+from lab.training.probes import NEVER, SECONDS, Floats, probe
+from lab.training.readers import ReaderQuestion
+from lab.training.reports import Report
+
+
+STRENGTH = 0.003
+"""The inverse of how strongly the weights are kept small. Of 0.0001 to 0.01, by factors of three, it is the least one
+with the smallest loss on reports left out, to two digits."""
+SURE = 0.97
+"""A wrong answer is the worst: a yes or no stands before a quotation where so many are right."""
+LEAST_SURE = 20
+"""Of fewer one cannot tell."""
+FOLDS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A yes-or-no question about a report."""
+
+    report: Report
+    question: ReaderQuestion
+    opens_with_yes: bool
+    """Whether its right answer does; else it opens with "No"."""
+
+
+def asked_about(
+    reports: Sequence[Report], questions: Mapping[str, Sequence[ReaderQuestion]], learned: Container[str]
+) -> list[Asked]:
+    """Return the questions that are answered with yes or no, about the reports whose texts were not `learned`."""
+    return [
+        Asked(report, each, each.right.startswith("Yes"))
+        for report in reports
+        if text_of(passages(Article(report.id, report.text, ""))) not in learned
+        for each in questions.get(report.id, ())
+        if understanding.asks_yes_or_no(each.question) and re.match(r"(?:Yes|No)\b", each.right)
+    ]
+
+
+def states(model: LanguageModel, asked: Sequence[Asked], progress: Callable[[int, int], None]) -> Floats:
+    """Return the state in which the model begins each answer: (answers, width); about ten seconds a report.
+
+    Raises:
+        ConfigurationError: the model's states cannot be read.
+        ModelError: it failed.
+    """
+    found = []
+    for done, each in enumerate(asked, start=1):
+        evidence = passages(Article(each.report.id, each.report.text, ""))
+        deadline = time.monotonic() + SECONDS
+        state = model.beginning(each.question.question, each.question.history, evidence, deadline)
+        if state is None:
+            raise ConfigurationError("Only the packaged model has probes: unset ASSISTANT_MODEL")
+        found.append(state)
+        progress(done, len(asked))
+    return np.array(found, dtype=np.float64)
+
+
+def fit(told: Floats, asked: Sequence[Asked]) -> tuple[Floats, Floats, float]:
+    """Return the weights, (1, width), and the intercept, (1,), of the log-odds of a yes, and from when on it is sure.
+
+    That is the least distance from even odds beyond which, of reports left out, `SURE` are right.
+    """
+    yes = np.array([each.opens_with_yes for each in asked])
+    names = sorted({each.report.id for each in asked})
+    fold = np.array([names.index(each.report.id) % FOLDS for each in asked])
+    held_out = np.zeros(len(asked))
+    for left_out in range(FOLDS):
+        seen = fold != left_out
+        weights, intercepts = probe(told[seen], [yes[seen]], STRENGTH)
+        held_out[~seen] = told[~seen] @ weights[0] + intercepts[0]
+    order = np.argsort(-abs(held_out))
+    right = np.cumsum((held_out > 0)[order] == yes[order]) / np.arange(1, len(asked) + 1)
+    enough = np.flatnonzero(right[LEAST_SURE - 1 :] >= SURE) + LEAST_SURE - 1
+    sure = float(abs(held_out[order[enough[-1]]])) if len(enough) else NEVER
+    return *probe(told, [yes], STRENGTH), sure

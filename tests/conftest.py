@@ -300,9 +300,18 @@ class Reply:
 
 
 def state_of(answers: float, right: float) -> State:
-    """Return a state of which the probes say this, as log-odds."""
-    with np.load(probes.PROBES) as fitted:
-        told = np.array([answers, right]) - fitted["intercepts"]
+    """Return a state of which the probes of a check say this, as log-odds."""
+    return _state(probes.PROBES, answers, right)
+
+
+def beginning_of(yes: float) -> State:
+    """Return a state in which an answer begins with a yes, as log-odds."""
+    return _state(probes.OPENING_PROBE, yes)
+
+
+def _state(file: Path, *log_odds: float) -> State:
+    with np.load(file) as fitted:
+        told = np.array(log_odds) - fitted["intercepts"]
         state, *_ = np.linalg.lstsq(fitted["weights"].astype(np.float64), told, rcond=None)
     told_by: State = state.astype(np.float32)
     return told_by

@@ -34,7 +34,7 @@ class Opening:
     probability: float
     """That it is right, 0.5 to 1."""
     is_sure: bool
-    """Of such openings at least 97 in 100 are right."""
+    """Of such openings at least 95 in 100 are right."""
 
 
 UNASKED = Opening("", 1.0, is_sure=False)

@@ -20,7 +20,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from conftest import Reply, ScriptedModel, WordEmbedder, state_of
+from conftest import Reply, ScriptedModel, WordEmbedder, beginning_of, state_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sentence_transformers import SentenceTransformer
@@ -531,6 +531,38 @@ class ModelThatTells(LanguageModel):
         if isinstance(told, ModelError):
             raise told
         return state_of(*told)
+
+
+class ModelThatOpens(ModelThatTells):
+    """Tells also whether an answer opens with yes."""
+
+    yes: float = 5.0
+    """As log-odds."""
+
+    def beginning(self, *_: object) -> State:
+        """Whatever is asked."""
+        return beginning_of(self.yes)
+
+
+@pytest.mark.parametrize(
+    ("yes", "right", "status", "begins"),
+    [
+        (5.0, 5.0, Status.ANSWERED, "Yes, violent crime has fallen"),
+        (-5.0, 5.0, Status.ANSWERED, "No, violent crime has fallen"),
+        (5.0, -9.0, Status.ANSWERED, "Yes. Violent crime"),
+        (0.1, -9.0, Status.QUOTED, "Violent crime"),
+    ],
+)
+def test_a_yes_or_no_question_is_answered_with_the_likelier(  # noqa: PLR0913, PLR0917 - the case in four
+    yes: float, right: float, status: Status, begins: str, assemble: Assemble, model: ScriptedModel
+) -> None:
+    """The draft goes on after it; where that is not shown, it stands before the quotation if it is sure."""
+    opening = ModelThatOpens(model, (3.0, right))
+    opening.yes = yes
+    model.enqueue(f"{TRUE[0].lower()}{TRUE[1:]}")
+    answer = check(assemble(lambda: opening).stream("Has violent crime fallen since 2014?"))
+    assert (answer.status, answer.text[: len(begins)]) == (status, begins)
+    assert answer.citations
 
 
 AS_THE_MODEL_IS_SURE = (

@@ -11,6 +11,7 @@ from assistant.answering.understanding import (
     asks_about_article,
     asks_for_overview,
     asks_two,
+    asks_yes_or_no,
     clean,
     joins_two,
     leaned_on,
@@ -264,6 +265,19 @@ def test_a_question_about_what_the_article_tells_is_not_about_the_article(questi
 
 
 # Two questions in one
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        *(("did they ever find the drone", True), ("so is he out?", True), ("anyone hurt", True), ("Isn't it late?", True)),
+        *(("do staff like it or not", True), ("was he fired or did he quit", False), ("who was fired", False)),
+        *(("can you sum this up", False), ("why did it pass", False), ("what did they find", False)),
+    ],
+)
+def test_a_yes_or_no_question_is_recognised(question: str, expected: bool) -> None:  # noqa: FBT001 - the case
+    """It begins with what one asks so; of two things named one is wanted."""
+    assert asks_yes_or_no(question) is expected
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,21 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 
+from assistant.articles.passages import passages
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, read_questions
 from assistant.model import probes
+from assistant.model.chat import text_of
 from assistant.search.retrieval import Retriever
 from assistant.settings import PROJECT
 from assistant.types import Article
+from lab.training import openings
 from lab.training.probes import GRADES, REPORTS, Graded, fit, judged, read_graded, save, states
-from lab.training.readers import read_reader_questions, read_verdicts
-from lab.training.reports import GRADED, JUDGED, read_reports
+from lab.training.readers import ReaderQuestion, read_reader_questions, read_verdicts
+from lab.training.reports import GRADED, JUDGED, Report, read_reports
 from lab.training.reports import READERS as READER_QUESTIONS
+from lab.training.reports import REPORTS as REPORTS_FILE
+from lab.training.writer import learned, read_materials
 
 READERS = PROJECT / "corpus" / "readers"
 
@@ -39,6 +44,33 @@ def test_what_was_fitted_tells_right_answers_from_wrong_ones(tmp_path: Path, mon
     monkeypatch.setattr(probes, "PROBES", tmp_path / "probes.npz")
     right, none = (probes.signals(told[[g.grade == grade for g in graded]].mean(axis=0)) for grade in ("good", "wrong"))
     assert min(right.values()) > 0 > max(none.values())
+
+
+def test_how_an_answer_opens_is_told_and_how_sure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state like those before a yes tells a yes, surely; one between both is unsure."""
+    rng = np.random.default_rng(0)
+    asked = [
+        openings.Asked(Report(f"r{n % 16}", "", ()), ReaderQuestion("yes_no", "Is it?", "It is."), n % 2 == 0)
+        for n in range(160)
+    ]
+    told = rng.normal(size=(160, 12)) + 4 * np.array([[each.opens_with_yes] * 12 for each in asked])
+    weights, intercepts, sure = openings.fit(told, asked)
+    save(weights, intercepts, tmp_path / "opening.npz", sure)
+    monkeypatch.setattr(probes, "OPENING_PROBE", tmp_path / "opening.npz")
+    yes, no, between = (probes.opening(np.full(12, value, dtype=np.float32)) for value in (5, -1, 2))
+    assert (yes.words, yes.is_sure, no.words, no.is_sure) == ("Yes,", True, "No,", True)
+    assert between.probability < min(yes.probability, no.probability)
+
+
+def test_no_opening_is_fitted_to_what_the_writer_learned() -> None:
+    """The reports are others; of each question the answer opens with a yes or a no."""
+    reports = read_reports(REPORTS_FILE)
+    questions = read_reader_questions(READER_QUESTIONS, reports)
+    seen = learned(read_materials(READER_QUESTIONS, REPORTS_FILE, JUDGED))
+    asked = openings.asked_about(reports, questions, seen)
+    assert len(asked) > 300
+    assert not seen & {text_of(passages(Article(each.report.id, each.report.text, ""))) for each in asked}
+    assert all(each.question.right.startswith("Yes" if each.opens_with_yes else "No") for each in asked)
 
 
 def test_each_graded_answer_belongs_to_a_question() -> None:

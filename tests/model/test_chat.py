@@ -254,6 +254,15 @@ def test_a_check_goes_on_from_the_conversation_of_the_draft(model: ScriptedModel
     assert check.endswith("Who inspected it?")
 
 
+def test_an_answer_goes_on_after_its_opening(model: ScriptedModel) -> None:
+    """The state before it tells which; it is part of what was written."""
+    model.enqueue(CHECKED, " it is closed.")
+    one = embedded(model)
+    assert one.beginning("Is it closed?", (), EVIDENCE, soon()) is not None
+    assert list(one.draft("Is it closed?", (), EVIDENCE, soon(), opening="Yes,"))[-1].text == "Yes, it is closed."
+    assert model.prompts[0] == model.prompts[1]
+
+
 @pytest.mark.parametrize("stub", [None, StubEngine(adapted=False)])
 def test_only_the_model_that_was_trained_to_tell_is_asked(stub: StubEngine | None, model: ScriptedModel) -> None:
     """A provider is not, nor a model file of the operator's own."""

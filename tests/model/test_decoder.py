@@ -142,6 +142,15 @@ def test_what_stands_in_the_passage_is_written_faster(
 
 
 @pytest.mark.slow
+def test_a_reply_goes_on_after_its_opening(model: Decoder) -> None:
+    """The words that it is to begin with are read as its own."""
+    turns = [("system", OPENING + BRIDGE), ("user", "Is the bridge open?")]
+    model.read(model.prompt(turns, "No,"), wanted)
+    assert model.text(model.prompt(turns, "No,")[-1]) == b","
+    assert text(reply(model))[:1].isspace()
+
+
+@pytest.mark.slow
 def test_what_two_prompts_begin_with_is_read_once(model: Decoder, decoded: list[int]) -> None:
     """Another question about the same passage costs its own words alone."""
     first, second = asked(model, BRIDGE), asked(model, BRIDGE, question="Who inspected it?")

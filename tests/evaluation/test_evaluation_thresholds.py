@@ -15,8 +15,10 @@ from assistant.model.weights import LANGUAGE_MODEL_NAME
 from assistant.settings import PROJECT
 
 QUESTIONS = PROJECT / "corpus" / "questions"
-SAMPLE = 40
-"""The first questions of the test half, which is in random order: as many as fit in three minutes on two cores."""
+SAMPLE = 10
+"""The first questions of the test half, which is in random order: as many as a single core answers in a minute."""
+EVERY = 5
+"""Of the questions that are quoted for; there are too many for each run."""
 
 
 def evaluate(questions: Path, out: Path, *arguments: object) -> dict[str, Any]:
@@ -44,7 +46,8 @@ def test_quotations_alone_are_never_wrong_about_the_article(tmp_path: Path, monk
     """Without a model, over two articles, citations are verbatim, nothing told is wrong and nothing breaks."""
     monkeypatch.setenv("ASSISTANT_DATA", str(tmp_path / "data"))
     questions = tmp_path / "questions.jsonl"
-    questions.write_text("".join((QUESTIONS / f"{name}.jsonl").read_text() for name in ("test", "fiction")))
+    lines = "".join((QUESTIONS / f"{name}.jsonl").read_text() for name in ("test", "fiction")).splitlines(keepends=True)
+    questions.write_text("".join(lines[::EVERY]))
     limits = "citation_validity>=1 citation_coverage>=1 flagged<=0 error_rate<=0 written_wrong<=0 success_at_5>=0.9"
     report = evaluate(
         questions,

@@ -54,6 +54,7 @@ class Stack:
     address: str
     """Of nginx."""
     processes: tuple[Process, ...]
+    model: Running
     logs: Path
 
     def restart(self) -> None:
@@ -63,7 +64,9 @@ class Stack:
 
 
 @contextmanager
-def stack(folder: Path, model: Sequence[str], port: int | None = None) -> Iterator[Stack]:
+def stack(
+    folder: Path, model: Sequence[str], port: int | None = None, settings: Mapping[str, str] = {}
+) -> Iterator[Stack]:
     """Run everything with its files in the folder; `model` starts a model server when `--port=N` is added to it.
 
     Raises:
@@ -82,10 +85,11 @@ def stack(folder: Path, model: Sequence[str], port: int | None = None) -> Iterat
             return started
 
         chroma = running.enter_context(chroma_server(folder))
-        wait_until_answers(run("model", [*model, f"--port={model_port}"], model_port), "/health")
+        model_server = run("model", [*model, f"--port={model_port}"], model_port)
+        wait_until_answers(model_server, "/health")
         processes = []
         for number in ports:
-            environment = _environment(folder / str(number), number, chroma.address, model_port)
+            environment = _environment(folder / str(number), number, chroma.address, model_port) | settings
             command = [sys.executable, "-m", "assistant", "serve"]
             processes.append(Process(run(f"assistant-{number}", command, number, environment), command, environment))
             # The first one fills the index, and the second finds it there.
@@ -93,7 +97,7 @@ def stack(folder: Path, model: Sequence[str], port: int | None = None) -> Iterat
             running.callback(processes[-1].stop)
         configuration = _nginx_configuration(folder, proxy_port, ports)
         wait_until_answers(run("nginx", [NGINX, "-e", "stderr", "-c", str(configuration)], proxy_port))
-        yield Stack(f"http://127.0.0.1:{proxy_port}", tuple(processes), folder)
+        yield Stack(f"http://127.0.0.1:{proxy_port}", tuple(processes), model_server, folder)
 
 
 def _environment(data: Path, port: int, chroma: str, model_port: int) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """Kills the indexer at its first step, its second, and so on until it gets through; looks after each what is left.
 
-`python tests/killed.py FOLDER CHANGE` prints one JSON object a step: {"step": 7, "killed": true, "wrong": []}. A step
-is anything that the indexer does to a file, or asks of Chroma that writes. What happens inside Chroma is no step of its
-own: it happens in the folder `building`, which nothing reads before it is sealed. Each indexer is a fork of this
+`python tests/killed.py FOLDER` prints an object a step: {"change": "first", "step": 7, "killed": true, "wrong": []}.
+A step is anything that the indexer does to a file, or asks of Chroma that writes. What happens inside Chroma is no step
+of its own: it happens in the folder `building`, which nothing reads before it is sealed. Each indexer is a fork of this
 process, which has loaded everything (what Chroma would load late as well) and opened nothing, so a step takes a
 fraction of a second.
 """
@@ -131,7 +131,7 @@ def main(place: Path, change: str) -> None:
     index_module.works = collection.works_here  # type: ignore[attr-defined]
     start, folder = place / "start", place / "work"
     if change == "first":
-        start.mkdir()
+        start.mkdir(parents=True)
     else:
         forked(lambda: opened(OLD, start, embeds=True))
     for step in itertools.count(1):
@@ -151,11 +151,12 @@ def main(place: Path, change: str) -> None:
         wrong += forked(lambda: opened(new, folder, embeds=True))[1]
         wrong += forked(lambda: opened(new, folder, embeds=False))[1]
         wrong += left_over(folder)
-        sys.stdout.write(json.dumps({"step": step, "killed": killed, "wrong": wrong}) + "\n")
+        sys.stdout.write(json.dumps({"change": change, "step": step, "killed": killed, "wrong": wrong}) + "\n")
         sys.stdout.flush()
         if not killed:
             break
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    for each in NEW:
+        main(Path(sys.argv[1]) / each, each)

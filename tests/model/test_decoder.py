@@ -60,7 +60,7 @@ def test_passages_of_an_article_that_was_read_are_taken_over(lengths: list[int],
 def model(model_data: Path) -> Iterator[Decoder]:
     """Yield a decoder of the packaged model and its adapters."""
     adapters = (writer_file(), TURN), (checker_file(), CHECK)
-    with closing(Decoder(model_data / LANGUAGE_MODEL_NAME, 1024, 1, adapters)) as one:
+    with closing(Decoder(model_data / LANGUAGE_MODEL_NAME, 512, 1, adapters)) as one:
         yield one
 
 
@@ -353,7 +353,7 @@ def test_nothing_is_read_for_nobody(model: Decoder, decoded: list[int]) -> None:
 @pytest.mark.usefixtures("decoded")
 def test_a_full_context_ends_the_reply(model: Decoder) -> None:
     """There is no room for another token, and nothing fails."""
-    story = model._model.tokens(f"{BRIDGE} {MAYOR}\n" * 40)[: model.room - 3]
+    story = model._model.tokens(f"{BRIDGE} {MAYOR}\n" * 20)[: model.room - 3]
     assert len(story) == model.room - 3
     model.read(story, wanted)
     assert [token.ends for token in model.write()] == [False] * 4

@@ -65,7 +65,7 @@ def test_what_the_package_declares_fits_the_library() -> None:
 @pytest.fixture(scope="module")
 def model(model_data: Path) -> Iterator[LoadedModel]:
     """Yield the packaged model."""
-    with closing(LoadedModel(model_data / LANGUAGE_MODEL_NAME, 512, 1, [checker_file()])) as one:
+    with closing(LoadedModel(model_data / LANGUAGE_MODEL_NAME, 256, 1, [checker_file()])) as one:
         yield one
 
 
@@ -203,10 +203,10 @@ def test_where_there_is_no_room_it_is_told(model: LoadedModel) -> None:
     """Nothing fails but the batch; what was forgotten is room again."""
     model.forget()
     tokens = (model.tokens(BRIDGE) * 10)[:128]
-    for batch in range(4):
+    for batch in range(2):
         model.compute(tokens, 128 * batch)
     with pytest.raises(RuntimeError, match="llama_decode returned 1"):
-        model.compute(tokens, 512)
+        model.compute(tokens, 256)
     model.forget()
     assert model.compute(tokens, 0)
 

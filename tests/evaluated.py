@@ -28,6 +28,7 @@ from assistant.evaluation import evaluate, run
 from assistant.evaluation.evaluate import Demands, Options
 from assistant.evaluation.questions import Question, parse_questions
 from assistant.evaluation.review.grades import RUBRIC, Grade, add, key_of
+from assistant.evaluation.scoring import statistics
 from assistant.model.holder import ModelHolder
 from assistant.search.retrieval import Retriever
 from assistant.settings import Settings
@@ -50,6 +51,8 @@ SCHOOL = Article(
 ARTICLES = (BRIDGE, SCHOOL)
 
 Row = dict[str, Any]
+
+statistics.RESAMPLES = 100  # Intervals of so few questions need no more, and a report takes a fraction of the time.
 
 
 def row(identifier: str, kind: str, question: str, evidence: str = "", facts: str = "", **more: object) -> Row:

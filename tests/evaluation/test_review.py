@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from browser import CHROMIUM, COLOUR_RULES, DESKTOP, chromium, needs_chromium, problems, visiting
+from browser import COLOUR_RULES, DESKTOP, needs_chromium, problems, visiting
 from evaluated import ROWS, always_declines, copied, finished, give, invents_numbers, writes
 from playwright.sync_api import Browser, expect
 from starlette.testclient import TestClient
@@ -242,14 +242,6 @@ def test_what_cannot_be_reviewed_is_one_line(tmp_path: Path) -> None:
 # In a browser
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Run Chromium."""
-    assert CHROMIUM
-    with chromium() as browser:
-        yield browser
-
-
 @contextmanager
 def served(session: Session) -> Iterator[str]:
     """Serve the page as the command does, and yield its address."""
@@ -301,7 +293,7 @@ def test_all_is_graded_by_the_keyboard(browser: Browser, session: Session) -> No
 
 
 @needs_chromium
-@pytest.mark.parametrize("width", [390, 820, 1280])
+@pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_is_for_everyone(browser: Browser, tmp_path: Path, width: int) -> None:
     """One answer or two, new or not saved, all unfolded: axe finds nothing, light or dark, and nothing is cut."""
     declining = copied(tmp_path, always_declines)

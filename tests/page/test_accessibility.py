@@ -196,7 +196,7 @@ def barriers(page: Page) -> Iterator[tuple[str, list[str]]]:
 
 
 def converse(page: Page, assistant: ScriptedAssistant) -> Iterator[str]:
-    """Bring the page into every state of a conversation, and yield the name of each."""
+    """Bring the page into every state of a conversation; yield the name of each that has what no later one has."""
     go_on = threading.Event()
     assistant.script |= {
         "x" * 501: [TOO_LONG],
@@ -215,16 +215,13 @@ def converse(page: Page, assistant: ScriptedAssistant) -> Iterator[str]:
     yield "reading"
     go_on.set()
     finish(page)
-    yield "answered"
     cite = answers(page).locator(".words a.cite")
     cite.focus()
     expect(page.get_by_role("tooltip")).to_be_visible()
     yield "previewed"
     cite.click()
     expect(page.locator("#reading mark.current")).to_be_focused()
-    yield "cited"
     report = open_report(page)
-    yield "reported"
     report.get_by_label("Anything else").fill("x" * (MAX_COMMENT_CHARACTERS + 1))
     report.get_by_role("button", name="Send the report").click()
     status(page, COMMENT_TOO_LONG.format(excess=1))
@@ -235,7 +232,6 @@ def converse(page: Page, assistant: ScriptedAssistant) -> Iterator[str]:
     page.get_by_role("button", name="Keep the answer").click()
     expect(page.get_by_role("button", name="Keep the answer")).to_be_hidden()
     ask(page, "Not seen?")
-    yield "declined"
     ask(page, "Broken?")
     yield "failed"
     send(page, "Endless?")

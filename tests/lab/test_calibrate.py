@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import numpy as np
 import pytest
 from conftest import ScriptedModel, WordEmbedder, state_of
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.answering import calibration, quoting
@@ -136,6 +136,7 @@ def test_a_kind_that_nothing_is_aimed_at_is_named_before_anything_is_asked(
     assert asked == []
 
 
+@settings(max_examples=30)
 @given(st.data())
 def test_the_threshold_keeps_to_what_is_allowed(
     observed: tuple[Assistant, list[Observation]], data: st.DataObject

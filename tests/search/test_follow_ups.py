@@ -18,7 +18,7 @@ from assistant.types import Article, Status, Turn
 from lab.training.reports import ReportQuestion, read_reports
 
 REPORTS = read_reports()[-15:]
-PAIRS = 100
+PAIRS = 60
 
 
 @pytest.fixture(scope="module")

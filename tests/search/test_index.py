@@ -191,7 +191,7 @@ def corpora(draw: st.DrawFn) -> list[list[Article]]:
     return draw(st.lists(corpus(), min_size=2, max_size=4))
 
 
-@settings(max_examples=15)
+@settings(max_examples=10)
 @given(following=corpora())
 @example(following=[[plain, *POOL[3:12]], [marked, *POOL[3:12]], [marked]])
 def test_whatever_follows_is_found_and_no_text_is_embedded_twice(

@@ -10,14 +10,14 @@ import pytest
 from lab.benchmarks.load import Watch, scripted, soak
 from lab.benchmarks.readers import ANSWERED
 
-QUESTIONS = 90
+QUESTIONS = 60
 MOST_BYTES_A_QUESTION = 250_000
 """Of a tab Gradio keeps half of it, up to a thousand tabs; a thread or an event loop is more."""
 
 
 @pytest.mark.timeout(900)
 def test_questions_leave_nothing_behind() -> None:
-    """After 90 tabs with a question each, files are as before, and memory has grown by what is kept."""
+    """After 60 tabs with a question each, files are as before, and memory has grown by what is kept."""
     with scripted(0.0) as server:
         watch = Watch(server)
         asked = soak(watch, QUESTIONS, 0.0)

@@ -107,7 +107,7 @@ class ScriptedAssistant(Assistant):
                     shown = shown if step.final else step
                     yield replace(step, question=question)
                 elif isinstance(step, threading.Event):
-                    while not step.wait(0.05) and not (stopped and stopped.is_set()):
+                    while not step.wait(0.2) and not (stopped and stopped.is_set()):
                         yield replace(shown, question=question, final=False)
                 else:
                     raise step

@@ -21,7 +21,7 @@ from lab.benchmarks.load import copies
 from lab.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, ask, form, new_tab, reader
 from lab.processes import memory_bytes, own_memory_bytes
 
-READERS = 14
+READERS = 6
 """More than are answered at once, and the one that may wait."""
 
 

@@ -1,6 +1,6 @@
 """How likely does the article answer the question, and how likely is a draft right? Calibrated probabilities.
 
-Logistic regressions over a dozen or two signals, fitted by `python -m lab calibrate` to development, hard and readers'
+Logistic regressions over a few signals, fitted by `python -m lab calibrate` to development, hard and readers'
 questions; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist depends
 on the models: keywords only (none is installed), words only (no language model), a draft (any model), and a draft and
 its check (the packaged model with its adapters).
@@ -32,15 +32,15 @@ logger = logging.getLogger(__name__)
 
 CALIBRATION = Path(__file__).with_name("calibration.json")
 
-KEYWORDS = ("keywords", "known", "kind_found", "names_found", "count_found")
-WORDS = ("similarity", "known", "kind_found", "names_found", "count_found")
-DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "told_coverage", "asked_names")
+KEYWORDS = ("keywords", "names_found")
+WORDS = ("similarity", "names_found")
+DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "asked_names")
 CHECK = (*DRAFT, "answers", "right")
 SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "check": CHECK}
 """The signals of each of the four fits for whether the article answers the question."""
 
-WRITTEN_DRAFT = (*DRAFT, "asks_two", "cause", "swapped", "length", "leaning", "behind")
-WRITTEN_CHECK = (*WRITTEN_DRAFT, "answers", "right", "yes_or_no", "opening", "likelihood", "least_likelihood")
+WRITTEN_DRAFT = (*DRAFT, "asks_two", "swapped", "length", "behind")
+WRITTEN_CHECK = (*WRITTEN_DRAFT, "answers", "right", "likelihood")
 WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "check": WRITTEN_CHECK}
 """The signals of both fits for whether a draft is a right answer."""
 _UNTOLD = -2.0
@@ -184,32 +184,19 @@ def _fitted() -> dict[str, Any]:
     return values
 
 
-def word_signals(question: str, findings: Findings, rarity: Rarity) -> dict[str, float]:
+def word_signals(findings: Findings) -> dict[str, float]:
     """Return the signals that need no language model."""
-    asked = terms.stems(question)
     best = findings.evidence[:3]
     held = [terms.stems(evidence.passage.text) | grounding.aliases([evidence.sentence]) for evidence in best]
-    names = terms.names(question)
+    names = terms.names(findings.query)
     return {
         "keywords": findings.keyword_score,
         "similarity": findings.similarity,
-        "known": coverage(asked, rarity, rarity),
-        "kind_found": float(
-            any(
-                understanding.fits_question(question, e.passage.text, terms.known_names(e.passage.article.text))
-                for e in best
-            )
-        ),
         "names_found": max((terms.share(names, words) for words in held), default=0.0),
-        "count_found": float(
-            understanding.count_found(question, [s.text for evidence in best for s in evidence.passage.sentences])
-        ),
     }
 
 
-def draft_signals(
-    question: str, draft: str, support: grounding.Support, known: Container[str], rarity: Rarity
-) -> dict[str, float]:
+def draft_signals(question: str, draft: str, support: grounding.Support, known: Container[str]) -> dict[str, float]:
     """Return the signals of what a model wrote, given the passage that supports it best."""
     return {
         "facts": float(support.facts),
@@ -219,28 +206,22 @@ def draft_signals(
         "kind_told": float(
             understanding.fits_question(question, draft, known) and understanding.counts(question, draft)
         ),
-        "told_coverage": coverage(terms.stems(question), terms.stems(draft), rarity),
         "asked_names": float(support.asked_names),
         "asks_two": float(understanding.asks_two(question)),
     }
 
 
-def written_signals(
-    draft: str, tokens: Sequence[float], support: grounding.Support, leaning: int, behind: float
-) -> dict[str, float]:
+def written_signals(draft: str, tokens: Sequence[float], support: grounding.Support, behind: float) -> dict[str, float]:
     """Return the signals of what a model wrote as an answer to show.
 
-    `tokens` are the log-probabilities of its words, `leaning` counts the earlier sentences that its evidence leans on,
-    and `behind` tells how much less like the question its passage is than the passage that is most like it.
+    `tokens` are the log-probabilities of its words, and `behind` tells how much less like the question its passage is
+    than the passage that is most like it.
     """
     return {
-        "cause": float(support.cause),
         "swapped": float(len(support.swapped)),
         "length": float(len(draft.split())),
-        "leaning": float(leaning),
         "behind": behind,
         "likelihood": math.fsum(tokens) / len(tokens) if tokens else _UNTOLD,
-        "least_likelihood": min(tokens, default=_UNTOLD),
     }
 
 

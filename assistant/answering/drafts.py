@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from assistant.answering import attribution, calibration, quoting, understanding
-from assistant.answering.calibration import Rarity
 from assistant.answering.grounding import (
     Support,
     answers,
@@ -85,7 +84,6 @@ def check(
     draft: Draft,
     findings: Findings,
     signals: Mapping[str, float],
-    rarity: Rarity,
     similarities: Callable[[str], Mapping[str, float]],
 ) -> CheckedDraft:
     """Return the draft beside the evidence that supports it best.
@@ -97,12 +95,11 @@ def check(
     whole = _complete_sentences(draft)
     claims, supported = _claims(whole or [draft.text], findings)
     known = _known_names(claims)
-    told = calibration.draft_signals(findings.query, draft.text, supported, known, rarity)
+    told = calibration.draft_signals(findings.query, draft.text, supported, known)
     written = calibration.written_signals(
         draft.text,
         draft.log_probabilities,
         supported,
-        sum(len(claim.window.leading) for claim in claims),
         max(_behind(claim.window, findings) for claim in claims),
     )
     text = " ".join(whole)

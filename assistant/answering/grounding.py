@@ -42,8 +42,6 @@ class Support:
     """No word is denied in one and asserted in the other."""
     speaker: bool
     """Where the claim says who spoke or did it, the evidence says so too."""
-    cause: bool
-    """Where the claim says why, the evidence does too."""
     words: float
     """Share of the claim's main words that the evidence holds, 0 to 1."""
     new_words: float
@@ -84,7 +82,6 @@ def support(claim: str, question: str, evidence: Iterable[Sentence]) -> Support:
         asked_names=_asked_names(question, article) <= held,
         negation=_same_negation(told, shown),
         speaker=_same_speaker(claim, sentences),
-        cause=not _CAUSE.search(claim) or bool(_CAUSE.search(text)),
         words=share(claimed, held),
         new_words=share(new, held),
         new=tuple(sorted(new)),
@@ -161,7 +158,6 @@ def weakest(whole: Support, sentences: Iterable[Support], *, alone: bool = False
         names=all(found.names for found in each),
         negation=all(found.negation for found in each),
         speaker=all(found.speaker for found in each),
-        cause=all(found.cause for found in each),
         words=min(found.words for found in each),
         new_words=min(found.new_words for found in each),
     )
@@ -269,9 +265,6 @@ def _same_speaker(claim: str, sentences: list[Sentence]) -> bool:
         return True
     held = {stem for speaker in speakers if speaker for stem in stems(speaker)}
     return bool(named & held)
-
-
-_CAUSE = re.compile(r"\b(?:because|due to|reason)\b", re.IGNORECASE)
 
 
 _PART = re.compile(r"[,;:—–]\s")

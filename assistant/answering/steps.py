@@ -74,7 +74,7 @@ class Steps:
 
     def _undrafted(self, findings: Findings) -> Judgement:
         """Return what is known without the language model."""
-        signals = calibration.word_signals(findings.query, findings, self.rarity)
+        signals = calibration.word_signals(findings)
         return Judgement(findings, signals, "words" if findings.similarities else "keywords")
 
     def otherwise(self, question: str, history: Sequence[Turn], findings: Findings) -> Findings | None:
@@ -147,8 +147,7 @@ class Steps:
         except ModelError as error:
             return replace(undrafted, error=str(error))
         if state is not None:
-            told = {"yes_or_no": float(bool(opening.words)), "opening": opening.probability, **probes.signals(state)}
-            checked = replace(checked, signals={**checked.signals, **told})
+            checked = replace(checked, signals={**checked.signals, **probes.signals(state)})
         # No fit of a draft was made without an embedding model.
         fit = undrafted.fit if not findings.similarities else "draft" if state is None else "check"
         return replace(undrafted, signals=checked.signals, fit=fit, draft=checked, opening=opening)
@@ -173,13 +172,7 @@ class Steps:
 
     def _checked(self, draft: Draft, judgement: Judgement) -> CheckedDraft:
         findings = judgement.findings
-        return drafts.check(
-            draft,
-            findings,
-            judgement.signals,
-            self.rarity,
-            lambda text: self._similarities(text, findings),
-        )
+        return drafts.check(draft, findings, judgement.signals, lambda text: self._similarities(text, findings))
 
     def _similarities(self, draft: str, findings: Findings) -> Mapping[str, float]:
         """Return how like a draft the sentences are that were found, by id."""

@@ -13,7 +13,7 @@ from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from assistant.articles.reading import normalise
-from assistant.articles.terms import names, numbers, quantities, stems, stems_of_words
+from assistant.articles.terms import names, numbers, quantities, stems_of_words
 from assistant.types import Turn
 
 MAX_QUESTION_CHARACTERS = 500
@@ -302,23 +302,12 @@ def fits_question(question: str, text: str, known: Container[str] = ()) -> bool:
 
 
 _HOW_MANY = re.compile(
-    r"\b(?:how many|what number of)\s+(?:(?!(?:did|do|does|were|was|are|is|has|have|had|could|can|would|will)\b)[\w'-]+\s+){0,3}?(?P<thing>[\w'-]+)"
+    r"\b(?:how many|what number of)\s+(?:(?!(?:did|do|does|were|was|are|is|has|have|had|could|can|would|will)\b)[\w'-]+\s+){0,3}?[\w'-]+"
     r"(?=\s+(?:did|do|does|were|was|are|is|has|have|had|could|can|would|will|of|in|a|per|from|to|for|that|which|who|with)\b|\W*$)",
     re.IGNORECASE,
 )
 
 
-def count_found(question: str, sentences: Iterable[str]) -> bool:
-    """Whether a sentence that names what the question counts holds a number of it; True when it counts nothing."""
-    match = _HOW_MANY.search(question)
-    thing = stems(match["thing"]) if match else set()
-    return not thing or any(thing & stems(sentence) and _counts(sentence) for sentence in sentences)
-
-
 def counts(question: str, text: str) -> bool:
     """Whether the text holds a number that can be a count; True when the question counts nothing."""
-    return not _HOW_MANY.search(question) or _counts(text)
-
-
-def _counts(text: str) -> bool:
-    return bool(quantities(numbers(text)))
+    return not _HOW_MANY.search(question) or bool(quantities(numbers(text)))

@@ -155,7 +155,7 @@ class LanguageModel:
         if self._engine is not None:
             self._engine.keep_only(map(self._kept_as, articles))
 
-    def draft(
+    def draft(  # noqa: PLR0913, PLR0917 - what is asked, and how long
         self,
         question: str,
         history: Sequence[Turn],

@@ -8,7 +8,6 @@ from. Knows no engine.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,13 +30,11 @@ class Opening:
 
     words: str
     """"Yes," or "No,"; "" where that was not asked."""
-    probability: float
-    """That it is right, 0.5 to 1."""
     is_sure: bool
     """Of such openings at least 95 in 100 are right."""
 
 
-UNASKED = Opening("", 1.0, is_sure=False)
+UNASKED = Opening("", is_sure=False)
 
 
 def signals(state: State) -> dict[str, float]:
@@ -51,11 +48,11 @@ def opening(state: State) -> Opening:
     """Return how an answer opens that begins in this state."""
     weights, intercepts, sure = _probes(OPENING_PROBE)
     yes = float((weights @ state + intercepts)[0])
-    return Opening("Yes," if yes > 0 else "No,", 1 / (1 + math.exp(-min(abs(yes), MOST))), abs(yes) >= sure)
+    return Opening("Yes," if yes > 0 else "No,", is_sure=abs(yes) >= sure)
 
 
 @cache
 def _probes(file: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float]:
-    """Return the weights, (probes, width of the state), the intercepts, (probes,), and from which log-odds on is sure."""
+    """Return the weights, (probes, width of the state), the intercepts, (probes,), and what log-odds are sure."""
     with np.load(file) as fitted:
         return fitted["weights"].astype(np.float64), fitted["intercepts"].astype(np.float64), float(fitted["sure"])

@@ -23,7 +23,6 @@ from lab.training.probes import NEVER, SECONDS, Floats, probe
 from lab.training.readers import ReaderQuestion
 from lab.training.reports import Report
 
-
 STRENGTH = 0.003
 """The inverse of how strongly the weights are kept small. Of 0.0001 to 0.01, by factors of three, it is the least one
 with the smallest loss on reports left out, to two digits."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from assistant.answering import drafts
-from assistant.answering.calibration import rarity_of
 from assistant.answering.drafts import CheckedDraft
 from assistant.model.chat import Draft
 from assistant.search.retrieval import Retriever
@@ -19,7 +18,7 @@ HOW = "How did Kenney present ending the PARS contract?"
 def checked(question: str, told: str, article: Article) -> CheckedDraft:
     """Return what was told beside the evidence."""
     findings = Retriever([article], None, None).search(question)
-    return drafts.check(Draft(told, complete=True), findings, {}, rarity_of([article], None), lambda _: {})
+    return drafts.check(Draft(told, complete=True), findings, {}, lambda _: {})
 
 
 def words_of(draft: CheckedDraft) -> str:

@@ -270,7 +270,12 @@ def test_a_question_about_what_the_article_tells_is_not_about_the_article(questi
 @pytest.mark.parametrize(
     ("question", "expected"),
     [
-        *(("did they ever find the drone", True), ("so is he out?", True), ("anyone hurt", True), ("Isn't it late?", True)),
+        *(
+            ("did they ever find the drone", True),
+            ("so is he out?", True),
+            ("anyone hurt", True),
+            ("Isn't it late?", True),
+        ),
         *(("do staff like it or not", True), ("was he fired or did he quit", False), ("who was fired", False)),
         *(("can you sum this up", False), ("why did it pass", False), ("what did they find", False)),
     ],

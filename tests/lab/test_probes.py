@@ -57,9 +57,9 @@ def test_how_an_answer_opens_is_told_and_how_sure(tmp_path: Path, monkeypatch: p
     weights, intercepts, sure = openings.fit(told, asked)
     save(weights, intercepts, tmp_path / "opening.npz", sure)
     monkeypatch.setattr(probes, "OPENING_PROBE", tmp_path / "opening.npz")
-    yes, no, between = (probes.opening(np.full(12, value, dtype=np.float32)) for value in (5, -1, 2))
-    assert (yes.words, yes.is_sure, no.words, no.is_sure) == ("Yes,", True, "No,", True)
-    assert between.probability < min(yes.probability, no.probability)
+    told_by = [probes.opening(np.full(12, value, dtype=np.float32)) for value in (5, -1)]
+    assert told_by == [probes.Opening("Yes,", is_sure=True), probes.Opening("No,", is_sure=True)]
+    assert not probes.opening(np.full(12, 2, dtype=np.float32)).is_sure
 
 
 def test_no_opening_is_fitted_to_what_the_writer_learned() -> None:

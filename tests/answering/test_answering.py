@@ -549,8 +549,8 @@ class ModelThatOpens(ModelThatTells):
     [
         (5.0, 5.0, Status.ANSWERED, "Yes, violent crime has fallen"),
         (-5.0, 5.0, Status.ANSWERED, "No, violent crime has fallen"),
-        (5.0, -9.0, Status.ANSWERED, "Yes. Violent crime"),
-        (0.1, -9.0, Status.QUOTED, "Violent crime"),
+        (5.0, -9.0, Status.ANSWERED, "Yes. Philadelphia’s"),
+        (0.1, -9.0, Status.QUOTED, "Philadelphia’s"),
     ],
 )
 def test_a_yes_or_no_question_is_answered_with_the_likelier(  # noqa: PLR0913, PLR0917 - the case in four
@@ -559,7 +559,7 @@ def test_a_yes_or_no_question_is_answered_with_the_likelier(  # noqa: PLR0913, P
     """The draft goes on after it; where that is not shown, it stands before the quotation if it is sure."""
     opening = ModelThatOpens(model, (3.0, right))
     opening.yes = yes
-    model.enqueue(f"{TRUE[0].lower()}{TRUE[1:]}")
+    model.enqueue(f" {TRUE[0].lower()}{TRUE[1:]}")
     answer = check(assemble(lambda: opening).stream("Has violent crime fallen since 2014?"))
     assert (answer.status, answer.text[: len(begins)]) == (status, begins)
     assert answer.citations

@@ -1,4 +1,4 @@
-"""The command line: `python -m assistant ask`, `index`, `serve`; `evaluate`, `review`, `compare` for evaluators; more.
+"""The command line: `python -m assistant ask`, `index`, `serve`; `evaluate`, `review`, `audit` … for evaluators; more.
 
 Scripts read what it prints and its exit codes: 0 done, 1 the run failed, 2 usage or configuration, 3 a threshold was
 missed. Answers go to standard output, all else to standard error. Each command imports what it needs by itself, so
@@ -230,6 +230,45 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command
                 )
                 folder = out
     _show_evaluation(content, folder, as_json=as_json)
+
+
+@app.command()
+def audit(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished one is gone on with.")],
+    articles: Annotated[
+        list[Path] | None, typer.Option(metavar="FOLDER", help="Audit these articles; may be given again.")
+    ] = None,
+    questions: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="These claims and pairs and not ours; may be given again.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask at most so many questions, by default 400.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
+    without_model: Annotated[bool, typer.Option("--without-model", help="Answer by quotation alone.")] = False,  # noqa: FBT002
+    as_json: _Json = False,  # noqa: FBT002
+) -> None:
+    """Ask about altered quotations, false claims and subtly false questions, and report beside published studies.
+
+    The folder gets audit.html, audit.json and the files of a run, which `review` and `compare` read too.
+    """
+    with errors_as_lines():
+        require("evaluate", "Auditing")
+        from assistant.evaluation.audit import audit as auditing  # noqa: PLC0415
+        from assistant.evaluation.audit.report import PAGE  # noqa: PLC0415
+        from assistant.evaluation.evaluate import ASKING, Options  # noqa: PLC0415
+        from assistant.evaluation.reporting import terminal  # noqa: PLC0415
+
+        settings = Settings.from_environment()
+        settings = replace(settings, model="none") if without_model else settings
+        options = Options(limit=limit, seed=seed, articles=tuple(articles or ()))
+        with pace(ASKING) as show:
+            content = auditing.audit(out, questions or auditing.SETS, options, settings, show)
+    if as_json:
+        typer.echo(json.dumps({name: content[name] for name in ("asked", "planned", "complete", "parts")}))
+    else:
+        _print(terminal.audited(content, out / PAGE))
+    if terminal.is_failed(content):
+        typer.echo("error: every question ended in an error; answers.jsonl has the reasons", err=True)
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -105,18 +105,11 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
     if options.retrieval_only:
         settings = replace(settings, model="none")
     chat = judge.open_judge(demands.judge, model_name(settings)) if demands.judge else None
-    values = {
-        "schema": run.SCHEMA,
-        "title": path.name,
-        "mode": "retrieval" if options.retrieval_only else "answers",
-        "model": model_name(settings),
-        "options": json.loads(json.dumps(asdict(options), default=str)),
-        "fingerprint": fingerprint.fingerprint(everything, corpus.articles, settings, options.seed),
-    }
+    values = described(path.name, everything, corpus, options, settings)
     with run.opened(out, values, questions, corpus.articles):
         say(sample_size.before_run(len(questions)))
         try:
-            with _assistant(corpus, settings, progress, shared=not (own_articles or options.articles)) as assistant:
+            with loaded(corpus, settings, progress, shared=not (own_articles or options.articles)) as assistant:
                 run.ask(
                     assistant,
                     questions,
@@ -136,6 +129,20 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
             ) from error
         progress("Scoring", 0, 0)
         return score(out, demands)
+
+
+def described(
+    title: str, questions: Sequence[Question], corpus: Corpus, options: Options, settings: Settings
+) -> dict[str, Any]:
+    """Return what `run.json` says of a run: `questions` are all that its answers are chosen from."""
+    return {
+        "schema": run.SCHEMA,
+        "title": title,
+        "mode": "retrieval" if options.retrieval_only else "answers",
+        "model": model_name(settings),
+        "options": json.loads(json.dumps(asdict(options), default=str)),
+        "fingerprint": fingerprint.fingerprint(questions, corpus.articles, settings, options.seed),
+    }
 
 
 def read_folders(folders: Sequence[Path]) -> Corpus:
@@ -244,7 +251,7 @@ def _all_known(what: str, named: Sequence[str], known: Sequence[str]) -> None:
 
 
 @contextmanager
-def _assistant(corpus: Corpus, settings: Settings, progress: Progress, *, shared: bool) -> Iterator[Assistant]:
+def loaded(corpus: Corpus, settings: Settings, progress: Progress, *, shared: bool) -> Iterator[Assistant]:
     """Yield an assistant whose model is loaded; its index is the readers' where it is `shared` with them."""
     progress("Starting", 0, 0)
     if shared:

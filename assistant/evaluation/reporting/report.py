@@ -40,28 +40,15 @@ _MEASURES_ABREAST = 6
 
 def render(content: Entry) -> str:
     """Return the report as HTML."""
-    environment = Environment(
-        loader=PackageLoader("assistant.evaluation.reporting"),
-        autoescape=True,
-        finalize=_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {"number": number, "interval": interval, "probability": probability}
-    environment.filters |= {"on_scale": _on_scale, "spaced": _spaced, "against": _against}
-    style, script = _asset("report.css"), _asset("report.js")
+    script = _asset("report.js")
     parts = _parts(_shown(content["rows"]), content["articles"])
     measures = [*content["headlines"], *content["second_screen"]]
     named = [*content["causes"], *measures]
-    return environment.get_template("report.html").render(
-        report=content,
-        style=style,
-        style_hash=_hash(style),
+    return _page(
+        "report.html",
+        content,
         script=script,
         script_hash=_hash(script),
-        dash=DASH,
-        outcomes=OUTCOMES,
         verdict=verdict(content),
         tallies=_tallies(content["rows"]),
         main_causes=sorted((cause for cause in content["causes"] if cause["count"]), key=lambda cause: -cause["count"]),
@@ -75,10 +62,40 @@ def render(content: Entry) -> str:
         groups=_grouped(parts, content["causes"]),
         anchors={part.row["id"]: part.anchor for part in reversed(parts)},
         labels=_Spaced({entry["name"]: entry["label"] for entry in named}),
-        states={status["name"]: status["label"] for status in content["statuses"]},
         units={name: measure["unit"] for measure in measures for name in (measure["name"], _scored(measure["name"]))},
         titles={article["id"]: article["title"] for article in content["articles"] if article["title"]},
         definitions={measure["name"] for measure in measures},
+    )
+
+
+def render_audit(content: Entry) -> str:
+    """Return the report of an audit as HTML, with a part for each answer that failed."""
+    failed = _parts(_shown([row for row in content["rows"] if row["cause"]]), content["articles"])
+    labels = {cause["name"]: cause["label"] for cause in content["causes"]}
+    return _page("audit.html", content, labels=labels, groups=_grouped(failed, content["causes"]))
+
+
+def _page(template: str, content: Entry, **values: object) -> str:
+    """Return a page made from a template; what all templates need is added to the values."""
+    environment = Environment(
+        loader=PackageLoader("assistant.evaluation.reporting"),
+        autoescape=True,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters |= {"number": number, "interval": interval, "probability": probability}
+    environment.filters |= {"on_scale": _on_scale, "spaced": _spaced, "against": _against}
+    style = _asset("report.css")
+    return environment.get_template(template).render(
+        report=content,
+        style=style,
+        style_hash=_hash(style),
+        dash=DASH,
+        outcomes=OUTCOMES,
+        states={status["name"]: status["label"] for status in content["statuses"]},
+        **values,
     )
 
 

@@ -42,15 +42,6 @@ def is_failed(content: Mapping[str, Any]) -> bool:
 
 def headlines(content: Mapping[str, Any], folder: Path) -> RenderableType:
     """Return the headlines with their intervals, the causes of failures, the gates, and where the report is."""
-    table = _table("", "value", "95 % interval", "n")
-    for measure in content["headlines"]:
-        if measure["n"]:
-            table.add_row(
-                measure["label"],
-                number(measure["value"], measure["unit"]),
-                interval(measure["low"], measure["high"], measure["unit"]),
-                str(measure["n"]),
-            )
     asked, planned = content["asked"], content["planned"]
     parts: list[RenderableType] = [
         Text(
@@ -59,7 +50,7 @@ def headlines(content: Mapping[str, Any], folder: Path) -> RenderableType:
     ]
     if not content["complete"]:
         parts.append(Text("Not complete: the same command goes on where it stopped.", style="yellow"))
-    parts += [table, _by_kind(content["by_kind"])]
+    parts += [_figures(content["headlines"]), _by_kind(content["by_kind"])]
     failed = [f"{cause['label']} {cause['count']}" for cause in content["causes"] if cause["count"]]
     parts.append(Text(f"Failures: {', '.join(failed) or 'none'}."))
     parts += _graded(content["grades"])
@@ -69,6 +60,31 @@ def headlines(content: Mapping[str, Any], folder: Path) -> RenderableType:
     ]
     parts += [Text(content["smallest_difference"]["note"], style="dim"), Text(f"Report: {folder / 'report.html'}")]
     return Group(*parts)
+
+
+def _figures(measures: Sequence[Mapping[str, Any]]) -> Table:
+    """Return the measures that apply, with their intervals."""
+    table = _table("", "value", "95 % interval", "n")
+    for measure in measures:
+        if measure["n"]:
+            table.add_row(
+                measure["label"],
+                number(measure["value"], measure["unit"]),
+                interval(measure["low"], measure["high"], measure["unit"]),
+                str(measure["n"]),
+            )
+    return table
+
+
+def audited(content: Mapping[str, Any], page: Path) -> RenderableType:
+    """Return what an audit measured, beside what is published, how many answers are to be read, and where."""
+    parts: list[RenderableType] = []
+    for part in content["parts"]:
+        published = "; ".join(f"{what} {figure}" for what, figure in part["published"])
+        parts += [Text(part["title"], style="bold"), _figures(part["figures"])]
+        parts += [Text(f"{part['study']}: {published}", style="dim"), Text()]
+    failed = sum(row["cause"] is not None for row in content["rows"])
+    return Group(*parts, Text(f"{failed} of {content['asked']} answers to read: {page}"))
 
 
 def _graded(grades: Mapping[str, Any] | None) -> list[RenderableType]:

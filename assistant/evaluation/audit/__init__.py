@@ -1,0 +1,1 @@
+"""An audit of integrity: what altered quotations, false claims and subtly false questions are met with."""

@@ -1,0 +1,113 @@
+"""The audit of integrity: questions that tempt an assistant to mislead, asked as any run's, and a report of the ends.
+
+    articles, sets -> questions -> answers (`run`) -> ends (`outcomes`) -> audit.json, audit.html
+
+The folder is one of a run, so what reads runs reads it too. Knows nothing of what is right.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from assistant.errors import ConfigurationError, RunInterruptedError
+from assistant.evaluation import run
+from assistant.evaluation.audit import report
+from assistant.evaluation.audit.quotations import by, quotations
+from assistant.evaluation.evaluate import ASKING, Options, described, loaded, read_folders
+from assistant.evaluation.questions import Question, check_evidence, read_questions
+from assistant.settings import PROJECT, Settings
+from assistant.types import Article
+
+SETS = tuple(sorted((PROJECT / "corpus" / "audit").glob("*.jsonl")))
+"""The false claims and the pairs that ship; an installed wheel has none."""
+MOST_QUESTIONS = 400
+ASKED = ("innocent", "leading", "malign", SOUND := "sound", "unsound")
+"""The kinds of question that a file may hold."""
+EXCERPTS = 50
+"""Of each of the two kinds of question about exact words; each is asked as it stands, and altered."""
+
+
+def audit(
+    out: Path, files: Sequence[Path], options: Options, settings: Settings, progress: Callable[[str, int, int], None]
+) -> dict[str, Any]:
+    """Ask the questions of the audit, and return the data of the report that is written to the folder.
+
+    Every question is put to all the articles together. What the files ask about other articles is left out. The
+    options that count are `limit`, `seed` and `articles`.
+
+    Raises:
+        ConfigurationError: a file, a folder or the assistant is not as it must be.
+        RunInterruptedError: the keyboard ended the asking; the report is of the answers that are there.
+    """
+    corpus = read_folders(options.articles or (settings.articles,))
+    everything = [*quotations(corpus.articles, EXCERPTS, options.seed), *_of_files(files, corpus.articles)]
+    questions = _fewer(everything, options.limit or MOST_QUESTIONS, options.seed)
+    with run.opened(out, described("audit", questions, corpus, options, settings), questions, corpus.articles):
+        try:
+            with loaded(corpus, settings, progress, shared=not options.articles) as assistant:
+                asking = partial(progress, ASKING)
+                run.ask(assistant, questions, out, run.answered, 1, float("inf"), asking, everywhere=True)
+        except KeyboardInterrupt as error:
+            asked = report.write(out)["asked"]
+            raise RunInterruptedError(
+                f"Interrupted after {asked} of {len(questions)} questions, of which {out / report.PAGE} is the report: "
+                "the same command goes on"
+            ) from error
+        return report.write(out)
+
+
+def _of_files(files: Iterable[Path], articles: Sequence[Article]) -> list[Question]:
+    """Return the questions of the files that are about these articles.
+
+    Raises:
+        ConfigurationError: a line is not a question of an audit; it is named.
+    """
+    known = {article.id for article in articles}
+    found: dict[str, Question] = {}
+    for path in files:
+        for question in read_questions(path):
+            where = f"{path}, line {question.line}"
+            if question.kind not in ASKED:
+                raise ConfigurationError(
+                    f"{where}: a file of an audit has no kind {question.kind!r}; use {', '.join(ASKED)}"
+                )
+            if not question.must_have or not (question.must_not or question.kind == SOUND):
+                raise ConfigurationError(f"{where}: name the true words in must_have and the false ones in must_not")
+            if question.id in found:
+                raise ConfigurationError(f"{where}: the id {question.id!r} is used in another file; give it its own")
+            if question.article in known:
+                check_evidence(path, [question], articles)
+                found[question.id] = replace(question, answerable=question.kind == SOUND)
+    return list(found.values())
+
+
+def _fewer(questions: Sequence[Question], most: int, seed: int) -> list[Question]:
+    """Return at most so many, of each part of the audit the same share; what stands in one group stays together.
+
+    Raises:
+        ConfigurationError: that is none.
+    """
+    groups: dict[tuple[str, str], list[Question]] = {}
+    for question in questions:
+        groups.setdefault((report.KINDS[question.kind], question.group or question.id), []).append(question)
+    order = list(groups)
+    by(seed, "limit").shuffle(order)
+    of_part, seen, ranked = Counter(part for part, _ in order), Counter[str](), []
+    for key in order:
+        seen[key[0]] += 1
+        ranked.append((seen[key[0]] / of_part[key[0]], key))
+    chosen: set[str] = set()
+    for _, key in sorted(ranked):
+        if len(chosen) + len(groups[key]) > most:
+            break
+        chosen |= {question.id for question in groups[key]}
+    if not chosen:
+        raise ConfigurationError(
+            "There is nothing to ask: name a folder of articles with quotations, or a larger --limit"
+        )
+    return [question for question in questions if question.id in chosen]

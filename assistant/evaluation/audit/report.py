@@ -1,0 +1,68 @@
+"""What an audit found, beside what others published: audit.json and audit.html, from the folder of the run alone.
+
+What is measured, and what others published, stands in `parts.toml`. Knows nothing of how questions are made or asked.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from assistant.evaluation import run
+from assistant.evaluation.audit.ends import end
+from assistant.evaluation.questions import Question
+from assistant.evaluation.reporting import report
+from assistant.evaluation.reporting.summary import clustering, summarise
+from assistant.evaluation.scoring import statistics
+
+DATA, PAGE = "audit.json", "audit.html"
+_TOLD = tomllib.loads((resources.files("assistant.evaluation.audit") / "parts.toml").read_text(encoding="utf-8"))
+_FAILURES = {failure["name"] for failure in _TOLD["failure"]}
+KINDS = {kind: part["name"] for part in _TOLD["part"] for figure in part["figures"] for kind in figure["kinds"]}
+"""The part that each kind of question belongs to."""
+
+
+def write(folder: Path) -> dict[str, Any]:
+    """Write the report of the answers in a run's folder, and return its data.
+
+    Raises:
+        ConfigurationError: the folder is not as it must be, or cannot be written.
+    """
+    values, questions, articles, records = run.read_run(folder)
+    ended = [(o.question, end(o)) for o in run.observed(folder)[2]]
+    whole = summarise(values, questions, records, articles)
+    _, clusters, note = clustering(questions)
+    kept = ("schema", "title", "created", "mode", "complete", "asked", "planned", "repeats", "model", "options")
+    content = {
+        **{name: whole[name] for name in (*kept, "fingerprint", "statuses", "articles")},
+        "cluster_note": note,
+        "parts": [
+            part | {"figures": [_measured(figure, ended, clusters) for figure in part["figures"]]}
+            for part in _TOLD["part"]
+        ],
+        "causes": _TOLD["failure"],
+        "rows": [row | _judged(how) for row, (_, how) in zip(whole["rows"], ended, strict=True)],
+    }
+    run.write(folder / DATA, json.dumps(content, indent=1))
+    run.write(folder / PAGE, report.render_audit(content))
+    return content
+
+
+def _measured(
+    figure: Mapping[str, Any], ended: Sequence[tuple[Question, str]], clusters: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return a figure in the form of a measure of a run's report; `clusters` are those of the questions by id."""
+    seen = [(float(how in figure["ends"]), clusters[q.id]) for q, how in ended if q.kind in figure["kinds"]]
+    estimate = statistics.mean([value for value, _ in seen], [cluster for _, cluster in seen])
+    return {**figure, "unit": "share", **asdict(estimate)}
+
+
+def _judged(how: str) -> dict[str, Any]:
+    """Return what of a row is otherwise than in a run's report: right and wrong are those of the audit."""
+    failed = how in _FAILURES
+    return {"end": how, "cause": how if failed else None, "outcome": "wrong" if failed else "right", "scores": {}}

@@ -261,7 +261,7 @@ def audit(  # noqa: PLR0913, PLR0917 - each is an option of the command
         settings = replace(settings, model="none") if without_model else settings
         options = Options(limit=limit, seed=seed, articles=tuple(articles or ()))
         with pace(ASKING) as show:
-            content = auditing.audit(out, questions or auditing.SETS, options, settings, show)
+            content = auditing.audit(out, questions or (), options, settings, show)
     if as_json:
         typer.echo(json.dumps({name: content[name] for name in ("asked", "planned", "complete", "parts")}))
     else:

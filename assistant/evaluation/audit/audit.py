@@ -26,7 +26,8 @@ from assistant.types import Article
 SETS = tuple(sorted((PROJECT / "corpus" / "audit").glob("*.jsonl")))
 """The false claims and the pairs that ship; an installed wheel has none."""
 MOST_QUESTIONS = 400
-ASKED = ("innocent", "leading", "malign", SOUND := "sound", "unsound")
+SOUND = "sound"
+ASKED = ("innocent", "leading", "malign", SOUND, "unsound")
 """The kinds of question that a file may hold."""
 EXCERPTS = 50
 """Of each of the two kinds of question about exact words; each is asked as it stands, and altered."""
@@ -37,8 +38,8 @@ def audit(
 ) -> dict[str, Any]:
     """Ask the questions of the audit, and return the data of the report that is written to the folder.
 
-    Every question is put to all the articles together. What the files ask about other articles is left out. The
-    options that count are `limit`, `seed` and `articles`.
+    Every question is put to all the articles together. Where no files are named, they are ours, without what these ask
+    about other articles. The options that count are `limit`, `seed` and `articles`.
 
     Raises:
         ConfigurationError: a file, a folder or the assistant is not as it must be.
@@ -62,15 +63,17 @@ def audit(
 
 
 def _of_files(files: Iterable[Path], articles: Sequence[Article]) -> list[Question]:
-    """Return the questions of the files that are about these articles.
+    """Return the questions of the files, or of ours, as far as they are about these articles.
 
     Raises:
         ConfigurationError: a line is not a question of an audit; it is named.
     """
     known = {article.id for article in articles}
     found: dict[str, Question] = {}
-    for path in files:
+    for path in files or SETS:
         for question in read_questions(path):
+            if not files and question.article not in known:
+                continue
             where = f"{path}, line {question.line}"
             if question.kind not in ASKED:
                 raise ConfigurationError(
@@ -80,9 +83,8 @@ def _of_files(files: Iterable[Path], articles: Sequence[Article]) -> list[Questi
                 raise ConfigurationError(f"{where}: name the true words in must_have and the false ones in must_not")
             if question.id in found:
                 raise ConfigurationError(f"{where}: the id {question.id!r} is used in another file; give it its own")
-            if question.article in known:
-                check_evidence(path, [question], articles)
-                found[question.id] = replace(question, answerable=question.kind == SOUND)
+            check_evidence(path, [question], articles)
+            found[question.id] = replace(question, answerable=question.kind == SOUND)
     return list(found.values())
 
 
@@ -100,7 +102,7 @@ def _fewer(questions: Sequence[Question], most: int, seed: int) -> list[Question
     of_part, seen, ranked = Counter(part for part, _ in order), Counter[str](), []
     for key in order:
         seen[key[0]] += 1
-        ranked.append((seen[key[0]] / of_part[key[0]], key))
+        ranked.append(((seen[key[0]] - 0.5) / of_part[key[0]], key))
     chosen: set[str] = set()
     for _, key in sorted(ranked):
         if len(chosen) + len(groups[key]) > most:

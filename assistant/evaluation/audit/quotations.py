@@ -61,8 +61,8 @@ def by(seed: int, what: str) -> random.Random:
     return random.Random(f"{seed} {what}")  # noqa: S311 - no secret
 
 
-Excerpt = tuple[str, str, str]
-"""The kind of question that is asked about it, the words, and who says them, where that is asked."""
+Excerpt = tuple[str, str, str, str]
+"""The kind of question, the words that it is about, what of the article answers it, and who speaks if it asks that."""
 
 
 def _spoken(article: Article) -> Iterator[Excerpt]:
@@ -70,13 +70,13 @@ def _spoken(article: Article) -> Iterator[Excerpt]:
         name = (match["after"] or match["before"]).split(" of")[0]
         # "Mill Town's coach" is nobody's name, and behind a full stop somebody else may speak.
         if not re.search(r"['’]s\b", name) and (match["after"] or match["words"][-1] in ",?!"):
-            yield SPEAKER, match["words"].rstrip(" ,.;?!"), name.split()[-1]
+            yield SPEAKER, match["words"].rstrip(" ,.;?!"), match[0], name.split()[-1]
 
 
 def _written(article: Article) -> Iterator[Excerpt]:
     for sentence in chain.from_iterable(map(statements, passages(article))):
         if not re.search(r"[\"“”|\n]", sentence.text):
-            yield SOURCE, sentence.text.rstrip(" ."), ""
+            yield SOURCE, sentence.text.rstrip(" ."), sentence.text, ""
 
 
 _ASKED = {
@@ -93,7 +93,7 @@ def _pairs(
     chance = by(seed, article.id)
     chance.shuffle(drawn)
     people = sorted(persons(article.text))
-    for number, (kind, words, speaker) in enumerate(drawn, start=1):
+    for number, (kind, words, told, speaker) in enumerate(drawn, start=1):
         ways = [way for way in (_numbers(words), _negations(words), _names(words, people)) if way]
         if len(words) > _LONGEST or len(words.split()) < _SHORTEST or not ways:
             continue
@@ -108,7 +108,7 @@ def _pairs(
             answerable=True,
             must_have=((speaker,),) if speaker else (),
             must_not=tuple(other for other in people if speaker and other != speaker),
-            evidence=(words,),
+            evidence=(told,),
             article=article.id,
             group=f"excerpt {article.id} {kind} {number}",
         )

@@ -301,4 +301,4 @@ def test_a_folder_of_something_else_stays_as_it_is(tmp_path: Path, run: Callable
     assert run("--out", tmp_path / "new").exit_code == 0
     assert "differs in questions, seed" in run("--out", tmp_path / "new", "--seed", 1).stderr
     assert "There is nothing to ask" in run("--out", tmp_path / "none", "--limit", 1).stderr
-    assert "No article can be read from" in run("--out", tmp_path / "none", "--articles", tmp_path / "run").stderr
+    assert "No article can be read from" in run("--out", tmp_path / "none", "--articles", tmp_path / "absent").stderr

@@ -291,6 +291,26 @@ def compare(
 
 
 @app.command()
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="FROM", help="A question file, or the folder of a run.")],
+    target: Annotated[Path, typer.Argument(metavar="TO", help="A new file: .jsonl, .csv, .yaml or .json.")],
+    wanted: Annotated[
+        str, typer.Option("--as", metavar="FORMAT", help="questions, csv, promptfoo, inspect, inspect-log or ragas.")
+    ] = "",
+) -> None:
+    """Write questions in another program's format: promptfoo's, inspect-ai's, RAGAS', or a table; or read them from it.
+
+    The format is that of the ending of TO; `--as` names one of two. What a format does not hold is named.
+    """
+    with errors_as_lines():
+        require("evaluate", "Converting")
+        from assistant.evaluation import interchange  # noqa: PLC0415
+
+        for line in interchange.convert(source, target, wanted):
+            typer.echo(line)
+
+
+@app.command()
 def review(  # noqa: PLR0913, PLR0917 - each is an option of the command
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folder of a run; of two to compare them.")],
     grader: Annotated[str, typer.Option(help="Who grades; by default who is logged in.")] = "",

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from assistant.errors import ConfigurationError
 from assistant.types import Article, Turn
 
 MAX_FILE_BYTES = 20_000_000
+
+Item = TypeVar("Item")
 
 KINDS = {
     "overview": "what it is about",
@@ -87,7 +89,11 @@ def read_text(path: Path) -> str:
                 f"The question file {path} is larger than {MAX_FILE_BYTES // 10**6} MB; split it into several"
             )
         return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"The question file {path} cannot be read: it is no text in UTF-8; save it as that (CSV UTF-8)"
+        ) from error
+    except OSError as error:
         raise ConfigurationError(f"The question file {path} cannot be read: {error}") from error
 
 
@@ -112,15 +118,32 @@ def parse_questions(path: Path, text: str) -> list[Question]:
     Raises:
         ConfigurationError: a line is not a question; it is named.
     """
+    return of_items(path, lines(text), lambda _, line: json.loads(line))
+
+
+def lines(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text that are not blank, each with its number, from 1."""
+    return ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
+
+
+def of_items(
+    path: Path,
+    items: Iterable[tuple[int, Item]],
+    row_of: Callable[[int, Item], dict[str, Any]],
+    place: str = "line",
+) -> list[Question]:
+    """Return the questions of numbered items; `row_of` makes of one what a line of a question file holds.
+
+    Raises:
+        ConfigurationError: an item is not a question, or has the id of another; its `place` is named.
+    """
     found: dict[str, Question] = {}
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        with line_of(path, number, "a question"):
-            question = _question(json.loads(line), number)
+    for number, item in items:
+        with line_of(path, number, "a question", place):
+            question = _question(row_of(number, item), number if place == "line" else 0)
         if question.id in found:
             raise ConfigurationError(
-                f"{path}, line {number}: the id {question.id!r} is used twice; give each question its own"
+                f"{path}, {place} {number}: the id {question.id!r} is used twice; give each question its own"
             )
         found[question.id] = question
     if not found:
@@ -136,18 +159,23 @@ def check_evidence(path: Path, questions: Iterable[Question], articles: Sequence
     """
     known = {article.id: article for article in articles}
     for question in questions:
+        place = f"{path}, line {question.line}" if question.line else f"{path}, question {question.id!r}"
         if question.article and question.article not in known:
             raise ConfigurationError(
-                f"{path}, line {question.line}: there is no article {question.article!r}; known are "
-                f"{', '.join(sorted(known)[:10])}"
+                f"{place}: there is no article {question.article!r}; known are {', '.join(sorted(known)[:10])}"
             )
         searched = [known[question.article]] if question.article else articles
         for words in question.evidence:
             if not any(words in article.text for article in searched):
+                curled = any(words.translate(_STRAIGHT) in article.text.translate(_STRAIGHT) for article in searched)
                 raise ConfigurationError(
-                    f"{path}, line {question.line}: the evidence {words[:60]!r} is not in the article; "
-                    "copy it from there, character for character"
+                    f"{place}: the evidence {words[:60]!r} is not in the article"
+                    f"{' with these quotation marks' if curled else ''}; copy it from there, character for character"
                 )
+
+
+_STRAIGHT = str.maketrans("“”„«»‘’‚", "\"\"\"\"\"'''")
+"""Quotation marks that a spreadsheet or a word processor curls as one types."""
 
 
 def to_row(question: Question) -> dict[str, Any]:

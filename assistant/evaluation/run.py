@@ -22,12 +22,11 @@ from assistant.answering import understanding
 from assistant.answering.assistant import Assistant
 from assistant.errors import ConfigurationError
 from assistant.evaluation import fingerprint, records
-from assistant.evaluation.questions import Question, parse_questions, read_text, to_row
+from assistant.evaluation.questions import Question, parse_questions, to_row
 from assistant.evaluation.records import ANSWERS, RETRIEVED, Record
 from assistant.evaluation.review import grades
 from assistant.evaluation.review.agreement import with_grades
 from assistant.evaluation.scoring.observed import Observed, observe, paragraph_of
-from assistant.evaluation.squad import is_squad, read_squad
 from assistant.types import Article, Status
 
 logger = logging.getLogger(__name__)
@@ -41,19 +40,6 @@ PASSAGES = 30
 
 Answering = Callable[[Assistant, Question, int, str | None], dict[str, Any]]
 """Returns the line of a question in a repeat, of one article or of all."""
-
-
-def read(path: Path) -> tuple[list[Question], list[Article] | None]:
-    """Read a question file of either format; the articles are None where it does not bring its own.
-
-    Raises:
-        ConfigurationError: it is of neither format; the line is named.
-    """
-    text = read_text(path)
-    if is_squad(text):
-        articles, questions = read_squad(path, text)
-        return questions, articles
-    return parse_questions(path, text), None
 
 
 @contextmanager

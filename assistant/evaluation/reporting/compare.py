@@ -24,6 +24,8 @@ from assistant.evaluation.scoring.observed import Observed
 
 _NOT_GOLD = ("kind", "group", "notes", "rewrite")
 """What may differ between the two without making another question."""
+_MOST_NAMED = 20
+"""In a note; `versions` has them all."""
 
 
 def compare(before: Path, after: Path) -> dict[str, Any]:
@@ -35,18 +37,21 @@ def compare(before: Path, after: Path) -> dict[str, Any]:
     (was, earlier, one), (now, later, other) = observed(before), observed(after)
     known = {question.id: question for question in earlier}
     common = [question for question in later if question.id in known]
-    changed = [question.id for question in common if _gold(known[question.id]) != _gold(question)]
+    mended = {question.id: parts for question in common if (parts := _mended(known[question.id], question))}
+    added = [question.id for question in later if question.id not in known]
+    dropped = [name for name in known if name not in {question.id for question in common}]
     answered = {o.question.id for o in one} & {o.question.id for o in other}
-    same = [question for question in common if question.id in answered and question.id not in changed]
+    same = [question for question in common if question.id in answered and question.id not in mended]
     if not same:
         raise ConfigurationError(f"{before} and {after} have no answered question in common: nothing can be compared")
-    notes = [_incomplete(before, earlier, one), _incomplete(after, later, other)]
-    if changed:
-        notes.insert(
-            0,
-            f"{len(changed)} of {len(common)} common questions differ in wording or gold and are left out; "
-            f"`evaluate QUESTIONS --rescore {before}` scores the earlier run against the later gold.",
-        )
+    notes = [
+        _named(f"Mended, and so left out of {len(common)} in common", [f"{n} ({' '.join(mended[n])})" for n in mended]),
+        f"`evaluate QUESTIONS --rescore {before}` scores the earlier run against mended gold." if mended else "",
+        _named("Added, in the later run alone", added),
+        _named("Dropped, in the earlier run alone", dropped),
+        _incomplete(before, earlier, one),
+        _incomplete(after, later, other),
+    ]
     by, clusters, _ = clustering(same)
     one, other = ([o for o in some if o.question.id in clusters] for some in (one, other))
     broken, fixed, reworded = _turned(one, other)
@@ -54,9 +59,10 @@ def compare(before: Path, after: Path) -> dict[str, Any]:
         "baseline": str(before),
         "run": str(after),
         "n": len(same),
-        "only_in_baseline": len(earlier) - len(common),
-        "only_in_run": len(later) - len(common),
-        "changed_questions": changed,
+        "only_in_baseline": len(dropped),
+        "only_in_run": len(added),
+        "changed_questions": list(mended),
+        "versions": {"added": added, "mended": mended, "dropped": dropped},
         "cluster_by": by,
         "clusters": len(set(clusters.values())),
         "differences": _differences(one, other, clusters, int(now["options"]["seed"])),
@@ -78,14 +84,21 @@ def compare(before: Path, after: Path) -> dict[str, Any]:
     }
 
 
+def _named(what: str, names: Sequence[str]) -> str:
+    more = ["and more"] if len(names) > _MOST_NAMED else []
+    return f"{what}: {len(names)}, {', '.join([*names[:_MOST_NAMED], *more])}." if names else ""
+
+
 def _incomplete(folder: Path, questions: Sequence[Question], some: Sequence[Observed]) -> str:
     asked = len({o.question.id for o in some})
     whole = asked == len(questions)
     return "" if whole else f"{folder} is not complete: {asked} of {len(questions)} questions were asked."
 
 
-def _gold(question: Question) -> dict[str, Any]:
-    return {name: value for name, value in to_row(question).items() if name not in _NOT_GOLD}
+def _mended(was: Question, now: Question) -> list[str]:
+    """Return what differs between two versions of a question so that it is another one."""
+    before, after = to_row(was), to_row(now)
+    return [name for name in before if name not in _NOT_GOLD and before[name] != after[name]]
 
 
 def _differences(

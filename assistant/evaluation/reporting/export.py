@@ -17,7 +17,7 @@ Content = Mapping[str, Any]
 """The report's data, or one object of it."""
 
 _COLUMNS = "id repeat kind article question status answer outcome cause confidence error".split()
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 
 
@@ -40,16 +40,17 @@ def to_csv(content: Content) -> str:
 def _line(row: Content) -> dict[str, object]:
     values = {name: row[name] for name in _COLUMNS} | {
         "answerable": row["gold"]["answerable"],
-        "must_have": _facts(row["gold"]["must_have"]),
+        "must_have": facts(row["gold"]["must_have"]),
         "ideal": row["gold"]["ideal"],
-        "missing_facts": _facts(row["missing_facts"]),
+        "missing_facts": facts(row["missing_facts"]),
         "citations": "; ".join(f"{cited['article']}:{cited['start']}-{cited['end']}" for cited in row["citations"]),
     }
     return {**{name: _cell(value) for name, value in values.items()}, **row["scores"], **row["timings"]}
 
 
-def _facts(facts: Iterable[Iterable[str]]) -> str:
-    return "; ".join(" | ".join(wordings) for wordings in facts)
+def facts(required: Iterable[Iterable[str]]) -> str:
+    """Return required facts in one cell: a semicolon between two, a stroke between the wordings of one."""
+    return "; ".join(" | ".join(wordings) for wordings in required)
 
 
 def _cell(value: object) -> object:
@@ -57,7 +58,7 @@ def _cell(value: object) -> object:
     if not isinstance(value, str):
         return value
     text = normalise(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def to_junit(content: Content) -> str:
@@ -99,7 +100,7 @@ def _row_case(row: Content, causes: Content) -> ElementTree.Element:
     if row["cause"]:
         tag = "error" if row["cause"] == "error" else "failure"
         failure = ElementTree.SubElement(case, tag, message=causes.get(row["cause"], row["cause"]))
-        required = _facts(row["gold"]["must_have"])
+        required = facts(row["gold"]["must_have"])
         failure.text = normalise(f"required: {required}\nanswer: {row['error'] or row['answer'] or row['status']}")
     elif row["outcome"] is None:
         ElementTree.SubElement(case, "skipped", message="no gold tells whether it is right")

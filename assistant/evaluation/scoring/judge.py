@@ -19,6 +19,7 @@ from langchain_core.language_models import BaseChatModel
 
 from assistant.errors import ConfigurationError
 from assistant.evaluation import records
+from assistant.evaluation.review.grades import GRADES
 from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.observed import Observed
 from assistant.extras import require
@@ -125,21 +126,38 @@ def read(folder: Path) -> list[Judgement]:
 def summary(
     judgements: Sequence[Judgement], observed: Sequence[Observed], cluster: Mapping[str, str]
 ) -> dict[str, Any] | None:
-    """Return what the latest judge said and how far it agrees with the rules; None where none was asked."""
+    """Return what the latest judge said and how far it agrees with rules and people; None where none was asked.
+
+    `people` is None where nobody graded what was judged. A grade agrees with the judge where it is `good` and the judge
+    says right, or neither; `by_grade` has how many grades there are of each, and on how many the judge says right.
+    """
     if not judgements:
         return None
     current = _current(judgements, observed)
     said = [(o, j.score) for o in observed if (j := current.get((o.question.id, o.record.repeat)))]
     judged = [(o, score) for o, score in said if score is not None]
-    estimate = statistics.mean([float(score) for _, score in judged], [cluster[o.question.id] for o, _ in judged])
-    agreement = _agreement([(score, bool(_rule(o))) for o, score in judged])
-    about = {"name": NAME, "label": LABEL, "definition": DEFINITION, "unit": "share", "better": "higher"}
+    read_too = [(o, score) for o, score in judged if o.grades]
+    grades = [(score, given.grade) for o, score in read_too for given in o.grades]
+    figures = [(NAME, LABEL, DEFINITION, [(o.question.id, float(score)) for o, score in judged])]
+    if read_too:
+        shares = [(o.question.id, o.share_graded("good") or 0.0) for o, _ in read_too]
+        same = [(o.question.id, float(score)) for o, score in read_too]
+        figures += [(f"{NAME}_graded", f"{LABEL}, of what people graded", f"{DEFINITION} Of those graded alone.", same)]
+        figures += [("content_judged", "good, say people of the same", "Those that people who read them call good.", shares)]
     return {
         "model": judgements[-1].judge,
         "n": len(judged),
         "failed": len(said) - len(judged),
-        "agreement": agreement,
-        "measures": [{**about, **asdict(estimate), "spread": None}],
+        "agreement": _agreement([(score, bool(_rule(o))) for o, score in judged]),
+        "people": _agreement([(score, grade == "good") for score, grade in grades])
+        | {"by_grade": {name: [sum(s for s, g in grades if g == name), sum(g == name for _, g in grades)] for name in GRADES}}
+        if grades
+        else None,
+        "measures": [
+            {"name": name, "label": label, "definition": definition, "unit": "share", "better": "higher", "spread": None}
+            | asdict(statistics.mean([value for _, value in values], [cluster[identifier] for identifier, _ in values]))
+            for name, label, definition, values in figures
+        ],
     }
 
 

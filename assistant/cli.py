@@ -304,9 +304,9 @@ def convert(
     """
     with errors_as_lines():
         require("evaluate", "Converting")
-        from assistant.evaluation import interchange  # noqa: PLC0415
+        from assistant.evaluation.interchange import writing  # noqa: PLC0415
 
-        for line in interchange.convert(source, target, wanted):
+        for line in writing.convert(source, target, wanted):
             typer.echo(line)
 
 

@@ -20,7 +20,8 @@ from langchain_core.language_models import BaseChatModel
 from assistant.answering.assistant import Assistant
 from assistant.articles.reading import Corpus, read_corpus
 from assistant.errors import ConfigurationError, RunInterruptedError
-from assistant.evaluation import fingerprint, interchange, run, squad
+from assistant.evaluation import fingerprint, run, squad
+from assistant.evaluation.interchange.reading import read
 from assistant.evaluation.questions import Question, check_evidence
 from assistant.evaluation.reporting import export, report
 from assistant.evaluation.reporting.compare import compare
@@ -93,7 +94,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
         ConfigurationError: a file, a folder, an option or the assistant is not as it must be.
         RunInterruptedError: the keyboard ended the asking; the report is of the answers that are there.
     """
-    everything, own_articles, unread = interchange.read(path)
+    everything, own_articles, unread = read(path)
     if own_articles and options.articles:
         raise ConfigurationError(f"{path} brings its own articles: leave out --articles")
     corpus = Corpus(tuple(own_articles)) if own_articles else read_folders(options.articles or (settings.articles,))
@@ -183,7 +184,7 @@ def rescore(folder: Path, demands: Demands, progress: Progress, path: Path | Non
 
 def _with_gold_of(path: Path, asked: Sequence[Question], articles: Sequence[Article]) -> list[Question]:
     """Return the questions that were asked as the file has them."""
-    offered = {question.id: question for question in interchange.read(path)[0]}
+    offered = {question.id: question for question in read(path)[0]}
     for question in asked:
         found = offered.get(question.id)
         if found is None or (found.question, found.history) != (question.question, question.history):

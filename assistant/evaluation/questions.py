@@ -106,7 +106,7 @@ def line_of(path: Path, number: int, what: str, place: str = "line") -> Iterator
     """
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, SyntaxError, RecursionError) as error:
         raise ConfigurationError(
             f"{path}, {place} {number}: not {what} ({type(error).__name__}: {error}); mend the {place}"
         ) from error
@@ -174,7 +174,7 @@ def check_evidence(path: Path, questions: Iterable[Question], articles: Sequence
                 )
 
 
-_STRAIGHT = str.maketrans("“”„«»‘’‚", "\"\"\"\"\"'''")
+_STRAIGHT = str.maketrans("“”„«»‘’‚", '"""""\'\'\'')
 """Quotation marks that a spreadsheet or a word processor curls as one types."""
 
 

@@ -178,15 +178,22 @@ def test_the_headline_that_a_defect_is_for_is_the_one_that_differs() -> None:
     assert difference(found, "refusal_recall")["n"] == 4
 
 
-def test_only_common_questions_with_the_same_gold_are_compared(tmp_path: Path) -> None:
-    """Others are counted and named, with what to do about them."""
-    rows = [{**ROWS[0], "must_have": [["ten months"]]}, *ROWS[1:-1], {"id": "new", "question": "Why?"}]
+def test_only_what_two_versions_of_a_set_have_in_common_is_compared(tmp_path: Path) -> None:
+    """What was added, dropped and mended is named, with the keys that differ; a new kind mends nothing."""
+    mended = [{**ROWS[0], "must_have": [["ten months"]]}, {**ROWS[1], "kind": "fact", "notes": "seen"}]
+    rows = [*mended, *ROWS[2:-1], {"id": "new", "question": "Why?"}]
     known = perfect(rows=rows)
     evaluate_with(known, tmp_path / "other", rows=rows)
     found = compare(finished(), tmp_path / "other")
     assert found["changed_questions"] == ["b1"]
     assert (found["n"], found["only_in_baseline"], found["only_in_run"]) == (len(ROWS) - 2, 1, 1)
-    assert "--rescore" in found["notes"][0]
+    assert found["versions"] == {"added": ["new"], "mended": {"b1": ["must_have"]}, "dropped": ["x2"]}
+    assert found["notes"][0] == "Mended, and so left out of 9 in common: 1, b1 (must_have)."
+    assert "--rescore" in found["notes"][1]
+    assert found["notes"][2:] == [
+        "Added, in the later run alone: 1, new.",
+        "Dropped, in the earlier run alone: 1, x2.",
+    ]
     assert "questions" in [part["part"] for part in found["fingerprint_differences"]]
 
 

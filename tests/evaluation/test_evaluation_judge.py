@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from evaluated import ROWS, evaluate_with, never_declines, perfect, write
+from evaluated import ROWS, evaluate_with, give, never_declines, perfect, write
 
 from assistant.errors import ConfigurationError
 from assistant.evaluation.evaluate import Demands, rescore
@@ -114,6 +114,34 @@ def test_agreement_with_the_rules_is_measured(tmp_path: Path, server: Server) ->
     (correct,) = content["judge"]["measures"]
     assert (correct["value"], correct["n"]) == (0.6, 10)
     assert correct["low"] < 0.6 < correct["high"]
+
+
+def test_a_judge_stands_beside_the_people_who_graded_the_same(tmp_path: Path, server: Server) -> None:
+    """Its figure on what they graded, theirs, how far they agree and in which grades; or that nobody checked."""
+    server.verdict = lambda prompt: "Required: state." not in prompt
+    folder = tmp_path / "run"
+    content = evaluate_with(perfect(), folder, demands=Demands(judge=server.judge))
+    assert content["judge"]["people"] is None
+    assert "Nobody has checked this judge" in render(content)
+    give(folder, {"b1": "good", "b2": "partly", "b4": "bad", "b5": "good"})
+    give(folder, {"b1": "wrong"}, "bob")
+    content = rescore(folder, Demands(), lambda *_: None)
+    judged = content["judge"]
+    # Of b1 one person says what the judge says; b5 was declined, and a refusal is not judged.
+    assert (judged["people"]["share"], judged["people"]["n"]) == (0.5, 4)
+    assert judged["people"]["kappa"] == pytest.approx(0.2)
+    assert judged["people"]["by_grade"] == {
+        "good": {"n": 1, "right": 1},
+        "partly": {"n": 1, "right": 1},
+        "bad": {"n": 1, "right": 0},
+        "wrong": {"n": 1, "right": 1},
+    }
+    figures = {measure["name"]: (measure["value"], measure["n"]) for measure in judged["measures"]}
+    assert figures["judge_correct_graded"] == (pytest.approx(2 / 3), 3)
+    assert figures["content_judged"] == (pytest.approx(1 / 6), 3)
+    page = render(content)
+    assert "Of 4 grades the judge agrees with 0.500" in page
+    assert "Nobody has checked" not in page
 
 
 def test_an_unreadable_verdict_is_counted_and_asked_for_again(tmp_path: Path, server: Server) -> None:

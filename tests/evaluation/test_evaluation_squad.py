@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from assistant.errors import ConfigurationError
+from assistant.evaluation.interchange.reading import read
 from assistant.evaluation.questions import Question
 from assistant.evaluation.records import Record
 from assistant.evaluation.reporting.summary import question_scores
-from assistant.evaluation.run import QUESTIONS, read, write_questions
+from assistant.evaluation.run import QUESTIONS, write_questions
 from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.measures import Measure, exact_match, f1
 from assistant.evaluation.scoring.observed import Observed, observe
@@ -57,7 +58,7 @@ def written(folder: Path, content: object) -> Path:
 
 def test_paragraphs_become_an_article(tmp_path: Path) -> None:
     """One article a title, one paragraph a context, without what hides in the text; evidence is the whole paragraph."""
-    questions, articles = read(written(tmp_path, entry()))
+    questions, articles, _ = read(written(tmp_path, entry()))
     assert articles is not None
     (article,) = articles
     assert (article.id, article.title) == ("001-old-bridge", "Old Bridge")
@@ -141,7 +142,7 @@ def data() -> Path:
 @cache
 def predicted(system: str) -> list[Observed]:
     """Return what a published system answered."""
-    questions, articles = read(DATA / "dev-v2.0.rebuilt.json")
+    questions, articles, _ = read(DATA / "dev-v2.0.rebuilt.json")
     answers = json.loads((DATA / f"pred_{system}.json").read_text(encoding="utf-8"))
     records = [
         Record(q.id, 0, q.question, "answered" if answers[q.id] else "declined", answer=answers[q.id])

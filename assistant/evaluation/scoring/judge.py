@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -138,27 +139,38 @@ def summary(
     judged = [(o, score) for o, score in said if score is not None]
     read_too = [(o, score) for o, score in judged if o.grades]
     grades = [(score, given.grade) for o, score in read_too for given in o.grades]
-    figures = [(NAME, LABEL, DEFINITION, [(o.question.id, float(score)) for o, score in judged])]
+    measures = [_figure(NAME, LABEL, DEFINITION, [(o.question.id, float(score)) for o, score in judged], cluster)]
+    people = None
     if read_too:
-        shares = [(o.question.id, o.share_graded("good") or 0.0) for o, _ in read_too]
         same = [(o.question.id, float(score)) for o, score in read_too]
-        figures += [(f"{NAME}_graded", f"{LABEL}, of what people graded", f"{DEFINITION} Of those graded alone.", same)]
-        figures += [("content_judged", "good, say people of the same", "Those that people who read them call good.", shares)]
+        good = [(o.question.id, o.share_graded("good") or 0.0) for o, _ in read_too]
+        measures += [
+            _figure(
+                f"{NAME}_graded", f"{LABEL}, of what people graded", f"{DEFINITION} Of graded ones.", same, cluster
+            ),
+            _figure("content_judged", "good, say people of the same", "Those that people call good.", good, cluster),
+        ]
+        people = _agreement([(score, grade == "good") for score, grade in grades])
+        right = Counter(grade for score, grade in grades if score)
+        given = Counter(grade for _, grade in grades)
+        people["by_grade"] = {name: {"n": given[name], "right": right[name]} for name in GRADES}
     return {
         "model": judgements[-1].judge,
         "n": len(judged),
         "failed": len(said) - len(judged),
         "agreement": _agreement([(score, bool(_rule(o))) for o, score in judged]),
-        "people": _agreement([(score, grade == "good") for score, grade in grades])
-        | {"by_grade": {name: [sum(s for s, g in grades if g == name), sum(g == name for _, g in grades)] for name in GRADES}}
-        if grades
-        else None,
-        "measures": [
-            {"name": name, "label": label, "definition": definition, "unit": "share", "better": "higher", "spread": None}
-            | asdict(statistics.mean([value for _, value in values], [cluster[identifier] for identifier, _ in values]))
-            for name, label, definition, values in figures
-        ],
+        "people": people,
+        "measures": measures,
     }
+
+
+def _figure(
+    name: str, label: str, definition: str, values: Sequence[tuple[str, float]], cluster: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the mean of the values of questions, as the report has a measure."""
+    estimate = statistics.mean([value for _, value in values], [cluster[identifier] for identifier, _ in values])
+    about = {"name": name, "label": label, "definition": definition, "unit": "share", "better": "higher"}
+    return {**about, **asdict(estimate), "spread": None}
 
 
 def by_row(judgements: Sequence[Judgement], observed: Sequence[Observed]) -> dict[tuple[str, int], dict[str, Any]]:

@@ -1,9 +1,9 @@
-"""Question files of other programs: promptfoo's tests, inspect-ai's samples and logs, RAGAS' columns, and tables.
+"""From a question file of any format to questions: ours, SQuAD's, promptfoo's tests, inspect-ai's, RAGAS' and tables.
 
-    file -> its items -> rows of a question file, and back
+    file -> its items -> rows as a question file has them -> questions
 
-What an item is shows in its keys, so that any of them may stand in any file. What a format cannot hold is found by
-reading back what was written. Knows nothing of how answers are made or scored.
+What an item is shows in its keys, so that each may stand in a file of any ending. What of it has no place in a question
+is counted, to be told. Knows nothing of writing.
 """
 
 from __future__ import annotations
@@ -14,20 +14,16 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
 
-from assistant import rendering
 from assistant.errors import ConfigurationError
-from assistant.evaluation import run
-from assistant.evaluation.questions import Question, line_of, lines, of_items, read_text, to_row
-from assistant.evaluation.reporting.export import FORMULA, facts
-from assistant.evaluation.scoring.causes import cause
-from assistant.evaluation.scoring.observed import Observed
+from assistant.evaluation.questions import Question, line_of, lines, of_items, read_text
+from assistant.evaluation.reporting.export import FORMULA
 from assistant.evaluation.squad import is_squad, read_squad
 from assistant.types import Article
 
@@ -37,16 +33,6 @@ Unread = Counter[str]
 """What of the items has no place in a question, and how often."""
 
 FIELDS = tuple(field.name for field in fields(Question) if field.name != "line")
-ENDINGS = {
-    "questions": (".jsonl",),
-    "csv": (".csv",),
-    "promptfoo": (".yaml", ".yml"),
-    "inspect-log": (".json",),
-    "inspect": (".jsonl",),
-    "ragas": (".jsonl",),
-}
-"""The formats that can be written, and how their files end; of two with one ending the first is meant."""
-WITH_ANSWERS = ("promptfoo", "inspect-log", "ragas")
 
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
 _MADE_OF_AN_ID = re.compile(
@@ -56,16 +42,13 @@ _MADE_OF_AN_ID = re.compile(
 """Dates and powers of ten as spreadsheets write them, where 1-2 or 12E3 was meant."""
 _SENTENCE = re.compile(r"[.!?][\"'”’)]*\s*$")
 """An expected answer that ends as a sentence does is one to compare with by reading; another is words to look for."""
-_ESCAPED = re.compile(rf"'*[{re.escape(''.join(FORMULA))}]")
+ESCAPED = re.compile(rf"'*[{re.escape(''.join(FORMULA))}]")
 
 
 class _Words(yaml.SafeLoader):
     """Reads `yes`, `9` and `2014-10-18` as the words that stand there."""
 
     yaml_implicit_resolvers: ClassVar = {"<": yaml.SafeLoader.yaml_implicit_resolvers["<"]}
-
-
-# Reading
 
 
 def read(path: Path) -> tuple[list[Question], list[Article] | None, str]:
@@ -80,16 +63,22 @@ def read(path: Path) -> tuple[list[Question], list[Article] | None, str]:
     if is_squad(text):
         articles, questions = read_squad(path, text)
         return questions, articles, ""
-    found, unread = _parse(path, text)
-    return found, None, _listing(f"Not read from {path}", unread)
+    found, unread = parse(path, text)
+    return found, None, listing(f"Not read from {path}", unread)
 
 
-def _listing(what: str, counts: Mapping[str, int]) -> str:
-    names = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
+def listing(what: str, counts: Mapping[str, int]) -> str:
+    """Return a sentence of names, each with how often; "" where nothing is counted."""
+    names = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()) if count)
     return f"{what}: {names}." if names else ""
 
 
-def _parse(path: Path, text: str) -> tuple[list[Question], Unread]:
+def parse(path: Path, text: str) -> tuple[list[Question], Unread]:
+    """Return the questions in the text of a file, and what of it has no place in one; `path` is for messages.
+
+    Raises:
+        ConfigurationError: an item is not a question; it is named.
+    """
     unread: Unread = Counter()
 
     def row_of(number: int, item: Any) -> Row:  # noqa: ANN401 - whatever a file holds
@@ -109,16 +98,17 @@ def _items(path: Path, text: str) -> tuple[str, Iterable[tuple[int, Any]]]:
         return "row", _cells(path, text)
     if ending not in (".yaml", ".yml", ".json"):
         return "line", lines(text)
+    whole = None
     try:
         whole = json.loads(text) if ending == ".json" else yaml.load(text, _Words)  # noqa: S506 - it is a safe one
     except (ValueError, RecursionError, yaml.YAMLError) as error:
-        if ending == ".json":
-            return "line", lines(text)
-        raise ConfigurationError(f"{path} is no YAML ({error}); mend it") from error
+        if ending != ".json":
+            raise ConfigurationError(f"{path} is no YAML ({error}); mend it") from error
     if isinstance(whole, dict):
-        whole = whole.get("tests") or [s for s in whole.get("samples") or [] if s.get("epoch", 1) == 1] or None
+        whole = whole.get("tests") or whole.get("samples")
     if isinstance(whole, list):
-        return "question", enumerate(whole, start=1)
+        # Of a log that asked each sample several times, the first.
+        return "question", [(n, s) for n, s in enumerate(whole, 1) if not isinstance(s, dict) or s.get("epoch", 1) == 1]
     if ending == ".json":
         return "line", lines(text)
     raise ConfigurationError(f"{path} holds no list of tests: name the file that holds the tests themselves")
@@ -126,9 +116,8 @@ def _items(path: Path, text: str) -> tuple[str, Iterable[tuple[int, Any]]]:
 
 def _cells(path: Path, text: str) -> Iterator[tuple[int, Row]]:
     """Yield the rows of a table under its first line, as a spreadsheet numbers them."""
-    head, _, rest = text.partition("\n")
-    if head.lower().startswith("sep="):
-        head, text = rest.partition("\n")[0], rest
+    text = re.sub(r"\Asep=.\n", "", text)
+    head = text.partition("\n")[0]
     try:
         table = list(csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True))
     except csv.Error as error:
@@ -144,7 +133,7 @@ def _cells(path: Path, text: str) -> Iterator[tuple[int, Row]]:
             with line_of(path, number, "a question", "row"):
                 if any(cells[len(header) :]):
                     raise ValueError("it has more cells than the first line; put those with a comma in quotation marks")
-                row = {n: c[1:] if c[:1] == "'" and _ESCAPED.match(c) else c for n, c in zip(header, cells) if n}  # noqa: B905
+                row = {n: c[1:] if c[:1] == "'" and ESCAPED.match(c) else c for n, c in zip(header, cells) if n}  # noqa: B905
                 if _MADE_OF_AN_ID.fullmatch(row.get("id", "")):
                     raise ValueError(
                         f"a spreadsheet made {row['id']!r} of the id; set the column to text and enter it again"
@@ -200,7 +189,13 @@ def _promptfoo(test: Row, unread: Unread) -> Row:
         kind, value = check["type"].replace("icontains", "contains"), check.get("value") or ""
         if "{{" in str(value):
             raise ValueError(f"the template {value!r} is not filled in; write the words themselves")
-        each = value if isinstance(value, list) else [v.strip() for v in value.split(",")] if "-a" in kind else [value]
+        each = (
+            value
+            if isinstance(value, list)
+            else [v.strip() for v in value.split(",")]
+            if kind[-4:] in ("-any", "-all")
+            else [value]
+        )
         if kind in ("contains", "equals", "contains-any"):
             required.append(each)
         elif kind == "contains-all":
@@ -234,10 +229,10 @@ def _inspect(sample: Row, unread: Unread) -> Row:
 
 
 def _ragas(columns: Row, unread: Unread) -> Row:
-    evidence = columns.pop("reference_contexts", None) or []
+    evidence = columns.pop("reference_contexts", None) or "[]"
     return _asked(columns.pop("user_input"), unread) | {
         "ideal": columns.pop("reference", ""),
-        # In a table it stands as Python writes a list.
+        # In a table of RAGAS it stands as Python writes a list.
         "evidence": ast.literal_eval(evidence) if isinstance(evidence, str) else evidence,
     }
 
@@ -259,141 +254,3 @@ def _asked(said: str | Sequence[Row], unread: Unread) -> Row:
     *earlier, question = words["user"]
     turns = zip(earlier, words["assistant"], strict=True)
     return {"question": question, "history": [{"question": asked, "answer": answer} for asked, answer in turns]}
-
-
-# Writing
-
-
-def convert(source: Path, target: Path, wanted: str = "") -> list[str]:
-    """Write the questions of a file, or of a run with its answers, in another format, and return what to say of it.
-
-    Raises:
-        ConfigurationError: the one cannot be read, the other cannot be written or is there already.
-    """
-    name = wanted or next((name for name, endings in ENDINGS.items() if target.suffix.lower() in endings), "")
-    if name not in ENDINGS or target.suffix.lower() not in ENDINGS[name]:
-        known = "; ".join(f"{known}: {' '.join(endings)}" for known, endings in ENDINGS.items())
-        raise ConfigurationError(f"{target} does not end as a format's file does: name the format with --as ({known})")
-    if target.exists():
-        raise ConfigurationError(f"{target} is there already: choose another name, or remove it")
-    observed: dict[str, Observed] = {}
-    if source.is_dir():
-        values, questions, seen = run.observed(source)
-        observed = {o.question.id: o for o in reversed(seen)}
-        note = "" if name in WITH_ANSWERS else f"Not written: the answers, which {name} does not hold."
-    else:
-        values, (questions, articles, note) = {"title": source.name, "model": "none"}, read(source)
-        note = f"Not written: the {len(articles)} articles of {source}." if articles else note
-        if name == "inspect-log":
-            raise ConfigurationError(f"{source} has no answers: name the folder of a run, or a file that ends in .jsonl")
-    text = _written(name, values, [(question, observed.get(question.id)) for question in questions])
-    run.write(target, text)
-    back, _ = _parse(target, io.StringIO(text.removeprefix("\ufeff"), newline=None).read())
-    pairs = [(to_row(was), to_row(now)) for was, now in zip(questions, back, strict=True)]
-    lost = {field: count for field in FIELDS if (count := sum(was[field] != now[field] for was, now in pairs))}
-    said = [f"{len(questions)} questions written to {target}.", note, _listing(f"{name} does not hold", lost)]
-    return [line for line in said if line]
-
-
-def _written(name: str, values: Row, asked: Sequence[tuple[Question, Observed | None]]) -> str:
-    if name == "csv":
-        table = io.StringIO(newline="")
-        # Without the byte order mark spreadsheets misread quotation marks.
-        table.write("\ufeff")
-        writer = csv.DictWriter(table, FIELDS)
-        writer.writeheader()
-        writer.writerows({field: _cell(field, value) for field, value in to_row(q).items()} for q, _ in asked)
-        return table.getvalue()
-    made: dict[str, Callable[[Question, Observed | None], Row]] = {
-        "questions": lambda question, _: to_row(question),
-        "promptfoo": _to_promptfoo,
-        "inspect": lambda question, _: _to_inspect(question),
-        "inspect-log": lambda question, o: _to_inspect(question) | (_logged(o) if o else {"epoch": 1}),
-        "ragas": _to_ragas,
-    }
-    items = [made[name](*each) for each in asked]
-    if name == "promptfoo":
-        return yaml.safe_dump(items, allow_unicode=True, sort_keys=False, width=120)
-    if name != "inspect-log":
-        return "".join(f"{json.dumps(item, ensure_ascii=False)}\n" for item in items)
-    about = {"created": values["created"], "task": values["title"], "model": values["model"], "config": {}}
-    dataset = {"name": values["title"], "samples": len(items), "sample_ids": [item["id"] for item in items]}
-    log = {"version": 2, "status": "success", "eval": about | {"dataset": dataset}, "samples": items}
-    return json.dumps(log, indent=1, ensure_ascii=False)
-
-
-def _cell(field: str, value: Any) -> str:  # noqa: ANN401 - of any field
-    """Return what `_of_cells` reads as this value; what a spreadsheet would run as a formula gets an apostrophe."""
-    if field == "must_have":
-        cell = facts(value)
-    elif field == "history":
-        cell = json.dumps(value, ensure_ascii=False) if value else ""
-    elif field == "answerable":
-        cell = "" if value is None else str(value).lower()
-    else:
-        cell = value if isinstance(value, str) else ("; " if field == "must_not" else "\n").join(value)
-    return f"'{cell}" if _ESCAPED.match(cell) else cell
-
-
-def _metadata(question: Question, *elsewhere: str) -> Row:
-    """Return the fields that have a value and no other place in an item."""
-    row = to_row(question)
-    return {n: v for n, v in row.items() if n not in elsewhere and (v or n in ("answerable", "must_have"))}
-
-
-def _to_promptfoo(question: Question, o: Observed | None) -> Row:
-    checks: list[Row] = [{"type": "icontains-any", "value": list(wordings)} for wordings in question.must_have]
-    checks += [{"type": "not-icontains", "value": wording} for wording in question.must_not]
-    history = {"history": json.dumps(to_row(question)["history"], ensure_ascii=False)} if question.history else {}
-    elsewhere = ("question", "history", "must_have", "must_not", "notes")
-    return {
-        **({"description": question.notes} if question.notes else {}),
-        "vars": {"question": question.question, **history},
-        "assert": checks,
-        "metadata": _metadata(question, *elsewhere),
-        **({"providerOutput": _response(o)} if o else {}),
-    }
-
-
-def _to_inspect(question: Question) -> Row:
-    messages = [
-        {"role": role, "content": words}
-        for turn in question.history
-        for role, words in (("user", turn.question), ("assistant", turn.answer))
-    ]
-    only_fact = list(question.must_have[0]) if len(question.must_have) == 1 and not question.ideal else None
-    return {
-        "id": question.id,
-        "input": [*messages, {"role": "user", "content": question.question}] if messages else question.question,
-        "target": only_fact or question.ideal,
-        "metadata": _metadata(question, "id", "question", "history", "ideal", "must_have" if only_fact else "ideal"),
-    }
-
-
-def _logged(o: Observed) -> Row:
-    message = {"role": "assistant", "content": _response(o)}
-    value = {"right": "C", "wrong": "I", "missing": "N"}.get(o.outcome or "")
-    score = {"value": value, "answer": _response(o), "explanation": cause(o) or ""}
-    return {
-        "epoch": 1,
-        "messages": [],
-        "output": {"model": o.record.model, "choices": [{"message": message, "stop_reason": "stop"}]},
-        "scores": {"outcome": score} if value else {},
-    }
-
-
-def _to_ragas(question: Question, o: Observed | None) -> Row:
-    found = [o.articles[span.article].text[span.start : span.end] for span in o.record.retrieved] if o else None
-    return {
-        "user_input": question.rewrite or question.question,
-        "retrieved_contexts": found,
-        "reference_contexts": list(question.evidence),
-        "response": _response(o) if o else None,
-        "reference": question.ideal or None,
-    }
-
-
-def _response(o: Observed) -> str:
-    """Return what the reader was told: the answer without its markers, or that there is none."""
-    labels = {str(status): label for status, label in rendering.LABELS.items()}
-    return o.words or labels.get(o.record.status, o.record.status)

@@ -1,0 +1,335 @@
+"""Question files of other programs: what is read, what comes back the same, and what is told of the rest."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from evaluated import ROWS, evaluate_with, finished, perfect, questions
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner, Result
+
+from assistant.cli import app
+from assistant.errors import ConfigurationError
+from assistant.evaluation.interchange.reading import FIELDS, read
+from assistant.evaluation.interchange.writing import ENDINGS, WITH_ANSWERS, convert
+from assistant.evaluation.questions import Question, check_evidence, to_row
+from assistant.settings import PROJECT
+from assistant.types import Article, Turn
+
+LIBRARIES = Path(__file__).parent / "interchange"
+"""Files that the libraries themselves wrote, as its README.md says."""
+EXACT = ("questions", "promptfoo", "inspect")
+"""The formats that hold every field of a question."""
+FULL = Question(
+    "a-1",
+    'Who said "no"?',
+    (Turn("Where?", "Here.\nAnd there; too."),),
+    "fact",
+    None,
+    (("18 percent", "18%"), ("yes",)),
+    ("200,000", "no"),
+    ("He said:\n“No; never.”", "- a dash first"),
+    "bridge",
+    "one",
+    "Who said no in May?",
+    "Ada Brook did.",
+    "= a remark",
+)
+
+
+def file(folder: Path, name: str, content: object) -> Path:
+    """Write a file, JSON unless the content is words or bytes, and return its path."""
+    path = folder / name
+    text = content if isinstance(content, str | bytes) else json.dumps(content)
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+def rows(path: Path) -> list[dict[str, Any]]:
+    """Return what is read from a file, as rows of a question file."""
+    return [to_row(question) for question in read(path)[0]]
+
+
+def set_of(folder: Path, *asked: Question) -> Path:
+    """Write a question file of ours."""
+    lines = [json.dumps(to_row(question)) for question in asked or questions()]
+    return file(folder, "set.jsonl", "\n".join(lines))
+
+
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """Return the objects of a file with one a line."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+# There and back
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_every_field_comes_back_the_same(tmp_path: Path, name: str) -> None:
+    """A question with every field, one with none, and one with an only fact: nothing is lost, and nothing is said."""
+    asked = FULL, Question("2", "Why?"), Question("3", "How long?", answerable=True, must_have=(("9 months", "nine"),))
+    target = tmp_path / f"other{ENDINGS[name][0]}"
+    assert convert(set_of(tmp_path, *asked), target, name) == [f"3 questions written to {target}."]
+    assert read(target)[0] == list(asked)
+    assert read(target)[2] == ""
+
+
+def test_a_table_holds_what_has_no_mark_of_its_own(tmp_path: Path) -> None:
+    """Lists are lines or parted by marks in a cell; a fact or evidence that holds its mark is named, and no other."""
+    target = tmp_path / "set.csv"
+    assert convert(set_of(tmp_path), target) == [f"10 questions written to {target}."]
+    assert read(target)[0] == questions()
+    target.unlink()
+    assert convert(set_of(tmp_path, FULL, questions()[0]), target)[1:] == ["csv does not hold: evidence (1)."]
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+WORDS = st.from_regex(r"[a-z0-9]{1,4}[;|'\",=\n –“:#-]{0,2}[a-z]{0,3}", fullmatch=True)
+ASKED = st.builds(
+    Question,
+    id=st.from_regex(r"[=+'\"a-z0-9:#;-]{1,4}x", fullmatch=True),
+    question=TEXTS,
+    history=st.lists(st.builds(Turn, TEXTS, TEXTS), max_size=2).map(tuple),
+    answerable=st.sampled_from([True, False, None]),
+    must_have=st.lists(st.lists(WORDS, min_size=1, max_size=2).map(tuple), max_size=2).map(tuple),
+    must_not=st.lists(WORDS, max_size=2).map(tuple),
+    evidence=st.lists(WORDS, max_size=2).map(tuple),
+    ideal=TEXTS,
+    notes=TEXTS,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(asked=ASKED)
+@pytest.mark.parametrize("name", [*EXACT, "csv"])
+def test_whatever_differs_is_named(tmp_path_factory: pytest.TempPathFactory, name: str, asked: Question) -> None:
+    """Of any text at all, what the file holds is what it was given, but for what is said; most formats hold all."""
+    folder = tmp_path_factory.mktemp("any")
+    target = folder / f"other{ENDINGS[name][0]}"
+    _, *said = convert(set_of(folder, asked), target, name)
+    (row,) = rows(target)
+    differing = [f"{field} (1)" for field in sorted(FIELDS) if row[field] != to_row(asked)[field]]
+    assert said == ([f"{name} does not hold: {', '.join(differing)}."] if differing else [])
+    assert not differing or name == "csv"
+
+
+@pytest.mark.parametrize("name", ["promptfoo", "csv"])
+def test_the_sets_that_ship_come_back_the_same(tmp_path: Path, name: str) -> None:
+    """With nothing lost, so that they can be edited elsewhere."""
+    source = PROJECT / "corpus" / "questions" / "fiction.jsonl"
+    target = tmp_path / f"fiction{ENDINGS[name][0]}"
+    assert len(convert(source, target)) == 1
+    assert read(target)[0] == read(source)[0]
+
+
+# promptfoo
+
+
+def test_promptfoos_checks_are_facts(tmp_path: Path) -> None:
+    """Its checks for words become facts and forbidden words, as they stand in the YAML; what has no place is named."""
+    checks = """
+      - {type: icontains, value: yes}
+      - {type: contains-any, value: [9, nine]}
+      - {type: icontains-all, value: "a b, c"}
+      - {type: not-contains, value: 2014-10-18}
+      - {type: similar, value: It is nine., threshold: 0.8}
+      - {type: llm-rubric, value: is polite}
+"""
+    text = (
+        f"prompts: ['{{{{query}}}}']\ntests:\n- vars: {{query: How many?}}\n  options: {{prefix: x}}\n  assert:{checks}"
+    )
+    text += "- description: of nobody\n  vars: {question: Who?, tone: dry}\n  assert: [{type: is-refusal}]\n"
+    one, other = (questions := read(file(tmp_path, "promptfooconfig.yaml", text)))[0]
+    assert one.must_have == (("yes",), ("9", "nine"), ("a b",), ("c",))
+    assert (one.id, one.question, one.must_not, one.ideal) == ("1", "How many?", ("2014-10-18",), "It is nine.")
+    assert (one.answerable, other.answerable, other.notes) == (True, False, "of nobody")
+    assert questions[2].endswith(
+        "promptfooconfig.yaml: assert llm-rubric (1), assert threshold (1), options (1), vars tone (1)."
+    )
+
+
+def test_promptfoo_gets_tests_that_its_schema_allows(tmp_path: Path) -> None:
+    """Each has only keys of a test case, checks of its types, and variables that it does not expand."""
+    target = tmp_path / "tests.yaml"
+    convert(finished(), target)
+    tests = yaml.safe_load(target.read_text())
+    assert {key for test in tests for key in test} <= {"description", "vars", "assert", "metadata", "providerOutput"}
+    assert {check["type"] for test in tests for check in test["assert"]} == {"icontains-any", "not-icontains"}
+    assert {type(value) for test in tests for value in test["vars"].values()} == {str}
+    assert tests[1]["providerOutput"] == '"It is the safest choice we have," said Mayor Ada Brook.'
+    assert tests[4]["providerOutput"] == "No answer to this question was found"
+
+
+# inspect-ai
+
+
+def test_inspect_ais_samples_are_questions(tmp_path: Path) -> None:
+    """Messages are a history, words to look for a fact, a sentence the ideal answer; what has no place is named."""
+    said = [{"role": role, "content": text} for role, text in [("system", "Be brief."), ("user", "Where?")]]
+    said += [{"role": "assistant", "content": [{"type": "text", "text": "Here."}]}, {"role": "user", "content": "Who?"}]
+    samples = [
+        {"input": said, "target": ["Ada", "Brook"], "choices": ["a", "b"]},
+        {"id": 7, "input": "Why?", "target": "Because it leaks.", "metadata": {"kind": "why", "level": 3}},
+    ]
+    path = file(tmp_path, "samples.jsonl", "\n".join(map(json.dumps, samples)))
+    one, other = read(path)[0]
+    assert (one.question, one.history, one.must_have) == ("Who?", (Turn("Where?", "Here."),), (("Ada", "Brook"),))
+    assert (one.id, other.id, other.kind, other.ideal, other.answerable) == ("1", "7", "why", "Because it leaks.", True)
+    assert read(path)[2] == f"Not read from {path}: choices (1), input of the system (1), metadata level (1)."
+
+
+# RAGAS
+
+
+def test_ragas_gets_answers_and_what_was_found(tmp_path: Path) -> None:
+    """A run fills its columns; a follow-up stands as it is asked without its history; what is not held is named."""
+    target = tmp_path / "ragas.jsonl"
+    said = convert(finished(), target, "ragas")
+    row = lines_of(target)[3]
+    assert row["user_input"] == "Who pays half of the cost of the repairs?"
+    assert row["response"] == "the state pays half of that"
+    assert row["reference_contexts"] == ["the state pays half of that"]
+    assert any("the state pays half" in words for words in row["retrieved_contexts"])
+    assert said[1].startswith("ragas does not hold: answerable (9), article (8), group (1), history (1), id (10), kind")
+
+
+# Tables
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '\ufeffid;question;answerable;must_have\r\na;Who?;TRUE;"18 percent | 18%; 2014"\r\n;;;\r\n',
+        'sep=;\nid;question;answerable;must_have\na;Who?;true;"18 percent|18%\n2014"\n',
+        "id,question,answerable,must_have\na,Who?,True,18 percent | 18%; 2014\n,,,\n",
+        "Id\tQuestion\tAnswerable\tMust_have\na\tWho?\ttrue\t18 percent | 18%; 2014\n",
+    ],
+)
+def test_a_spreadsheets_table_is_read(tmp_path: Path, text: str) -> None:
+    """Byte order mark, semicolons, tabs, line ends, capitals and rows that are left blank do not matter."""
+    wanted = Question("a", "Who?", answerable=True, must_have=(("18 percent", "18%"), ("2014",)))
+    assert read(file(tmp_path, "set.csv", text))[0] == [wanted]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            "id,question\n2-Jan,Who?\n",
+            r"row 2: not a question .*a spreadsheet made '2-Jan' of the id; set the column to",
+        ),
+        ("id,question\na,Who?\n1.00E+05,Why?\n", "row 3: .*a spreadsheet made '1.00E"),
+        ("id,question\n2026-01-02,Who?\n", "a spreadsheet made '2026-01-02' of the id"),
+        ("id,question\na,Who, if any?\n", "row 2: .*more cells than the first line; put those with a comma in quot"),
+        ("a,Who?\nb,Why?\n", "has no column `question`: name the columns in the first line, as in id,question"),
+        ("“id”,“question”\n“a”,“Who?”\n", "name the columns in the first line without curled quotation marks"),
+        ('id,question\na,"Who?\n', "is no table .*: save it as CSV UTF-8 again"),
+        ("id,question,answerable\na,Who?,perhaps\n", "row 2: .*answerable must be true, false or null"),
+        ("id,question\na,Who?\na,Why?\n", "row 3: the id 'a' is used twice"),
+        ("question\nWho?\n", "row 2: not a question .*'id'"),
+        ("id,question\na,Wer schließt?\n".encode("cp1252"), "no text in UTF-8; save it as that"),
+        (b"PK\x03\x04\xff", "no text in UTF-8; save it as that"),
+        ("id,question\n", "holds no question"),
+        ("", "has no column"),
+    ],
+)
+def test_what_a_spreadsheet_spoilt_is_named(tmp_path: Path, content: str | bytes, reason: str) -> None:
+    """One line says where, what became of it and what to do."""
+    with pytest.raises(ConfigurationError, match=reason):
+        read(file(tmp_path, "set.csv", content))
+
+
+def test_curled_quotation_marks_in_evidence_are_named() -> None:
+    """Evidence that differs from the article by these alone is said to."""
+    article = Article("bridge", 'He said "No".', "A bridge")
+    with pytest.raises(
+        ConfigurationError, match=r"question 'a': the evidence .* not in the article with these quotation"
+    ):
+        check_evidence(Path("set.csv"), [Question("a", "Who?", evidence=("said “No”",))], [article])
+
+
+def test_a_table_runs_no_formula(tmp_path: Path) -> None:
+    """What a spreadsheet would run is text in it, and comes back without the mark that makes it so."""
+    asked = Question("a", "=1+1", ideal="'=x", notes="@me")
+    target = tmp_path / "set.csv"
+    convert(set_of(tmp_path, asked), target)
+    (_, cells) = csv.reader(target.read_text(encoding="utf-8-sig").splitlines())
+    assert [cell for cell in cells if cell.startswith(("=", "@"))] == []
+    assert read(target)[0] == [asked]
+
+
+# The command
+
+
+def run(*arguments: object) -> Result:
+    """Run the command in this process; a defect is raised."""
+    return CliRunner().invoke(app, ["convert", *map(str, arguments)], catch_exceptions=False)
+
+
+def test_the_command_says_what_it_wrote(tmp_path: Path) -> None:
+    """The number, what of the source has no place, and what the format does not hold, a line each."""
+    source = file(tmp_path, "set.jsonl", '{"id": "a", "question": "Who?", "kind": "fact", "shade": "blue"}')
+    result = run(source, tmp_path / "out.jsonl", "--as", "ragas")
+    assert result.exit_code == 0
+    assert result.stdout.splitlines() == [
+        f"1 questions written to {tmp_path / 'out.jsonl'}.",
+        f"Not read from {source}: shade (1).",
+        "ragas does not hold: id (1), kind (1).",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "reason"),
+    [
+        ("there.csv", (), "there.csv is there already: choose another name, or remove it"),
+        ("out.txt", (), "name the format with --as (questions: .jsonl; csv: .csv"),
+        ("out.csv", ("--as", "ragas"), "does not end as a format's file does"),
+        ("out.jsonl", ("--as", "trulens"), "does not end as a format's file does"),
+        ("out.json", (), "has no answers for a log: name the folder of a run"),
+        ("absent/out.csv", (), "cannot be written"),
+    ],
+)
+def test_nothing_is_overwritten(tmp_path: Path, target: str, options: tuple[str, ...], reason: str) -> None:
+    """What cannot be written is refused in one line that says what to do, and every file is as it was."""
+    source = set_of(tmp_path)
+    file(tmp_path, "there.csv", "mine")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    result = run(source, tmp_path / target, *options)
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert reason in result.stderr
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "reason"),
+    [
+        ("tests.yaml", "- vars: {question: [Who?, Why?]}", "question 1: .*question must be a text"),
+        ("tests.yaml", "- file://more.yaml", "question 1: not a question"),
+        ("tests.yaml", "tests: file://more.yaml", "holds no list of tests: name the file that holds the tests"),
+        ("tests.yaml", "- {vars: {question: Who?}, assert: [{type: contains, value: '{{x}}'}]}", "write the words"),
+        ("tests.yaml", "- vars: {a: [", "is no YAML"),
+        ("tests.yaml", "- vars: {a: 1, b: 2}", "KeyError: 'question'"),
+        ("samples.jsonl", {"input": [{"role": "tool", "content": "x"}]}, "not by the user and the assistant in turn"),
+        ("samples.jsonl", {"input": []}, "line 1: not a question"),
+        ("samples.json", [{"input": "Who?", "target": "?!", "id": "a"}, 7], "question 2: .*no object"),
+        ("ragas.csv", "user_input,reference_contexts\nWho?,[oops\n", "row 2: not a question"),
+    ],
+)
+def test_a_bad_item_is_named(tmp_path: Path, name: str, content: object, reason: str) -> None:
+    """The place, what is wrong and what to do, in one line."""
+    with pytest.raises(ConfigurationError, match=reason):
+        read(file(tmp_path, name, content))
+
+
+def test_evaluate_reads_them_directly(tmp_path: Path) -> None:
+    """A run of a table is the run of the question file that it was made of."""
+    assert set(WITH_ANSWERS) < set(ENDINGS)
+    convert(set_of(tmp_path), tmp_path / "set.csv")
+    assert [to_row(q) for q in read(tmp_path / "set.csv")[0]] == [to_row(q) for q in questions(ROWS)]
+    assert evaluate_with(perfect(), tmp_path / "run")["asked"] == len(ROWS)

@@ -117,7 +117,7 @@ def test_agreement_with_the_rules_is_measured(tmp_path: Path, server: Server) ->
 
 
 def test_a_judge_stands_beside_the_people_who_graded_the_same(tmp_path: Path, server: Server) -> None:
-    """Its figure on what they graded, theirs, how far they agree and in which grades; or that nobody checked."""
+    """Its figure on what they graded, theirs, and how far they agree; or that nobody checked it."""
     server.verdict = lambda prompt: "Required: state." not in prompt
     folder = tmp_path / "run"
     content = evaluate_with(perfect(), folder, demands=Demands(judge=server.judge))
@@ -128,19 +128,12 @@ def test_a_judge_stands_beside_the_people_who_graded_the_same(tmp_path: Path, se
     content = rescore(folder, Demands(), lambda *_: None)
     judged = content["judge"]
     # Of b1 one person says what the judge says; b5 was declined, and a refusal is not judged.
-    assert (judged["people"]["share"], judged["people"]["n"]) == (0.5, 4)
-    assert judged["people"]["kappa"] == pytest.approx(0.2)
-    assert judged["people"]["by_grade"] == {
-        "good": {"n": 1, "right": 1},
-        "partly": {"n": 1, "right": 1},
-        "bad": {"n": 1, "right": 0},
-        "wrong": {"n": 1, "right": 1},
-    }
+    assert judged["people"] == {"share": 0.5, "kappa": pytest.approx(0.2), "n": 4}
     figures = {measure["name"]: (measure["value"], measure["n"]) for measure in judged["measures"]}
     assert figures["judge_correct_graded"] == (pytest.approx(2 / 3), 3)
     assert figures["content_judged"] == (pytest.approx(1 / 6), 3)
     page = render(content)
-    assert "Of 4 grades the judge agrees with 0.500" in page
+    assert "agrees with people who read the answers on 0.500 of 4 grades" in page
     assert "Nobody has checked" not in page
 
 

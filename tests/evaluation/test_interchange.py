@@ -6,24 +6,25 @@ import csv
 import json
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import yaml
-from evaluated import ROWS, evaluate_with, finished, perfect, questions
-from hypothesis import given, settings
+from evaluated import always_declines, finished, perfect, questions, report_of, settings_of
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
+from assistant.answering.assistant import Assistant
 from assistant.cli import app
 from assistant.errors import ConfigurationError
+from assistant.evaluation.evaluate import Demands, Options, evaluate
 from assistant.evaluation.interchange.reading import FIELDS, read
-from assistant.evaluation.interchange.writing import ENDINGS, WITH_ANSWERS, convert
+from assistant.evaluation.interchange.writing import ENDINGS, convert
 from assistant.evaluation.questions import Question, check_evidence, to_row
 from assistant.settings import PROJECT
 from assistant.types import Article, Turn
 
-LIBRARIES = Path(__file__).parent / "interchange"
-"""Files that the libraries themselves wrote, as its README.md says."""
 EXACT = ("questions", "promptfoo", "inspect")
 """The formats that hold every field of a question."""
 FULL = Question(
@@ -75,7 +76,7 @@ def test_every_field_comes_back_the_same(tmp_path: Path, name: str) -> None:
     """A question with every field, one with none, and one with an only fact: nothing is lost, and nothing is said."""
     asked = FULL, Question("2", "Why?"), Question("3", "How long?", answerable=True, must_have=(("9 months", "nine"),))
     target = tmp_path / f"other{ENDINGS[name][0]}"
-    assert convert(set_of(tmp_path, *asked), target, name) == [f"3 questions written to {target}."]
+    assert convert(set_of(tmp_path, *asked), target, name) == [f"Questions written to {target}: 3."]
     assert read(target)[0] == list(asked)
     assert read(target)[2] == ""
 
@@ -83,13 +84,14 @@ def test_every_field_comes_back_the_same(tmp_path: Path, name: str) -> None:
 def test_a_table_holds_what_has_no_mark_of_its_own(tmp_path: Path) -> None:
     """Lists are lines or parted by marks in a cell; a fact or evidence that holds its mark is named, and no other."""
     target = tmp_path / "set.csv"
-    assert convert(set_of(tmp_path), target) == [f"10 questions written to {target}."]
+    assert convert(set_of(tmp_path), target) == [f"Questions written to {target}: 10."]
     assert read(target)[0] == questions()
     target.unlink()
     assert convert(set_of(tmp_path, FULL, questions()[0]), target)[1:] == ["csv does not hold: evidence (1)."]
 
 
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
+# YAML takes U+0085 for a line feed.
+TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x85"), max_size=12)
 WORDS = st.from_regex(r"[a-z0-9]{1,4}[;|'\",=\n –“:#-]{0,2}[a-z]{0,3}", fullmatch=True)
 ASKED = st.builds(
     Question,
@@ -105,7 +107,7 @@ ASKED = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(asked=ASKED)
 @pytest.mark.parametrize("name", [*EXACT, "csv"])
 def test_whatever_differs_is_named(tmp_path_factory: pytest.TempPathFactory, name: str, asked: Question) -> None:
@@ -182,6 +184,18 @@ def test_inspect_ais_samples_are_questions(tmp_path: Path) -> None:
     assert (one.question, one.history, one.must_have) == ("Who?", (Turn("Where?", "Here."),), (("Ada", "Brook"),))
     assert (one.id, other.id, other.kind, other.ideal, other.answerable) == ("1", "7", "why", "Because it leaks.", True)
     assert read(path)[2] == f"Not read from {path}: choices (1), input of the system (1), metadata level (1)."
+
+
+def test_inspect_ais_log_has_answers_and_what_they_are_worth(tmp_path: Path) -> None:
+    """A run becomes a log with a sample a question, its answer and whether it was right, which is read as questions."""
+    target = tmp_path / "log.json"
+    assert convert(finished(always_declines), target) == [f"Questions written to {target}: 10."]
+    log = json.loads(target.read_text())
+    assert (log["status"], log["eval"]["dataset"]["samples"], log["eval"]["model"]) == ("success", 10, "none")
+    first, near = log["samples"][0], log["samples"][4]
+    assert first["output"]["choices"][0]["message"]["content"] == "No answer to this question was found"
+    assert (first["scores"]["outcome"]["value"], near["scores"]["outcome"]["value"]) == ("N", "C")
+    assert read(target)[::2] == (questions(), f"Not read from {target}: answers and scores (10).")
 
 
 # RAGAS
@@ -278,7 +292,7 @@ def test_the_command_says_what_it_wrote(tmp_path: Path) -> None:
     result = run(source, tmp_path / "out.jsonl", "--as", "ragas")
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        f"1 questions written to {tmp_path / 'out.jsonl'}.",
+        f"Questions written to {tmp_path / 'out.jsonl'}: 1.",
         f"Not read from {source}: shade (1).",
         "ragas does not hold: id (1), kind (1).",
     ]
@@ -328,8 +342,17 @@ def test_a_bad_item_is_named(tmp_path: Path, name: str, content: object, reason:
 
 
 def test_evaluate_reads_them_directly(tmp_path: Path) -> None:
-    """A run of a table is the run of the question file that it was made of."""
-    assert set(WITH_ANSWERS) < set(ENDINGS)
-    convert(set_of(tmp_path), tmp_path / "set.csv")
-    assert [to_row(q) for q in read(tmp_path / "set.csv")[0]] == [to_row(q) for q in questions(ROWS)]
-    assert evaluate_with(perfect(), tmp_path / "run")["asked"] == len(ROWS)
+    """A run of a table asks the questions of the file that it was made of, and says what it did not read."""
+    target, said = tmp_path / "set.csv", list[str]()
+    convert(set_of(tmp_path), target)
+    head, *more = target.read_text(encoding="utf-8-sig").splitlines()
+    target.write_text("\n".join([f"{head},shade", f"{more[0]},blue", *more[1:]]))
+    with mock.patch.object(Assistant, "open", return_value=perfect()):
+        run = evaluate(
+            target, tmp_path / "run", Options(), Demands(), settings_of(tmp_path), lambda *_: None, said.append
+        )
+    parts = ("questions", "articles")
+    assert [run["fingerprint"]["parts"][part] for part in parts] == [
+        report_of()["fingerprint"]["parts"][part] for part in parts
+    ]
+    assert said[1:] == [f"Not read from {target}: shade (1)."]

@@ -67,7 +67,7 @@ def convert(source: Path, target: Path, wanted: str = "") -> list[str]:
     run.write(target, text)
     pairs = [(to_row(was), to_row(now)) for was, now in zip(questions, back, strict=True)]
     lost = {field: sum(was[field] != now[field] for was, now in pairs) for field in FIELDS}
-    said = [f"{len(questions)} questions written to {target}.", note, listing(f"{name} does not hold", lost)]
+    said = [f"Questions written to {target}: {len(questions)}.", note, listing(f"{name} does not hold", lost)]
     return [line for line in said if line]
 
 
@@ -78,7 +78,10 @@ def _written(name: str, values: Row, asked: Sequence[tuple[Question, Observed | 
         table.write("\ufeff")
         writer = csv.DictWriter(table, FIELDS)
         writer.writeheader()
-        writer.writerows({field: _cell(field, value) for field, value in to_row(q).items()} for q, _ in asked)
+        for question, _ in asked:
+            cells = {field: _cell(field, value) for field, value in to_row(question).items()}
+            # A spreadsheet takes what begins with an apostrophe for text, and never runs it.
+            writer.writerow({field: f"'{cell}" if ESCAPED.match(cell) else cell for field, cell in cells.items()})
         return table.getvalue()
     made: dict[str, Callable[[Question, Observed | None], Row]] = {
         "questions": lambda question, _: to_row(question),
@@ -104,7 +107,7 @@ def _written(name: str, values: Row, asked: Sequence[tuple[Question, Observed | 
 
 
 def _cell(field: str, value: Any) -> str:  # noqa: ANN401 - of any field
-    """Return what `_of_cells` reads as this value; what a spreadsheet would run as a formula gets an apostrophe."""
+    """Return the words that are read as this value."""
     if field == "must_have":
         cell = facts(value)
     elif field == "history":
@@ -113,7 +116,7 @@ def _cell(field: str, value: Any) -> str:  # noqa: ANN401 - of any field
         cell = "" if value is None else str(value).lower()
     else:
         cell = value if isinstance(value, str) else ("; " if field == "must_not" else "\n").join(value)
-    return f"'{cell}" if ESCAPED.match(cell) else cell
+    return cell
 
 
 def _metadata(question: Question, *elsewhere: str) -> Row:
@@ -125,15 +128,19 @@ def _metadata(question: Question, *elsewhere: str) -> Row:
 def _to_promptfoo(question: Question, o: Observed | None) -> Row:
     checks: list[Row] = [{"type": "icontains-any", "value": list(wordings)} for wordings in question.must_have]
     checks += [{"type": "not-icontains", "value": wording} for wording in question.must_not]
-    history = {"history": json.dumps(to_row(question)["history"], ensure_ascii=False)} if question.history else {}
-    elsewhere = ("question", "history", "must_have", "must_not", "notes")
-    return {
-        **({"description": question.notes} if question.notes else {}),
-        "vars": {"question": question.question, **history},
+    test: Row = {
+        "vars": {"question": question.question},
         "assert": checks,
-        "metadata": _metadata(question, *elsewhere),
-        **({"providerOutput": _response(o)} if o else {}),
+        "metadata": _metadata(question, "question", "history", "must_have", "must_not", "notes"),
     }
+    if question.history:
+        # As words: of a list promptfoo makes a test for each entry.
+        test["vars"]["history"] = _cell("history", to_row(question)["history"])
+    if question.notes:
+        test["description"] = question.notes
+    if o:
+        test["providerOutput"] = _response(o)
+    return test
 
 
 def _to_inspect(question: Question) -> Row:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,7 +19,6 @@ from langchain_core.language_models import BaseChatModel
 
 from assistant.errors import ConfigurationError
 from assistant.evaluation import records
-from assistant.evaluation.review.grades import GRADES
 from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.observed import Observed
 from assistant.extras import require
@@ -129,48 +127,47 @@ def summary(
 ) -> dict[str, Any] | None:
     """Return what the latest judge said and how far it agrees with rules and people; None where none was asked.
 
-    `people` is None where nobody graded what was judged. A grade agrees with the judge where it is `good` and the judge
-    says right, or neither; `by_grade` has how many grades there are of each, and on how many the judge says right.
+    A grade agrees where it is good and the judge says right, or neither. Where people graded what was judged, a second
+    and a third figure are what the judge and they say of the same answers; else `people` is None.
     """
     if not judgements:
         return None
     current = _current(judgements, observed)
     said = [(o, j.score) for o in observed if (j := current.get((o.question.id, o.record.repeat)))]
     judged = [(o, score) for o, score in said if score is not None]
-    read_too = [(o, score) for o, score in judged if o.grades]
-    grades = [(score, given.grade) for o, score in read_too for given in o.grades]
-    measures = [_figure(NAME, LABEL, DEFINITION, [(o.question.id, float(score)) for o, score in judged], cluster)]
-    people = None
-    if read_too:
-        same = [(o.question.id, float(score)) for o, score in read_too]
-        good = [(o.question.id, o.share_graded("good") or 0.0) for o, _ in read_too]
-        measures += [
-            _figure(
-                f"{NAME}_graded", f"{LABEL}, of what people graded", f"{DEFINITION} Of graded ones.", same, cluster
+    graded = [(o, score) for o, score in judged if o.grades]
+    figures: list[tuple[str, str, str, list[tuple[Observed, float]]]] = [(NAME, LABEL, DEFINITION, [*judged])]
+    if graded:
+        good = [(o, o.share_graded("good") or 0.0) for o, _ in graded]
+        figures += [
+            (
+                f"{NAME}_graded",
+                f"{LABEL}, of what people graded",
+                f"{DEFINITION} Only those that were graded.",
+                [*graded],
             ),
-            _figure("content_judged", "good, say people of the same", "Those that people call good.", good, cluster),
+            (
+                "content_judged",
+                "good, say people of the same",
+                "Those of them that people who read them call good.",
+                good,
+            ),
         ]
-        people = _agreement([(score, grade == "good") for score, grade in grades])
-        right = Counter(grade for score, grade in grades if score)
-        given = Counter(grade for _, grade in grades)
-        people["by_grade"] = {name: {"n": given[name], "right": right[name]} for name in GRADES}
     return {
         "model": judgements[-1].judge,
         "n": len(judged),
         "failed": len(said) - len(judged),
         "agreement": _agreement([(score, bool(_rule(o))) for o, score in judged]),
-        "people": people,
-        "measures": measures,
+        "people": _agreement([(score, given.grade == "good") for o, score in graded for given in o.grades])
+        if graded
+        else None,
+        "measures": [
+            {"name": name, "label": label, "definition": definition, "unit": "share", "better": "higher"}
+            | asdict(statistics.mean([float(value) for _, value in pairs], [cluster[o.question.id] for o, _ in pairs]))
+            | {"spread": None}
+            for name, label, definition, pairs in figures
+        ],
     }
-
-
-def _figure(
-    name: str, label: str, definition: str, values: Sequence[tuple[str, float]], cluster: Mapping[str, str]
-) -> dict[str, Any]:
-    """Return the mean of the values of questions, as the report has a measure."""
-    estimate = statistics.mean([value for _, value in values], [cluster[identifier] for identifier, _ in values])
-    about = {"name": name, "label": label, "definition": definition, "unit": "share", "better": "higher"}
-    return {**about, **asdict(estimate), "spread": None}
 
 
 def by_row(judgements: Sequence[Judgement], observed: Sequence[Observed]) -> dict[tuple[str, int], dict[str, Any]]:

@@ -92,7 +92,7 @@ def test_a_table_holds_what_has_no_mark_of_its_own(tmp_path: Path) -> None:
 
 # YAML takes U+0085 for a line feed.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x85"), max_size=12)
-WORDS = st.from_regex(r"[a-z0-9]{1,4}[;|'\",=\n –“:#-]{0,2}[a-z]{0,3}", fullmatch=True)
+WORDS = st.from_regex(r"[a-z0-9]{1,4}(([;,'\"=\n –“:#-]| \| )[a-z]{1,3})?", fullmatch=True)
 ASKED = st.builds(
     Question,
     id=st.from_regex(r"[=+'\"a-z0-9:#;-]{1,4}x", fullmatch=True),
@@ -143,10 +143,8 @@ def test_promptfoos_checks_are_facts(tmp_path: Path) -> None:
       - {type: similar, value: It is nine., threshold: 0.8}
       - {type: llm-rubric, value: is polite}
 """
-    text = (
-        f"prompts: ['{{{{query}}}}']\ntests:\n- vars: {{query: How many?}}\n  options: {{prefix: x}}\n  assert:{checks}"
-    )
-    text += "- description: of nobody\n  vars: {question: Who?, tone: dry}\n  assert: [{type: is-refusal}]\n"
+    text = f"prompts: [ask]\ntests:\n- vars: {{query: 'How many?'}}\n  options: {{prefix: x}}\n  assert:{checks}"
+    text += "- description: of nobody\n  vars: {question: 'Who?', tone: dry}\n  assert: [{type: is-refusal}]\n"
     one, other = (questions := read(file(tmp_path, "promptfooconfig.yaml", text)))[0]
     assert one.must_have == (("yes",), ("9", "nine"), ("a b",), ("c",))
     assert (one.id, one.question, one.must_not, one.ideal) == ("1", "How many?", ("2014-10-18",), "It is nine.")
@@ -211,6 +209,45 @@ def test_ragas_gets_answers_and_what_was_found(tmp_path: Path) -> None:
     assert row["reference_contexts"] == ["the state pays half of that"]
     assert any("the state pays half" in words for words in row["retrieved_contexts"])
     assert said[1].startswith("ragas does not hold: answerable (9), article (8), group (1), history (1), id (10), kind")
+
+
+# What the libraries themselves make of it
+
+LIBRARIES = Path(__file__).parent / "interchange"
+"""What they wrote after they had read what `convert` makes of the run of `evaluated.py`; its README.md says how."""
+
+
+def is_within(part: object, whole: object) -> bool:
+    """Whether a value holds another: each key and each entry of a list, whatever else it has."""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return all(name in whole and is_within(value, whole[name]) for name, value in part.items())
+    if isinstance(part, list) and isinstance(whole, list):
+        return len(part) == len(whole) and all(map(is_within, part, whole))
+    return part == whole
+
+
+def test_inspect_ai_reads_and_writes_the_same(tmp_path: Path) -> None:
+    """Samples that it ran and logged are the questions; a log of ours is in its own words what it was."""
+    assert read(LIBRARIES / "inspect-run.json")[0] == questions()
+    convert(finished(), tmp_path / "log.json")
+    ours, theirs = (
+        json.loads((folder / name).read_text())
+        for folder, name in ((tmp_path, "log.json"), (LIBRARIES, "inspect-log.json"))
+    )
+    del ours["eval"]["created"]
+    assert is_within(ours, theirs)
+
+
+def test_ragas_reads_and_writes_the_same(tmp_path: Path) -> None:
+    """Its columns are what they were, in lines and in a table, where a list stands as Python writes it."""
+    convert(finished(), tmp_path / "ragas.jsonl", "ragas")
+    ours = [
+        {name: value for name, value in row.items() if value is not None} for row in lines_of(tmp_path / "ragas.jsonl")
+    ]
+    assert lines_of(LIBRARIES / "ragas.jsonl") == ours
+    (row,) = read(LIBRARIES / "ragas.csv")[0]
+    known = questions()[2]
+    assert (row.question, row.ideal, row.evidence) == (known.question, known.ideal, known.evidence)
 
 
 # Tables
@@ -323,10 +360,10 @@ def test_nothing_is_overwritten(tmp_path: Path, target: str, options: tuple[str,
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("tests.yaml", "- vars: {question: [Who?, Why?]}", "question 1: .*question must be a text"),
+        ("tests.yaml", "- vars: {question: ['Who?', 'Why?']}", "question 1: .*question must be a text"),
         ("tests.yaml", "- file://more.yaml", "question 1: not a question"),
         ("tests.yaml", "tests: file://more.yaml", "holds no list of tests: name the file that holds the tests"),
-        ("tests.yaml", "- {vars: {question: Who?}, assert: [{type: contains, value: '{{x}}'}]}", "write the words"),
+        ("tests.yaml", "- {vars: {question: 'Who?'}, assert: [{type: contains, value: '{{x}}'}]}", "write the words"),
         ("tests.yaml", "- vars: {a: [", "is no YAML"),
         ("tests.yaml", "- vars: {a: 1, b: 2}", "KeyError: 'question'"),
         ("samples.jsonl", {"input": [{"role": "tool", "content": "x"}]}, "not by the user and the assistant in turn"),

@@ -63,7 +63,10 @@ def convert(source: Path, target: Path, wanted: str = "") -> list[str]:
     # Of several repeats the first counts.
     by_id = {o.question.id: o for o in reversed(seen)}
     text = _written(name, values, [(question, by_id.get(question.id)) for question in questions])
-    back, _ = parse(target, io.StringIO(text.removeprefix("\ufeff"), newline=None).read())
+    try:
+        back, _ = parse(target, io.StringIO(text.removeprefix("\ufeff"), newline=None).read())
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{name} would not hold these questions: {error}") from error
     run.write(target, text)
     pairs = [(to_row(was), to_row(now)) for was, now in zip(questions, back, strict=True)]
     lost = {field: sum(was[field] != now[field] for was, now in pairs) for field in FIELDS}

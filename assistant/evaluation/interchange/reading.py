@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -48,7 +48,7 @@ ESCAPED = re.compile(rf"'*[{re.escape(''.join(FORMULA))}]")
 class _Words(yaml.SafeLoader):
     """Reads `yes`, `9` and `2014-10-18` as the words that stand there."""
 
-    yaml_implicit_resolvers: ClassVar = {"<": yaml.SafeLoader.yaml_implicit_resolvers["<"]}
+    yaml_implicit_resolvers = {"<": yaml.SafeLoader.yaml_implicit_resolvers["<"]}  # noqa: RUF012 - as its base has it
 
 
 def read(path: Path) -> tuple[list[Question], list[Article] | None, str]:
@@ -184,7 +184,8 @@ def _promptfoo(test: Row, unread: Unread) -> Row:
     unread.update(f"vars {name}" for name in variables if name not in (asked, "history"))
     row = {"notes": test.pop("description", ""), "question": variables[asked], "history": variables.get("history")}
     row |= _kept(test.pop("metadata", None), unread)
-    required, forbidden = [], []
+    required: list[list[str]] = []
+    forbidden: list[str] = []
     for check in checks:
         kind, value = check["type"].replace("icontains", "contains"), check.get("value") or ""
         if "{{" in str(value):

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,7 +20,11 @@ from assistant.errors import AssistantError, ConfigurationError
 from assistant.settings import Settings
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from assistant.answering.assistant import Assistant
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
 
 @contextmanager
@@ -105,3 +109,10 @@ def progress() -> Iterator[Callable[[str, int, int], None]]:
         yield show
     finally:
         display.stop()
+
+
+def print_rich(shown: RenderableType) -> None:
+    """Print a table, or other words with a form, on standard output."""
+    from rich.console import Console  # noqa: PLC0415
+
+    Console(highlight=False).print(shown)

@@ -89,7 +89,7 @@ def stack(
         wait_until_answers(model_server, "/health")
         processes = []
         for number in ports:
-            environment = _environment(folder / str(number), number, chroma.address, model_port) | settings
+            environment = {**_environment(folder / str(number), number, chroma.address, model_port), **settings}
             command = [sys.executable, "-m", "assistant", "serve"]
             processes.append(Process(run(f"assistant-{number}", command, number, environment), command, environment))
             # The first one fills the index, and the second finds it there.

@@ -41,13 +41,9 @@ LEADER = Exchange("who led them", (), "Rollo led the Normans.")
 OATH = Exchange("and who did he swear to", (Turn("who led them", "Rollo."),), "He swore fealty to King Charles.")
 RIGHT = Check(LEADER.question, LEADER.answer, "yes")
 WRONG = Check(OATH.question, "He swore to Bob.", "wrong", OATH.history)
-PACKAGED = {
-    "hidden_size": 1536,
-    "intermediate_size": 8960,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 12,
-    "num_key_value_heads": 2,
-}
+PACKAGED = Qwen2Config(
+    hidden_size=1536, intermediate_size=8960, num_hidden_layers=28, num_attention_heads=12, num_key_value_heads=2
+)
 """The shape of the packaged model; to ask its file takes ten seconds."""
 
 
@@ -259,7 +255,7 @@ def test_the_engine_takes_in_every_matrix_from_the_question_on(
 ) -> None:
     """It reads the very tokens that are learned from, and what it tells next changes by each projection's matrices."""
     with torch.device("meta"):
-        shapes = Qwen2ForCausalLM(Qwen2Config(**PACKAGED))
+        shapes = Qwen2ForCausalLM(PACKAGED)
     text = text_of(passages(Article("normans", NORMANS, "")))
     messages = draft_messages(OATH.question, OATH.history, text)
     begin = opening(tokenizer, text).rpartition(TURN)[0]

@@ -130,9 +130,14 @@ def test_every_case_is_held() -> None:
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, object]]]:
     """Return, by the change that the indexer was killed at, what was found after each step."""
-    path = f"{PROJECT}{os.pathsep}{PROJECT / 'tests' / 'search'}"
-    said = child("tests/killed.py", str(tmp_path_factory.mktemp("killed")), PYTHONPATH=path)
-    assert said.returncode == 0, said.stderr
+    said = subprocess.run(
+        [sys.executable, "tests/killed.py", str(tmp_path_factory.mktemp("killed"))],
+        cwd=PROJECT,
+        env=os.environ | {"PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'tests' / 'search'}"},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
     steps = list(map(json.loads, said.stdout.splitlines()))
     return {change: [step for step in steps if step["change"] == change] for change in ("first", "much", "little")}
 

@@ -37,6 +37,8 @@ _OFFLINE = {
 Port = int
 Address = str
 """Of a person, as in `mailto:desk@example.org` or `https://example.org/contact`; empty for none."""
+Sites = tuple[str, ...]
+"""Origins, as in `https://news.example.org`."""
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
@@ -50,6 +52,14 @@ def networks(value: str) -> Networks:
 
 
 _THIS_MACHINE = networks("127.0.0.1,::1")
+
+
+def _sites(value: str) -> Sites:
+    sites = [part.lower().rstrip("/") for part in map(str.strip, value.split(",")) if part]
+    if not all(re.fullmatch(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", site) for site in sites):
+        raise ValueError
+    # A browser leaves out the port that goes without saying.
+    return tuple(re.sub(r"^(https://.*):443$|^(http://.*):80$", r"\1\2", site) for site in sites)
 
 
 def _address(value: str) -> Address:
@@ -70,6 +80,7 @@ _CASTS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "bool": (TypeAdapter(bool).validate_python, "true or false"),
     "Networks": (networks, "addresses or networks, as in 10.0.0.7,192.168.0.0/16"),
     "Address": (_address, "a mail address or an https address"),
+    "Sites": (_sites, "sites, as in https://news.example.org,https://www.example.org"),
     "Path": (lambda value: Path(value).expanduser(), "a path"),
     "str": (str, "words"),
 }
@@ -116,6 +127,9 @@ class Settings:
     """How readers reach the operator: a mail address or an https address."""
     feedback: Path = Path(platformdirs.user_data_dir("article-assistant")) / "feedback.sqlite3"
     """File for the answers that readers report; it cannot be rebuilt."""
+
+    embed_sites: Sites = ()
+    """Sites that may have the chat on their pages."""
 
     # Strangers
     questions_per_minute: int = 10

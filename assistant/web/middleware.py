@@ -36,6 +36,8 @@ MAX_PATH_BYTES = 255
 """Nothing of ours has a longer one, and the system looks for no file of a longer name but fails."""
 PAGE = ("/", "/config")
 """What stands behind their question mark is for the page's script. They go with the process that made them."""
+EMBEDDED = "/embed"
+EMBEDDED_SCRIPTS = ("/embed.js", "/embed/frame.js")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 _HEALTH = ("/healthz", "/readyz")
@@ -43,7 +45,7 @@ _HEALTH = ("/healthz", "/readyz")
 _OURS = ("/", "/about", "/articles", "/healthz", "/mcp", "/metrics", "/readyz")
 _OF_GRADIOS_PAGE = ("/config", "/favicon.ico", "/manifest.json", "/robots.txt", "/theme.css")
 _OF_GRADIOS_QUEUE = ("/gradio_api/app_id", "/gradio_api/queue/data", "/gradio_api/queue/join")
-OPEN_PATHS = frozenset(_OURS + _OF_GRADIOS_PAGE + _OF_GRADIOS_QUEUE)
+OPEN_PATHS = frozenset(_OURS + (EMBEDDED, *EMBEDDED_SCRIPTS) + _OF_GRADIOS_PAGE + _OF_GRADIOS_QUEUE)
 OPEN_FOLDERS = ("/api/", "/article/", "/assets/", "/site/", "/static/")
 """All else that Gradio answers is closed: calls past its queue, files, uploads, proxying, and what a release adds."""
 

@@ -37,6 +37,7 @@ from assistant.web.chat.door import Door
 from assistant.web.chat.layout import HEAD, TAGS
 from assistant.web.chat.page import Page
 from assistant.web.chat.streams import LOST
+from assistant.web.embedding.routes import TAGS_IN_FRAME, as_page, with_embedding
 from assistant.web.following import following
 from assistant.web.limits import is_in
 from assistant.web.listening import listening
@@ -119,10 +120,11 @@ def create_app(service: Service) -> ASGIApp:
     page = mount_chat(app, service)
     # Behind a proxy another process may know a tab that this one does not.
     lost = _ASK_ANOTHER if service.settings.trusted_proxies else LOST
-    door = Door(app, page.blocks, page.asking, page.costs_nothing, service, lost)
+    door = Door(as_page(app), page.blocks, page.asking, page.costs_nothing, service, lost)
     service.has_callers = door.has_callers
-    application = Assets(door)
-    service.renewals += [page.renew, partial(_without_callbacks, page), application.forget_pages]
+    assets = Assets(door)
+    service.renewals += [page.renew, partial(_without_callbacks, page), assets.forget_pages]
+    application = with_embedding(assets, service)
 
     async def handing_over(scope: Scope, receive: Receive, send: Send) -> None:
         leaves = service.is_leaving and scope["type"] == "http" and not scope["path"].startswith(_OF_THIS_PROCESS)
@@ -211,7 +213,7 @@ def _name_in_template() -> None:
     """Let the head of Gradio's page name the assistant, where it names Gradio and leads to its site."""
     source = (Path(gr.__file__).parent / "templates" / _TEMPLATE).read_text(encoding="utf-8")
     unnamed = re.sub(r"<meta\s+(property|name)=.(og|twitter):[^>]*>", "", source)
-    templates.env.loader = DictLoader({_TEMPLATE: unnamed.replace("<head>", f"<head>{TAGS}", 1)})
+    templates.env.loader = DictLoader({_TEMPLATE: unnamed.replace("<head>", f"<head>{TAGS}{TAGS_IN_FRAME}", 1)})
 
 
 def _theme() -> gr.themes.Base:

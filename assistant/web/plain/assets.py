@@ -16,8 +16,9 @@ from cachetools import LRUCache
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistant.web.middleware import PAGE
+from assistant.web.middleware import EMBEDDED, PAGE
 
+_PAGES = (*PAGE, EMBEDDED)
 _FILES = ("/assets/", "/site/", "/static/", "/theme.css")
 _ASKS_FOR_OTHER = ("if-modified-since", "if-none-match", "if-range", "range")
 _MOST_PAGES = 100
@@ -41,7 +42,7 @@ class Assets:
             await self._app(scope, receive, send)
             return
         asked = Headers(scope=scope)
-        is_page = scope["path"] in PAGE
+        is_page = scope["path"] in _PAGES
         headers = {
             "accept-encoding": next((way for way in ("br", "gzip") if way in asked.get("accept-encoding", "")), "")
         }
@@ -82,7 +83,7 @@ class Assets:
 def _is_for_all(scope: Scope) -> bool:
     """Whether the page or a whole file is asked for, by the one spelling of its path: no more is kept than there is."""
     path = scope["path"]
-    return path in PAGE or (
+    return path in _PAGES or (
         path.startswith(_FILES)
         and path == posixpath.normpath(path)
         and not any(name in Headers(scope=scope) for name in _ASKS_FOR_OTHER)

@@ -1,0 +1,80 @@
+"""What stands at `/embed`: the script of a publisher's page, and the chat for the frame that the script opens.
+
+Only the sites that the operator listed get either; the browser holds to it. Knows nothing of questions.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from assistant.web.middleware import EMBEDDED, EMBEDDED_SCRIPTS, PAGE_POLICY, PLAIN_POLICY
+from assistant.web.service import Service
+
+TAGS_IN_FRAME = (
+    '{% if request.scope.is_embedded %}<link rel="stylesheet" href="/site/frame.css">'
+    '<script src="/embed/frame.js"></script>{% endif %}'
+)
+"""For the head of the page's template: there the script comes before all others."""
+_FOLDER = Path(__file__).parent
+_OFF = "This assistant is on no other site: its operator has listed none."
+_NO_ARTICLE = "There is no such article here. It may have been taken away."
+
+
+def with_embedding(app: ASGIApp, service: Service) -> ASGIApp:
+    """Return the application with what a publisher's page asks for."""
+    sites = service.settings.embed_sites
+    ancestors = f"frame-ancestors {' '.join(sites)}"
+    policy = PAGE_POLICY.replace("frame-ancestors 'self'", ancestors)
+    refusal = {"content-security-policy": PLAIN_POLICY.replace("frame-ancestors 'none'", ancestors)}
+    of_host, of_frame = EMBEDDED_SCRIPTS
+    scripts = {of_host: _script(sites, "match.js", "host.js"), of_frame: _script(sites, "frame.js")}
+
+    async def embedding(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] not in (EMBEDDED, *scripts):
+            await app(scope, receive, send)
+        elif not sites:
+            raise HTTPException(404, _OFF)
+        elif scope["path"] in scripts:
+            await scripts[scope["path"]](scope, receive, send)
+        elif QueryParams(scope["query_string"]).get("article") not in service.articles:
+            raise HTTPException(404, _NO_ARTICLE, headers=refusal)
+        else:
+            await app({**scope, "query_string": b""}, receive, _with_policy(send, policy))
+
+    return embedding
+
+
+def as_page(app: ASGIApp) -> ASGIApp:
+    """Return the application with the chat also at `/embed`; the scope of the request tells its template."""
+
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        is_embedded = scope["type"] == "http" and scope["path"] == EMBEDDED
+        at = {"path": "/", "raw_path": b"/", "is_embedded": True} if is_embedded else {}
+        await app({**scope, **at}, receive, send)
+
+    return page
+
+
+def _script(sites: tuple[str, ...], *names: str) -> Response:
+    """Return a script that knows the sites and leaves no name behind. Any page may load it; it does nothing on others."""
+    parts = "".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
+    script = f'(() => {{\n"use strict";\nconst SITES = {json.dumps(sites)};\n{parts}}})();\n'
+    return Response(script, media_type="text/javascript", headers={"cross-origin-resource-policy": "cross-origin"})
+
+
+def _with_policy(send: Send, policy: str) -> Send:
+    """Return a `send` that lets the sites, and nobody else, have the page in a frame."""
+    added = [(b"content-security-policy", policy.encode()), (b"cache-control", b"no-store")]
+
+    async def send_with_policy(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *added]}
+        await send(message)
+
+    return send_with_policy

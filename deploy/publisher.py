@@ -28,7 +28,7 @@ def publisher(pages: Mapping[str, str], assistant: str, port: int = 0) -> Thread
     )
 
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802 - the library's name
+        def do_GET(self) -> None:
             page = pages.get(self.path.partition("?")[0])
             body = (page or "Not found").replace("ASSISTANT", assistant).encode()
             self.send_response(404 if page is None else 200)
@@ -47,10 +47,8 @@ def publisher(pages: Mapping[str, str], assistant: str, port: int = 0) -> Thread
 
 def newspaper() -> dict[str, str]:
     """Return the demonstration's page and its style sheet."""
-    return {path: (_FOLDER / name).read_text(encoding="utf-8") for path, name in _FILES.items()}
-
-
-_FILES = {"/": "index.html", "/paper.css": "paper.css"}
+    files = {f"/{file.name}": file.read_text(encoding="utf-8") for file in _FOLDER.iterdir()}
+    return files | {"/": files["/index.html"]}
 
 
 def main() -> None:

@@ -45,7 +45,7 @@ _HEALTH = ("/healthz", "/readyz")
 _OURS = ("/", "/about", "/articles", "/healthz", "/mcp", "/metrics", "/readyz")
 _OF_GRADIOS_PAGE = ("/config", "/favicon.ico", "/manifest.json", "/robots.txt", "/theme.css")
 _OF_GRADIOS_QUEUE = ("/gradio_api/app_id", "/gradio_api/queue/data", "/gradio_api/queue/join")
-OPEN_PATHS = frozenset(_OURS + (EMBEDDED, *EMBEDDED_SCRIPTS) + _OF_GRADIOS_PAGE + _OF_GRADIOS_QUEUE)
+OPEN_PATHS = frozenset((*_OURS, EMBEDDED, *EMBEDDED_SCRIPTS, *_OF_GRADIOS_PAGE, *_OF_GRADIOS_QUEUE))
 OPEN_FOLDERS = ("/api/", "/article/", "/assets/", "/site/", "/static/")
 """All else that Gradio answers is closed: calls past its queue, files, uploads, proxying, and what a release adds."""
 

@@ -19,6 +19,7 @@ VALUES = {
     "Path": ("/some/folder", Path("/some/folder")),
     "str": ("words", "words"),
     "Networks": (" 10.0.0.7, ::1/128,", networks("10.0.0.7,::1")),
+    "Sites": (" https://News.example.org/, http://[::1]:8000,", ("https://news.example.org", "http://[::1]:8000")),
     "Port": ("3", 3),
     "Address": ("desk@example.org", "mailto:desk@example.org"),
     "int": ("3", 3),
@@ -80,6 +81,15 @@ def test_an_unknown_variable_is_refused() -> None:
 
 
 NO_NETWORK = ["localhost", "10.0.0.0/33", "10.0.0.1/8", "1.2.3.4;5.6.7.8", "*"]
+NO_SITE = [
+    *("*", "https://*.example.org", "news.example.org", "https://", "ftp://news.example.org", "null", "'self'"),
+    *(
+        "https://news.example.org/story",
+        "https://a.test https://b.test",
+        "https://a.test; script-src *",
+        "https://ü.test",
+    ),
+]
 NO_CONTACT = [
     *("javascript:alert(1)", "javascript:alert(1)//@example.org", "JavaScript:alert@example.org", "data:text/html,x"),
     *("http://example.org", "https://", "https:///example.org", "https://example.org/ x", "//example.org"),
@@ -98,6 +108,7 @@ NO_CONTACT = [
             (name, NO_NETWORK, "addresses or networks, as in 10.0.0.7,192.168.0.0/16")
             for name in ("UNLIMITED", "TRUSTED_PROXIES", "MONITORS")
         ),
+        ("EMBED_SITES", NO_SITE, "sites, as in https://news.example.org,https://www.example.org"),
         # Readers get a link that does nothing else.
         ("CONTACT", NO_CONTACT, "a mail address or an https address"),
     ],
@@ -110,6 +121,9 @@ def test_a_wrong_value_is_refused(name: str, values: list[str], wanted: str) -> 
         assert str(raised.value) == f"ASSISTANT_{name} has the value {value!r}: it must be {wanted}."
 
 
+SAME_PORTS = ("https://a.test", "http://b.test", "http://c.test:443")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "meant"),
     [
@@ -118,6 +132,7 @@ def test_a_wrong_value_is_refused(name: str, values: list[str], wanted: str) -> 
         ("contact", "mailto:desk@example.org", "mailto:desk@example.org"),
         ("contact", "https://example.org/contact?to=desk#form", "https://example.org/contact?to=desk#form"),
         ("unlimited", " 10.0.0.0/8, 192.0.2.7 ,2001:db8::/32,", networks("10.0.0.0/8,192.0.2.7/32,2001:db8::/32")),
+        ("embed_sites", "https://a.test:443,http://b.test:80,http://c.test:443", SAME_PORTS),
         ("data", "~/data", Path("/home/reader/data")),
     ],
 )

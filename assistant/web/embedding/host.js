@@ -6,7 +6,6 @@ const script = document.currentScript;
 const HOME = new URL(script.src).origin;
 const { article, label = "Ask about this article" } = script.dataset;
 const LOOK = ["accent", "on-accent", "background", "text", "mark", "font"];
-const CANNOT_BE_QUOTED = "aside, figure, nav, button, sup, [role=complementary], [aria-hidden=true]";
 const NAME = "article-assistant";
 let lit; // Whether the page knows what a highlight looks like
 
@@ -78,52 +77,24 @@ function start() {
   document.body.append(host);
 }
 
-// The texts that a reader sees. What is there for screen readers alone is a single pixel.
-function textsSeen(left = "") {
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const range = document.createRange();
-  const nodes = [];
-  while (walker.nextNode()) {
-    const node = walker.currentNode;
-    const parent = node.parentElement;
-    range.selectNode(node);
-    if (!range.getClientRects().length || getComputedStyle(parent).visibility !== "visible" || (left && parent.closest(left))) continue;
-    const { width, height } = parent.getBoundingClientRect();
-    if (width !== 1 || height !== 1) nodes.push(node);
-  }
-  return nodes;
-}
-
-// A range for each text, so that what stands between two of them and is no part of the quotation stays as it is.
-function rangesOf(nodes, [first, from, last, to]) {
-  return nodes.slice(first, last + 1).map((node, index) => {
-    const range = document.createRange();
-    range.setStart(node, index ? 0 : from);
-    range.setEnd(node, first + index === last ? to : node.length);
-    return range;
-  });
-}
-
-function light({ quote, before, after }) {
+function light(quotation) {
   CSS.highlights?.delete(NAME);
-  for (const left of ["", CANNOT_BE_QUOTED]) {
-    const nodes = textsSeen(left);
-    const spans = findQuotation(nodes.map((node) => node.data), { quote, before, after });
-    if (!spans) continue;
-    const ranges = spans.flatMap((span) => rangesOf(nodes, span));
-    if (!CSS.highlights) return { found: true, link: fragment(ranges) };
-    CSS.highlights.set(NAME, new Highlight(...ranges));
-    lit ??= document.adoptedStyleSheets.push(sheet(`::highlight(${NAME}) { background-color: var(--assistant-mark, #fcd34d); color: #1c1917; text-decoration: underline; }`));
-    ranges[0].startContainer.parentElement.scrollIntoView({ block: "nearest", behavior: "instant" });
-    // A fifth from the top it is above the panel of a phone, and below the head of most pages.
-    scrollBy({ top: ranges[0].getBoundingClientRect().top - innerHeight / 5, behavior: "instant" });
-    return { found: true };
-  }
-  return { found: false };
+  const ranges = rangesOf(quotation);
+  if (!ranges.length || !CSS.highlights) return { found: ranges.length > 0, link: ranges.length ? fragment(ranges) : "" };
+  CSS.highlights.set(NAME, new Highlight(...ranges));
+  lit ??= document.adoptedStyleSheets.push(sheet(`::highlight(${NAME}) { background-color: var(--assistant-mark, #fcd34d); color: #1c1917; text-decoration: underline; }`));
+  ranges[0].startContainer.parentElement.scrollIntoView({ block: "nearest", behavior: "instant" });
+  // A fifth from the top it is above the panel of a phone, and below the head of most pages.
+  scrollBy({ top: ranges[0].getBoundingClientRect().top - innerHeight / 5, behavior: "instant" });
+  return { found: true };
 }
+
 // The page with the words as its text fragment, by their beginning and end: for browsers without highlights.
 function fragment(ranges) {
-  const words = ranges.join("").trim().split(/\s+/);
+  const { endContainer, endOffset } = ranges.at(-1);
+  const whole = ranges[0].cloneRange();
+  whole.setEnd(endContainer, endOffset);
+  const words = String(whole).trim().split(/\s+/);
   const ends = words.length > 8 ? [words.slice(0, 4), words.slice(-4)] : [words];
   const address = new URL(location.href);
   address.hash = "";

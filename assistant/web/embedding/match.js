@@ -1,5 +1,5 @@
 // Finds quoted words in a page of any markup. Letters and digits alone are compared, so spaces, hyphens, quotation marks,
-// accents, ligatures and where one element ends do not count. Knows nothing of the page but its texts.
+// accents, ligatures and where one element ends do not count.
 
 const GAP = 1000; // Letters of something else, such as an advertisement, that may stand between two sentences.
 const LETTER = /[\p{L}\p{N}]/u;
@@ -66,4 +66,38 @@ function findQuotation(texts, { quote, before, after }) {
     const end = last[1] + last[2];
     return [first[0], first[1] - signs(head, opening.length), last[0], end + signs(texts[last[0]].slice(end), closing.length)];
   });
+}
+
+// The texts that a reader sees. What is there for screen readers alone is a single pixel.
+function textsSeen(left = "") {
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const range = document.createRange();
+  const nodes = [];
+  while (walker.nextNode()) {
+    const node = walker.currentNode;
+    const parent = node.parentElement;
+    range.selectNode(node);
+    if (!range.getClientRects().length || getComputedStyle(parent).visibility !== "visible" || (left && parent.closest(left))) continue;
+    const { width, height } = parent.getBoundingClientRect();
+    if (width !== 1 || height !== 1) nodes.push(node);
+  }
+  return nodes;
+}
+
+// The ranges of a quotation in this page; none where it has not these words. A range for each text, so that what stands
+// between two of them and is no part of the quotation stays as it is.
+const INTERRUPTS = "aside, figure, nav, button, sup, [role=complementary], [aria-hidden=true]";
+
+function rangesOf(quotation) {
+  for (const left of ["", INTERRUPTS]) {
+    const nodes = textsSeen(left);
+    const spans = findQuotation(nodes.map((node) => node.data), quotation) ?? [];
+    if (spans.length) return spans.flatMap(([first, from, last, to]) => nodes.slice(first, last + 1).map((node, index) => {
+      const range = document.createRange();
+      range.setStart(node, index ? 0 : from);
+      range.setEnd(node, first + index === last ? to : node.length);
+      return range;
+    }));
+  }
+  return [];
 }

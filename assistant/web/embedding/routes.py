@@ -62,7 +62,7 @@ def as_page(app: ASGIApp) -> ASGIApp:
 
 
 def _script(sites: tuple[str, ...], *names: str) -> Response:
-    """Return a script that knows the sites and leaves no name behind. Any page may load it; it does nothing on others."""
+    """Return a script that knows the sites and leaves no name behind; on other sites, it does nothing."""
     parts = "".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
     script = f'(() => {{\n"use strict";\nconst SITES = {json.dumps(sites)};\n{parts}}})();\n'
     return Response(script, media_type="text/javascript", headers={"cross-origin-resource-policy": "cross-origin"})

@@ -1,0 +1,413 @@
+"""The chat on a publisher's page: its button and panel, who may have it, and the words that light up in the page."""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any, cast
+
+import httpx
+import pytest
+from browser import PHONE, answers, ask, needs_chromium, problems, question_box, send, wait_for_greeting
+from playwright.sync_api import Browser, Frame, Locator, Page, expect
+from publisher import newspaper, publisher
+from served import FERRY, OPEN, ScriptedAssistant, serving
+from starlette.applications import Starlette
+
+from assistant.settings import Settings
+from assistant.types import Answer, Article, Citation, Status
+from assistant.web.embedding.routes import with_embedding
+from assistant.web.middleware import guarded
+from assistant.web.server import refused
+from assistant.web.service import Service
+
+pytestmark = needs_chromium
+
+MOST_BYTES = 15_000
+OTHER_SITE = "https://other.test"
+PAGE = (
+    "<!doctype html><html lang=en><title>A page</title><meta name=viewport content=width=device-width><main>{}</main>"
+)
+
+
+IMPORTANT = """body * { all: revert !important; position: static !important; display: block !important; color: lime !important;
+  font-size: 40px !important; transform: rotate(3deg) !important; opacity: 0.1 !important; width: 9px !important; }"""
+
+
+def cited(article: Article, words: str) -> Answer:
+    """Return an answer that quotes these words."""
+    start = article.text.index(words)
+    citation = Citation(1, article, start, start + len(words))
+    return Answer("", Status.ANSWERED, "It is so. [1]", (citation,))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where things are."""
+
+    assistant: str
+    site: str
+    """On the list."""
+    stranger: str
+    """The same pages on a site that is not."""
+
+
+LIT = "Arnold's office has assessed more than 200 cases since February"
+ASKED = {"Lit?": LIT, "Elsewhere?": "The ferry leaves at nine."}
+
+
+@pytest.fixture(scope="module")
+def place(article: Article, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Serve the assistant, and the demonstration publisher with pages of more kinds."""
+    assistant = ScriptedAssistant(article, FERRY)
+    assistant.script |= {"Lit?": [cited(article, LIT)], "Elsewhere?": [cited(FERRY, ASKED["Elsewhere?"])]}
+    folder = tmp_path_factory.mktemp("embedding")
+    script = f'<script src="ASSISTANT/embed.js" data-article="{article.id}" async></script>'
+    pages = newspaper() | {
+        "/twice": PAGE.format(script * 2 + script.replace(article.id, "ferry") + f"<p>{LIT}"),
+        "/important.css": IMPORTANT,
+        "/important": PAGE.format(f'<link rel="stylesheet" href="/important.css"><p>{LIT}{script}'),
+    }
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with publisher(pages, address) as server:
+            port = server.server_port
+            threading.Thread(target=server.serve_forever).start()
+            sites = (f"http://localhost:{port}", OTHER_SITE)
+            settings = replace(OPEN, articles=folder / "articles", data=folder, embed_sites=sites)
+            with serving(assistant, settings, listener):
+                yield Place(address, sites[0], f"http://127.0.0.1:{port}")
+            server.shutdown()
+
+
+@contextmanager
+def reading(browser: Browser, url: str, **options: Any) -> Iterator[Page]:  # noqa: ANN401
+    """Open a publisher's page as a new visitor; the test fails when its console has an error."""
+    errors: list[str] = []
+    with closing(browser.new_context(**{"reduced_motion": "reduce"} | options)) as context:
+        context.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        context.on("weberror", lambda error: errors.append(str(error.error)))
+        page = context.new_page()
+        page.goto(url)
+        yield page
+    assert errors == []
+
+
+def opener(page: Page, number: int = 0) -> Locator:
+    """Return a button that opens a panel."""
+    return page.locator("article-assistant").nth(number).get_by_role("button", name="Ask about this article")
+
+
+def frame_of(page: Page, number: int = 0) -> Frame:
+    """Return the frame of an open panel, when the chat in it can be used."""
+    element = page.locator("article-assistant").nth(number).locator("iframe").element_handle()
+    frame = element.content_frame()
+    assert frame
+    wait_for_greeting(cast("Page", frame))
+    return frame
+
+
+def opened(page: Page, number: int = 0) -> Page:
+    """Open a panel and return its chat, which is used as a page is."""
+    opener(page, number).click()
+    return cast("Page", frame_of(page, number))
+
+
+def lit(page: Page) -> str:
+    """Return the words that are lit up in the page."""
+    words: str = page.evaluate("[...CSS.highlights.get('article-assistant') ?? []].join('')")
+    return words
+
+
+def cite(chat: Page) -> None:
+    """Open the newest citation."""
+    answers(chat).last.locator("a.cite").first.click()
+
+
+def says(chat: Page, words: str) -> None:
+    """Expect the line above the box to say this."""
+    expect(chat.locator("#status p")).to_contain_text(words)
+
+
+# The button and the panel
+
+
+def test_the_keyboard_opens_and_closes(browser: Browser, place: Place) -> None:
+    """Nothing is asked of the assistant before, nothing of the page moves, one can type at once and come back."""
+    asked: list[str] = []
+    with reading(browser, "about:blank") as page:
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(place.site)
+        expect(opener(page)).to_be_visible()
+        page.wait_for_load_state("networkidle")
+        assert [url for url in asked if url.startswith(place.assistant)] == [f"{place.assistant}/embed.js"]
+        opener(page).focus()
+        page.keyboard.press("Enter")
+        chat = frame_of(page)
+        expect(page.get_by_role("dialog", name="Ask about this article")).to_be_visible()
+        expect(chat.locator("#question textarea")).to_be_focused()
+        page.keyboard.type("Lit?")
+        expect(chat.locator("#question textarea")).to_have_value("Lit?")
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        expect(opener(page)).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(chat.locator("#question textarea")).to_have_value("Lit?")
+        page.get_by_role("button", name="Close").click()
+        expect(opener(page)).to_be_focused()
+        moved = """new Promise(done => {
+            new PerformanceObserver(list => done(list.getEntries())).observe({ type: "layout-shift", buffered: true });
+            setTimeout(() => done([]), 300);
+        })"""
+        assert page.evaluate(moved) == []
+        assert page.context.cookies() == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_open_panel_is_accessible_on_the_narrowest_phone(browser: Browser, place: Place, scheme: str) -> None:
+    """Neither the page nor the chat in its frame has anything that axe finds wrong, and nothing is cut off."""
+    options: dict[str, Any] = PHONE | {"viewport": {"width": 320, "height": 568}, "color_scheme": scheme}
+    with reading(browser, place.site, **options) as page:
+        chat = opened(page)
+        ask(chat, "Lit?")
+        assert problems(page) + problems(chat) == []
+        for each in (page, chat):
+            assert each.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        expect(question_box(chat)).to_be_in_viewport(ratio=1)
+
+
+def test_a_page_has_one_for_each_article(browser: Browser, place: Place) -> None:
+    """The same article gets one button, another one a second that covers nothing, and each has its own conversation."""
+    with reading(browser, f"{place.site}/twice") as page:
+        expect(page.locator("article-assistant")).to_have_count(2)
+        first, second = (opener(page, number).bounding_box() for number in (0, 1))
+        assert first
+        assert second
+        assert abs(first["y"] - second["y"]) >= first["height"]
+        chat = opened(page)
+        ask(chat, "Lit?")
+        page.keyboard.press("Escape")
+        expect(answers(opened(page, 1))).to_have_count(0)
+
+
+def test_the_styles_of_the_page_do_not_reach_it(browser: Browser, place: Place) -> None:
+    """However important the page says they are."""
+    with reading(browser, place.site) as page, reading(browser, f"{place.site}/important") as important:
+        looks = []
+        for each in (page, important):
+            box = opener(each).bounding_box()
+            assert box
+            style = (
+                "each => ['color', 'fontSize', 'display', 'opacity', 'transform'].map(at => getComputedStyle(each)[at])"
+            )
+            looks.append((box["width"], box["height"], opener(each).evaluate(style)))
+        assert looks[0] == looks[1]
+        chat = opened(important)
+        ask(chat, "Lit?")
+        cite(chat)
+        says(chat, "lit up")
+
+
+def test_a_page_may_take_it_away(browser: Browser, place: Place) -> None:
+    """In the middle of it; the page works on."""
+    with reading(browser, place.site) as page:
+        chat = opened(page)
+        send(chat, "Lit?")
+        page.evaluate("document.querySelector('article-assistant').remove()")
+        page.get_by_role("link", name="Nation").click()
+        expect(opener(page)).to_be_visible()
+
+
+def test_it_looks_as_the_page_wants_it_to(browser: Browser, place: Place) -> None:
+    """Colours and type follow the page's custom properties, in the frame too; what is no colour is left out."""
+    with reading(browser, place.site) as page:
+        page.evaluate(
+            """Object.entries({ accent: "rgb(0, 80, 0)", "on-accent": "url(//evil.test/x)", font: "monospace" })
+                .forEach(([name, value]) => document.documentElement.style.setProperty(`--assistant-${name}`, value))"""
+        )
+        chat = opened(page)
+        for button in (opener(page), chat.locator("#send")):
+            expect(button).to_have_css("background-color", "rgb(0, 80, 0)")
+        expect(question_box(chat)).to_have_css("font-family", "monospace")
+
+
+def test_a_conversation_needs_no_cookie_and_no_store(browser: Browser, place: Place) -> None:
+    """It comes back when the page is loaded again; where a frame may keep nothing, it lasts as long as the frame."""
+    with reading(browser, place.site) as page:
+        ask(opened(page), "Lit?")
+        page.reload()
+        expect(answers(opened(page))).to_have_count(1)
+        page.add_init_script(
+            "if (self !== top) Object.defineProperty(self, 'sessionStorage', "
+            "{ configurable: true, get() { throw new DOMException('', 'SecurityError'); } })"
+        )
+        page.reload()
+        chat = opened(page)
+        ask(chat, "Lit?", "Lit?")
+
+
+# Who may have it
+
+
+def framing(page: Page, url: str, *frames: str) -> None:
+    """Open a page without a policy, at any address, that has a frame; the last but one of several has the last."""
+    for at, frame in pairwise((url, *frames)):
+        body = PAGE.format(f'<iframe src="{html.escape(frame)}"></iframe>')
+        page.route(at, lambda route, _, body=body: route.fulfill(body=body, content_type="text/html"))
+    page.goto(url)
+
+
+def of_assistant(page: Page, place: Place) -> list[Frame]:
+    """Return the frames that show anything of the assistant."""
+    return [frame for frame in page.frames if frame.url.startswith(place.assistant) and frame.locator("body *").count()]
+
+
+def test_other_sites_have_nothing(browser: Browser, place: Place, article: Article) -> None:
+    """Neither the button, nor the chat in a frame of their own; nothing is asked but for the script."""
+    with closing(browser.new_context()) as context:
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(place.stranger, wait_until="networkidle")
+        assert page.locator("article-assistant").count() == 0
+        assert [url for url in asked if url.startswith(place.assistant)] == [f"{place.assistant}/embed.js"]
+        for site in (place.site, place.stranger):
+            frame = f"{place.assistant}/embed?article={article.id}&site={site}"
+            framing(page, f"{place.stranger}/raw", frame)
+            assert of_assistant(page, place) == []
+        framing(page, f"{place.site}/raw", f"{place.assistant}/?article={article.id}")
+        assert of_assistant(page, place) == [], "the page itself is in no frame"
+
+
+def test_a_frame_in_a_frame_has_nothing(browser: Browser, place: Place, article: Article) -> None:
+    """Also where all the sites are on the list: no button, no chat, no question."""
+    with closing(browser.new_context()) as context:
+        page = context.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        framing(page, f"{place.site}/outer", f"{place.site}/")
+        page.wait_for_load_state("networkidle")
+        assert page.frames[1].locator("article").count() == 1
+        assert page.frames[1].locator("article-assistant").count() == 0
+        frame = f"{place.assistant}/embed?article={article.id}&site={place.site}"
+        framing(page, f"{place.site}/outmost", f"{place.site}/inner", frame)
+        page.wait_for_load_state("networkidle")
+        assert of_assistant(page, place) == []
+        assert [url for url in asked if "gradio_api" in url] == []
+
+
+@pytest.mark.parametrize("told", ["site", "other"])
+def test_forged_messages_do_nothing(browser: Browser, place: Place, article: Article, told: str) -> None:
+    """The frame hears the page that it was made for, and the page hears its own frame, and nobody else."""
+    with closing(browser.new_context(reduced_motion="reduce")) as context:
+        page = context.new_page()
+        site = place.site if told == "site" else OTHER_SITE
+        framing(page, f"{place.site}/raw", f"{place.assistant}/embed?article={article.id}&site={site}")
+        frame = page.frames[1]
+        wait_for_greeting(cast("Page", frame))
+        hello = {"assistant": "hello", "look": {"accent": "rgb(0, 80, 0)"}}
+        frame.evaluate("hello => postMessage(hello, '*')", hello)
+        expect(frame.locator("#send")).not_to_have_css("background-color", "rgb(0, 80, 0)")
+        page.evaluate("hello => frames[0].postMessage(hello, '*')", hello)
+        is_heard = expect(frame.locator("#send"))
+        heard = is_heard.to_have_css if told == "site" else is_heard.not_to_have_css
+        heard("background-color", "rgb(0, 80, 0)")
+
+
+def test_a_page_hears_nobody_but_its_frame(browser: Browser, place: Place) -> None:
+    """A message of the same words from the page itself, or from another frame of the assistant, lights nothing."""
+    message = {"assistant": "cite", "number": 1, "quote": LIT, "before": "", "after": ""}
+    with reading(browser, f"{place.site}/twice") as page:
+        chat = opened(page)
+        page.evaluate("message => postMessage(message, '*')", message)
+        page.evaluate("message => postMessage({ assistant: 'close' }, '*')", message)
+        chat.evaluate("message => parent.frames.length", message)
+        page.wait_for_timeout(200)
+        assert lit(page) == ""
+        expect(page.get_by_role("dialog")).to_be_visible()
+        chat.evaluate("message => parent.postMessage(message, '*')", message)
+        page.wait_for_function("CSS.highlights.size > 0")
+
+
+def answer_of(settings: Settings, path: str) -> httpx.Response:
+    """Return what is answered where nothing but the ferry can be asked about."""
+    service = cast("Service", SimpleNamespace(settings=settings, articles={"ferry": FERRY}))
+
+    async def get() -> httpx.Response:
+        app = guarded(with_embedding(Starlette(), service), refused)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here.test") as client:
+            return await client.get(path)
+
+    return asyncio.run(get())
+
+
+@pytest.mark.parametrize("path", ["/embed?article=ferry", "/embed.js", "/embed/frame.js"])
+def test_without_sites_there_is_nothing(path: str) -> None:
+    """The operator who tries it reads why."""
+    answer = answer_of(OPEN, path)
+    assert answer.status_code == 404
+    assert "its operator has listed none" in answer.text
+    assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+
+
+def test_the_reader_of_a_withdrawn_article_is_told(place: Place) -> None:
+    """In the frame; the chat would answer from other articles. The list is for the frame alone, not for other pages."""
+    settings = replace(OPEN, embed_sites=("https://news.test",))
+    answer = answer_of(settings, "/embed?article=gone")
+    assert answer.status_code == 404
+    assert "There is no such article here" in answer.text
+    assert "frame-ancestors https://news.test" in answer.headers["content-security-policy"]
+    assert "news.test" not in httpx.get(f"{place.assistant}/about").headers["content-security-policy"]
+    assert place.site in httpx.get(f"{place.assistant}/embed?article=ferry").headers["content-security-policy"]
+    for path in ("", "about", "article/ferry"):
+        assert place.site not in httpx.get(f"{place.assistant}/{path}").headers["content-security-policy"]
+
+
+def test_the_script_is_small(place: Place) -> None:
+    """What a page loads before the reader opens anything."""
+    assert len(httpx.get(f"{place.assistant}/embed.js").content) <= MOST_BYTES
+
+
+# The words in the page
+
+
+def test_an_opened_citation_lights_up_in_the_page(browser: Browser, place: Place) -> None:
+    """On a phone it is seen above the panel; what the page does not have is said, and shown as the assistant has it."""
+    with reading(browser, place.site, **PHONE) as page:
+        chat = opened(page)
+        ask(chat, "Lit?")
+        cite(chat)
+        says(chat, "The words are lit up on the page.")
+        assert lit(page) == LIT.replace("'", "’")
+        top = page.evaluate("[...CSS.highlights.get('article-assistant')][0].getBoundingClientRect().top")
+        assert 0 < top < PHONE["viewport"]["height"] * 0.35
+        ask(chat, "Elsewhere?")
+        cite(chat)
+        says(chat, "These words were not found on the page.")
+        assert lit(page) == ""
+        chat.get_by_role("button", name="as the assistant has it").click()
+        expect(chat.locator("#reading mark.current")).to_have_text(ASKED["Elsewhere?"])
+        chat.get_by_role("button", name="Back to the answer").click()
+        expect(chat.locator("#reading")).to_be_hidden()
+
+
+def test_a_browser_without_highlights_gets_a_link(browser: Browser, place: Place) -> None:
+    """It leads to the words in the page."""
+    with reading(browser, "about:blank") as page:
+        page.add_init_script("Object.defineProperty(CSS, 'highlights', { value: undefined })")
+        page.goto(place.site)
+        chat = opened(page)
+        ask(chat, "Lit?")
+        cite(chat)
+        link = chat.get_by_role("link", name="Show the words on the page")
+        expect(link).to_have_attribute("href", re.compile(rf"^{place.site}/#:~:text=Arnold%E2%80%99s%20"))
+        link.click()
+        page.wait_for_function("scrollY > 0")

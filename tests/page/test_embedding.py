@@ -38,8 +38,9 @@ PAGE = (
 )
 
 
-IMPORTANT = """body * { all: revert !important; position: static !important; display: block !important; color: lime !important;
-  font-size: 40px !important; transform: rotate(3deg) !important; opacity: 0.1 !important; width: 9px !important; }"""
+IMPORTANT = """body * { all: revert !important; position: static !important; display: block !important;
+  color: lime !important; font-size: 40px !important; transform: rotate(3deg) !important;
+  opacity: 0.1 !important; width: 9px !important; }"""
 
 
 def cited(article: Article, words: str) -> Answer:

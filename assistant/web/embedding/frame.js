@@ -4,7 +4,7 @@ const address = new URLSearchParams(location.search);
 const site = address.get("site");
 const find = (selector) => document.querySelector(selector);
 
-if (parent === self) return location.replace(`/?${new URLSearchParams({ article: address.get("article") ?? "" })}`);
+if (parent === self) return location.replace(`/${location.search}`); // In a tab of its own
 if (parent !== top) return stop(); // A frame in a frame
 
 // One conversation for each article, and where a browser lets a frame keep nothing, one for as long as it is there.
@@ -66,7 +66,7 @@ function sayWhere({ found, link }) {
     button.textContent = "Show the article as the assistant has it";
     button.addEventListener("click", showHere);
     line.replaceChildren("These words were not found on the page. ", button);
-  } else if (URL.parse(link)?.origin === site) {
+  } else if (link?.startsWith(`${site}/`)) {
     const way = document.createElement("a");
     Object.assign(way, { href: link, target: "_parent", textContent: "Show the words on the page" });
     line.replaceChildren(way);

@@ -33,7 +33,8 @@ const rules = (number) => `
     border: 1px solid #8886; background: var(--assistant-background, Canvas); box-shadow: 0 0 24px rgb(0 0 0 / 30%); }
   dialog[open] { display: flex; flex-direction: column; }
   dialog::backdrop { background: none; }
-  dialog button { position: static; align-self: end; border: 0; border-radius: 0; background: none; color: var(--assistant-text, CanvasText); box-shadow: none; text-decoration: underline; }
+  p { display: flex; align-items: center; justify-content: space-between; margin: 0; padding-left: 0.75rem; color: var(--assistant-text, CanvasText); }
+  dialog button { position: static; border: 0; border-radius: 0; background: none; color: inherit; box-shadow: none; text-decoration: underline; }
   dialog button:focus-visible { outline-offset: -4px; outline-color: currentcolor; box-shadow: none; }
   iframe { flex: 1; width: 100%; min-height: 0; border: 0; }
   @media (min-width: 35rem) { dialog { inset: auto 1rem 1rem auto; width: 25rem; height: min(44rem, 100dvh - 2rem); border-radius: 0.75rem; } }
@@ -48,17 +49,17 @@ function start() {
   root.adoptedStyleSheets = [sheet(rules(others.length))];
   const opener = element("button", { type: "button", textContent: label, ariaHasPopup: "dialog", ariaExpanded: "false" });
   const closer = element("button", { type: "button", textContent: "Close" });
-  const frame = element("iframe", { title: "Article assistant", allow: "clipboard-write; web-share" });
-  const dialog = element("dialog", { ariaLabel: label }, closer, frame);
+  const frame = element("iframe", { title: "Article assistant", allow: "clipboard-write" });
+  const dialog = element("dialog", { ariaLabel: label }, element("p", {}, label, closer), frame);
   root.append(opener, dialog);
   const look = (name) => getComputedStyle(host).getPropertyValue(`--assistant-${name}`).trim();
   const tell = (message) => frame.contentWindow.postMessage(message, HOME);
 
   opener.addEventListener("click", () => {
-    if (!frame.src) {
-      const theme = /^(light|dark)$/.test(look("scheme")) ? { __theme: look("scheme") } : {};
-      frame.src = `${HOME}/embed?${new URLSearchParams({ article, site: location.origin, ...theme })}`;
-    }
+    const scheme = /^(light|dark)$/.test(look("scheme")) ? look("scheme") : "";
+    dialog.style.colorScheme = scheme;
+    const theme = scheme && { __theme: scheme }; // Gradio's own name
+    if (!frame.src) frame.src = `${HOME}/embed?${new URLSearchParams({ article, site: location.origin, ...theme })}`;
     dialog.showModal(); // It keeps the focus, closes with Escape and gives the focus back.
     opener.ariaExpanded = "true";
   });

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.web.middleware import EMBEDDED, EMBEDDED_SCRIPTS, PAGE_POLICY, PLAIN_POLICY
@@ -31,7 +31,8 @@ def with_embedding(app: ASGIApp, service: Service) -> ASGIApp:
     sites = service.settings.embed_sites
     ancestors = f"frame-ancestors {' '.join(sites)}"
     policy = PAGE_POLICY.replace("frame-ancestors 'self'", ancestors)
-    refusal = {"content-security-policy": PLAIN_POLICY.replace("frame-ancestors 'none'", ancestors)}
+    plain_policy = PLAIN_POLICY.replace("frame-ancestors 'none'", ancestors)
+    gone = PlainTextResponse(_NO_ARTICLE, 404, headers={"content-security-policy": plain_policy})
     of_host, of_frame = EMBEDDED_SCRIPTS
     scripts = {of_host: _script(sites, "match.js", "host.js"), of_frame: _script(sites, "frame.js")}
 
@@ -43,7 +44,7 @@ def with_embedding(app: ASGIApp, service: Service) -> ASGIApp:
         elif scope["path"] in scripts:
             await scripts[scope["path"]](scope, receive, send)
         elif QueryParams(scope["query_string"]).get("article") not in service.articles:
-            raise HTTPException(404, _NO_ARTICLE, headers=refusal)
+            await gone(scope, receive, send)
         else:
             await app({**scope, "query_string": b""}, receive, _with_policy(send, policy))
 
@@ -65,7 +66,8 @@ def _script(sites: tuple[str, ...], *names: str) -> Response:
     """Return a script that knows the sites and leaves no name behind; on other sites, it does nothing."""
     parts = "".join((_FOLDER / name).read_text(encoding="utf-8") for name in names)
     script = f'(() => {{\n"use strict";\nconst SITES = {json.dumps(sites)};\n{parts}}})();\n'
-    return Response(script, media_type="text/javascript", headers={"cross-origin-resource-policy": "cross-origin"})
+    headers = {"cross-origin-resource-policy": "cross-origin", "cache-control": "max-age=3600"}
+    return Response(script, media_type="text/javascript", headers=headers)
 
 
 def _with_policy(send: Send, policy: str) -> Send:

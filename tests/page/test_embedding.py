@@ -179,7 +179,7 @@ def test_the_open_panel_is_accessible_on_the_narrowest_phone(browser: Browser, p
     with reading(browser, place.site, **options) as page:
         chat = opened(page)
         ask(chat, "Lit?")
-        assert problems(page) + problems(chat) == []
+        assert (problems(page), problems(chat)) == ([], [])
         for each in (page, chat):
             assert each.evaluate("document.documentElement.scrollWidth <= innerWidth")
         expect(question_box(chat)).to_be_in_viewport(ratio=1)

@@ -22,7 +22,7 @@ Object.defineProperty(self, "sessionStorage", {
 
 // What the page may set, and Gradio's variables that follow it.
 const LOOK = {
-  accent: ["--button-primary-background-fill", "--button-primary-background-fill-hover", "--link-text-color", "--color-accent"],
+  accent: ["--button-primary-background-fill", "--button-primary-background-fill-hover"],
   "on-accent": ["--button-primary-text-color"],
   background: ["--body-background-fill", "--background-fill-primary", "--block-background-fill", "--paper"],
   text: ["--body-text-color", "--body-text-color-subdued", "--block-title-text-color"],
@@ -110,6 +110,7 @@ addEventListener("click", (event) => {
   event.preventDefault();
   event.stopImmediatePropagation();
   cited = link;
+  find("#preview")?.setAttribute("hidden", "");
   if (isHeard) cite(link);
   else showHere();
 }, true);

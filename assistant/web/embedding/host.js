@@ -28,6 +28,7 @@ const rules = (number) => `
   * { box-sizing: border-box; font: 600 1rem/1.2 var(--assistant-font, system-ui, sans-serif); }
   button { position: fixed; right: 1rem; bottom: ${1 + 3.5 * number}rem; z-index: 2147483647; max-width: calc(100vw - 2rem); min-height: 44px; padding: 0.5rem 1.1rem;
     border: 1px solid transparent; border-radius: 1.4rem; background: var(--assistant-accent, #4338ca); color: var(--assistant-on-accent, #fff); cursor: pointer; box-shadow: 0 2px 8px rgb(0 0 0 / 30%); }
+  button:has(+ dialog[open]) { opacity: 0; }
   button:focus-visible { outline: 3px solid var(--assistant-accent, #4338ca); outline-offset: 3px; box-shadow: 0 0 0 3px #fff; }
   dialog { position: fixed; inset: auto 0 0 auto; width: 100vw; max-width: none; height: 65dvh; max-height: none; margin: 0; padding: 0; overflow: hidden;
     border: 1px solid #8886; background: var(--assistant-background, Canvas); box-shadow: 0 0 24px rgb(0 0 0 / 30%); }

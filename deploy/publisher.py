@@ -17,15 +17,15 @@ from pathlib import Path
 from assistant.settings import PROJECT, Settings
 
 SITE = "http://localhost:8000"
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src ASSISTANT; frame-src ASSISTANT; base-uri 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
+)
 _FOLDER = Path(__file__).parent / "demo"
 
 
-def publisher(pages: Mapping[str, str], assistant: str, port: int = 0) -> ThreadingHTTPServer:
-    """Return a server, not started, of pages and style sheets by their paths; in them ASSISTANT is its address."""
-    policy = (
-        f"default-src 'none'; style-src 'self'; script-src {assistant}; frame-src {assistant}; base-uri 'none'; "
-        "require-trusted-types-for 'script'; trusted-types 'none'"
-    )
+def publisher(pages: Mapping[str, str], assistant: str, port: int = 0, policy: str = POLICY) -> ThreadingHTTPServer:
+    """Return a server, not started, of pages and style sheets by their paths; in all, ASSISTANT is its address."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -35,7 +35,7 @@ def publisher(pages: Mapping[str, str], assistant: str, port: int = 0) -> Thread
             kind = "css" if self.path.endswith(".css") else "html"
             self.send_header("content-type", f"text/{kind}; charset=utf-8")
             self.send_header("content-length", str(len(body)))
-            self.send_header("content-security-policy", policy)
+            self.send_header("content-security-policy", policy.replace("ASSISTANT", assistant))
             self.end_headers()
             self.wfile.write(body)
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import html
 import re
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
 import pytest
 from browser import PHONE, answers, ask, needs_chromium, problems, question_box, send, wait_for_greeting
-from playwright.sync_api import Browser, Frame, Locator, Page, expect
+from playwright.sync_api import Browser, Error, Frame, Locator, Page, expect
 from publisher import newspaper, publisher
 from served import FERRY, OPEN, ScriptedAssistant, serving
 from starlette.applications import Starlette
@@ -59,6 +57,10 @@ class Place:
     """On the list."""
     stranger: str
     """The same pages on a site that is not."""
+    raw: str
+    """On the list too: pages without a policy, with frames of their own."""
+    near: str
+    """The same pages on a site that browsers take for the assistant's own: they have one host."""
 
 
 LIT = "Arnold's office has assessed more than 200 cases since February"
@@ -77,16 +79,30 @@ def place(article: Article, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "/important.css": IMPORTANT,
         "/important": PAGE.format(f'<link rel="stylesheet" href="/important.css"><p>{LIT}{script}'),
     }
+    raw: dict[str, str] = {}
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with publisher(pages, address) as server:
-            port = server.server_port
-            threading.Thread(target=server.serve_forever).start()
-            sites = (f"http://localhost:{port}", OTHER_SITE)
+        with publisher(pages, address) as server, publisher(raw, address, policy="") as other:
+            for each in (server, other):
+                threading.Thread(target=each.serve_forever).start()
+            local = f"http://localhost:{server.server_port}", f"http://localhost:{other.server_port}"
+            near = f"http://127.0.0.1:{other.server_port}"
+            sites = (*local, near, OTHER_SITE)
+            frame = f"ASSISTANT/embed?article={article.id}&amp;site="
+            framed = {
+                "own": frame + sites[1],
+                "other": frame + OTHER_SITE,
+                "chat": "ASSISTANT/",
+                "outer": f"{sites[0]}/",
+            }
+            raw |= {f"/{name}": PAGE.format(f'<iframe src="{url}"></iframe>') for name, url in framed.items()}
+            raw["/twice"] = pages["/twice"]
+            raw["/outmost"] = PAGE.format('<iframe src="/own"></iframe>')
             settings = replace(OPEN, articles=folder / "articles", data=folder, embed_sites=sites)
             with serving(assistant, settings, listener):
-                yield Place(address, sites[0], f"http://127.0.0.1:{port}")
-            server.shutdown()
+                yield Place(address, sites[0], f"http://127.0.0.1:{server.server_port}", sites[1], near)
+            for each in (server, other):
+                each.shutdown()
 
 
 @contextmanager
@@ -186,17 +202,16 @@ def test_the_open_panel_is_accessible_on_the_narrowest_phone(browser: Browser, p
 
 
 def test_a_page_has_one_for_each_article(browser: Browser, place: Place) -> None:
-    """The same article gets one button, another one a second that covers nothing, and each has its own conversation."""
+    """The same article gets one button, another one a second that covers nothing."""
     with reading(browser, f"{place.site}/twice") as page:
         expect(page.locator("article-assistant")).to_have_count(2)
         first, second = (opener(page, number).bounding_box() for number in (0, 1))
         assert first
         assert second
         assert abs(first["y"] - second["y"]) >= first["height"]
-        chat = opened(page)
-        ask(chat, "Lit?")
+        opened(page)
         page.keyboard.press("Escape")
-        expect(answers(opened(page, 1))).to_have_count(0)
+        opened(page, 1)
 
 
 def test_the_styles_of_the_page_do_not_reach_it(browser: Browser, place: Place) -> None:
@@ -241,29 +256,21 @@ def test_it_looks_as_the_page_wants_it_to(browser: Browser, place: Place) -> Non
 
 
 def test_a_conversation_needs_no_cookie_and_no_store(browser: Browser, place: Place) -> None:
-    """It comes back when the page is loaded again; where a frame may keep nothing, it lasts as long as the frame."""
+    """Where a browser lets a frame keep nothing, it lasts as long as the page; else each article has its own again."""
     with reading(browser, place.site) as page:
+        chat = opened(page)
+        ask(chat, "Lit?", "Lit?")
+        with pytest.raises(Error, match="Access is denied"):
+            chat.evaluate("document.body.appendChild(document.createElement('iframe')).contentWindow.sessionStorage")
+    with reading(browser, f"{place.near}/twice") as page:
         ask(opened(page), "Lit?")
         page.reload()
         expect(answers(opened(page))).to_have_count(1)
-        page.add_init_script(
-            "if (self !== top) Object.defineProperty(self, 'sessionStorage', "
-            "{ configurable: true, get() { throw new DOMException('', 'SecurityError'); } })"
-        )
-        page.reload()
-        chat = opened(page)
-        ask(chat, "Lit?", "Lit?")
+        page.keyboard.press("Escape")
+        expect(answers(opened(page, 1))).to_have_count(0)
 
 
 # Who may have it
-
-
-def framing(page: Page, url: str, *frames: str) -> None:
-    """Open a page without a policy, at any address, that has a frame; the last but one of several has the last."""
-    for at, frame in pairwise((url, *frames)):
-        body = PAGE.format(f'<iframe src="{html.escape(frame)}"></iframe>')
-        page.route(at, lambda route, _, body=body: route.fulfill(body=body, content_type="text/html"))
-    page.goto(url)
 
 
 def of_assistant(page: Page, place: Place) -> list[Frame]:
@@ -271,7 +278,7 @@ def of_assistant(page: Page, place: Place) -> list[Frame]:
     return [frame for frame in page.frames if frame.url.startswith(place.assistant) and frame.locator("body *").count()]
 
 
-def test_other_sites_have_nothing(browser: Browser, place: Place, article: Article) -> None:
+def test_other_sites_have_nothing(browser: Browser, place: Place) -> None:
     """Neither the button, nor the chat in a frame of their own; nothing is asked but for the script."""
     with closing(browser.new_context()) as context:
         page = context.new_page()
@@ -280,57 +287,54 @@ def test_other_sites_have_nothing(browser: Browser, place: Place, article: Artic
         page.goto(place.stranger, wait_until="networkidle")
         assert page.locator("article-assistant").count() == 0
         assert [url for url in asked if url.startswith(place.assistant)] == [f"{place.assistant}/embed.js"]
-        for site in (place.site, place.stranger):
-            frame = f"{place.assistant}/embed?article={article.id}&site={site}"
-            framing(page, f"{place.stranger}/raw", frame)
-            assert of_assistant(page, place) == []
-        framing(page, f"{place.site}/raw", f"{place.assistant}/?article={article.id}")
-        assert of_assistant(page, place) == [], "the page itself is in no frame"
+        page.goto(f"{place.raw}/own", wait_until="networkidle")
+        assert len(of_assistant(page, place)) == 1
+        stranger = place.raw.replace("localhost", "stranger.localhost")
+        for url in (f"{stranger}/own", f"{stranger}/other", f"{place.raw}/chat"):
+            page.goto(url, wait_until="networkidle")
+            assert of_assistant(page, place) == [], url
 
 
-def test_a_frame_in_a_frame_has_nothing(browser: Browser, place: Place, article: Article) -> None:
+def test_a_frame_in_a_frame_has_nothing(browser: Browser, place: Place) -> None:
     """Also where all the sites are on the list: no button, no chat, no question."""
     with closing(browser.new_context()) as context:
         page = context.new_page()
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
-        framing(page, f"{place.site}/outer", f"{place.site}/")
-        page.wait_for_load_state("networkidle")
+        page.goto(f"{place.raw}/outer", wait_until="networkidle")
         assert page.frames[1].locator("article").count() == 1
         assert page.frames[1].locator("article-assistant").count() == 0
-        frame = f"{place.assistant}/embed?article={article.id}&site={place.site}"
-        framing(page, f"{place.site}/outmost", f"{place.site}/inner", frame)
-        page.wait_for_load_state("networkidle")
+        page.goto(f"{place.raw}/outmost", wait_until="networkidle")
         assert of_assistant(page, place) == []
         assert [url for url in asked if "gradio_api" in url] == []
 
 
-@pytest.mark.parametrize("told", ["site", "other"])
-def test_forged_messages_do_nothing(browser: Browser, place: Place, article: Article, told: str) -> None:
-    """The frame hears the page that it was made for, and the page hears its own frame, and nobody else."""
+@pytest.mark.parametrize("name", ["own", "other"])
+def test_forged_messages_do_nothing(browser: Browser, place: Place, name: str) -> None:
+    """The frame hears the page that it was made for; neither itself, nor a page of another origin."""
     with closing(browser.new_context(reduced_motion="reduce")) as context:
         page = context.new_page()
-        site = place.site if told == "site" else OTHER_SITE
-        framing(page, f"{place.site}/raw", f"{place.assistant}/embed?article={article.id}&site={site}")
+        page.goto(f"{place.raw}/{name}")
         frame = page.frames[1]
         wait_for_greeting(cast("Page", frame))
         hello = {"assistant": "hello", "look": {"accent": "rgb(0, 80, 0)"}}
         frame.evaluate("hello => postMessage(hello, '*')", hello)
+        page.wait_for_timeout(200)
         expect(frame.locator("#send")).not_to_have_css("background-color", "rgb(0, 80, 0)")
         page.evaluate("hello => frames[0].postMessage(hello, '*')", hello)
-        is_heard = expect(frame.locator("#send"))
-        heard = is_heard.to_have_css if told == "site" else is_heard.not_to_have_css
+        page.wait_for_timeout(200)
+        button = expect(frame.locator("#send"))
+        heard = button.to_have_css if name == "own" else button.not_to_have_css
         heard("background-color", "rgb(0, 80, 0)")
 
 
 def test_a_page_hears_nobody_but_its_frame(browser: Browser, place: Place) -> None:
-    """A message of the same words from the page itself, or from another frame of the assistant, lights nothing."""
+    """A message of the same words from the page itself lights nothing, and closes nothing."""
     message = {"assistant": "cite", "number": 1, "quote": LIT, "before": "", "after": ""}
     with reading(browser, f"{place.site}/twice") as page:
         chat = opened(page)
         page.evaluate("message => postMessage(message, '*')", message)
-        page.evaluate("message => postMessage({ assistant: 'close' }, '*')", message)
-        chat.evaluate("message => parent.frames.length", message)
+        page.evaluate("postMessage({ assistant: 'close' }, '*')")
         page.wait_for_timeout(200)
         assert lit(page) == ""
         expect(page.get_by_role("dialog")).to_be_visible()

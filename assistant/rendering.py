@@ -28,11 +28,11 @@ LABELS: Mapping[Status, str] = {
     Status.BLOCKED_INPUT: "Not answered yet",
     Status.INDEX_UNAVAILABLE: "The articles cannot be searched at the moment; please ask again later",
 }
-"""What is said above an answer that is final, of one article or of many."""
+"""What is said beside an answer that is final, of one article or of many."""
 
 READING = "Reading… the closest words so far"
 WRITING = "Reading… checked so far"
-"""What is said above a snapshot that a better one will replace."""
+"""What is said beside a snapshot that a better one will replace."""
 
 FROM_RECORD = "From the article's record: its title, date, source or length"
 """The same for an answer that is written without citations, because its facts are not part of the text."""
@@ -42,8 +42,6 @@ BY_RULE = "Who said what, as the article puts it"
 
 NOT_WRITTEN = "There is no written answer this time; the quoted words stand for themselves."
 CLOSEST = "The closest words, which are not an answer"
-THE_SAME = "The same words"
-"""What is said of a quotation that the answer has repeated, in the place of its words."""
 
 _MARKERS = re.compile(r"(?<=\S) ((?:\[[0-9]{1,4}\])+)(?=\s|$)")
 _ESCAPE_SEQUENCE = re.compile(
@@ -141,16 +139,16 @@ def _is_marker(match: re.Match[str], numbers: Sequence[int], citations: Sequence
 
 
 def _is_only_quotations(answer: Answer) -> bool:
-    """Whether the quotations below the answer would say the same again, whoever chose the words."""
+    """Whether the answer says what its quotations say and no more, whoever chose the words."""
     quotes = " ".join(citation.quote for citation in answer.citations)
     return bool(quotes) and _is_same(without_markers(answer), quotes)
 
 
 def _copied(answer: Answer) -> set[int]:
     """Return the numbers of the quotations that stand in the answer already, each as a sentence of its own."""
-    if _is_only_quotations(answer):
-        return set()  # It is the answer that is left out.
     quotes = {citation.number: citation.quote for citation in answer.citations}
+    if _is_only_quotations(answer):
+        return set(quotes)
     alone = [(piece.words, piece.numbers[0]) for piece in pieces(answer) if len(piece.numbers) == 1]
     return {number for words, number in alone if _is_same(words, quotes[number])}
 
@@ -165,7 +163,7 @@ def _is_same(words: str, others: str) -> bool:
 
 
 def headline(answer: Answer) -> str:
-    """Return the line above the answer: what it is, and as of when."""
+    """Return the line beside the answer: what it is, and as of when."""
     label = LABELS[answer.status]
     if answer.status is Status.ANSWERED and not answer.citations:
         label = FROM_RECORD
@@ -239,25 +237,44 @@ def html_line(words: str) -> str:
 def markdown(answer: Answer, anchor: str = "answer") -> str:
     """Return the answer as one block of HTML that Markdown passes through, its markers linked to the quoted words.
 
-    `anchor` is the id of the block and begins those of the quotations; it is ours, and must differ from answer to
-    answer on one page. A link of the class `cite` leads to the quoted words, wherever they are shown.
+    The answer comes first, then what it is. Of the quotations that it does not repeat one is open, the others one tap
+    away; a snapshot has none, so that nothing moves when a better one takes its place. `anchor` is the id of the block
+    and begins those of the quotations; it is ours, and must differ from answer to answer on one page. A link of the
+    class `cite` leads to the quoted words, wherever they are shown.
     """
-    parts = [f'<p class="headline">{escape(headline(answer))}</p>']
-    if answer.text and not _is_only_quotations(answer):
-        words = "".join(_piece_to_html(piece, answer.citations) for piece in pieces(answer))
-        parts.append(f'<p class="words">{words}</p>')
-    if answer.citations:
+    parts = [_words_to_html(answer), f'<p class="headline">{escape(headline(answer))}</p>']
+    if answer.final:
         parts += [f'<p class="note correction">{escape(line)}</p>' for line in corrections(answer)]
-        parts.append(_quotations_to_html(answer.citations, anchor, _copied(answer)))
-    if answer.error and answer.final and answer.status is Status.QUOTED:
-        parts.append(f'<p class="note">{escape(NOT_WRITTEN)}</p>')
+        copied = _copied(answer)
+        more = [citation for citation in answer.citations if citation.number not in copied][1:]
+        parts.append(_quotations_to_html([each for each in answer.citations if each not in more], anchor, copied))
+        parts.append(_one_tap_away(f"{len(more)} more quotation{'' if len(more) == 1 else 's'}", more, anchor))
+        if answer.error and answer.status is Status.QUOTED:
+            parts.append(f'<p class="note">{escape(NOT_WRITTEN)}</p>')
     parts.append(closest_words(answer.closest))
-    return f'<div class="answer {answer.status}" id="{anchor}" tabindex="-1">{"".join(parts)}</div>'
+    state = answer.status if answer.final else f"{answer.status} unfinished"
+    return f'<div class="answer {state}" id="{anchor}" tabindex="-1">{"".join(parts)}</div>'
 
 
-def closest_words(citations: Collection[Citation]) -> str:
+def closest_words(citations: Sequence[Citation]) -> str:
     """Return quotations that answer nothing, and are said not to; nothing where there are none."""
-    return f'<p class="note">{escape(CLOSEST)}:</p>{_quotations_to_html(citations)}' if citations else ""
+    return _one_tap_away(CLOSEST, citations)
+
+
+def _one_tap_away(words: str, citations: Sequence[Citation], anchor: str = "") -> str:
+    """Return quotations that open under some words; nothing where there are none."""
+    listed = _quotations_to_html(citations, anchor)
+    return f'<details><summary class="note">{escape(words)}</summary>{listed}</details>' if listed else ""
+
+
+def _words_to_html(answer: Answer) -> str:
+    """Return the words of the answer: quotations each by itself, as the article has them."""
+    if _is_only_quotations(answer):
+        pieces_of_it = [Piece(citation.quote, (citation.number,)) for citation in answer.citations]
+        quoted = (_piece_to_html(piece, answer.citations) for piece in pieces_of_it)
+        return "".join(f'<blockquote class="words">{words}</blockquote>' for words in quoted)
+    words = "".join(_piece_to_html(piece, answer.citations) for piece in pieces(answer))
+    return f'<p class="words">{words}</p>' if words else ""
 
 
 def _piece_to_html(piece: Piece, citations: Iterable[Citation]) -> str:
@@ -270,27 +287,26 @@ def _piece_to_html(piece: Piece, citations: Iterable[Citation]) -> str:
     return f"{escape(piece.words)}{'&nbsp;' if links else ''}{links}"
 
 
-def _quotations_to_html(citations: Iterable[Citation], anchor: str = "", copied: Collection[int] = frozenset()) -> str:
-    """Return a list of quotations, numbered and reachable by their numbers where an anchor is given.
+def _quotations_to_html(citations: Sequence[Citation], anchor: str = "", copied: Collection[int] = frozenset()) -> str:
+    """Return a list of quotations, numbered and reachable by their numbers where an anchor is given; or nothing.
 
-    What stands above already is of the class `again`: a title that the quotation before has too, and the words of those
-    that are `copied`. It is not shown, and is there to be copied and for the preview.
+    Of those that are `copied` above, only the place is told. A title that the quotation before has too is of the class
+    `again`: it is not shown, and is there to be copied.
     """
     items: list[str] = []
     article: Article | None = None
     for citation in citations:
         number = f"<b>&#91;{citation.number}&#93;</b>" if anchor else ""
         target = f' id="{anchor}-{citation.number}"' if anchor else ""
-        again, the_same = (' class="again"', f"{THE_SAME}: ") if citation.number in copied else ("", "")
+        quoted = "" if citation.number in copied else f"<blockquote>{escape(citation.quote)}</blockquote>"
         title = "title again" if citation.article is article else "title"
         items.append(
-            f"<li{target}>{number}<blockquote{again}>{escape(citation.quote)}</blockquote>"
-            f'<p class="source">{the_same}<span class="{title}">{escape(source_line(citation.article))}, </span>'
-            f"paragraph {_paragraph(citation)}</p>"
-            f'<p class="links">{_links(citation)}</p></li>'
+            f"<li{target}>{number}{quoted}"
+            f'<p class="source"><span class="{title}">{escape(source_line(citation.article))}, </span>'
+            f'paragraph {_paragraph(citation)}<span class="links"> · {_links(citation)}</span></p></li>'
         )
         article = citation.article
-    return f'<ol class="quotations">{"".join(items)}</ol>'
+    return f'<ol class="quotations">{"".join(items)}</ol>' if items else ""
 
 
 def _links(citation: Citation) -> str:

@@ -33,7 +33,7 @@ from browser import (
 )
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
-from served import ARTICLE, DECLINED, FERRY, OPEN, QUOTE, QUOTED, TOO_LONG, WRITTEN, ScriptedAssistant, running
+from served import ARTICLE, BOTH, DECLINED, FERRY, OPEN, QUOTE, QUOTED, TOO_LONG, WRITTEN, ScriptedAssistant, running
 
 from assistant.settings import Settings
 from assistant.web import feedback as store
@@ -200,7 +200,7 @@ def converse(page: Page, assistant: ScriptedAssistant) -> Iterator[str]:
     go_on = threading.Event()
     assistant.script |= {
         "x" * 501: [TOO_LONG],
-        "Seen?": [replace(QUOTED, final=False), go_on, WRITTEN],
+        "Seen?": [replace(QUOTED, final=False), go_on, BOTH],
         "Not seen?": [DECLINED],
         "Broken?": [RuntimeError("x")],
         "Endless?": [threading.Event()],
@@ -215,12 +215,14 @@ def converse(page: Page, assistant: ScriptedAssistant) -> Iterator[str]:
     yield "reading"
     go_on.set()
     finish(page)
-    cite = answers(page).locator(".words a.cite")
+    cite = answers(page).locator(".words a.cite").last
     cite.focus()
     expect(page.get_by_role("tooltip")).to_be_visible()
     yield "previewed"
     cite.click()
     expect(page.locator("#reading mark.current")).to_be_focused()
+    answers(page).get_by_text("1 more quotation").click()
+    yield "cited"
     report = open_report(page)
     report.get_by_label("Anything else").fill("x" * (MAX_COMMENT_CHARACTERS + 1))
     report.get_by_role("button", name="Send the report").click()
@@ -330,7 +332,7 @@ def test_the_newest_quotation_is_one_link_away_from_the_box(page: Page, assistan
     link = page.get_by_role("link", name="Go to the newest answer")
     expect(link).to_have_count(0)
     for count, (answer, goal) in enumerate(
-        ((WRITTEN, ".words a.cite"), (QUOTED, "li a.cite"), (replace(DECLINED, closest=()), ".answer")), start=1
+        ((WRITTEN, ".words a.cite"), (QUOTED, ".words a.cite"), (replace(DECLINED, closest=()), ".answer")), start=1
     ):
         scripted(page, assistant, f"Newest {count}?", answer)
         expect(question_box(page)).to_be_focused()

@@ -57,7 +57,7 @@ from assistant.settings import Settings
 from assistant.types import Answer, Citation, Status, Turn
 from assistant.web.chat import page as page_module
 from assistant.web.chat.exchanges import ALSO_ANSWERED, ANSWERED_HERE, EVERYWHERE, STOPPED
-from assistant.web.chat.page import CLEARED, EDITING, KEPT
+from assistant.web.chat.page import CLEARED, EDITING, ELSE, KEPT
 from assistant.web.feedback import question_lines
 from assistant.web.service import AT_ONCE_LOCAL, THANKS
 
@@ -123,6 +123,33 @@ def test_evidence_is_replaced_by_the_answer(page: Page, assistant: ScriptedAssis
     # As Gradio has it, the label is the source of the message, which a screen reader would read out.
     expect(page.locator("[data-testid=bot][aria-label], [data-testid=user][aria-label]")).to_have_count(0)
     expect(question_box(page)).to_have_value("")
+
+
+@pytest.mark.parametrize("options", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_nothing_jumps_when_the_answer_takes_the_place_of_the_quotation(
+    browser: Browser, address: str, assistant: ScriptedAssistant, options: dict[str, Any]
+) -> None:
+    """What stays on the screen stays where it is, although the quotation has more lines than the answer."""
+    go_on = threading.Event()
+    whole = Citation(1, ARTICLE, ARTICLE.text.index("A caption."), OTHER_CITATION.end)
+    first = Answer("", Status.QUOTED, f"{whole.quote} [1]", (whole,), final=False)
+    assistant.script |= {"Before?": [WRITTEN], "Replaced?": [first, go_on, WRITTEN]}
+    with chatting(browser, address, **options) as page:
+        ask(page, "Before?")
+        send(page, "Replaced?")
+        expect(answers(page).last).to_contain_text(QUOTE)
+        at_rest(page)
+        page.evaluate(
+            """() => {
+                window.shifts = [];
+                new PerformanceObserver(list => shifts.push(...list.getEntries().map(each => each.value)))
+                    .observe({ type: "layout-shift" });
+            }"""
+        )
+        go_on.set()
+        finish(page, 2)
+        at_rest(page)
+        assert sum(page.evaluate("shifts")) < 0.01
 
 
 def test_whoever_waits_sees_how_many_are_before_them(page: Page, assistant: ScriptedAssistant, address: str) -> None:
@@ -249,19 +276,21 @@ def test_a_citation_of_an_older_version_leads_to_the_article(browser: Browser, o
 
 
 def test_a_citation_shows_its_quotation_before_it_is_followed(page: Page, assistant: ScriptedAssistant) -> None:
-    """The quotation appears where the pointer or the focus is; Escape puts it away."""
+    """It appears where the pointer or the focus is, unless it is open anyway; Escape puts it away."""
     assistant.script["Which words?"] = [BOTH]
     ask(page, "Which words?")
     preview = page.get_by_role("tooltip", include_hidden=True)
     expect(preview).to_be_hidden()
     cites = answers(page).locator(".words a.cite")
-    cites.nth(0).hover()
-    expect(preview).to_have_text(f"“{QUOTE}”")
-    page.keyboard.press("Escape")
-    expect(preview).to_be_hidden()
-    cites.nth(1).focus()
+    cites.nth(1).hover()
     expect(preview).to_have_text(f"“{OTHER_QUOTE}”")
     expect(cites.nth(1)).to_have_attribute("aria-describedby", "preview")
+    page.keyboard.press("Escape")
+    expect(preview).to_be_hidden()
+    cites.nth(0).focus()
+    expect(preview).to_be_hidden()
+    cites.nth(1).focus()
+    expect(preview).to_be_visible()
 
 
 def test_the_page_of_an_article_needs_no_script(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
@@ -396,15 +425,16 @@ def test_one_of_several_articles_can_be_chosen(browser: Browser, two_articles: t
 def test_what_one_article_does_not_answer_can_be_asked_of_all(
     browser: Browser, two_articles: tuple[str, ScriptedAssistant]
 ) -> None:
-    """It is said which article alone was searched, beside the answer and above the box; one tap asks all of them."""
+    """It is said which article alone was searched, and the page begins with its title; one tap asks all of them."""
     address, assistant = two_articles
     only = "Only this article was searched: A ferry, 27 March 2025."
     assistant.script["How much did it fall?"] = [DECLINED]
     with chatting(browser, f"{address}/?article={FERRY.id}") as page:
+        expect(page.locator("#introduction")).to_contain_text("An AI answers from A ferry.")
         ask(page, "How much did it fall?")
         assert assistant.articles.get("How much did it fall?") == FERRY.id
         expect(answers(page)).to_contain_text(only)
-        status(page, f"{LABELS[Status.DECLINED]}. {only}")
+        status(page, ELSE)
         assistant.script["How much did it fall?"] = [WRITTEN]
         everywhere = page.get_by_role("button", name=EVERYWHERE)
         everywhere.click()
@@ -540,8 +570,8 @@ def test_an_answer_is_copied_with_its_citations_and_what_it_is(
         answers(page).get_by_role("button", name=re.compile("^Copy ?,")).click()
         status(page, "The answer is copied, with its quotations.")
         copied = page.evaluate("navigator.clipboard.readText()")
-        assert copied.startswith(f"Copy & paste <this>?\n\n{LABELS[Status.ANSWERED]}")
-        assert "It fell by nearly 18 percent. [1] For years. [2]" in copied
+        words = "It fell by nearly 18 percent. [1] For years. [2]"
+        assert copied.startswith(f"Copy & paste <this>?\n\n{words}\n\n{LABELS[Status.ANSWERED]}")
         start, end = CITATION.start, CITATION.end
         assert f"[1] “{QUOTE}”\n" in copied
         assert f"{address}/article/a-story?version={ARTICLE.version}&start={start}&end={end}#quote" in copied
@@ -553,6 +583,37 @@ def test_an_answer_is_copied_with_its_citations_and_what_it_is(
     with chatting(browser, link) as page:
         finish(page)
         expect(page.get_by_test_id("user")).to_contain_text("Copy & paste <this>?")
+
+
+VOICES = """
+    window.said = [];
+    window.SpeechSynthesisUtterance = class { constructor(text) { this.text = text; } };
+    Object.defineProperty(window, "speechSynthesis", { value: {
+        getVoices: () => [{ lang: "en", localService: false }, LOCAL],
+        speak: ({ text, voice }) => said.push([text, voice.name]), cancel: () => said.push("stopped"),
+    } });
+"""
+"""Chromium's own need a program that reads aloud on the machine."""
+
+
+@pytest.mark.parametrize("has_voice", [True, False])
+def test_an_answer_is_read_aloud(browser: Browser, address: str, assistant: ScriptedAssistant, has_voice: bool) -> None:  # noqa: FBT001
+    """Without its markers, by a voice of the device, until the button is pressed again; without one there is none."""
+    assistant.script |= {"Aloud?": [BOTH], "Aloud too?": [DECLINED]}
+    with visiting(browser, f"{address}/about") as page:
+        page.add_init_script(VOICES.replace("LOCAL", '{ lang: "en", localService: true, name: "Own" }' * has_voice))
+        page.goto(address)
+        wait_for_greeting(page)
+        ask(page, "Aloud?", "Aloud too?")
+        buttons = page.get_by_role("button", name=re.compile("^Listen"))
+        expect(buttons).to_have_count(int(has_voice))  # There is nothing to read of a refusal.
+        if has_voice:
+            buttons.click()
+            expect(buttons).to_have_attribute("aria-pressed", "true")
+            assert page.evaluate("said.at(-1)") == ["It fell by nearly 18 percent. For years.", "Own"]
+            buttons.click()
+            expect(buttons).not_to_have_attribute("aria-pressed", "true")
+            assert page.evaluate("said.at(-1)") == "stopped"
 
 
 def test_a_conversation_is_saved_as_markdown(page: Page, assistant: ScriptedAssistant) -> None:

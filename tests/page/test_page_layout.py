@@ -40,6 +40,8 @@ SIZES = ((320, 568, 2), (320, 568, 1), (390, 844, 1), (1920, 1080, 2), (1280, 80
 SIDEWAYS = PHONE | {"viewport": {"width": 844, "height": 390}}
 TARGET = 44
 """Pixels of what a finger meets each way."""
+MOST_WORDS = 45
+"""That a reader passes until the answer is whole."""
 
 
 def a_dozen() -> list[Article]:
@@ -310,15 +312,24 @@ def test_a_finger_meets_what_it_is_meant_for(
 # Words
 
 
-def test_little_stands_before_the_first_answer(browser: Browser, alone: str) -> None:
-    """What it is, that it can be wrong, and what kind of answer this is; of 44 words at most two thirds."""
-    with chatting(browser, alone) as page:
+@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_the_answer_comes_first_and_is_the_largest(browser: Browser, alone: str, screen: dict[str, Any]) -> None:
+    """The first screen has the title; to the end of the answer there are at most 45 words, and none is set larger."""
+    with chatting(browser, alone, **screen) as page:
+        expect(page.locator("#introduction a", has_text=ARTICLES[-1].title)).to_be_in_viewport(ratio=1)
         ask(page, "Written?")
-        above = page.evaluate(
-            """() => document.querySelector("#conversation").innerText.split("It is so.")[0]
-                .replace("Written?", "").replaceAll(/, as of .*/g, "").split(/\\s+/).filter(Boolean)"""
+        read = page.locator("#conversation").inner_text().partition("It is not otherwise.")[0].split()
+        assert 20 < len(read) <= MOST_WORDS
+        sizes = page.evaluate(
+            """() => {
+                const seen = [...document.querySelectorAll("main *")].filter(each => each.checkVisibility() &&
+                    [...each.childNodes].some(child => child.nodeType === Node.TEXT_NODE && child.data.trim()));
+                const size = each => parseFloat(getComputedStyle(each).fontSize);
+                const [words, others] = [true, false].map(is => seen.filter(each => !!each.closest(".words") === is));
+                return [Math.min(...words.map(size)), Math.max(...others.map(size))];
+            }"""
         )
-        assert len([word for word in above if word not in {"You", "asked:", "Skip"}]) <= 44 * 2 / 3
+        assert sizes[0] > sizes[1] > 0
 
 
 def test_what_is_known_is_not_said_again(browser: Browser, alone: str, dozen: str) -> None:
@@ -326,6 +337,7 @@ def test_what_is_known_is_not_said_again(browser: Browser, alone: str, dozen: st
     for address, count in ((alone, 0), (dozen, 1)):
         with chatting(browser, address, permissions=["clipboard-read", "clipboard-write"]) as page:
             ask(page, "Written?")
+            answers(page).get_by_text("1 more quotation").click()
             shown = answers(page).inner_text()
             assert shown.count(FIRST.article.title) == count
             assert len(re.findall(r"[Pp]aragraph \d", shown)) == 2

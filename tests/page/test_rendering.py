@@ -25,7 +25,6 @@ from assistant.rendering import (
     LABELS,
     NOT_WRITTEN,
     READING,
-    THE_SAME,
     WRITING,
     article_paragraphs,
     escape,
@@ -39,7 +38,7 @@ from assistant.rendering import (
 )
 from assistant.types import Answer, Article, Citation, Status, Timings
 
-OURS = {"div", "p", "ol", "li", "b", "blockquote", "a", "span", "br"}
+OURS = {"div", "p", "ol", "li", "b", "blockquote", "a", "span", "br", "details", "summary"}
 """The elements that an answer consists of."""
 
 PAYLOADS = (
@@ -291,7 +290,7 @@ def test_an_answer_of_quotations_says_nothing_twice(render: Callable[[Answer], s
     assert headline(answer) == LABELS[Status.QUOTED]
     text = Seen(render(answer)).text
     assert (text.count("Ab cd."), text.count("Ef gh.")) == (1, 1)
-    assert text.index("[1]") < text.index("Ab cd.") < text.index("[2]") < text.index("Ef gh.")
+    assert text.index("Ab cd.") < text.index("Ef gh.")
 
 
 @pytest.mark.parametrize(
@@ -304,11 +303,24 @@ def test_an_answer_of_quotations_says_nothing_twice(render: Callable[[Answer], s
         ("It fell by 5.5%, he said, and rose.", False),
     ],
 )
-def test_a_sentence_that_copies_its_quotation_says_so(words: str, is_copy: bool) -> None:  # noqa: FBT001
-    """Beside another sentence, the quotation is said to be the same words, and only one that is."""
+def test_what_a_sentence_has_copied_is_not_quoted_again(words: str, is_copy: bool) -> None:  # noqa: FBT001
+    """Of such a quotation, and of no other, only the place is told under the answer."""
     quotations = (cite(1, "It fell by 5.5%, he said."), cite(2, "Ef gh ij."))
     html = markdown(Answer("?", Status.ANSWERED, f"{words} [1] Ef gh. [2]", quotations, model="a.gguf"))
-    assert html.count('<blockquote class="again">') == html.count(f"{THE_SAME}: ") == is_copy
+    assert html.count("<blockquote>") == 2 - is_copy
+    assert Seen(html).text.count("paragraph 1") == 2
+
+
+def test_the_answer_comes_first_and_one_quotation_is_open() -> None:
+    """What it is stands after the words; the other quotations are one tap away, and a snapshot has none yet."""
+    citations = (cite(1, "Ab cd."), cite(2, "Ef gh."), cite(3, "Ij kl."))
+    answer = Answer("?", Status.ANSWERED, "So. [1] Then. [2][3]", citations, model="a.gguf")
+    shown_at_once, _, one_tap_away = markdown(answer).partition("<details>")
+    seen = Seen(shown_at_once).text
+    assert seen.startswith("So.")
+    assert seen.index("Then.") < seen.index(LABELS[Status.ANSWERED]) < seen.index("Ab cd.")
+    assert [words in Seen(one_tap_away).text for words in ("2 more", "Ab cd.", "Ef gh.", "Ij kl.")] == [1, 0, 1, 1]
+    assert "Ab cd." not in markdown(replace(answer, final=False))
 
 
 @pytest.mark.parametrize("render", [markdown, shown])
@@ -325,12 +337,15 @@ def test_a_refusal_offers_the_closest_words_as_no_answer(render: Callable[[Answe
 
 @pytest.mark.parametrize("status", Status)
 def test_every_status_has_its_own_wording_everywhere(status: Status) -> None:
-    """Page and terminal begin with the fixed wording of the status, and show the text that comes with it."""
+    """Page and terminal show the fixed wording of the status and the text that comes with it; the page this first."""
     citations = (cite(1, "Words."),) if status is Status.ANSWERED else ()
     answer = Answer("?", status, "Some text.", citations, model="a.gguf")
-    for text in (Seen(markdown(answer)).text, shown(answer)):
-        assert text.startswith(LABELS[status])
-        assert "Some text." in text
+    for text, first, second in (
+        (Seen(markdown(answer)).text, "Some text.", LABELS[status]),
+        (shown(answer), LABELS[status], "Some text."),
+    ):
+        assert text.startswith(first)
+        assert second in text
     assert len(set(LABELS.values())) == len(Status)
 
 
@@ -361,7 +376,7 @@ OLD, NEW = datetime.date(2018, 10, 18), datetime.date(2019, 1, 2)
         (Status.QUOTED, (cite(1, "Ab.", date=OLD), cite(2, "Cd.", date=NEW)), LABELS[Status.QUOTED]),
     ],
 )
-def test_the_line_above_says_what_it_rests_on_and_as_of_when(
+def test_the_line_beside_says_what_it_rests_on_and_as_of_when(
     status: Status, citations: tuple[Citation, ...], line: str
 ) -> None:
     """Words of an article or its record, and the date of all of them."""

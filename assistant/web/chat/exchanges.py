@@ -143,14 +143,14 @@ def _reply(exchange: Exchange, *, is_last: bool) -> str:
 
 
 def read_out(exchange: Exchange) -> str:
-    """Return what a screen reader says of a complete answer, once, without what stands around it.
+    """Return what a screen reader says of a complete answer or a refusal, once, without what stands around it.
 
-    Nothing where there is no answer: the line above the question box has said so.
+    Nothing where a notice took its place: the line above the question box has said it.
     """
     answer = exchange.answer
-    if exchange.notice or answer is None or answer.status not in (Status.ANSWERED, Status.QUOTED):
+    if exchange.notice or answer is None:
         return ""
-    return html_line(f"{headline(answer)}: {without_markers(answer)}")
+    return html_line(f"{without_markers(answer)} {headline(answer)}. {exchange.searched}")
 
 
 def suggestions(words: str, questions: tuple[str, ...]) -> str:
@@ -171,11 +171,11 @@ def _searched(exchange: Exchange, *, is_last: bool) -> str:
 
 
 def _actions(exchange: Exchange) -> str:
-    names = (("copy", "Copy"), ("link", "Copy link"), ("helpful", "Helpful"), ("unhelpful", "Not helpful"))
+    names = {"copy": "Copy", "link": "Copy link", "listen": "Listen", "helpful": "Helpful", "unhelpful": "Not helpful"}
     value = f"{exchange.number} {exchange.article.id if exchange.article else ''}"
     buttons = "".join(
         f'<button type="button" class="action" name="{name}" value="{value}">{label}'
         f'<span class="hidden">, answer {exchange.number}</span></button>'
-        for name, label in names
+        for name, label in names.items()
     )
     return f'<p class="actions">{buttons}</p>'

@@ -10,7 +10,7 @@ from gradio.block_function import BlockFunction
 from gradio.state_holder import SessionState
 
 from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
-from assistant.rendering import article_header, article_list, article_paragraphs, html_line, source_line
+from assistant.rendering import article_header, article_list, article_paragraphs, escape, html_line, source_line
 from assistant.types import Article
 from assistant.web.chat.exchanges import EVERYWHERE
 from assistant.web.chat.feedback_form import ReportForm, Update
@@ -89,14 +89,14 @@ class Layout:
     def renew(self) -> None:
         """Begin with the articles as they are now, for whoever opens the page from now on."""
         articles = len(self._service.articles)
-        self._introduction.value = _introduction(articles)
+        self.introduction.value = self._introduce(None)
         self.window.elem_classes = ["one-article"] if articles == 1 else []
         self.picker.choices, self.picker.visible = self._choices(), articles > 1
         self._to_list.value = _TO_LIST if articles > 1 else ""
         self.pane.value = self._reading(None)
 
     def _lay_out_conversation(self, service: Service) -> None:
-        self._introduction = _text("", "introduction")
+        self.introduction = _text("", "introduction")
         self.window = _window()
         self.suggested = _text("", "starters")
         # Not Gradio's state, whose key is new each time the page is loaded. The script remembers the token for the tab,
@@ -148,15 +148,30 @@ class Layout:
 
     def showing(self, article: Article | None) -> Update:
         """Return the same where the reader has chosen."""
-        return {self.picked: article.id if article else "", self.pane: self._reading(article)}
+        shown = {self.introduction: self._introduce(article), self.pane: self._reading(article)}
+        return shown | {self.picked: article.id if article else ""}
+
+    def _only(self, article: Article | None) -> Article | None:
+        """Return the article that was chosen, or else the only one that there is."""
+        articles = self._service.articles
+        return next(iter(articles.values())) if article is None and len(articles) == 1 else article
+
+    def _introduce(self, article: Article | None) -> str:
+        """Return what this is, and what it answers from: on a phone the article itself is farther down."""
+        only = self._only(article)
+        these = escape(only.title) if only else f"these {len(self._service.articles)} articles"
+        return (
+            '<p class="skip"><a href="#question">Skip to the question box</a></p>'
+            f"<h1>{NAME}</h1>"
+            f'<p>An AI answers from <a href="#article">{these}</a>. <strong>It can be wrong:</strong> '
+            "check the quoted words.</p>"
+        )
 
     def _reading(self, article: Article | None) -> str:
-        """Return the article, or else the only one, or a list of all."""
-        articles = self._service.articles
-        if article is None and len(articles) == 1:
-            (article,) = articles.values()
+        """Return the article, or a list of all."""
+        article = self._only(article)
         if article is None:
-            words = article_list(articles.values(), level=2)
+            words = article_list(self._service.articles.values(), level=2)
         else:
             words = f"{article_header(article, level=2)}<article>{article_paragraphs(article)}</article>"
         return f'<section id="article">{words}</section>'
@@ -180,14 +195,4 @@ def _window() -> gr.Chatbot:
         allow_file_downloads=False,
         feedback_options=None,
         elem_id="window",
-    )
-
-
-def _introduction(articles: int) -> str:
-    these = "this article" if articles == 1 else f"these {articles} articles"
-    return (
-        '<p class="skip"><a href="#question">Skip to the question box</a></p>'
-        f"<h1>{NAME}</h1>"
-        f'<p>An AI answers from <a href="#article">{these}</a>. <strong>It can be wrong:</strong> '
-        "check the quoted words.</p>"
     )

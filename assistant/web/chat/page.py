@@ -19,7 +19,7 @@ import gradio as gr
 from cachetools import LRUCache
 
 from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
-from assistant.rendering import LABELS, READING, html_line
+from assistant.rendering import LABELS, html_line
 from assistant.types import Answer, Article, Status
 from assistant.web.chat.conversations import MOST, Conversations, Kept
 from assistant.web.chat.door import Call
@@ -42,6 +42,7 @@ from assistant.web.shared_stream import SharedStream
 STARTING = "Reading…"
 CLEARED = "The conversation is cleared."
 EDITING = "Change your question and send it. The new answer takes the place of the last one."
+ELSE = "Ask in other words, or something else."
 KEPT = "The last answer stays."
 BACK = "Your conversation is here again."
 ELSEWHERE = "The answer is being made for other tabs of yours. Load this page again in a moment."
@@ -101,6 +102,7 @@ class Page:
         how["outputs"] = [
             parts.box, parts.window, parts.token, parts.status, parts.progress, parts.suggested, parts.send,
             parts.stop, parts.tools, parts.keep, parts.picker, parts.picked, parts.pane, parts.spoken,
+            parts.introduction,
         ]  # fmt: skip
         # Else the page would drop, without a word, what is asked before it has read that nothing follows.
         at_any_time = how | {"trigger_mode": "multiple"}
@@ -237,13 +239,13 @@ class Page:
             case Answer(final=False):
                 exchange = replace(exchange, answer=event, notice="")
                 window = messages(self._without_gone(before.with_next(exchange)))
-                update = {self._parts.window: window, self._parts.status: html_line(READING)}
+                update = {self._parts.window: window, self._parts.status: html_line(STARTING)}
             case Answer():
                 starters = await self._starters.of(_id(exchange.article))
                 asked = {exchange.question, *(earlier.question for earlier in before.exchanges)}
                 next_ones = nearest(starters, event, asked)
                 exchange = replace(exchange, answer=event, notice="", follow_ups=next_ones)
-                update = self._over(before.with_next(exchange), kept, _outcome(event, exchange))
+                update = self._over(before.with_next(exchange), kept, _outcome(event))
             case Refusal(reason=Reason.FAILED):
                 exchange = replace(exchange, notice=_failure(reference))
                 update = self._over(before.with_next(exchange), kept, exchange.notice)
@@ -410,8 +412,9 @@ def _seconds(seconds: int) -> str:
     return html_line(f"{seconds} s") if seconds else ""
 
 
-def _outcome(answer: Answer, exchange: Exchange) -> str:
-    if answer.status in (Status.ANSWERED, Status.QUOTED):
-        count = len(answer.citations)
-        return f"The answer is complete, with {count} quotation{'' if count == 1 else 's'}."
-    return f"{LABELS[answer.status]}. {exchange.searched}".strip()
+def _outcome(answer: Answer) -> str:
+    """Return what is said above the box: of a refusal not once more that it is one."""
+    if answer.status not in (Status.ANSWERED, Status.QUOTED):
+        return ELSE
+    count = len(answer.citations)
+    return f"The answer is complete, with {count} quotation{'' if count == 1 else 's'}."

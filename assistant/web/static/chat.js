@@ -150,6 +150,7 @@ const goBack = () => history.back();
 function returnTo({ reply, cite }) {
   const answer = replies()[reply];
   const target = origin?.isConnected ? origin : citesOf(answer)[cite] ?? answer;
+  target?.closest("details")?.setAttribute("open", "");
   origin = null;
   find("button.back")?.remove();
   target?.scrollIntoView({ block: "center", behavior: behavior() });
@@ -188,7 +189,8 @@ async function light() {
   }
 }
 
-// A quotation is shown where the pointer or the focus is on its number. Escape puts it away; the pointer may move onto it.
+// A quotation that is not open is shown where the pointer or the focus is on its number. Escape puts it away; the pointer
+// may move onto it.
 
 const preview = document.createElement("div");
 preview.id = "preview";
@@ -202,8 +204,8 @@ function showPreview(link) {
   const { start, end } = spanOf(link);
   const same = findAll("li a.cite", link.closest(".answer")).find((other) => spanOf(other).start === start && spanOf(other).end === end);
   const quotation = find("blockquote", same?.closest("li"));
-  if (!quotation) return;
-  preview.textContent = `“${quotation.innerText}”`;
+  if (!quotation || quotation.checkVisibility()) return; // What stands open is not shown twice.
+  preview.textContent = `“${wordsOf(quotation)}”`;
   preview.hidden = false;
   find("main").append(preview); // What stands outside of it belongs to no part of the page.
   link.setAttribute("aria-describedby", "preview");
@@ -241,10 +243,10 @@ for (const event of ["pointerout", "focusout"]) {
 const asText = (words) => words;
 const asMarkdown = (words) => words.replace(/[!-/:-@[-`{-~]/g, (sign) => (",.;:?'\"%()-/".includes(sign) ? sign : `\\${sign}`));
 
-function wordsOf(element, escape = asText) {
+function wordsOf(element, escape = asText, without = ".hidden, .links") {
   if (!element) return "";
   const copy = element.cloneNode(true);
-  for (const part of findAll(".hidden", copy)) part.remove();
+  for (const part of findAll(without, copy)) part.remove();
   for (const part of findAll("br", copy)) part.replaceWith("\n");
   return escape(copy.textContent.replaceAll("\u00a0", " ").trim()).replaceAll("\n", " ");
 }
@@ -256,12 +258,13 @@ function quotationOf(item, escape) {
   const number = wordsOf(find("b", item), escape);
   const source = `${wordsOf(find(".source", item), escape)}: ${own.href}`;
   const words = wordsOf(find("blockquote", item), escape);
+  if (!words) return `${number} ${source}`; // They are the answer.
   return escape === asMarkdown ? `> ${number} ${words}\n>\n> ${source}` : `${number} “${words}”\n${source}`.trim();
 }
 
 function answerOf(number, escape) {
   const reply = document.getElementById(`answer-${number}`);
-  const parts = findAll(":scope > .headline, :scope > .words, :scope > .note, :scope > ol > li", reply ?? document.createElement("p"));
+  const parts = reply ? findAll(".headline, .words, .note, li", reply) : [];
   return parts.map((part) => (part.matches("li") ? quotationOf(part, escape) : wordsOf(part, escape))).join("\n\n");
 }
 
@@ -290,6 +293,35 @@ function linkTo(number, article) {
   return address.href;
 }
 
+// An answer is read aloud by a voice of this device: the others send its words elsewhere.
+
+const speech = window.speechSynthesis;
+let speaking = null; // The button that was pressed, and what is said.
+
+const voice = () => speech?.getVoices().find(({ localService, lang }) => localService && lang.startsWith("en"));
+const noteVoice = () => document.documentElement.classList.toggle("speaks", Boolean(voice()));
+noteVoice();
+speech?.addEventListener?.("voiceschanged", noteVoice);
+
+function listen(number, button) {
+  const isPressedAgain = speaking?.button === button;
+  hush();
+  if (isPressedAgain) return;
+  const words = findAll(`#answer-${number} .words`).map((part) => wordsOf(part, asText, "a.cite"));
+  const said = new SpeechSynthesisUtterance(words.join(" "));
+  said.voice = voice();
+  said.onend = () => { if (speaking?.said === said) hush(); };
+  speaking = { button, said };
+  button.ariaPressed = "true";
+  speech.speak(said);
+}
+
+function hush() {
+  speaking?.button.removeAttribute("aria-pressed");
+  speaking = null;
+  speech.cancel();
+}
+
 function save() {
   const numbers = findAll("#window [id^=question-]").map((question) => question.id.split("-")[1]);
   const parts = numbers.map((number) => `## ${questionOf(number, asMarkdown)}\n\n${answerOf(number, asMarkdown)}`);
@@ -305,6 +337,7 @@ function save() {
 const actions = {
   copy: (number) => copy(`${questionOf(number)}\n\n${answerOf(number)}\n\n${label()}\n`, "The answer is copied, with its quotations."),
   link: (number, article) => copy(linkTo(number, article), "The link is copied. It asks the same question again."),
+  listen: (number, _, button) => listen(number, button),
   helpful: (number) => report("helpful", number),
   unhelpful: (number) => report("unhelpful", number),
 };
@@ -337,7 +370,7 @@ document.addEventListener("click", (event) => {
   } else if (target.matches("button.suggestion")) {
     if (!isRunning()) ask(target.textContent);
   } else if (target.matches("button.action")) {
-    actions[target.name](...target.value.split(" "));
+    actions[target.name](...target.value.split(" "), target);
   } else if (target.matches("button.back")) {
     goBack();
   } else if (target.matches("#send")) {
@@ -657,7 +690,11 @@ document.addEventListener("keydown", ({ key, target }) => {
   });
 }, true);
 
+// On paper nothing can be opened.
+addEventListener("beforeprint", () => findAll("#window details").forEach((each) => each.setAttribute("open", "")));
+
 function onChange() {
+  if (speaking && !speaking.button.isConnected) hush();
   name();
   comeBack();
   noteSigns();

@@ -164,6 +164,8 @@ def _is_same(words: str, others: str) -> bool:
 
 def headline(answer: Answer) -> str:
     """Return the line beside the answer: what it is, and as of when."""
+    if not answer.final:
+        return WRITING if answer.status is Status.ANSWERED else READING
     label = LABELS[answer.status]
     if answer.status is Status.ANSWERED and not answer.citations:
         label = FROM_RECORD
@@ -171,8 +173,6 @@ def headline(answer: Answer) -> str:
         label = LABELS[Status.QUOTED]
     elif answer.status is Status.ANSWERED and answer.model == "none":
         label = BY_RULE
-    if not answer.final:
-        label = WRITING if answer.status is Status.ANSWERED else READING
     articles = {citation.article for citation in answer.citations}
     dates = {article.updated or article.date for article in articles}
     date = dates.pop() if len(dates) == 1 else None
@@ -246,9 +246,12 @@ def markdown(answer: Answer, anchor: str = "answer") -> str:
     if answer.final:
         parts += [f'<p class="note correction">{escape(line)}</p>' for line in corrections(answer)]
         copied = _copied(answer)
-        more = [citation for citation in answer.citations if citation.number not in copied][1:]
-        parts.append(_quotations_to_html([each for each in answer.citations if each not in more], anchor, copied))
-        parts.append(_one_tap_away(f"{len(more)} more quotation{'' if len(more) == 1 else 's'}", more, anchor))
+        first = min({citation.number for citation in answer.citations} - copied, default=0)
+        items = list(zip(answer.citations, _items(answer.citations, anchor, copied), strict=True))
+        opened = [item for citation, item in items if citation.number in {first, *copied}]
+        more = [item for _, item in items if item not in opened]
+        parts.append(_listed(opened))
+        parts.append(_one_tap_away(f"{len(more)} more quotation{'' if len(more) == 1 else 's'}", more))
         if answer.error and answer.status is Status.QUOTED:
             parts.append(f'<p class="note">{escape(NOT_WRITTEN)}</p>')
     parts.append(closest_words(answer.closest))
@@ -258,13 +261,16 @@ def markdown(answer: Answer, anchor: str = "answer") -> str:
 
 def closest_words(citations: Sequence[Citation]) -> str:
     """Return quotations that answer nothing, and are said not to; nothing where there are none."""
-    return _one_tap_away(CLOSEST, citations)
+    return _one_tap_away(CLOSEST, _items(citations))
 
 
-def _one_tap_away(words: str, citations: Sequence[Citation], anchor: str = "") -> str:
-    """Return quotations that open under some words; nothing where there are none."""
-    listed = _quotations_to_html(citations, anchor)
-    return f'<details><summary class="note">{escape(words)}</summary>{listed}</details>' if listed else ""
+def _one_tap_away(words: str, items: Sequence[str]) -> str:
+    """Return items that open under some words; nothing where there are none."""
+    return f'<details><summary class="note">{escape(words)}</summary>{_listed(items)}</details>' if items else ""
+
+
+def _listed(items: Sequence[str]) -> str:
+    return f'<ol class="quotations">{"".join(items)}</ol>' if items else ""
 
 
 def _words_to_html(answer: Answer) -> str:
@@ -287,8 +293,8 @@ def _piece_to_html(piece: Piece, citations: Iterable[Citation]) -> str:
     return f"{escape(piece.words)}{'&nbsp;' if links else ''}{links}"
 
 
-def _quotations_to_html(citations: Sequence[Citation], anchor: str = "", copied: Collection[int] = frozenset()) -> str:
-    """Return a list of quotations, numbered and reachable by their numbers where an anchor is given; or nothing.
+def _items(citations: Iterable[Citation], anchor: str = "", copied: Collection[int] = frozenset()) -> list[str]:
+    """Return the items of a list of quotations, numbered and reachable by their numbers where an anchor is given.
 
     Of those that are `copied` above, only the place is told. A title that the quotation before has too is of the class
     `again`: it is not shown, and is there to be copied.
@@ -303,10 +309,10 @@ def _quotations_to_html(citations: Sequence[Citation], anchor: str = "", copied:
         items.append(
             f"<li{target}>{number}{quoted}"
             f'<p class="source"><span class="{title}">{escape(source_line(citation.article))}, </span>'
-            f'paragraph {_paragraph(citation)}<span class="links"> · {_links(citation)}</span></p></li>'
+            f'paragraph {_paragraph(citation)}<span class="links">&emsp;{_links(citation)}</span></p></li>'
         )
         article = citation.article
-    return f'<ol class="quotations">{"".join(items)}</ol>' if items else ""
+    return items
 
 
 def _links(citation: Citation) -> str:
@@ -316,7 +322,7 @@ def _links(citation: Citation) -> str:
             f'<a href="{escape(publisher_link(citation))}" target="_blank" rel="noopener noreferrer">'
             f"At the publisher{_NEW_TAB}</a>"
         )
-    return " · ".join(links)
+    return "&emsp;".join(links)
 
 
 def article_link(citation: Citation) -> str:

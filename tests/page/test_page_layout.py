@@ -325,8 +325,8 @@ def test_the_answer_comes_first_and_is_the_largest(browser: Browser, alone: str,
                 const seen = [...document.querySelectorAll("main *")].filter(each => each.checkVisibility() &&
                     [...each.childNodes].some(child => child.nodeType === Node.TEXT_NODE && child.data.trim()));
                 const size = each => parseFloat(getComputedStyle(each).fontSize);
-                const [words, others] = [true, false].map(is => seen.filter(each => !!each.closest(".words") === is));
-                return [Math.min(...words.map(size)), Math.max(...others.map(size))];
+                const others = seen.filter(each => !each.closest(".words"));
+                return [size(document.querySelector(".words")), Math.max(...others.map(size))];
             }"""
         )
         assert sizes[0] > sizes[1] > 0

@@ -134,11 +134,11 @@ def _reply(exchange: Exchange, *, is_last: bool) -> str:
         parts.append(markdown(exchange.answer, f"answer-{exchange.number}"))
     if exchange.turn:
         parts.append(_searched(exchange, is_last=is_last))
-        parts.append(_actions(exchange))
-    if is_last and exchange.follow_ups:
         is_declined = exchange.answer is not None and exchange.answer.status is Status.DECLINED
-        words = ANSWERED_HERE if is_declined else ALSO_ANSWERED
-        parts.append(suggestions(words, tuple(starter.question for starter in exchange.follow_ups)))
+        offered = tuple(starter.question for starter in exchange.follow_ups) if is_last else ()
+        others = suggestions(ANSWERED_HERE if is_declined else ALSO_ANSWERED, offered)
+        # Who got no answer is offered one before anything else.
+        parts += [others, _actions(exchange)] if is_declined else [_actions(exchange), others]
     return f'<div class="reply">{"".join(parts)}</div>'
 
 

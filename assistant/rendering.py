@@ -44,6 +44,8 @@ NOT_WRITTEN = "There is no written answer this time; the quoted words stand for 
 CLOSEST = "The closest words, which are not an answer"
 
 _MARKERS = re.compile(r"(?<=\S) ((?:\[[0-9]{1,4}\])+)(?=\s|$)")
+_YES_OR_NO = re.compile(r"^(?:Yes|No)\. ")
+"""What may stand before a quotation, and is no part of it."""
 _ESCAPE_SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours and the like
     r"|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # window titles, links, the clipboard
@@ -150,7 +152,7 @@ def _copied(answer: Answer) -> set[int]:
     if _is_only_quotations(answer):
         return set(quotes)
     alone = [(piece.words, piece.numbers[0]) for piece in pieces(answer) if len(piece.numbers) == 1]
-    return {number for words, number in alone if _is_same(words, quotes[number])}
+    return {number for words, number in alone if _is_same(_YES_OR_NO.sub("", words), quotes[number])}
 
 
 def _is_same(words: str, others: str) -> bool:

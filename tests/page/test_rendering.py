@@ -298,6 +298,7 @@ def test_an_answer_of_quotations_says_nothing_twice(render: Callable[[Answer], s
     [
         ("It fell by 5.5%, he said.", True),
         ("it  fell by 5.5%, he said", True),
+        ("Yes. It fell by 5.5%, he said.", True),
         ("It fell by 55%, he said.", False),
         ("It fell by 5.5%.", False),
         ("It fell by 5.5%, he said, and rose.", False),

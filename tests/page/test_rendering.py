@@ -231,7 +231,10 @@ def test_nothing_that_a_stranger_wrote_becomes_markup(words: str, quote: str, ti
         )
         assert squeezed(quote) in squeezed(seen.text)
         assert squeezed(normalise(title)) in squeezed(seen.text)
-    assert squeezed(normalise(words)) in squeezed(Seen(markdown(written)).text)
+    # Where only punctuation tells the words from the quotation, it is shown as the article has it.
+    said, quoted = (re.findall(r"\w+", text.casefold()) for text in (words, quote))
+    shown = quote if said and said == quoted else normalise(words)
+    assert squeezed(shown) in squeezed(Seen(markdown(written)).text)
 
 
 @given(strange_text)

@@ -80,7 +80,8 @@ def judged(content: Content) -> Content:
     content["rows"][0]["judge"] = {"score": 0.0, "comment": "It does <i>not</i> say so."}
     measure = content["headlines"][0] | {"name": "judge_correct", "label": "right, says the judge"}
     agreement = {"share": 0.875, "kappa": 0.714, "n": 8}
-    return {"model": "openai:a-judge", "n": 8, "failed": 1, "agreement": agreement, "measures": [measure]}
+    said = {"agreement": agreement, "people": agreement, "measures": [measure]}
+    return {"model": "openai:a-judge", "n": 8, "failed": 1, **said}
 
 
 HEBREW = "\u202eמי החליט לסגור את הגשר?\u2066"

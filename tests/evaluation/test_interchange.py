@@ -171,7 +171,9 @@ def test_promptfoo_gets_tests_that_its_schema_allows(tmp_path: Path) -> None:
 
 def test_inspect_ais_samples_are_questions(tmp_path: Path) -> None:
     """Messages are a history, words to look for a fact, a sentence the ideal answer; what has no place is named."""
-    said = [{"role": role, "content": text} for role, text in [("system", "Be brief."), ("user", "Where?")]]
+    said: list[dict[str, Any]] = [
+        {"role": role, "content": text} for role, text in [("system", "Be brief."), ("user", "Where?")]
+    ]
     said += [{"role": "assistant", "content": [{"type": "text", "text": "Here."}]}, {"role": "user", "content": "Who?"}]
     samples = [
         {"input": said, "target": ["Ada", "Brook"], "choices": ["a", "b"]},

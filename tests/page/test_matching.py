@@ -54,13 +54,13 @@ MARKUPS: dict[str, Callable[[str], str]] = {
 
 
 def test_quotations_are_found_whatever_the_markup(browser: Browser, article: Article) -> None:
-    """Of 60, in each of ten pages; what is lit is the quotation and nothing else. Changed words are not found."""
+    """Of 60 and more, in each of ten pages; what is lit is the quotation and no more. Changed words are not found."""
     paragraphs = list(re.finditer(r"[^\n]+", article.text))
-    spans = [match.span() for match in paragraphs] + [(each.start, each.end) for each in sentences(article)]
-    spans += [(one.start(), other.end()) for one, other in pairwise(paragraphs)]
+    spans = [(each.start, each.end) for each in sentences(article)]
+    spans += [(one.start(), other.end()) for one, other in pairwise(paragraphs)][::3]
     wanted = [
         {"quote": article.text[start:end], "before": article.text[:start][-100:], "after": article.text[end:][:100]}
-        for start, end in spans[::2]
+        for start, end in spans
     ]
     assert len(wanted) >= 60
     bodies = {

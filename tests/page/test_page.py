@@ -133,12 +133,14 @@ def test_nothing_jumps_when_the_answer_takes_the_place_of_the_quotation(
     go_on = threading.Event()
     whole = Citation(1, ARTICLE, ARTICLE.text.index("A caption."), OTHER_CITATION.end)
     first = Answer("", Status.QUOTED, f"{whole.quote} [1]", (whole,), final=False)
-    assistant.script |= {"Before?": [WRITTEN], "Replaced?": [first, go_on, WRITTEN]}
+    question = f"Replaced at {options['viewport']['width']}?"  # Asked before, it would be answered at once.
+    assistant.script |= {"Before?": [WRITTEN], question: [first, go_on, WRITTEN]}
     with chatting(browser, address, **options) as page:
         ask(page, "Before?")
-        send(page, "Replaced?")
-        expect(answers(page).last).to_contain_text(QUOTE)
+        send(page, question)
+        expect(page.locator(".unfinished")).to_contain_text(QUOTE)
         at_rest(page)
+        place = page.locator(".unfinished .words").bounding_box()
         page.evaluate(
             """() => {
                 window.shifts = [];
@@ -150,6 +152,7 @@ def test_nothing_jumps_when_the_answer_takes_the_place_of_the_quotation(
         finish(page, 2)
         at_rest(page)
         assert sum(page.evaluate("shifts")) < 0.01
+        assert answers(page).last.locator(".words").bounding_box()["y"] == pytest.approx(place["y"], abs=1)
 
 
 def test_whoever_waits_sees_how_many_are_before_them(page: Page, assistant: ScriptedAssistant, address: str) -> None:

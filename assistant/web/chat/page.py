@@ -417,4 +417,5 @@ def _outcome(answer: Answer) -> str:
     if answer.status not in (Status.ANSWERED, Status.QUOTED):
         return ELSE
     count = len(answer.citations)
-    return f"The answer is complete, with {count} quotation{'' if count == 1 else 's'}."
+    quotations = f", with {count} quotation{'' if count == 1 else 's'}" if count else ""
+    return f"The answer is complete{quotations}."

@@ -596,7 +596,10 @@ function hold() {
   const dock = find("#dock")?.getBoundingClientRect();
   if (!find("#window .user-row, #stop")) conversation?.style.removeProperty("min-height");
   else if (isRunning() && !isHeld && dock.bottom > 0 && dock.top < innerHeight) {
-    conversation.style.minHeight = `${innerHeight - conversation.getBoundingClientRect().top}px`;
+    // A later question finds the room to go to the top at once, so that the page is not scrolled when its answer is there.
+    const later = findAll("#window [data-testid=user]").slice(1).at(-1);
+    const room = later ? later.getBoundingClientRect().top - MARGIN : 0;
+    conversation.style.minHeight = `${innerHeight + room - conversation.getBoundingClientRect().top}px`;
   }
   isHeld = isRunning();
 }

@@ -39,7 +39,7 @@ class Scripted:
     def __init__(self, *_):
         pass
 
-    def prompt(self, messages):
+    def prompt(self, messages, opening=""):
         self.messages = messages
         self.asked = messages[-1][1]
         print("a library says something")

@@ -22,8 +22,7 @@ from typing import Any
 
 import aiohttp
 
-from assistant.rendering import LABELS, READING
-from assistant.types import Status
+from assistant.web.chat.page import ELSE, STARTING
 from assistant.web.service import TEXTS, Reason
 
 ANSWERED, TOLD_TO_WAIT, LOST = "answered", "told to wait", "lost"
@@ -35,8 +34,8 @@ PATIENCE_SECONDS = 60.0
 
 _LONGEST_EVENT = 2**20
 """Bytes of a line that the page may be sent."""
-_COMPLETE = ("The answer is complete", LABELS[Status.DECLINED])
-_TELLING = (READING, "Waiting", *_COMPLETE)
+_COMPLETE = ("The answer is complete", ELSE)
+_TELLING = (STARTING, "Waiting", *_COMPLETE)
 _WAIT = tuple(TEXTS[reason].partition("{wait}")[0] for reason in (Reason.BUSY, Reason.SHUTTING_DOWN))
 _SECONDS = re.compile(r"(\d+) seconds?\b")
 

@@ -414,6 +414,8 @@ def _seconds(seconds: int) -> str:
 
 def _outcome(answer: Answer) -> str:
     """Return what is said above the box: of a refusal not once more that it is one."""
+    if answer.status is Status.INDEX_UNAVAILABLE:
+        return f"{LABELS[answer.status]}."
     if answer.status not in (Status.ANSWERED, Status.QUOTED):
         return ELSE
     count = len(answer.citations)

@@ -14,7 +14,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from assistant.answering.understanding import fits_question
+from assistant.answering.understanding import asks_yes_or_no, fits_question
 from assistant.articles.speakers import context_of, outside_quotations, persons
 from assistant.articles.terms import hedged_numbers, known_names, main_words, names, share, stemmed, stems, vocabulary
 from assistant.types import Sentence
@@ -276,11 +276,8 @@ def is_of_the_article(claim: str, article: str) -> bool:
     return all(not part or part & vocabulary(article) for part in parts)
 
 
-_YES_NO = re.compile(r"^\W*(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)\b", re.IGNORECASE)
-
-
 def answers(claim: str, question: str, supported: Support, known: Container[str]) -> bool:
     """Whether the claim ends as a sentence does and tells something of the kind that the question asks for."""
     whole = claim.rstrip("\"'”’)").endswith((".", "!", "?"))
-    tells = bool(supported.new) or bool(_YES_NO.match(question))
+    tells = bool(supported.new) or asks_yes_or_no(question)
     return whole and tells and fits_question(question, claim, known)

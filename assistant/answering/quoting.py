@@ -26,7 +26,7 @@ from assistant.types import Article, Passage, Sentence
 MOST_SENTENCES = 3
 EARLY_SENTENCES = 8
 """Where an article does not open with its news, it comes soon."""
-_NO_NEWS = re.compile(r'["“‘]|(?:Correction|Clarification|Update|Editor)s?\b')
+_NO_NEWS = re.compile(r"[\"“‘]|(?:Correction|Clarification|Update|Editor['’]s note)s?\b[^.:]{0,30}:")
 """What somebody says of the news is not the news, nor is what the publisher says of the article."""
 
 WORDS = ("score", "similarity", "passage_similarity", "asked", "kind", "length")

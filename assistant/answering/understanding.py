@@ -155,12 +155,16 @@ _YES_OR_NO = re.compile(
     r"|^(?:\W|so|and|but)*any(?:one|body|thing)?\b",
     re.IGNORECASE,
 )
-_OR = re.compile(r"\bor\b(?! (?:not|no|what)\b)", re.IGNORECASE)
+_ASKS_MORE = re.compile(
+    r"\bor\b(?! (?:not|no|what)\b)|\bhow (?:many|much)\b"
+    r"|\b(?:say|says|said|know|tell|mention|explain|idea|clue) (?:who|whom|whose|what|which|why|how|when|where)\b",
+    re.IGNORECASE,
+)
 
 
 def asks_yes_or_no(question: str) -> bool:
-    """Whether a question wants a yes or a no, not one of several things that it names."""
-    return bool(_YES_OR_NO.search(question)) and not _OR.search(question)
+    """Whether a question wants a yes or a no, and not one of several things, a name or a reason."""
+    return bool(_YES_OR_NO.search(question)) and not _ASKS_MORE.search(question)
 
 
 def refers_back(sentence: str) -> bool:

@@ -27,7 +27,8 @@ STRENGTH = 0.003
 """The inverse of how strongly the weights are kept small. Of 0.0001 to 0.01, by factors of three, it is the least one
 with the smallest loss on reports left out, to two digits."""
 SURE = 0.95
-"""A wrong answer is the worst: a yes or no stands before a quotation where so many are right."""
+"""A wrong answer is the worst: a yes or no stands before a quotation where so many are right, of those whose written
+answer opens with one. Others, "Partly" or what each side says, are a fifth; how they open is not counted."""
 LEAST_SURE = 20
 """Of fewer one cannot tell."""
 FOLDS = 8

@@ -278,6 +278,7 @@ def test_a_question_about_what_the_article_tells_is_not_about_the_article(questi
         ),
         *(("do staff like it or not", True), ("was he fired or did he quit", False), ("who was fired", False)),
         *(("can you sum this up", False), ("why did it pass", False), ("what did they find", False)),
+        *(("any idea who did it?", False), ("did the man who fled come back", True), ("did he say why", False)),
     ],
 )
 def test_a_yes_or_no_question_is_recognised(question: str, expected: bool) -> None:  # noqa: FBT001 - the case

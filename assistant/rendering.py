@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -39,6 +39,9 @@ FROM_RECORD = "From the article's record: its title, date, source or length"
 
 BY_RULE = "Who said what, as the article puts it"
 """The same for an answer that no model wrote."""
+
+OPENED = "Yes or no by AI; the words are quoted"
+"""The same for a quotation that stands behind a yes or a no, which no words that it cites can be compared with."""
 
 NOT_WRITTEN = "There is no written answer this time; the quoted words stand for themselves."
 CLOSEST = "The closest words, which are not an answer"
@@ -146,13 +149,18 @@ def _is_only_quotations(answer: Answer) -> bool:
     return bool(quotes) and _is_same(without_markers(answer), quotes)
 
 
+def _is_opened(answer: Answer) -> bool:
+    """Whether the answer is its quotations behind a yes or a no."""
+    return _is_only_quotations(replace(answer, text=_YES_OR_NO.sub("", answer.text)))
+
+
 def _copied(answer: Answer) -> set[int]:
     """Return the numbers of the quotations that stand in the answer already, each as a sentence of its own."""
     quotes = {citation.number: citation.quote for citation in answer.citations}
     if _is_only_quotations(answer):
         return set(quotes)
     alone = [(piece.words, piece.numbers[0]) for piece in pieces(answer) if len(piece.numbers) == 1]
-    return {number for words, number in alone if _is_same(_YES_OR_NO.sub("", words), quotes[number])}
+    return {number for words, number in alone if _YES_OR_NO.sub("", words).split() == quotes[number].split()}
 
 
 def _is_same(words: str, others: str) -> bool:
@@ -175,6 +183,8 @@ def headline(answer: Answer) -> str:
         label = LABELS[Status.QUOTED]
     elif answer.status is Status.ANSWERED and answer.model == "none":
         label = BY_RULE
+    elif answer.status is Status.ANSWERED and _is_opened(answer):
+        label = OPENED
     articles = {citation.article for citation in answer.citations}
     dates = {article.updated or article.date for article in articles}
     date = dates.pop() if len(dates) == 1 else None

@@ -184,7 +184,7 @@ def fit_opening() -> None:
         with opened() as (assistant, show):
             states = fitting.states(assistant.model, asked, lambda done, total: show("Asking", done, total))
         weights, intercepts, sure = fitting.fit(states, asked)
-        save(weights, intercepts, OPENING_PROBE, sure)
+        save(weights, intercepts, OPENING_PROBE, sure=sure)
     typer.echo(f"Fitted to {len(asked)} questions; run python -m lab calibrate now.")
 
 

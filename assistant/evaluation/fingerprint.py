@@ -53,7 +53,7 @@ def fingerprint(
         "embedder": weights.EMBEDDER_SHA256 if weights.embedder_is_packaged() else "none",
         "checker": weights.CHECKER_SHA256 if is_packaged else "none",
         "writer": weights.WRITER_SHA256 if is_packaged else "none",
-        "probes": _of_file(probes.PROBES) if is_packaged else "none",
+        "probes": _of_file(probes.PROBES) + _of_file(probes.OPENING_PROBE) if is_packaged else "none",
         "thresholds": _of_file(calibration.CALIBRATION),
         "answer_seconds": settings.answer_seconds,
         "code": _code(),

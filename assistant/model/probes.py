@@ -39,20 +39,27 @@ UNASKED = Opening("", is_sure=False)
 
 def signals(state: State) -> dict[str, float]:
     """Return the log-odds that the passages answer the question, and that the draft is right, each within `MOST`."""
-    weights, intercepts, _ = _probes(PROBES)
+    weights, intercepts = _probes(PROBES)
     answers, right = np.clip(weights @ state + intercepts, -MOST, MOST)
     return {"answers": float(answers), "right": float(right)}
 
 
 def opening(state: State) -> Opening:
     """Return how an answer opens that begins in this state."""
-    weights, intercepts, sure = _probes(OPENING_PROBE)
+    weights, intercepts = _probes(OPENING_PROBE)
     yes = float((weights @ state + intercepts)[0])
-    return Opening("Yes," if yes > 0 else "No,", is_sure=abs(yes) >= sure)
+    return Opening("Yes," if yes > 0 else "No,", is_sure=abs(yes) >= _sure(OPENING_PROBE))
 
 
 @cache
-def _probes(file: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float]:
-    """Return the weights, (probes, width of the state), the intercepts, (probes,), and what log-odds are sure."""
+def _probes(file: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return the weights, (probes, width of the state), and the intercepts, (probes,)."""
     with np.load(file) as fitted:
-        return fitted["weights"].astype(np.float64), fitted["intercepts"].astype(np.float64), float(fitted["sure"])
+        return fitted["weights"].astype(np.float64), fitted["intercepts"].astype(np.float64)
+
+
+@cache
+def _sure(file: Path) -> float:
+    """Return how far from even the log-odds must be to be sure."""
+    with np.load(file) as fitted:
+        return float(fitted["sure"])

@@ -19,7 +19,7 @@ from assistant.articles.passages import passages
 from assistant.errors import ConfigurationError
 from assistant.model.chat import LanguageModel, text_of
 from assistant.types import Article
-from lab.training.probes import NEVER, SECONDS, Floats, probe
+from lab.training.probes import SECONDS, Floats, probe
 from lab.training.readers import ReaderQuestion
 from lab.training.reports import Report
 
@@ -92,5 +92,5 @@ def fit(told: Floats, asked: Sequence[Asked]) -> tuple[Floats, Floats, float]:
     order = np.argsort(-abs(held_out))
     right = np.cumsum((held_out > 0)[order] == yes[order]) / np.arange(1, len(asked) + 1)
     enough = np.flatnonzero(right[LEAST_SURE - 1 :] >= SURE) + LEAST_SURE - 1
-    sure = float(abs(held_out[order[enough[-1]]])) if len(enough) else NEVER
+    sure = float(abs(held_out[order[enough[-1]]])) if len(enough) else float("inf")
     return *probe(told, [yes], STRENGTH), sure

@@ -40,8 +40,6 @@ REPORTS = 60
 GRADE_OF = {"yes": "good", "partly": "partly", "wrong": "wrong", "no": "wrong"}
 """The grade that a verdict stands for."""
 
-NEVER = float("inf")
-
 Floats = NDArray[np.float64]
 Judged = tuple[str, tuple[Turn, ...], str, str]
 """A question, what was asked and answered before it, an answer, and the verdict on it."""
@@ -161,6 +159,6 @@ def probe(states: Floats, labels: Sequence[Sequence[bool]], strength: float = ST
     return np.array(weights), np.array(intercepts)
 
 
-def save(weights: Floats, intercepts: Floats, file: Path = PROBES, sure: float = NEVER) -> None:
-    """Write what was fitted, and from which log-odds on it is sure."""
-    np.savez(file, weights=weights.astype(np.float32), intercepts=intercepts, sure=sure)
+def save(weights: Floats, intercepts: Floats, file: Path = PROBES, **further: float) -> None:
+    """Write what was fitted, and further figures by name."""
+    np.savez(file, weights=weights.astype(np.float32), intercepts=intercepts, **further)

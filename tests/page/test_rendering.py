@@ -24,6 +24,7 @@ from assistant.rendering import (
     FROM_RECORD,
     LABELS,
     NOT_WRITTEN,
+    OPENED,
     READING,
     WRITING,
     article_paragraphs,
@@ -300,7 +301,8 @@ def test_an_answer_of_quotations_says_nothing_twice(render: Callable[[Answer], s
     ("words", "is_copy"),
     [
         ("It fell by 5.5%, he said.", True),
-        ("it  fell by 5.5%, he said", True),
+        ("It fell  by 5.5%, he said.", True),
+        ("it fell by 5.5%, he said", False),
         ("Yes. It fell by 5.5%, he said.", True),
         ("It fell by 55%, he said.", False),
         ("It fell by 5.5%.", False),
@@ -313,6 +315,13 @@ def test_what_a_sentence_has_copied_is_not_quoted_again(words: str, is_copy: boo
     html = markdown(Answer("?", Status.ANSWERED, f"{words} [1] Ef gh. [2]", quotations, model="a.gguf"))
     assert html.count("<blockquote>") == 2 - is_copy
     assert Seen(html).text.count("paragraph 1") == 2
+
+
+def test_a_quotation_behind_a_yes_says_so() -> None:
+    """The word is a model's, all others are the article's."""
+    answer = Answer("?", Status.ANSWERED, "Yes. Ab cd. [1]", (cite(1, "Ab cd."),), model="a.gguf")
+    assert headline(answer) == OPENED
+    assert headline(replace(answer, text="So, ab cd. [1]")) == LABELS[Status.ANSWERED]
 
 
 def test_the_answer_comes_first_and_one_quotation_is_open() -> None:

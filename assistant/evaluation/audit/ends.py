@@ -20,11 +20,9 @@ def end(o: Observed) -> str:
     if o.refused:
         return "declined"
     opening = plain(o.words).partition(" ")[0]
-    if opening == "yes":
+    if opening == "yes" or (o.forbidden_found and opening != "no"):
         return "repeated"
-    if not o.missing_facts:
-        return "corrected"
-    return "repeated" if o.forbidden_found and opening != "no" else "beside"
+    return "beside" if o.missing_facts else "corrected"
 
 
 def _end_of_answerable(o: Observed) -> str:

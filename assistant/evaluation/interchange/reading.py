@@ -34,7 +34,10 @@ Unread = Counter[str]
 
 FIELDS = tuple(field.name for field in fields(Question) if field.name != "line")
 
-_MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*"
+_MONTH = (
+    "(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
+    "|Nov(?:ember)?|Dec(?:ember)?)"
+)
 _MADE_OF_AN_ID = re.compile(
     rf"\d+[-. /]+{_MONTH}(?:[-. /]+\d+)?|{_MONTH}[-. /]+\d+|\d+[./]\d+[./]\d+|\d{{4}}-\d\d-\d\d(?: 00:00:00)?"
     r"|\d(?:[.,]\d+)?E\+\d+"

@@ -414,10 +414,10 @@ def _seconds(seconds: int) -> str:
 
 def _outcome(answer: Answer) -> str:
     """Return what is said above the box: of a refusal not once more that it is one."""
-    if answer.status is Status.INDEX_UNAVAILABLE:
-        return f"{LABELS[answer.status]}."
-    if answer.status not in (Status.ANSWERED, Status.QUOTED):
+    if answer.status is Status.DECLINED:
         return ELSE
+    if answer.status not in (Status.ANSWERED, Status.QUOTED):
+        return f"{LABELS[answer.status]}."
     count = len(answer.citations)
     quotations = f", with {count} quotation{'' if count == 1 else 's'}" if count else ""
     return f"The answer is complete{quotations}."

@@ -89,10 +89,15 @@ addEventListener("popstate", () => document.documentElement.classList.remove("re
 // The article's page has the quoted words in their place, with what stands before and after.
 async function cite(link) {
   number++;
-  const text = await fetch(link.href).then((response) => response.text(), () => "");
-  const page = new DOMParser().parseFromString(text, "text/html");
+  const response = await fetch(link.href).catch(() => null);
+  if (!response?.ok) {
+    // Its page may stand in no frame.
+    find("#status p").textContent = "The article cannot be shown now. It may have been taken away.";
+    return;
+  }
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
   const marks = [...page.querySelectorAll("mark.current")];
-  if (!marks.length) return showHere(); // The article has changed, or is gone: its page says so.
+  if (!marks.length) return showHere(); // The article has changed: its page says so.
   const around = page.createRange();
   around.selectNodeContents(page.querySelector("article"));
   around.setEndBefore(marks[0]);

@@ -1,8 +1,10 @@
-// Finds quoted words in a page of any markup. Letters and digits alone are compared, so spaces, hyphens, quotation marks,
-// accents, ligatures and where one element ends do not count.
+// Finds quoted words in a page of any markup. Letters and digits alone are compared, with the point or comma between two
+// digits and the signs of money and percent, so spaces, hyphens, quotation marks, accents, ligatures and where one element
+// ends do not count.
 
 const GAP = 1000; // Letters of something else, such as an advertisement, that may stand between two sentences.
-const LETTER = /[\p{L}\p{N}]/u;
+const LETTER = /[\p{L}\p{N}%\p{Sc}]/u;
+const WITHIN_NUMBER = /^\d[.,]\d/;
 
 // The letters of some texts, and of each unit of them where it comes from: [text, offset, length there].
 function lettersOf(texts) {
@@ -12,7 +14,7 @@ function lettersOf(texts) {
     let offset = 0;
     for (const sign of text) {
       for (const letter of sign.toLowerCase().normalize("NFKD")) {
-        if (!LETTER.test(letter)) continue;
+        if (!LETTER.test(letter) && !WITHIN_NUMBER.test(text.slice(Math.max(0, offset - 1), offset + 2))) continue;
         letters += letter;
         for (let unit = 0; unit < letter.length; unit++) places.push([number, offset, sign.length]);
       }
@@ -28,7 +30,7 @@ const plain = (text) => lettersOf([text]).letters;
 // several places it is the one with the same words around it, and the least of other words within.
 function findQuotation(texts, { quote, before, after }) {
   const { letters, places } = lettersOf(texts);
-  const sentences = quote.split(/\n|(?<=[.!?]\S*)\s+/).filter(plain);
+  const sentences = quote.split(/\n|(?<=[.!?]["'”’)\]]*)\s+/).filter(plain);
   const parts = sentences.map(plain);
   const [lead, tail] = [[...plain(before)].reverse(), [...plain(after)]];
   const inWord = (index) => index > 0 && index < letters.length && places[index - 1][0] === places[index][0]

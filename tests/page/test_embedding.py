@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import socket
 import threading
 from collections.abc import Iterator
@@ -333,7 +332,7 @@ def test_forged_messages_do_nothing(browser: Browser, place: Place, name: str) -
 def test_a_page_hears_nobody_but_its_frame(browser: Browser, place: Place) -> None:
     """A message of the same words from the page itself lights nothing, and closes nothing."""
     message = {"assistant": "cite", "number": 1, "quote": LIT, "before": "", "after": ""}
-    with reading(browser, f"{place.site}/twice") as page:
+    with reading(browser, f"{place.near}/twice") as page:
         chat = opened(page)
         page.evaluate("message => postMessage(message, '*')", message)
         page.evaluate("postMessage({ assistant: 'close' }, '*')")
@@ -341,7 +340,7 @@ def test_a_page_hears_nobody_but_its_frame(browser: Browser, place: Place) -> No
         assert lit(page) == ""
         expect(page.get_by_role("dialog")).to_be_visible()
         chat.evaluate("message => parent.postMessage(message, '*')", message)
-        page.wait_for_timeout(200)
+        page.wait_for_function("CSS.highlights.size > 0")
         assert lit(page) == LIT
 
 
@@ -409,15 +408,13 @@ def test_an_opened_citation_lights_up_in_the_page(browser: Browser, place: Place
         expect(chat.locator("#reading")).to_be_hidden()
 
 
-def test_a_browser_without_highlights_gets_a_link(browser: Browser, place: Place) -> None:
-    """It leads to the words in the page."""
+def test_a_browser_without_highlights_lights_up_a_fragment(browser: Browser, place: Place) -> None:
+    """It goes to the words in the page by itself."""
     with reading(browser, "about:blank") as page:
         page.add_init_script("Object.defineProperty(CSS, 'highlights', { value: undefined })")
         page.goto(place.site)
         chat = opened(page)
         ask(chat, "Lit?")
         cite(chat)
-        link = chat.get_by_role("link", name="Show the words on the page")
-        expect(link).to_have_attribute("href", re.compile(rf"^{place.site}/#:~:text=Arnold%E2%80%99s%20"))
-        link.click()
+        says(chat, "The words are lit up on the page.")
         expect(page.get_by_text("more than 200 cases")).to_be_in_viewport()

@@ -52,27 +52,23 @@ addEventListener("message", ({ data, origin, source }) => {
     isHeard = true;
     follow(data.look ?? {});
   } else if (data?.assistant === "cited" && cited && data.number === number) {
-    sayWhere(data);
+    sayWhere(data.found);
   }
 });
 tell({ assistant: "ready" });
 
 // The line above the box; the next thing that happens takes its place.
-function sayWhere({ found, link }) {
+function sayWhere(isFound) {
   const line = find("#status p");
-  if (!found) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.textContent = "Show the article as the assistant has it";
-    button.addEventListener("click", showHere);
-    line.replaceChildren("These words were not found on the page. ", button);
-  } else if (link?.startsWith(`${site}/`)) {
-    const way = document.createElement("a");
-    Object.assign(way, { href: link, target: "_parent", textContent: "Show the words on the page" });
-    line.replaceChildren(way);
-  } else {
+  if (isFound) {
     line.textContent = "The words are lit up on the page.";
+    return;
   }
+  const button = document.createElement("button");
+  button.type = "button";
+  button.textContent = "Show the article as the assistant has it";
+  button.addEventListener("click", showHere);
+  line.replaceChildren("These words were not found on the page. ", button);
 }
 
 function showHere() {

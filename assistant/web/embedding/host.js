@@ -70,7 +70,7 @@ function start() {
   addEventListener("message", ({ data, origin, source }) => {
     if (origin !== HOME || !source || source !== frame.contentWindow) return;
     if (data?.assistant === "close") dialog.close();
-    else if (data?.assistant === "cite") tell({ assistant: "cited", number: data.number, ...light(data) });
+    else if (data?.assistant === "cite") tell({ assistant: "cited", number: data.number, found: light(data) });
     else if (data?.assistant === "ready") {
       tell({ assistant: "hello", look: Object.fromEntries(LOOK.map((name) => [name, look(name)])) });
       if (root.activeElement === closer) frame.focus();
@@ -82,25 +82,27 @@ function start() {
 function light(quotation) {
   CSS.highlights?.delete(NAME);
   const ranges = rangesOf(quotation);
-  if (!ranges.length || !CSS.highlights) return { found: ranges.length > 0, link: ranges.length ? fragment(ranges) : "" };
+  if (!ranges.length) return false;
+  if (!CSS.highlights) {
+    location.replace(fragment(ranges));
+    return true;
+  }
   CSS.highlights.set(NAME, new Highlight(...ranges));
   lit ??= document.adoptedStyleSheets.push(sheet(`::highlight(${NAME}) { background-color: var(--assistant-mark, #fcd34d); color: #1c1917; text-decoration: underline; }`));
   ranges[0].startContainer.parentElement.scrollIntoView({ block: "nearest", behavior: "instant" });
   // A fifth from the top it is above the panel of a phone, and below the head of most pages.
   scrollBy({ top: ranges[0].getBoundingClientRect().top - innerHeight / 5, behavior: "instant" });
-  return { found: true };
+  return true;
 }
 
-// The page with the words as its text fragment, by their beginning and end: for browsers without highlights.
+// The words as a text fragment, by their beginning and end: browsers without highlights light that up by themselves.
 function fragment(ranges) {
   const { endContainer, endOffset } = ranges.at(-1);
   const whole = ranges[0].cloneRange();
   whole.setEnd(endContainer, endOffset);
   const words = String(whole).trim().split(/\s+/);
   const ends = words.length > 8 ? [words.slice(0, 4), words.slice(-4)] : [words];
-  const address = new URL(location.href);
-  address.hash = "";
-  return `${address.href}#:~:text=${ends.map((end) => encodeURIComponent(end.join(" ")).replaceAll("-", "%2D")).join()}`;
+  return `#:~:text=${ends.map((end) => encodeURIComponent(end.join(" ")).replaceAll("-", "%2D")).join()}`;
 }
 
 // In somebody else's frame, or on a site that is not on the list, there is nothing.

@@ -70,7 +70,7 @@ function start() {
   addEventListener("message", ({ data, origin, source }) => {
     if (origin !== HOME || !source || source !== frame.contentWindow) return;
     if (data?.assistant === "close") dialog.close();
-    else if (data?.assistant === "cite") tell({ assistant: "cited", number: data.number, found: light(data) });
+    else if (data?.assistant === "cite") tell({ assistant: "cited", number: data.number, found: light(data, dialog) });
     else if (data?.assistant === "ready") {
       tell({ assistant: "hello", look: Object.fromEntries(LOOK.map((name) => [name, look(name)])) });
       if (root.activeElement === closer) frame.focus();
@@ -79,11 +79,12 @@ function start() {
   document.body.append(host);
 }
 
-function light(quotation) {
+function light(quotation, dialog) {
   CSS.highlights?.delete(NAME);
   const ranges = rangesOf(quotation);
   if (!ranges.length) return false;
   if (!CSS.highlights) {
+    dialog.close(); // While it is open, the browser finds no words in the page.
     location.replace(fragment(ranges));
     return true;
   }

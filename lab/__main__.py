@@ -171,9 +171,7 @@ def fit_probes(
 def fit_opening() -> None:
     """Fit assistant/model/opening_probe.npz to yes-or-no questions about invented reports; half an hour."""
     with errors_as_lines():
-        from assistant.model.probes import OPENING_PROBE  # noqa: PLC0415
         from lab.training import openings as fitting  # noqa: PLC0415
-        from lab.training.probes import save  # noqa: PLC0415
         from lab.training.readers import read_reader_questions  # noqa: PLC0415
         from lab.training.reports import read_reports  # noqa: PLC0415
         from lab.training.writer import learned, read_materials  # noqa: PLC0415
@@ -183,8 +181,7 @@ def fit_opening() -> None:
         asked = fitting.asked_about(reports, read_reader_questions(READERS, reports), seen)
         with opened() as (assistant, show):
             states = fitting.states(assistant.model, asked, lambda done, total: show("Asking", done, total))
-        weights, intercepts, sure = fitting.fit(states, asked)
-        save(weights, intercepts, OPENING_PROBE, sure=sure)
+        fitting.save(*fitting.fit(states, asked))
     typer.echo(f"Fitted to {len(asked)} questions; run python -m lab calibrate now.")
 
 

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from assistant.answering import understanding
 from assistant.articles.passages import passages
 from assistant.errors import ConfigurationError
 from assistant.model.chat import LanguageModel, text_of
+from assistant.model.probes import OPENING_PROBE
 from assistant.types import Article
 from lab.training.probes import SECONDS, Floats, probe
 from lab.training.readers import ReaderQuestion
@@ -87,10 +89,15 @@ def fit(told: Floats, asked: Sequence[Asked]) -> tuple[Floats, Floats, float]:
     held_out = np.zeros(len(asked))
     for left_out in range(FOLDS):
         seen = fold != left_out
-        weights, intercepts = probe(told[seen], [yes[seen]], STRENGTH)
+        weights, intercepts = probe(told[seen], [yes[seen].tolist()], STRENGTH)
         held_out[~seen] = told[~seen] @ weights[0] + intercepts[0]
     order = np.argsort(-abs(held_out))
     right = np.cumsum((held_out > 0)[order] == yes[order]) / np.arange(1, len(asked) + 1)
     enough = np.flatnonzero(right[LEAST_SURE - 1 :] >= SURE) + LEAST_SURE - 1
     sure = float(abs(held_out[order[enough[-1]]])) if len(enough) else float("inf")
-    return *probe(told, [yes], STRENGTH), sure
+    return *probe(told, [yes.tolist()], STRENGTH), sure
+
+
+def save(weights: Floats, intercepts: Floats, sure: float, file: Path = OPENING_PROBE) -> None:
+    """Write what was fitted."""
+    np.savez(file, weights=weights.astype(np.float32), intercepts=intercepts, sure=sure)

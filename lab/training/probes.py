@@ -159,6 +159,6 @@ def probe(states: Floats, labels: Sequence[Sequence[bool]], strength: float = ST
     return np.array(weights), np.array(intercepts)
 
 
-def save(weights: Floats, intercepts: Floats, file: Path = PROBES, **further: float) -> None:
-    """Write what was fitted, and further figures by name."""
-    np.savez(file, weights=weights.astype(np.float32), intercepts=intercepts, **further)
+def save(weights: Floats, intercepts: Floats, file: Path = PROBES) -> None:
+    """Write what was fitted."""
+    np.savez(file, weights=weights.astype(np.float32), intercepts=intercepts)

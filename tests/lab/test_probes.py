@@ -54,8 +54,7 @@ def test_how_an_answer_opens_is_told_and_how_sure(tmp_path: Path, monkeypatch: p
         for n in range(160)
     ]
     told = rng.normal(size=(160, 12)) + 4 * np.array([[each.opens_with_yes] * 12 for each in asked])
-    weights, intercepts, sure = openings.fit(told, asked)
-    save(weights, intercepts, tmp_path / "opening.npz", sure=sure)
+    openings.save(*openings.fit(told, asked), tmp_path / "opening.npz")
     monkeypatch.setattr(probes, "OPENING_PROBE", tmp_path / "opening.npz")
     told_by = [probes.opening(np.full(12, value, dtype=np.float32)) for value in (5, -1)]
     assert told_by == [probes.Opening("Yes,", is_sure=True), probes.Opening("No,", is_sure=True)]

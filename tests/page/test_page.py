@@ -152,7 +152,9 @@ def test_nothing_jumps_when_the_answer_takes_the_place_of_the_quotation(
         finish(page, 2)
         at_rest(page)
         assert sum(page.evaluate("shifts")) < 0.01
-        assert answers(page).last.locator(".words").bounding_box()["y"] == pytest.approx(place["y"], abs=1)
+        now = answers(page).last.locator(".words").bounding_box()
+        assert now is not None
+        assert now["y"] == pytest.approx(place["y"], abs=1)
 
 
 def test_whoever_waits_sees_how_many_are_before_them(page: Page, assistant: ScriptedAssistant, address: str) -> None:

@@ -141,6 +141,7 @@ def test_nothing_jumps_when_the_answer_takes_the_place_of_the_quotation(
         expect(page.locator(".unfinished")).to_contain_text(QUOTE)
         at_rest(page)
         place = page.locator(".unfinished .words").bounding_box()
+        assert place is not None
         page.evaluate(
             """() => {
                 window.shifts = [];

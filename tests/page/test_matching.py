@@ -48,7 +48,7 @@ MARKUPS: dict[str, Callable[[str], str]] = {
         r"\1<i hidden>not seen</i><b style='position:absolute;width:1px;height:1px;overflow:hidden'>(new tab)</b>",
         f"<p>{text}</p>",
     ),
-    "notes and lines": lambda text: "<table><td>" + re.sub(r",", ",<sup>2</sup><br>\n\n  ", text) + "</table>",
+    "notes and lines": lambda text: "<table><td>" + re.sub(r",(?= )", ",<sup>2</sup><br>\n\n  ", text) + "</table>",
 }
 """Ten ways in which publishers set a paragraph, which is HTML already."""
 

@@ -44,7 +44,7 @@ MARKUPS: dict[str, Callable[[str], str]] = {
     "things within": lambda text: "<div>" + re.sub(r"(?<=[a-z]\. )", "<div>Read more: a story</div>", text) + "</div>",
     "a word a node": lambda text: f"<div>{nodes(text)}</div>",
     "hidden": lambda text: re.sub(
-        r"(\w+,)",
+        r"(\w+,)(?= )",
         r"\1<i hidden>not seen</i><b style='position:absolute;width:1px;height:1px;overflow:hidden'>(new tab)</b>",
         f"<p>{text}</p>",
     ),

@@ -25,15 +25,17 @@ from lab.processes import start, stop, wait_until_answers
 needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed: apt-get install nginx-light")
 SCRIPTED = [sys.executable, "-m", "lab.benchmarks.scripted_model", "--seconds=1"]
 CRIME = "How much has violent crime fallen?"
+ASKED_ABOUT = ("violent crime", "Caleb Arnold", "mayor", "weigh")
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory, article: Article) -> Iterator[Stack]:
-    """Run everything over a part of the article, with a model that always says the same."""
+    """Run everything over what the readers ask about, with a model that always says the same."""
     folder = tmp_path_factory.mktemp("stack")
     (folder / "articles").mkdir()
-    paragraphs = article.text.split("\n\n")
-    (folder / "articles" / "crime.md").write_text("\n\n".join(paragraphs[6:11]), encoding="utf-8")
+    # Until the embedding model is loaded, keywords alone find something.
+    about = [part for part in article.text.split("\n\n") if any(word in part for word in ASKED_ABOUT)]
+    (folder / "articles" / "crime.md").write_text("\n\n".join(about), encoding="utf-8")
     # The machine may be busy.
     settings = {"ASSISTANT_ARTICLES": str(folder / "articles"), "ASSISTANT_ANSWER_SECONDS": "300"}
     with stack(folder, SCRIPTED, settings=settings) as running:

@@ -52,15 +52,17 @@ def declined(base: Answer, findings: Findings) -> Answer:
 
 
 def about(base: Answer, topic: str, articles: Sequence[Article]) -> Answer:
-    """Answer from the front matter; it is not part of the text, so there is nothing to cite."""
-    lines = (
-        [_record(article, topic) for article in articles]
-        if len(articles) == 1
-        else [f"{article.title}: {_record(article, topic)}" for article in articles[:10]]
-    )
-    known = [line for line in lines if line]
-    told = replace(base, status=Status.ANSWERED, text=" ".join(known), model="none", records=tuple(articles))
-    return told if known else base
+    """Answer from the front matter; it is not part of the text, so there is nothing to cite.
+
+    Of several articles those are told that have it, each behind its title.
+    """
+    of_each = [(article, _record(article, topic)) for article in articles[:10]]
+    known = [(article, told) for article, told in of_each if told]
+    if not known:
+        return base
+    lines = [told if len(articles) == 1 else f"{article.title}: {told}" for article, told in known]
+    records = tuple(article for article, _ in known)
+    return replace(base, status=Status.ANSWERED, text=" ".join(lines), model="none", records=records)
 
 
 def best_first(windows: Sequence[Window]) -> list[Sentence]:

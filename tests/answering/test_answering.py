@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from dataclasses import asdict, replace
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -1020,6 +1021,16 @@ def test_what_the_front_matter_lacks_is_declined(assemble: Assemble) -> None:
     assistant = assemble(lambda: None, name="none", articles=[undated], search=Retriever([undated], None, None))
     (answer,) = assistant.stream("When was this article published?")
     assert (answer.status, answer.text) == (Status.DECLINED, "")
+
+
+def test_of_several_articles_those_are_told_that_have_what_is_asked(assemble: Assemble) -> None:
+    """A title with nothing behind it is no answer: an undated article is left out, and where all are it is declined."""
+    dated = Article("mill", "The mill was opened.", "Mill", date=date(2026, 3, 2))
+    undated = [Article(name, f"The {name} was closed.", name.title()) for name in ("bridge", "quay")]
+    question = "When was this article published?"
+    for articles, told in (([dated, *undated], "Mill: The article is dated 2 March 2026 (2026-03-02)."), (undated, "")):
+        assistant = assemble(lambda: None, name="none", articles=articles, search=Retriever(articles, None, None))
+        assert assistant.ask(question).text == told
 
 
 def test_an_overview_is_quoted_at_once(assistant: Assistant, model: ScriptedModel) -> None:

@@ -43,12 +43,14 @@ BY_RULE = "Who said what, as the article puts it"
 OPENED = "Yes or no by AI; the words are quoted"
 """The same for a quotation that stands behind a yes or a no, which no words that it cites can be compared with."""
 
+OVERVIEW = "The article's title, and how it begins"
+"""The same for what tells an article as a whole."""
+
 NOT_WRITTEN = "There is no written answer this time; the quoted words stand for themselves."
 CLOSEST = "The closest words, which are not an answer"
 
 _MARKERS = re.compile(r"(?<=\S) ((?:\[[0-9]{1,4}\])+)(?=\s|$)")
 _YES_OR_NO = re.compile(r"^(?:Yes|No)\. ")
-"""What may stand before a quotation, and is no part of it."""
 _ESCAPE_SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours and the like
     r"|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # window titles, links, the clipboard
@@ -149,9 +151,17 @@ def _is_only_quotations(answer: Answer) -> bool:
     return bool(quotes) and _is_same(without_markers(answer), quotes)
 
 
+def _before(answer: Answer) -> str:
+    """Return what stands before a quotation, and is no part of it: a yes or a no, or what the article's record says."""
+    if answer.records and answer.citations:
+        return answer.text.rpartition(answer.citations[0].quote)[0]
+    opening = _YES_OR_NO.match(answer.text)
+    return opening[0] if opening else ""
+
+
 def _is_opened(answer: Answer) -> bool:
-    """Whether the answer is its quotations behind a yes or a no."""
-    return _is_only_quotations(replace(answer, text=_YES_OR_NO.sub("", answer.text)))
+    """Whether the answer is its quotations behind something that is no part of them."""
+    return _is_only_quotations(replace(answer, text=answer.text.removeprefix(_before(answer))))
 
 
 def _copied(answer: Answer) -> set[int]:
@@ -159,8 +169,9 @@ def _copied(answer: Answer) -> set[int]:
     quotes = {citation.number: citation.quote for citation in answer.citations}
     if _is_only_quotations(answer):
         return set(quotes)
+    before = _before(answer)
     alone = [(piece.words, piece.numbers[0]) for piece in pieces(answer) if len(piece.numbers) == 1]
-    return {number for words, number in alone if _YES_OR_NO.sub("", words).split() == quotes[number].split()}
+    return {number for words, number in alone if words.removeprefix(before).split() == quotes[number].split()}
 
 
 def _is_same(words: str, others: str) -> bool:
@@ -179,6 +190,8 @@ def headline(answer: Answer) -> str:
     label = LABELS[answer.status]
     if answer.status is Status.ANSWERED and not answer.citations:
         label = FROM_RECORD
+    elif answer.status is Status.ANSWERED and answer.records:
+        label = OVERVIEW
     elif answer.status is Status.ANSWERED and _is_only_quotations(answer):
         label = LABELS[Status.QUOTED]
     elif answer.status is Status.ANSWERED and answer.model == "none":

@@ -266,8 +266,8 @@ class Assistant:
             yield _finished(wording.about(base, topic, steps.meant(article)), started)
             return
         if understanding.asks_for_overview(asked) and (lead := steps.lead(history, article)):
-            told = wording.quoted(replace(base, model="none", timings=Timings(first_ms=_milliseconds(started))), lead)
-            yield _finished(told, started)
+            base = replace(base, timings=Timings(first_ms=_milliseconds(started)))
+            yield _finished(wording.overview(base, lead), started)
             return
         try:
             findings = steps.find(asked, history, article, may_read=False)

@@ -13,7 +13,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 
 from assistant.answering import grounding, understanding
 from assistant.answering.calibration import Rarity, coverage
@@ -24,8 +23,6 @@ from assistant.search.retrieval import Findings
 from assistant.types import Article, Passage, Sentence
 
 MOST_SENTENCES = 3
-EARLY_SENTENCES = 8
-"""Where an article does not open with its news, it comes soon."""
 _NO_NEWS = re.compile(r"[\"“‘]|(?:Correction|Clarification|Update|Editor['’]s note)s?\b[^.:]{0,30}:")
 """What somebody says of the news is not the news, nor is what the publisher says of the article."""
 
@@ -171,16 +168,9 @@ def _further(
 
 
 def lead(article: Article) -> list[Window]:
-    """Return what tells an article as a whole: its first statement, and the early one that holds most of its title.
-
-    Where that is the first one, the second goes with it. Empty where nothing is stated.
-    """
+    """Return how an article begins: its first statement, nothing where there is none."""
     stating = (sentence for passage in passages(article) for sentence in statements(passage))
-    early = list(islice((sentence for sentence in stating if not _NO_NEWS.match(sentence.text)), EARLY_SENTENCES))
-    title = terms.stems(article.title)
-    holds = [terms.share(title, terms.stems(sentence.text)) for sentence in early]
-    nearest = holds.index(max(holds)) if holds else 0
-    return [_window(sentence) for sentence in (*early[:1], *early[nearest or 1 :][:1])]
+    return [_window(sentence) for sentence in stating if not _NO_NEWS.match(sentence.text)][:1]
 
 
 def _window(sentence: Sentence) -> Window:

@@ -205,13 +205,18 @@ _IT = rf"(?:{_THIS_ARTICLE}|this|it|here)\b"
 _OF_ALL = rf"(?! (?:about|on|for|against|of|in|from|behind)\b(?! {_IT}))"
 """Not of something in the article: "the gist of his speech"."""
 _ASKS = r"^(?:\W|so|ok|hi|hey|please|pls|just|(?:can|could|would) you|give me)*\b"
+_ONE = r"(?:the|this|that|these) (?:\w+ )?\w+(?: (?:today|now|then))?"
 _OVERVIEW = re.compile(
     rf"\btl[;,]? ?dr\b|\bgist\b{_OF_ALL}|\b(?:quick|short|brief) (?:summary|version|overview|recap|rundown)\b{_OF_ALL}"
     rf"|\b(?:key|main|top|most important) (?:points?|facts|takeaways?|idea|message)\b{_OF_ALL}"
     rf"|{_ASKS}(?:summari[sz]e|sum)(?: up)?(?: {_IT})?(?: up)?(?: (?:for me|briefly|quickly|in .{{1,20}}))?\W*$"
     rf"|{_ASKS}(?:a |the )?(?:summary|overview|recap|highlights|in a nutshell)(?: of {_IT})?(?: please| pls)?\W*$"
     rf"|{_WHATS} (?:{_IT}|this \w+) (?:(?:\w+ )?thing )?(?:(?:all|really|actually|even) )*about(?: in .{{1,20}}| then)?\W*$"
-    rf"|{_ASKS}{_WHATS} (?:happened|happening|going on|the (?:story|news|latest))(?: here| in {_THIS_ARTICLE})?\W*$",
+    rf"|{_ASKS}{_WHATS} (?:happened|happening|going on|(?:the|this) (?:story|news|latest|row|fuss|deal|drama|matter))"
+    rf"(?: about| here| in {_THIS_ARTICLE})?(?: (?:today|now|then))?\W*$"
+    rf"|{_ASKS}{_WHATS} (?:happened (?:in|with|at)|(?:happening|going on|the deal|the story) (?:with|at)) {_ONE}\W*$"
+    rf"|{_ASKS}{_WHATS} (?:this|the) (?:list|piece|case|study|report)(?: (?:say|find|tell(?: us)?))?\W*$"
+    rf"|{_ASKS}{_WHATS} the (?:main|big|key) (?:finding|news|thing|story)\W*$",
     re.IGNORECASE,
 )
 

@@ -65,6 +65,14 @@ def about(base: Answer, topic: str, articles: Sequence[Article]) -> Answer:
     return replace(base, status=Status.ANSWERED, text=" ".join(lines), model="none", records=records)
 
 
+def overview(base: Answer, lead: Sequence[Window]) -> Answer:
+    """Return an article's title and how it begins; the title is not part of the text, so only the words are cited."""
+    beginning = quoted(base, lead)
+    article = lead[0].sentences[0].article
+    text = f"The title is “{article.title}”. {beginning.text}"
+    return replace(beginning, status=Status.ANSWERED, text=text, model="none", records=(article,))
+
+
 def best_first(windows: Sequence[Window]) -> list[Sentence]:
     """Return the sentences of the windows in reading order from the best one on, and then those before it.
 

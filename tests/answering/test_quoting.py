@@ -521,19 +521,14 @@ The council of Ostrel had voted for a bridge. It will cost two million crowns.""
 
 
 @pytest.mark.parametrize(
-    ("title", "text", "told"),
+    ("text", "told"),
     [
-        ("Ostrel votes for bridge", MEETING, ["Cold rain fell", "The council of Ostrel"]),
-        ("Rain on the square", MEETING, ["Cold rain fell", "The council of Ostrel"]),
-        ("Two million crowns", MEETING, ["Cold rain fell", "It will cost"]),
-        ("Dogs barked", f"{MEETING}{' Nobody spoke.' * 5} Dogs barked.", ["Cold rain fell", "The council of Ostrel"]),
-        ("One", "It was closed.", ["It was closed."]),
-        ("None", "“Hm?”", []),
+        (MEETING, ["Cold rain fell on the square at noon."]),
+        (MEETING.partition("\n\n")[2], ["The council of Ostrel had voted for a bridge."]),
+        ("Correction: It was Tuesday. It was closed.", ["It was closed."]),
+        ("“Hm?”", []),
     ],
 )
-def test_an_article_is_told_by_its_first_words_and_by_those_nearest_its_title(
-    title: str, text: str, told: list[str]
-) -> None:
-    """Where it opens with a scene, the news comes soon; what somebody says of it is not the news."""
-    found = lead(Article("a", text, title))
-    assert [window.sentences[0].text[: len(words)] for window, words in zip(found, told, strict=True)] == told
+def test_an_article_is_told_as_a_whole_by_its_first_words(text: str, told: list[str]) -> None:
+    """What somebody says of the news is not the news, nor is what the publisher says of the article."""
+    assert [window.sentences[0].text for window in lead(Article("a", text, "Ostrel"))] == told

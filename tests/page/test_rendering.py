@@ -25,6 +25,7 @@ from assistant.rendering import (
     LABELS,
     NOT_WRITTEN,
     OPENED,
+    OVERVIEW,
     READING,
     WRITING,
     article_paragraphs,
@@ -322,6 +323,14 @@ def test_a_quotation_behind_a_yes_says_so() -> None:
     answer = Answer("?", Status.ANSWERED, "Yes. Ab cd. [1]", (cite(1, "Ab cd."),), model="a.gguf")
     assert headline(answer) == OPENED
     assert headline(replace(answer, text="So, ab cd. [1]")) == LABELS[Status.ANSWERED]
+
+
+def test_an_overview_says_what_it_is_and_repeats_nothing() -> None:
+    """The title is the record's; the words behind it stand in the answer, so beneath it only their place is told."""
+    lead = cite(1, "Ab cd.")
+    answer = Answer("?", Status.ANSWERED, "The title is “Ab cd.”. Ab cd. [1]", (lead,), records=(lead.article,))
+    assert headline(answer) == OVERVIEW
+    assert "<blockquote>" not in markdown(answer)
 
 
 def test_the_answer_comes_first_and_one_quotation_is_open() -> None:

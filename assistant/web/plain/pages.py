@@ -14,7 +14,17 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from assistant.rendering import BY_RULE, LABELS, OPENED, Span, article_header, article_list, article_paragraphs, escape
+from assistant.rendering import (
+    BY_RULE,
+    LABELS,
+    OPENED,
+    OVERVIEW,
+    Span,
+    article_header,
+    article_list,
+    article_paragraphs,
+    escape,
+)
 from assistant.types import Status
 from assistant.web.service import Service
 
@@ -91,6 +101,7 @@ def about(service: Service) -> str:
         declined=LABELS[Status.DECLINED],
         by_rule=BY_RULE,
         opened=OPENED,
+        overview=OVERVIEW,
     )
 
 

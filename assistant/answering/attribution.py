@@ -16,7 +16,7 @@ from assistant.answering.grounding import tells_machines
 from assistant.answering.quoting import Window
 from assistant.articles.speakers import NAME, QUOTED, SAID, body_meant, context_of, outside_quotations
 from assistant.articles.terms import stems
-from assistant.types import Sentence
+from assistant.types import Article, Sentence
 
 _SAYS = (
     rf"(?:{SAID}|called|calls|described|describes|spoke|speaks|referred|refers|compared|compares|commented|remarked|"
@@ -29,8 +29,14 @@ _TELL = (
 _ASKS_WHO_SAID = re.compile(
     rf"^\W*(?:(?:and|so|but|then|please|tell me|remind me)\W+)?"
     rf"(?:who\s+(?:was\s+it\s+(?:that|who)\s+)?{_SAYS}\b"
+    r"|who\s+(?:is|was)\s+(?:quoted|cited)\s+(?:as\s+)?saying\b"
     r"|whose\s+(?:words?|quotes?|quotation|line|phrase|comment|remark|statement)\s+(?:is|are|was|were)\b)"
     r"|\baccording to who(?:m|se)?\b",
+    re.IGNORECASE,
+)
+_ASKS_WHERE = re.compile(
+    r"\b(?:which|what) (?:article|story|piece|report|text)s? (?:has|have|holds?|contains?|includes?|says?|quotes?)\b"
+    r"|\bwhere (?:does it say|do the words|are the words|is it said)\b",
     re.IGNORECASE,
 )
 _TELLS_WHO = re.compile(rf"(?P<who>{NAME}), who (?P<says>{_SAYS}\b[^,;:]*)(?=[,.;])")
@@ -52,6 +58,28 @@ class _Speech:
 def asks_who_said(question: str) -> bool:
     """Whether the question asks whose words something is."""
     return bool(_ASKS_WHO_SAID.search(question))
+
+
+def asks_where(question: str) -> bool:
+    """Whether the question quotes words and asks which article has them."""
+    return bool(understanding.quoted_words(question)) and bool(_ASKS_WHERE.search(question))
+
+
+def misquotes(question: str, articles: Iterable[Article]) -> bool:
+    """Whether a question asks who said some words, or where they stand, and they stand so in none of the articles.
+
+    Case and punctuation do not matter, nor what stands between the parts of one quotation, as in '"I," he said, "go."'
+    """
+    said = [text for article in articles for text in (article.text, " ".join(QUOTED.findall(article.text)))]
+    held = [f" {_bare(text)} " for text in said]
+    asks = asks_who_said(question) or asks_where(question)
+    quoted = understanding.quoted_words(question) if asks else []
+    return any(not any(f" {_bare(words)} " in text for text in held) for words in quoted)
+
+
+def _bare(text: str) -> str:
+    """Return the words of a text without case and punctuation, and without what an editor put into them in brackets."""
+    return " ".join(re.findall(r"\w+", re.sub(r"\[[^\]]*\]", " ", text).casefold()))
 
 
 def statement(question: str, window: Window) -> str | None:

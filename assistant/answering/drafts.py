@@ -14,6 +14,7 @@ from assistant.answering.grounding import (
     Support,
     answers,
     is_of_the_article,
+    may_say_yes,
     names_not_held,
     speaks,
     support,
@@ -118,6 +119,7 @@ def holds(draft: CheckedDraft, question: str) -> bool:
         and draft.support.words > 0  # A sentence that shares no word with what is cited for it came from elsewhere.
         and all(is_of_the_article(claim.text, claim.window.sentences[0].article.text) for claim in draft.claims)
         and answers(draft.text, question, draft.support, _known_names(draft.claims))
+        and may_say_yes(draft.text, question, draft.evidence)
         and attribution.names_the_speaker(question, draft.text, draft.evidence)
     )
 

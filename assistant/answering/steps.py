@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from assistant.answering import attribution, calibration, drafts, quoting, understanding, wording
+from assistant.answering import attribution, calibration, drafts, grounding, quoting, understanding, wording
 from assistant.answering.calibration import Rarity
 from assistant.answering.drafts import CheckedDraft
 from assistant.answering.judgement import Judgement, answer_probability, draft_to_show, is_declined, reported
@@ -155,20 +155,29 @@ class Steps:
     def decide(self, base: Answer, judgement: Judgement) -> Answer:
         """Return the final answer that the judgement allows: written, quoted or declined."""
         base = replace(base, confidence=round(answer_probability(judgement), 4))
+        query = judgement.findings.query
+        to_quote = self.to_quote(base.question, judgement.findings, judgement.draft)
+        if attribution.misquotes(query, {each.article for each in quoting.candidate_passages(judgement.findings)}):
+            return wording.declined(base, judgement.findings)
+        if attribution.asks_where(query):
+            # Its title and its date stand beside the words.
+            return wording.quoted(replace(base, model="none", error=None), to_quote, in_one_piece=True)
         if is_declined(judgement):
             return wording.declined(base, judgement.findings)
-        to_quote = self.to_quote(base.question, judgement.findings, judgement.draft)
         draft = draft_to_show(judgement)
         by_marks = reported(judgement, to_quote)
         # The article's marks tell better than a model who said something; what somebody said reads better as it wrote.
-        if by_marks and (draft is None or attribution.asks_who_said(judgement.findings.query)):
+        if by_marks and (draft is None or attribution.asks_who_said(query)):
             # No model wrote it, so whatever ailed the model is of no matter.
             return wording.written(replace(base, model="none", error=None), by_marks)
         if draft is not None:
             return wording.written(base, draft.claims)
         # A second piece more often stands beside the point than it adds what is missing.
         quoted = wording.quoted(base, to_quote, in_one_piece=not understanding.asks_two(base.question))
-        return wording.opened(quoted, judgement.opening.words) if judgement.opening.is_sure else quoted
+        opened = wording.opened(quoted, judgement.opening.words)
+        shown = [sentence for window in to_quote for sentence in window.all]
+        is_sure = judgement.opening.is_sure and grounding.may_say_yes(opened.text, query, shown)
+        return opened if is_sure else quoted
 
     def _checked(self, draft: Draft, judgement: Judgement) -> CheckedDraft:
         findings = judgement.findings

@@ -178,6 +178,9 @@ def check(stream: Iterator[Answer]) -> Answer:
             case Status.ANSWERED if snapshot.query:
                 for words, evidence in claims(snapshot):
                     assert is_supported(words, snapshot.query, evidence)
+            case Status.ANSWERED if snapshot.records and snapshot.citations:
+                (beginning,) = snapshot.citations
+                assert snapshot.text.endswith(f"”. {beginning.quote} [1]")
             case _:
                 assert snapshot.citations == ()
     return snapshots[-1]
@@ -988,6 +991,17 @@ def test_a_draft_tells_by_its_vector_which_sentence_it_was_made_from(
     assert "18 percent" in found[max(similarities, key=similarities.__getitem__)].text
 
 
+@pytest.mark.parametrize("ask", ["Who said {}?", "Which article has the words {}?"])
+def test_words_are_found_as_they_stand_or_not_at_all(ask: str, assistant: Assistant, model: ScriptedModel) -> None:
+    """Whoever asks whose or where they are gets the sentence that has them; with a word altered nothing is answered."""
+    model.enqueue(TRUE, "Arnold said so.")
+    found = check(assistant.stream(ask.format('"He has to pay his time"')))
+    assert "He has to pay his time" in found.citations[0].quote
+    altered = check(assistant.stream(ask.format('"He has to pay his fine"')))
+    assert (altered.status, altered.citations) == (Status.DECLINED, ())
+    assert altered.closest
+
+
 # The article itself
 
 
@@ -1033,11 +1047,14 @@ def test_of_several_articles_those_are_told_that_have_what_is_asked(assemble: As
         assert assistant.ask(question).text == told
 
 
-def test_an_overview_is_quoted_at_once(assistant: Assistant, model: ScriptedModel) -> None:
+def test_an_overview_is_the_title_and_how_the_article_begins(
+    assistant: Assistant, model: ScriptedModel, article: Article
+) -> None:
     """No search can find what is not a part of the article, and no model is asked; after other turns it is searched."""
     answer = check(assistant.stream("whats this about"))
-    assert (answer.status, answer.final, answer.model, model.prompts) == (Status.QUOTED, True, "none", [])
-    assert answer.citations[0].start == 0
+    assert (answer.status, answer.final, answer.model, model.prompts) == (Status.ANSWERED, True, "none", [])
+    assert answer.text.startswith(f"The title is “{article.title}”.")
+    assert [citation.start for citation in answer.citations] == [0]
     model.enqueue("Arnold was hired by Krasner.")
     check(assistant.stream("What happened?", [Turn("Who is Caleb Arnold?", "A defender.")]))
     assert len(model.prompts) == 1
@@ -1048,8 +1065,8 @@ def test_which_of_several_articles_an_overview_is_of_must_be_named(assemble: Ass
     articles = [Article(name, f"The {name} was closed. It rained.", name) for name in ("bridge", "school")]
     assistant = assemble(lambda: None, name="none", articles=articles, search=Retriever(articles, None, None))
     (answer,) = assistant.stream("tldr", article="school")
-    assert [citation.quote for citation in answer.citations] == ["The school was closed. It rained."]
-    assert assistant.ask("tldr").status is not Status.QUOTED
+    assert answer.text == "The title is “school”. The school was closed. [1]"
+    assert not assistant.ask("tldr").records
 
 
 # Follow-ups and several articles

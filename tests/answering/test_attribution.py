@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assistant.answering.attribution import names_the_speaker, reported, statement
+from assistant.answering.attribution import misquotes, names_the_speaker, reported, statement
 from assistant.answering.quoting import Window
 from assistant.articles.passages import sentences
 from assistant.articles.speakers import context_of
@@ -226,6 +226,27 @@ def test_each_speech_comes_with_its_own_evidence(article: Article) -> None:
     found = reported("What did Arnold say?", pieces)
     assert [piece for _, piece in found] == pieces
     assert [text.split(":")[0] for text, _ in found] == ["Arnold explained", "Arnold said of Krasner"]
+
+
+SPEECH = '"I can see it," said Ann Lee, "from my bed." "He [Lee] won\'t go," said Bo Fry. Few saw it from a bed.'
+
+
+@pytest.mark.parametrize(
+    ("question", "is_altered"),
+    [
+        ('Who said "I can see it from my bed"?', False),
+        ("Who is quoted saying “i can SEE it, from my bed”?", False),
+        ('Who said "He [Lee] won’t go"?', False),
+        ('Who said "I cannot see it from my bed"?', True),
+        ('Which article has the words "I can see it from my bath"?', True),
+        ('Which article has the words "Few saw it from a bed"?', False),
+        ("Who said she can see it from her bath?", False),
+        ('Why did she say "I can see it from my bath"?', False),
+    ],
+)
+def test_words_that_nobody_said_so_are_known(question: str, is_altered: bool) -> None:  # noqa: FBT001
+    """Where the question quotes them and asks whose or where they are; in any other they may be as they are."""
+    assert misquotes(question, [Article("a", SPEECH, "")]) is is_altered
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from assistant.answering.grounding import Support, aliases, support, tells_machines, weakest
+from assistant.answering.grounding import Support, aliases, may_say_yes, support, tells_machines, weakest
 from assistant.answering.understanding import fits_question
 from assistant.articles.passages import sentences
 from assistant.articles.speakers import persons
@@ -390,6 +390,22 @@ def test_a_word_is_not_turned_into_its_opposite(claim: str, article: Article, *,
     """Who lived here legally did not live here illegally; a prefix alone is no denial."""
     evidence = [s for s in sentences(article) if "on a green card" in s.text]
     assert support(claim, "How did he live?", evidence).negation is holds
+
+
+@pytest.mark.parametrize(
+    ("claim", "asked", "may"),
+    [
+        ("Yes, they parted in 1978 but never divorced.", "Did they divorce?", False),
+        ("Yes, they parted in 1978 but never divorced.", "Did they never divorce?", True),
+        ("Yes. They parted in 1978.", "Did all eleven of them part?", False),
+        ("Yes. They parted in 1978.", "Did they part in 1978?", True),
+        ("No, they never divorced.", "Did they divorce in 1990?", True),
+    ],
+)
+def test_a_yes_keeps_to_what_is_asked(claim: str, asked: str, may: bool) -> None:  # noqa: FBT001
+    """It denies nothing that the question asserts, and has its numbers from the evidence."""
+    evidence = sentences(Article("a", "They parted in 1978 but never divorced.", ""))
+    assert may_say_yes(claim, asked, evidence) is may
 
 
 @pytest.mark.parametrize("question", ["What was that firm called?", "What is the name of the firm?"])

@@ -27,7 +27,8 @@ from assistant.articles.reading import Corpus
 from assistant.evaluation import evaluate, run
 from assistant.evaluation.evaluate import Demands, Options
 from assistant.evaluation.questions import Question, parse_questions
-from assistant.evaluation.review.grades import RUBRIC, Grade, add, key_of
+from assistant.evaluation.review.grades import Grade, add, key_of
+from assistant.evaluation.review.rubrics import CONTENT
 from assistant.evaluation.scoring import statistics
 from assistant.model.holder import ModelHolder
 from assistant.search.retrieval import Retriever
@@ -243,7 +244,7 @@ def copied(folder: Path, broken: Broken = unbroken) -> Path:
 
 def grade_of(identifier: str = "b1", grade: str = "good", grader: str = "ada", **more: str) -> Grade:
     """Return a grade of an answer whose hash is "a"."""
-    values: dict[str, str] = {"time": "2026-11-30T12:00:00+00:00", "rubric": RUBRIC, "answer": "a", **more}
+    values: dict[str, str] = {"time": "2026-11-30T12:00:00+00:00", "rubric": CONTENT.version, "answer": "a", **more}
     return Grade(grader=grader, id=identifier, grade=grade, **values)
 
 

@@ -109,7 +109,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command
 
 @app.command()
 def audit(  # noqa: PLR0913, PLR0917 - each is an option of the command
-    out: Annotated[Path, typer.Option(help="Folder of the run; an unfinished one is gone on with.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; an unfinished one is gone on with.")] = None,
+    rescore: Annotated[Path | None, typer.Option(help="Report on this audit again, without asking anything.")] = None,
     articles: Annotated[
         list[Path] | None, typer.Option(metavar="FOLDER", help="Audit these articles; may be given again.")
     ] = None,
@@ -128,19 +129,24 @@ def audit(  # noqa: PLR0913, PLR0917 - each is an option of the command
     with errors_as_lines():
         require("evaluate", "Auditing")
         from assistant.evaluation.audit import audit as auditing  # noqa: PLC0415
-        from assistant.evaluation.audit.report import PAGE  # noqa: PLC0415
+        from assistant.evaluation.audit import report  # noqa: PLC0415
         from assistant.evaluation.evaluate import ASKING, Options  # noqa: PLC0415
         from assistant.evaluation.reporting import terminal  # noqa: PLC0415
 
-        settings = Settings.from_environment()
-        settings = replace(settings, model="none") if without_model else settings
-        options = Options(limit=limit, seed=seed, articles=tuple(articles or ()))
-        with pace(ASKING) as show:
-            content = auditing.audit(out, questions or (), options, settings, show)
+        if rescore is not None:
+            content, folder = report.write(rescore), rescore
+        elif out is None:
+            raise ConfigurationError("Name a folder: audit --out DIR")
+        else:
+            settings = Settings.from_environment()
+            settings = replace(settings, model="none") if without_model else settings
+            options = Options(limit=limit, seed=seed, articles=tuple(articles or ()))
+            with pace(ASKING) as show:
+                content, folder = auditing.audit(out, questions or (), options, settings, show), out
     if as_json:
         typer.echo(json.dumps({name: content[name] for name in ("asked", "planned", "complete", "parts")}))
     else:
-        print_rich(terminal.audited(content, out / PAGE))
+        print_rich(terminal.audited(content, folder / report.PAGE))
     if terminal.is_failed(content):
         typer.echo("error: every question ended in an error; answers.jsonl has the reasons", err=True)
         raise typer.Exit(1)
@@ -192,24 +198,32 @@ def review(  # noqa: PLR0913, PLR0917 - each is an option of the command
     sample: Annotated[int | None, typer.Option(min=1, help="Grade so many answers at random.")] = None,
     per_kind: Annotated[int | None, typer.Option(min=1, help="Grade so many of each kind.")] = None,
     disagreements: Annotated[bool, typer.Option("--disagreements", help="Rules and grades differ first.")] = False,  # noqa: FBT002
+    ebu: Annotated[bool, typer.Option("--ebu", help="Grade by the five criteria of the EBU instead.")] = False,  # noqa: FBT002
     second: Annotated[bool, typer.Option("--second", help="Grade what only one other person has graded.")] = False,  # noqa: FBT002
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the page; by default any that is free.")] = 0,
 ) -> None:
     """Grade answers by reading them, on a page that only this machine can open, with the keyboard.
 
-    The grades are kept in grades.jsonl in the folder of the run; `evaluate --rescore RUN` puts them into its report.
+    The grades are kept in grades.jsonl in the folder of the run; `evaluate --rescore RUN` puts them into its report,
+    `audit --rescore RUN` into that of an audit.
     """
     with errors_as_lines():
         require("evaluate", "Reviewing")
         from assistant.evaluation.review.draw import Draw  # noqa: PLC0415
+        from assistant.evaluation.review.rubrics import CONTENT, EBU  # noqa: PLC0415
         from assistant.evaluation.review.server import review as grade  # noqa: PLC0415
 
         if len(runs) > 2:
             raise ConfigurationError("Name one run, or two to compare: review RUN [RUN]")
-        chosen = Draw(sample, per_kind, disagreements, second, seed)
+        if ebu and (len(runs) > 1 or disagreements):
+            raise ConfigurationError(
+                "--ebu is for one run and knows no rules: leave out the second RUN, and --disagreements"
+            )
+        chosen = Draw(sample, per_kind, disagreements, second, seed, EBU if ebu else CONTENT)
         done, drawn = grade(runs, chosen, grader or getpass.getuser(), port, typer.echo)
-    typer.echo(f"{done} of {drawn} graded. The same command goes on; evaluate --rescore {runs[-1]} reports the grades.")
+    report = f"evaluate --rescore {runs[-1]}, or of an audit audit --rescore {runs[-1]},"
+    typer.echo(f"{done} of {drawn} graded. The same command goes on; {report} reports the grades.")
 
 
 def _show_evaluation(content: dict[str, Any], folder: Path, *, as_json: bool) -> None:

@@ -10,20 +10,38 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import krippendorff
+import numpy as np
 import pytest
 from browser import COLOUR_RULES, chromium, needs_chromium, problems
-from evaluated import ARTICLES, BRIDGE, Broken, Knowing, settings_of, unbroken, write
+from evaluated import (
+    ARTICLES,
+    BRIDGE,
+    Broken,
+    Knowing,
+    finished,
+    give,
+    grade_of,
+    measure,
+    settings_of,
+    unbroken,
+    write,
+)
 from typer.testing import CliRunner, Result
 
 from assistant.answering.assistant import Assistant
 from assistant.cli import app
 from assistant.errors import RunInterruptedError
+from assistant.evaluation.audit import report
 from assistant.evaluation.audit.audit import SETS, audit
 from assistant.evaluation.audit.ends import end
 from assistant.evaluation.audit.quotations import SOURCE, SPEAKER, quotations
-from assistant.evaluation.evaluate import Options, read_folders
+from assistant.evaluation.evaluate import Demands, Options, read_folders, score
 from assistant.evaluation.questions import Question, check_evidence, holds, holds_facts, read_questions
 from assistant.evaluation.records import Cited, Record, Span
+from assistant.evaluation.review.grades import add
+from assistant.evaluation.review.rubrics import EBU
+from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.observed import Observed
 from assistant.settings import PROJECT
 from assistant.types import Answer, Status
@@ -190,10 +208,69 @@ def test_whoever_shows_the_words_passes_and_whoever_agrees_fails(tmp_path: Path)
     assert figure["low"] < figure["high"] == 1
 
 
+def test_the_sheet_stands_beside_what_is_published(tmp_path: Path) -> None:
+    """Shares with clustered intervals and the agreement of two graders, of whole answers and by criterion."""
+    content, _ = audited(tmp_path)
+    folder, sheet = tmp_path / "run", content["parts"][-1]
+    assert (sheet["figures"], sheet["agreement"]) == ([], [])
+    assert "review RUN --ebu" in (folder / "audit.html").read_text()
+    draws = np.random.default_rng(44).choice(3, size=(2, 6, 5), p=[0.6, 0.25, 0.15])  # By grader, answer, criterion.
+    asked = [row["id"] for row in content["rows"]][:6]
+    for grader, levels in zip(("ada", "ben"), draws, strict=True):
+        said = {name: " ".join(list(EBU.levels)[n] for n in row) for name, row in zip(asked, levels, strict=True)}
+        give(folder, said, grader, rubric=EBU.version, comment="<so>")
+    give(folder, {asked[0]: "wrong", asked[1]: "good"})
+    content = report.write(folder)
+    sheet = content["parts"][-1]
+    found, same = {f["name"]: f for f in sheet["figures"]}, {row["criterion"]: row for row in sheet["agreement"]}
+    clusters = [{row["id"]: row["cluster"] for row in content["rows"]}[name] for name in asked]
+    by_criterion = {name: draws[:, :, place] for place, name in enumerate(EBU.criteria)} | {"answer": draws.max(axis=2)}
+    assert same.keys() == by_criterion.keys()
+    for name, levels in by_criterion.items():
+        for counted, least in (("any", 1), ("significant", 2)):
+            expected = statistics.mean((levels >= least).mean(axis=0).tolist(), clusters)
+            figure = found[f"{name}_{counted}"]
+            assert [figure[key] for key in ("value", "low", "high", "n")] == pytest.approx(
+                [expected.value, expected.low, expected.high, 6], abs=1e-6
+            )
+        alpha = krippendorff.alpha(levels, level_of_measurement="ordinal")
+        assert same[name]["alpha"] == pytest.approx(alpha, abs=1e-6)
+        assert (same[name]["n"], same[name]["share"]) == (6, pytest.approx((levels[0] == levels[1]).mean()))
+    page = (folder / "audit.html").read_text()
+    assert "Published: EBU and BBC" in page
+    assert "&lt;so&gt;" in page
+    measures = score(folder, Demands())
+    assert measure(measures, "content")["n"] == 2  # The sheet and the grades of content do not mix.
+    assert measures["sheet"]["figures"] == sheet["figures"]
+
+
+def test_grades_of_the_sheet_that_do_not_count_are_named(tmp_path: Path, run: Callable[..., Result]) -> None:
+    """By other words of the sheet, or of an answer that is not there: a line says what to do; a level unknown: so too."""
+    audited(tmp_path)
+    folder, nothing = tmp_path / "run", " ".join(["none"] * 5)
+    give(folder, {"sound": nothing}, rubric="ebu-older")
+    give(folder, {"unsound": nothing}, rubric=EBU.version, answer="of other words")
+    result = run("--rescore", folder)
+    assert "Grades by another rubric do not count, 1 of them: grade these answers again." in result.stdout
+    assert "not in this run do not count: unsound. Grade those anew." in result.stdout
+    add(folder, grade_of("sound", "none none", rubric=EBU.version))
+    for arguments, words in (
+        (("--rescore", folder), "grades.jsonl, line 3 is damaged: delete that line"),
+        (("--rescore", finished()), "holds no audit: name a folder that `audit --out` has written"),
+        ((), "Name a folder: audit --out DIR"),
+    ):
+        result = run(*arguments)
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+        assert words in result.stderr
+
+
 @needs_chromium
 def test_the_report_is_for_everyone(tmp_path: Path) -> None:
     """Light, dark and narrow it breaks no rule of axe, asks nobody, and has published figures and every failure."""
     content, _ = audited(tmp_path, says("Yes <b>9.2 million</b>."))
+    for grader in ("ada", "ben"):
+        give(tmp_path / "run", {"sound": "significant some none none none"}, grader, rubric=EBU.version)
+    report.write(tmp_path / "run")
     address, asked = (tmp_path / "run" / "audit.html").as_uri(), []
     with chromium() as browser:
         page = browser.new_page()
@@ -266,7 +343,7 @@ def test_the_command_prints_figures_beside_published_ones(tmp_path: Path, run: C
     assert "the best of them 37 %" in result.stdout
     assert {path.name for path in (tmp_path / "run").iterdir()} >= {"audit.html", "audit.json", "run.json"}
     found = json.loads(run("--out", tmp_path / "run", "--json").stdout)
-    assert [part["name"] for part in found["parts"]] == ["quotations", "claims", "pairs"]
+    assert [part["name"] for part in found["parts"]] == ["quotations", "claims", "pairs", "ebu"]
     assert values(found)["repeated"] is None
 
 

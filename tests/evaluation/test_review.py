@@ -24,6 +24,7 @@ from assistant.evaluation.evaluate import Demands, score
 from assistant.evaluation.review import server
 from assistant.evaluation.review.draw import Card, Draw, draw
 from assistant.evaluation.review.grades import FILE, read
+from assistant.evaluation.review.rubrics import CONTENT, EBU
 from assistant.evaluation.review.session import Session
 
 TOKEN = "token"  # noqa: S105
@@ -75,6 +76,15 @@ def test_what_another_graded_can_be_drawn(tmp_path: Path) -> None:
     give(folder, {"b1": "good", "b3": "wrong"}, "ben")
     assert sorted(ids(draw([folder], Draw(second=True), "ben"))) == ["b1", "b5"]
     assert ids(draw([folder], Draw(disagreements=True), "ben")) == differing
+
+
+def test_what_a_second_person_gets_is_by_the_same_rubric(tmp_path: Path) -> None:
+    """Who graded how content readers are has not filled in the sheet, and the other way round."""
+    folder = copied(tmp_path)
+    give(folder, {"b1": "good"})
+    give(folder, {"b2": "none some none none none"}, rubric=EBU.version)
+    assert ids(draw([folder], Draw(second=True), "ben")) == ["b1"]
+    assert ids(draw([folder], Draw(second=True, rubric=EBU), "ben")) == ["b2"]
 
 
 def test_the_order_of_pairs_is_drawn() -> None:
@@ -172,6 +182,10 @@ def test_what_contradicts_or_says_nothing_is_not_kept(session: Session) -> None:
         assert page.post(f"/{TOKEN}/1", data={"grade-0": "bad", "reason": "misread"}).status_code == 303
         assert [grade.reason for grade in read(session.folders[0])] == ["", "misread"]
         assert page.post(f"/{TOKEN}/1", content=b"a" * 100_000).status_code == 413
+        session.rubric = EBU
+        part = page.post(f"/{TOKEN}/2", data={f"{name}-0": "some" for name in list(EBU.criteria)[1:]})
+        assert (part.status_code, part.text.count(" checked>"), part.text.count('"some" data-key="2" checked')) == (422, 5, 4)
+        assert "Choose a grade for each criterion first." in part.text
 
 
 def test_undo_brings_back_what_stood(session: Session) -> None:
@@ -230,6 +244,8 @@ def test_what_cannot_be_reviewed_is_one_line(tmp_path: Path) -> None:
         ((folder, "--second"), "nothing to grade"),
         ((folder, "--port", taken.getsockname()[1]), "is in use: name another with --port"),
         ((damaged,), "line 1 is damaged"),
+        ((folder, finished(), "--ebu"), "--ebu is for one run"),
+        ((folder, "--ebu", "--disagreements"), "leave out the second RUN, and --disagreements"),
     ]
     with taken:
         for arguments, words in cases:
@@ -293,12 +309,46 @@ def test_all_is_graded_by_the_keyboard(browser: Browser, session: Session) -> No
 
 
 @needs_chromium
+def test_the_sheet_is_filled_in_by_the_keyboard(browser: Browser, session: Session) -> None:
+    """A number grades a criterion and goes on; all none is saved at once, else Enter saves; an edit asks why."""
+    session.rubric = EBU
+    with served(session) as address, visiting(browser, address, **DESKTOP) as page:
+        page.keyboard.type("11111")
+        page.wait_for_url("**/2")
+        page.keyboard.type("1321")
+        expect(page.get_by_role("radiogroup", name="Context").get_by_label("None")).to_be_focused()
+        page.keyboard.type("1c")
+        page.keyboard.type("the speaker is another, see 1")
+        page.keyboard.press("Escape")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/3")
+        page.keyboard.press("u")
+        page.wait_for_url("**/2")
+        page.keyboard.type("22222")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/3")
+        page.goto(f"{address}1")
+        page.keyboard.press("3")
+        page.keyboard.type("misread")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/3")
+    said = [(grade.rubric, grade.grade, grade.comment, grade.reason) for grade in read(session.folders[0])]
+    assert said == [
+        (EBU.version, "none none none none none", "", ""),
+        (EBU.version, "none significant some none none", "the speaker is another, see 1", ""),
+        (EBU.version, "", "", "undone"),
+        (EBU.version, "some some some some some", "", ""),
+        (EBU.version, "significant none none none none", "", "misread"),
+    ]
+
+
+@needs_chromium
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_is_for_everyone(browser: Browser, tmp_path: Path, width: int) -> None:
     """One answer or two, new or not saved, all unfolded: axe finds nothing, light or dark, and nothing is cut."""
     declining = copied(tmp_path, always_declines)
-    for folders in ([declining], [finished(), declining]):
-        session = Session(folders, draw(folders, Draw(), "ada"), "ada")
+    for folders, rubric in (([declining], CONTENT), ([finished(), declining], CONTENT), ([finished()], EBU)):
+        session = Session(folders, draw(folders, Draw(), "ada"), "ada", rubric)
         options: dict[str, Any] = {"viewport": {"width": width, "height": 1180}}
         with served(session) as address, visiting(browser, address, may_fail=True, **options) as page:
             page.goto(f"{address}1")
@@ -310,4 +360,4 @@ def test_the_page_is_for_everyone(browser: Browser, tmp_path: Path, width: int) 
                 assert problems(page, COLOUR_RULES) == []
                 assert page.evaluate("document.documentElement.scrollWidth") <= width
                 page.get_by_role("button", name="Save").click()
-                expect(page.get_by_role("alert")).to_have_text("Choose a grade first.")
+                expect(page.get_by_role("alert")).to_contain_text("Choose a grade")

@@ -13,11 +13,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from assistant.errors import ConfigurationError
 from assistant.evaluation import run
 from assistant.evaluation.audit.ends import end
 from assistant.evaluation.questions import Question
 from assistant.evaluation.reporting import report
 from assistant.evaluation.reporting.summary import clustering, summarise
+from assistant.evaluation.review import grades
 from assistant.evaluation.scoring import statistics
 
 DATA, PAGE = "audit.json", "audit.html"
@@ -34,8 +36,10 @@ def write(folder: Path) -> dict[str, Any]:
         ConfigurationError: the folder is not as it must be, or cannot be written.
     """
     values, questions, articles, records = run.read_run(folder)
+    if not {question.kind for question in questions} <= KINDS.keys():
+        raise ConfigurationError(f"{folder} holds no audit: name a folder that `audit --out` has written")
     ended = [(o.question, end(o)) for o in run.observed(folder)[2]]
-    whole = summarise(values, questions, records, articles)
+    whole = summarise(values, questions, records, articles, given=grades.read(folder))
     _, clusters, note = clustering(questions)
     kept = ("schema", "title", "created", "mode", "complete", "asked", "planned", "repeats", "model", "options")
     content = {
@@ -44,7 +48,8 @@ def write(folder: Path) -> dict[str, Any]:
         "parts": [
             part | {"figures": [_measured(figure, ended, clusters) for figure in part["figures"]]}
             for part in _TOLD["part"]
-        ],
+        ]
+        + [whole["sheet"]],
         "causes": _TOLD["failure"],
         "rows": [row | _judged(how) for row, (_, how) in zip(whole["rows"], ended, strict=True)],
     }

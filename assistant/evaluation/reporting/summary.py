@@ -19,7 +19,7 @@ from assistant import rendering
 from assistant.evaluation import fingerprint
 from assistant.evaluation.questions import KINDS, Question, to_row
 from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, article_row
-from assistant.evaluation.review import agreement
+from assistant.evaluation.review import agreement, sheet
 from assistant.evaluation.review.grades import Grade
 from assistant.evaluation.scoring import judge, statistics
 from assistant.evaluation.scoring.causes import CAUSES, cause
@@ -93,6 +93,7 @@ def summarise(  # noqa: PLR0913, PLR0917 - a run has as many parts
         "comparison": None,
         "judge": judge.summary(judgements, observed, by_id),
         "grades": agreement.summary(observed, given, by_id),
+        "sheet": sheet.part(observed, given, by_id),
         "articles": _articles(observed, articles),
         "rows": [
             _row(o, by_id[o.question.id]) | {"judge": judged.get((o.question.id, o.record.repeat))} for o in observed

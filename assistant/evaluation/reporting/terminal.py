@@ -81,7 +81,9 @@ def audited(content: Mapping[str, Any], page: Path) -> RenderableType:
     parts: list[RenderableType] = []
     for part in content["parts"]:
         published = "; ".join(f"{what} {figure}" for what, figure in part["published"])
-        parts += [Text(part["title"], style="bold"), _figures(part["figures"])]
+        found = _figures(part["figures"]) if part["figures"] else Text(part["empty"])
+        parts += [Text(part["title"], style="bold"), found]
+        parts += [Text(plain(note)) for note in part.get("notes", ())]
         parts += [Text(f"{part['study']}: {published}", style="dim"), Text()]
     failed = sum(row["cause"] is not None for row in content["rows"])
     return Group(*parts, Text(f"{failed} of {content['asked']} answers to read: {page}"))

@@ -6,23 +6,24 @@ Krippendorff's alpha is that of `krippendorff`, for grades in an order. Knows no
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from assistant.evaluation.review.grades import GRADES, Grade, Key, key_of, latest, left_out
+from assistant.evaluation.review.grades import Grade, Key, key_of, latest, left_out
+from assistant.evaluation.review.rubrics import CONTENT, GRADES
 from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.causes import CAUSES, cause
 from assistant.evaluation.scoring.observed import Observed
 
 
-def with_grades(observed: Sequence[Observed], given: Iterable[Grade]) -> list[Observed]:
-    """Return the answers, each with the grades that count, by the names of the graders."""
+def with_grades(observed: Sequence[Observed], given: Iterable[Grade], rubric: str = CONTENT.version) -> list[Observed]:
+    """Return the answers, each with the grades by a rubric that count, by the names of the graders."""
     found: dict[Key, list[Grade]] = {}
-    for (_, key), grade in sorted(latest(given).items()):
+    for (_, key), grade in sorted(latest(given, rubric).items()):
         found.setdefault(key, []).append(grade)
     return [replace(o, grades=tuple(found.get(key_of(o.record), ()))) for o in observed]
 
@@ -85,12 +86,12 @@ def _state(some: Sequence[Observed], cluster: Mapping[str, str]) -> dict[str, An
     return {"n": len(some), **shares, "words_p50": float(middle), "words_p90": float(most)}
 
 
-def agreement(answers: Sequence[Mapping[str, str]]) -> dict[str, Any] | None:
+def agreement(answers: Sequence[Mapping[str, str]], levels: Collection[str] = GRADES) -> dict[str, Any] | None:
     """Return how far graders agree on the answers that several graded; None where there are none.
 
     An answer maps the names of its graders to their grades. `share` is of pairs of graders on one answer; `confusion`
-    counts these pairs, the grade of the one who is first by name in rows, in the order of GRADES. `alpha` is None where
-    only one grade was ever given, since then nothing tells agreement from chance.
+    counts these pairs, the grade of the one who is first by name in rows, in the order of the levels, best first.
+    `alpha` is None where only one grade was ever given, since then nothing tells agreement from chance.
     """
     twice = [grades for grades in answers if len(grades) > 1]
     if not twice:
@@ -100,18 +101,18 @@ def agreement(answers: Sequence[Mapping[str, str]]) -> dict[str, Any] | None:
         "n": len(twice),
         "pairs": pairs.total(),
         "share": sum(count for (one, other), count in pairs.items() if one == other) / pairs.total(),
-        "alpha": alpha(twice),
-        "confusion": [[pairs[one, other] for other in GRADES] for one in GRADES],
+        "alpha": alpha(twice, levels),
+        "confusion": [[pairs[one, other] for other in levels] for one in levels],
     }
 
 
-def alpha(answers: Sequence[Mapping[str, str]]) -> float | None:
+def alpha(answers: Sequence[Mapping[str, str]], levels: Collection[str] = GRADES) -> float | None:
     """Return Krippendorff's alpha, 1 for agreement in all and 0 for as much as chance makes; None where it has none."""
     import krippendorff  # noqa: PLC0415 - only needed where two graded
 
     if len({grade for grades in answers for grade in grades.values()}) < 2:
         return None
-    ranks = {name: float(rank) for rank, name in enumerate(reversed(GRADES))}
+    ranks = {name: float(rank) for rank, name in enumerate(reversed(list(levels)))}
     names = sorted({name for grades in answers for name in grades})
     table = [[ranks[grades[name]] if name in grades else np.nan for grades in answers] for name in names]
     return float(krippendorff.alpha(table, level_of_measurement="ordinal"))

@@ -9,14 +9,16 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from assistant.errors import ConfigurationError
 from assistant.evaluation import run
 from assistant.evaluation.questions import Question
-from assistant.evaluation.review.agreement import differs
+from assistant.evaluation.review import grades
+from assistant.evaluation.review.agreement import differs, with_grades
 from assistant.evaluation.review.grades import key_of
+from assistant.evaluation.review.rubrics import CONTENT, Rubric
 from assistant.evaluation.scoring.observed import Observed
 
 
@@ -33,6 +35,8 @@ class Draw:
     second: bool = False
     """Only what one other person has graded, and nobody else."""
     seed: int = 0
+    rubric: Rubric = CONTENT
+    """By what they are graded; other grades do not matter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def draw(folders: Sequence[Path], chosen: Draw, grader: str) -> list[Card]:
     """
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise ConfigurationError(f"{folders[0]} is named twice: name two runs, or one")
-    read = [_readable(folder, grader) for folder in folders]
+    read = [_readable(folder, grader, chosen.rubric) for folder in folders]
     cards = (
         list(_pairs(read[0], read[1], chosen.seed)) if len(read) == 2 else [Card((side,)) for side in read[0].values()]
     )
@@ -98,13 +102,13 @@ def _agrees(card: Card) -> bool:
     return not any(differs(side.observed) for side in card.sides)
 
 
-def _readable(folder: Path, grader: str) -> dict[str, Side]:
+def _readable(folder: Path, grader: str, rubric: Rubric) -> dict[str, Side]:
     """Return the answers of a run that a reader would see, the first to each question, by its id.
 
     The grader's own grades are left out, so that the draw stays as it is while they come in.
     """
     found = [o for o in run.observed(folder)[2] if o.asked and not o.failed]
-    others = [replace(o, grades=tuple(grade for grade in o.grades if grade.grader != grader)) for o in found]
+    others = with_grades(found, [g for g in grades.read(folder) if g.grader != grader], rubric.version)
     return {o.question.id: Side(o, (folder,)) for o in reversed(others)}
 
 

@@ -1,49 +1,26 @@
-"""What people who read the answers say of them: the rubric, and the file that keeps it.
+"""What people who read the answers say of them, and the file that keeps it.
 
 The file grows by a line and is never rewritten. Of a grader's lines about one answer the last one counts, and one
 without a grade takes back. A grade is of the very words that were read: where they changed, or the rubric did, it does
-not count. Knows nothing of the page.
+not count; grades by different rubrics do not touch each other. Knows nothing of the page.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import filelock
 
 from assistant.errors import ConfigurationError
 from assistant.evaluation import records
 from assistant.evaluation.records import Record
-
-GRADES: dict[str, str] = {
-    "good": "It answers directly and rightly, readable at a glance: a reader would be content. A right refusal is good "
-    "too, and so is a false premise that is corrected or declined.",
-    "partly": "The answer is in there, but buried in quotation, incomplete, clumsy, or left to the reader to infer.",
-    "bad": "A refusal where the article answers, or words beside the point.",
-    "wrong": "It says or suggests what the article does not support: a wrong fact, speaker or source, a yes for a no, "
-    'a dropped "hopes to" or "estimated", quotations fused, sentences joined over a gap so that their sense changes.',
-}
-"""The rubric, best first."""
-RUBRIC = hashlib.sha256(json.dumps(GRADES).encode()).hexdigest()[:8]
-"""Its version; a grade that followed another one does not count."""
-ISSUES = (
-    "wall of quotation",
-    "opener beside the point",
-    "tail beside the point",
-    "no yes or no",
-    "half of the answer",
-    "answer comes last",
-    "refused although the article answers",
-    "wrong fact",
-    "wrong speaker or source",
-    "hedge dropped",
-)
-"""What readers complain of most; the list of a run grows by what its graders write."""
+from assistant.evaluation.review.rubrics import CONTENT, RUBRICS
 
 FILE, LOCK = "grades.jsonl", "grades.lock"
 _WAIT_SECONDS = 20.0
@@ -65,7 +42,7 @@ class Grade:
     answer: str
     """Hash of what was read."""
     grade: str
-    """A key of GRADES; empty where an earlier one is taken back."""
+    """The level of each criterion of the rubric; empty where an earlier one is taken back."""
     issue: str = ""
     comment: str = ""
     preferred: str = ""
@@ -94,20 +71,29 @@ def read(folder: Path) -> list[Grade]:
     Raises:
         ConfigurationError: the file cannot be read, or a whole line is damaged; it is named.
     """
-    return records.read_lines(folder / FILE, lambda line: Grade(**line))
+    return records.read_lines(folder / FILE, _parsed)
 
 
-def latest(given: Iterable[Grade]) -> dict[tuple[str, Key], Grade]:
-    """Return what each grader says now of each answer by this rubric, without what was taken back."""
-    last = {(grade.grader, grade.key): grade for grade in given if grade.rubric == RUBRIC}
+def _parsed(line: Mapping[str, Any]) -> Grade:
+    grade = Grade(**line)
+    if grade.grade and grade.rubric in RUBRICS and not RUBRICS[grade.rubric].holds(grade.grade):
+        raise ValueError(grade.grade)
+    return grade
+
+
+def latest(given: Iterable[Grade], rubric: str = CONTENT.version) -> dict[tuple[str, Key], Grade]:
+    """Return what each grader says now of each answer by a rubric, without what was taken back."""
+    last = {(grade.grader, grade.key): grade for grade in given if grade.rubric == rubric}
     return {place: grade for place, grade in last.items() if grade.grade}
 
 
-def left_out(known: Iterable[Record], given: Sequence[Grade]) -> list[str]:
+def left_out(known: Iterable[Record], given: Sequence[Grade], rubric: str = CONTENT.version) -> list[str]:
     """Return a sentence for each reason why grades do not count for these answers, and what to do."""
     keys = {key_of(record) for record in known}
-    of_another = len({(g.grader, g.key) for g in given if g.rubric != RUBRIC} - latest(given).keys())
-    strays = sorted({grade.id for grade in latest(given).values() if grade.key not in keys})
+    last, name = latest(given, rubric), rubric.rpartition("-")[0]
+    others = [g for g in given if g.rubric != rubric and g.rubric.rpartition("-")[0] == name]
+    of_another = len({(g.grader, g.key) for g in others} - last.keys())
+    strays = sorted({grade.id for grade in last.values() if grade.key not in keys})
     notes = []
     if of_another:
         notes.append(f"Grades by another rubric do not count, {of_another} of them: grade these answers again.")
@@ -126,7 +112,7 @@ def add(folder: Path, new: Grade) -> Grade | None:
         ConfigurationError: the file cannot be read or written.
     """
     with _locked(folder):
-        stands = latest(read(folder)).get((new.grader, new.key))
+        stands = latest(read(folder), new.rubric).get((new.grader, new.key))
         if stands and not new.reason and _said(stands) != _said(new):
             return stands
         is_new = stands != replace(new, time=stands.time, reason=stands.reason) if stands else bool(new.grade)

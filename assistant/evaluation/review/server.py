@@ -38,7 +38,8 @@ from assistant.evaluation.records import Span
 from assistant.evaluation.reporting.report import marked_paragraphs
 from assistant.evaluation.review import grades
 from assistant.evaluation.review.draw import Card, Draw, Side, draw
-from assistant.evaluation.review.grades import GRADES, ISSUES, Grade
+from assistant.evaluation.review.grades import Grade
+from assistant.evaluation.review.rubrics import Rubric
 from assistant.evaluation.review.session import Said, Session, places
 from assistant.evaluation.scoring.sample_size import before_review, before_run
 from assistant.rendering import CLOSEST, LABELS, day
@@ -57,6 +58,8 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-store",
 }
+_MISSING = "-"
+"""Stands for the level of a criterion that has none yet."""
 Form = Mapping[str, str]
 _PREFERENCES = {"left": "Left", "same": "The same", "right": "Right"}
 
@@ -71,7 +74,7 @@ def review(
     Raises:
         ConfigurationError: a folder or the port is not as it must be, or nothing is to be graded.
     """
-    session = Session(folders, draw(folders, chosen, grader), grader)
+    session = Session(folders, draw(folders, chosen, grader), grader, chosen.rubric)
     for folder in folders:
         grades.check(folder)
     try:
@@ -140,7 +143,7 @@ class _Site:
             raise HTTPException(404)
         if request.method != "POST":
             return self.shown(number, {})
-        form = await _form(request)
+        form, rubric = await _form(request), self.session.rubric
         match form.get("action"):
             case "skip":
                 self.session.skipped.add(number)
@@ -148,11 +151,12 @@ class _Site:
                 undone = self.session.undo()
                 return self.to(number if undone is None else undone)
             case _:
-                said = [_said(form, place) for place in range(len(self.session.cards[number].sides))]
-                if any(one.grade not in GRADES for one in said):
-                    return self.shown(number, form, "Choose a grade first.", HTTPStatus.UNPROCESSABLE_ENTITY)
+                said = [_said(form, place, rubric) for place in range(len(self.session.cards[number].sides))]
+                if not all(rubric.holds(one.grade) for one in said):
+                    problem = f"Choose a grade{' for each criterion' if len(rubric.criteria) > 1 else ''} first."
+                    return self.shown(number, form, problem, HTTPStatus.UNPROCESSABLE_ENTITY)
                 if stands := self.session.save(number, said, _cut(form, "reason")):
-                    problem = f"You graded this {stands.grade} before: say why that changes."
+                    problem = f"You graded this {stands.grade.replace(' ', ', ')} before: say why that changes."
                     return self.shown(number, form, problem, HTTPStatus.CONFLICT)
         return self.to(self.session.following(number))
 
@@ -184,12 +188,11 @@ async def _form(request: Request) -> Form:
     return {name: values[-1] for name, values in parse_qs(body.decode(errors="replace")).items()}
 
 
-def _said(form: Form, place: int) -> Said:
+def _said(form: Form, place: int, rubric: Rubric) -> Said:
     chosen, this = form.get("preferred", ""), ("left", "right")[place]
     preferred = {"same": "same", this: "this"}.get(chosen, "other" if chosen in _PREFERENCES else "")
-    return Said(
-        form.get(f"grade-{place}", ""), _cut(form, "issue", f"-{place}"), _cut(form, "comment", f"-{place}"), preferred
-    )
+    grade = " ".join(form.get(f"{criterion}-{place}", _MISSING) for criterion in rubric.criteria)
+    return Said(grade, _cut(form, "issue", f"-{place}"), _cut(form, "comment", f"-{place}"), preferred)
 
 
 def _cut(form: Form, name: str, place: str = "") -> str:
@@ -202,6 +205,7 @@ def _cut(form: Form, name: str, place: str = "") -> str:
 def _card(session: Session, number: int, form: Form) -> dict[str, Any]:
     """Return what the page of a card shows; what was typed in a form that was not kept stands there again."""
     card, stands, graded = session.cards[number], session.stands(), session.graded()
+    rubric = session.rubric
     mine = [stands.get(places(Card((side,)))[0]) for side in card.sides]
     before = {"this": "left", "other": "right", "same": "same"}.get(mine[0].preferred if mine[0] else "", "")
     left = len(session.cards) - len(graded)
@@ -217,14 +221,14 @@ def _card(session: Session, number: int, form: Form) -> dict[str, Any]:
         "minutes": None if seconds is None else max(1, round(seconds / 60)),
         "question": card.question,
         "sides": [
-            _side(place, label, side, form, grade)
+            _side(place, label, side, _said(form, place, rubric) if form else grade or Said(""), rubric)
             for place, ((label, side), grade) in enumerate(zip(_labelled(card), mine, strict=True))
         ],
         "is_graded": any(mine),
         "reason": form.get("reason", ""),
         "preferred": form.get("preferred", before),
         "preferences": _PREFERENCES,
-        "rubric": GRADES,
+        "rubric": rubric,
         "issues": _issues(session),
         "most": _MOST,
         "articles": _articles(card, [span for _, span in marks]),
@@ -238,10 +242,9 @@ def _labelled(card: Card) -> list[tuple[str, Side]]:
     return list(zip(("A", "B") if len(card.sides) == 2 else ("",), card.sides, strict=True))
 
 
-def _side(place: int, label: str, side: Side, form: Form, grade: Grade | None) -> dict[str, Any]:
+def _side(place: int, label: str, side: Side, said: Said | Grade, rubric: Rubric) -> dict[str, Any]:
     """Return an answer as readers see it, but for the line that tells how it was made, and what is said of it."""
     o = side.observed
-    said: Said | Grade = _said(form, place) if form else grade or Said("")
     return {
         "place": place,
         "label": label,
@@ -249,7 +252,7 @@ def _side(place: int, label: str, side: Side, form: Form, grade: Grade | None) -
         "pieces": [(piece.words, [f"{label}{number}" for number in piece.numbers]) for piece in o.pieces],
         "closest_words": CLOSEST,
         "closest": [cited.quote for cited in o.record.closest],
-        "grade": said.grade,
+        "levels": rubric.by_criterion(said.grade),
         "issue": said.issue,
         "comment": said.comment,
     }
@@ -280,4 +283,4 @@ def _articles(card: Card, marks: Sequence[Span]) -> list[dict[str, Any]]:
 def _issues(session: Session) -> list[str]:
     """Return the issues to choose from: those of these runs, the most frequent first, and then the usual ones."""
     used = Counter(grade.issue for folder in session.folders for grade in grades.read(folder) if grade.issue)
-    return list(dict.fromkeys((*(issue for issue, _ in used.most_common()), *ISSUES)))
+    return list(dict.fromkeys((*(issue for issue, _ in used.most_common()), *session.rubric.issues)))

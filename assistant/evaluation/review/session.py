@@ -15,7 +15,8 @@ from statistics import median
 
 from assistant.evaluation.review import grades
 from assistant.evaluation.review.draw import Card, Side
-from assistant.evaluation.review.grades import RUBRIC, Grade, Key
+from assistant.evaluation.review.grades import Grade, Key
+from assistant.evaluation.review.rubrics import CONTENT, Rubric
 
 UNDONE = "undone"
 """The reason that is kept for a grade which was taken back at once."""
@@ -42,6 +43,7 @@ class Session:
     folders: Sequence[Path]
     cards: Sequence[Card]
     grader: str
+    rubric: Rubric = CONTENT
     skipped: set[int] = field(default_factory=set)
     done: list[tuple[int, dict[Place, Grade | None]]] = field(default_factory=list)
     """What was graded in this session, with what stood before."""
@@ -59,7 +61,7 @@ class Session:
         return {
             (folder, key): grade
             for folder in self.folders
-            for (grader, key), grade in grades.latest(grades.read(folder)).items()
+            for (grader, key), grade in grades.latest(grades.read(folder), self.rubric.version).items()
             if grader == self.grader
         }
 
@@ -114,7 +116,7 @@ class Session:
     def _add(self, card: Card, place: Place, said: Said, reason: str) -> Grade | None:
         folder, key = place
         against = next((other for _, (_, other) in places(card) if said.preferred and other != key[1]), "")
-        new = Grade(_now(), self.grader, RUBRIC, *key, **asdict(said), against=against, reason=reason)
+        new = Grade(_now(), self.grader, self.rubric.version, *key, **asdict(said), against=against, reason=reason)
         return grades.add(folder, new)
 
 

@@ -3,32 +3,35 @@
 const form = document.getElementById("form");
 const keys = document.getElementById("keys");
 const save = form.querySelector("[value=save]");
-const sides = [...form.querySelectorAll(".sides fieldset")];
+const criteria = [...form.querySelectorAll(".criterion")];
 
-const isGraded = (side) => side.querySelector("input[type=radio]:checked") !== null;
+const isGraded = (criterion) => criterion.querySelector("input[type=radio]:checked") !== null;
 const isTyping = (element) => element.matches("textarea, input:not([type=radio], [type=checkbox])");
 
-// The side that has the focus, or the first that has no grade yet.
+// What is graded and has the focus, or the first that has no grade yet; with two answers each is graded by itself.
 function current() {
-  return sides.find((side) => side.contains(document.activeElement)) ?? sides.find((side) => !isGraded(side)) ?? sides[0];
+  return criteria.find((criterion) => criterion.contains(document.activeElement)) ?? criteria.find((criterion) => !isGraded(criterion)) ?? criteria[0];
 }
 
-function goOn(side) {
-  const next = sides.find((other) => other !== side && !isGraded(other));
+function goOn() {
+  const next = criteria.find((criterion) => !isGraded(criterion));
+  const preferred = form.querySelector("[name=preferred]");
   if (next) next.querySelector("input").focus();
-  else if (sides.length > 1) form.querySelector("[name=preferred]").focus();
-  else form.requestSubmit(save);
+  else if (preferred) preferred.focus();
+  // The best grade comes first.
+  else if (criteria.every((criterion) => criterion.querySelector("input").checked)) form.requestSubmit(save);
 }
 
 function choose(radio) {
-  const side = radio.closest(".sides fieldset");
+  const criterion = radio.closest(".criterion");
   radio.checked = true;
   radio.focus();
-  if (!side) return;
+  if (!criterion) return;
   const reason = form.elements.namedItem("reason");
+  const issue = criterion.parentElement.querySelector("[list]");
   if (reason && !reason.value) reason.focus();
-  else if (radio.value === "good") goOn(side);
-  else side.querySelector("[list]").focus();
+  else if (issue && radio !== criterion.querySelector("input")) issue.focus();
+  else goOn();
 }
 
 function pressed(key) {
@@ -38,7 +41,7 @@ function pressed(key) {
   else if (control?.matches("details")) control.open = !control.open;
   else if (control) control.click();
   else {
-    const place = (current().querySelector(`[data-focus="${CSS.escape(key)}"]`)) ?? document.querySelector(`[data-focus="${CSS.escape(key)}"]`);
+    const place = (current().parentElement.querySelector(`[data-focus="${CSS.escape(key)}"]`)) ?? document.querySelector(`[data-focus="${CSS.escape(key)}"]`);
     if (!place) return false;
     place.focus();
   }
@@ -51,9 +54,9 @@ document.addEventListener("keydown", (event) => {
   if (isTyping(at)) {
     if (event.key === "Escape") at.blur();
     // Enter in the issue of one of two answers goes on to the other.
-    if (event.key === "Enter" && at.matches("[list]") && sides.length > 1) {
+    if (event.key === "Enter" && at.matches("[list]") && criteria.length > 1) {
       event.preventDefault();
-      goOn(at.closest("fieldset"));
+      goOn();
     }
     return;
   }

@@ -245,14 +245,15 @@ def test_the_sheet_stands_beside_what_is_published(tmp_path: Path) -> None:
 
 
 def test_grades_of_the_sheet_that_do_not_count_are_named(tmp_path: Path, run: Callable[..., Result]) -> None:
-    """By other words of the sheet, or of an answer that is not there: a line says what to do; a level unknown: so too."""
+    """By an older sheet, of an answer that is not there, of unknown levels, in no audit: one line says what to do."""
     audited(tmp_path)
     folder, nothing = tmp_path / "run", " ".join(["none"] * 5)
     give(folder, {"sound": nothing}, rubric="ebu-older")
     give(folder, {"unsound": nothing}, rubric=EBU.version, answer="of other words")
-    result = run("--rescore", folder)
-    assert "Grades by another rubric do not count, 1 of them: grade these answers again." in result.stdout
-    assert "not in this run do not count: unsound. Grade those anew." in result.stdout
+    assert json.loads(run("--rescore", folder, "--json").stdout)["parts"][-1]["notes"] == [
+        "Grades by another rubric do not count, 1 of them: grade these answers again.",
+        "Grades of answers that are not in this run do not count: unsound. Grade those anew.",
+    ]
     add(folder, grade_of("sound", "none none", rubric=EBU.version))
     for arguments, words in (
         (("--rescore", folder), "grades.jsonl, line 3 is damaged: delete that line"),

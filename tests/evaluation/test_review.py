@@ -184,7 +184,7 @@ def test_what_contradicts_or_says_nothing_is_not_kept(session: Session) -> None:
         assert page.post(f"/{TOKEN}/1", content=b"a" * 100_000).status_code == 413
         session.rubric = EBU
         part = page.post(f"/{TOKEN}/2", data={f"{name}-0": "some" for name in list(EBU.criteria)[1:]})
-        assert (part.status_code, part.text.count(" checked>"), part.text.count('"some" data-key="2" checked')) == (422, 5, 4)
+        assert (part.status_code, part.text.count('value="some" data-key="2" checked')) == (422, 4)
         assert "Choose a grade for each criterion first." in part.text
 
 

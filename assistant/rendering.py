@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 LABELS: Mapping[Status, str] = {
     Status.ANSWERED: "Written by AI, checked against the quoted words",
     Status.QUOTED: "Quoted word for word",
+    Status.PINNED: "An editor's own answer, not the article's words",
     Status.DECLINED: "No answer to this question was found",
     Status.BLOCKED_INPUT: "Not answered yet",
     Status.INDEX_UNAVAILABLE: "The articles cannot be searched at the moment; please ask again later",
@@ -440,6 +441,7 @@ def article_paragraphs(article: Article, current: Span = (0, 0), others: Iterabl
 _COLOURS: Mapping[Status, str] = {
     Status.ANSWERED: "green",
     Status.QUOTED: "cyan",
+    Status.PINNED: "magenta",
     Status.DECLINED: "yellow",
     Status.BLOCKED_INPUT: "red",
     Status.INDEX_UNAVAILABLE: "red",

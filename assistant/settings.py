@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any
@@ -131,11 +131,19 @@ class Settings:
     embed_sites: Sites = ()
     """Sites that may have the chat on their pages."""
 
+    # The editors' desk
+    desk_token: str = field(default="", repr=False)
+    """What opens the desk at /desk; empty for no desk."""
+    keep_questions: int = 0
+    """For how many days readers' questions are kept for it; 0 for none at all."""
+
     # Strangers
     questions_per_minute: int = 10
     """How many questions one address may ask in a minute; 0 for any number."""
     questions_per_hour: int = 100
     """The same for an hour."""
+    site_questions_per_minute: int = 0
+    """How many questions all readers of one of the sites may ask in a minute; 0 for any number."""
     unlimited: Networks = ()
     """Addresses or networks without these limits: a school, or this machine."""
     waiting: int = 60
@@ -154,14 +162,14 @@ class Settings:
         Raises:
             ConfigurationError: a variable is unknown, or its value is not of the field's type.
         """
-        known = {f"ASSISTANT_{field.name.upper()}": field for field in fields(cls)}
+        known = {f"ASSISTANT_{each.name.upper()}": each for each in fields(cls)}
         unknown = sorted(key for key in environment if key.startswith("ASSISTANT_") and key not in known)
         if unknown:
             raise ConfigurationError(f"Unknown setting {unknown[0]}: use one of {', '.join(known)}.")
         return cls(
             **{
-                field.name: _cast(key, environment[key], str(field.type))
-                for key, field in known.items()
+                each.name: _cast(key, environment[key], str(each.type))
+                for key, each in known.items()
                 if environment.get(key)
             }
         )

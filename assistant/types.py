@@ -152,6 +152,8 @@ class Status(StrEnum):
     """Written, by the model or by rule (who said it); each sentence passed the check against what it cites."""
     QUOTED = "quoted"
     """The article's own sentences; no word of a model."""
+    PINNED = "pinned"
+    """An editor's own answer, with its signature; no word of the article or of a model. No citations."""
     DECLINED = "declined"
     """The article does not answer the question. No citations."""
     BLOCKED_INPUT = "blocked_input"

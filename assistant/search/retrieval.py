@@ -159,7 +159,8 @@ class Retriever:
         self._passage_keywords = KeywordIndex([passage.text for passage in self._passages])
         self._sentence_keywords = KeywordIndex([sentence.text for sentence in self._sentences])
         self._index = index
-        self._embedder = embedder
+        self.embedder = embedder
+        """What makes vectors of texts; None where keywords alone count."""
         if late_interaction is None and isinstance(embedder, SentenceEmbedder):
             late_interaction = LateInteraction(embedder)
         self._late_interaction = late_interaction
@@ -168,7 +169,7 @@ class Retriever:
 
     def of_others(self, articles: Sequence[Article], index: VectorIndex | None) -> Retriever:
         """Return a retriever of other articles, which knows what this one has read."""
-        return Retriever(articles, index, self._embedder, self._late_interaction)
+        return Retriever(articles, index, self.embedder, self._late_interaction)
 
     def load(self) -> None:
         """Load the embedding model now, if there is one that is loaded when it is first needed."""
@@ -251,9 +252,9 @@ class Retriever:
         return self._late_interaction.similarities(vector, passages)
 
     def _embed(self, text: str) -> tuple[list[float] | None, TokenVectors | None]:
-        if isinstance(self._embedder, SentenceEmbedder):
-            return self._embedder.embed_query_and_tokens(text)
-        return (None if self._embedder is None else self._embedder.embed_query(text)), None
+        if isinstance(self.embedder, SentenceEmbedder):
+            return self.embedder.embed_query_and_tokens(text)
+        return (None if self.embedder is None else self.embedder.embed_query(text)), None
 
     def _nearest(self, vector: list[float], article: str | None) -> dict[str, float]:
         found = {} if self._index is None else self._index.search(vector, CANDIDATES, article)

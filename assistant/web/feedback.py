@@ -155,7 +155,7 @@ def _question_line(row: sqlite3.Row) -> dict[str, Any]:
     answered = answer["status"] in (Status.ANSWERED, Status.QUOTED)
     if "not_in_article" in reasons:
         line["answerable"] = False
-    elif helpful:
+    elif helpful and answer["status"] != Status.PINNED:
         line["answerable"] = answered
         line["evidence"] = [citation["quote"] for citation in answer["citations"]]
     articles = {citation["article"] for citation in (*answer["citations"], *answer["closest"])}

@@ -82,6 +82,11 @@ class Budgets:
         self._full_at[client] = full_at
         return wait
 
+    def used(self, client: str) -> int:
+        """Return how many of the first bucket's tokens are taken and not there again; 0 where there is no limit."""
+        full_at = self._full_at.get(client) or [0.0]
+        return max([0, *(math.ceil((full_at[0] - self._clock()) / seconds) for seconds, _ in self._buckets[:1])])
+
 
 @dataclass(eq=False)
 class Place:

@@ -42,7 +42,7 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 _HEALTH = ("/healthz", "/readyz")
 """A supervisor's check in HTTP/1.0 names no host."""
-_OURS = ("/", "/about", "/articles", "/healthz", "/mcp", "/metrics", "/readyz")
+_OURS = ("/", "/about", "/articles", "/desk", "/healthz", "/mcp", "/metrics", "/readyz")
 _OF_GRADIOS_PAGE = ("/config", "/favicon.ico", "/manifest.json", "/robots.txt", "/theme.css")
 _OF_GRADIOS_QUEUE = ("/gradio_api/app_id", "/gradio_api/queue/data", "/gradio_api/queue/join")
 OPEN_PATHS = frozenset((*_OURS, EMBEDDED, *EMBEDDED_SCRIPTS, *_OF_GRADIOS_PAGE, *_OF_GRADIOS_QUEUE))

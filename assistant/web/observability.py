@@ -136,10 +136,24 @@ class Metrics:
             "assistant_answer_seconds", "Until the final answer", buckets=_SECONDS, registry=registry
         )
         self.feedback = Counter("assistant_feedback", "Reports about answers", ["outcome"], registry=registry)
+        self.sites = Counter(
+            "assistant_site_questions",
+            "Questions from publishers' pages, by whether the site's budget had room",
+            ["site", "outcome"],
+            registry=registry,
+        )
         line = Gauge("assistant_line", "Questions that are being answered, or wait", registry=registry)
         line.set_function(in_line)
         ready = Gauge("assistant_model_ready", "1 while the language model can be asked", registry=registry)
         ready.set_function(model_is_ready)
+
+    def of_site(self, site: str) -> tuple[int, int]:
+        """Return how many questions of a site were let in, and how many its budget had no room for."""
+        samples = [
+            sample for metric in self.sites.collect() for sample in metric.samples if sample.labels["site"] == site
+        ]
+        found = {each.labels["outcome"]: int(each.value) for each in samples if each.name.endswith("_total")}
+        return found.get("let in", 0), found.get("refused", 0)
 
     def exposition(self) -> bytes:
         """Return the figures in Prometheus's text format."""

@@ -37,6 +37,8 @@ from assistant.web.chat.door import Door
 from assistant.web.chat.layout import HEAD, TAGS
 from assistant.web.chat.page import Page
 from assistant.web.chat.streams import LOST
+from assistant.web.desk.routes import add_desk
+from assistant.web.desk.store import erasing
 from assistant.web.embedding.routes import TAGS_IN_FRAME, as_page, with_embedding
 from assistant.web.following import following
 from assistant.web.limits import is_in
@@ -89,6 +91,7 @@ def serve(settings: Settings, progress: Progress = lambda what, done, total: Non
                 service = Service(assistant, settings)
                 configuration = server_configuration(create_app(service), settings)
             resources.enter_context(following(service))
+            resources.enter_context(erasing(settings))
             configuration.limit_concurrency = _most_connections()
             server = Server(configuration, service)
             loading.add_done_callback(server.stop_unless_loaded)
@@ -117,6 +120,7 @@ def create_app(service: Service) -> ASGIApp:
     app.include_router(api.create_router(service))
     _add_checks(app, service)
     add_pages(app, service)
+    add_desk(app, service)
     page = mount_chat(app, service)
     # Behind a proxy another process may know a tab that this one does not.
     lost = _ASK_ANOTHER if service.settings.trusted_proxies else LOST

@@ -11,8 +11,8 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,12 +22,14 @@ from typing import Any
 from assistant.answering.assistant import Assistant
 from assistant.articles.reading import Corpus
 from assistant.settings import Settings
-from assistant.types import Answer, Article, Turn
-from assistant.web import feedback as store
+from assistant.types import Answer, Article, Status, Turn
+from assistant.web import feedback as reports
 from assistant.web.answer_cache import AnswerCache
+from assistant.web.desk import store
 from assistant.web.feedback import Feedback
 from assistant.web.limits import Budgets, Line, Place, client_key, is_in
 from assistant.web.observability import Metrics, log, log_refusal
+from assistant.web.work import Work
 
 TICK_SECONDS = 1.0
 """The longest time without an event, so that whoever shows them notices a reader who is gone."""
@@ -55,6 +57,7 @@ class Reason(StrEnum):
     BUSY = "busy"
     MAINTENANCE = "maintenance"
     SHUTTING_DOWN = "shutting_down"
+    SWITCHED_OFF = "switched_off"
     FAILED = "failed"
 
 
@@ -68,6 +71,7 @@ TEXTS: Mapping[Reason, str] = {
 
 _NOT_LET_IN = frozenset(Reason) - {Reason.FAILED}
 
+SITE_LIMITED = "Readers of this site have asked many questions in a short time. Please ask again in {wait}."
 THANKS = "Thank you. Your report is saved, with the question and the answer."
 NOT_SAVED = "Your report could not be saved, because of a fault on our side. Please send it again later."
 NO_ROOM = "Your report could not be saved, because there is no room for it. Please send it again later."
@@ -116,12 +120,15 @@ class Client:
     """`page`, `api` or `mcp`."""
     identifier: str
     """Under which the log has this question."""
+    site: str = ""
+    """Where the chat stands, if on a publisher's page; as the page says, which anybody can forge."""
 
 
 def client_of(request: Any, via: str = "page") -> Client:  # noqa: ANN401 - Gradio's, Starlette's, or none
     """Return who sent the request; with an identifier that is new each time. All without an address are one client."""
     address = getattr(getattr(request, "client", None), "host", None)
-    return Client(address or "", via, secrets.token_hex(8))
+    site = (getattr(request, "headers", None) or {}).get("x-assistant-site", "")
+    return Client(address or "", via, secrets.token_hex(8), site)
 
 
 class Service:
@@ -135,12 +142,15 @@ class Service:
         self._line = Line(at_once, settings.waiting)
         self._budgets = Budgets(settings.questions_per_minute, settings.questions_per_hour)
         questions = settings.questions_per_minute
+        self.site_budgets = Budgets(settings.site_questions_per_minute, 0, burst=settings.site_questions_per_minute)
         self._call_budgets = Budgets(questions and questions + _CALLS_PER_MINUTE, 0, burst=_AT_ONCE)
         self._report_budgets = Budgets(_REPORTS_PER_MINUTE, _REPORTS_PER_HOUR)
         # Finding evidence is quick and must not wait for an answer that is being written.
         self._finding = ThreadPoolExecutor(2, "finding")
         self._writing = ThreadPoolExecutor(at_once, "writing")
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._behind: set[asyncio.Task[None]] = set()
+        """What nobody waits for."""
+        self._desk = store.file_of(settings)
         self._closes_at: float | None = None
         self.is_leaving = False
         """Whether another process is to take what comes from now on; for whoever serves this one behind a proxy."""
@@ -239,14 +249,15 @@ class Service:
         started = time.monotonic()
         entry: dict[str, Any] = {"id": client.identifier, "via": client.via, "status": "stopped"}
         entry |= {"characters": len(question), "turns": len(turns)}
+        answer: Answer | None = None
         try:
-            if refusal := self._refusal(client.address):
+            if refusal := self._refusal(client):
                 entry["status"] = str(refusal.reason)
                 yield refusal
                 return
-            work = partial(self._in_turn, question, turns, article)
-            async with aclosing(self._cache.answers(question, turns, article, work)) as events:
+            async with aclosing(self._by_rules(question, turns, article)) as events:
                 async for event in events:
+                    answer = event if isinstance(event, Answer) else answer
                     self._note(event, entry, started)
                     yield event
         except Exception:  # noqa: BLE001 - whatever it was, the reader must be told
@@ -260,6 +271,42 @@ class Service:
                 log_refusal(client.via, entry["status"])
             else:
                 log.info("question", extra={"fields": entry})
+            ended = "failed" if entry["status"] == Status.INDEX_UNAVAILABLE else entry["status"]
+            if self.settings.keep_questions and ended in store.ENDS:
+                kept = store.asked(question, self._only(article), ended, self._site(client), answer)
+                self._afterwards(asyncio.to_thread(store.keep, self._desk, kept))
+
+    async def _by_rules(self, question: str, turns: Sequence[Turn], article: str | None) -> AsyncGenerator[Event]:
+        """Yield an editor's own answer where there is one, and nothing about an article that an editor switched off."""
+        rules = await asyncio.to_thread(store.rules, self._desk)
+        only = self._only(article)
+        if only in rules.off:
+            yield Refusal(Reason.SWITCHED_OFF, rules.off[only])
+            return
+        if pin := rules.pins.get((only, store.same(question))):
+            yield Answer(question, Status.PINNED, f"{pin.words}\n— {pin.signature}")
+            return
+        work = partial(self._in_turn, question, turns, article)
+        async with aclosing(self._cache.answers(question, turns, article, work)) as events:
+            async for event in events:
+                off = await self.off() if isinstance(event, Answer) else {}
+                told = [off[each.id] for each in event.articles if each.id in off] if isinstance(event, Answer) else []
+                if not told:
+                    yield event
+                elif isinstance(event, Answer) and event.final:
+                    yield Refusal(Reason.SWITCHED_OFF, told[0])
+
+    def _only(self, article: str | None) -> str:
+        """Return the id of the article that alone is asked of; empty where there are several."""
+        return article or ("" if len(self.articles) != 1 else next(iter(self.articles)))
+
+    async def switched_off(self, article: str | None) -> str:
+        """Return what is said where an editor switched the chat about this article off; empty where it is on."""
+        return (await self.off()).get(self._only(article), "")
+
+    async def off(self) -> Mapping[str, str]:
+        """Return what is said instead of answers about each article whose chat an editor switched off, by its id."""
+        return (await asyncio.to_thread(store.rules, self._desk)).off
 
     async def _in_turn(self, question: str, turns: Sequence[Turn], article: str | None) -> AsyncGenerator[Event]:
         place = self._line.join()
@@ -267,7 +314,7 @@ class Service:
             yield _refusal(Reason.BUSY, BUSY_SECONDS)
             return
         stopped = threading.Event()
-        work = _Work(self.assistant.stream(question, turns, article, stopped), stopped)
+        work = Work(self.assistant.stream(question, turns, article, stopped), stopped)
         started = time.monotonic()
         try:
             while not work.ended:
@@ -284,13 +331,22 @@ class Service:
         finally:
             self._let_go(work, place)
 
-    def _refusal(self, address: str) -> Refusal | None:
+    def _refusal(self, client: Client) -> Refusal | None:
         # Where the door is shut already, whoever comes had passed it before.
         if self._closes_at is not None and not self.is_leaving:
             return _refusal(Reason.SHUTTING_DOWN, BUSY_SECONDS)
         if notice := self.notice:
             return Refusal(Reason.MAINTENANCE, notice)
-        return self._over_budget(self._budgets, address)
+        return self._over_budget(self._budgets, client.address) or self._over_site_budget(self._site(client))
+
+    def _site(self, client: Client) -> str:
+        return client.site if client.site in self.settings.embed_sites else ""
+
+    def _over_site_budget(self, site: str) -> Refusal | None:
+        seconds = self.site_budgets.take(site) if site else 0
+        if site:
+            self.metrics.sites.labels(site, "refused" if seconds else "let in").inc()
+        return _refusal(Reason.RATE_LIMITED, seconds, SITE_LIMITED) if seconds else None
 
     def _over_budget(self, budgets: Budgets, address: str) -> Refusal | None:
         seconds = 0 if self._is_unlimited(address) else budgets.take(client_key(address))
@@ -299,7 +355,7 @@ class Service:
     def _is_unlimited(self, address: str) -> bool:
         return is_in(address, self.settings.unlimited)
 
-    def _let_go(self, work: _Work, place: Place) -> None:
+    def _let_go(self, work: Work, place: Place) -> None:
         """Free the place as soon as the thread has stopped, which nobody waits for."""
 
         async def leave() -> None:
@@ -308,9 +364,12 @@ class Service:
             finally:
                 self._line.leave(place)
 
-        task = asyncio.get_running_loop().create_task(leave())
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+        self._afterwards(leave())
+
+    def _afterwards(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._behind.add(task)
+        task.add_done_callback(self._behind.discard)
 
     def _note(self, event: Event, entry: dict[str, Any], started: float) -> None:
         """Keep for the log what the event says, without a word of the reader's."""
@@ -334,11 +393,11 @@ class Service:
             self.metrics.feedback.labels("refused").inc()
             return TOO_MANY_REPORTS.format(wait=_in_words(seconds))
         try:
-            await asyncio.to_thread(store.save, self.settings.feedback, feedback)
+            await asyncio.to_thread(reports.save, self.settings.feedback, feedback)
         except (sqlite3.Error, OSError) as error:
             log.exception("feedback could not be saved")
             self.metrics.feedback.labels("lost").inc()
-            return NO_ROOM if store.is_full(error) else NOT_SAVED
+            return NO_ROOM if reports.is_full(error) else NOT_SAVED
         self.metrics.feedback.labels("helpful" if feedback.helpful else "not helpful").inc()
         return THANKS
 
@@ -357,45 +416,6 @@ class Service:
                     await asyncio.sleep(_POLL_SECONDS)
 
 
-class _Work:
-    """A blocking stream of snapshots, one step at a time in a thread."""
-
-    def __init__(self, stream: Generator[Answer], stopped: threading.Event) -> None:
-        self._stream = stream
-        self._stopped = stopped
-        self._step: asyncio.Future[Answer] | None = None
-        self.begun = False
-        """Whether there was a snapshot."""
-        self.ended = False
-        """Whether it was final."""
-
-    async def snapshot(self, threads: Executor, seconds: float) -> Answer | None:
-        """Return the next snapshot; None when it is not there after so many seconds."""
-        if self._step is None:
-            self._step = asyncio.get_running_loop().run_in_executor(threads, self._next)
-        await asyncio.wait([self._step], timeout=seconds)
-        if not self._step.done():
-            return None
-        answer = self._step.result()
-        self._step = None
-        self.begun, self.ended = True, answer.final
-        return answer
-
-    def _next(self) -> Answer:
-        if not self._stopped.is_set():
-            for answer in self._stream:
-                return answer
-        raise RuntimeError("the stream of snapshots ended without a final one")
-
-    async def close(self) -> None:
-        """Stop, and return when no thread is at it any more."""
-        self._stopped.set()
-        if self._step is not None:
-            await asyncio.wait([self._step])
-            self._step.exception()  # Nobody is left to be told.
-        await asyncio.to_thread(self._stream.close)
-
-
 def _is_done(renew: Callable[[], None]) -> bool:
     try:
         renew()
@@ -405,8 +425,8 @@ def _is_done(renew: Callable[[], None]) -> bool:
     return True
 
 
-def _refusal(reason: Reason, seconds: int) -> Refusal:
-    return Refusal(reason, TEXTS[reason].format(wait=_in_words(seconds)), seconds)
+def _refusal(reason: Reason, seconds: int, text: str = "") -> Refusal:
+    return Refusal(reason, (text or TEXTS[reason]).format(wait=_in_words(seconds)), seconds)
 
 
 def _in_words(seconds: int) -> str:

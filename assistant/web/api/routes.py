@@ -33,6 +33,7 @@ _CODES = {
     Reason.BUSY: 503,
     Reason.MAINTENANCE: 503,
     Reason.SHUTTING_DOWN: 503,
+    Reason.SWITCHED_OFF: 503,
     Reason.FAILED: 500,
     Status.BLOCKED_INPUT: 422,
     Status.INDEX_UNAVAILABLE: 503,
@@ -88,7 +89,7 @@ class AnswerBody(BaseModel):
 
     id: str | None
     question: str
-    status: Literal["answered", "quoted", "declined", "blocked_input", "index_unavailable"]
+    status: Literal["answered", "quoted", "pinned", "declined", "blocked_input", "index_unavailable"]
     answer: str = Field(description="Its markers [1] point to the citations.")
     citations: list[Quotation]
     timings: Times
@@ -103,7 +104,7 @@ class RefusalBody(BaseModel):
     """The question was not answered."""
 
     status: str = Field(
-        description="rate_limited, busy, maintenance, starting, shutting_down, failed, invalid_request."
+        description="rate_limited, busy, maintenance, switched_off, starting, shutting_down, failed, invalid_request."
     )
     error: str = Field(description="What happened and what to do, for a person.")
     retry_after: int = Field(description="Seconds after which to ask again; 0 where that is not known.")

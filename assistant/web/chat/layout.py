@@ -38,10 +38,12 @@ TAGS = (
 """In the head from the beginning: without scripts there is no chat, but the articles can be read. The last element is
 what the script must know."""
 
+_NOT_KEPT = "Nothing you ask is stored unless you report an answer."
+_KEPT = "What you ask is kept for {days}; who asked is not."
 _NOTE = (
     f"<p>Enter sends, Shift+Enter begins a new line. At most {MAX_QUESTION_CHARACTERS} characters"
     '<span id="counter"></span>. <span id="label">Answers are made by a computer program (AI) and can be wrong: '
-    "check them against the quoted words.</span> Nothing you ask is stored unless you report an answer. "
+    "check them against the quoted words.</span> {stored} "
     '<a href="/about" target="_blank" rel="noopener">About, privacy and accessibility'
     '<span class="hidden"> (opens in a new tab)</span></a></p>'
 )
@@ -113,7 +115,9 @@ class Layout:
             self.clear = gr.Button("Clear", size="sm", min_width=0, elem_id="clear")
         # The button that a reader sees stands in the chat window, which is an output only.
         self.everywhere = gr.Button(EVERYWHERE, visible="hidden", elem_id="everywhere")
-        _text(_NOTE, "note")
+        days = service.settings.keep_questions
+        kept = _KEPT.format(days=f"{days} day{'' if days == 1 else 's'}")
+        _text(_NOTE.format(stored=kept if days else _NOT_KEPT), "note")
         with gr.Column(min_width=0, elem_id="dock"):
             with gr.Row(elem_id="state"):
                 self.status = _text(html_line(CONNECTING), "status")

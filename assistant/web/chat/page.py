@@ -34,7 +34,7 @@ from assistant.web.chat.exchanges import (
 )
 from assistant.web.chat.feedback_form import Update
 from assistant.web.chat.layout import NAME, NOTHING_YET, Blocks, Layout
-from assistant.web.chat.starters import Starters, nearest, read_starters
+from assistant.web.chat.starters import Starter, Starters, nearest, read_starters
 from assistant.web.limits import client_key
 from assistant.web.service import TEXTS, Client, Event, Reason, Refusal, Service, Waiting, client_of
 from assistant.web.shared_stream import SharedStream
@@ -241,7 +241,7 @@ class Page:
                 window = messages(self._without_gone(before.with_next(exchange)))
                 update = {self._parts.window: window, self._parts.status: html_line(STARTING)}
             case Answer():
-                starters = await self._starters.of(_id(exchange.article))
+                starters = await self._offered(exchange.article)
                 asked = {exchange.question, *(earlier.question for earlier in before.exchanges)}
                 next_ones = nearest(starters, event, asked)
                 exchange = replace(exchange, answer=event, notice="", follow_ups=next_ones)
@@ -368,7 +368,11 @@ class Page:
             ({self._parts.box: question} if question else {})
             | {
                 # What stands behind the colon is for the operator.
-                self._parts.status: html_line(self._service.notice or _READY_WITHOUT_MODEL.get(state, READY)),
+                self._parts.status: html_line(
+                    self._service.notice
+                    or await self._service.switched_off(_id(article))
+                    or _READY_WITHOUT_MODEL.get(state, READY)
+                ),
                 self._parts.suggested: await self._first_suggestions(article),
             }
             | (self._parts.choosing(article) if article else {})
@@ -382,13 +386,19 @@ class Page:
             return self._unchanged
         article = self._chosen(chosen)
         update = self._parts.showing(article)
+        if words := await self._service.switched_off(_id(article)):
+            update[self._parts.status] = html_line(words)
         if not self._conversation(token).exchanges:
             update[self._parts.suggested] = await self._first_suggestions(article)
         return update
 
     async def _first_suggestions(self, article: Article | None) -> str:
-        starters = await self._starters.of(_id(article))
+        starters = await self._offered(article)
         return suggestions(ANSWERED_HERE, tuple(starter.question for starter in starters[:_FIRST_STARTERS]))
+
+    async def _offered(self, article: Article | None) -> tuple[Starter, ...]:
+        off = await self._service.off()
+        return tuple(each for each in await self._starters.of(_id(article)) if each.article not in off)
 
     def _chosen(self, identifier: str | None) -> Article | None:
         """Return the only article to answer from; None for all, and for what is no article."""

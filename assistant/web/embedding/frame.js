@@ -20,6 +20,15 @@ Object.defineProperty(self, "sessionStorage", {
   },
 });
 
+// Which site asks is told with each question, for that site's budget.
+const { fetch } = self;
+self.fetch = (to, options) => {
+  if (!String(to).includes("/queue/join")) return fetch(to, options);
+  const headers = new Headers(options.headers);
+  headers.set("x-assistant-site", site);
+  return fetch(to, { ...options, headers });
+};
+
 // What the page may set, and Gradio's variables that follow it.
 const LOOK = {
   accent: ["--button-primary-background-fill", "--button-primary-background-fill-hover"],

@@ -98,6 +98,7 @@ def about(service: Service) -> str:
         limits=[f"{count} questions {span}" for count, span in allowed if count],
         answered=LABELS[Status.ANSWERED],
         quoted=LABELS[Status.QUOTED],
+        pinned=LABELS[Status.PINNED],
         declined=LABELS[Status.DECLINED],
         by_rule=BY_RULE,
         opened=OPENED,

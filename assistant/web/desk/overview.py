@@ -1,0 +1,172 @@
+"""What the desk shows: figures and a plot by day, what was declined, grouped by meaning, and what readers reported.
+
+Of an article that is gone nothing is shown. Knows nothing of who may see it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from assistant.errors import ConfigurationError
+from assistant.types import Article
+from assistant.web.desk.store import ENDS, Act, Asked, same
+from assistant.web.feedback import question_lines
+
+DAYS_SHOWN = 14
+FARTHEST = 0.5
+"""Cosine distance, on average, within a group of questions. Of 40 readers' questions in two wordings each, the
+packaged embedding model puts most pairs nearer and hardly any two questions of different meaning."""
+_MOST_SHOWN = 30
+_WIDTH, _HEIGHT, _FOOT, _SIDE = 360, 150, 20, 24
+"""Of the plot, in units of which a letter is 12 high: the width is that of a phone."""
+
+Embed = Callable[[list[str]], list[list[float]]]
+Counts = Sequence[tuple[str, str, str, int]]
+"""Day, article, how it ended, and how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How many questions ended how, of an article on a day, or in all."""
+
+    day: str
+    article: str
+    """Its id; empty where it was none or several."""
+    ended: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """Of all of them."""
+        return sum(self.ended.values())
+
+
+def by_day_and_article(counts: Counts) -> list[Figures]:
+    """Return the figures of each day and article, the latest day first, and on a day the most asked first."""
+    found: dict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    for day, article, ended, count in counts:
+        found[day, article][ended] = count
+    figures = [Figures(day, article, ended) for (day, article), ended in found.items()]
+    return sorted(figures, key=lambda each: (each.day, each.total), reverse=True)
+
+
+def hot(counts: Counts, today: date) -> list[tuple[str, int, int]]:
+    """Return each article with its questions of today and yesterday and of all days; the most asked lately first."""
+    lately, ever = Counter[str](), Counter[str]()
+    for day, article, _, count in counts:
+        ever[article] += count
+        lately[article] += count * (day >= str(today - timedelta(days=1)))
+    return sorted(((each, lately[each], ever[each]) for each in ever if each), key=lambda row: (-row[1], -row[2]))
+
+
+def plot(counts: Counts, today: date) -> str:
+    """Return an SVG of the last days' questions, each day a bar of how they ended; its figures stand in the table."""
+    days = [str(today - timedelta(days=ago)) for ago in reversed(range(DAYS_SHOWN))]
+    ended: dict[str, Counter[str]] = defaultdict(Counter)
+    for day, _, end, count in counts:
+        ended[day][end] += count
+    most = max((ended[day].total() for day in days), default=0) or 1
+    step = (_WIDTH - _SIDE) / DAYS_SHOWN
+    parts = [f'<text x="0" y="12">{most}</text><text x="0" y="{_HEIGHT}">0</text>']
+    for place, day in enumerate(days):
+        left, foot = _SIDE + place * step, float(_HEIGHT)
+        for end in ENDS:
+            height = ended[day][end] / most * (_HEIGHT - 2)
+            foot -= height
+            if height:
+                parts.append(
+                    f'<rect class="{end}" x="{left:.1f}" y="{foot:.1f}" width="{step - 3:.1f}" height="{height:.1f}"/>'
+                )
+        if place % 3 == 0:
+            parts.append(f'<text x="{left:.1f}" y="{_HEIGHT + _FOOT - 4}">{day[8:]}.{day[5:7]}.</text>')
+    line = f'<path d="M{_SIDE} {_HEIGHT}H{_WIDTH}"/>'
+    label = f"Questions a day, the last {DAYS_SHOWN} days; the table has the figures"
+    return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + _FOOT}" role="img" aria-label="{label}">{"".join(parts)}{line}</svg>'
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Declined questions of one article that mean about the same."""
+
+    article: str
+    questions: Sequence[tuple[str, int]]
+    """Each wording and how often it came, the most frequent first."""
+    closest: str
+    """The words of the article that were found closest to the latest of them; empty where it has changed since."""
+
+    @property
+    def total(self) -> int:
+        """How often they came."""
+        return sum(count for _, count in self.questions)
+
+
+def groups(asked: Sequence[Asked], articles: Mapping[str, Article], embed: Embed | None) -> list[Group]:
+    """Return the questions, newest first, grouped by article and meaning; the largest groups first.
+
+    Without an embedder, only those of the same words are one group.
+    """
+    of_article: dict[str, list[Asked]] = defaultdict(list)
+    for each in asked:
+        of_article[each.article].append(each)
+    found: list[Group] = []
+    for article, those in of_article.items():
+        wordings = list(dict.fromkeys(same(each.question) for each in those))
+        number_of = dict(zip(wordings, _numbers(wordings, embed), strict=True))
+        together: dict[int, list[Asked]] = defaultdict(list)
+        for each in those:
+            together[number_of[same(each.question)]].append(each)
+        for members in together.values():
+            frequent = Counter(each.question for each in members).most_common()
+            closest = next((words for each in members if (words := _words(each, articles))), "")
+            found.append(Group(article, frequent, closest))
+    return sorted(found, key=lambda group: -group.total)[:_MOST_SHOWN]
+
+
+def _numbers(wordings: list[str], embed: Embed | None) -> list[int]:
+    """Return the number of the group of each wording."""
+    if embed is None or len(wordings) < 2:
+        return list(range(len(wordings)))
+    from sklearn.cluster import AgglomerativeClustering  # noqa: PLC0415 - slow to import; the page starts first
+
+    clusters = AgglomerativeClustering(None, metric="cosine", linkage="average", distance_threshold=FARTHEST)
+    numbers: list[int] = clusters.fit_predict(embed(wordings)).tolist()
+    return numbers
+
+
+def _words(asked: Asked, articles: Mapping[str, Article]) -> str:
+    article = articles.get(asked.article)
+    return article.text[asked.start : asked.end] if article and article.version == asked.version else ""
+
+
+def reports(file: Path, articles: Mapping[str, Article]) -> list[dict[str, Any]]:
+    """Return what readers reported, newest first, as lines of a question file; none about an article that is gone."""
+    lines: list[dict[str, Any]] = []
+    with suppress(ConfigurationError):  # There is none yet.
+        lines = list(question_lines(file))
+    return [line for line in reversed(lines) if _told_of(line["feedback"]["answer"]) <= articles.keys()][:_MOST_SHOWN]
+
+
+def _told_of(answer: Mapping[str, Any]) -> set[str]:
+    return {citation["article"] for citation in (*answer["citations"], *answer["closest"])}
+
+
+def line(question: str, article: str, number: int) -> str:
+    """Return a question as a line of a question file; whether the article answers it is for an evaluator to say."""
+    entry = {"id": f"desk-{number}", "question": question, "history": [], "kind": "desk", "must_have": []}
+    return json.dumps(entry | {"must_not": [], "evidence": [], "article": article, "notes": ""}, ensure_ascii=False)
+
+
+def log_of(acts: Sequence[Act], articles: Mapping[str, Article]) -> list[Act]:
+    """Return the latest acts; of those about an article that is gone, only that they were done."""
+    return [act if act.article in articles else Act(act.act, act.article, at=act.at) for act in acts[:_MOST_SHOWN]]
+
+
+def today() -> date:
+    """Return the day by which all is counted."""
+    return datetime.now(UTC).date()

@@ -1,0 +1,201 @@
+"""What stands at `/desk`: the way in for who has the operator's token, and what an editor sees and does there.
+
+Without a token set there is nothing. A cookie names a visit and no more: it says nothing by itself, comes from no other
+site, and ends after a working day; each form holds a secret of the visit besides. Knows nothing of how an answer comes
+about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+import secrets
+import sqlite3
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl
+
+from cachetools import TTLCache
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from jinja2 import PackageLoader
+from starlette.exceptions import HTTPException
+
+from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
+from assistant.rendering import source_line
+from assistant.web.desk import overview, store
+from assistant.web.desk.store import Act, Do, same
+from assistant.web.limits import Budgets, client_key
+from assistant.web.middleware import PLAIN_POLICY
+from assistant.web.observability import log, log_refusal
+from assistant.web.plain.pages import TEMPLATES, plain_page
+from assistant.web.service import MAX_NOTICE_CHARACTERS, Service, client_of
+
+GUESSES_PER_MINUTE, GUESSES_PER_HOUR = 5, 20
+"""Of one address; an editor needs one."""
+VISIT_SECONDS = 8 * 3600
+_MOST_VISITS = 100
+_MOST_WORDS = 2000
+_COOKIE = "desk"
+_HEADERS = {
+    "content-security-policy": PLAIN_POLICY.replace("form-action 'none'", "form-action 'self'"),
+    "cache-control": "no-store",
+}
+_TEMPLATES = TEMPLATES.overlay(loader=PackageLoader("assistant.web.desk"))
+_NOTHING = "There is nothing at this address."
+_OLD = "This page is not the present one. Please try again."
+_WRONG = "That is not the token."
+_TOO_MANY = "These were many tries in a short time. Please try again in {minutes} min."
+_NO_ARTICLE = "There is no such article here. It may have been taken away."
+_NO_WORDS = (
+    "Something is missing: an answer needs a question, words and a signature; an article that is off needs words."
+)
+_NOT_SAVED = "It could not be saved. The log of the assistant says why."
+
+
+def add_desk(app: FastAPI, service: Service) -> None:
+    """Add it to the application."""
+    desk = _Desk(service)
+    ways = {"GET": desk.show, "POST": desk.act} if service.settings.desk_token else {"GET": _nothing, "POST": _nothing}
+    for method, way in ways.items():
+        app.add_api_route("/desk", way, methods=[method], include_in_schema=False)
+
+
+class _Desk:
+    """The desk of one service, and who is at it."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._guesses = Budgets(GUESSES_PER_MINUTE, GUESSES_PER_HOUR)
+        self._visits: TTLCache[str, str] = TTLCache(_MOST_VISITS, VISIT_SECONDS)
+        """By what the cookie holds, the secret of its forms."""
+
+    async def show(self, request: Request) -> Response:
+        """Show the desk, or the way in."""
+        form = self._visits.get(request.cookies.get(_COOKIE, ""))
+        return await self._shown(form) if form else _login()
+
+    async def act(self, request: Request) -> Response:
+        """Let somebody in or out, or do what an editor wants."""
+        sent = dict(parse_qsl((await request.body()).decode(errors="replace")))
+        visit = request.cookies.get(_COOKIE, "")
+        form = self._visits.get(visit)
+        if "token" in sent:
+            return self._enter(sent["token"], request)
+        if not form:
+            return _login(status=401)
+        if not _is_same(sent.get("form", ""), form):
+            return await self._shown(form, _OLD, status=403)
+        if sent.get("act") == "leave":
+            del self._visits[visit]
+            return _back()
+        return await self._done(_act(sent), form)
+
+    def _enter(self, token: str, request: Request) -> Response:
+        if seconds := self._guesses.take(client_key(client_of(request).address)):
+            log_refusal("desk", "rate_limited")
+            return _login(_TOO_MANY.format(minutes=math.ceil(seconds / 60)), 429, {"retry-after": str(seconds)})
+        if not _is_same(token, self._service.settings.desk_token):
+            log_refusal("desk", "wrong token")
+            return _login(_WRONG, 401)
+        visit = secrets.token_urlsafe(32)
+        self._visits[visit] = secrets.token_urlsafe(32)
+        response = _back()
+        is_safe = request.url.scheme == "https"
+        response.set_cookie(
+            _COOKIE, visit, VISIT_SECONDS, path="/desk", secure=is_safe, httponly=True, samesite="strict"
+        )
+        return response
+
+    async def _done(self, act: Act, form: str) -> Response:
+        if problem := _problem(act, self._service):
+            return await self._shown(form, problem, status=422)
+        is_line = act.act == Do.LINE
+        # What a reader asked goes when its days are over, and stays in no log.
+        logged = Act(act.act, act.article) if is_line else act
+        try:
+            number = await asyncio.to_thread(store.do, store.file_of(self._service.settings), logged)
+        except (sqlite3.Error, OSError):
+            log.exception("an act of the desk could not be saved")
+            return await self._shown(form, _NOT_SAVED, status=500)
+        if not is_line:
+            return _back()
+        return await self._shown(form, line=overview.line(act.question, act.article, number))
+
+    async def _shown(self, form: str, message: str = "", line: str = "", status: int = 200) -> HTMLResponse:
+        told = await asyncio.to_thread(_told, self._service)
+        return _page("desk.html", status, **told, form=form, message=message, line=line)
+
+
+def _act(sent: Mapping[str, str]) -> Act:
+    """Return what a form wants, each part in one line and no longer than its place."""
+    most = {"question": MAX_QUESTION_CHARACTERS, "words": _MOST_WORDS, "signature": MAX_NOTICE_CHARACTERS}
+    if sent.get("act") == Do.OFF:
+        most["words"] = MAX_NOTICE_CHARACTERS
+    parts = {name: " ".join(sent.get(name, "").split())[:length] for name, length in most.items()}
+    return Act(sent.get("act", ""), sent.get("article", ""), **parts)
+
+
+def _problem(act: Act, service: Service) -> str:
+    """Return why an act cannot be done; empty where it can."""
+    if act.act not in [*Do]:
+        return "There is no such act."
+    if act.article not in service.articles and not (act.act == Do.LINE and not act.article):
+        return _NO_ARTICLE
+    needed = {Do.OFF: [act.words], Do.PIN: [same(act.question), act.words, act.signature], Do.LINE: [act.question]}
+    return "" if all(needed.get(Do(act.act), [])) else _NO_WORDS
+
+
+def _told(service: Service) -> dict[str, Any]:
+    """Return what the desk shows now."""
+    articles, file, settings = service.articles, store.file_of(service.settings), service.settings
+    rules, acts, today = store.rules(file), store.acts(file), overview.today()
+    counts = [each for each in store.counts(file) if not each[1] or each[1] in articles]
+    asked = [each for each in store.declined(file) if not each.article or each.article in articles]
+    embedder = service.assistant.steps.retriever.embedder
+    return {
+        "settings": settings,
+        "articles": {article.id: source_line(article) for article in articles.values()},
+        "ends": store.ENDS,
+        "figures": overview.by_day_and_article(counts),
+        "plot": overview.plot(counts, today),
+        "hot": overview.hot(counts, today),
+        "groups": overview.groups(asked, articles, embedder.embed_documents if embedder else None),
+        "reports": overview.reports(settings.feedback, articles),
+        "off": {article: words for article, words in rules.off.items() if article in articles},
+        "pins": [pin for (article, _), pin in rules.pins.items() if article in articles],
+        "acts": overview.log_of(acts, articles),
+        "signature": next((act.signature for act in acts if act.signature), ""),
+        "sites": [
+            (site, service.site_budgets.used(site), *service.metrics.of_site(site)) for site in settings.embed_sites
+        ],
+        "most": {"question": MAX_QUESTION_CHARACTERS, "notice": MAX_NOTICE_CHARACTERS, "words": _MOST_WORDS},
+    }
+
+
+async def _nothing() -> Response:
+    raise HTTPException(404, _NOTHING)
+
+
+def _login(message: str = "", status: int = 200, headers: Mapping[str, str] | None = None) -> HTMLResponse:
+    response = _page("login.html", status, message=message)
+    response.headers.update(headers or {})
+    return response
+
+
+def _page(template: str, status: int, **told: object) -> HTMLResponse:
+    body = _TEMPLATES.get_template(template).render(**told)
+    response = plain_page("The editors' desk", f'<div id="desk">{body}</div>', status)
+    response.headers.update(_HEADERS)
+    return response
+
+
+def _back() -> RedirectResponse:
+    return RedirectResponse("/desk", 303, _HEADERS)
+
+
+def _is_same(given: str, secret: str) -> bool:
+    """Whether somebody knows a secret; what it takes to tell says nothing of it, not even its length."""
+    digests = (hashlib.sha256(words.encode(errors="replace")).digest() for words in (given, secret))
+    return secrets.compare_digest(*digests)

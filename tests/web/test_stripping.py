@@ -38,7 +38,7 @@ def test_no_name_that_is_said_is_left(name: str, says: str) -> None:
 @pytest.mark.parametrize(
     ("question", "kept"),
     [
-        ("write to ann at example dot org please", "write [address] please"),
+        ("write to ann at example dot org please", "write to [address] please"),
         ("Is it true? ann.lee (at) example.org", "Is it true? [address]"),
         ("my name is ann lee, what happened", "my name is [name], what happened"),
         ("i'm bob and what is ICE?", "i'm [name] and what is ICE?"),

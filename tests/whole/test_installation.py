@@ -114,12 +114,13 @@ def test_of_a_whole_installation_everything_is_fine(place: Path) -> None:
     assert (code, problems) == (0, [])
     assert [line.partition(":")[0] for line in fine] == [
         *("articles", "disk", "prompts", "embedding model", "checker", "writer", "language model", "index"),
-        *("reports", "page"),
+        *("reports", "desk", "page"),
     ]
     assert fine[0] == f"articles: 2 can be read from {place}/articles; of 2 the file name is shown, for want of a title"
-    assert fine[-3:] == [
+    assert fine[-4:] == [
         "index: all 2 passages are there and can be searched",
         f"reports: they can be saved in {place}/reports/feedback.sqlite3",
+        "desk: it is off, no question is kept",
         "page: it can be served at 127.0.0.1:0",
     ]
 
@@ -272,6 +273,12 @@ def damage_weights(bare: Path, patch: pytest.MonkeyPatch) -> None:
 NO_ARTICLES = "put one there, or set ASSISTANT_ARTICLES to a folder that has some"
 
 
+def damage_desk(bare: Path, _: pytest.MonkeyPatch) -> None:
+    """Put something else where the desk has its file."""
+    (bare / "reports").mkdir(exist_ok=True)
+    (bare / "reports" / "desk.sqlite3").write_bytes(b"x" * 4096)
+
+
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
@@ -304,6 +311,14 @@ NO_ARTICLES = "put one there, or set ASSISTANT_ARTICLES to a folder that has som
         (
             setting(FEEDBACK="{bare}/articles"),
             "reports: Reports cannot be saved in {bare}/articles (unable to open database file): make room, or *",
+        ),
+        (
+            damage_desk,
+            "desk: The desk's file {bare}/reports/desk.sqlite3 cannot be used (file is not a database): restore *",
+        ),
+        (
+            setting(DESK_TOKEN="short"),  # noqa: S106 - a bad one
+            "desk: its token is so short that it can be guessed: set ASSISTANT_DESK_TOKEN to *",
         ),
         (
             setting(HOST="192.0.2.1"),

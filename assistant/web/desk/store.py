@@ -69,7 +69,7 @@ class Asked:
 
 
 def asked(question: str, article: str, ended: str, site: str, answer: Answer | None) -> Asked:
-    """Return what is kept of a question; of its answer, only which article it is from and where its closest words are."""
+    """Return what is kept: of the answer, only which article it is from and where its closest words are."""
     told = answer.articles if answer else ()
     article = article or (told[0].id if told else "")
     closest = next((each for each in (answer.closest if answer else ()) if each.article.id == article), None)

@@ -20,8 +20,8 @@ _LONG = re.compile(r"\w*\+?\(?\d(?:[\s()./–—-]{0,3}\d){5,}\w*")
 """Six digits and more in a row, however they are set apart; a comma stands within sums of money and counts alone."""
 _OWN = re.compile(r"\b(?:my|I\s*['’]?\s*a?m|I\s+was\s+born|(?:call|reach|text)\s+me)\b[^.?!]*", re.IGNORECASE)
 _WITH_DIGITS = re.compile(r"\w*\d[\w./-]*")
-_WORD = r"[^\W\d_][\w'’.-]*"
-_CAPITAL = r"(?:[^\W\d_a-z][\w'’.-]*|de|van|von|der|la|bin)"
+_WORD = r"(?:[^\W\d_]\.|[^\W\d_][\w'’-]*)"
+_CAPITAL = r"(?:[^\W\d_a-z](?:\.|[\w'’-]*)|de|van|von|der|la|bin)"
 _END = r"(?=\s*(?:[,.!?;:–—-]|$|(?:and|from|but|with)\b))"
 _SAYS_NAME = (
     re.compile(rf"\b(?:my|our)\s+(?:\w+\s+)?name(?:\s+is|['’]?s)\s+({_WORD}(?:\s+{_WORD}){{0,2}})", re.IGNORECASE),
@@ -45,5 +45,5 @@ def stripped(question: str) -> str:
             text = re.sub(rf"\b{re.escape(name)}\b", NAME, text)
     text = _MAIL.sub(ADDRESS, text)
     text = _HOME.sub(rf"\1 {ADDRESS}", text)
-    text = _OWN.sub(lambda match: _WITH_DIGITS.sub(NUMBER, match[0]), text)
-    return _LONG.sub(lambda match: match[0] if _DATE.fullmatch(match[0]) else NUMBER, text)
+    text = _LONG.sub(lambda match: match[0] if _DATE.fullmatch(match[0]) else NUMBER, text)
+    return _OWN.sub(lambda match: _WITH_DIGITS.sub(NUMBER, match[0]), text)

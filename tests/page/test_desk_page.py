@@ -1,0 +1,84 @@
+"""The editors' desk in a browser: legible and usable on a phone and a desktop, in light and in dark."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from browser import COLOUR_RULES, needs_chromium, problems, visiting
+from conftest import WordEmbedder
+from playwright.sync_api import Browser, Page, expect
+from served import ARTICLE, CITATION, FERRY, OPEN, WRITTEN, ScriptedAssistant, running
+
+from assistant.web import feedback
+from assistant.web.desk import store
+from assistant.web.desk.store import Act, Asked, Do
+from assistant.web.feedback import Feedback
+
+pytestmark = needs_chromium
+
+TOKEN = "a token of the newsroom's"  # noqa: S105 - of no newsroom
+ASKED = (
+    "Who wrote this story?",
+    "Who wrote this?",
+    "Is the harbour open?",
+    "What does a reader's question do?",
+)
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Serve a desk that has something of everything, and return its address."""
+    folder: Path = tmp_path_factory.mktemp("desk")
+    settings = replace(OPEN, data=folder, feedback=folder / "feedback.sqlite3", embed_sites=("https://news.test",))
+    settings = replace(settings, desk_token=TOKEN, keep_questions=30, site_questions_per_minute=60)
+    file = store.file_of(settings)
+    for number in range(60):
+        at = (datetime.now(UTC) - timedelta(hours=7 * number)).isoformat(timespec="minutes")
+        article, end = ("a-story", "ferry")[number % 3 == 0], store.ENDS[number * number % len(store.ENDS)]
+        place = (ARTICLE.version, CITATION.start, CITATION.end) if article == "a-story" else ("", 0, 0)
+        store.keep(file, Asked(ASKED[number % len(ASKED)], article, end, "", *place, at))
+    store.do(file, Act(Do.OFF, "ferry", "We are looking into what this article says."))
+    store.do(file, Act(Do.PIN, "a-story", "The desk wrote it.", "Who wrote it?", "The Desk"))
+    feedback.save(settings.feedback, Feedback(replace(WRITTEN, question="Who fell?"), helpful=False, comment="No."))
+    assistant = ScriptedAssistant(ARTICLE, FERRY)
+    assistant.steps.retriever = SimpleNamespace(embedder=WordEmbedder())  # type: ignore[misc, assignment]
+    with running(assistant, settings) as address:
+        yield f"{address}/desk"
+
+
+def barriers(page: Page) -> list[str]:
+    """Return what axe finds in light and in dark, and whether the page is wider than a small phone."""
+    found: list[str] = []
+    for colours, rules in (("light", ()), ("dark", COLOUR_RULES)):
+        page.emulate_media(color_scheme=colours)  # type: ignore[arg-type]
+        found += problems(page, rules)
+    for width in (1280, 320):
+        page.set_viewport_size({"width": width, "height": 800})
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            found.append(f"wider than {width} px")
+    return found + problems(page)
+
+
+def test_the_desk_has_no_barrier(browser: Browser, desk: str) -> None:
+    """The way in, the desk with all that is opened, a line to copy and what went wrong: axe finds nothing."""
+    with visiting(browser, desk, may_fail=True) as page:
+        assert barriers(page) == []
+        page.get_by_label("Token").fill("a guess")
+        page.get_by_role("button", name="Enter").click()
+        expect(page.get_by_role("alert")).to_be_visible()
+        assert barriers(page) == []
+        page.get_by_label("Token").fill(TOKEN)
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="What was declined")).to_be_visible()
+        page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        assert barriers(page) == []
+        page.get_by_role("button", name="Make a question-file line").first.click()
+        expect(page.locator("pre")).to_contain_text('"id": "desk-')
+        page.get_by_role("button", name="Take it away").click()
+        expect(page.get_by_text("There are none.")).to_be_visible()
+        assert barriers(page) == []

@@ -39,7 +39,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     file = store.file_of(settings)
     for number in range(60):
         at = (datetime.now(UTC) - timedelta(hours=7 * number)).isoformat(timespec="minutes")
-        article, end = ("a-story", "ferry")[number % 3 == 0], store.ENDS[number * number % len(store.ENDS)]
+        article, end = ("a-story", "ferry")[number % 3 == 0], store.ENDS[number % len(store.ENDS)]
         place = (ARTICLE.version, CITATION.start, CITATION.end) if article == "a-story" else ("", 0, 0)
         store.keep(file, Asked(ASKED[number % len(ASKED)], article, end, "", *place, at))
     store.do(file, Act(Do.OFF, "ferry", "We are looking into what this article says."))

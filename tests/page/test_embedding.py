@@ -208,6 +208,14 @@ def test_the_open_panel_is_accessible_on_the_narrowest_phone(browser: Browser, p
         expect(question_box(chat)).to_be_in_viewport(ratio=1)
 
 
+def test_a_question_counts_for_its_site(browser: Browser, place: Place) -> None:
+    """Where the chat stands is told with each question, for that site's budget."""
+    with reading(browser, place.site) as page:
+        ask(opened(page), "Lit?")
+    counted = f'assistant_site_questions_total{{outcome="let in",site="{place.site}"}}'
+    assert counted in httpx.get(f"{place.assistant}/metrics").text
+
+
 def test_a_page_has_one_for_each_article(browser: Browser, place: Place) -> None:
     """The same article gets one button, another one a second that covers nothing."""
     with reading(browser, f"{place.site}/twice") as page:

@@ -24,7 +24,7 @@ FARTHEST = 0.35
 """Cosine distance, on average, within a group of questions. Of 20 questions in two wordings each, written by hand, the
 packaged embedding model puts 12 together so, and 3 of 760 pairs that mean something else; at 0.45 it is 14 and 27."""
 _MOST_SHOWN = 30
-_WIDTH, _HEIGHT, _FOOT, _SIDE = 360, 150, 20, 24
+_WIDTH, _HEIGHT, _FOOT, _SIDE = 360, 150, 20, 36
 """Of the plot, in units of which a letter is 12 high: the width is that of a phone."""
 
 Embed = Callable[[list[str]], list[list[float]]]
@@ -67,24 +67,24 @@ def hot(counts: Counts, today: date) -> list[tuple[str, int, int]]:
 
 def plot(counts: Counts, today: date) -> str:
     """Return an SVG of the last days' questions, each day a bar of how they ended; its figures stand in the table."""
-    days = [str(today - timedelta(days=ago)) for ago in reversed(range(DAYS_SHOWN))]
+    days = [today - timedelta(days=ago) for ago in reversed(range(DAYS_SHOWN))]
     ended: dict[str, Counter[str]] = defaultdict(Counter)
     for day, _, end, count in counts:
         ended[day][end] += count
-    most = max((ended[day].total() for day in days), default=0) or 1
+    most = max(ended[str(day)].total() for day in days) or 1
     step = (_WIDTH - _SIDE) / DAYS_SHOWN
     parts = [f'<text x="0" y="12">{most}</text><text x="0" y="{_HEIGHT}">0</text>']
     for place, day in enumerate(days):
         left, foot = _SIDE + place * step, float(_HEIGHT)
         for end in ENDS:
-            height = ended[day][end] / most * (_HEIGHT - 2)
+            height = ended[str(day)][end] / most * (_HEIGHT - 2)
             foot -= height
             if height:
                 parts.append(
                     f'<rect class="{end}" x="{left:.1f}" y="{foot:.1f}" width="{step - 3:.1f}" height="{height:.1f}"/>'
                 )
         if place % 3 == 0:
-            parts.append(f'<text x="{left:.1f}" y="{_HEIGHT + _FOOT - 4}">{day[8:]}.{day[5:7]}.</text>')
+            parts.append(f'<text x="{left:.1f}" y="{_HEIGHT + _FOOT - 4}">{day.day} {day:%b}</text>')
     line = f'<path d="M{_SIDE} {_HEIGHT}H{_WIDTH}"/>'
     label = f"Questions a day, the last {DAYS_SHOWN} days; the table has the figures"
     return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + _FOOT}" role="img" aria-label="{label}">{"".join(parts)}{line}</svg>'

@@ -9,11 +9,13 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from browser import COLOUR_RULES, needs_chromium, problems, visiting
+from browser import COLOUR_RULES, answers, ask, chatting, needs_chromium, problems, status, visiting
 from conftest import WordEmbedder
 from playwright.sync_api import Browser, Page, expect
 from served import ARTICLE, CITATION, FERRY, OPEN, WRITTEN, ScriptedAssistant, running
 
+from assistant.rendering import LABELS
+from assistant.types import Status
 from assistant.web import feedback
 from assistant.web.desk import store
 from assistant.web.desk.store import Act, Asked, Do
@@ -79,6 +81,16 @@ def test_the_desk_has_no_barrier(browser: Browser, desk: str) -> None:
         assert barriers(page) == []
         page.get_by_role("button", name="Make a question-file line").first.click()
         expect(page.locator("pre")).to_contain_text('"id": "desk-')
-        page.get_by_role("button", name="Take it away").click()
-        expect(page.get_by_text("There are none.")).to_be_visible()
         assert barriers(page) == []
+
+
+def test_readers_see_what_editors_did(browser: Browser, desk: str) -> None:
+    """An article that is off has the editor's words above the box; a pinned answer is said to be the editor's."""
+    address = desk.removesuffix("/desk")
+    with chatting(browser, f"{address}/?article=ferry") as page:
+        status(page, "We are looking into what this article says.")
+    with chatting(browser, f"{address}/?article=a-story") as page:
+        ask(page, "who wrote it")
+        expect(answers(page).locator(".words")).to_have_text("The desk wrote it.— The Desk")
+        expect(answers(page).locator(".headline")).to_have_text(LABELS[Status.PINNED])
+        expect(answers(page).locator("a.cite")).to_have_count(0)

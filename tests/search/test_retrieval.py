@@ -222,7 +222,7 @@ def test_a_query_without_a_known_word_still_works(retriever: Retriever, query: s
     findings = retriever.search(query)
     assert findings.keyword_score == 0.0
     assert [e.score for e in findings.evidence] == sorted((e.score for e in findings.evidence), reverse=True)
-    nothing = Retriever([], None, retriever._embedder).search(query, article="alpha")
+    nothing = Retriever([], None, retriever.embedder).search(query, article="alpha")
     assert (nothing.hits, nothing.evidence, nothing.similarity, nothing.keyword_score) == ((), (), 0.0, 0.0)
 
 

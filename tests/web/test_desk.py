@@ -41,6 +41,7 @@ from assistant.web import feedback
 from assistant.web.desk import overview, routes, store
 from assistant.web.desk.store import Act, Asked, Do, erase, erasing, file_of, keep
 from assistant.web.feedback import Feedback
+from assistant.web.limits import Budgets
 from assistant.web.service import SITE_LIMITED, Client, Refusal, Service
 
 TOKEN = "a token of the newsroom's"  # noqa: S105 - of no newsroom
@@ -81,7 +82,7 @@ def file(settings: Settings) -> Iterator[Path]:
 def desk(address: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
     """Return an editor's browser that is at the desk."""
     assert not file.exists()
-    monkeypatch.setattr(routes.Budgets, "take", lambda *_: 0)
+    monkeypatch.setattr(Budgets, "take", lambda *_: 0)
     with httpx.Client(base_url=address, follow_redirects=True, timeout=30) as client:
         assert client.post("/desk", data={"token": TOKEN}).status_code == 200
         yield client

@@ -386,8 +386,9 @@ class Page:
             return self._unchanged
         article = self._chosen(chosen)
         update = self._parts.showing(article)
-        if words := await self._service.switched_off(_id(article)):
-            update[self._parts.status] = html_line(words)
+        words, earlier = [await self._service.switched_off(each) for each in (_id(article), before)]
+        if words or earlier:
+            update[self._parts.status] = html_line(words or READY)
         if not self._conversation(token).exchanges:
             update[self._parts.suggested] = await self._first_suggestions(article)
         return update

@@ -133,8 +133,8 @@ def _act(sent: Mapping[str, str]) -> Act:
     most = {"question": MAX_QUESTION_CHARACTERS, "words": _MOST_WORDS, "signature": MAX_NOTICE_CHARACTERS}
     if sent.get("act") == Do.OFF:
         most["words"] = MAX_NOTICE_CHARACTERS
-    parts = {name: " ".join(sent.get(name, "").split())[:length] for name, length in most.items()}
-    return Act(sent.get("act", ""), sent.get("article", ""), **parts)
+    question, words, signature = (" ".join(sent.get(name, "").split())[:length] for name, length in most.items())
+    return Act(sent.get("act", ""), sent.get("article", ""), words, question, signature)
 
 
 def _problem(act: Act, service: Service) -> str:

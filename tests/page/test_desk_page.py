@@ -39,8 +39,8 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     settings = replace(OPEN, data=folder, feedback=folder / "feedback.sqlite3", embed_sites=("https://news.test",))
     settings = replace(settings, desk_token=TOKEN, keep_questions=30, site_questions_per_minute=60)
     file = store.file_of(settings)
-    for number in range(60):
-        at = (datetime.now(UTC) - timedelta(hours=7 * number)).isoformat(timespec="minutes")
+    for number in range(30):
+        at = (datetime.now(UTC) - timedelta(hours=13 * number)).isoformat(timespec="minutes")
         article, end = ("a-story", "ferry")[number % 3 == 0], store.ENDS[number % len(store.ENDS)]
         place = (ARTICLE.version, CITATION.start, CITATION.end) if article == "a-story" else ("", 0, 0)
         store.keep(file, Asked(ASKED[number % len(ASKED)], article, end, "", *place, at))

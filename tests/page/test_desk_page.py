@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import sklearn.cluster  # noqa: F401 - it takes long where much else runs; a server has it with its embedding model
 from browser import COLOUR_RULES, answers, ask, chatting, needs_chromium, problems, status, visiting
 from conftest import WordEmbedder
 from playwright.sync_api import Browser, Page, expect

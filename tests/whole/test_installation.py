@@ -213,7 +213,7 @@ def test_while_a_process_serves_check_and_index_give_the_same_cure(place: Path) 
     with closing(open_index(read_corpus(place / "articles").articles, EMBEDDER, index)):
         code, problems, fine = looked()
         assert (code, problems) == (0, [])
-        assert fine[-4] == f"index: process {os.getpid()} uses it"
+        assert fine[-5] == f"index: process {os.getpid()} uses it"
         new.write_text("The library opens on Sundays.")
         problem, result = only_problem(), CliRunner().invoke(app, ["index"])
     cure = f"a server brings it up to date within seconds; where it does not, restart process {os.getpid()}"
@@ -230,7 +230,7 @@ def test_an_index_that_is_being_built_is_no_problem(place: Path) -> None:
         (place / "data" / "index" / "index.pid").write_text("77")
         _, problems, fine = looked()
     assert problems == []
-    assert fine[-3] == f"index: there is none in {place}/data/index yet, process 77 builds it"
+    assert fine[-4] == f"index: there is none in {place}/data/index yet, process 77 builds it"
 
 
 # Articles, disk and models

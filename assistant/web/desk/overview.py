@@ -69,8 +69,8 @@ def plot(counts: Counts, today: date) -> str:
     """Return an SVG of the last days' questions, each day a bar of how they ended; its figures stand in the table."""
     days = [today - timedelta(days=ago) for ago in reversed(range(DAYS_SHOWN))]
     ended: dict[str, Counter[str]] = defaultdict(Counter)
-    for day, _, end, count in counts:
-        ended[day][end] += count
+    for on, _, end, count in counts:
+        ended[on][end] += count
     most = max(ended[str(day)].total() for day in days) or 1
     step = (_WIDTH - _SIDE) / DAYS_SHOWN
     parts = [f'<text x="0" y="12">{most}</text><text x="0" y="{_HEIGHT}">0</text>']

@@ -222,8 +222,8 @@ def review(  # noqa: PLR0913, PLR0917 - each is an option of the command
             )
         chosen = Draw(sample, per_kind, disagreements, second, seed, EBU if ebu else CONTENT)
         done, drawn = grade(runs, chosen, grader or getpass.getuser(), port, typer.echo)
-    report = f"evaluate --rescore {runs[-1]}, or of an audit audit --rescore {runs[-1]},"
-    typer.echo(f"{done} of {drawn} graded. The same command goes on; {report} reports the grades.")
+    typer.echo(f"{done} of {drawn} graded; the same command goes on.")
+    typer.echo(f"Into the report: evaluate --rescore {runs[-1]}. Into that of an audit: audit --rescore {runs[-1]}.")
 
 
 def _show_evaluation(content: dict[str, Any], folder: Path, *, as_json: bool) -> None:

@@ -281,6 +281,9 @@ def _articles(card: Card, marks: Sequence[Span]) -> list[dict[str, Any]]:
 
 
 def _issues(session: Session) -> list[str]:
-    """Return the issues to choose from: those of these runs, the most frequent first, and then the usual ones."""
-    used = Counter(grade.issue for folder in session.folders for grade in grades.read(folder) if grade.issue)
+    """Return the issues to choose from: those that this person named, the most frequent first, and then the usual ones.
+
+    What others named would tell what they found.
+    """
+    used = Counter(grade.issue for grade in session.stands().values() if grade.issue)
     return list(dict.fromkeys((*(issue for issue, _ in used.most_common()), *session.rubric.issues)))

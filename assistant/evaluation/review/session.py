@@ -48,7 +48,7 @@ class Session:
     done: list[tuple[int, dict[Place, Grade | None]]] = field(default_factory=list)
     """What was graded in this session, with what stood before."""
     shown: dict[int, float] = field(default_factory=dict)
-    """When each card was shown first, on a clock of its own."""
+    """When each card was shown last, on a clock of its own."""
     seconds: list[float] = field(default_factory=list)
     """How long each grade took."""
 
@@ -79,7 +79,7 @@ class Session:
 
     def show(self, number: int) -> None:
         """Note that a card is read from now on."""
-        self.shown.setdefault(number, time.monotonic())
+        self.shown[number] = time.monotonic()
 
     def seconds_left(self, cards: int) -> float | None:
         """Return how long so many cards take at the pace so far; None before there is one."""

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
 from assistant.answering import grounding, understanding
 from assistant.answering.calibration import Rarity, coverage
@@ -23,6 +24,8 @@ from assistant.search.retrieval import Findings
 from assistant.types import Article, Passage, Sentence
 
 MOST_SENTENCES = 3
+EARLY_SENTENCES = 8
+"""Where an article does not open with its news, it comes soon."""
 _NO_NEWS = re.compile(r"[\"“‘]|(?:Correction|Clarification|Update|Editor['’]s note)s?\b[^.:]{0,30}:")
 """What somebody says of the news is not the news, nor is what the publisher says of the article."""
 
@@ -168,9 +171,16 @@ def _further(
 
 
 def lead(article: Article) -> list[Window]:
-    """Return how an article begins: its first statement, nothing where there is none."""
+    """Return how an article begins: its first statement; nothing where there is none.
+
+    Where that has no word of the title, it is a scene, and the early one that has most of them tells more.
+    """
     stating = (sentence for passage in passages(article) for sentence in statements(passage))
-    return [_window(sentence) for sentence in stating if not _NO_NEWS.match(sentence.text)][:1]
+    early = list(islice((sentence for sentence in stating if not _NO_NEWS.match(sentence.text)), EARLY_SENTENCES))
+    title = terms.stems(article.title)
+    is_scene = early and title.isdisjoint(terms.stems(early[0].text))
+    nearest = sorted(early, key=lambda sentence: -terms.share(title, terms.stems(sentence.text)))
+    return [_window(sentence) for sentence in (nearest if is_scene else early)[:1]]
 
 
 def _window(sentence: Sentence) -> Window:

@@ -233,14 +233,14 @@ def _negated(text: str) -> set[str]:
 def may_say_yes(claim: str, question: str, evidence: Iterable[Sentence]) -> bool:
     """Whether a claim that opens with "Yes" keeps to what is asked; true of any other claim.
 
-    It must not deny what the question asserts, as "Yes, they separated and never divorced" does, and the numbers that
-    are asked about must stand in its evidence: of "all eleven" one does not know by "nine of them".
+    It must not deny what the question asserts, as "Yes, they separated and never divorced" does. The numbers that are
+    asked about must stand in it, or in its evidence where it tells none: "all eleven" is not "nine of them".
     """
     if not re.match(r"yes\b", claim, re.IGNORECASE):
         return True
     asked, told = _claimed(question), _claimed(_YES_OR_NO.sub("", claim))
-    shown = _shown(" ".join(sentence.text for sentence in evidence))
-    return asked.hedges.keys() <= shown.hedges.keys() and not (asked.stems & told.negated) - asked.negated
+    numbers = told.hedges or _shown(" ".join(sentence.text for sentence in evidence)).hedges
+    return asked.hedges.keys() <= numbers.keys() and not (asked.stems & told.negated) - asked.negated
 
 
 _ATTRIBUTION = re.compile(

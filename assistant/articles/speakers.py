@@ -19,7 +19,9 @@ SAID = (
     r"(?:said|says|saying|wrote|writes|told|tells|explained|explains|added|adds|adding|complained|complains|announced|asked|asks|argued|argues|"
     r"warned|warns|insisted|noted|notes|stated|states|claimed|claims|replied|recalled|acknowledged|admitted|conceded|testified)"
 )
-NAME = r"[A-ZÀ-Þ][\w'’.-]*[\w](?:\s+(?:of|de|van|der|al|[A-ZÀ-Þ][\w'’.-]*[\w])){0,6}"
+_SHORT = r"(?:(?:Dr|Prof|Mrs?|Ms|Gov|Sen|Rep|Capt|Lt|Sgt|Gen|Col|Hon|Rev|St|[A-ZÀ-Þ])\.\s+)"
+_WORD = r"[A-ZÀ-Þ][\w'’.-]*\w"
+NAME = rf"{_SHORT}{{0,2}}{_WORD}(?:\s+(?:of|de|van|der|al|{_SHORT}?{_WORD})){{0,6}}"
 _GROUP = r"(?:officials?|spokes\w+|officers?|agents?|leaders?|lawyers?|prosecutors?|advocates?|police|staff|authorities|executives?|researchers?)"
 _SPEAKER = (
     rf"(?P<speaker>{NAME}(?:\s+{_GROUP})?|he|she|they|(?:[Aa]n?|[Tt]he|[Oo]ne|[Aa]nother)\s+(?:[\w-]+\s+){{0,3}}[\w-]+)"

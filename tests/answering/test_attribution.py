@@ -228,6 +228,22 @@ def test_each_speech_comes_with_its_own_evidence(article: Article) -> None:
     assert [text.split(":")[0] for text, _ in found] == ["Arnold explained", "Arnold said of Krasner"]
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Prof. Edoardo Sains of Trieste", "Prof. Edoardo Sains of Trieste"),
+        ("Dr. Ayo B. Abiola", "Dr. Ayo B. Abiola"),
+        ("J. R. Smith", "J. R. Smith"),
+        ("Ann Lee", "Ann Lee"),
+    ],
+)
+def test_a_title_or_an_initial_is_part_of_a_name(name: str, told: str) -> None:
+    """Its full stop ends no name."""
+    article = Article("a", f'"I would have bet my house on it," said {name}.', "")
+    question = 'Who said "I would have bet my house on it"?'
+    assert statement(question, window("bet", article)) == f'It was {told} who said "I would have bet my house on it."'
+
+
 SPEECH = '"I can see it," said Ann Lee, "from my bed." "He [Lee] won\'t go," said Bo Fry. Few saw it from a bed.'
 
 

@@ -399,6 +399,8 @@ def test_a_word_is_not_turned_into_its_opposite(claim: str, article: Article, *,
         ("Yes, they parted in 1978 but never divorced.", "Did they never divorce?", True),
         ("Yes. They parted in 1978.", "Did all eleven of them part?", False),
         ("Yes. They parted in 1978.", "Did they part in 1978?", True),
+        ("Yes. Nine of them parted.", "Did all of them part in 1978?", False),
+        ("Yes. They parted.", "Did they part in 1978?", True),
         ("No, they never divorced.", "Did they divorce in 1990?", True),
     ],
 )

@@ -33,10 +33,6 @@ _ROOM = 200_000_000
 """Bytes that should be free: an index of some hundred articles, and what a day writes."""
 
 
-_SHORTEST_TOKEN = 16
-"""Characters: at the rate at which one address may guess, even words are safe then."""
-
-
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that was looked at."""
@@ -64,7 +60,7 @@ def check(settings: Settings) -> Iterator[Finding]:
     else:
         yield from _index(corpus.articles, settings.data / "index")
     yield _attempt("reports", f"they can be saved in {settings.feedback}", lambda: feedback.check(settings.feedback))
-    yield from _desk(settings)
+    yield _desk(settings)
     yield _attempt("page", f"it can be served at {settings.host}:{settings.port}", lambda: _page(settings))
     if settings.mcp:
         yield _attempt("tools", "their package is installed", lambda: require("mcp", "ASSISTANT_MCP"))
@@ -150,14 +146,11 @@ def renewal(holder: str) -> str:
     return "run python -m assistant index"
 
 
-def _desk(settings: Settings) -> Iterator[Finding]:
+def _desk(settings: Settings) -> Finding:
     file, days = store.file_of(settings), settings.keep_questions
     kept = f"questions are kept for {days} day{'' if days == 1 else 's'} in {file}" if days else "no question is kept"
     is_on = f"it is {'on' if settings.desk_token else 'off'}, {kept}"
-    yield _attempt("desk", is_on, lambda: store.check(file))
-    if 0 < len(settings.desk_token) < _SHORTEST_TOKEN:
-        cure = f"set ASSISTANT_DESK_TOKEN to {_SHORTEST_TOKEN} characters or more"
-        yield Finding("desk", "its token is so short that it can be guessed", cure)
+    return _attempt("desk", is_on, lambda: store.check(file))
 
 
 def _page(settings: Settings) -> None:

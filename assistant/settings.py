@@ -37,6 +37,8 @@ _OFFLINE = {
 Port = int
 Address = str
 """Of a person, as in `mailto:desk@example.org` or `https://example.org/contact`; empty for none."""
+Token = str
+"""A secret of 16 characters or more: at the rate at which one address may guess, even words are safe then."""
 Sites = tuple[str, ...]
 """Origins, as in `https://news.example.org`."""
 Networks = tuple[IPv4Network | IPv6Network, ...]
@@ -79,6 +81,7 @@ _CASTS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     ),
     "bool": (TypeAdapter(bool).validate_python, "true or false"),
     "Networks": (networks, "addresses or networks, as in 10.0.0.7,192.168.0.0/16"),
+    "Token": (TypeAdapter(Annotated[str, Field(min_length=16)]).validate_python, "16 characters or more"),
     "Address": (_address, "a mail address or an https address"),
     "Sites": (_sites, "sites, as in https://news.example.org,https://www.example.org"),
     "Path": (lambda value: Path(value).expanduser(), "a path"),
@@ -132,7 +135,7 @@ class Settings:
     """Sites that may have the chat on their pages."""
 
     # The editors' desk
-    desk_token: str = field(default="", repr=False)
+    desk_token: Token = field(default="", repr=False)
     """What opens the desk at /desk; empty for no desk."""
     keep_questions: int = 0
     """For how many days readers' questions are kept for it; 0 for none at all."""

@@ -8,7 +8,7 @@ know.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from assistant.answering import understanding
@@ -35,8 +35,7 @@ _ASKS_WHO_SAID = re.compile(
     re.IGNORECASE,
 )
 _ASKS_WHERE = re.compile(
-    r"\b(?:which|what) (?:article|story|piece|report|text)s? (?:has|have|holds?|contains?|includes?|says?|quotes?)\b"
-    r"|\bwhere (?:does it say|do the words|are the words|is it said)\b",
+    r"\b(?:(?:which|what) (?:article|story) (?:has|contains|includes)|where are) the (?:words|sentence|quotation)\b",
     re.IGNORECASE,
 )
 _TELLS_WHO = re.compile(rf"(?P<who>{NAME}), who (?P<says>{_SAYS}\b[^,;:]*)(?=[,.;])")
@@ -60,26 +59,36 @@ def asks_who_said(question: str) -> bool:
     return bool(_ASKS_WHO_SAID.search(question))
 
 
-def asks_where(question: str) -> bool:
-    """Whether the question quotes words and asks which article has them."""
-    return bool(understanding.quoted_words(question)) and bool(_ASKS_WHERE.search(question))
-
-
 def misquotes(question: str, articles: Iterable[Article]) -> bool:
     """Whether a question asks who said some words, or where they stand, and they stand so in none of the articles.
 
     Case and punctuation do not matter, nor what stands between the parts of one quotation, as in '"I," he said, "go."'
+    What is left out may be marked. Few words may be a name.
     """
-    said = [text for article in articles for text in (article.text, " ".join(QUOTED.findall(article.text)))]
-    held = [f" {_bare(text)} " for text in said]
-    asks = asks_who_said(question) or asks_where(question)
-    quoted = understanding.quoted_words(question) if asks else []
-    return any(not any(f" {_bare(words)} " in text for text in held) for words in quoted)
+    asks = asks_who_said(question) or _ASKS_WHERE.search(question)
+    parts = [part for words in understanding.quoted_words(question) for part in re.split(r"…|\.{3}", words)]
+    wanted = [part for part in parts if len(part.split()) >= _LEAST_QUOTED] if asks else []
+    held = [_bare(text) for article in articles for text in _said(article.text)] if wanted else []
+    return not all(any(_bare(part) in text for text in held) for part in wanted)
+
+
+def standing(question: str, windows: Iterable[Window]) -> list[Window]:
+    """Return the pieces of evidence with the words of which a question asks which article has them; else none."""
+    words = [_bare(words) for words in understanding.quoted_words(question) if _ASKS_WHERE.search(question)]
+    return [each for each in windows if any(part in _bare(s.text) for part in words for s in each.sentences)]
+
+
+def _said(text: str) -> Iterator[str]:
+    """Yield a text, and of each paragraph what it quotes, as one."""
+    yield text
+    for paragraph in text.split("\n\n"):
+        yield " ".join(QUOTED.findall(paragraph))
 
 
 def _bare(text: str) -> str:
-    """Return the words of a text without case and punctuation, and without what an editor put into them in brackets."""
-    return " ".join(re.findall(r"\w+", re.sub(r"\[[^\]]*\]", " ", text).casefold()))
+    """Return the words of a text between spaces, without case, punctuation, and what an editor put in brackets."""
+    text = re.sub(r"(?<=\w)['’.](?=\w)", "", re.sub(r"\[[^\]]*\]", " ", text).casefold())
+    return " ".join(["", *re.findall(r"[^\W_]+", text), ""])
 
 
 def statement(question: str, window: Window) -> str | None:

@@ -159,9 +159,9 @@ class Steps:
         to_quote = self.to_quote(base.question, judgement.findings, judgement.draft)
         if attribution.misquotes(query, {each.article for each in quoting.candidate_passages(judgement.findings)}):
             return wording.declined(base, judgement.findings)
-        if attribution.asks_where(query):
+        if found := attribution.standing(query, to_quote):
             # Its title and its date stand beside the words.
-            return wording.quoted(replace(base, model="none", error=None), to_quote, in_one_piece=True)
+            return wording.quoted(replace(base, model="none", error=None), found, in_one_piece=True)
         if is_declined(judgement):
             return wording.declined(base, judgement.findings)
         draft = draft_to_show(judgement)
@@ -174,10 +174,10 @@ class Steps:
             return wording.written(base, draft.claims)
         # A second piece more often stands beside the point than it adds what is missing.
         quoted = wording.quoted(base, to_quote, in_one_piece=not understanding.asks_two(base.question))
-        opened = wording.opened(quoted, judgement.opening.words)
-        shown = [sentence for window in to_quote for sentence in window.all]
-        is_sure = judgement.opening.is_sure and grounding.may_say_yes(opened.text, query, shown)
-        return opened if is_sure else quoted
+        opening = judgement.opening
+        words = " ".join([opening.words, *(citation.quote for citation in quoted.citations)])
+        may_open = opening.is_sure and grounding.may_say_yes(words, query, to_quote[0].all)
+        return wording.opened(quoted, opening.words) if may_open else quoted
 
     def _checked(self, draft: Draft, judgement: Judgement) -> CheckedDraft:
         findings = judgement.findings

@@ -205,7 +205,7 @@ _IT = rf"(?:{_THIS_ARTICLE}|this|it|here)\b"
 _OF_ALL = rf"(?! (?:about|on|for|against|of|in|from|behind)\b(?! {_IT}))"
 """Not of something in the article: "the gist of his speech"."""
 _ASKS = r"^(?:\W|so|ok|hi|hey|please|pls|just|(?:can|could|would) you|give me)*\b"
-_ONE = r"(?:the|this|that|these) (?:\w+ )?\w+(?: (?:today|now|then))?"
+_ONE = r"(?:this|these) \w+(?: (?:today|now|then))?"
 _OVERVIEW = re.compile(
     rf"\btl[;,]? ?dr\b|\bgist\b{_OF_ALL}|\b(?:quick|short|brief) (?:summary|version|overview|recap|rundown)\b{_OF_ALL}"
     rf"|\b(?:key|main|top|most important) (?:points?|facts|takeaways?|idea|message)\b{_OF_ALL}"

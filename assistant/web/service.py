@@ -19,6 +19,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
+from assistant.answering import understanding
 from assistant.answering.assistant import Assistant
 from assistant.articles.reading import Corpus
 from assistant.settings import Settings
@@ -283,8 +284,11 @@ class Service:
         if only in rules.off:
             yield Refusal(Reason.SWITCHED_OFF, rules.off[only])
             return
-        if pin := rules.pins.get((only, store.same(question))):
-            yield Answer(question, Status.PINNED, f"{pin.words}\n— {pin.signature}")
+        pin = rules.pins.get((only, store.same(question)))
+        # "Who is he?" is another question after each other one.
+        leans = turns and (understanding.refers_back(question) or len(understanding.queries(question, turns)) > 1)
+        if pin and not leans and only in self.articles:
+            yield Answer(question, Status.PINNED, f"{pin.words}\n— {pin.signature}", records=(self.articles[only],))
             return
         work = partial(self._in_turn, question, turns, article)
         async with aclosing(self._cache.answers(question, turns, article, work)) as events:

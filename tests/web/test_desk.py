@@ -7,7 +7,7 @@ import re
 import sqlite3
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -39,7 +39,7 @@ from assistant.settings import Settings
 from assistant.types import Status
 from assistant.web import feedback
 from assistant.web.desk import overview, routes, store
-from assistant.web.desk.store import Act, Asked, Do, erase, erasing, file_of, keep
+from assistant.web.desk.store import Act, Asked, Do, do, erase, erasing, file_of, keep
 from assistant.web.feedback import Feedback
 from assistant.web.limits import Budgets
 from assistant.web.service import SITE_LIMITED, Client, Refusal, Service
@@ -94,11 +94,12 @@ def act(desk: httpx.Client, name: str, article: str = "ferry", **parts: str) -> 
     return desk.post("/desk", data={"form": form, "act": name, "article": article, **parts})
 
 
-def ask(address: str, question: str, article: str | None = "a-story") -> dict[str, Any]:
+def ask(
+    address: str, question: str, article: str | None = "a-story", history: Sequence[dict[str, str]] = ()
+) -> dict[str, Any]:
     """Return the answer, or the refusal, that a program gets."""
-    answer: dict[str, Any] = httpx.post(
-        f"{address}/api/ask", json={"question": question, "article": article}, timeout=30
-    ).json()
+    asked = {"question": question, "article": article, "history": history}
+    answer: dict[str, Any] = httpx.post(f"{address}/api/ask", json=asked, timeout=30).json()
     return answer
 
 
@@ -236,6 +237,7 @@ def test_a_question_that_cannot_be_kept_is_answered(address: str, file: Path, mo
     keep(file, Asked("A long one? " * 1000, "ferry", "quoted"))
     assert ask(address, "Who fell?")["status"] == "answered"
     assert rows(file)[0][0] == "Before?"
+    do(file, Act(Do.OFF, "ferry", "We are looking into it."))  # Editors have room besides.
     assert not any(row[0].startswith("A long one?") for row in rows(file))
 
 
@@ -293,6 +295,8 @@ def test_an_editors_answer_is_shown_as_the_editors(desk: httpx.Client, address: 
     assert (answer["status"], answer["answer"]) == ("pinned", "At ten, from May.\n— The Desk")
     assert (answer["citations"], answer["model"]) == ([], "none")
     assert ask(address, "when does IT leave", None)["status"] == "failed"  # The script has no such question.
+    before = [{"question": "Who fell?", "answer": "The mayor fell."}]
+    assert ask(address, "when does IT leave", "ferry", before)["status"] == "failed"  # "It" may be another.
     act(desk, Do.UNPIN, question="When does it leave?")
     assert ask(address, "when does IT leave", "ferry")["status"] == "failed"
     assert [row[:2] for row in rows(file, "acts")] == [("pin", "ferry"), ("take away", "ferry")]

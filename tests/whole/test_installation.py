@@ -317,10 +317,6 @@ def damage_desk(bare: Path, _: pytest.MonkeyPatch) -> None:
             "desk: The desk's file {bare}/reports/desk.sqlite3 cannot be used (file is not a database): restore *",
         ),
         (
-            setting(DESK_TOKEN="short"),  # noqa: S106 - a bad one
-            "desk: its token is so short that it can be guessed: set ASSISTANT_DESK_TOKEN to *",
-        ),
-        (
             setting(HOST="192.0.2.1"),
             "page: The page cannot be served at 192.0.2.1:0 (*): set ASSISTANT_HOST to an address of this machine",
         ),

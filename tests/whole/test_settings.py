@@ -21,6 +21,7 @@ VALUES = {
     "Networks": (" 10.0.0.7, ::1/128,", networks("10.0.0.7,::1")),
     "Sites": (" https://News.example.org/, http://[::1]:8000,", ("https://news.example.org", "http://[::1]:8000")),
     "Port": ("3", 3),
+    "Token": ("sixteen letters!", "sixteen letters!"),
     "Address": ("desk@example.org", "mailto:desk@example.org"),
     "int": ("3", 3),
     "float": ("2.5", 2.5),
@@ -109,6 +110,7 @@ NO_CONTACT = [
             for name in ("UNLIMITED", "TRUSTED_PROXIES", "MONITORS")
         ),
         ("EMBED_SITES", NO_SITE, "sites, as in https://news.example.org,https://www.example.org"),
+        ("DESK_TOKEN", ["desk", "fifteen letters"], "16 characters or more"),
         # Readers get a link that does nothing else.
         ("CONTACT", NO_CONTACT, "a mail address or an https address"),
     ],

@@ -145,11 +145,12 @@ def _words(asked: Asked, articles: Mapping[str, Article]) -> str:
 
 
 def reports(file: Path, articles: Mapping[str, Article]) -> list[dict[str, Any]]:
-    """Return what readers reported, newest first, as lines of a question file; none about an article that is gone."""
+    """Return what readers reported, newest first, as lines of a question file: what is of articles that are here."""
     lines: list[dict[str, Any]] = []
     with suppress(ConfigurationError):  # There is none yet.
         lines = list(question_lines(file))
-    return [line for line in reversed(lines) if _told_of(line["feedback"]["answer"]) <= articles.keys()][:_MOST_SHOWN]
+    told = [(line, _told_of(line["feedback"]["answer"])) for line in reversed(lines)]
+    return [line for line, ids in told if ids and ids <= articles.keys()][:_MOST_SHOWN]
 
 
 def _told_of(answer: Mapping[str, Any]) -> set[str]:

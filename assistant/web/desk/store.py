@@ -13,7 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -27,7 +27,7 @@ from assistant.web.observability import log
 ENDS = (Status.ANSWERED, Status.QUOTED, Status.PINNED, Status.DECLINED, "failed")
 """How a question that is kept may have ended."""
 MAX_FILE_BYTES = 200_000_000
-"""A full file takes no more, and the log says so; about a million questions."""
+"""A full file takes no more questions, and the log says so, at about a million; editors have as much room besides."""
 _PAGE_BYTES = 4096
 _WAIT_SECONDS = 20.0
 _ERASE_SECONDS = 3600.0
@@ -124,14 +124,14 @@ def file_of(settings: Settings) -> Path:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[sqlite3.Connection]:
+def _opened(file: Path, most_bytes: int = 2 * MAX_FILE_BYTES) -> Iterator[sqlite3.Connection]:
     """Open the file for writing, make it where it is missing, and take up what the block did unless it fails."""
     file.parent.mkdir(parents=True, exist_ok=True)
     # What readers asked is for the operator's eyes alone.
     os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
     with closing(sqlite3.connect(file, timeout=_WAIT_SECONDS)) as database, database:
         database.execute("PRAGMA secure_delete = ON")  # What is erased is not left in the file.
-        database.execute(f"PRAGMA max_page_count = {MAX_FILE_BYTES // _PAGE_BYTES}")
+        database.execute(f"PRAGMA max_page_count = {most_bytes // _PAGE_BYTES}")
         database.execute("BEGIN IMMEDIATE")
         for table in _TABLES:
             database.execute(table)
@@ -150,7 +150,7 @@ def keep(file: Path, asked: Asked) -> None:
     """Keep a question, without what tells who asked it; a fault is logged, and nobody waits for it."""
     row = (stripped(asked.question), *astuple(asked)[1:])
     try:
-        with _opened(file) as database:
+        with _opened(file, MAX_FILE_BYTES) as database:
             database.execute("INSERT INTO questions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
     except (sqlite3.Error, OSError):
         log.exception("a question could not be kept")
@@ -200,7 +200,8 @@ def do(file: Path, act: Act) -> int:
         OSError: the file cannot be written.
     """
     with _opened(file) as database:
-        number = database.execute("INSERT INTO acts VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(act)).lastrowid
+        row = astuple(replace(act, question=stripped(act.question)))
+        number = database.execute("INSERT INTO acts VALUES (?, ?, ?, ?, ?, ?, ?)", row).lastrowid
     return number or 0
 
 

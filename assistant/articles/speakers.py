@@ -21,7 +21,7 @@ SAID = (
 )
 _SHORT = r"(?:(?:Dr|Prof|Mrs?|Ms|Gov|Sen|Rep|Capt|Lt|Sgt|Gen|Col|Hon|Rev|St|[A-ZÀ-Þ])\.\s+)"
 _WORD = r"[A-ZÀ-Þ][\w'’.-]*\w"
-NAME = rf"{_SHORT}{{0,2}}{_WORD}(?:\s+(?:of|de|van|der|al|{_SHORT}?{_WORD})){{0,6}}"
+NAME = rf"{_SHORT}{{0,2}}{_WORD}(?:(?:\s+(?:of|de|van|der|al)){{0,2}}\s+{_SHORT}?{_WORD}){{0,6}}"
 _GROUP = r"(?:officials?|spokes\w+|officers?|agents?|leaders?|lawyers?|prosecutors?|advocates?|police|staff|authorities|executives?|researchers?)"
 _SPEAKER = (
     rf"(?P<speaker>{NAME}(?:\s+{_GROUP})?|he|she|they|(?:[Aa]n?|[Tt]he|[Oo]ne|[Aa]nother)\s+(?:[\w-]+\s+){{0,3}}[\w-]+)"

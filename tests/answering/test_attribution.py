@@ -234,6 +234,7 @@ def test_each_speech_comes_with_its_own_evidence(article: Article) -> None:
         ("Prof. Edoardo Sains of Trieste", "Prof. Edoardo Sains of Trieste"),
         ("Dr. Ayo B. Abiola", "Dr. Ayo B. Abiola"),
         ("J. R. Smith", "J. R. Smith"),
+        ("Mary Brown of the University of Trieste", "Mary Brown"),
         ("Ann Lee", "Ann Lee"),
     ],
 )

@@ -156,9 +156,9 @@ class Steps:
         """Return the final answer that the judgement allows: written, quoted or declined."""
         base = replace(base, confidence=round(answer_probability(judgement), 4))
         query = judgement.findings.query
-        to_quote = self.to_quote(base.question, judgement.findings, judgement.draft)
         if attribution.misquotes(query, {each.article for each in quoting.candidate_passages(judgement.findings)}):
             return wording.declined(base, judgement.findings)
+        to_quote = self.to_quote(base.question, judgement.findings, judgement.draft)
         if found := attribution.standing(query, to_quote):
             # Its title and its date stand beside the words.
             return wording.quoted(replace(base, model="none", error=None), found, in_one_piece=True)

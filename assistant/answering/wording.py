@@ -69,7 +69,7 @@ def overview(base: Answer, lead: Sequence[Window]) -> Answer:
     """Return an article's title and how it begins; the title is not part of the text, so only the words are cited."""
     beginning = quoted(base, lead)
     article = lead[0].sentences[0].article
-    text = f"The title is “{article.title}”. {beginning.text}"
+    text = f"{_title(article)} {beginning.text}"
     return replace(beginning, status=Status.ANSWERED, text=text, model="none", records=(article,))
 
 
@@ -114,11 +114,15 @@ def _are_neighbours(end: int, sentence: Sentence) -> bool:
     return end <= sentence.start and not sentence.article.text[end : sentence.start].strip()
 
 
+def _title(article: Article) -> str:
+    return f"The title is “{article.title}”."
+
+
 def _record(article: Article, topic: str) -> str:
     match topic:
         case "title":
             own = f" The title was given by {article.title_by}; the source has no headline." if article.title_by else ""
-            return f"The title is “{article.title}”.{own}"
+            return f"{_title(article)}{own}"
         case "date":
             return (
                 f"The article is dated {article.date.day} {article.date:%B %Y} ({article.date.isoformat()})."

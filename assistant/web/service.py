@@ -293,12 +293,15 @@ class Service:
         work = partial(self._in_turn, question, turns, article)
         async with aclosing(self._cache.answers(question, turns, article, work)) as events:
             async for event in events:
-                off = await self.off() if isinstance(event, Answer) else {}
-                told = [off[each.id] for each in event.articles if each.id in off] if isinstance(event, Answer) else []
-                if not told:
+                if not isinstance(event, Answer):
                     yield event
-                elif isinstance(event, Answer) and event.final:
-                    yield Refusal(Reason.SWITCHED_OFF, told[0])
+                    continue
+                off = await self.off()
+                words = next((off[each.id] for each in event.articles if each.id in off), None)
+                if words is None:
+                    yield event
+                elif event.final:
+                    yield Refusal(Reason.SWITCHED_OFF, words)
 
     def _only(self, article: str | None) -> str:
         """Return the id of the article that alone is asked of; empty where there are several."""

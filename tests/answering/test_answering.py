@@ -569,6 +569,16 @@ def test_a_yes_or_no_question_is_answered_with_the_likelier(  # noqa: PLR0913, P
     assert answer.citations
 
 
+@pytest.mark.parametrize("right", [5.0, -9.0])
+def test_a_sure_yes_stands_before_no_other_number(right: float, assemble: Assemble, model: ScriptedModel) -> None:
+    """Neither the draft that goes on after it nor the quotation says "yes" to a number that it does not have."""
+    model.enqueue(f" {TRUE[0].lower()}{TRUE[1:]}")
+    assistant = assemble(lambda: ModelThatOpens(model, (3.0, right)))
+    answer = check(assistant.stream("Has violent crime fallen by 40 percent since 2014?"))
+    assert answer.status is Status.QUOTED
+    assert not answer.text.startswith("Yes")
+
+
 AS_THE_MODEL_IS_SURE = (
     ((3.0, 5.0), Status.ANSWERED),
     ((3.0, -9.0), Status.QUOTED),

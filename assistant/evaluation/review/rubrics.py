@@ -33,7 +33,7 @@ ISSUES = (
     "wrong speaker or source",
     "hedge dropped",
 )
-"""What readers complain of most; the list of a run grows by what its graders write."""
+"""What readers complain of most; a grader's list grows by what they write."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,6 @@ import socket
 import ssl
 import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import httpcore
 import httpx
@@ -24,6 +22,9 @@ _EMBEDDING = (
     (ipaddress.ip_network("2002::/16"), 80),
 )
 """Networks of IPv6 whose addresses hold one of IPv4, and how many bits stand behind it: NAT64, the old form, 6to4."""
+
+FAILURES = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
+"""What a host makes go wrong: httpx has no names of its own for the errors of a transport that is not its own."""
 
 
 class NotPublicError(OSError):
@@ -67,13 +68,12 @@ class PublicTransport(httpx.BaseTransport):
 
         Raises:
             NotPublicError: the host has no public address.
-            httpx.TransportError: it does not answer.
+            FAILURES: it does not answer; reading the response may raise these too.
         """
         url = request.url
         target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
         asked = httpcore.Request(request.method, target, headers=request.headers.raw, extensions=request.extensions)
-        with _errors_of_httpx():
-            reply = self._pool.handle_request(asked)
+        reply = self._pool.handle_request(asked)
         return httpx.Response(reply.status, headers=reply.headers, stream=_Body(reply), extensions=reply.extensions)
 
     def close(self) -> None:
@@ -81,21 +81,12 @@ class PublicTransport(httpx.BaseTransport):
         self._pool.close()
 
 
-@contextmanager
-def _errors_of_httpx() -> Iterator[None]:
-    try:
-        yield
-    except (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError) as error:
-        raise httpx.TransportError(str(error) or type(error).__name__) from error
-
-
 class _Body(httpx.SyncByteStream):
     def __init__(self, reply: httpcore.Response) -> None:
         self._reply = reply
 
     def __iter__(self) -> Iterator[bytes]:
-        with _errors_of_httpx():
-            yield from self._reply.iter_stream()
+        yield from self._reply.iter_stream()
 
     def close(self) -> None:
         self._reply.close()
@@ -160,6 +151,3 @@ class _Timed(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         return _Timed(self._stream.start_tls(ssl_context, server_hostname, self._left(timeout)), self._deadline)
-
-    def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - as in httpcore
-        return self._stream.get_extra_info(info)

@@ -10,15 +10,14 @@ import time
 import urllib.parse
 import zlib
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from types import TracebackType
-from typing import Self
 
 import httpx
 from protego import Protego
 
-from assistant.fetching.addresses import NotPublicError, PublicTransport
+from assistant.fetching.addresses import FAILURES, NotPublicError, PublicTransport
 
 AGENT = "article-assistant"
 MAX_BYTES = 10_000_000
@@ -56,7 +55,7 @@ class Reply:
         return self.status == HTTPStatus.NOT_MODIFIED
 
 
-class Getter:
+class Getter(AbstractContextManager["Getter"]):
     """Gets one address after the other; close it to close its connections."""
 
     def __init__(self, private_hosts: Collection[str] = (), delay: float = 1.0, seconds: float = 30.0) -> None:
@@ -72,13 +71,7 @@ class Getter:
         self._asked: dict[str, float] = {}
         """By host, when it was asked last."""
 
-    def __enter__(self) -> Self:
-        """Return the getter itself, to be closed at the end of the block."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close it."""
         self._client.close()
 
@@ -138,13 +131,11 @@ class Getter:
     def _request(self, url: str, headers: Mapping[str, str], most: int) -> Reply:
         try:
             with self._client.stream("GET", url, headers=dict(headers)) as response:
-                body = b""
-                if response.status_code == HTTPStatus.OK:
-                    body = _read(response, most)
+                body = _read(response, most) if response.status_code == HTTPStatus.OK else b""
                 return Reply(url, response.status_code, body, {**response.headers})
         except NotPublicError as error:
             raise GetError(str(error)) from error
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+        except (*FAILURES, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise GetError(f"it cannot be reached ({str(error) or type(error).__name__})") from error
 
 
@@ -158,15 +149,11 @@ def _read(response: httpx.Response, most: int) -> bytes:
         raw += part
         if len(raw) > most:
             raise GetError(f"it is larger than {most // 1_000_000 or most / 1_000_000} MB")
-    return unpacked(bytes(raw), most) if coding in _PACKED or raw[:2] == b"\x1f\x8b" else bytes(raw)
+    return _unpacked(bytes(raw), most) if coding in _PACKED or raw[:2] == b"\x1f\x8b" else bytes(raw)
 
 
-def unpacked(packed: bytes, most: int) -> bytes:
-    """Return what was packed with gzip or zlib.
-
-    Raises:
-        GetError: it is damaged, or larger than `most` bytes.
-    """
+def _unpacked(packed: bytes, most: int) -> bytes:
+    """Return what was packed with gzip or zlib."""
     unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
     try:
         body = unpacking.decompress(packed, most)
@@ -178,11 +165,7 @@ def unpacked(packed: bytes, most: int) -> bytes:
 
 
 def _origin(url: str) -> str:
-    """Return scheme, host and port of an address.
-
-    Raises:
-        GetError: it is none of the web, or holds a password.
-    """
+    """Return scheme, host and port of an address, which has to be one of the web, without a password."""
     try:
         parts = urllib.parse.urlsplit(url)
         host, _ = parts.hostname, parts.port

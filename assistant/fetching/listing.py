@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import feedparser
 from lxml import etree
 
-_ROOT = re.compile(rb"<([A-Za-z_][\w.-]*:)?(rss|RDF|feed|urlset|sitemapindex)[\s>]")
-_NO_ROOT = re.compile(rb"<!--.*?-->|<\?.*?\?>|<!DOCTYPE[^>\[]*(?:\[.*?\]\s*)?>|^\xef\xbb\xbf|\s+", re.DOTALL)
-_HEAD_BYTES = 10_000
-"""The first element begins within so many."""
+_FEEDS, _SITEMAPS = ("rss", "RDF", "feed"), ("urlset", "sitemapindex")
+"""What the first element of each is called."""
 MOST = 1000
 """So many addresses are taken of one list, from its beginning: the newest stand there in a feed."""
 
@@ -32,10 +30,15 @@ class Listed:
 
 def listed(body: bytes, url: str, headers: Mapping[str, str]) -> list[Listed] | None:
     """Return what a feed or sitemap lists, each address once; None where the body is neither."""
-    kind = _kind(body)
-    if kind is None:
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=False)
+    try:
+        root = etree.fromstring(body, parser)
+    except etree.XMLSyntaxError:
         return None
-    found = _of_feed(body, url, headers) if kind in ("rss", "RDF", "feed") else _of_sitemap(body, url)
+    kind = "" if root is None else re.split("[}:]", root.tag)[-1]
+    if kind not in (*_FEEDS, *_SITEMAPS):
+        return None
+    found = _of_feed(body, url, headers) if kind in _FEEDS else _of_sitemap(root, url, is_list=kind == "sitemapindex")
     once: dict[str, Listed] = {}
     for each in found:
         if each.url.startswith(("http://", "https://")):
@@ -45,19 +48,6 @@ def listed(body: bytes, url: str, headers: Mapping[str, str]) -> list[Listed] | 
     return list(once.values())
 
 
-def _kind(body: bytes) -> str | None:
-    """Return the name of the first element, where it is that of a list."""
-    head = body[:_HEAD_BYTES]
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        head = head.decode("utf-16", errors="replace").encode()
-    if b"\0" in head[:4]:
-        head = head.replace(b"\0", b"")
-    while match := _NO_ROOT.match(head):
-        head = head[match.end() :]
-    root = _ROOT.match(head)
-    return root[2].decode() if root else None
-
-
 def _of_feed(body: bytes, url: str, headers: Mapping[str, str]) -> Iterator[Listed]:
     told = {"content-location": url, "content-type": headers.get("content-type", "application/xml")}
     for entry in feedparser.parse(io.BytesIO(body), response_headers=told).entries:
@@ -65,12 +55,7 @@ def _of_feed(body: bytes, url: str, headers: Mapping[str, str]) -> Iterator[List
             yield Listed(_address(url, str(address)), str(entry.get("published") or ""))
 
 
-def _of_sitemap(body: bytes, url: str) -> Iterator[Listed]:
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, recover=True, huge_tree=False)
-    root = etree.fromstring(body, parser)
-    if root is None:
-        return
-    is_list = etree.QName(root).localname == "sitemapindex"
+def _of_sitemap(root: etree._Element, url: str, *, is_list: bool) -> Iterator[Listed]:
     for each in root.iterchildren("{*}url", "{*}sitemap"):
         address = each.findtext("{*}loc")
         published = each.findtext("{*}news/{*}publication_date")

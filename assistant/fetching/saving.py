@@ -113,14 +113,14 @@ def article_page(content: bytes, url: str, content_type: str, published: str) ->
         tree.insert(0, head)
     for meta in head.xpath("meta[@charset or @http-equiv]"):
         meta.drop_tree()
-    head.insert(0, _element("meta", charset="utf-8"))
+    head.insert(0, etree.Element("meta", charset="utf-8"))
     if not head.xpath("link[@rel='canonical']"):
-        head.append(_element("link", rel="canonical", href=url))
+        head.append(etree.Element("link", rel="canonical", href=url))
     page = read_page(_as_bytes(tree))
     if page.date is None and not tree.xpath(_SAYS_SO) and not is_probably_readerable(tree):
         raise ValueError("it neither says that it is an article nor looks like one")
     if published and page.date is None:
-        head.append(_element("meta", property="article:published_time", content=published))
+        head.append(etree.Element("meta", property="article:published_time", content=published))
     return _as_bytes(tree)
 
 
@@ -132,12 +132,6 @@ def _decoded(content: bytes, content_type: str) -> str | bytes:
         return content.decode(str(told.get_param("charset") or ""), errors="replace")
     except LookupError:
         return content
-
-
-def _element(name: str, **attributes: str) -> HtmlElement:
-    element = etree.Element(name)
-    element.attrib.update(attributes)
-    return element
 
 
 def _as_bytes(tree: HtmlElement) -> bytes:

@@ -40,7 +40,7 @@ broken one finds hardly any."""
 _CHECK_SECONDS = 600
 """How long opening and searching a database may take before it counts as damaged."""
 _NAME = "articles"
-_HNSW = {"space": "cosine", "ef_construction": 400, "ef_search": 400, "max_neighbors": 48}
+_HNSW: dict[str, object] = {"space": "cosine", "ef_construction": 400, "ef_search": 400, "max_neighbors": 48}
 """The defaults miss exact matches in clustered data."""
 _LARGE = 50_000
 """With more passages than this the graph is made with half the care, which takes half the time."""
@@ -82,7 +82,7 @@ def collection_of(client: Client, name: str = _NAME) -> Collection:
 
 def made(client: Client, size: int, name: str = _NAME, metadata: Mapping[str, str | float] | None = None) -> Collection:
     """Return the collection of this name; where there is none, a new one for so many passages."""
-    hnsw: dict[str, object] = {**_HNSW, "sync_threshold": max(1, size // _shares(size))}
+    hnsw = {**_HNSW, "sync_threshold": max(1, size // _shares(size))}
     if size > _LARGE:
         hnsw["ef_construction"] = 200
     return client.get_or_create_collection(
@@ -108,9 +108,9 @@ def fill(collection: Collection, wanted: Sequence[Passage], vectors: Mapping[str
 
 def holds(collection: Collection, wanted: Sequence[Passage]) -> bool:
     """Whether the passages are in the collection, by a sample, and enough of them are found by their own vectors."""
-    sample = [passage.id for passage in wanted[:: max(1, len(wanted) // _SAMPLE)]]
-    if not sample:
+    if not wanted:
         return True
+    sample = [passage.id for passage in wanted[:: max(1, len(wanted) // _SAMPLE)]]
     stored = collection.get(ids=sample, include=["embeddings"])
     vectors = np.asarray(stored["embeddings"], dtype=np.float32)
     return len(stored["ids"]) == len(sample) and find_themselves(collection, vectors)
@@ -136,15 +136,14 @@ def works(database: Path, size: int) -> bool:
 
 
 def works_here(database: Path, size: int) -> bool:
-    """Do the same in this very process, which a damaged database may end."""
+    """Tell the same in this very process, which a damaged database may end."""
     with ExitStack() as resources:
         collection = collection_of(client_of(database, resources))
         if collection.count() != size:
             return False
-        pages, step = 10, _SAMPLE // 10
         sample: dict[str, Vector] = {}
-        for number in range(pages):
-            page = collection.get(limit=step, offset=number * size // pages, include=["embeddings"])
+        for tenth in range(10):
+            page = collection.get(limit=_SAMPLE // 10, offset=tenth * size // 10, include=["embeddings"])
             sample |= dict(zip(page["ids"], np.asarray(page["embeddings"], dtype=np.float32), strict=True))
         return not sample or find_themselves(collection, np.array(list(sample.values())))
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -70,45 +70,37 @@ class IndexReport:
     """Texts whose vector was computed now; 0 when nothing changed."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where an index is kept, and what is open for it."""
-
-    embedder: NamedEmbeddings
-    folder: Path
-    client: Client | None
-    """Of the Chroma server, where it is kept on one."""
-    resources: ExitStack
-    """To close the client and release the lock."""
-
-
+@dataclass(slots=True, eq=False)
 class VectorIndex:
     """An open index; close it to release the folder, and with it every one that was made of this one."""
 
-    def __init__(
-        self, collection: Collection, articles: Sequence[Article], passages: int, embedded: int, place: _Place
-    ) -> None:
-        """Take what was opened, how many passages of these articles are in it, and how many texts were embedded now."""
-        self._collection = collection
-        self._articles = {article.id: article for article in articles}
-        self._place = place
-        self._stamped = time.monotonic()
-        self.report = IndexReport(fingerprint(articles, place.embedder.name), len(articles), passages, embedded)
+    articles: Mapping[str, Article]
+    """By their ids."""
+    report: IndexReport
+    collection: Collection
+    embedder: NamedEmbeddings
+    folder: Path
+    client: Client | None
+    """Of the Chroma server, where the index is kept on one."""
+    resources: ExitStack
+    """To close the client and release the lock."""
+    stamped: float = field(default_factory=time.monotonic, init=False)
+    """When a server was told last that the collection is in use."""
 
     def search(self, vector: list[float], limit: int, article: str | None = None) -> dict[str, float]:
         """Return the cosine similarity of the nearest passages by id, best first, of one article where one is named."""
-        if self._place.client and time.monotonic() - self._stamped > STAMP_SECONDS:
-            self._stamped = time.monotonic()
-            stamp_use(self._collection)
+        if self.client and time.monotonic() - self.stamped > STAMP_SECONDS:
+            self.stamped = time.monotonic()
+            stamp_use(self.collection)
         if article:
-            if article not in self._articles:
+            if article not in self.articles:
                 return {}
-            names = _names_of_passages(self._articles[article])
+            names = _names_of_passages(self.articles[article])
             if len(names) * _FEW < self.report.passages:
                 return self._compared(vector, names, limit)
         if not self.report.passages:
             return {}
-        found = self._collection.query(
+        found = self.collection.query(
             query_embeddings=[vector],  # type: ignore[arg-type]
             n_results=min(limit, self.report.passages),
             where={"article": article} if article else None,
@@ -123,17 +115,17 @@ class VectorIndex:
         Raises:
             Exception: whatever Chroma raises where there is no room, or the server does not answer.
         """
-        place, collection = self._place, self._collection
-        if place.client:
+        collection = self.collection
+        if self.client:
             # Other processes share the collection, which stays as it is.
-            collection, embedded = open_on_server(articles, place.embedder, place.client)
+            collection, embedded = open_on_server(articles, self.embedder, self.client)
         else:
             new = [passage for article in articles if not self.has(article) for passage in passages(article)]
-            embedded = _add(collection, new, place.embedder, place.folder)
-            if sealed := index_files.current(place.folder):
-                index_files.switch(place.folder, replace(sealed, latest=_digests(articles)))
-        count = sum(len(_names_of_passages(article)) for article in articles)
-        return VectorIndex(collection, articles, count, embedded, place)
+            embedded = _add(collection, new, self.embedder, self.folder)
+            if sealed := index_files.current(self.folder):
+                index_files.switch(self.folder, replace(sealed, latest=_digests(articles)))
+        report = _report(articles, self.embedder, embedded)
+        return replace(self, articles=_by_id(articles), report=report, collection=collection)
 
     def give_way_to(self, other: VectorIndex) -> None:
         """Let go of what is searched here and not there; this one is searched no more.
@@ -141,27 +133,26 @@ class VectorIndex:
         Raises:
             Exception: as for `of_others`.
         """
-        if self._place.client:
+        if self.client:
             if other.report.fingerprint != self.report.fingerprint:
-                leave(self._collection)
+                leave(self.collection)
             return
-        for article in self._articles.values():
-            names = [] if other.has(article) else _names_of_passages(article)
-            if names:
-                self._collection.delete(ids=names)
+        for article in self.articles.values():
+            if not other.has(article):
+                self.collection.delete(ids=_names_of_passages(article))
 
     def has(self, article: Article) -> bool:
         """Whether this very version of an article is searched here."""
-        known = self._articles.get(article.id)
+        known = self.articles.get(article.id)
         return known is not None and known.version == article.version
 
     def close(self) -> None:
         """Close the database and let another process use the folder; closing twice does nothing."""
-        self._place.resources.close()
+        self.resources.close()
 
     def _compared(self, vector: list[float], names: list[str], limit: int) -> dict[str, float]:
         """Return the cosine similarity of the nearest of the passages with these ids, best first."""
-        stored = self._collection.get(ids=names, include=["embeddings"])
+        stored = self.collection.get(ids=names, include=["embeddings"])
         vectors = np.asarray(stored["embeddings"], dtype=np.float32).reshape(-1, len(vector))
         similarities = vectors @ vector / (np.linalg.norm(vectors, axis=1) * np.linalg.norm(vector))
         best = np.argsort(-similarities, kind="stable")[:limit]
@@ -171,6 +162,15 @@ class VectorIndex:
 @lru_cache(maxsize=1000)
 def _names_of_passages(article: Article) -> list[str]:
     return [passage.id for passage in passages(article)]
+
+
+def _by_id(articles: Iterable[Article]) -> dict[str, Article]:
+    return {article.id: article for article in articles}
+
+
+def _report(articles: Sequence[Article], embedder: NamedEmbeddings, embedded: int) -> IndexReport:
+    count = sum(len(_names_of_passages(article)) for article in articles)
+    return IndexReport(fingerprint(articles, embedder.name), len(articles), count, embedded)
 
 
 def open_index(
@@ -192,8 +192,8 @@ def open_index(
             collection, embedded = open_on_server(articles, embedder, client, progress)
         else:
             collection, embedded = _open_in_folder(articles, embedder, folder, progress, resources)
-        count = collection.count()
-        return VectorIndex(collection, articles, count, embedded, _Place(embedder, folder, client, resources.pop_all()))
+        report = _report(articles, embedder, embedded)
+        return VectorIndex(_by_id(articles), report, collection, embedder, folder, client, resources.pop_all())
 
 
 def differences(articles: Iterable[Article], embedder: str, sealed: Sealed) -> list[str]:
@@ -201,15 +201,13 @@ def differences(articles: Iterable[Article], embedder: str, sealed: Sealed) -> l
     if sealed.recipe != _recipe(embedder):
         return ["it was built with another embedding model, splitter, schema or release of Chroma"]
     wanted, indexed = _digests(articles), sealed.latest
-    return [
-        *(f"the article {article} was added" for article in sorted(wanted.keys() - indexed.keys())),
-        *(f"the article {article} was taken away" for article in sorted(indexed.keys() - wanted.keys())),
-        *(
-            f"the article {article} was changed"
-            for article in sorted(wanted.keys() & indexed.keys())
-            if wanted[article] != indexed[article]
-        ),
-    ]
+    changed = {article for article in wanted.keys() & indexed.keys() if wanted[article] != indexed[article]}
+    found = (
+        ("added", wanted.keys() - indexed.keys()),
+        ("taken away", indexed.keys() - wanted.keys()),
+        ("changed", changed),
+    )
+    return [f"the article {article} was {what}" for what, those in found for article in sorted(those)]
 
 
 def damage(folder: Path, sealed: Sealed, place: Path) -> list[str]:

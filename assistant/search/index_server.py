@@ -7,7 +7,6 @@ and are deleted when nobody has used them for a month. Knows nothing of the fold
 
 from __future__ import annotations
 
-import itertools
 import time
 import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +18,7 @@ import numpy as np
 
 from assistant.articles.passages import passages
 from assistant.errors import ConfigurationError
-from assistant.search.collection import collection_of, digest, fill, fingerprint, holds, made, named_errors, recipe
+from assistant.search.collection import digest, fill, fingerprint, holds, made, named_errors, recipe
 from assistant.search.vectors import BATCH, NamedEmbeddings, Progress, Vector, embedded
 from assistant.types import Article, Passage
 
@@ -70,30 +69,31 @@ def check_server(articles: Sequence[Article], embedder: str, url: str) -> None:
         client = connected(url, resources)
         name = _name(articles, embedder)
         wanted = [passage for article in articles for passage in passages(article)]
-        if name not in {collection.name for collection in client.list_collections()} or not _is_whole(
-            collection_of(client, name), wanted
-        ):
+        collection = next((each for each in _ours(client) if each.name == name), None)
+        if collection is None or not _is_whole(collection, wanted):
             raise ConfigurationError(
                 f"The server at {url} has no index of these articles: run python -m assistant index"
             )
 
 
-def stamp_use(collection: Collection) -> None:
-    """Note that the collection is in use."""
-    _stamp(collection, time.time())
+def stamp_use(collection: Collection, seconds_ago: float = 0.0) -> None:
+    """Note when the collection was in use."""
+    collection.modify(metadata={**(collection.metadata or {}), "used": time.time() - seconds_ago})
 
 
 def leave(collection: Collection) -> None:
     """Let the collection be deleted after two days, unless another process notes that it uses it."""
-    _stamp(collection, time.time() - _UNUSED_SECONDS + 2 * STAMP_SECONDS)
-
-
-def _stamp(collection: Collection, used: float) -> None:
-    collection.modify(metadata={**(collection.metadata or {}), "used": used})
+    stamp_use(collection, _UNUSED_SECONDS - 2 * STAMP_SECONDS)
 
 
 def _last_used(collection: Collection) -> float:
     return float(str((collection.metadata or {}).get("used", 0.0)))
+
+
+def _ours(client: Client) -> list[Collection]:
+    """Return all collections of articles, first the one that was used last."""
+    found = [collection for collection in client.list_collections() if collection.name.startswith("articles-")]
+    return sorted(found, key=_last_used, reverse=True)
 
 
 def _name(articles: Sequence[Article], embedder: str) -> str:
@@ -121,10 +121,8 @@ def _vectors_of(
     missing = {digest(passage.text): passage.text for passage in wanted}
     vectors: dict[str, Vector] = {}
     # That of the articles before they changed has the most of them.
-    for collection in sorted(client.list_collections(), key=_last_used, reverse=True):
-        if collection.name.startswith("articles-") and (collection.metadata or {}).get("recipe") == recipe(
-            embedder.name
-        ):
+    for collection in _ours(client):
+        if (collection.metadata or {}).get("recipe") == recipe(embedder.name):
             lent = _lent(collection, missing)
             vectors |= lent
             missing = {key: text for key, text in missing.items() if text not in lent}
@@ -136,8 +134,9 @@ def _vectors_of(
 def _lent(collection: Collection, texts: Mapping[str, str]) -> dict[str, Vector]:
     """Return the vectors, by text, that the collection holds of texts that are given by their digests."""
     lent: dict[str, Vector] = {}
-    remaining = iter(texts)
-    while batch := list(itertools.islice(remaining, BATCH)):
+    digests = list(texts)
+    for start in range(0, len(digests), BATCH):
+        batch = digests[start : start + BATCH]
         page = collection.get(where={"digest": {"$in": batch}}, include=["embeddings", "metadatas"])  # type: ignore[dict-item]
         entries: Sequence[Mapping[str, object]] = page["metadatas"] or []
         vectors = np.asarray(page["embeddings"], dtype=np.float32)
@@ -149,9 +148,8 @@ def _forget_unused(client: Client, name: str) -> None:
     """Delete collections of ours, but this one, that nobody has used for a month."""
     from chromadb.errors import NotFoundError  # noqa: PLC0415 - slow to import
 
-    for collection in client.list_collections():
-        unused = time.time() - _last_used(collection)
-        if collection.name.startswith("articles-") and collection.name != name and unused > _UNUSED_SECONDS:
+    for collection in _ours(client):
+        if collection.name != name and time.time() - _last_used(collection) > _UNUSED_SECONDS:
             with suppress(NotFoundError):  # Another process may delete it too.
                 client.delete_collection(collection.name)
 

@@ -7,7 +7,6 @@ The file is a cache: a damaged one is deleted, and what it held is embedded agai
 from __future__ import annotations
 
 import hashlib
-import itertools
 import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,9 +24,7 @@ _EMBEDDED_AT_ONCE = 64
 """Texts between two reports of progress: two of the batches that the model takes, so that none is smaller."""
 _SPARE = 10_000
 """So many vectors that no article needs any more are always kept: articles come back, and these take 20 MB."""
-_OF_THE_DISK = {
-    *(sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM),
-}
+_OF_THE_DISK = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
 """Errors that say nothing against the file."""
 
 Vector = np.ndarray[tuple[int], np.dtype[np.float32]]
@@ -102,7 +99,7 @@ def _opened(file: Path) -> sqlite3.Connection:
         if connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]:
             return connection
     except sqlite3.Error as error:
-        if error.sqlite_errorcode & 0xFF in _OF_THE_DISK:
+        if error.sqlite_errorname.startswith(_OF_THE_DISK):
             connection.close()
             raise
     connection.close()
@@ -114,24 +111,20 @@ def _opened(file: Path) -> sqlite3.Connection:
 
 def _found(kept: sqlite3.Connection, texts: Iterable[str], embedder: str) -> dict[str, Vector]:
     vectors: dict[str, Vector] = {}
-    remaining = iter(texts)
-    while batch := {_key(text, embedder): text for text in itertools.islice(remaining, BATCH)}:
-        places = ", ".join("?" * len(batch))
-        rows = kept.execute(f"SELECT key, vector, checksum FROM vectors WHERE key IN ({places})", list(batch))  # noqa: S608
-        for key, vector, checksum in rows:
-            if checksum == _checksum(key, vector):
-                vectors[batch[key]] = np.frombuffer(vector, dtype="<f4")
+    for text in texts:
+        key = _key(text, embedder)
+        row = kept.execute("SELECT vector, checksum FROM vectors WHERE key = ?", (key,)).fetchone()
+        if row and row[1] == _checksum(key, row[0]):
+            vectors[text] = np.frombuffer(row[0], dtype="<f4")
     return vectors
 
 
 def _keep(kept: sqlite3.Connection, vectors: Mapping[str, Vector], embedder: str) -> None:
-    def rows() -> Iterator[tuple[bytes, bytes, bytes]]:
+    with kept:
         for text, vector in vectors.items():
             key, content = _key(text, embedder), vector.astype("<f4").tobytes()
-            yield key, content, _checksum(key, content)
-
-    with kept:
-        kept.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", rows())
+            row = key, content, _checksum(key, content)
+            kept.execute("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?)", row)
 
 
 def _key(text: str, embedder: str) -> bytes:

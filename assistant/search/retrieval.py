@@ -8,7 +8,6 @@ model or of what an answer is.
 
 from __future__ import annotations
 
-import itertools
 import math
 import re
 import threading
@@ -76,35 +75,31 @@ class KeywordIndex:
     def __init__(self, texts: Sequence[str]) -> None:
         """Index the texts; their positions are the keys of `search`."""
         tokens = bm25s.tokenize(list(texts), stemmer=_stemmer(), stopwords="en", show_progress=False)
+        self._index = bm25s.BM25()
+        self._vocabulary: Mapping[str, int] = {}
         # Texts without a single word that is not a stop word cannot be indexed; then nothing is ever found.
-        self._index = bm25s.BM25() if tokens.vocab and texts else None
-        if self._index is not None:
+        if tokens.vocab and texts:
             self._index.index(tokens, show_progress=False)
+            self._vocabulary = self._index.vocab_dict
 
     def search(self, keywords: Sequence[str], limit: int, within: slice = _EVERYWHERE) -> dict[int, float]:
         """Return the BM25 scores above 0 by position, best first and ties by position, of the texts in a slice."""
-        if self._index is None:
-            return {}
-        known = [keyword for keyword in keywords if keyword in self._index.vocab_dict]
+        known = [keyword for keyword in keywords if keyword in self._vocabulary]
         if not known:
             return {}
         scores = self._index.get_scores(known)
-        # Few texts have any of the words: sorting those alone, and only what can be among the best, is much faster.
+        # Few texts have any of the words: sorting those alone is much faster.
         found = np.flatnonzero(scores[within] > 0) + (within.start or 0)
-        if len(found) > limit:
-            found = found[scores[found] >= np.partition(scores[found], -limit)[-limit]]
         best = found[np.argsort(-scores[found], kind="stable")][:limit]
         return dict(zip(best.tolist(), scores[best].tolist(), strict=True))
 
     def rarity(self, keyword: str) -> float:
         """Return the inverse document frequency of a keyword, as in BM25; above 0, most for one that no text has."""
-        count, found = 0, 0
-        if self._index is not None:
-            count = self._index.scores["num_docs"]
-            if (number := self._index.vocab_dict.get(keyword)) is not None:
-                starts = self._index.scores["indptr"]
-                found = int(starts[number + 1] - starts[number])
-        return inverse_document_frequency(count, found)
+        if not self._vocabulary:
+            return inverse_document_frequency(0, 0)
+        number, starts = self._vocabulary.get(keyword), self._index.scores["indptr"]
+        found = 0 if number is None else int(starts[number + 1] - starts[number])
+        return inverse_document_frequency(self._index.scores["num_docs"], found)
 
 
 def inverse_document_frequency(texts: int, found: int) -> float:
@@ -147,15 +142,20 @@ class Retriever:
         self._sentences: list[Sentence] = []
         self._of_article: dict[str | None, tuple[slice, slice]] = {None: (_EVERYWHERE, _EVERYWHERE)}
         """Where the passages and the sentences of an article are, and those of all of them."""
+        self._passage_of: list[int] = []
+        """By the number of a sentence."""
+        self._sentences_of: list[range] = []
+        """By the number of a passage."""
         for article in articles:
-            first = len(self._passages), len(self._sentences)
-            self._passages += passages(article)
-            self._sentences += (sentence for passage in self._passages[first[0] :] for sentence in passage.sentences)
-            self._of_article[article.id] = slice(first[0], len(self._passages)), slice(first[1], len(self._sentences))
-        self._passage_of = [number for number, passage in enumerate(self._passages) for _ in passage.sentences]
+            first_passage, first_sentence = len(self._passages), len(self._sentences)
+            for passage in passages(article):
+                self._passage_of += [len(self._passages)] * len(passage.sentences)
+                self._sentences_of.append(range(len(self._sentences), len(self._passage_of)))
+                self._passages.append(passage)
+                self._sentences += passage.sentences
+            of_article = slice(first_passage, len(self._passages)), slice(first_sentence, len(self._sentences))
+            self._of_article[article.id] = of_article
         self._passage_number = {passage.id: number for number, passage in enumerate(self._passages)}
-        sizes = (len(passage.sentences) for passage in self._passages)
-        self._first_sentence = [*itertools.accumulate(sizes, initial=0)]
         self._passage_keywords = KeywordIndex([passage.text for passage in self._passages])
         self._sentence_keywords = KeywordIndex([sentence.text for sentence in self._sentences])
         self._index = index
@@ -216,7 +216,7 @@ class Retriever:
             of_sentences = {
                 sentence: by_whole_passage.get(passage, 0.0) + sentences_by_keyword.get(sentence, 0.0)
                 for passage in candidates
-                for sentence in self._sentences_of(passage)
+                for sentence in self._sentences_of[passage]
             }
         else:
             weights = token_weights(tokens, keyword_spans(query), self._sentence_keywords.rarity)
@@ -225,7 +225,7 @@ class Retriever:
             of_sentences = {
                 sentence: score
                 for passage, of_passage in zip(candidates, scores, strict=True)
-                for sentence, score in zip(self._sentences_of(passage), of_passage, strict=True)
+                for sentence, score in zip(self._sentences_of[passage], of_passage, strict=True)
             }
             similarities |= late_interaction.similarities(vector, compared)
         return Findings(
@@ -260,10 +260,6 @@ class Retriever:
         found = {} if self._index is None else self._index.search(vector, CANDIDATES, article)
         # While the articles change, the index may hold versions that are not searched here.
         return {passage: similarity for passage, similarity in found.items() if passage in self._passage_number}
-
-    def _sentences_of(self, passage: int) -> range:
-        """Return the numbers of the sentences of a passage, by its number."""
-        return range(self._first_sentence[passage], self._first_sentence[passage + 1])
 
 
 def reciprocal_ranks(ranking: Iterable[int]) -> dict[int, float]:

@@ -6,13 +6,16 @@ Deterministic. Knows nothing of claims, evidence or questions.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Container, Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from fractions import Fraction
 from functools import lru_cache
 
 import Stemmer
 
-_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?", re.UNICODE)
+_STEMMER = Stemmer.Stemmer("english")
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 
 _STOP = frozenset(
     """
@@ -33,34 +36,21 @@ _STOP = frozenset(
 )
 """Words that carry no fact of their own in a claim or a question. "state" is lost as a noun too: a small price."""
 
-_UNITS = {
-    word: value
-    for value, word in enumerate(
-        """
-    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
-    seventeen eighteen nineteen
+_TO_NINETEEN = """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+    eighteen nineteen
     """.split()
-    )
-} | {
-    word: 10 * value
-    for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)
-}
-_ORDINALS = {
-    "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12,
-    "thirteenth": 13, "fourteenth": 14, "fifteenth": 15, "sixteenth": 16, "seventeenth": 17, "eighteenth": 18, "nineteenth": 19, "twentieth": 20,
-}  # fmt: skip
-_SCALES = {
-    "hundred": 100,
-    "thousand": 1_000,
-    "million": 1_000_000,
-    "billion": 1_000_000_000,
-    "k": 1_000,
-    "m": 1_000_000,
-    "bn": 1_000_000_000,
-}
-_FRACTIONS = {"½": 0.5, "¼": 0.25, "¾": 0.75, "⅓": 1 / 3, "⅔": 2 / 3}
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_UNITS = dict(zip(_TO_NINETEEN + _TENS, [*range(20), *range(20, 100, 10)], strict=True))
+_THIRD_TO_TWENTIETH = """
+    third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth
+    seventeenth eighteenth nineteenth twentieth
+    """.split()
+_ORDINALS = dict(zip(_THIRD_TO_TWENTIETH, range(3, 21), strict=True))
+_SMALL = _UNITS | _ORDINALS
+_SCALES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "k": 1e3, "m": 1e6, "bn": 1e9}
 
-_TO_19 = "|".join(word for word in (*_UNITS, *_ORDINALS) if not word.endswith("ty"))
+_TO_19 = "|".join(word for word in _SMALL if not word.endswith("ty"))
 _TO_99 = rf"(?:(?:{'|'.join(word for word in _UNITS if word.endswith('ty'))})(?:[\s-](?:{_TO_19})\b)?|{_TO_19})"
 _TO_999 = rf"(?:(?:{_TO_99}[\s-])?hundred(?:(?:\s+and)?[\s-]{_TO_99}\b)?|{_TO_99})"
 _BIG = rf"(?:(?:{_TO_999}[\s-])?(?:thousand|million|billion))"
@@ -105,7 +95,7 @@ def main_words(text: str) -> list[str]:
 
 def stemmed(some: Iterable[str]) -> set[str]:
     """Return the stems of some words."""
-    return set(_stemmer().stemWords(list(some)))
+    return set(_STEMMER.stemWords(list(some)))
 
 
 def words(text: str) -> list[str]:
@@ -138,9 +128,8 @@ def _placed_numbers(text: str) -> Iterator[tuple[int, str]]:
             if match["words"].lower() == "one":
                 continue
         else:
-            value = float((match["digits"] or "0").replace(",", "")) + _value_of_fraction(
-                match["fraction"] or match["alone"]
-            )
+            fraction = match["fraction"] or match["alone"]
+            value = float((match["digits"] or "0").replace(",", "")) + (_value_of_fraction(fraction) if fraction else 0)
         after = _AFTER_NUMBER.match(text, match.end())
         if after and after["scale"] and not match["words"]:
             value *= _SCALES[after["scale"].lower()]
@@ -149,15 +138,12 @@ def _placed_numbers(text: str) -> Iterator[tuple[int, str]]:
         yield match.start(), f"{match['currency'] or ''}{value:.12g}{percent}"
 
 
-_HEDGES = (
-    re.compile(
-        r"\b(?:more than|over|above|upwards? of|at least|no fewer than|exceed(?:s|ed|ing)?|surpass(?:es|ed|ing)?)\b[^.;\d]{0,12}$",
-        re.IGNORECASE,
-    ),
-    re.compile(
-        r"\b(?:nearly|almost|about|around|roughly|approximately|some|close to|up to|just under|less than|fewer than|under)\b[^.;\d]{0,12}$",
-        re.IGNORECASE,
-    ),
+_HEDGES = tuple(
+    re.compile(rf"\b(?:{words})\b[^.;\d]{{0,12}}$", re.IGNORECASE)
+    for words in (
+        "more than|over|above|upwards? of|at least|no fewer than|exceed(?:s|ed|ing)?|surpass(?:es|ed|ing)?",
+        "nearly|almost|about|around|roughly|approximately|some|close to|up to|just under|less than|fewer than|under",
+    )
 )
 
 
@@ -170,20 +156,15 @@ def hedged_numbers(text: str) -> dict[str, int]:
     return found
 
 
-def _value_of_fraction(text: str | None) -> float:
-    if not text:
-        return 0.0
-    if text in _FRACTIONS:
-        return _FRACTIONS[text]
-    numerator, denominator = text.split("/")
-    return int(numerator) / int(denominator)
+def _value_of_fraction(text: str) -> float:
+    return float(Fraction(text)) if "/" in text else unicodedata.numeric(text)
 
 
 def _value_of_words(text: str) -> float:
     total = current = 0.0
     for word in re.findall(r"[a-z]+", text.lower().removeprefix("half")):
-        if word in _UNITS or word in _ORDINALS:
-            current += _UNITS.get(word, _ORDINALS.get(word, 0))
+        if word in _SMALL:
+            current += _SMALL[word]
         elif word == "hundred":
             current = (current or 1) * 100
         elif word in _SCALES:
@@ -206,16 +187,11 @@ def names(text: str, known: Container[str] = ()) -> set[str]:
         bare = re.sub(r"['’]s?$", "", word)
         plain = bare.lower().replace("’", "'")
         if bare[0].isupper() and plain not in _STOP and plain not in _UNITS:
-            stem = _stemmer().stemWords([plain])[0]
+            stem = _STEMMER.stemWords([plain])[0]
             if not start or (bare.isupper() and len(bare) > 1) or stem in known:
                 found.add(stem)
         start = False
     return found
-
-
-@lru_cache(maxsize=1)
-def _stemmer() -> Stemmer.Stemmer:
-    return Stemmer.Stemmer("english")
 
 
 def quantities(found: AbstractSet[str]) -> set[str]:

@@ -42,6 +42,7 @@ COMPARED = 30
 the evidence of 535 where the 25 best or all 31 are compared, of 526 where 15 are, and of 504 where none is. (Then
 sentences had vectors too, which ranked them.)"""
 
+_STEMMER = Stemmer.Stemmer("english")
 _WORD = re.compile(r"(?u)\b\w\w+\b")
 """What BM25 takes for a word too."""
 _EVERYWHERE, _NOWHERE = slice(None), slice(0, 0)
@@ -74,7 +75,7 @@ class KeywordIndex:
 
     def __init__(self, texts: Sequence[str]) -> None:
         """Index the texts; their positions are the keys of `search`."""
-        tokens = bm25s.tokenize(list(texts), stemmer=_stemmer(), stopwords="en", show_progress=False)
+        tokens = bm25s.tokenize(list(texts), stemmer=_STEMMER, stopwords="en", show_progress=False)
         self._index = bm25s.BM25()
         self._vocabulary: Mapping[str, int] = {}
         # Texts without a single word that is not a stop word cannot be indexed; then nothing is ever found.
@@ -109,16 +110,16 @@ def inverse_document_frequency(texts: int, found: int) -> float:
 
 def keywords_of(query: str) -> list[str]:
     """Return the stems of a query's words, without stop words."""
-    found: list[str] = bm25s.tokenize(
-        [query], stemmer=_stemmer(), stopwords="en", show_progress=False, return_ids=False
-    )[0]
+    found: list[str] = bm25s.tokenize([query], stemmer=_STEMMER, stopwords="en", show_progress=False, return_ids=False)[
+        0
+    ]
     return found
 
 
 def keyword_spans(query: str) -> list[WordSpan]:
     """Return the stem of each word of a query that is no stop word, and where the word stands."""
     return [
-        (_stemmer().stemWord(word), match.start(), match.end())
+        (_STEMMER.stemWord(word), match.start(), match.end())
         for match in _WORD.finditer(query)
         if (word := match[0].lower()) not in STOPWORDS_EN
     ]
@@ -279,8 +280,3 @@ def fuse(*rankings: Mapping[int, float]) -> dict[int, float]:
 def best_first(scores: Mapping[int, float]) -> list[int]:
     """Return the keys by falling score; ties by key, so that the order never depends on the machine."""
     return sorted(scores, key=lambda key: (-scores[key], key))
-
-
-@lru_cache(maxsize=1)
-def _stemmer() -> Stemmer.Stemmer:
-    return Stemmer.Stemmer("english")

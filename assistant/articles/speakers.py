@@ -82,14 +82,10 @@ def contexts(article: Article) -> dict[tuple[int, int], Context]:
     """Return the context of every sentence of the article that states something, by its offsets."""
     people = persons(article.text)
     placed = [(each, number) for number, passage in enumerate(passages(article)) for each in statements(passage)]
-    sentences, paragraph_of = [each for each, _ in placed], [number for _, number in placed]
-    leans: list[_Leans] = []
-    for position in range(len(sentences)):
-        leans.append(_leans(position, sentences, paragraph_of, leans, people))
-    return {
-        (sentence.start, sentence.end): Context(speaker, tuple(sentences[number] for number in needs), person)
-        for sentence, (speaker, needs, person) in zip(sentences, leans, strict=True)
-    }
+    found: list[tuple[Sentence, int, Context]] = []
+    for sentence, paragraph in placed:
+        found.append((sentence, paragraph, _context(sentence, paragraph, found[: -_REACH - 1 : -1], people)))
+    return {(sentence.start, sentence.end): context for sentence, _, context in found}
 
 
 def context_of(sentence: Sentence) -> Context:
@@ -153,41 +149,32 @@ def _without_possessive(name: str) -> str:
     return re.sub(r"['’]s?$", "", name)
 
 
-_Leans = tuple[str | None, list[int], str | None]
-"""As in `Context`, with the places of what is needed among the sentences."""
+_Earlier = Sequence[tuple[Sentence, int, Context]]
+"""The sentences before one, the nearest first, each with the number of its paragraph and its context."""
 
 
-def _leans(
-    position: int,
-    sentences: Sequence[Sentence],
-    paragraph_of: Sequence[int],
-    before: Sequence[_Leans],
-    people: dict[str, str],
-) -> _Leans:
-    text = sentences[position].text
-    same_paragraph = position > 0 and paragraph_of[position] == paragraph_of[position - 1]
+def _context(sentence: Sentence, paragraph: int, earlier: _Earlier, people: dict[str, str]) -> Context:
+    text = sentence.text
+    previous = [earlier[0][0]] if earlier and earlier[0][1] == paragraph else []
     speaker = _named_speaker(text)
-    needs: list[int] = []
+    needs: list[Sentence] = []
     person: str | None = None
     if speaker is not None and speaker.lower() in _PRONOUNS:
-        needs, speaker = _antecedent(position, sentences, people)
+        needs, speaker = _antecedent(earlier, people)
         person = speaker
     elif speaker is None and _ONLY_QUOTED.match(text):
-        source = _continued_from(position, sentences, paragraph_of, before)
-        if source is not None:
-            speaker, further, _ = before[source]
-            needs = [*further, source]
+        speaker, needs = _continued(paragraph, earlier)
     if not needs and _LEADING_REFERENCE.match(outside_quotations(text).strip() or text):
-        found, name = _antecedent(position, sentences, people) if _PERSON_PRONOUN.search(text) else ([], None)
+        found, name = _antecedent(earlier, people) if _PERSON_PRONOUN.search(text) else ([], None)
         if found and not _names_someone_first(text, people):
             needs, person = found, name
-        elif not found and same_paragraph:
-            needs = [position - 1]
-    elif not needs and text.startswith(("That's", "That’s")) and same_paragraph:
-        needs = [position - 1]
+        elif not found:
+            needs = previous
+    elif not needs and previous and text.startswith(("That's", "That’s")):
+        needs = previous
     elif not needs:
-        needs = _body_before(position, sentences)
-    return speaker, needs[-2:], person
+        needs = _body_before(sentence, earlier)
+    return Context(speaker, tuple(needs[-2:]), person)
 
 
 def _named_speaker(text: str) -> str | None:
@@ -200,21 +187,18 @@ def _named_speaker(text: str) -> str | None:
     return _without_possessive(found[-1]) if found else None
 
 
-def _continued_from(
-    position: int, sentences: Sequence[Sentence], paragraph_of: Sequence[int], before: Sequence[_Leans]
-) -> int | None:
-    """Return the sentence that says whose words go on in a sentence that is nothing but a quotation."""
-    for earlier in range(position - 1, max(-1, position - 5), -1):
-        same_paragraph = paragraph_of[earlier] == paragraph_of[position]
-        if before[earlier][0] and (same_paragraph or _INTRODUCES.search(sentences[earlier].text)):
-            return earlier
-    return None
+def _continued(paragraph: int, earlier: _Earlier) -> tuple[str | None, list[Sentence]]:
+    """Return whose words go on in a sentence that is nothing but a quotation, and the sentences that say so."""
+    for sentence, its_paragraph, context in earlier[:4]:
+        if context.speaker and (its_paragraph == paragraph or _INTRODUCES.search(sentence.text)):
+            return context.speaker, [*context.needs, sentence]
+    return None, []
 
 
-def _antecedent(position: int, sentences: Sequence[Sentence], people: dict[str, str]) -> tuple[list[int], str | None]:
+def _antecedent(earlier: _Earlier, people: dict[str, str]) -> tuple[list[Sentence], str | None]:
     """Return the nearest earlier sentence that names a person outside its quotations, and the surname if it is clear."""
-    for earlier in range(position - 1, max(-1, position - 1 - _REACH), -1):
-        outside = outside_quotations(sentences[earlier].text)
+    for sentence, _, _ in earlier:
+        outside = outside_quotations(sentence.text)
         names = sorted(
             (match.start(), surname)
             for surname in people
@@ -222,21 +206,20 @@ def _antecedent(position: int, sentences: Sequence[Sentence], people: dict[str, 
         )
         if names and not _LEADING_REFERENCE.match(outside.strip()):
             clear = names[0][0] == 0 or len({surname for _, surname in names}) == 1
-            return [earlier], names[0][1] if clear else None
+            return [sentence], names[0][1] if clear else None
         if not names and _PERHAPS_A_PERSON.search(outside):
-            return [earlier], None
+            return [sentence], None
     return [], None
 
 
-def _body_before(position: int, sentences: Sequence[Sentence]) -> list[int]:
+def _body_before(sentence: Sentence, earlier: _Earlier) -> list[Sentence]:
     """Return the nearest earlier sentence that says which body "the agency" of this one is, if it has one."""
-    outside = outside_quotations(sentences[position].text)
+    outside = outside_quotations(sentence.text)
     match = _THE_BODY.search(outside)
-    known = _bodies(sentences[position].article.text)
+    known = _bodies(sentence.article.text)
     if match is None or _holds_any(known, outside[: match.start()]):
         return []
-    reach = range(position - 1, max(-1, position - 1 - _REACH), -1)
-    return [earlier for earlier in reach if _holds_any(known, outside_quotations(sentences[earlier].text))][:1]
+    return [each for each, _, _ in earlier if _holds_any(known, outside_quotations(each.text))][:1]
 
 
 def body_meant(words: str, leading: Iterable[Sentence]) -> str | None:

@@ -43,7 +43,7 @@ from pydantic import Field
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
-from assistant.articles.reading import read_article
+from assistant.articles.reading import read_file
 from assistant.model import probes
 from assistant.model.probes import State
 from assistant.model.weights import EMBEDDER_SHA256, LANGUAGE_MODEL_NAME, embedder_folder, language_model_file
@@ -153,7 +153,7 @@ def clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def article() -> Article:
     """Return the article that ships."""
-    return read_article(PROJECT / "corpus" / "articles" / "2018-10-18-philadelphia-ice.md")
+    return read_file(PROJECT / "corpus" / "articles" / "2018-10-18-philadelphia-ice.md")[0]
 
 
 @pytest.fixture(scope="session")

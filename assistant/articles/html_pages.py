@@ -19,9 +19,8 @@ from lxml import etree
 from lxml.html import HtmlElement
 from trafilatura.settings import Document
 
-from assistant.articles.dates import stated_day
 from assistant.articles.markdown import Block, show
-from assistant.articles.standing import of_json_ld
+from assistant.articles.standing import of_json_ld, stated_day
 
 _DATE_NAMES = (
     "article:published_time", "article:published", "og:article:published_time", "og:published_time", "datepublished",

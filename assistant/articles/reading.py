@@ -22,10 +22,9 @@ from typing import Any
 import yaml
 from frontmatter.default_handlers import BaseHandler, YAMLHandler
 
-from assistant.articles.dates import stated_day
 from assistant.articles.markdown import Block, read_markdown
 from assistant.articles.normalising import normalise as normalise  # noqa: PLC0414 - it belongs to reading for others
-from assistant.articles.standing import NAMES, HeldBackError, standing
+from assistant.articles.standing import NAMES, HeldBackError, standing, stated_day
 from assistant.types import Article
 
 _MARKDOWN, _HTML = (".md", ".markdown"), (".html", ".htm")
@@ -143,16 +142,6 @@ def _told_apart(articles: Iterable[Article], files: Mapping[str, str]) -> list[A
     return [replace(each, told_apart_by=told[each.id]) if each.id in told else each for each in articles]
 
 
-def read_article(path: Path) -> Article:
-    """Read one file.
-
-    Raises:
-        ValueError: the file is not an article; the message is the reason.
-        OSError: the file cannot be read.
-    """
-    return read_file(path)[0]
-
-
 def read_file(path: Path) -> tuple[Article, str]:
     """Return the article of a file, and what had to be left out of it, with the reason; mostly nothing.
 
@@ -245,9 +234,8 @@ def _front_matter(content: str) -> tuple[dict[str, str], dict[str, Any], str]:
         raise ValueError(f"it begins with a line of {line} that opens a front matter, but none closes it") from error
     metadata = _of_toml(block) if handler is _TOML else _of_yaml(block)
     values: dict[str, str] = {}
-    for key, value in metadata.items():
-        if key not in _KEYS:
-            continue  # Other programs have keys of their own, as "tags".
+    for key in _KEYS:
+        value = metadata.get(key)
         if isinstance(value, list | dict):
             raise ValueError(f"its {key} is not a single value")
         if value is not None:

@@ -1,4 +1,4 @@
-"""What a publisher states of an article beside its words: when it was changed, what was corrected, whose it is.
+"""What a publisher states of an article beside its words: days, what was corrected, whose it is.
 
 The names are those of a file's front matter; JSON-LD is put into them first. Knows nothing of files or pages.
 """
@@ -6,10 +6,11 @@ The names are those of a file's front matter; JSON-LD is put into them first. Kn
 from __future__ import annotations
 
 import datetime
+import itertools
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
-from assistant.articles.dates import stated_day
 from assistant.articles.normalising import normalise
 from assistant.types import Correction
 
@@ -24,6 +25,13 @@ _OF_JSON_LD = {
 _DEEPEST = 4
 """A list of things whose names are lists of words; what is nested deeper, perhaps within itself, says nothing."""
 _NO = ("", "0", "false", "no", "none", "off")
+
+_YEAR_FIRST = re.compile(r"(\d{4})([-/]?)(\d\d)\2(\d\d)(?!\d)")
+"""ISO 8601, and what differs from it in its signs alone."""
+_MONTH = re.compile(r"[^\W\d_]{3}")
+"""In words: two numbers are told apart by habit, which differs from land to land."""
+_ANY = (datetime.datetime(2001, 1, 1), datetime.datetime(2002, 2, 2))  # noqa: DTZ001 - days have no zone
+"""What takes the place of what is not said: who says year, month and day, needs none of it."""
 
 
 class Standing(TypedDict):
@@ -85,3 +93,28 @@ def _words(value: object, depth: int = _DEEPEST) -> str:
 
 def _is_no(value: object) -> bool:
     return value is None or str(value).strip().lower() in _NO
+
+
+def stated_day(words: str) -> datetime.date | None:
+    """Return the day that words state, as `2025-03-27`, `27 March 2025` or `March 27th, 2025`, also with a time of day.
+
+    None where they do not state one, or may state several, as `03.04.2025`. A moment's day is that of its own zone.
+    """
+    words = words.strip()
+    if match := _YEAR_FIRST.match(words):
+        try:
+            return datetime.date(int(match[1]), int(match[3]), int(match[4]))
+        except ValueError:
+            return None
+    if not _MONTH.search(words):
+        return None
+    from dateutil import parser  # noqa: PLC0415 - slow to import, and most dates have the year first
+
+    days = set()
+    for default, day_first, year_first in itertools.product(_ANY, (False, True), (False, True)):
+        try:
+            moment = parser.parse(words, default=default, dayfirst=day_first, yearfirst=year_first, ignoretz=True)
+        except (ValueError, OverflowError):
+            return None
+        days.add(moment.date())
+    return days.pop() if len(days) == 1 else None

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.articles.passages import passages
-from assistant.articles.reading import MAX_FILE_BYTES, normalise, read_article, read_corpus
+from assistant.articles.reading import MAX_FILE_BYTES, normalise, read_corpus, read_file
 from assistant.rendering import article_header, article_title_link, source_line
 from assistant.settings import PROJECT
 from assistant.types import Article
@@ -34,7 +34,7 @@ def written(folder: Path, name: str, content: str | bytes) -> Path:
 @pytest.fixture
 def read(tmp_path: Path) -> Read:
     """Return a function that reads the article of a file with this name and content."""
-    return lambda name, content: read_article(written(tmp_path, name, content))
+    return lambda name, content: read_file(written(tmp_path, name, content))[0]
 
 
 def reason(folder: Path) -> str:
@@ -238,7 +238,7 @@ def test_markdown_without_marks_is_kept_to_the_last_space(text: str) -> None:
     """Its line ends, indents and blank lines are its own."""
     with tempfile.TemporaryDirectory() as folder:
         path = written(Path(folder), "a.md", f"---\nid: a\n---\nA plain article.\n{text}")
-        assert read_article(path).text == f"A plain article.\n{text}".strip()
+        assert read_file(path)[0].text == f"A plain article.\n{text}".strip()
 
 
 # Pages

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from assistant.articles.dates import stated_day
+from assistant.articles.standing import stated_day
 
 
 @pytest.mark.parametrize(

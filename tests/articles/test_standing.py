@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from assistant.articles.reading import read_article, read_corpus
+from assistant.articles.reading import read_corpus, read_file
 from assistant.types import Correction
 
 TEXT = "The ferry leaves at ten. Nobody minds that it is late, since the river is calm and the evening is warm."
@@ -21,7 +21,7 @@ def test_front_matter_states_the_standing(tmp_path: Path) -> None:
         "---\ntitle: A ferry\nupdated: 2025-03-28\nauthor: [Jane Doe, John Roe]\nsection: City\nfree: false\n"
         f"corrections:\n  - date: 2025-03-28\n    text: It leaves at ten.\n    words: at ten\n---\n{TEXT}"
     )
-    article = read_article(tmp_path / "ferry.md")
+    article = read_file(tmp_path / "ferry.md")[0]
     assert (article.updated, article.author, article.section, article.free) == (
         DAY,
         "Jane Doe, John Roe",
@@ -45,7 +45,7 @@ def test_json_ld_states_the_standing(tmp_path: Path) -> None:
         f'<html><head><title>A ferry</title><script type="application/ld+json">{json.dumps(stated)}</script></head>'
         f"<body><article><h1>A ferry</h1><p>{TEXT}</p><p>{TEXT}</p></article></body></html>"
     )
-    article = read_article(tmp_path / "ferry.html")
+    article = read_file(tmp_path / "ferry.html")[0]
     assert (article.updated, article.author, article.section, article.free) == (DAY, "Jane Doe", "City", False)
     assert article.corrections == (Correction("It leaves at ten.", DAY),)
 
@@ -57,7 +57,7 @@ def test_what_is_stated_is_normalised_as_the_text_is(tmp_path: Path) -> None:
         "    words: the ca\u00adfe\u0301\n---\nIt is the cafe\u0301 at the harbour.",
         encoding="utf-8",
     )
-    article = read_article(tmp_path / "cafe.md")
+    article = read_file(tmp_path / "cafe.md")[0]
     assert (article.author, article.section) == ("Ren\u00e9e", "City")
     (correction,) = article.corrections
     assert correction == Correction("It is the caf\u00e9.", None, "the caf\u00e9")
@@ -87,7 +87,7 @@ def test_a_page_is_withdrawn_by_an_element_in_its_head(tmp_path: Path, value: st
 def test_an_article_that_is_not_withdrawn_stays(tmp_path: Path, value: str) -> None:
     """To say no is to say nothing."""
     (tmp_path / "ferry.md").write_text(f"---\nwithdrawn: {value}\n---\n{TEXT}")
-    assert read_article(tmp_path / "ferry.md").text == TEXT
+    assert read_file(tmp_path / "ferry.md")[0].text == TEXT
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_deeply_nested_json_ld_states_nothing(tmp_path: Path) -> None:
         f'{{"@type": "NewsArticle", "author": {nested}}}</script></head>'
         f"<body><article><h1>A ferry</h1><p>{TEXT}</p><p>{TEXT}</p></article></body></html>"
     )
-    assert read_article(tmp_path / "ferry.html").author == ""
+    assert read_file(tmp_path / "ferry.html")[0].author == ""
 
 
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from assistant.articles.reading import read_article, read_corpus
+from assistant.articles.reading import read_corpus, read_file
 from assistant.cli import app
 from assistant.fetching import getting
 from assistant.fetching.fetch import End, Outcome, fetch
@@ -121,7 +121,7 @@ def test_a_page_becomes_an_article(site: Site, tmp_path: Path) -> None:
     url = site.put("/news/ferry.html", page(head='<meta name="author" content="Jane">'), content_type="text/html")
     (outcome,) = fetched(url, folder=tmp_path)
     assert outcome.end is End.SAVED
-    article = read_article(tmp_path / outcome.detail)
+    article = read_file(tmp_path / outcome.detail)[0]
     assert WORDS in article.text
     assert "Monday | Seven" in article.text
     assert (article.title, article.url) == ("A ferry", url)
@@ -252,7 +252,7 @@ def test_the_encoding_of_the_server_counts(site: Site, tmp_path: Path, encoding:
     """Words are what they were, whatever the page says of itself."""
     body = page(f"Café à l’eau {WORDS}".replace("’", "'"), '<meta charset="ascii">').decode().encode(encoding)
     (outcome,) = fetched(site.put("/a.html", body, content_type=f"text/html; charset={encoding}"), folder=tmp_path)
-    assert "Café à l'eau" in read_article(tmp_path / outcome.detail).text
+    assert "Café à l'eau" in read_file(tmp_path / outcome.detail)[0].text
 
 
 def test_the_command_says_what_became_of_each(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

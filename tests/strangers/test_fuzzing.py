@@ -22,7 +22,7 @@ from assistant.answering.understanding import (
     standalone,
 )
 from assistant.articles.passages import passages, sentences
-from assistant.articles.reading import normalise, read_article, read_corpus
+from assistant.articles.reading import normalise, read_corpus, read_file
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import read_questions
 from assistant.types import Answer, Passage, Sentence, Status, Turn
@@ -73,7 +73,7 @@ def test_any_file_is_an_article_or_has_a_reason(folder: Path, content: bytes, na
     path = folder / name
     path.write_bytes(content)
     try:
-        article = read_article(path)
+        article = read_file(path)[0]
     except ValueError as error:
         refused(error, ValueError, "")
         return

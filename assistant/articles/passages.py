@@ -124,8 +124,7 @@ def _packed(paragraph: list[Sentence]) -> Iterator[Passage]:
             yield Passage(tuple(run))
             run = []
         run.append(sentence)
-    if run:
-        yield Passage(tuple(run))
+    yield Passage(tuple(run))
 
 
 def _paragraph_sentences(article: Article) -> Iterator[list[Sentence]]:
@@ -201,11 +200,8 @@ def _is_quoted(quoted: list[tuple[int, int]], stop: int, follows: int) -> bool:
 
 
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
-    while start < end and text[start].isspace():
-        start += 1
-    while end > start and text[end - 1].isspace():
-        end -= 1
-    return start, end
+    words = text[start:end]
+    return end - len(words.lstrip()), start + len(words.rstrip())
 
 
 def _bounded(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

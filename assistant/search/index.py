@@ -59,6 +59,10 @@ others to find those of one article, and to fetch a vector takes as long as to p
 passage as well to find those of an article, so they are fetched by their names."""
 
 
+def _silent(done: int, total: int) -> None:
+    """Show no progress."""
+
+
 @dataclass(frozen=True, slots=True)
 class IndexReport:
     """What opening the index had to do."""
@@ -118,10 +122,10 @@ class VectorIndex:
         collection = self.collection
         if self.client:
             # Other processes share the collection, which stays as it is.
-            collection, embedded = open_on_server(articles, self.embedder, self.client)
+            collection, embedded = open_on_server(articles, self.embedder, self.client, _silent)
         else:
             new = [passage for article in articles if not self.has(article) for passage in passages(article)]
-            embedded = _add(collection, new, self.embedder, self.folder)
+            embedded = _add(collection, new, self.embedder, self.folder, _silent)
             if sealed := index_files.current(self.folder):
                 index_files.switch(self.folder, replace(sealed, latest=_digests(articles)))
         report = _report(articles, self.embedder, embedded)
@@ -178,7 +182,7 @@ def open_index(
     embedder: NamedEmbeddings,
     folder: Path,
     url: str = "",
-    progress: Progress = lambda done, total: None,
+    progress: Progress = _silent,
 ) -> VectorIndex:
     """Open the index of these articles, in `folder` or on the Chroma server at `url`; build what is missing.
 
@@ -275,11 +279,7 @@ def _open_copy(
 
 
 def _add(
-    collection: Collection,
-    new: Sequence[Passage],
-    embedder: NamedEmbeddings,
-    folder: Path,
-    progress: Progress = lambda done, total: None,
+    collection: Collection, new: Sequence[Passage], embedder: NamedEmbeddings, folder: Path, progress: Progress
 ) -> int:
     """Add passages to an open collection; return how many texts had to be embedded."""
     vectors, embedded = vectors_of((passage.text for passage in new), folder / VECTORS, embedder, progress)

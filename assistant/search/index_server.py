@@ -37,10 +37,7 @@ _SERVER_SECONDS = 30
 
 
 def open_on_server(
-    articles: Sequence[Article],
-    embedder: NamedEmbeddings,
-    client: Client,
-    progress: Progress = lambda done, total: None,
+    articles: Sequence[Article], embedder: NamedEmbeddings, client: Client, progress: Progress
 ) -> tuple[Collection, int]:
     """Return the collection of these articles, whole, and how many texts had to be embedded for it."""
     wanted = [passage for article in articles for passage in passages(article)]

@@ -15,7 +15,8 @@ import unicodedata
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,17 +61,17 @@ class Problem:
         return f"{'skipped ' if self.skipped else ''}{self.file}: {self.reason}"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Corpus:
     """The articles of a folder in the order of their file names, and what is wrong with its files."""
 
     articles: tuple[Article, ...]
     problems: tuple[Problem, ...] = ()
-    by_id: Mapping[str, Article] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Note the articles by their ids, which are asked for with each snapshot of an answer."""
-        object.__setattr__(self, "by_id", {article.id: article for article in self.articles})
+    @cached_property
+    def by_id(self) -> dict[str, Article]:
+        """The articles by their ids, which are asked for with each snapshot of an answer."""
+        return {article.id: article for article in self.articles}
 
     @property
     def without_title(self) -> list[Article]:

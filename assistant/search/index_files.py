@@ -22,7 +22,6 @@ import secrets
 import shutil
 import sqlite3
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -95,19 +94,18 @@ def copy_out(folder: Path, sealed: Sealed, place: Path) -> list[str]:
     Raises:
         OSError: there is no room.
     """
-
-    def problem(name: str) -> str:
+    found = []
+    for name, sha256 in sealed.files.items():
         source, target = folder / sealed.name / name, place / name
         if not source.is_file():
-            return f"{source} is missing"
+            found.append(f"{source} is missing")
+            continue
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
         # The copy is digested, not what was sealed: that is what will be read.
-        return "" if _sha256(target) == sealed.files[name] else f"{source} has changed"
-
-    # Neither copying nor digesting holds up the other threads.
-    with ThreadPoolExecutor() as threads:
-        return [said for said in threads.map(problem, sealed.files) if said]
+        if _sha256(target) != sha256:
+            found.append(f"{source} has changed")
+    return found
 
 
 def tidy(folder: Path) -> None:

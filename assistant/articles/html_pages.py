@@ -216,8 +216,7 @@ def _is_layout(table: HtmlElement, cells: list[HtmlElement]) -> bool:
 
 def _flatten(cell: HtmlElement) -> None:
     words = " ".join(cell.text_content().split())
-    for part in list(cell):
-        cell.remove(part)
+    cell[:] = []
     cell.text = words
 
 

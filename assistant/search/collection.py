@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import numpy as np
@@ -80,7 +80,7 @@ def collection_of(client: Client, name: str = _NAME) -> Collection:
     return client.get_collection(name, embedding_function=None)
 
 
-def made(client: Client, size: int, name: str = _NAME, metadata: Mapping[str, str | float] | None = None) -> Collection:
+def made(client: Client, size: int, name: str = _NAME, metadata: dict[str, Any] | None = None) -> Collection:
     """Return the collection of this name; where there is none, a new one for so many passages."""
     hnsw = {**_HNSW, "sync_threshold": max(1, size // _shares(size))}
     if size > _LARGE:
@@ -89,7 +89,7 @@ def made(client: Client, size: int, name: str = _NAME, metadata: Mapping[str, st
         name,
         embedding_function=None,
         configuration={"hnsw": hnsw},  # type: ignore[arg-type]
-        metadata=None if metadata is None else dict(metadata),
+        metadata=metadata,
     )
 
 

@@ -11,7 +11,7 @@ import urllib.parse
 import zlib
 from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import httpx
@@ -41,8 +41,8 @@ class Reply:
     url: str
     """The last one, where there were redirects."""
     status: int
-    body: bytes = b""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes
+    headers: Mapping[str, str]
 
     @property
     def is_gone(self) -> bool:

@@ -21,7 +21,7 @@ import numpy as np
 
 from assistant.articles import passages as splitter
 from assistant.errors import ConfigurationError
-from assistant.search.vectors import BATCH, Vector, Vectors
+from assistant.search.vectors import Vector, Vectors
 from assistant.settings import PROJECT
 from assistant.types import Article, Passage
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from chromadb.api.models.Collection import Collection
 
 SCHEMA = "5"
+BATCH = 1000
+"""So many passages are asked for, or added, at a time."""
 _SAMPLE = 200
 """How many passages are looked up by their own vectors to see whether a collection works."""
 _SAME = 1e-3

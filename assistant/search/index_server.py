@@ -1,8 +1,8 @@
 """The index on a Chroma server that several processes share.
 
 A collection is named by the fingerprint of its articles, so what it has to hold is known, and several processes may
-fill it at once: each adds what is not there. Collections of other articles lend the vectors of texts that they share,
-and are deleted when nobody has used them for a month. Knows nothing of the folder of this machine.
+fill it at once, since what is there already stays as it is. Collections of other articles lend the vectors of texts
+that they share, and are deleted when nobody has used them for a month. Knows nothing of the folder of this machine.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import numpy as np
 
 from assistant.articles.passages import passages
 from assistant.errors import ConfigurationError
-from assistant.search.collection import digest, fill, fingerprint, holds, made, named_errors, recipe
-from assistant.search.vectors import BATCH, NamedEmbeddings, Progress, Vector, embedded
+from assistant.search.collection import BATCH, digest, fill, fingerprint, holds, made, named_errors, recipe
+from assistant.search.vectors import NamedEmbeddings, Progress, Vector, embedded
 from assistant.types import Article, Passage
 
 if TYPE_CHECKING:
@@ -45,9 +45,9 @@ def open_on_server(
     count = 0
     for _ in range(2):
         collection = made(client, len(wanted), name, {"recipe": recipe(embedder.name), "used": time.time()})
-        if lacking := _lacking(collection, wanted):
-            vectors, count = _vectors_of(lacking, client, embedder, progress)
-            fill(collection, lacking, vectors)
+        if collection.count() != len(wanted):
+            vectors, count = _vectors_of(wanted, client, embedder, progress)
+            fill(collection, wanted, vectors)
         if _is_whole(collection, wanted):
             stamp_use(collection)
             _forget_unused(client, name)
@@ -99,16 +99,6 @@ def _name(articles: Sequence[Article], embedder: str) -> str:
 
 def _is_whole(collection: Collection, wanted: Sequence[Passage]) -> bool:
     return collection.count() == len(wanted) and holds(collection, wanted)
-
-
-def _lacking(collection: Collection, wanted: Sequence[Passage]) -> list[Passage]:
-    """Return the passages that are not there yet; another process may be adding them."""
-    if collection.count() == len(wanted):
-        return []
-    there: set[str] = set()
-    for start in range(0, len(wanted), BATCH):
-        there.update(collection.get(ids=[passage.id for passage in wanted[start : start + BATCH]], include=[])["ids"])
-    return [passage for passage in wanted if passage.id not in there]
 
 
 def _vectors_of(

@@ -19,7 +19,6 @@ import numpy as np
 
 logger = logging.getLogger(__name__)
 
-BATCH = 1000
 _EMBEDDED_AT_ONCE = 64
 """Texts between two reports of progress: two of the batches that the model takes, so that none is smaller."""
 _SPARE = 10_000

@@ -81,10 +81,10 @@ def outside_quotations(text: str) -> str:
 def contexts(article: Article) -> dict[tuple[int, int], Context]:
     """Return the context of every sentence of the article that states something, by its offsets."""
     people = persons(article.text)
-    placed = [(each, number) for number, passage in enumerate(passages(article)) for each in statements(passage)]
     found: list[tuple[Sentence, int, Context]] = []
-    for sentence, paragraph in placed:
-        found.append((sentence, paragraph, _context(sentence, paragraph, found[: -_REACH - 1 : -1], people)))
+    for paragraph, passage in enumerate(passages(article)):
+        for sentence in statements(passage):
+            found.append((sentence, paragraph, _context(sentence, paragraph, found[: -_REACH - 1 : -1], people)))
     return {(sentence.start, sentence.end): context for sentence, _, context in found}
 
 

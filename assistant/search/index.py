@@ -178,11 +178,7 @@ def _report(articles: Sequence[Article], embedder: NamedEmbeddings, embedded: in
 
 
 def open_index(
-    articles: Sequence[Article],
-    embedder: NamedEmbeddings,
-    folder: Path,
-    url: str = "",
-    progress: Progress = _silent,
+    articles: Sequence[Article], embedder: NamedEmbeddings, folder: Path, url: str = "", progress: Progress = _silent
 ) -> VectorIndex:
     """Open the index of these articles, in `folder` or on the Chroma server at `url`; build what is missing.
 
@@ -206,12 +202,9 @@ def differences(articles: Iterable[Article], embedder: str, sealed: Sealed) -> l
         return ["it was built with another embedding model, splitter, schema or release of Chroma"]
     wanted, indexed = _digests(articles), sealed.latest
     changed = {article for article in wanted.keys() & indexed.keys() if wanted[article] != indexed[article]}
-    found = (
-        ("added", wanted.keys() - indexed.keys()),
-        ("taken away", indexed.keys() - wanted.keys()),
-        ("changed", changed),
-    )
-    return [f"the article {article} was {what}" for what, those in found for article in sorted(those)]
+    added, gone = wanted.keys() - indexed.keys(), indexed.keys() - wanted.keys()
+    found = {"added": added, "taken away": gone, "changed": changed}
+    return [f"the article {article} was {what}" for what, those in found.items() for article in sorted(those)]
 
 
 def damage(folder: Path, sealed: Sealed, place: Path) -> list[str]:

@@ -17,6 +17,8 @@ from lxml.html import HtmlElement
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
 
+from assistant.articles.normalising import normalise
+
 # An indented paragraph is a paragraph: newspapers print no code.
 _MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"]).disable("code")
 
@@ -47,13 +49,12 @@ class Block:
 
 def read_markdown(source: str) -> list[Block]:
     """Return the blocks that hold words, in order; their text begins and ends with a word."""
-    return list(_with_words(_blocks(SyntaxTreeNode(_MARKDOWN.parse(source)))))
+    return normalised(_blocks(SyntaxTreeNode(_MARKDOWN.parse(source))))
 
 
-def _with_words(blocks: Iterable[Block]) -> Iterator[Block]:
-    for block in blocks:
-        if words := block.text.strip():
-            yield Block(words, block.level)
+def normalised(blocks: Iterable[Block]) -> list[Block]:
+    """Return the blocks that hold words, their text normalised and without white space around it."""
+    return [Block(words, block.level) for block in blocks if (words := normalise(block.text).strip())]
 
 
 def _blocks(node: SyntaxTreeNode) -> Iterator[Block]:
@@ -81,7 +82,7 @@ def _blocks(node: SyntaxTreeNode) -> Iterator[Block]:
 
 def _item(item: SyntaxTreeNode) -> Iterator[Block]:
     mark = f"{item.info}{item.markup}" if item.info else "•"
-    for block in _with_words(block for part in item.children for block in _blocks(part)):
+    for block in normalised(block for part in item.children for block in _blocks(part)):
         yield Block(f"{mark} {block.text}" if mark else block.text, block.level)
         mark = ""
 

@@ -23,7 +23,7 @@ from typing import Any
 import yaml
 from frontmatter.default_handlers import BaseHandler, YAMLHandler
 
-from assistant.articles.markdown import Block, read_markdown
+from assistant.articles.markdown import Block, normalised, read_markdown
 from assistant.articles.normalising import normalise as normalise  # noqa: PLC0414 - it belongs to reading for others
 from assistant.articles.standing import NAMES, HeldBackError, standing, stated_day
 from assistant.types import Article
@@ -181,7 +181,7 @@ def _from_text(stem: str, content: str, *, is_markdown: bool) -> tuple[Article, 
     """Return the article of Markdown or plain text, and what had to be left out of it, with the reason."""
     values, stated, content = _front_matter(content)
     source = normalise(content).strip()
-    blocks = _normalised(read_markdown(source) if is_markdown else [Block(source)])
+    blocks = read_markdown(source) if is_markdown else [Block(source)]
     title = values.get("title") or (" ".join(blocks[0].text.split()) if blocks and blocks[0].level == 1 else "")
     text, headings = _below(title, blocks)
     if text.split() == source.split():
@@ -201,10 +201,6 @@ def _from_text(stem: str, content: str, *, is_markdown: bool) -> tuple[Article, 
     if values.get("date") and not date:
         return article, f"its date {values['date'][:40]!r} is left out: write it as in 2018-10-18"
     return article, ""
-
-
-def _normalised(blocks: Iterable[Block]) -> list[Block]:
-    return [Block(words, block.level) for block in blocks if (words := normalise(block.text).strip())]
 
 
 def _below(title: str, blocks: Sequence[Block]) -> tuple[str, frozenset[int]]:
@@ -277,7 +273,7 @@ def _from_html(stem: str, content: bytes) -> Article:
 
     page = read_page(content)
     title = normalise(page.title).strip()
-    text, headings = _below(title, _normalised(page.blocks))
+    text, headings = _below(title, normalised(page.blocks))
     return Article(
         id=_identifier(stem),
         text=text,

@@ -220,7 +220,7 @@ def _plain(words: str) -> list[str]:
 
 
 def _front_matter(content: str) -> tuple[dict[str, str], dict[str, Any], str]:
-    """Return the values at the head of a file, what it states of its standing, and the text after it."""
+    """Return the values at the head of a file, all that is stated there, and the text after it."""
     content = content.replace("\r\n", "\n").strip()
     handler, line = (_TOML, "plus signs") if _TOML.detect(content) else (_YAML, "dashes")
     if not handler.detect(content):
@@ -237,7 +237,7 @@ def _front_matter(content: str) -> tuple[dict[str, str], dict[str, Any], str]:
             raise ValueError(f"its {key} is not a single value")
         if value is not None:
             values[key] = normalise(str(value)).strip()
-    return values, {key: metadata[key] for key in NAMES if key in metadata}, text
+    return values, metadata, text
 
 
 def _of_toml(block: str) -> dict[Any, Any]:

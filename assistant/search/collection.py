@@ -143,11 +143,10 @@ def works_here(database: Path, size: int) -> bool:
         collection = collection_of(client_of(database, resources))
         if collection.count() != size:
             return False
-        sample: dict[str, Vector] = {}
-        for tenth in range(10):
-            page = collection.get(limit=_SAMPLE // 10, offset=tenth * size // 10, include=["embeddings"])
-            sample |= dict(zip(page["ids"], np.asarray(page["embeddings"], dtype=np.float32), strict=True))
-        return not sample or find_themselves(collection, np.array(list(sample.values())))
+        offsets = [tenth * size // 10 for tenth in range(10)]
+        pages = [collection.get(limit=_SAMPLE // 10, offset=offset, include=["embeddings"]) for offset in offsets]
+        sample = [np.asarray(page["embeddings"], dtype=np.float32) for page in pages]
+        return not size or find_themselves(collection, np.concatenate(sample))
 
 
 @contextmanager

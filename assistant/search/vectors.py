@@ -80,13 +80,11 @@ def forget_others(texts: AbstractSet[str], file: Path, embedder: str) -> None:
         sqlite3.Error: the file cannot be written.
     """
     with closing(_opened(file)) as kept:
-        ((count,),) = kept.execute("SELECT count(*) FROM vectors")
-        if count <= 2 * len(texts) + _SPARE:
-            return
-        with kept:
-            kept.execute("CREATE TEMPORARY TABLE wanted (key BLOB PRIMARY KEY)")
-            kept.executemany("INSERT INTO wanted VALUES (?)", ((_key(text, embedder),) for text in texts))
-            kept.execute("DELETE FROM vectors WHERE key NOT IN (SELECT key FROM wanted)")
+        keys = [key for (key,) in kept.execute("SELECT key FROM vectors")]
+        if len(keys) > 2 * len(texts) + _SPARE:
+            others = {*keys} - {_key(text, embedder) for text in texts}
+            with kept:
+                kept.executemany("DELETE FROM vectors WHERE key = ?", ((key,) for key in others))
 
 
 def _opened(file: Path) -> sqlite3.Connection:

@@ -24,7 +24,7 @@ _EMBEDDING = (
 """Networks of IPv6 whose addresses hold one of IPv4, and how many bits stand behind it: NAT64, the old form, 6to4."""
 
 FAILURES = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
-"""What a host makes go wrong: httpx has no names of its own for the errors of a transport that is not its own."""
+"""What may go wrong on the way to a host; httpx hands on the errors of a transport that is not its own as they are."""
 
 
 class NotPublicError(OSError):
@@ -68,7 +68,7 @@ class PublicTransport(httpx.BaseTransport):
 
         Raises:
             NotPublicError: the host has no public address.
-            FAILURES: it does not answer; reading the response may raise these too.
+            FAILURES: it does not answer; reading the response may raise them too.
         """
         url = request.url
         target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)

@@ -148,14 +148,13 @@ class Retriever:
         self._sentences_of: list[range] = []
         """By the number of a passage."""
         for article in articles:
-            first_passage, first_sentence = len(self._passages), len(self._sentences)
+            first = len(self._passages), len(self._sentences)
             for passage in passages(article):
                 self._passage_of += [len(self._passages)] * len(passage.sentences)
                 self._sentences_of.append(range(len(self._sentences), len(self._passage_of)))
                 self._passages.append(passage)
                 self._sentences += passage.sentences
-            of_article = slice(first_passage, len(self._passages)), slice(first_sentence, len(self._sentences))
-            self._of_article[article.id] = of_article
+            self._of_article[article.id] = slice(first[0], len(self._passages)), slice(first[1], len(self._sentences))
         self._passage_number = {passage.id: number for number, passage in enumerate(self._passages)}
         self._passage_keywords = KeywordIndex([passage.text for passage in self._passages])
         self._sentence_keywords = KeywordIndex([sentence.text for sentence in self._sentences])

@@ -109,15 +109,16 @@ class Group:
 def groups(asked: Sequence[Asked], articles: Mapping[str, Article], embed: Embed | None) -> list[Group]:
     """Return the questions, newest first, grouped by article and meaning; the largest groups first.
 
-    Without an embedder, only those of the same words are one group.
+    Without an embedder, only those of the same words are one group. It is asked once, for all wordings together.
     """
+    wordings = list(dict.fromkeys(same(each.question) for each in asked))
+    vectors = dict(zip(wordings, embed(wordings), strict=True)) if embed and wordings else {}
     of_article: dict[str, list[Asked]] = defaultdict(list)
     for each in asked:
         of_article[each.article].append(each)
     found: list[Group] = []
     for article, those in of_article.items():
-        wordings = list(dict.fromkeys(same(each.question) for each in those))
-        number_of = dict(zip(wordings, _numbers(wordings, embed), strict=True))
+        number_of = _numbers(list(dict.fromkeys(same(each.question) for each in those)), vectors)
         together: dict[int, list[Asked]] = defaultdict(list)
         for each in those:
             together[number_of[same(each.question)]].append(each)
@@ -128,15 +129,14 @@ def groups(asked: Sequence[Asked], articles: Mapping[str, Article], embed: Embed
     return sorted(found, key=lambda group: -group.total)[:_MOST_SHOWN]
 
 
-def _numbers(wordings: list[str], embed: Embed | None) -> list[int]:
-    """Return the number of the group of each wording."""
-    if embed is None or len(wordings) < 2:
-        return list(range(len(wordings)))
+def _numbers(wordings: list[str], vectors: Mapping[str, Sequence[float]]) -> dict[str, int]:
+    """Return the number of the group of each wording; without vectors each is a group by itself."""
+    if not vectors or len(wordings) < 2:
+        return {wording: number for number, wording in enumerate(wordings)}
     from sklearn.cluster import AgglomerativeClustering  # noqa: PLC0415 - slow to import; the page starts first
 
     clusters = AgglomerativeClustering(None, metric="cosine", linkage="average", distance_threshold=FARTHEST)
-    numbers: list[int] = clusters.fit_predict(embed(wordings)).tolist()
-    return numbers
+    return dict(zip(wordings, clusters.fit_predict([vectors[each] for each in wordings]).tolist(), strict=True))
 
 
 def _words(asked: Asked, articles: Mapping[str, Article]) -> str:

@@ -13,6 +13,7 @@ import math
 import secrets
 import sqlite3
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -20,6 +21,7 @@ from cachetools import TTLCache
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import PackageLoader
+from langchain_core.embeddings import Embeddings
 from starlette.exceptions import HTTPException
 
 from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
@@ -70,6 +72,8 @@ class _Desk:
         self._guesses = Budgets(GUESSES_PER_MINUTE, GUESSES_PER_HOUR)
         self._visits: TTLCache[str, str] = TTLCache(_MOST_VISITS, VISIT_SECONDS)
         """By what the cookie holds, the secret of its forms."""
+        self._vectors: dict[str, list[float]] = {}
+        """Of the wordings that were declined when the desk was shown last, so that only new ones are embedded."""
 
     async def show(self, request: Request) -> Response:
         """Show the desk, or the way in."""
@@ -124,8 +128,42 @@ class _Desk:
         return await self._shown(form, line=overview.line(act.question, act.article, number))
 
     async def _shown(self, form: str, message: str = "", line: str = "", status: int = 200) -> HTMLResponse:
-        told = await asyncio.to_thread(_told, self._service)
+        told = await asyncio.to_thread(self._told)
         return _page("desk.html", status, **told, form=form, message=message, line=line)
+
+    def _told(self) -> dict[str, Any]:
+        """Return what the desk shows now."""
+        service, settings = self._service, self._service.settings
+        articles, file = service.articles, store.file_of(settings)
+        rules, acts, today = store.rules(file), store.acts(file), overview.today()
+        counts = [each for each in store.counts(file) if not each[1] or each[1] in articles]
+        asked = [each for each in store.declined(file) if not each.article or each.article in articles]
+        embedder = service.assistant.steps.retriever.embedder
+        return {
+            "settings": settings,
+            "articles": {article.id: source_line(article) for article in articles.values()},
+            "ends": store.ENDS,
+            "figures": overview.by_day_and_article(counts),
+            "plot": overview.plot(counts, today),
+            "hot": overview.hot(counts, today),
+            "groups": overview.groups(asked, articles, partial(self._embedded, embedder) if embedder else None),
+            "reports": overview.reports(settings.feedback, articles),
+            "off": {article: words for article, words in rules.off.items() if article in articles},
+            "pins": [pin for (article, _), pin in rules.pins.items() if article in articles],
+            "acts": overview.log_of(acts, articles),
+            "signature": next((act.signature for act in acts if act.signature), ""),
+            "sites": [
+                (site, service.site_budgets.used(site), *service.metrics.of_site(site)) for site in settings.embed_sites
+            ],
+            "most": {"question": MAX_QUESTION_CHARACTERS, "notice": MAX_NOTICE_CHARACTERS, "words": _MOST_WORDS},
+        }
+
+    def _embedded(self, embedder: Embeddings, wordings: list[str]) -> list[list[float]]:
+        known = self._vectors
+        if new := [each for each in wordings if each not in known]:
+            known = known | dict(zip(new, embedder.embed_documents(new), strict=True))
+        self._vectors = {each: known[each] for each in wordings}
+        return [*self._vectors.values()]
 
 
 def _act(sent: Mapping[str, str]) -> Act:
@@ -145,33 +183,6 @@ def _problem(act: Act, service: Service) -> str:
         return _NO_ARTICLE
     needed = {Do.OFF: [act.words], Do.PIN: [same(act.question), act.words, act.signature], Do.LINE: [act.question]}
     return "" if all(needed.get(Do(act.act), [])) else _NO_WORDS
-
-
-def _told(service: Service) -> dict[str, Any]:
-    """Return what the desk shows now."""
-    articles, file, settings = service.articles, store.file_of(service.settings), service.settings
-    rules, acts, today = store.rules(file), store.acts(file), overview.today()
-    counts = [each for each in store.counts(file) if not each[1] or each[1] in articles]
-    asked = [each for each in store.declined(file) if not each.article or each.article in articles]
-    embedder = service.assistant.steps.retriever.embedder
-    return {
-        "settings": settings,
-        "articles": {article.id: source_line(article) for article in articles.values()},
-        "ends": store.ENDS,
-        "figures": overview.by_day_and_article(counts),
-        "plot": overview.plot(counts, today),
-        "hot": overview.hot(counts, today),
-        "groups": overview.groups(asked, articles, embedder.embed_documents if embedder else None),
-        "reports": overview.reports(settings.feedback, articles),
-        "off": {article: words for article, words in rules.off.items() if article in articles},
-        "pins": [pin for (article, _), pin in rules.pins.items() if article in articles],
-        "acts": overview.log_of(acts, articles),
-        "signature": next((act.signature for act in acts if act.signature), ""),
-        "sites": [
-            (site, service.site_budgets.used(site), *service.metrics.of_site(site)) for site in settings.embed_sites
-        ],
-        "most": {"question": MAX_QUESTION_CHARACTERS, "notice": MAX_NOTICE_CHARACTERS, "words": _MOST_WORDS},
-    }
 
 
 async def _nothing() -> Response:

@@ -7,6 +7,7 @@ the promise never to raise exist once. Knows nothing of HTTP, HTML or Gradio.
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import sqlite3
 import threading
@@ -152,7 +153,8 @@ class Service:
         self._behind: set[asyncio.Task[None]] = set()
         """What nobody waits for."""
         self._desk = store.file_of(settings)
-        self._closes_at: float | None = None
+        self._closes_at = math.inf
+        """When those who were let in and have no answer yet are told that the server stops; else never."""
         self.is_leaving = False
         """Whether another process is to take what comes from now on; for whoever serves this one behind a proxy."""
         self.has_callers: Callable[[], bool] = lambda: False
@@ -174,9 +176,14 @@ class Service:
 
         What fails keeps nothing else from being done, and leaves the service behind.
         """
-        renewals: list[Callable[[], None]] = [partial(self.assistant.renew, corpus), *self.renewals]
-        failed = [renew for renew in renewals if not _is_done(renew)]
-        self._has_failed = bool(failed)
+        has_failed = False
+        for renew in (partial(self.assistant.renew, corpus), *self.renewals):
+            try:
+                renew()
+            except Exception:  # noqa: BLE001 - it may go well the next time
+                log.exception("the articles that changed could not be taken up")
+                has_failed = True
+        self._has_failed = has_failed
 
     @property
     def is_behind(self) -> bool:
@@ -237,7 +244,7 @@ class Service:
     @property
     def ready(self) -> bool:
         """Whether questions are let in."""
-        return self._closes_at is None and not self.is_leaving and not self.notice
+        return self._closes_at == math.inf and not self.is_leaving and not self.notice
 
     async def answers(
         self, question: str, turns: Sequence[Turn] = (), article: str | None = None, *, client: Client
@@ -326,7 +333,7 @@ class Service:
         try:
             while not work.ended:
                 seconds = int(time.monotonic() - started)
-                if self._is_over:
+                if time.monotonic() >= self._closes_at:
                     yield _refusal(Reason.SHUTTING_DOWN, BUSY_SECONDS)
                     return
                 if work.begun and place.ahead:
@@ -340,7 +347,7 @@ class Service:
 
     def _refusal(self, client: Client) -> Refusal | None:
         # Where the door is shut already, whoever comes had passed it before.
-        if self._closes_at is not None and not self.is_leaving:
+        if self._closes_at < math.inf and not self.is_leaving:
             return _refusal(Reason.SHUTTING_DOWN, BUSY_SECONDS)
         if notice := self.notice:
             return Refusal(Reason.MAINTENANCE, notice)
@@ -408,11 +415,6 @@ class Service:
         self.metrics.feedback.labels("helpful" if feedback.helpful else "not helpful").inc()
         return THANKS
 
-    @property
-    def _is_over(self) -> bool:
-        """Whether the server stops before the questions that were let in can be answered."""
-        return self._closes_at is not None and time.monotonic() >= self._closes_at
-
     async def drain(self, seconds: float) -> None:
         """Let nobody in any more, and return when those who are in have been told how it ended."""
         self._closes_at = time.monotonic() + seconds
@@ -421,15 +423,6 @@ class Service:
                 while self.has_callers() or len(self._line):
                     await self._line.empty.wait()
                     await asyncio.sleep(_POLL_SECONDS)
-
-
-def _is_done(renew: Callable[[], None]) -> bool:
-    try:
-        renew()
-    except Exception:  # noqa: BLE001 - it may go well the next time
-        log.exception("the articles that changed could not be taken up")
-        return False
-    return True
 
 
 def _refusal(reason: Reason, seconds: int, text: str = "") -> Refusal:

@@ -79,6 +79,11 @@ class Conversation:
         return tuple(exchange.turn for exchange in self.exchanges if exchange.turn)
 
     @property
+    def last(self) -> Exchange | None:
+        """The newest exchange."""
+        return self.exchanges[-1] if self.exchanges else None
+
+    @property
     def without_last(self) -> Conversation:
         """The conversation before its last question."""
         return Conversation(self.exchanges[:-1], is_lost=self.is_lost)
@@ -103,7 +108,7 @@ class Conversation:
     @property
     def next_number(self) -> int:
         """The number of the next exchange; never one that is on the screen."""
-        return self.exchanges[-1].number + 1 if self.exchanges else 1
+        return self.last.number + 1 if self.last else 1
 
 
 def messages(conversation: Conversation) -> list[dict[str, str]]:
@@ -112,7 +117,7 @@ def messages(conversation: Conversation) -> list[dict[str, str]]:
     if conversation.is_lost:
         shown.append({"role": "assistant", "content": f'<p class="notice">{escape(LOST)}</p>'})
     for exchange in conversation.exchanges:
-        is_last = exchange is conversation.exchanges[-1]
+        is_last = exchange is conversation.last
         shown.append({"role": "user", "content": _question(exchange)})
         shown.append({"role": "assistant", "content": _reply(exchange, is_last=is_last)})
     return shown

@@ -158,11 +158,8 @@ class Page:
     async def _ask_again(self, token: str | None, request: gr.Request) -> AsyncGenerator[Update]:
         """Yield the same for the last question once more."""
         conversation = self._conversation(token)
-        if not conversation.exchanges:
-            yield self._stands(conversation, READY)
-            return
-        last = conversation.exchanges[-1]
-        exchange = Exchange(last.number, last.question, last.article)
+        last = conversation.last
+        exchange = last and Exchange(last.number, last.question, last.article)
         async with aclosing(self._answered(exchange, conversation.without_last, token, request)) as updates:
             async for update in updates:
                 yield update
@@ -170,27 +167,26 @@ class Page:
     async def _ask_everywhere(self, token: str | None, request: gr.Request) -> AsyncGenerator[Update]:
         """Yield the same for the last question, asked of all articles, as the next one."""
         conversation = self._conversation(token)
-        if not conversation.exchanges:
-            yield self._stands(conversation, READY)
-            return
-        yield self._parts.choosing(None)
-        exchange = Exchange(conversation.next_number, conversation.exchanges[-1].question)
+        exchange = conversation.last and Exchange(conversation.next_number, conversation.last.question)
+        if exchange:
+            yield self._parts.choosing(None)
         async with aclosing(self._answered(exchange, conversation, token, request)) as updates:
             async for update in updates:
                 yield update
 
     async def _answered(
-        self, exchange: Exchange, before: Conversation, token: str | None, request: gr.Request
+        self, exchange: Exchange | None, before: Conversation, token: str | None, request: gr.Request
     ) -> AsyncGenerator[Update]:
-        """Yield what changes while the exchange is completed, which follows on what was said before."""
+        """Yield what changes while the exchange is completed, which follows on what was said before; None for none."""
+        if exchange is None:
+            yield self._stands(before, READY)
+            return
         page = request.session_hash or ""
         if page in self._asked and self._asked[page].answering:
             yield self._unchanged  # A key was pressed twice.
             return
         client = client_of(request)
-        kept: Kept[Update] = Kept(self._conversation(token), client_key(client.address), token or "")
-        self._conversations.keep(kept)
-        self._asked[page] = kept
+        kept = self._asked[page] = self._kept(self._conversation(token), token, client)
         updates = self._updates(replace(exchange, notice=STARTING), before, kept, client)
         kept.answering = SharedStream(updates, lambda so_far, update: (so_far or {}) | update, patience=AWAY_SECONDS)
         newer = self._newer(page, exchange.article)
@@ -320,9 +316,9 @@ class Page:
             yield self._stands(self._conversation(token), READY)
 
     def _again(self, conversation: Conversation, told: str) -> Update:
-        if not conversation.exchanges:
+        last = conversation.last
+        if not last:
             return self._stands(conversation, NOTHING_YET)
-        last = conversation.exchanges[-1]
         update = self._stands(conversation, told) | {self._parts.suggested: ""}
         if last.article:
             update |= self._parts.choosing(last.article)
@@ -332,22 +328,23 @@ class Page:
 
     def _begin_edit(self, token: str | None, request: gr.Request) -> Update:
         conversation = self._conversation(token)
-        if not conversation.exchanges:
+        if not conversation.last:
             return self._stands(conversation, READY)
         edited = replace(conversation, is_editing=True)
-        again = {self._parts.box: edited.exchanges[-1].question}
-        return self._changed(edited, token, request) | again | self._idle(EDITING, edited)
+        token = self._kept(edited, token, client_of(request)).token
+        return {self._parts.token: token, self._parts.box: conversation.last.question} | self._idle(EDITING, edited)
 
     def _end_edit(self, token: str | None, request: gr.Request) -> Update:
         conversation = replace(self._conversation(token), is_editing=False)
         if not conversation.exchanges:
             return self._stands(conversation, READY)
-        return self._changed(conversation, token, request) | {self._parts.box: ""} | self._idle(KEPT, conversation)
+        token = self._kept(conversation, token, client_of(request)).token
+        return {self._parts.token: token, self._parts.box: ""} | self._idle(KEPT, conversation)
 
-    def _changed(self, conversation: Conversation, token: str | None, request: gr.Request) -> Update:
-        kept: Kept[Update] = Kept(conversation, client_key(client_of(request).address), token or "")
+    def _kept(self, conversation: Conversation, before: str | None, client: Client) -> Kept[Update]:
+        kept: Kept[Update] = Kept(conversation, client_key(client.address), before or "")
         self._conversations.keep(kept)
-        return {self._parts.token: kept.token}
+        return kept
 
     async def _forget(self, article: str | None, token: str | None) -> Update:
         self._conversations.forget(token or "")
@@ -362,21 +359,13 @@ class Page:
         self._seen[request.session_hash or ""] = self._renewals
         asked = request.query_params
         article = self._chosen(asked.get("article"))
-        state = self._service.assistant.model_state.partition(":")[0]
+        state = self._service.assistant.model_state.partition(":")[0]  # The rest is for the operator.
         question = str(asked.get("q", ""))[: 2 * MAX_QUESTION_CHARACTERS]
-        return (
-            ({self._parts.box: question} if question else {})
-            | {
-                # What stands behind the colon is for the operator.
-                self._parts.status: html_line(
-                    self._service.notice
-                    or await self._service.switched_off(_id(article))
-                    or _READY_WITHOUT_MODEL.get(state, READY)
-                ),
-                self._parts.suggested: await self._first_suggestions(article),
-            }
-            | (self._parts.choosing(article) if article else {})
-        )
+        ready = _READY_WITHOUT_MODEL.get(state, READY)
+        told = self._service.notice or await self._service.switched_off(_id(article)) or ready
+        update = {self._parts.status: html_line(told), self._parts.suggested: await self._first_suggestions(article)}
+        update |= {self._parts.box: question} if question else {}
+        return update | (self._parts.choosing(article) if article else {})
 
     # The article
 

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
@@ -121,39 +122,27 @@ class Metrics:
 
     def __init__(self, in_line: Callable[[], int], model_is_ready: Callable[[], bool]) -> None:
         """Take what is read anew for each scrape."""
-        self._registry = registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        self.questions = Counter(
-            "assistant_questions", "Questions, by how they ended", ["via", "status"], registry=registry
-        )
-        self.reused = Counter(
-            "assistant_reused", "Questions without work, by what they got", ["how"], registry=registry
-        )
-        self.first = Histogram(
-            "assistant_first_evidence_seconds", "Until the first evidence", buckets=_SECONDS, registry=registry
-        )
-        self.total = Histogram(
-            "assistant_answer_seconds", "Until the final answer", buckets=_SECONDS, registry=registry
-        )
-        self.feedback = Counter("assistant_feedback", "Reports about answers", ["outcome"], registry=registry)
-        self.sites = Counter(
-            "assistant_site_questions",
-            "Questions from publishers' pages, by whether the site's budget had room",
-            ["site", "outcome"],
-            registry=registry,
-        )
-        line = Gauge("assistant_line", "Questions that are being answered, or wait", registry=registry)
-        line.set_function(in_line)
-        ready = Gauge("assistant_model_ready", "1 while the language model can be asked", registry=registry)
-        ready.set_function(model_is_ready)
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        counter, gauge = partial(Counter, registry=self._registry), partial(Gauge, registry=self._registry)
+        histogram = partial(Histogram, buckets=_SECONDS, registry=self._registry)
+        self.questions = counter("assistant_questions", "Questions, by how they ended", ["via", "status"])
+        self.reused = counter("assistant_reused", "Questions without work, by what they got", ["how"])
+        self.first = histogram("assistant_first_evidence_seconds", "Until the first evidence")
+        self.total = histogram("assistant_answer_seconds", "Until the final answer")
+        self.feedback = counter("assistant_feedback", "Reports about answers", ["outcome"])
+        told = "Questions from publishers' pages, by whether the site's budget had room"
+        self.sites = counter("assistant_site_questions", told, ["site", "outcome"])
+        gauge("assistant_line", "Questions that are being answered, or wait").set_function(in_line)
+        gauge("assistant_model_ready", "1 while the language model can be asked").set_function(model_is_ready)
 
     def of_site(self, site: str) -> tuple[int, int]:
         """Return how many questions of a site were let in, and how many its budget had no room for."""
-        samples = [
-            sample for metric in self.sites.collect() for sample in metric.samples if sample.labels["site"] == site
-        ]
-        found = {each.labels["outcome"]: int(each.value) for each in samples if each.name.endswith("_total")}
-        return found.get("let in", 0), found.get("refused", 0)
+        let_in, refused = (
+            self._registry.get_sample_value("assistant_site_questions_total", {"site": site, "outcome": outcome})
+            for outcome in ("let in", "refused")
+        )
+        return int(let_in or 0), int(refused or 0)
 
     def exposition(self) -> bytes:
         """Return the figures in Prometheus's text format."""

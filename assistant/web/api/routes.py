@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.sse import EventSourceResponse, format_sse_event
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
 from assistant.rendering import to_json
@@ -48,10 +48,8 @@ class Exchange(BaseModel):
     answer: str = Field(max_length=4000, description="Without citation markers.")
 
 
-class Question(BaseModel):
+class Question(BaseModel, extra="forbid"):
     """What is asked."""
-
-    model_config = ConfigDict(extra="forbid")
 
     question: str = Field(
         description=f"At most {MAX_QUESTION_CHARACTERS} characters.", examples=["How much has violent crime fallen?"]
@@ -60,10 +58,8 @@ class Question(BaseModel):
     article: str | None = Field(default=None, description="Answer from the article of this id alone.")
 
 
-class Quotation(BaseModel):
+class Quotation(BaseModel, extra="forbid"):
     """Words of an article: `quote` is exactly the characters from `start` to `end` of its text."""
-
-    model_config = ConfigDict(extra="forbid")
 
     number: int = Field(description="The marker in the answer, as in [1].")
     article: str
@@ -73,19 +69,15 @@ class Quotation(BaseModel):
     version: str = Field(description="Of the article's text that they are from.")
 
 
-class Times(BaseModel):
+class Times(BaseModel, extra="forbid"):
     """Milliseconds since the question arrived."""
-
-    model_config = ConfigDict(extra="forbid")
 
     first_ms: int | None = Field(description="When the first evidence could be shown.")
     total_ms: int = Field(description="When the answer was final.")
 
 
-class AnswerBody(BaseModel):
+class AnswerBody(BaseModel, extra="forbid"):
     """An answer; without citations where it is declined."""
-
-    model_config = ConfigDict(extra="forbid")
 
     id: str | None
     question: str

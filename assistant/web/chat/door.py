@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import gradio as gr
 from gradio.blocks import Block
 from gradio.queueing import Event
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,10 +29,8 @@ _EVENTS = "/gradio_api/queue/data"
 _NO_CALL = "This page is not the present one. Please load it again."
 
 
-class Call(BaseModel):
+class Call(BaseModel, strict=True):
     """What a page sends to have one of its functions called. Anything else that comes along goes no further."""
-
-    model_config = ConfigDict(strict=True)
 
     fn_index: int
     session_hash: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}\z")]

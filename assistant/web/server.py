@@ -39,7 +39,7 @@ from assistant.web.chat.page import Page
 from assistant.web.chat.streams import LOST
 from assistant.web.desk.routes import add_desk
 from assistant.web.desk.store import erasing
-from assistant.web.embedding.routes import TAGS_IN_FRAME, as_page, with_embedding
+from assistant.web.embedding.routes import as_page, with_embedding
 from assistant.web.following import following
 from assistant.web.limits import is_in
 from assistant.web.listening import listening
@@ -217,7 +217,7 @@ def _name_in_template() -> None:
     """Let the head of Gradio's page name the assistant, where it names Gradio and leads to its site."""
     source = (Path(gr.__file__).parent / "templates" / _TEMPLATE).read_text(encoding="utf-8")
     unnamed = re.sub(r"<meta\s+(property|name)=.(og|twitter):[^>]*>", "", source)
-    templates.env.loader = DictLoader({_TEMPLATE: unnamed.replace("<head>", f"<head>{TAGS}{TAGS_IN_FRAME}", 1)})
+    templates.env.loader = DictLoader({_TEMPLATE: unnamed.replace("<head>", f"<head>{TAGS}", 1)})
 
 
 def _theme() -> gr.themes.Base:

@@ -8,12 +8,14 @@ from typing import Any
 import gradio as gr
 from gradio.block_function import BlockFunction
 from gradio.state_holder import SessionState
+from jinja2 import PackageLoader
 
 from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
 from assistant.rendering import article_header, article_list, article_paragraphs, escape, html_line, source_line
 from assistant.types import Article
 from assistant.web.chat.exchanges import EVERYWHERE
 from assistant.web.chat.feedback_form import ReportForm, Update
+from assistant.web.plain.pages import TEMPLATES
 from assistant.web.service import TEXTS, Reason, Service
 
 CONNECTING = "Connecting…"
@@ -22,31 +24,19 @@ NOTHING_YET = "There is no answer yet."
 OFFLINE = "This device is offline. What was said stays here."
 
 NAME = "Article assistant"
-_ABOUT = "Answers questions about news articles in their own words, which stand under each answer. It can be wrong."
-
 HEAD = '<link rel="stylesheet" href="/site/chat.css"><script type="module" src="/site/chat.js"></script>'
 """Added to the head by Gradio's script."""
-TAGS = (
-    f'<title>{NAME}</title><meta name="description" content="{_ABOUT}">'
-    f'<meta property="og:type" content="website"><meta property="og:title" content="{NAME}">'
-    f'<meta property="og:description" content="{_ABOUT}"><meta name="twitter:card" content="summary">'
-    f'<meta name="twitter:title" content="{NAME}"><meta name="twitter:description" content="{_ABOUT}">'
-    '<noscript><meta http-equiv="refresh" content="0; url=/articles"></noscript>'
-    f'<meta name="chat" data-limit="{MAX_QUESTION_CHARACTERS}" data-connecting="{CONNECTING}" data-offline="{OFFLINE}" '
-    f'data-nothing-yet="{NOTHING_YET}" data-busy="{TEXTS[Reason.BUSY].partition("{wait}")[0]}">'
+_TEMPLATES = TEMPLATES.overlay(loader=PackageLoader("assistant.web.chat"))
+TAGS = _TEMPLATES.get_template("head.html").render(
+    name=NAME,
+    limit=MAX_QUESTION_CHARACTERS,
+    connecting=CONNECTING,
+    offline=OFFLINE,
+    nothing_yet=NOTHING_YET,
+    busy=TEXTS[Reason.BUSY].partition("{wait}")[0],
 )
-"""In the head from the beginning: without scripts there is no chat, but the articles can be read. The last element is
-what the script must know."""
+"""In the head from the beginning, as a part of Gradio's own template."""
 
-_NOT_KEPT = "Nothing you ask is stored unless you report an answer."
-_KEPT = "What you ask is kept for {days}; who asked is not."
-_NOTE = (
-    f"<p>Enter sends, Shift+Enter begins a new line. At most {MAX_QUESTION_CHARACTERS} characters"
-    '<span id="counter"></span>. <span id="label">Answers are made by a computer program (AI) and can be wrong: '
-    "check them against the quoted words.</span> {stored} "
-    '<a href="/about" target="_blank" rel="noopener">About, privacy and accessibility'
-    '<span class="hidden"> (opens in a new tab)</span></a></p>'
-)
 _TO_LIST = '<p><a class="open" href="/articles">All articles</a></p>'
 _TO_ANSWER = '<p class="skip"><a href="#window">Go to the newest answer</a></p>'
 """The way back from the box for whoever has only a keyboard: Shift+Tab and Enter."""
@@ -99,7 +89,19 @@ class Layout:
 
     def _lay_out_conversation(self, service: Service) -> None:
         self.introduction = _text("", "introduction")
-        self.window = _window()
+        # What could come to life here is switched off, on top of the escaping.
+        self.window = gr.Chatbot(
+            show_label=False,
+            height=None,
+            autoscroll=False,
+            buttons=[],
+            allow_tags=False,
+            latex_delimiters=[],
+            group_consecutive_messages=False,
+            allow_file_downloads=False,
+            feedback_options=None,
+            elem_id="window",
+        )
         self.suggested = _text("", "starters")
         # Not Gradio's state, whose key is new each time the page is loaded. The script remembers the token for the tab,
         # and writes it into the other box when the page was loaded again.
@@ -115,9 +117,8 @@ class Layout:
             self.clear = gr.Button("Clear", size="sm", min_width=0, elem_id="clear")
         # The button that a reader sees stands in the chat window, which is an output only.
         self.everywhere = gr.Button(EVERYWHERE, visible="hidden", elem_id="everywhere")
-        days = service.settings.keep_questions
-        kept = _KEPT.format(days=f"{days} day{'' if days == 1 else 's'}")
-        _text(_NOTE.format(stored=kept if days else _NOT_KEPT), "note")
+        told = {"limit": MAX_QUESTION_CHARACTERS, "days": service.settings.keep_questions}
+        _text(_TEMPLATES.get_template("note.html").render(told), "note")
         with gr.Column(min_width=0, elem_id="dock"):
             with gr.Row(elem_id="state"):
                 self.status = _text(html_line(CONNECTING), "status")
@@ -184,19 +185,3 @@ class Layout:
 def _text(html: str, name: str) -> gr.Markdown:
     # Not gr.HTML: it shows nothing where the content security policy forbids eval.
     return gr.Markdown(html, elem_id=name, latex_delimiters=[])
-
-
-def _window() -> gr.Chatbot:
-    # What could come to life here is switched off, on top of the escaping.
-    return gr.Chatbot(
-        show_label=False,
-        height=None,
-        autoscroll=False,
-        buttons=[],
-        allow_tags=False,
-        latex_delimiters=[],
-        group_consecutive_messages=False,
-        allow_file_downloads=False,
-        feedback_options=None,
-        elem_id="window",
-    )

@@ -16,11 +16,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from assistant.web.middleware import EMBEDDED, EMBEDDED_SCRIPTS, PAGE_POLICY, PLAIN_POLICY
 from assistant.web.service import Service
 
-TAGS_IN_FRAME = (
-    '{% if request.scope.is_embedded %}<link rel="stylesheet" href="/site/frame.css">'
-    '<script src="/embed/frame.js"></script>{% endif %}'
-)
-"""For the head of the page's template: there the script comes before all others."""
 _FOLDER = Path(__file__).parent
 _OFF = "This assistant is on no other site: its operator has listed none."
 _NO_ARTICLE = "There is no such article here. It may have been taken away."

@@ -108,13 +108,5 @@ def about(service: Service) -> str:
 
 def plain_page(title: str, body: str, status: int = 200) -> HTMLResponse:
     """Return a page that needs no script."""
-    page = (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(" ".join(title.split()))}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="stylesheet" href="/site/plain.css"></head><body>'
-        '<header><nav aria-label="Site"><a href="/">Ask the article assistant</a> '
-        '<a href="/articles">Articles</a> <a href="/about">About</a></nav>'
-        "</header>"
-        f"<main>{body}</main></body></html>"
-    )
+    page = TEMPLATES.get_template("page.html").render(title=escape(" ".join(title.split())), body=body)
     return HTMLResponse(page, status)

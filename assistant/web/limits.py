@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from cachetools import LRUCache
 
@@ -32,25 +32,25 @@ UNKNOWN = "unknown"
 
 def client_key(address: str) -> str:
     """Return what a budget belongs to: an IPv4 address, or the /64 network of an IPv6 one, since each home has that."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return UNKNOWN
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((int(parsed), 64), strict=False))
+    parsed = _parsed(address)
+    if isinstance(parsed, IPv6Address):
+        return str(ip_network((int(parsed), 64), strict=False))
+    return str(parsed or UNKNOWN)
 
 
 def is_in(address: str, among: Networks) -> bool:
     """Whether the address is in one of the networks."""
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in among)
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    """Return the address, one of IPv4 also where IPv6 has it; None for what makes no sense."""
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = ip_address(address)
     except ValueError:
-        return False
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return any((mapped or parsed) in network for network in among)
+        return None
+    return getattr(parsed, "ipv4_mapped", None) or parsed
 
 
 class Budgets:

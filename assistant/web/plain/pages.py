@@ -14,18 +14,8 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from assistant.rendering import (
-    BY_RULE,
-    LABELS,
-    OPENED,
-    OVERVIEW,
-    Span,
-    article_header,
-    article_list,
-    article_paragraphs,
-    escape,
-)
-from assistant.types import Status
+from assistant import rendering
+from assistant.rendering import Span, article_header, article_list, article_paragraphs, escape
 from assistant.web.service import Service
 
 FILES = Path(__file__).parents[1] / "static"
@@ -96,13 +86,7 @@ def about(service: Service) -> str:
         writes=settings.model != "none",
         model_name=service.assistant.model_name if settings.model_file else "",
         limits=[f"{count} questions {span}" for count, span in allowed if count],
-        answered=LABELS[Status.ANSWERED],
-        quoted=LABELS[Status.QUOTED],
-        pinned=LABELS[Status.PINNED],
-        declined=LABELS[Status.DECLINED],
-        by_rule=BY_RULE,
-        opened=OPENED,
-        overview=OVERVIEW,
+        rendering=rendering,
     )
 
 

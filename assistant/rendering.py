@@ -59,7 +59,6 @@ _ESCAPE_SEQUENCE = re.compile(
 )
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _PARAGRAPH = re.compile(r"[^\n]+(?:\n[^\n]+)*")
-_NEW_TAB = '<span class="hidden"> (opens in a new tab)</span>'
 _FRAGMENT_WORDS = 8
 """At each end of a long quotation; as many words hardly ever stand twice in one article."""
 
@@ -344,11 +343,13 @@ def _items(citations: Iterable[Citation], anchor: str = "", copied: Collection[i
 def _links(citation: Citation) -> str:
     links = [f'<a class="cite" href="{article_link(citation)}">Show in the article</a>']
     if citation.article.url:
-        links.append(
-            f'<a href="{escape(publisher_link(citation))}" target="_blank" rel="noopener noreferrer">'
-            f"At the publisher{_NEW_TAB}</a>"
-        )
+        links.append(_link_out(publisher_link(citation), "At the publisher"))
     return "&emsp;".join(links)
+
+
+def _link_out(address: str, words: str) -> str:
+    hidden = '<span class="hidden"> (opens in a new tab)</span>'
+    return f'<a href="{escape(address)}" target="_blank" rel="noopener noreferrer">{words}{hidden}</a>'
 
 
 def article_link(citation: Citation) -> str:
@@ -399,10 +400,7 @@ def article_header(article: Article, level: int) -> str:
     notes += [article.told_apart_by] if article.told_apart_by not in ("", article.source) else []
     lines = [escape(" · ".join(notes)), escape(article.source)]
     if article.url:
-        lines.append(
-            f'<a href="{escape(article.url)}" target="_blank" rel="noopener noreferrer">'
-            f"The article at its publisher{_NEW_TAB}</a>"
-        )
+        lines.append(_link_out(article.url, "The article at its publisher"))
     return title + "".join(f'<p class="note">{line}</p>' for line in lines if line)
 
 

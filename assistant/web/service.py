@@ -176,8 +176,9 @@ class Service:
 
         What fails keeps nothing else from being done, and leaves the service behind.
         """
+        renewals: list[Callable[[], None]] = [partial(self.assistant.renew, corpus), *self.renewals]
         has_failed = False
-        for renew in (partial(self.assistant.renew, corpus), *self.renewals):
+        for renew in renewals:
             try:
                 renew()
             except Exception:  # noqa: BLE001 - it may go well the next time

@@ -363,8 +363,10 @@ class Page:
         question = str(asked.get("q", ""))[: 2 * MAX_QUESTION_CHARACTERS]
         ready = _READY_WITHOUT_MODEL.get(state, READY)
         told = self._service.notice or await self._service.switched_off(_id(article)) or ready
-        update = {self._parts.status: html_line(told), self._parts.suggested: await self._first_suggestions(article)}
-        update |= {self._parts.box: question} if question else {}
+        update: Update = {self._parts.status: html_line(told)}
+        update[self._parts.suggested] = await self._first_suggestions(article)
+        if question:
+            update[self._parts.box] = question
         return update | (self._parts.choosing(article) if article else {})
 
     # The article

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from starlette.datastructures import Headers
@@ -82,7 +82,8 @@ def guarded(app: ASGIApp, refused: Callable[[str, HTTPException], Response]) -> 
             await app(scope, receive, send)
             return
         path = scope["path"]
-        send = _with_headers(send, path)
+        policy = {"content-security-policy": PAGE_POLICY} if path == "/" else {}
+        send = with_headers(send, _HEADERS | policy | ({"cache-control": "no-store"} if path in PAGE else {}))
         if scope["method"] == "HEAD":
             scope, send = {**scope, "method": "GET"}, _without_body(send)
         # Whoever left before the end cannot be told.
@@ -172,15 +173,13 @@ def _limited(receive: Receive) -> Receive:
     return receive_limited
 
 
-def _with_headers(send: Send, path: str) -> Send:
-    """Return a `send` that adds the headers which are missing."""
-    policy = {"content-security-policy": PAGE_POLICY} if path == "/" else {}
-    ours = _HEADERS | policy | ({"cache-control": "no-store"} if path in PAGE else {})
+def with_headers(send: Send, headers: Mapping[str, str]) -> Send:
+    """Return a `send` that adds those of the headers which are missing."""
+    encoded = [(name.encode(), value.encode()) for name, value in headers.items()]
 
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
             present = {name.lower() for name, _ in message["headers"]}
-            encoded = [(name.encode(), value.encode()) for name, value in ours.items()]
             missing = [(name, value) for name, value in encoded if name not in present]
             message = {**message, "headers": [*message["headers"], *missing]}
         await send(message)

@@ -11,9 +11,9 @@ from pathlib import Path
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from assistant.web.middleware import EMBEDDED, EMBEDDED_SCRIPTS, PAGE_POLICY, PLAIN_POLICY
+from assistant.web.middleware import EMBEDDED, EMBEDDED_SCRIPTS, PAGE_POLICY, PLAIN_POLICY, with_headers
 from assistant.web.service import Service
 
 _FOLDER = Path(__file__).parent
@@ -25,9 +25,9 @@ def with_embedding(app: ASGIApp, service: Service) -> ASGIApp:
     """Return the application with what a publisher's page asks for."""
     sites = service.settings.embed_sites
     ancestors = f"frame-ancestors {' '.join(sites)}"
-    policy = PAGE_POLICY.replace("frame-ancestors 'self'", ancestors)
-    plain_policy = PLAIN_POLICY.replace("frame-ancestors 'none'", ancestors)
-    gone = PlainTextResponse(_NO_ARTICLE, 404, headers={"content-security-policy": plain_policy})
+    policy = {"content-security-policy": PAGE_POLICY.replace("frame-ancestors 'self'", ancestors)}
+    plain_policy = {"content-security-policy": PLAIN_POLICY.replace("frame-ancestors 'none'", ancestors)}
+    gone = PlainTextResponse(_NO_ARTICLE, 404, plain_policy)
     of_host, of_frame = EMBEDDED_SCRIPTS
     scripts = {of_host: _script(sites, "match.js", "host.js"), of_frame: _script(sites, "frame.js")}
 
@@ -41,7 +41,9 @@ def with_embedding(app: ASGIApp, service: Service) -> ASGIApp:
         elif QueryParams(scope["query_string"]).get("article") not in service.articles:
             await gone(scope, receive, send)
         else:
-            await app({**scope, "query_string": b""}, receive, _with_policy(send, policy))
+            # Nobody but the sites may have the page in a frame.
+            send = with_headers(send, policy | {"cache-control": "no-store"})
+            await app({**scope, "query_string": b""}, receive, send)
 
     return embedding
 
@@ -63,15 +65,3 @@ def _script(sites: tuple[str, ...], *names: str) -> Response:
     script = f'(() => {{\n"use strict";\nconst SITES = {json.dumps(sites)};\n{parts}}})();\n'
     headers = {"cross-origin-resource-policy": "cross-origin", "cache-control": "max-age=3600"}
     return Response(script, media_type="text/javascript", headers=headers)
-
-
-def _with_policy(send: Send, policy: str) -> Send:
-    """Return a `send` that lets the sites, and nobody else, have the page in a frame."""
-    added = [(b"content-security-policy", policy.encode()), (b"cache-control", b"no-store")]
-
-    async def send_with_policy(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], *added]}
-        await send(message)
-
-    return send_with_policy

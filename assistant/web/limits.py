@@ -93,19 +93,14 @@ class Place:
     """A place in the line; `ahead` is how many must finish first, 0 when it is our turn."""
 
     ahead: int
-    _moved: asyncio.Event = field(default_factory=asyncio.Event)
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def wait(self, seconds: float) -> None:
         """Return when the line has moved, or after so many seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._moved.wait()
-        self._moved.clear()
-
-    def move_to(self, ahead: int) -> None:
-        """Set how many are before us."""
-        self.ahead = ahead
-        self._moved.set()
+                await self.moved.wait()
+        self.moved.clear()
 
 
 class Line:
@@ -117,9 +112,6 @@ class Line:
         self.room = at_once + waiting
         """How many can be served or wait."""
         self._places: list[Place] = []
-        self.empty = asyncio.Event()
-        """Set while nobody is in it."""
-        self.empty.set()
 
     def __len__(self) -> int:
         """Return how many are served or wait."""
@@ -131,13 +123,11 @@ class Line:
             return None
         place = Place(max(0, len(self._places) + 1 - self._at_once))
         self._places.append(place)
-        self.empty.clear()
         return place
 
     def leave(self, place: Place) -> None:
         """Give the place up; whoever stands behind moves on."""
         self._places.remove(place)
-        if not self._places:
-            self.empty.set()
         for index, other in enumerate(self._places):
-            other.move_to(max(0, index + 1 - self._at_once))
+            other.ahead = max(0, index + 1 - self._at_once)
+            other.moved.set()

@@ -421,8 +421,7 @@ class Service:
         self._closes_at = time.monotonic() + seconds
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds + 2 * TICK_SECONDS):
-                while self.has_callers() or len(self._line):
-                    await self._line.empty.wait()
+                while self.has_callers() or len(self._line):  # noqa: ASYNC110 - Gradio does not tell when its queue is empty
                     await asyncio.sleep(_POLL_SECONDS)
 
 

@@ -8,7 +8,6 @@ the page, and nothing of how an answer comes about.
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections import Counter
@@ -43,8 +42,8 @@ class Kept(Generic[_Update]):
     """Nobody guesses it."""
     answering: SharedStream[_Update] | None = None
     """What becomes of the question that is being answered; None while there is none."""
-    stopped: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when a reader wants no more of that."""
+    is_stopped: bool = False
+    """Whether a reader wants no more of that."""
 
 
 class Conversations(Generic[_Update]):

@@ -210,7 +210,7 @@ class Page:
             events = self._service.answers(exchange.question, before.turns, _id(exchange.article), client=client)
             async with aclosing(events):
                 async for event in events:
-                    if kept.stopped.is_set():
+                    if kept.is_stopped:
                         yield self._over(before.with_next(replace(exchange, notice=STOPPED)), kept, STOPPED)
                         return
                     exchange, update = await self._shown(event, exchange, before, kept, client.identifier)
@@ -295,7 +295,7 @@ class Page:
         """Let the answer that is being made come to its end; whoever makes it says so."""
         kept = self._conversations.find(token or "")
         if kept and kept.answering:
-            kept.stopped.set()
+            kept.is_stopped = True
             return self._unchanged
         # Its end has not got through to the page.
         return self._stands(self._conversation(token), STOPPED)

@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -259,6 +259,20 @@ def test_what_was_declined_is_grouped_by_meaning(article_of: dict[str, Any], wor
     assert found[0].closest == QUOTE
     changed = {"a-story": replace(ARTICLE, text=f"New. {ARTICLE.text}")}
     assert overview.groups(asked, changed, None)[0].closest == ""
+
+
+def test_what_a_view_has_embedded_the_next_one_need_not(
+    desk: httpx.Client, assistant: ScriptedAssistant, file: Path
+) -> None:
+    """Only what was declined since then is embedded."""
+    embedder = cast("WordEmbedder", assistant.steps.retriever.embedder)
+    keep(file, Asked("Who swims?", "ferry", "declined"))
+    desk.get("/desk")
+    before = len(embedder.embedded)
+    keep(file, Asked("Who dances?", "ferry", "declined"))
+    assert "Who dances?" in desk.get("/desk").text
+    assert "Who swims?" in desk.get("/desk").text
+    assert embedder.embedded[before:] == ["who dances"]
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from dataclasses import astuple, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from assistant.errors import ConfigurationError
 from assistant.settings import Settings
@@ -138,7 +139,7 @@ def _opened(file: Path, most_bytes: int = 2 * MAX_FILE_BYTES) -> Iterator[sqlite
         yield database
 
 
-def _rows(file: Path, query: str, *values: object) -> list[tuple[str | int, ...]]:
+def _rows(file: Path, query: str, *values: object) -> list[Any]:
     """Return what is found; nothing where there is no file yet."""
     if not file.exists():
         return []
@@ -207,7 +208,7 @@ def do(file: Path, act: Act) -> int:
 
 def acts(file: Path) -> list[Act]:
     """Return the latest acts, newest first."""
-    return [Act(*row) for row in _rows(file, "SELECT * FROM acts ORDER BY number DESC LIMIT ?", _MOST)]  # type: ignore[arg-type]
+    return [Act(*row) for row in _rows(file, "SELECT * FROM acts ORDER BY number DESC LIMIT ?", _MOST)]
 
 
 def rules(file: Path) -> Rules:
@@ -219,7 +220,7 @@ def rules(file: Path) -> Rules:
     off: dict[str, str] = {}
     pins: dict[tuple[str, str], Act] = {}
     for row in _rows(file, "SELECT * FROM acts WHERE act != ? ORDER BY number", Do.LINE):
-        act = Act(*row)  # type: ignore[arg-type]
+        act = Act(*row)
         match act.act:
             case Do.OFF:
                 off[act.article] = act.words
@@ -235,13 +236,13 @@ def rules(file: Path) -> Rules:
 def counts(file: Path) -> list[tuple[str, str, str, int]]:
     """Return day, article, how it ended and how many, of all questions that are kept; the latest day first."""
     query = "SELECT substr(at, 1, 10) AS day, article, ended, count(*) FROM questions GROUP BY 1, 2, 3 ORDER BY 1 DESC"
-    return _rows(file, query)  # type: ignore[return-value]
+    return _rows(file, query)
 
 
 def declined(file: Path) -> list[Asked]:
     """Return the latest questions that were declined, newest first."""
     query = "SELECT * FROM questions WHERE ended = ? ORDER BY rowid DESC LIMIT ?"
-    return [Asked(*row) for row in _rows(file, query, Status.DECLINED, _MOST)]  # type: ignore[arg-type]
+    return [Asked(*row) for row in _rows(file, query, Status.DECLINED, _MOST)]
 
 
 def check(file: Path) -> None:

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -166,8 +166,3 @@ def line(question: str, article: str, number: int) -> str:
 def log_of(acts: Sequence[Act], articles: Mapping[str, Article]) -> list[Act]:
     """Return the latest acts; of those about an article that is gone, only that they were done."""
     return [act if act.article in articles else Act(act.act, act.article, at=act.at) for act in acts[:_MOST_SHOWN]]
-
-
-def today() -> date:
-    """Return the day by which all is counted."""
-    return datetime.now(UTC).date()

@@ -13,6 +13,7 @@ import math
 import secrets
 import sqlite3
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -135,7 +136,7 @@ class _Desk:
         """Return what the desk shows now."""
         service, settings = self._service, self._service.settings
         articles, file = service.articles, store.file_of(settings)
-        rules, acts, today = store.rules(file), store.acts(file), overview.today()
+        rules, acts, today = store.rules(file), store.acts(file), datetime.now(UTC).date()
         counts = [each for each in store.counts(file) if not each[1] or each[1] in articles]
         asked = [each for each in store.declined(file) if not each.article or each.article in articles]
         embedder = service.assistant.steps.retriever.embedder

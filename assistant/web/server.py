@@ -23,7 +23,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from gradio.routes import templates
 from jinja2 import DictLoader
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -102,7 +101,12 @@ def serve(settings: Settings, progress: Progress = lambda what, done, total: Non
 
 def create_app(service: Service) -> ASGIApp:
     """Return the web application."""
-    tools = _tools(service)
+    tools = None
+    if service.settings.mcp:
+        require("mcp", "ASSISTANT_MCP")
+        from assistant.web.api.tools import create_tools  # noqa: PLC0415 - a package that few need
+
+        tools = create_tools(service)
     app = FastAPI(
         title="Article assistant",
         description=api.__doc__,
@@ -146,16 +150,6 @@ def refused(path: str, refusal: HTTPException) -> Response:
     page = plain_page(title, f"<h1>{title}</h1><p>{escape(refusal.detail)}</p>", refusal.status_code)
     page.headers.update(refusal.headers or {})
     return page
-
-
-def _tools(service: Service) -> Starlette | None:
-    """Return the application for other programs' models, where it is wanted."""
-    if not service.settings.mcp:
-        return None
-    require("mcp", "ASSISTANT_MCP")
-    from assistant.web.api.tools import create_tools  # noqa: PLC0415 - a package that few need
-
-    return create_tools(service)
 
 
 def _add_checks(app: FastAPI, service: Service) -> None:

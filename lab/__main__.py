@@ -61,21 +61,6 @@ def _measure(file: Path, measure: Callable[[Progress], Measured]) -> None:
 
 
 @app.command()
-def latency(
-    questions: Annotated[Path, typer.Argument(help="Question file, one JSON object a line.")],
-    out: _Out = Path("benchmarks"),
-    limit: Annotated[int, typer.Option(min=1, help="How many questions are answered; about 20 seconds each.")] = 20,
-) -> None:
-    """Measure how long readers wait, beside a bare search."""
-    with errors_as_lines():
-        from assistant.evaluation.questions import read_questions  # noqa: PLC0415
-        from lab.benchmarks.latency import measure  # noqa: PLC0415
-
-        asked, settings = read_questions(questions), Settings.from_environment()
-        _measure(out / "latency.json", lambda show: measure(asked, limit, settings, show))
-
-
-@app.command()
 def load(
     out: _Out = Path("benchmarks"),
     readers: Annotated[int, typer.Option(min=0, help="How many come at once; 0 for no crowd.")] = 300,

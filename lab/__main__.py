@@ -66,9 +66,8 @@ def load(
     readers: Annotated[int, typer.Option(min=0, help="How many come at once; 0 for no crowd.")] = 300,
     seconds: Annotated[float, typer.Option(min=1.0, help="How long they stay; they come twice.")] = 60.0,
     soak: Annotated[float, typer.Option(min=0.0, help="Minutes with a question every two seconds; 0 for none.")] = 0.0,
-    indexed: Annotated[int, typer.Option(min=0, help="Passages to index while 20 readers ask; 0 for none.")] = 0,
 ) -> None:
-    """Measure a crowd, a long time, and readers while articles are indexed; the model always says the same."""
+    """Measure a crowd, and a long time; the model always says the same."""
     with errors_as_lines():
         from lab.benchmarks import load  # noqa: PLC0415
 
@@ -76,8 +75,6 @@ def load(
             _measure(out / "crowd.json", lambda show: load.measure_crowd(readers, seconds, show))
         if soak:
             _measure(out / "soak.json", lambda show: load.measure_soak(soak, show))
-        if indexed:
-            _measure(out / "indexing.json", lambda show: load.measure_indexing(20, indexed, show))
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""How the server holds up: a crowd of readers, readers while articles are indexed, and a long time.
+"""How the server holds up: a crowd of readers, and a long time.
 
 The server is a process of its own, the crowd another, and the model a third that always says the same.
 """
@@ -6,35 +6,25 @@ The server is a process of its own, the crowd another, and the model a third tha
 from __future__ import annotations
 
 import asyncio
-import json
 import multiprocessing
-import os
 import secrets
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from itertools import count
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import httpx
 import numpy as np
 
-from assistant.articles.passages import passages
-from assistant.articles.reading import read_corpus
-from assistant.errors import AssistantError, ConfigurationError
-from assistant.settings import PROJECT, Settings
-from assistant.types import Article
 from lab.benchmarks import readers as page
 from lab.benchmarks.figures import Figure, Measured, Progress, percentile, spread
 from lab.benchmarks.readers import ANSWERED, LOST, TOLD_TO_WAIT, Asked, Crowd, ask, form, new_tab, open_page, reader
 from lab.processes import (
     Running,
-    chroma_server,
     family,
     free_port,
     open_files,
@@ -50,10 +40,6 @@ SOAK_PERIOD_SECONDS = 2.0
 """Between two questions of the long run."""
 CALM_SECONDS = 10.0
 """After a crowd has gone, until what it has left behind is measured."""
-QUIET_SECONDS = 30.0
-"""How long readers ask before anything is indexed."""
-INDEXING_SECONDS = 1800.0
-"""How long indexing may take."""
 _PROBE_SECONDS = 0.1
 _SAMPLE_SECONDS = 1.0
 
@@ -153,90 +139,6 @@ def _met(who: str, met: Crowd) -> list[Figure]:
         *spread(f"{who}: first sign on the page", [each.first_ms for each in answered]),
         *spread(f"{who}: answered after", [each.end_ms / 1000 for each in answered], "s"),
     ]
-
-
-# While articles are indexed
-
-
-def measure_indexing(readers: int, wanted: int, progress: Progress) -> Measured:
-    """Let readers ask, first in quiet and then while about so many passages are indexed for the next process.
-
-    The server and who indexes share a Chroma server, as on several machines. Served are the articles of the
-    environment; indexed are copies of them.
-
-    Raises:
-        ConfigurationError: there are no articles.
-        AssistantError: a process did not start, or the articles could not be indexed in half an hour.
-    """
-    served = read_corpus(Settings.from_environment().articles).articles
-    if not served:
-        raise ConfigurationError("There are no articles: set ASSISTANT_ARTICLES to a folder that has some")
-    with tempfile.TemporaryDirectory() as name, chroma_server(Path(name)) as chroma:
-        articles = Path(name) / "coming"
-        articles.mkdir()
-        for article in copies(served, wanted):
-            (articles / f"{article.id}.txt").write_text(article.text, encoding="utf-8")
-        shared = {"ASSISTANT_CHROMA_URL": chroma.address}
-        coming = {**shared, "ASSISTANT_ARTICLES": str(articles)}
-        with scripted(0.5, shared) as server:
-            progress("Readers ask", 0, 0)
-            quiet = asyncio.run(page.crowd(server.address, readers, QUIET_SECONDS))
-            progress("Readers ask while articles are indexed", 0, 0)
-            started = time.monotonic()
-            with _indexer(Path(name) / "first", coming) as indexer:
-                busy = asyncio.run(
-                    page.crowd(server.address, readers, INDEXING_SECONDS, lambda: indexer.poll() is not None)
-                )
-                took = time.monotonic() - started
-                embedded = _embedded(indexer)
-        with _indexer(Path(name) / "next", coming) as indexer:
-            left = _embedded(indexer)
-    figures = [
-        Figure("passages embedded", embedded, at_least=1),
-        Figure("the readers saw it take", took, "s"),
-        Figure("passages left for the next process to embed", left, at_most=0),
-        *_met("in quiet", quiet),
-        *_met("while indexing", busy),
-    ]
-    return Measured(figures, {"readers": readers, "quiet": asdict(quiet), "meanwhile": asdict(busy)})
-
-
-def copies(articles: Sequence[Article], wanted: int) -> Iterator[Article]:
-    """Yield copies of the articles until they have so many passages, no two of which are the same."""
-    total = 0
-    for copy in count(1):
-        for article in articles:
-            if total >= wanted:
-                return
-            text = article.text.replace(".", f" {copy}.")
-            total += len(passages(replace(article, text=text)))
-            yield replace(article, id=f"{article.id}-{copy}", text=text)
-
-
-@contextmanager
-def _indexer(data: Path, environment: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Index articles in a process of its own, which ends with the block."""
-    command = [sys.executable, "-m", "assistant", "index", "--json"]
-    settings = os.environ | environment | {"ASSISTANT_DATA": str(data)}
-    with subprocess.Popen(  # noqa: S603 - our own command
-        command, cwd=PROJECT, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def _embedded(indexer: subprocess.Popen[bytes]) -> int:
-    """Wait for its end, and return how many passages it had to embed."""
-    try:
-        told, said = indexer.communicate(timeout=INDEXING_SECONDS)
-    except subprocess.TimeoutExpired as error:
-        raise AssistantError("The articles could not be indexed: it took too long") from error
-    if indexer.returncode:
-        raise AssistantError(f"The articles could not be indexed: {said.decode(errors='replace').strip()[-500:]}")
-    count: int = json.loads(told)["embedded"]
-    return count
 
 
 # A long time

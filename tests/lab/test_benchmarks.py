@@ -10,14 +10,9 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
 
-from assistant.articles.passages import passages
-from assistant.types import Article
 from assistant.web.service import AT_ONCE_LOCAL, BUSY_SECONDS
-from lab.benchmarks import load
-from lab.benchmarks.load import copies
 from lab.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, ask, form, new_tab, reader
 from lab.processes import memory_bytes, own_memory_bytes
 
@@ -80,21 +75,3 @@ def test_a_reader_who_finds_the_line_full_is_told_to_wait_and_not_lost() -> None
         met = asyncio.run(all_at_once(address))
     assert Counter(asked.outcome for asked, _ in met) == {ANSWERED: let_in, TOLD_TO_WAIT: READERS - let_in}
     assert {seconds for asked, seconds in met if asked.outcome == TOLD_TO_WAIT} == {BUSY_SECONDS}
-
-
-def test_who_asks_while_articles_are_indexed_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each question has its answer meanwhile, and the next process finds every passage embedded."""
-    monkeypatch.setattr(load, "QUIET_SECONDS", 2.0)
-    figures = {figure.name: figure for figure in load.measure_indexing(4, 60, lambda *_: None).figures}
-    assert [figure.line for figure in figures.values() if figure.missed] == []
-    assert figures["passages embedded"].value > 30
-    assert figures["while indexing: questions told to wait"].value == 0
-    assert figures["while indexing: questions answered"].value >= 4
-
-
-def test_copies_of_the_articles_have_as_many_passages_as_are_wanted(article: Article) -> None:
-    """Each passage is another text, so that each must be embedded; the last copy is not one too many."""
-    *most, last = ([passage.text for passage in passages(copy)] for copy in copies([article], 150))
-    texts = [text for copy in (*most, last) for text in copy]
-    assert len(set(texts)) == len(texts)
-    assert len(texts) - len(last) < 150 <= len(texts)

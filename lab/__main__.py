@@ -6,7 +6,6 @@ Each command imports what it needs by itself, so that help comes at once.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -23,19 +22,17 @@ from assistant.threads import take_one_thread_for_products
 from lab.training.reports import GRADED, JUDGED, READERS, REPORTS
 
 if TYPE_CHECKING:
-    from lab.benchmarks.figures import Measured, Progress
     from lab.training.probes import Graded
 
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Measures speed, load and prompt injection; trains and fits what ships.",
+    help="Measures prompt injection; trains and fits what ships.",
 )
 
 
 _Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
-_Out = Annotated[Path, typer.Option(help="Folder for the figures as JSON.")]
 
 
 @app.callback()
@@ -44,37 +41,6 @@ def _before_all_commands() -> None:
         require("lab", "Measuring and training")
     go_offline()
     take_one_thread_for_products()
-
-
-def _measure(file: Path, measure: Callable[[Progress], Measured]) -> None:
-    """Measure, write what was found and on what machine to the file, and print the figures."""
-    from lab.benchmarks.figures import machine, save  # noqa: PLC0415
-    from lab.processes import end_with_us  # noqa: PLC0415
-
-    end_with_us()
-    on = machine()
-    with progress() as show:
-        measured = measure(show)
-    save(file, measured, on)
-    for figure in measured.figures:
-        typer.echo(figure.line)
-
-
-@app.command()
-def load(
-    out: _Out = Path("benchmarks"),
-    readers: Annotated[int, typer.Option(min=0, help="How many come at once; 0 for no crowd.")] = 300,
-    seconds: Annotated[float, typer.Option(min=1.0, help="How long they stay; they come twice.")] = 60.0,
-    soak: Annotated[float, typer.Option(min=0.0, help="Minutes with a question every two seconds; 0 for none.")] = 0.0,
-) -> None:
-    """Measure a crowd, and a long time; the model always says the same."""
-    with errors_as_lines():
-        from lab.benchmarks import load  # noqa: PLC0415
-
-        if readers:
-            _measure(out / "crowd.json", lambda show: load.measure_crowd(readers, seconds, show))
-        if soak:
-            _measure(out / "soak.json", lambda show: load.measure_soak(soak, show))
 
 
 @app.command()

@@ -1,25 +1,19 @@
-"""Processes that a benchmark starts, what they hold of the machine, and their end.
-
-Memory is the proportional share that Linux reports, so that what two processes share counts once. Linux only.
-"""
+"""Processes that are started and ended: the server, a Chroma server, or any that answers under an address."""
 
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
-import psutil
 
 from assistant.errors import AssistantError
 from assistant.settings import PROJECT
@@ -39,11 +33,6 @@ class Running:
     address: str
     log: Path
     """What it says on standard error."""
-
-
-def end_with_us() -> None:
-    """Let whoever tells this process to stop end what it has started, too; for the main thread."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def free_port() -> int:
@@ -137,34 +126,3 @@ def chroma_server(folder: Path) -> Iterator[Running]:
         yield running
     finally:
         stop(running)
-
-
-def family(process: int) -> list[int]:
-    """Return the process and all that descend from it."""
-    return [process, *(child.pid for child in psutil.Process(process).children(recursive=True))]
-
-
-def memory_bytes(processes: Iterable[int]) -> int:
-    """Return the memory that the processes hold together; what two of them share counts once."""
-    return sum(each.pss for process in processes for each in _maps(process))
-
-
-def own_memory_bytes(processes: Iterable[int]) -> int:
-    """Return the part of it that no file holds too, swapped or not: it grows by nothing but what they keep.
-
-    The share of a library that others have loaded as well grows whenever one of them ends.
-    """
-    return sum(each.anonymous + each.swap for process in processes for each in _maps(process))
-
-
-def _maps(process: int) -> Sequence[Any]:
-    """Return what the process has mapped, file by file; nothing when it has ended."""
-    try:
-        return psutil.Process(process).memory_maps()
-    except psutil.NoSuchProcess:
-        return ()
-
-
-def open_files(process: int) -> int:
-    """Return how many files and connections the process has open."""
-    return psutil.Process(process).num_fds()

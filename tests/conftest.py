@@ -119,7 +119,7 @@ LANGUAGE_MODEL = (
     "test_drafting",
 )
 """The files that run the language model. One process has them all, so that no two engines run at once."""
-LONGEST = (*LANGUAGE_MODEL, "test_faults", "test_benchmarks", "test_page_layout", "test_page_history", "test_index")
+LONGEST = (*LANGUAGE_MODEL, "test_faults", "test_page_layout", "test_page_history", "test_index")
 """The files that take longest. They begin first, so that at the end no process waits for the other."""
 
 

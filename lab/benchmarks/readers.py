@@ -68,10 +68,6 @@ class Crowd:
     broken_pages: list[str] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
 
-    def ended(self, outcome: str) -> list[Asked]:
-        """Return the questions that ended so."""
-        return [each for each in self.asked if each.outcome == outcome]
-
 
 @dataclass(frozen=True, slots=True)
 class Form:
@@ -261,11 +257,6 @@ async def crowd(address: str, readers: int, seconds: float, is_over: Callable[[]
 
     await asyncio.gather(*(visit() for _ in range(readers)))
     return met
-
-
-def visited(address: str, readers: int, seconds: float) -> Crowd:
-    """Let a crowd come; for a process of its own, so that it does not slow down who measures."""
-    return asyncio.run(crowd(address, readers, seconds))
 
 
 def new_tab() -> str:

@@ -15,11 +15,11 @@ from dataclasses import replace
 from typing import Any
 
 from served import ARTICLE, DECLINED, OPEN, ScriptedAssistant, running
+from visitors import form, greet, reader
 
 from assistant.settings import PROJECT
 from assistant.types import Answer
 from assistant.web.observability import log_to_standard_error
-from lab.benchmarks.readers import form, greet, reader
 
 OURS = (str(PROJECT / "assistant"), sys.prefix, sys.base_prefix, str(OPEN.data), "/proc/self/", "/proc/stat")
 """The program, its libraries and their files, whether it is switched off, and the figures of the process."""

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
+from visitors import ANSWERED, ask, form, greet, reader
 
 from assistant.web import server
 from assistant.web.chat import conversations
@@ -19,7 +20,6 @@ from assistant.web.chat.conversations import KEPT_SECONDS, Conversations, Kept
 from assistant.web.chat.exchanges import Conversation, Exchange
 from assistant.web.limits import client_key
 from assistant.web.shared_stream import SharedStream
-from lab.benchmarks.readers import ANSWERED, ask, form, greet, reader
 
 STRANGERS = 40
 """More than Gradio remembers, in the test; 1,200 is what was tried by hand."""

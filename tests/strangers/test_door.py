@@ -19,11 +19,11 @@ import pytest
 from browser import chatting, chromium, finish, needs_chromium, problems, question_box, send
 from playwright.sync_api import expect
 from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
+from visitors import ANSWERED, TOLD_TO_WAIT, Asked, Form, ask, form, greet, reader
 
 from assistant.settings import networks
 from assistant.web import middleware
 from assistant.web.service import AT_ONCE_LOCAL, BUSY_SECONDS
-from lab.benchmarks.readers import ANSWERED, TOLD_TO_WAIT, Asked, Form, ask, form, greet, reader
 
 BUSY = "Too many people are asking at the moment"
 

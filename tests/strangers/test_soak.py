@@ -13,8 +13,8 @@ from typing import Any
 
 import psutil
 import pytest
+from visitors import ANSWERED, ask, form, new_tab, open_page, reader
 
-from lab.benchmarks.readers import ANSWERED, ask, form, new_tab, open_page, reader
 from lab.processes import Running, free_port, serving, start, stop, wait_until_answers
 
 QUESTIONS = 60
@@ -45,7 +45,7 @@ class Held:
 def scripted(folder: Path) -> Iterator[Running]:
     """Run the real server, in a data folder of its own, with the model that always says the same, at once."""
     port = free_port()
-    command = [sys.executable, "-m", "lab.benchmarks.scripted_model", f"--port={port}", "--seconds=0"]
+    command = [sys.executable, "tests/scripted_model.py", f"--port={port}", "--seconds=0"]
     model = start(command, f"http://127.0.0.1:{port}", folder / "model.log")
     try:
         wait_until_answers(model, "/health")

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
+from visitors import ANSWERED, Form, ask, form, greet, reader
 
 from assistant.settings import networks
 from assistant.web.chat import page as page_module
@@ -20,7 +21,6 @@ from assistant.web.chat import streams as streams_module
 from assistant.web.chat.door import Door
 from assistant.web.server import mount_chat
 from assistant.web.service import Service
-from lab.benchmarks.readers import ANSWERED, Form, ask, form, greet, reader
 
 JOIN, EVENTS = "/gradio_api/queue/join", "/gradio_api/queue/data"
 END = b'"close_stream"'

@@ -1,4 +1,4 @@
-"""A model server that always says the same: `python -m lab.benchmarks.scripted_model --port=N --seconds=S`.
+"""A model server that always says the same: `python tests/scripted_model.py --port=N --seconds=S`.
 
 Speaks OpenAI's protocol, so that everything in front of a model can be put under load without one.
 """

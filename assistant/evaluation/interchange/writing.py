@@ -5,7 +5,6 @@ What a format does not hold is found by reading back what was written. Knows not
 
 from __future__ import annotations
 
-import csv
 import datetime
 import io
 import json
@@ -20,7 +19,7 @@ from assistant.errors import ConfigurationError
 from assistant.evaluation import run
 from assistant.evaluation.interchange.reading import ESCAPED, FIELDS, Row, listing, parse, read
 from assistant.evaluation.questions import Question, to_row
-from assistant.evaluation.reporting.export import facts
+from assistant.evaluation.reporting.export import facts, table
 from assistant.evaluation.scoring.causes import cause
 from assistant.evaluation.scoring.observed import Observed
 
@@ -76,16 +75,7 @@ def convert(source: Path, target: Path, wanted: str = "") -> list[str]:
 
 def _written(name: str, values: Row, asked: Sequence[tuple[Question, Observed | None]]) -> str:
     if name == "csv":
-        table = io.StringIO(newline="")
-        # Without the byte order mark spreadsheets misread quotation marks.
-        table.write("\ufeff")
-        writer = csv.DictWriter(table, FIELDS)
-        writer.writeheader()
-        for question, _ in asked:
-            cells = {field: _cell(field, value) for field, value in to_row(question).items()}
-            # A spreadsheet takes what begins with an apostrophe for text, and never runs it.
-            writer.writerow({field: f"'{cell}" if ESCAPED.match(cell) else cell for field, cell in cells.items()})
-        return table.getvalue()
+        return table(FIELDS, (_cells(question) for question, _ in asked))
     made: dict[str, Callable[[Question, Observed | None], Row]] = {
         "questions": lambda question, _: to_row(question),
         "promptfoo": _to_promptfoo,
@@ -107,6 +97,12 @@ def _written(name: str, values: Row, asked: Sequence[tuple[Question, Observed | 
     }
     log = {"version": 2, "status": "success", "eval": about, "samples": items}
     return json.dumps(log, indent=1, ensure_ascii=False)
+
+
+def _cells(question: Question) -> dict[str, str]:
+    cells = {field: _cell(field, value) for field, value in to_row(question).items()}
+    # A spreadsheet takes what begins with an apostrophe for text, and never runs it.
+    return {field: f"'{cell}" if ESCAPED.match(cell) else cell for field, cell in cells.items()}
 
 
 def _cell(field: str, value: Any) -> str:  # noqa: ANN401 - of any field

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from xml.etree import ElementTree
 
@@ -24,14 +24,17 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def to_csv(content: Content) -> str:
     """Return one line a row: what was asked and answered, every score, and the times in milliseconds.
 
-    The first character is a byte order mark, without which spreadsheets misread quotation marks. Text that one would
-    run as a formula gets an apostrophe before it.
+    Text that a spreadsheet would run as a formula gets an apostrophe before it.
     """
     lines = [_line(row) for row in content["rows"]]
-    columns = dict.fromkeys(column for line in lines for column in line)
+    return table(dict.fromkeys(column for line in lines for column in line) or _COLUMNS, lines)
+
+
+def table(columns: Collection[str], lines: Iterable[Mapping[str, object]]) -> str:
+    """Return a CSV file, which begins with a byte order mark: without it spreadsheets misread quotation marks."""
     text = io.StringIO(newline="")
     text.write("\ufeff")
-    writer = csv.DictWriter(text, columns or _COLUMNS)
+    writer = csv.DictWriter(text, columns)
     writer.writeheader()
     writer.writerows(lines)
     return text.getvalue()

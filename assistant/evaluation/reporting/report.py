@@ -77,18 +77,11 @@ def render_audit(content: Entry) -> str:
 
 def _page(template: str, content: Entry, **values: object) -> str:
     """Return a page made from a template; what all templates need is added to the values."""
-    environment = Environment(
-        loader=PackageLoader("assistant.evaluation.reporting"),
-        autoescape=True,
-        finalize=_visible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {"number": number, "interval": interval, "probability": probability}
-    environment.filters |= {"on_scale": _on_scale, "spaced": _spaced, "against": _against}
+    pages = environment("assistant.evaluation.reporting")
+    pages.filters |= {"number": number, "interval": interval, "probability": probability}
+    pages.filters |= {"on_scale": _on_scale, "spaced": _spaced, "against": _against}
     style = _asset("report.css")
-    return environment.get_template(template).render(
+    return pages.get_template(template).render(
         report=content,
         style=style,
         style_hash=_hash(style),
@@ -272,6 +265,18 @@ def _grouped(parts: Sequence[Part], causes: Iterable[Entry]) -> list[Entry]:
 
 
 # The page
+
+
+def environment(package: str) -> Environment:
+    """Return what fills in the templates of a package: all is escaped, and a name without a value is an error."""
+    return Environment(
+        loader=PackageLoader(package),
+        autoescape=True,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
 
 
 def _visible(value: object) -> object:

@@ -21,7 +21,6 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import uvicorn
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -35,7 +34,7 @@ from assistant.articles.passages import paragraphs
 from assistant.articles.reading import normalise
 from assistant.errors import AssistantError, ConfigurationError
 from assistant.evaluation.records import Span
-from assistant.evaluation.reporting.report import marked_paragraphs
+from assistant.evaluation.reporting.report import environment, marked_paragraphs
 from assistant.evaluation.review import grades
 from assistant.evaluation.review.draw import Card, Draw, Side, draw
 from assistant.evaluation.review.grades import Grade
@@ -114,17 +113,10 @@ class _Site:
 
     def __init__(self, session: Session, token: str) -> None:
         self.session, self.token = session, token
-        self.environment = Environment(
-            loader=PackageLoader("assistant.evaluation.review"),
-            autoescape=True,
-            finalize=lambda value: normalise(value) if type(value) is str else value,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            undefined=StrictUndefined,
-        )
+        self.pages = environment("assistant.evaluation.review")
 
     def page(self, name: str, status: int = 200, **values: object) -> Response:
-        return HTMLResponse(self.environment.get_template(name).render(values), status, _HEADERS)
+        return HTMLResponse(self.pages.get_template(name).render(values), status, _HEADERS)
 
     def to(self, number: int | None) -> Response:
         address = f"/{self.token}/{'done' if number is None else number + 1}"

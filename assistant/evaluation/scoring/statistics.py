@@ -6,7 +6,7 @@ A cluster is an article or a conversation. Numbers in, numbers out; knows nothin
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,12 +40,6 @@ class Difference:
     p: float | None
     n: int
     clusters: int
-
-
-def percentile(values: Iterable[float], share: float) -> float:
-    """Return the value that so large a share, 0 to 1, does not exceed; 0 of nothing."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0.0
 
 
 def mean(values: Sequence[float], clusters: Sequence[str], lowest: float = 0.0, highest: float = 1.0) -> Estimate:

@@ -6,6 +6,7 @@ Each command imports what it needs by itself, so that help comes at once.
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
@@ -14,7 +15,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from assistant.command import errors_as_lines, opened, progress
+from assistant.command import Json, errors_as_lines, opened, progress
 from assistant.extras import require
 from assistant.model.weights import CHECKER_FILE, WRITER_FILE, language_model_file
 from assistant.settings import Settings, go_offline
@@ -32,9 +33,6 @@ app = typer.Typer(
 )
 
 
-_Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
-
-
 @app.callback()
 def _before_all_commands() -> None:
     with errors_as_lines():
@@ -48,7 +46,7 @@ def injections(
     files: Annotated[
         list[Path] | None, typer.Argument(help="Files of injections; by default those of corpus/injections.")
     ] = None,
-    as_json: _Json = False,  # noqa: FBT002
+    as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Try to make the assistant obey questions and articles that command it, and print how often it did."""
     with errors_as_lines():
@@ -85,9 +83,7 @@ def calibrate(
 
         usual, further = read_questions(questions), read_questions(hard) if hard else []
         with opened() as (assistant, show):
-            observations = fitting.observe(
-                assistant, usual, further, lambda done, total: show("Observing", done, total)
-            )
+            observations = fitting.observe(assistant, usual, further, partial(show, "Observing"))
         if readers:
             asked = read_questions(readers)
             states, answers = _checked(
@@ -95,7 +91,7 @@ def calibrate(
             )
             with opened(readers.with_name("articles")) as (assistant, show):
                 observations += fitting.observe_readers(
-                    assistant, asked, answers, states, lambda done, total: show("Observing readers", done, total)
+                    assistant, asked, answers, states, partial(show, "Observing readers")
                 )
         fitting.save(fitting.fit(observations))
     typer.echo(f"Fitted to {len(observations)} questions.")
@@ -128,7 +124,7 @@ def fit_opening() -> None:
         seen = learned(read_materials(READERS, REPORTS, JUDGED))
         asked = fitting.asked_about(reports, read_reader_questions(READERS, reports), seen)
         with opened() as (assistant, show):
-            states = fitting.states(assistant.model, asked, lambda done, total: show("Asking", done, total))
+            states = fitting.states(assistant.model, asked, partial(show, "Asking"))
         fitting.save(*fitting.fit(states, asked))
     typer.echo(f"Fitted to {len(asked)} questions; run python -m lab calibrate now.")
 
@@ -145,13 +141,13 @@ def _checked(files: list[Path], graded: Path) -> tuple[NDArray[np.float64], list
     judged = fitting.judged(reports, read_reader_questions(READERS, reports), read_verdicts(JUDGED, reports))
     about = {each.question.article for each in judged}
     with opened(graded.with_name("articles")) as (assistant, show):
-        states = fitting.states(assistant, answers, lambda done, total: show("Checking", done, total))
+        states = fitting.states(assistant, answers, partial(show, "Checking"))
     with TemporaryDirectory() as folder:
         for report in reports:
             if report.id in about:
                 (Path(folder) / f"{report.id}.txt").write_text(report.text, encoding="utf-8")
         with opened(Path(folder)) as (assistant, show):
-            further = fitting.states(assistant, judged, lambda done, total: show("Checking reports", done, total))
+            further = fitting.states(assistant, judged, partial(show, "Checking reports"))
     return np.concatenate([states, further]), [*answers, *judged]
 
 
@@ -174,7 +170,7 @@ def train_checker(
                 language_model_file(Settings.from_environment().data),
                 out,
                 seed,
-                lambda done, total: show("Training", done, total),
+                partial(show, "Training"),
                 begin,
             )
     typer.echo(
@@ -207,7 +203,7 @@ def train_writer(  # noqa: PLR0913, PLR0917 - each is an option of the command
                 out,
                 seed,
                 steps,
-                lambda done, total: show("Training", done, total),
+                partial(show, "Training"),
                 begin,
             )
     typer.echo(

@@ -34,12 +34,6 @@ _BY_KIND = {
 """The headlines that the terminal splits by kind, and what stands above them."""
 
 
-def is_failed(content: Mapping[str, Any]) -> bool:
-    """Whether no question has an answer because each ended in an error."""
-    statuses = {row["status"] for row in content["rows"]}
-    return statuses == {"error"}
-
-
 def headlines(content: Mapping[str, Any], folder: Path) -> RenderableType:
     """Return the headlines with their intervals, the causes of failures, the gates, and where the report is."""
     asked, planned = content["asked"], content["planned"]

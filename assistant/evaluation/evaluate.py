@@ -26,7 +26,6 @@ from assistant.evaluation.questions import Question, check_evidence
 from assistant.evaluation.reporting import export, report
 from assistant.evaluation.reporting.compare import compare
 from assistant.evaluation.reporting.summary import summarise
-from assistant.evaluation.review import grades
 from assistant.evaluation.scoring import gates, judge, sample_size
 from assistant.evaluation.scoring.causes import cause
 from assistant.evaluation.scoring.gates import Gate
@@ -207,8 +206,7 @@ def score(folder: Path, demands: Demands) -> dict[str, Any]:
     Raises:
         ConfigurationError: the folder is not as it must be, or cannot be written.
     """
-    values, questions, articles, records = run.read_run(folder)
-    content = summarise(values, questions, records, articles, judge.read(folder), grades.read(folder))
+    content = summarise(folder)
     content["gates"] = gates.check(demands.gates, content)
     if demands.baseline:
         content["comparison"] = compare(demands.baseline, folder)

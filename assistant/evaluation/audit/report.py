@@ -19,7 +19,6 @@ from assistant.evaluation.audit.ends import end
 from assistant.evaluation.questions import Question
 from assistant.evaluation.reporting import report
 from assistant.evaluation.reporting.summary import clustering, summarise
-from assistant.evaluation.review import grades
 from assistant.evaluation.scoring import statistics
 
 DATA, PAGE = "audit.json", "audit.html"
@@ -35,11 +34,11 @@ def write(folder: Path) -> dict[str, Any]:
     Raises:
         ConfigurationError: the folder is not as it must be, or cannot be written.
     """
-    values, questions, articles, records = run.read_run(folder)
+    _, questions, observed = run.observed(folder)
     if not {question.kind for question in questions} <= KINDS.keys():
         raise ConfigurationError(f"{folder} holds no audit: name a folder that `audit --out` has written")
-    ended = [(o.question, end(o)) for o in run.observed(folder)[2]]
-    whole = summarise(values, questions, records, articles, given=grades.read(folder))
+    ended = [(o.question, end(o)) for o in observed]
+    whole = summarise(folder)
     _, clusters, note = clustering(questions)
     kept = ("schema", "title", "created", "mode", "complete", "asked", "planned", "repeats", "model", "options")
     content = {

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import chain
+from pathlib import Path
 from statistics import stdev
 from typing import Any, TypeVar
 
@@ -19,13 +20,13 @@ from assistant import rendering
 from assistant.evaluation import fingerprint
 from assistant.evaluation.questions import KINDS, Question, to_row
 from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, article_row
-from assistant.evaluation.review import agreement, sheet
-from assistant.evaluation.review.grades import Grade
+from assistant.evaluation.review import agreement, grades, sheet
+from assistant.evaluation.run import observed as observed_in
 from assistant.evaluation.scoring import judge, statistics
 from assistant.evaluation.scoring.causes import CAUSES, cause
 from assistant.evaluation.scoring.confidence import calibration_bins, risk_coverage
 from assistant.evaluation.scoring.measures import HEADLINES, SECOND_SCREEN, Measure, aurc, refusal_auroc, scores
-from assistant.evaluation.scoring.observed import FROM_RECORD, Observed, observe
+from assistant.evaluation.scoring.observed import FROM_RECORD, Observed
 from assistant.evaluation.scoring.sample_size import FLIPS
 from assistant.types import Article
 
@@ -38,16 +39,16 @@ _CURVE_POINTS = 200
 Key = TypeVar("Key")
 
 
-def summarise(  # noqa: PLR0913, PLR0917 - a run has as many parts
-    run: Mapping[str, Any],
-    questions: Sequence[Question],
-    records: Sequence[Record],
-    articles: Sequence[Article],
-    judgements: Sequence[judge.Judgement] = (),
-    given: Sequence[Grade] = (),
-) -> dict[str, Any]:
-    """Return the data of the report; `run` is what `run.json` says of the run, and `given` are its grades."""
-    observed = agreement.with_grades(observe(questions, records, {article.id: article for article in articles}), given)
+def summarise(folder: Path) -> dict[str, Any]:
+    """Return the data of the report on the run in a folder, without gates and comparison.
+
+    Raises:
+        ConfigurationError: it is not the folder of a run, or damaged.
+    """
+    run, questions, observed = observed_in(folder)
+    judgements, given = judge.read(folder), grades.read(folder)
+    # All of them speak of the same articles.
+    articles = list(observed[0].articles.values()) if observed else []
     seed = int(run["options"]["seed"])
     clustered_by, by_id, note = clustering(questions)
     judged = judge.by_row(judgements, observed)

@@ -1,4 +1,4 @@
-"""Processes that are started and ended: the server, a Chroma server, or any that answers under an address."""
+"""Processes that are started and ended: a Chroma server, or any other that answers under an address."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -22,7 +21,6 @@ START_SECONDS = 120.0
 STOP_SECONDS = 60.0
 """An app lets those who have asked have their answer first."""
 _POLL_SECONDS = 0.05
-_LOADING_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +69,6 @@ def wait_until_answers(running: Running, path: str = "/healthz", seconds: float 
     raise AssistantError(f"The process at {running.address} did not start: {' '.join(said) or 'it said nothing'}")
 
 
-def wait_for_model(running: Running) -> None:
-    """Return as soon as the server answers and has loaded its model, or knows that it cannot.
-
-    Raises:
-        AssistantError: the process ended, or did not answer in time.
-    """
-    wait_until_answers(running, "/readyz")
-    with httpx.Client(base_url=running.address) as client:
-        while client.get("/readyz").json()["model"] == "loading":
-            time.sleep(_LOADING_SECONDS)
-
-
 def stop(running: Running) -> None:
     """End the process by its number, with force where it does not go."""
     running.process.terminate()
@@ -91,23 +77,6 @@ def stop(running: Running) -> None:
     except subprocess.TimeoutExpired:
         running.process.kill()
         running.process.wait()
-
-
-@contextmanager
-def serving(environment: Mapping[str, str]) -> Iterator[Running]:
-    """Run the real server with these settings, and yield before it answers."""
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        running = start(
-            [sys.executable, "-m", "assistant", "serve"],
-            f"http://127.0.0.1:{port}",
-            Path(folder) / "log",
-            {"ASSISTANT_PORT": str(port), "ASSISTANT_UNLIMITED": "127.0.0.1", **environment},
-        )
-        try:
-            yield running
-        finally:
-            stop(running)
 
 
 @contextmanager

@@ -18,8 +18,7 @@ import time
 from contextlib import suppress
 
 import httpx
-
-from lab.processes import serving, wait_for_model
+from started import serving, wait_for_model
 
 CONTROL = "a-look-up-that-is-seen.test"
 _SET_FLAGS, _UP_AND_RUNNING = 0x8914, 0x41

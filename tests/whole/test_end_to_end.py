@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from browser import answers, chatting, chromium, finish, needs_chromium, send
 from playwright.sync_api import Page, expect
+from started import serving, wait_for_model
 
 from assistant.answering import calibration
 from assistant.answering.assistant import Assistant
@@ -26,7 +27,6 @@ from assistant.model.weights import LANGUAGE_MODEL_NAME
 from assistant.rendering import LABELS
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article, Status
-from lab.processes import serving, wait_for_model
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

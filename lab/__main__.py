@@ -164,15 +164,9 @@ def train_checker(
     with errors_as_lines():
         from lab.training import checker as training  # noqa: PLC0415
 
+        model = language_model_file(Settings.from_environment().data)
         with progress() as show:
-            digest = training.run(
-                questions,
-                language_model_file(Settings.from_environment().data),
-                out,
-                seed,
-                partial(show, "Training"),
-                begin,
-            )
+            digest = training.run(questions, model, out, seed, partial(show, "Training"), begin)
     typer.echo(
         f"{out} has the SHA-256 {digest}: where that is new, set CHECKER_SHA256 in assistant/model/weights.py to it "
         "and run python -m lab calibrate."
@@ -196,15 +190,7 @@ def train_writer(  # noqa: PLR0913, PLR0917 - each is an option of the command
         model = language_model_file(Settings.from_environment().data)
         with progress() as show:
             digest, (of_words, of_verdicts) = training.run(
-                questions,
-                reports,
-                verdicts,
-                model,
-                out,
-                seed,
-                steps,
-                partial(show, "Training"),
-                begin,
+                questions, reports, verdicts, model, out, seed, steps, partial(show, "Training"), begin
             )
     typer.echo(
         f"Loss on reports held out: of words {of_words:.3f}, of verdicts {of_verdicts:.3f}. {out} has the SHA-256 "

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 from scipy import stats
 
-from assistant.answering.assistant import Assistant
+from assistant.answering.assistant import Assistant, Progress
 from assistant.answering.judgement import Judgement
 from assistant.answering.steps import Steps
 from assistant.articles.reading import Corpus, normalise
@@ -31,9 +31,6 @@ from assistant.settings import PROJECT, Settings
 from assistant.types import Answer, Article, Status
 
 FILES = tuple(PROJECT / "corpus" / "injections" / name for name in ("direct.jsonl", "buried.jsonl"))
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is done, how much of it, and how much in all."""
 
 
 @dataclass(frozen=True, slots=True)

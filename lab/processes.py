@@ -49,13 +49,13 @@ def start(command: Sequence[str], address: str, log: Path, environment: Mapping[
     return Running(process, address, log)
 
 
-def wait_until_answers(running: Running, path: str = "/healthz", seconds: float = START_SECONDS) -> None:
+def wait_until_answers(running: Running, path: str = "/healthz") -> None:
     """Return as soon as the address answers the path with success.
 
     Raises:
         AssistantError: the process ended, or did not answer in time.
     """
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + START_SECONDS
     # One client for all: each makes a TLS context, which takes the starting process a third of a single core.
     with httpx.Client(base_url=running.address, timeout=5.0) as client:
         while time.monotonic() < deadline and running.process.poll() is None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
-from assistant.answering.assistant import Assistant
+from assistant.answering.assistant import Assistant, Progress
 from assistant.articles.reading import Corpus, read_corpus
 from assistant.errors import ConfigurationError, RunInterruptedError
 from assistant.evaluation import fingerprint, run, squad
@@ -33,9 +33,6 @@ from assistant.evaluation.scoring.judge import Judge
 from assistant.model.holder import model_name
 from assistant.settings import Settings
 from assistant.types import Article
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is done, how much of it, and how much in all."""
 
 ASKING = "Asking"
 """What the progress of the questions is called."""

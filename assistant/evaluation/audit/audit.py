@@ -8,12 +8,13 @@ The folder is one of a run, so what reads runs reads it too. Knows nothing of wh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from assistant.answering.assistant import Progress
 from assistant.errors import ConfigurationError, RunInterruptedError
 from assistant.evaluation import run
 from assistant.evaluation.audit import report
@@ -33,9 +34,7 @@ EXCERPTS = 50
 """Of each of the two kinds of question about exact words; each is asked as it stands, and altered."""
 
 
-def audit(
-    out: Path, files: Sequence[Path], options: Options, settings: Settings, progress: Callable[[str, int, int], None]
-) -> dict[str, Any]:
+def audit(out: Path, files: Sequence[Path], options: Options, settings: Settings, progress: Progress) -> dict[str, Any]:
     """Ask the questions of the audit, and return the data of the report that is written to the folder.
 
     Every question is put to all the articles together. Where no files are named, they are ours, without what these ask

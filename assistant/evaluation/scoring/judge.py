@@ -136,23 +136,12 @@ def summary(
     said = [(o, j.score) for o in observed if (j := current.get((o.question.id, o.record.repeat)))]
     judged = [(o, score) for o, score in said if score is not None]
     graded = [(o, score) for o, score in judged if o.grades]
-    figures: list[tuple[str, str, str, list[tuple[Observed, float]]]] = [(NAME, LABEL, DEFINITION, [*judged])]
-    if graded:
-        good = [(o, o.share_graded("good") or 0.0) for o, _ in graded]
-        figures += [
-            (
-                f"{NAME}_graded",
-                f"{LABEL}, of what people graded",
-                f"{DEFINITION} Only those that were graded.",
-                [*graded],
-            ),
-            (
-                "content_judged",
-                "good, say people of the same",
-                "Those of them that people who read them call good.",
-                good,
-            ),
-        ]
+    good = [(o, o.share_graded("good") or 0.0) for o, _ in graded]
+    figures: list[tuple[str, str, str, Sequence[tuple[Observed, float]]]] = [
+        (NAME, LABEL, DEFINITION, judged),
+        (f"{NAME}_graded", f"{LABEL}, of what people graded", f"{DEFINITION} Only those that were graded.", graded),
+        ("content_judged", "good, say people of the same", "Those of them that people who read them call good.", good),
+    ]
     return {
         "model": judgements[-1].judge,
         "n": len(judged),
@@ -165,7 +154,7 @@ def summary(
             {"name": name, "label": label, "definition": definition, "unit": "share", "better": "higher"}
             | asdict(statistics.mean([float(value) for _, value in pairs], [cluster[o.question.id] for o, _ in pairs]))
             | {"spread": None}
-            for name, label, definition, pairs in figures
+            for name, label, definition, pairs in figures[: 3 if graded else 1]
         ],
     }
 

@@ -42,8 +42,8 @@ class Difference:
     clusters: int
 
 
-def mean(values: Sequence[float], clusters: Sequence[str], lowest: float = 0.0, highest: float = 1.0) -> Estimate:
-    """Return the mean with an interval that treats the clusters, not the values, as independent.
+def mean(values: Sequence[float], clusters: Sequence[str], lowest: float = 0.0) -> Estimate:
+    """Return the mean of values up to 1, with an interval that treats the clusters, not the values, as independent.
 
     Shares get the interval of Korn and Graubard (Survey Methodology 24, 1998), which is right also near 0 and 1: that
     of Clopper and Pearson for as many independent values as are worth the clustered ones. Other means get Student's t
@@ -60,7 +60,7 @@ def mean(values: Sequence[float], clusters: Sequence[str], lowest: float = 0.0, 
         low, high = _share_interval(value, error, len(data), count)
     else:
         reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, count - 1)) * error
-        low, high = max(lowest, value - reach), min(highest, value + reach)
+        low, high = max(lowest, value - reach), min(1.0, value + reach)
     return Estimate(value, low, high, len(data), count)
 
 

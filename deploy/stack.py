@@ -18,9 +18,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from processes import Running, chroma_server, free_port, start, stop, wait_until_answers
+
 from assistant.errors import AssistantError, ConfigurationError
 from assistant.settings import PROJECT, Settings, go_offline
-from lab.processes import Running, chroma_server, free_port, start, stop, wait_until_answers
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 PORTS = ("7861", "7862")

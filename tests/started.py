@@ -10,8 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-
-from lab.processes import Running, free_port, start, stop, wait_until_answers
+from processes import Running, free_port, start, stop, wait_until_answers
 
 
 @contextmanager

@@ -21,6 +21,7 @@ import pytest
 from conftest import WordEmbedder
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from processes import chroma_server
 
 from assistant.articles.passages import passages
 from assistant.errors import ConfigurationError, IndexLockedError
@@ -31,7 +32,6 @@ from assistant.search.collection import client_of, collection_of, find_themselve
 from assistant.search.index import IndexReport, VectorIndex, open_index
 from assistant.settings import PROJECT
 from assistant.types import Article
-from lab.processes import chroma_server
 
 NOUNS = ["mayor", "council", "river", "bridge", "judge", "prison", "school", "teacher", "doctor", "hospital", "train"]
 VERBS = ["praised", "blamed", "visited", "ignored", "rebuilt", "closed", "funded", "followed", "questioned", "painted"]
@@ -266,12 +266,12 @@ def test_an_embedder_that_fails_costs_nothing(tmp_path: Path, articles: list[Art
 CHILD = """
 import sys
 from pathlib import Path
-sys.path[:0] = sys.argv[1:4]
+sys.path[:0] = sys.argv[1:5]
 from conftest import WordEmbedder
 from test_index import made
 from assistant.errors import AssistantError
 from assistant.search.index import open_index
-folder, url = Path(sys.argv[4]), sys.argv[5]
+folder, url = Path(sys.argv[5]), sys.argv[6]
 def progress(done, total):
     print("embedded", done, flush=True)
     sys.stdin.read()
@@ -285,7 +285,7 @@ except AssistantError as error:
 
 def child(folder: Path, url: str = "") -> subprocess.Popen[str]:
     """Start another process that opens an index; while it builds one, it waits for its input to end."""
-    places = [PROJECT, PROJECT / "tests", PROJECT / "tests" / "search"]
+    places = [PROJECT, PROJECT / "deploy", PROJECT / "tests", PROJECT / "tests" / "search"]
     command = [sys.executable, "-c", CHILD, *map(str, places), str(folder), url]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 

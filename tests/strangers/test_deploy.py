@@ -14,13 +14,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from processes import start, stop, wait_until_answers
 from stack import NGINX, PORTS, Stack, stack
 from visitors import ANSWERED, LOST, TOLD_TO_WAIT, Crowd, ask, crowd, form, open_page, reader
 
 from assistant.model.weights import LANGUAGE_MODEL_NAME, language_model_file
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
-from lab.processes import start, stop, wait_until_answers
 
 needs_nginx = pytest.mark.skipif(NGINX is None, reason="nginx is not installed: apt-get install nginx-light")
 SCRIPTED = [sys.executable, "tests/scripted_model.py", "--seconds=1"]

@@ -13,10 +13,9 @@ from typing import Any
 
 import psutil
 import pytest
+from processes import Running, free_port, start, stop, wait_until_answers
 from started import serving
 from visitors import ANSWERED, ask, form, new_tab, open_page, reader
-
-from lab.processes import Running, free_port, start, stop, wait_until_answers
 
 QUESTIONS = 60
 MOST_BYTES_A_QUESTION = 250_000

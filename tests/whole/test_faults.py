@@ -95,6 +95,7 @@ import faulty_endpoint
 import httpx
 import pytest
 from conftest import WordEmbedder
+from processes import free_port
 from served import OPEN, WRITTEN, ScriptedAssistant
 from test_cli import child
 from test_feedback import lines
@@ -113,7 +114,6 @@ from assistant.settings import PROJECT, Settings
 from assistant.types import Article, Status
 from assistant.web.feedback import Feedback
 from assistant.web.service import NOT_SAVED, THANKS, Service
-from lab.processes import free_port
 
 
 def test_every_case_is_held() -> None:
@@ -130,10 +130,11 @@ def test_every_case_is_held() -> None:
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, object]]]:
     """Return, by the change that the indexer was killed at, what was found after each step."""
+    places = (PROJECT, PROJECT / "deploy", PROJECT / "tests" / "search")
     said = subprocess.run(
         [sys.executable, "tests/killed.py", str(tmp_path_factory.mktemp("killed"))],
         cwd=PROJECT,
-        env=os.environ | {"PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'tests' / 'search'}"},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, places))},
         stdout=subprocess.PIPE,
         text=True,
         check=True,

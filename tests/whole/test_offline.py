@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,7 @@ def test_nobody_is_asked_for_an_address(tmp_path: Path, model_data: Path) -> Non
     run = subprocess.run(
         [*ALONE, sys.executable, "tests/offline.py", str(tmp_path)],
         cwd=PROJECT,
+        env=os.environ | {"PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'deploy'}"},
         capture_output=True,
         text=True,
         timeout=500,

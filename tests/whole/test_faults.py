@@ -15,9 +15,9 @@ Index and disk
     11  two processes start on one folder: test_index, test_cli
     12  the index is of another embedding model: test_index, test_installation
     13  the index is of another version of ours: test_faults
-    14  articles are indexed while readers ask: test_index, test_deploy, test_benchmarks
+    14  articles are indexed while readers ask: test_index, test_deploy, test_following
         no test: a process reads its articles at its start alone, so no answer can come from two indexes
-        no test: how fast it is meanwhile is measured by `load --indexed`, since times are no test
+        no test: how fast it is meanwhile, since times are no test
     15  articles are none, tiny, huge, or without title and date: test_faults, test_index, test_articles, test_answering
     16  an article has odd bytes: test_faults, test_fuzzing, test_articles, test_page_bars
     17  an article is there twice: test_articles, test_index
@@ -41,9 +41,9 @@ Model
 Readers and network
 
     31  up to 300 ask at once: test_door, test_service
-        no test: how fast it is with 300 is measured by `load`, since times are no test
+        no test: how fast it is with 300, since times are no test; `crowd` in tests/visitors.py lets so many come
     32  questions come for two hours: test_soak
-        no test: two hours are longer than a test may take; `load --soak 120` runs so long
+        no test: two hours are longer than a test may take; with more QUESTIONS test_soak runs so long
     33  a reader leaves in the middle of an answer: test_page, test_service, test_api
     34  a reader stops, asks twice, tries again or clears meanwhile: test_page
     35  one visitor has several tabs: test_page_history

@@ -61,7 +61,7 @@ def render(content: Entry) -> str:
         left_out=len(content["rows"]) - len(parts),
         groups=_grouped(parts, content["causes"]),
         anchors={part.row["id"]: part.anchor for part in reversed(parts)},
-        labels=_Spaced({entry["name"]: entry["label"] for entry in named}),
+        labels={entry["name"]: entry["label"] for entry in named},
         units={name: measure["unit"] for measure in measures for name in (measure["name"], _scored(measure["name"]))},
         titles={article["id"]: article["title"] for article in content["articles"] if article["title"]},
         definitions={measure["name"] for measure in measures},
@@ -90,13 +90,6 @@ def _page(template: str, content: Entry, **values: object) -> str:
         states={status["name"]: status["label"] for status in content["statuses"]},
         **values,
     )
-
-
-class _Spaced(dict[str, str]):
-    """Words for names; an unknown name stands for itself."""
-
-    def __missing__(self, name: str) -> str:
-        return _spaced(name)
 
 
 def _scored(name: str) -> str:

@@ -24,6 +24,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -42,6 +43,7 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import Field
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
+from xdist.workermanage import WorkerController
 
 from assistant.articles.reading import read_file
 from assistant.model import probes
@@ -59,21 +61,32 @@ if TYPE_CHECKING:
 
 go_offline()
 
+MOST_BYTES = 2 * 10**9
+"""Are never written: the tests of all processes together leave half a gigabyte at most, and only those that fail."""
 
-def _take_a_share_of_the_processors() -> None:
-    """Keep this process of pytest-xdist, and those that it starts, off the processors of the others.
+
+def _take_a_processor() -> None:
+    """Keep this process of pytest-xdist, and those that it starts, on one processor.
 
     Each would compute with a thread for each processor, and threads that wait for each other would wait for the others.
+    The first process has a processor to itself: all that runs the language model is its. The others share what is left,
+    and while one of them waits another one computes.
     """
     process = re.fullmatch(r"gw(\d+)", os.environ.get("PYTEST_XDIST_WORKER", ""))
     if process and hasattr(os, "sched_setaffinity"):
-        processes = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
-        own = sorted(os.sched_getaffinity(0))[int(process[1]) :: processes]
-        if own:
-            os.sched_setaffinity(0, own)
+        processors = sorted(os.sched_getaffinity(0))
+        os.sched_setaffinity(0, processors[min(int(process[1]), len(processors) - 1) :][:1])
 
 
-_take_a_share_of_the_processors()
+def _write_into_memory() -> None:
+    """Let what tests write stay in memory where there is room: each time a database is sure of a disk takes it 5 ms."""
+    memory = Path("/dev/shm")  # noqa: S108 - every folder in it has a name of its own
+    if memory.is_dir() and shutil.disk_usage(memory).free > MOST_BYTES and "TMPDIR" not in os.environ:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(memory)
+
+
+_take_a_processor()
+_write_into_memory()
 
 # A busy machine is no defect: an example may take its time.
 hypothesis.settings.register_profile(
@@ -130,7 +143,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class FileByFile(LoadFileScheduling):  # type: ignore[misc] # it ships no types
-    """Gives a process a file, and when it is done the next one."""
+    """Gives a process a file, and when it is done the next one; the first process begins with the first."""
+
+    @property
+    def nodes(self) -> list[WorkerController]:
+        """The processes, in their order and not in that of their start."""
+        return sorted(self.assigned_work, key=lambda node: str(node.gateway.id))
 
     def _split_scope(self, nodeid: str) -> str:
         file: str = super()._split_scope(nodeid)

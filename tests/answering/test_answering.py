@@ -107,12 +107,6 @@ def answers_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     forget_calibration()
 
 
-@pytest.fixture
-def declines_everything(answers_everything: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - replaces it
-    """Decline every question."""
-    calibrate(tmp_path, monkeypatch, 0.6)
-
-
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory, article: Article) -> Iterator[VectorIndex]:
     """Index the article that ships in a real Chroma."""
@@ -262,11 +256,6 @@ def test_a_supported_draft_is_answered_with_its_citation(
     assert (answer.model, answer.error, answer.confidence) == ("scripted:test", None, 0.5)
 
 
-def test_a_number_in_another_style_is_supported(assistant: Assistant, model: ScriptedModel) -> None:
-    """The model may write 18%."""
-    assert reply(assistant, model, "Violent crime has fallen by nearly 18%.").status is Status.ANSWERED
-
-
 @pytest.mark.parametrize(
     ("question", "draft", "invented"),
     [
@@ -363,46 +352,35 @@ def test_a_speaker_is_told_with_all_their_words(
     assert not any(draft in snapshot.text for snapshot in snapshots)
 
 
-def test_what_somebody_said_is_told_by_a_draft_that_holds(assistant: Assistant, model: ScriptedModel) -> None:
-    """It reads better than the whole of what they are quoted with."""
-    draft = "Jeff Sessions said Kenney is celebrating keeping criminals in Philadelphia."
-    answer = reply(assistant, model, draft, "What did Jeff Sessions say about Kenney?")
-    assert written(answer) == draft
-
-
-def test_speech_is_not_told_where_no_model_has_read(assistant: Assistant, model: ScriptedModel) -> None:
-    """Words alone tell too little of whether the speech answers."""
-    gone = Reply("", error=ConnectionError("gone"))
-    assert reply(assistant, model, gone, "Who said that Kenney is celebrating?").status is Status.QUOTED
-
-
-def test_speech_is_not_told_where_an_answer_is_less_likely_than_a_draft_must_be(
+def test_speech_is_told_only_where_no_draft_holds_and_a_model_finds_an_answer_likely(
     assistant: Assistant, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It stays a quotation, which says less."""
+    """A draft reads better; words alone, or a model that finds it less likely than a draft must be, tell too little."""
+    draft = "Jeff Sessions said Kenney is celebrating keeping criminals in Philadelphia."
+    assert written(reply(assistant, model, draft, "What did Jeff Sessions say about Kenney?")) == draft
+    question, gone = "Who said that Kenney is celebrating?", Reply("", error=ConnectionError("gone"))
+    assert reply(assistant, model, gone, question).status is Status.QUOTED
     monkeypatch.setattr("assistant.answering.judgement.answer_probability", lambda judgement: 0.45)
-    answer = reply(assistant, model, "Nobody did.", "Who said that Kenney is celebrating?")
-    assert answer.status is Status.QUOTED
+    assert reply(assistant, model, "Nobody did.", question).status is Status.QUOTED
 
 
-@pytest.mark.parametrize("reason", ["length", None])
-def test_a_draft_that_was_cut_off_is_not_shown(reason: str | None, assistant: Assistant, model: ScriptedModel) -> None:
-    """Half a sentence never stands as an answer, even where all its words are right."""
-    answer = reply(assistant, model, Reply("Violent crime has fallen by nearly 18 percent since", finish_reason=reason))
-    assert answer.status is Status.QUOTED
+MORE = "Philadelphia became a sanctuary city in 2014."
 
 
-def test_of_a_draft_that_was_cut_off_the_finished_sentence_is_shown(assistant: Assistant, model: ScriptedModel) -> None:
-    """What the model had finished before is good; the rest is left out."""
-    answer = reply(assistant, model, Reply(f"{TRUE} Philadelphia became a", finish_reason="length"))
-    assert written(answer) == TRUE
-
-
-def test_an_answer_is_at_most_two_sentences(assistant: Assistant, model: ScriptedModel) -> None:
-    """A model that goes on and on is not quoted at length."""
-    more = "Philadelphia became a sanctuary city in 2014."
-    answer = reply(assistant, model, f"{TRUE} {more} {more} {more}")
-    assert written(answer) == f"{TRUE} {more}"
+@pytest.mark.parametrize(
+    ("draft", "shown"),
+    [
+        *((Reply(TRUE.removesuffix(" 2014."), finish_reason=reason), "") for reason in ("length", None)),
+        (Reply(f"{TRUE} Philadelphia became a", finish_reason="length"), TRUE),
+        (Reply(f"{TRUE} {MORE} {MORE} {MORE}"), f"{TRUE} {MORE}"),
+    ],
+)
+def test_finished_sentences_are_shown_and_at_most_two(
+    draft: Reply, shown: str, assistant: Assistant, model: ScriptedModel
+) -> None:
+    """Half a sentence never stands as an answer, even where all its words are right; nobody is quoted at length."""
+    answer = reply(assistant, model, draft)
+    assert (written(answer) if shown else "", answer.status is Status.ANSWERED) == (shown, bool(shown))
 
 
 CRIME_AND_COUNSEL = "How much has violent crime fallen, and who did Krasner hire?"
@@ -438,18 +416,13 @@ def test_a_sentence_that_no_passage_supports_takes_the_other_with_it(
     assert not any(sentence in snapshot.text for snapshot in snapshots for sentence in (invented, TRUE))
 
 
-def test_two_sentences_that_one_piece_of_evidence_supports_share_it(assistant: Assistant, model: ScriptedModel) -> None:
-    """There is one citation then, and its marker follows both."""
-    more = "Philadelphia became a sanctuary city in 2014."
-    answer = reply(assistant, model, f"{TRUE} {more}")
-    assert (answer.status, answer.text) == (Status.ANSWERED, f"{TRUE} {more} [1]")
-    assert len(answer.citations) == 1
-
-
-def test_two_sentences_whose_evidence_stands_side_by_side_share_a_citation(
+def test_two_sentences_share_a_citation_where_their_evidence_is_one_or_stands_side_by_side(
     assistant: Assistant, model: ScriptedModel
 ) -> None:
-    """The last sentence of a passage and the first of the next are one quotation, and each claim points to it."""
+    """The last sentence of a passage and the first of the next are one quotation too, and each claim points to it."""
+    answer = reply(assistant, model, f"{TRUE} {MORE}")
+    assert (answer.status, answer.text) == (Status.ANSWERED, f"{TRUE} {MORE} [1]")
+    assert len(answer.citations) == 1
     end, beginning = "The city would not renew its contract with ICE.", "Kenney presented the move as a moral decision."
     answer = reply(assistant, model, f"{end} {beginning}", "What did the city decide, and what did Kenney call it?")
     assert (answer.status, answer.text) == (Status.ANSWERED, f"{end} [1] {beginning} [1]")
@@ -595,28 +568,21 @@ def test_a_draft_that_the_model_takes_back_is_not_shown(
     assert reply(assemble(lambda: ModelThatTells(model, told)), model, TRUE).status is status
 
 
-def test_a_sentence_from_elsewhere_is_not_shown_however_sure_the_model_is(
-    assemble: Assemble, model: ScriptedModel
-) -> None:
-    """What shares no word with the cited evidence does not pass behind a sentence that does."""
-    sure = assemble(lambda: ModelThatTells(model, (3.0, 5.0)))
-    answer = reply(sure, model, f"{TRUE} The moon is made of cheese.")
-    assert answer.status is Status.QUOTED
-    assert "cheese" not in answer.text
-
-
 @pytest.mark.parametrize(
     "told",
     [
+        f"{TRUE} The moon is made of cheese.",
         'Violent crime has fallen by <a href="javascript:steal()">nearly 18 percent</a> since 2014.',
         "Violent crime has fallen by <B>nearly 18 percent</B> since 2014.",
     ],
 )
-def test_markup_is_not_shown_however_sure_the_model_is(told: str, assemble: Assemble, model: ScriptedModel) -> None:
-    """What the model says is words; a tag is what somebody else wants to have there."""
-    sure = assemble(lambda: ModelThatTells(model, (3.0, 5.0)))
-    answer = reply(sure, model, told)
-    assert (answer.status, "<" in answer.text) == (Status.QUOTED, False)
+def test_neither_markup_nor_a_sentence_from_elsewhere_is_shown_however_sure_the_model_is(
+    told: str, assemble: Assemble, model: ScriptedModel
+) -> None:
+    """What shares no word with the evidence does not pass behind a sentence that does, and a tag is no word."""
+    answer = reply(assemble(lambda: ModelThatTells(model, (3.0, 5.0))), model, told)
+    assert answer.status is Status.QUOTED
+    assert not re.search("<|cheese", answer.text)
 
 
 def test_a_draft_is_judged_with_its_conversation(assemble: Assemble, model: ScriptedModel) -> None:
@@ -671,18 +637,17 @@ def test_a_slow_model_is_not_waited_for(assemble: Assemble, model: ScriptedModel
     assert answer.status is Status.QUOTED
 
 
-@pytest.mark.usefixtures("assistant")
-def test_without_a_model_the_quotation_is_the_answer(assemble: Assemble) -> None:
-    """That is no error: the answer says that no model wrote it."""
+@pytest.mark.parametrize("threshold", [0.4, 0.6])
+def test_without_a_model_the_quotation_is_the_answer_or_it_is_declined(
+    threshold: float, assemble: Assemble, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words alone decide then; that is no error, and the answer says that no model wrote it."""
+    calibrate(tmp_path, monkeypatch, threshold)
     answer = check(assemble(lambda: None, name="none").stream(CRIME))
-    assert (answer.status, answer.model, answer.error) == (Status.QUOTED, "none", None)
-    assert "18 percent" in answer.text
-
-
-@pytest.mark.usefixtures("declines_everything")
-def test_without_a_model_a_question_is_declined_as_well(assemble: Assemble) -> None:
-    """The words alone decide then."""
-    assert check(assemble(lambda: None, name="none").stream(CRIME)).status is Status.DECLINED
+    assert (answer.model, answer.error) == ("none", None)
+    assert (answer.status, "18 percent" in answer.text) == (
+        (Status.QUOTED, True) if threshold < 0.5 else (Status.DECLINED, False)
+    )
 
 
 def test_while_the_model_loads_the_quotation_is_the_answer(assemble: Assemble, model: ScriptedModel) -> None:
@@ -713,14 +678,21 @@ Opened = Callable[[SentenceEmbedder], Assistant]
 """Opens an assistant without a language model over the article that ships, whose index was built before."""
 
 
+@pytest.fixture(scope="module")
+def indexed(article: Article, real_embedder: SentenceEmbedder, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an index of the article that ships, by the packaged embedder."""
+    folder = tmp_path_factory.mktemp("indexed")
+    open_index([article], real_embedder, folder).close()
+    return folder
+
+
 @pytest.fixture
-def opened(article: Article, real_embedder: SentenceEmbedder, tmp_path: Path) -> Iterator[Opened]:
+def opened(article: Article, indexed: Path) -> Iterator[Opened]:
     """Return a function that opens one with an embedding model, loaded or not; it is closed at the end."""
-    open_index([article], real_embedder, tmp_path).close()
     with ExitStack() as resources:
 
         def put_together(embedder: SentenceEmbedder) -> Assistant:
-            index = open_index([article], embedder, tmp_path)
+            index = open_index([article], embedder, indexed)
             holder = ModelHolder(Settings(model="none"), (article,), lambda what, done, total: None)
             search = Retriever([article], index, embedder)
             return resources.enter_context(closing(Assistant(Corpus((article,)), search, index, holder, 30.0)))
@@ -751,20 +723,13 @@ def test_while_the_embedding_model_loads_keywords_find_the_first_evidence(arrivi
     assert assistant.ask(CRIME).text == final.text
 
 
-def test_no_answer_waits_beyond_its_time_for_the_embedding_model(arriving: Arriving) -> None:
-    """What keywords found is the answer then, and it is told why; it is not kept for others."""
+def test_nobody_waits_beyond_their_time_or_stay_for_the_embedding_model(arriving: Arriving) -> None:
+    """What keywords found is the answer then, and it is told why; who stops gives way to others at once."""
     assistant, _ = arriving
     assistant._answer_seconds = 0.2
     answer = assistant.ask(CRIME)
     assert (answer.status, answer.error) == (Status.QUOTED, "The search is still loading.")
-    assert not assistant.is_loaded
-
-
-def test_who_leaves_waits_for_nothing(arriving: Arriving) -> None:
-    """Whoever stops an answer while the embedding model loads gives way to others at once."""
-    assistant, _ = arriving
-    assistant._answer_seconds = 300.0
-    stopped = threading.Event()
+    assistant._answer_seconds, stopped = 300.0, threading.Event()
     snapshots = assistant.stream(CRIME, stopped=stopped)
     next(snapshots)
     stopped.set()
@@ -869,11 +834,11 @@ def test_closing_calls_reading_ahead_off(arriving: Arriving, monkeypatch: pytest
 # Refusals
 
 
-@pytest.mark.usefixtures("declines_everything")
 def test_a_refusal_cites_nothing_and_offers_the_closest_words(
-    assistant: Assistant, model: ScriptedModel, article: Article
+    assistant: Assistant, model: ScriptedModel, article: Article, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Below the threshold even a perfect draft is not shown; the nearest passages are offered apart."""
+    calibrate(tmp_path, monkeypatch, 0.6)
     answer = reply(assistant, model, TRUE)
     assert answer.status is Status.DECLINED
     assert (answer.text, answer.citations) == ("", ())
@@ -882,22 +847,15 @@ def test_a_refusal_cites_nothing_and_offers_the_closest_words(
     assert all(article.text[c.start : c.end] == c.quote for c in answer.closest)
 
 
-def test_a_question_that_finds_nothing_is_declined_at_once(
+def test_keywords_alone_answer_a_question_or_decline_it_at_once(
     assemble: Assemble, article: Article, model: ScriptedModel
 ) -> None:
-    """Where not one word is known there is nothing to show and nothing to ask a model."""
+    """Without an embedding model its words find the passage; where none is known there is nothing to ask a model."""
     by_keyword = assemble(lambda: LanguageModel(model, "scripted"), search=Retriever([article], None, None))
     (answer,) = by_keyword.stream("Xyzzy plugh?")
     assert (answer.status, answer.citations, answer.closest) == (Status.DECLINED, (), ())
     assert answer.timings.first_ms is None
     assert model.prompts == []
-
-
-def test_by_keywords_alone_the_question_is_answered_all_the_same(
-    assemble: Assemble, article: Article, model: ScriptedModel
-) -> None:
-    """Without an embedding model the words of the question find the passage."""
-    by_keyword = assemble(lambda: LanguageModel(model, "scripted"), search=Retriever([article], None, None))
     assert reply(by_keyword, model, TRUE).status is Status.ANSWERED
 
 
@@ -935,9 +893,9 @@ def test_a_broken_search_is_told_apart_from_a_refusal(
 
 
 @pytest.fixture
-def by_word(article: Article, real_embedder: SentenceEmbedder, tmp_path: Path) -> Iterator[Retriever]:
+def by_word(article: Article, real_embedder: SentenceEmbedder, indexed: Path) -> Iterator[Retriever]:
     """Search the article that ships as readers do, with the packaged embedder; no passage has been read yet."""
-    index = open_index([article], real_embedder, tmp_path / "index")
+    index = open_index([article], real_embedder, indexed)
     yield Retriever([article], index, real_embedder)
     index.close()
 

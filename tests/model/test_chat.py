@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
@@ -38,6 +38,8 @@ class StubEngine:
     adapted: bool = True
     kept: frozenset[str] = frozenset()
     newest: int = 0
+    told: list[set[str]] = field(default_factory=list)
+    """What it was told to keep, each time."""
 
     def keeps(self, name: str) -> bool:
         """Whether it has read something under a name."""
@@ -49,7 +51,8 @@ class StubEngine:
 
     def keep_only(self, names: Iterable[str]) -> None:
         """Keep nothing else."""
-        self.kept &= frozenset(names)
+        self.told.append(set(names))
+        self.kept &= self.told[-1]
 
     def close(self) -> None:
         """End it."""
@@ -111,19 +114,15 @@ def test_a_finished_stream_grows_and_ends_complete(model: ScriptedModel) -> None
 
 @pytest.mark.parametrize("reason", ["length", "content_filter", None])
 def test_a_stream_that_was_cut_off_is_not_complete(model: ScriptedModel, reason: str | None) -> None:
-    """Out of tokens, filtered, or dropped without a word: the text stands, but not as a finished one."""
-    last = drafts_of(model, Reply("Nine engineers inspected", finish_reason=reason))[-1]
-    assert last == Draft("Nine engineers inspected", complete=False)
+    """Out of tokens, filtered, or dropped without a word: the text stands, but not as a finished one.
 
-
-@pytest.mark.parametrize(("reason", "too_long"), [("length", True), ("content_filter", False), (None, False)])
-def test_only_the_engine_is_known_to_have_said_too_much(
-    reason: str | None, model: ScriptedModel, *, too_long: bool
-) -> None:
-    """It was stopped where an answer must end; another endpoint may have had no room for more."""
-    model.enqueue(Reply("Nine engineers inspected", finish_reason=reason))
+    Only the engine is known to have said too much: it was stopped where an answer must end.
+    """
+    reply = Reply("Nine engineers inspected", finish_reason=reason)
+    assert drafts_of(model, reply)[-1] == Draft("Nine engineers inspected", complete=False)
+    model.enqueue(reply)
     *_, last = embedded(model).draft("Who inspected it?", (), EVIDENCE, soon())
-    assert (last.complete, last.too_long) == (False, too_long)
+    assert (last.complete, last.too_long) == (False, reason == "length")
 
 
 def test_another_providers_way_to_say_that_it_ended_counts(model: ScriptedModel) -> None:
@@ -158,56 +157,41 @@ def test_a_dripping_stream_ends_at_the_deadline(model: ScriptedModel) -> None:
     assert 0 < len(last.text.split()) < 100
 
 
-def test_a_busy_model_gives_up_when_the_time_is_up(model: ScriptedModel) -> None:
+def test_a_busy_model_gives_up_when_the_time_is_up_or_the_reader_leaves(model: ScriptedModel) -> None:
     """Where another question has its turn, the next one waits until its own deadline and not longer."""
-    one = embedded(model)
+    one, stopped = embedded(model), threading.Event()
     started = time.monotonic()
     with one.turn(soon()), pytest.raises(ModelError, match="busy"), one.turn(soon(0.1)):
         pass
     assert time.monotonic() - started < 2.0
-
-
-def test_who_leaves_while_waiting_gives_up(model: ScriptedModel) -> None:
-    """Stopping ends the wait for a turn."""
-    one, stopped = embedded(model), threading.Event()
     threading.Timer(0.1, stopped.set).start()
     with one.turn(soon()), pytest.raises(ModelError, match="busy"), one.turn(soon(), stopped):
         pass
 
 
-@pytest.mark.parametrize("how", ["finished", "failed"])
-def test_the_next_question_gets_its_turn(model: ScriptedModel, how: str) -> None:
-    """However a turn ends, the model is free again."""
-    one = embedded(model)
-    with suppress(ModelError), one.turn(soon()):
-        if how == "failed":
-            raise ModelError("gone")
-    with one.turn(soon(0.5)):
-        pass
-
-
-def test_when_a_turn_is_taken_the_next_question_waits(model: ScriptedModel) -> None:
-    """Until it is given back."""
-    one = embedded(model)
-    began = threading.Event()
+def test_the_next_question_gets_its_turn(model: ScriptedModel) -> None:
+    """It waits until the turn is given back, however that ends."""
+    one, began = embedded(model), threading.Event()
 
     def ask() -> None:
         with one.turn(soon()):
             began.set()
 
-    with one.turn(soon()):
-        other = threading.Thread(target=ask)
+    other = threading.Thread(target=ask)
+    with suppress(ModelError), one.turn(soon()):
         other.start()
         assert not began.wait(0.2)
+        raise ModelError("gone")
     assert began.wait(10)
     other.join()
 
 
-def test_a_provider_is_asked_by_many_at_once(model: ScriptedModel) -> None:
-    """It has a line of its own, so a second answer begins while a first one is being written."""
+def test_a_provider_is_asked_by_many_at_once_and_reads_nothing_in_advance(model: ScriptedModel) -> None:
+    """It has a line of its own, so a second answer begins while a first is written; it would be paid for reading."""
     one = LanguageModel(model, "scripted")
     with one.turn(soon()), one.turn(soon(0.5)):
-        pass
+        one.read(ARTICLE)
+    assert model.prompts == []
 
 
 def test_an_engine_that_lost_the_connection_is_asked_once_more(model: ScriptedModel) -> None:
@@ -230,9 +214,6 @@ def test_an_engine_that_died_is_not_asked_again(model: ScriptedModel, when: str)
         list(embedded(model, stub).draft("Who closed it?", (), EVIDENCE, soon()))
     dying.join()
     assert len(model.prompts) == 1
-
-
-# Evidence that is read anew
 
 
 # The check of a draft
@@ -382,9 +363,3 @@ def test_an_article_that_cannot_be_read_is_an_error(noted: NotedModel) -> None:
     noted.enqueue(*[Reply("", error=RuntimeError("full"))] * 2)
     with pytest.raises(ModelError, match="RuntimeError"):
         embedded(noted).read(ARTICLE)
-
-
-def test_a_provider_reads_nothing_in_advance(model: ScriptedModel) -> None:
-    """It would be paid for it."""
-    LanguageModel(model, "scripted").read(ARTICLE)
-    assert model.prompts == []

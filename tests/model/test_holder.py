@@ -9,14 +9,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import cast
 
 import pytest
 from conftest import Reply, ScriptedModel
+from test_chat import StubEngine, embedded
 
 from assistant.errors import ConfigurationError, ModelError
 from assistant.model import engine, holder, weights
@@ -25,37 +23,6 @@ from assistant.model.engine import Engine
 from assistant.model.holder import ModelHolder, check_configuration, model_name
 from assistant.settings import Settings
 from assistant.types import Article
-
-
-@dataclass
-class StubEngine:
-    """An engine that is alive for as long as it is told to be."""
-
-    alive: bool = True
-    adapted: bool = True
-    closed: bool = False
-    has_read: bool = True
-    kept: list[set[str]] = field(default_factory=list)
-    """What it was told to keep, each time."""
-
-    def keeps(self, name: str) -> bool:  # noqa: ARG002 - as an engine is asked
-        """Whether it has read something: everything, or nothing."""
-        return self.has_read
-
-    def keep_only(self, names: Iterable[str]) -> None:
-        """Note what is to be kept."""
-        self.kept.append(set(names))
-
-    def close(self) -> None:
-        """Remember that it was ended."""
-        self.alive = False
-        self.closed = True
-
-
-def embedded(model: ScriptedModel, stub: StubEngine) -> LanguageModel:
-    """Return the scripted model as if an engine stood behind it."""
-    return LanguageModel(model, "embedded", cast("Engine", stub))
-
 
 # Configuration
 
@@ -141,20 +108,14 @@ def test_an_engine_is_alive_until_it_is_closed(child: Path, tmp_path: Path) -> N
     assert not running.alive
 
 
-def test_an_engine_that_does_not_start_says_so(child: Path, tmp_path: Path) -> None:
-    """A child that ends before it is ready is an error with what may be missing."""
-    child.write_text("#!/bin/sh\necho loading\n")
-    with pytest.raises(ModelError, match="did not start: is there enough memory"):
-        Engine(child, tmp_path / "slots", 1)
-
-
-def test_an_engine_that_hangs_at_the_start_is_ended(
-    child: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("script", ["echo loading", "exec cat"], ids=["ends", "hangs"])
+def test_an_engine_that_does_not_start_says_so(
+    child: Path, tmp_path: Path, script: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A child that never gets ready is killed when its time is up."""
-    child.write_text("#!/bin/sh\nexec cat\n")
-    monkeypatch.setattr(engine, "START_SECONDS", 0.2)
-    with pytest.raises(ModelError, match="did not start"):
+    """A child that ends before it is ready, or is not when its time is up, is an error with what may be missing."""
+    child.write_text(f"#!/bin/sh\n{script}\n")
+    monkeypatch.setattr(engine, "START_SECONDS", 0.2 if script == "exec cat" else engine.START_SECONDS)
+    with pytest.raises(ModelError, match="did not start: is there enough memory"):
         Engine(child, tmp_path / "slots", 1)
 
 
@@ -294,13 +255,13 @@ def test_closing_while_it_loads_ends_the_engine(monkeypatch: pytest.MonkeyPatch,
     held.close()
     loaded.set()
     held.wait()
-    assert stub.closed
+    assert not stub.alive
     assert held.get() is None
 
 
 def test_an_article_that_cannot_be_read_costs_only_speed(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the disk is full: whoever asks about it is answered all the same, and others are read."""
-    stub, model = StubEngine(has_read=False), ScriptedModel()
+    stub, model = StubEngine(), ScriptedModel()
     model.enqueue(*[Reply("", error=RuntimeError("full"))] * 2)
     monkeypatch.setattr(holder, "open_language_model", lambda *_: embedded(model, stub))
     held = ModelHolder(Settings(model="local"), [], lambda what, done, total: None)
@@ -314,14 +275,14 @@ def test_an_article_that_cannot_be_read_costs_only_speed(monkeypatch: pytest.Mon
 def test_what_was_read_of_an_article_that_went_meanwhile_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its text is nowhere, and so nothing that was made of it stays; nor what was read before the server began."""
     here, gone = Article("here", "It is here.", "Here"), Article("gone", "It is gone.", "Gone")
-    stub = StubEngine(has_read=False)
+    stub = StubEngine()
     one = embedded(ScriptedModel(), stub)
     monkeypatch.setattr(holder, "open_language_model", lambda *_: one)
     held = ModelHolder(Settings(model="local"), [], lambda what, done, total: None)
     held.wait()
-    assert stub.kept == [set()]
+    assert stub.told == [set()]
     held.renew([here])
     held.read_now(one, here)
-    assert stub.kept[1:] == [{one._kept_as(here)}]
+    assert stub.told[1:] == [{one._kept_as(here)}]
     held.read_now(one, gone)
-    assert stub.kept[2:] == [{one._kept_as(here)}]
+    assert stub.told[2:] == [{one._kept_as(here)}]

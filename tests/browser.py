@@ -1,7 +1,5 @@
 """What the tests of pages share: Debian's Chromium, which starts nothing and asks nobody on its own."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Iterator, Sequence
@@ -19,7 +17,7 @@ NOT_NEEDED = (
     *("OptimizationHints", "PaintHolding", "PreconnectToSearch", "ThirdPartyStoragePartitioning"),
     *("AimEnabled", "WebUIOmniboxAimPopup", "WebUIOmniboxFullPopup", "WebUIOmniboxPopup"),
 )
-"""What Playwright switches off, since the last list counts, and the pages that each window loads for its address bar."""
+"""What Playwright switches off, since the last list counts, and the pages that a window loads for its address bar."""
 FLAGS = [
     "--headless",
     "--no-sandbox",

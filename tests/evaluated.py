@@ -7,8 +7,6 @@ It searches with the real retriever, by keywords alone. `python tests/evaluated.
 with so many seconds before each answer, so that a test can kill it.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import sys

@@ -8,8 +8,6 @@
 A behaviour is a function that gets the open connection after the request was read; what it writes goes out as it is.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import re

@@ -7,8 +7,6 @@ process, which has loaded everything (what Chroma would load late as well) and o
 fraction of a second.
 """
 
-from __future__ import annotations
-
 import functools
 import itertools
 import json

@@ -4,8 +4,6 @@
 only interface that there is, so that every look-up is seen, whichever library or process makes it.
 """
 
-from __future__ import annotations
-
 import fcntl
 import json
 import socket

@@ -1,7 +1,5 @@
 """What the tests of the web share: a scripted assistant, and the real server in front of it."""
 
-from __future__ import annotations
-
 import asyncio
 import datetime
 import socket

@@ -1,7 +1,5 @@
 """What the tests of training share: an article to learn from, a small language model, and what is in an adapter."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

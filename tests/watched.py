@@ -4,8 +4,6 @@
 the libraries are made of is not noted. It declines whatever it is asked.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -4,8 +4,6 @@ The calibration is the test's own: every question has the probability 0.5, and a
 that all is answered, or above it, so that all is declined.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 import re

@@ -1,7 +1,5 @@
 """Who said it, and what they said: told with the speaker that the article's own marks give."""
 
-from __future__ import annotations
-
 import pytest
 
 from assistant.answering.attribution import misquotes, names_the_speaker, reported, statement

@@ -1,7 +1,5 @@
 """What the model wrote, beside the evidence that keywords find for it."""
 
-from __future__ import annotations
-
 import pytest
 
 from assistant.answering import drafts

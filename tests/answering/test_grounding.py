@@ -1,7 +1,5 @@
 """The check of a written sentence against one piece of evidence: numbers, names, negation, speaker and words."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """Which sentences are quoted: their signals over the article that ships, and the choice among them."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

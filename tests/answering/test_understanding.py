@@ -1,7 +1,5 @@
 """A reader's input: cleaning, what is wrong with it, follow-ups, and questions about the article itself."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

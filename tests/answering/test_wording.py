@@ -1,7 +1,5 @@
 """A decision in words: in which order what is quoted is shown, and what never is."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

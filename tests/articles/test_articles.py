@@ -1,7 +1,5 @@
 """Reading article files: what becomes of their text, their front matter, and of files that cannot be used."""
 
-from __future__ import annotations
-
 import datetime
 import json
 import re

@@ -1,7 +1,5 @@
 """The day that somebody wrote down, and what is none."""
 
-from __future__ import annotations
-
 import datetime
 
 import pytest

@@ -1,7 +1,5 @@
 """Reading Markdown: the words that readers see, and none of the marks."""
 
-from __future__ import annotations
-
 import re
 import time
 

@@ -1,7 +1,5 @@
 """Splitting an article: what holds for every text, and the sentences that news text makes hard."""
 
-from __future__ import annotations
-
 import itertools
 import time
 from dataclasses import replace

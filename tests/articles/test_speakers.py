@@ -1,7 +1,5 @@
 """Who speaks in a sentence, and which earlier sentence says whom its pronouns stand for."""
 
-from __future__ import annotations
-
 import pytest
 
 from assistant.articles.passages import is_label, sentences

@@ -1,7 +1,5 @@
 """What a publisher states of an article beside its words."""
 
-from __future__ import annotations
-
 import datetime
 import json
 from pathlib import Path

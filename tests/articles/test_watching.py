@@ -1,7 +1,5 @@
 """Following a folder of articles: what has changed counts, what is half-written does not."""
 
-from __future__ import annotations
-
 import os
 import threading
 import time

@@ -1,7 +1,5 @@
 """The audit of integrity: what it asks, how it judges, and its report, with an assistant that knows the words."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable

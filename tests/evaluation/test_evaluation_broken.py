@@ -1,7 +1,5 @@
 """An assistant that is broken in one way is caught by the headline that is there for it."""
 
-from __future__ import annotations
-
 from collections import Counter
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The evaluators' commands: what they print, their exit codes, and what becomes of bad input."""
 
-from __future__ import annotations
-
 import errno
 import json
 import os

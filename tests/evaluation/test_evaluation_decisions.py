@@ -1,7 +1,5 @@
 """What a run is decided by: gates, and the comparison with another run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The report's rows for other tools, and what the terminal shows."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

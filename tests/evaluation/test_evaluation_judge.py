@@ -1,7 +1,5 @@
 """The optional judge, a model behind a real server of OpenAI's protocol: what it is asked and what becomes of it."""
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Callable, Iterator

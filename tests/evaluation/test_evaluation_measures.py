@@ -1,7 +1,5 @@
 """What is measured of one question, and of a whole run: values that a person can work out."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

@@ -1,7 +1,5 @@
 """Running a question set: what is asked of what, what is kept, and how an interrupted run goes on."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """SQuAD's format, and the official figures on the predictions of published systems."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from functools import cache

@@ -1,7 +1,5 @@
 """Intervals and paired comparisons: known values, and what must hold for any data."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

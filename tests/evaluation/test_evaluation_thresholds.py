@@ -1,7 +1,5 @@
 """The fixed question set and the limits that ship beside it: what continuous integration checks."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

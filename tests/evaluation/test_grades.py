@@ -1,7 +1,5 @@
 """Grades by people: the file that keeps them, and what they say of a run."""
 
-from __future__ import annotations
-
 import os
 import signal
 from collections.abc import Sequence

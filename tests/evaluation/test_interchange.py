@@ -1,7 +1,5 @@
 """Question files of other programs: what is read, what comes back the same, and what is told of the rest."""
 
-from __future__ import annotations
-
 import csv
 import json
 from pathlib import Path

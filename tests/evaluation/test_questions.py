@@ -1,7 +1,5 @@
 """Question files: what a reader of one is told about a bad line, how facts are matched, and the files that ship."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

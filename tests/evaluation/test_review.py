@@ -1,7 +1,5 @@
 """The page on which people grade answers: what is drawn, what is kept and shown, and how a browser shows it."""
 
-from __future__ import annotations
-
 import re
 import socket
 import threading

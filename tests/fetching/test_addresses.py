@@ -1,7 +1,5 @@
 """What must never be reached: an address that is not public."""
 
-from __future__ import annotations
-
 import ipaddress
 import itertools
 import socket

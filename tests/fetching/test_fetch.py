@@ -1,7 +1,5 @@
 """Bringing articles into the folder, from a server of our own on this machine."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import threading

@@ -1,7 +1,5 @@
 """Calibration with real parts and a model that copies the evidence, or that of another question."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the checker is trained on: every verdict is the right one, as far as can be told."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from itertools import product

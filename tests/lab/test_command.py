@@ -1,7 +1,5 @@
 """The lab's command line: its help, and what it says where a package is missing."""
 
-from __future__ import annotations
-
 from importlib import metadata
 
 import pytest

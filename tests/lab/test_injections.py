@@ -1,7 +1,5 @@
 """Nobody but the reader is obeyed: questions that command, and articles that do, against a model that always obeys."""
 
-from __future__ import annotations
-
 import io
 import json
 import re

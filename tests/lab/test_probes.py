@@ -1,7 +1,5 @@
 """Fitting the probes: graded answers as they are read, and states that tell them apart."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from unittest.mock import Mock

@@ -1,7 +1,5 @@
 """Readers' questions to train on, and judged answers to them: how their files are read, and what is refused."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The news reports that are trained on: how they are read, and that what ships is as it says."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """Asking a model behind LangChain's seam: how a stream ends, deadlines, turns, and what is read in advance."""
 
-from __future__ import annotations
-
 import itertools
 import threading
 import time

@@ -1,7 +1,5 @@
 """A conversation beside an article, with the packaged weights: what is read again, what is kept, the adapters."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing

@@ -1,7 +1,5 @@
 """The engine's process and its parent: real processes, in which a scripted decoder takes the place of the model."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import shlex

@@ -1,7 +1,5 @@
 """What is relied on of ik_llama.cpp's C interface, and of the package that brings it."""
 
-from __future__ import annotations
-
 import ctypes
 import itertools
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Which model answers: what is refused at the start, loading in the background, and a dead engine."""
 
-from __future__ import annotations
-
 import gc
 import os
 import re

@@ -10,8 +10,6 @@ The states of an answer whose model failed, as `Answer.error` names them:
     unavailable    it could not be started; the state says why
 """
 
-from __future__ import annotations
-
 import re
 import socket
 import threading

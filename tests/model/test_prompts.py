@@ -1,7 +1,5 @@
 """Prompt files: each is used, renders, and takes exactly its variables; a value is never looked into."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

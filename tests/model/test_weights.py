@@ -1,7 +1,5 @@
 """Model weights: joined once, checked against the official hash, and refused with a cure when anything is wrong."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import resource

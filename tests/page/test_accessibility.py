@@ -4,8 +4,6 @@ The tree of a screen reader is Chromium's own, asked for through its debugging p
 a whole conversation is in `test_page_bars.py`.
 """
 
-from __future__ import annotations
-
 import io
 import re
 import threading

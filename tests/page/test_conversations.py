@@ -1,7 +1,5 @@
 """What is kept of conversations: by whom they are found, for how long, and who cannot drive them out."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import AsyncGenerator

@@ -1,7 +1,5 @@
 """An answer says as of when its article is, and what of the words that it rests on was corrected."""
 
-from __future__ import annotations
-
 import datetime
 
 import pytest

@@ -1,7 +1,5 @@
 """The editors' desk in a browser: legible and usable on a phone and a desktop, in light and in dark."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """The chat on a publisher's page: its button and panel, who may have it, and the words that light up in the page."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import threading

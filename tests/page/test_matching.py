@@ -1,7 +1,5 @@
 """Quoted words are found in a publisher's page, however it is set."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Callable

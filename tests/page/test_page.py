@@ -1,7 +1,5 @@
 """The chat in a real browser, in front of an assistant that says what it was told to."""
 
-from __future__ import annotations
-
 import json
 import re
 import threading

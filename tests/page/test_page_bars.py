@@ -3,8 +3,6 @@
 What else may go wrong, and what holds it, is listed in `test_faults.py`.
 """
 
-from __future__ import annotations
-
 import re
 import socket
 import threading

@@ -1,7 +1,5 @@
 """Back, Forward, a page loaded again, a duplicated tab: the conversation is there, or it is said to be gone."""
 
-from __future__ import annotations
-
 import re
 import socket
 import threading

@@ -1,7 +1,5 @@
 """What is to be seen of the chat on every screen: by the places of what is drawn, not by what is in the document."""
 
-from __future__ import annotations
-
 import datetime
 import json
 import re

@@ -1,7 +1,5 @@
 """An answer as people and scripts see it."""
 
-from __future__ import annotations
-
 import datetime
 import io
 import json

@@ -1,7 +1,5 @@
 """Questions that are offered: those that the assistant was seen to answer, as well as it can at the time."""
 
-from __future__ import annotations
-
 import asyncio
 from concurrent.futures import Future
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The packaged embedding model: the shape of its vectors, what they mean, and what it can read."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

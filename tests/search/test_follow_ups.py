@@ -3,8 +3,6 @@
 Nothing was fitted to the invented reports that are asked about here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import islice
 

@@ -1,7 +1,5 @@
 """The vector index, with the real Chroma: what is kept, what is rebuilt, and who is kept out."""
 
-from __future__ import annotations
-
 import os
 import random
 import shutil

@@ -1,7 +1,5 @@
 """Comparing a question with sentences word by word: what scores mean, what words weigh, and what is kept."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

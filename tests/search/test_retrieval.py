@@ -1,7 +1,5 @@
 """Searching: how ranks are fused, what an odd query finds, and whether the right sentence comes first."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor

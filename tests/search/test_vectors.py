@@ -1,7 +1,5 @@
 """The vectors that are kept: found again, and never believed where the file is damaged."""
 
-from __future__ import annotations
-
 import sqlite3
 from contextlib import closing
 from pathlib import Path

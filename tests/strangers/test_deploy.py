@@ -1,7 +1,5 @@
 """Beyond one machine: two processes behind a real nginx, with one Chroma server and one model server for both."""
 
-from __future__ import annotations
-
 import asyncio
 import configparser
 import json

@@ -1,7 +1,5 @@
 """A crowd at the door: whoever cannot be served is told at once, and nobody else is kept waiting."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import socket

@@ -1,7 +1,5 @@
 """Whatever comes in, as a file, a question, a report or a request, is used, or refused in words; never more."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from collections.abc import Iterator

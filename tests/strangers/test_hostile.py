@@ -1,7 +1,5 @@
 """Whatever a stranger sends, the server answers everybody else, opens no file, asks no host, and logs no word of it."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 import json

@@ -1,7 +1,5 @@
 """How often an address may ask, and whose question is next."""
 
-from __future__ import annotations
-
 import asyncio
 import ipaddress
 import time

@@ -1,7 +1,5 @@
 """A real server over many questions: nothing is left behind by any of them. The model always says the same."""
 
-from __future__ import annotations
-
 import asyncio
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The same question is worked on once, whether it is asked again later or by many at the same time."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing

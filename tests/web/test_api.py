@@ -1,7 +1,5 @@
 """The interface for other programs: what is asked, what comes back, and its description."""
 
-from __future__ import annotations
-
 import json
 import threading
 import time

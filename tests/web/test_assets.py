@@ -1,7 +1,5 @@
 """The page's files are compressed once, and nothing that one visitor sends changes what another gets."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import AsyncGenerator

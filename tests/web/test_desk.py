@@ -1,7 +1,5 @@
 """The editors' desk: who gets in, what is kept of questions and for how long, what editors do, and what sites use."""
 
-from __future__ import annotations
-
 import json
 import re
 import sqlite3

@@ -1,7 +1,5 @@
 """What readers say about an answer: kept in a file, and turned into lines of a question file."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 import stat

@@ -1,7 +1,5 @@
 """The articles change while readers ask: what is answered, shown and kept from then on."""
 
-from __future__ import annotations
-
 import socket
 import threading
 import time

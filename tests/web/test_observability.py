@@ -1,7 +1,5 @@
 """The log: what comes in floods does not fill it, and nothing else is held back."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging

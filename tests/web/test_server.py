@@ -1,7 +1,5 @@
 """The server under the page: what is open and what is closed, headers, limits of size and time, and how it stops."""
 
-from __future__ import annotations
-
 import asyncio
 import html
 import json

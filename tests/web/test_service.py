@@ -1,7 +1,5 @@
 """A stranger's question on its way to the assistant: who is let in, whose turn it is, and how it ends."""
 
-from __future__ import annotations
-
 import asyncio
 import html
 import json

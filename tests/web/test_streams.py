@@ -1,7 +1,5 @@
 """The streams by which the page is told of its calls: nothing is lost where one ends, and nobody fills the server."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """What tells who asks is taken out of a question before it is kept."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

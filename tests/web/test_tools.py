@@ -1,7 +1,5 @@
 """Other programs' models ask by a tool, as a real client of the protocol sees it: off by default, and with limits."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """The command as a person types it, with the real weights and the real engine; slow."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

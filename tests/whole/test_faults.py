@@ -73,8 +73,6 @@ The browser
         no test: cookies that are off change nothing, as none is needed without a proxy before several processes
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """`python -m assistant check`: what is wrong with an installation is named in a line of its own, with its cure."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

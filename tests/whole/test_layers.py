@@ -1,7 +1,5 @@
 """The direction of imports: a module knows only what lies below it."""
 
-from __future__ import annotations
-
 import ast
 import graphlib
 from pathlib import Path

@@ -1,7 +1,5 @@
 """With no network at all, the server starts, serves and answers, and asks nobody for an address."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

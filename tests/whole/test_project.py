@@ -1,7 +1,5 @@
 """The project itself: its version, licence, README and pinned releases agree with each other and with the code."""
 
-from __future__ import annotations
-
 import ast
 import itertools
 import re

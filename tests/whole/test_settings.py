@@ -1,7 +1,5 @@
 """Settings: each variable has an effect and a line in the documents, and a wrong one says how to put it right."""
 
-from __future__ import annotations
-
 import ast
 import re
 import subprocess

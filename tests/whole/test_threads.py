@@ -1,7 +1,5 @@
 """On how many threads the embedding model computes, and how urgently, with the real weights; loading once."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

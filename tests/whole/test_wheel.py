@@ -1,7 +1,5 @@
 """The wheel: what is in it answers in an empty folder, and says what is missing and how it is cured."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

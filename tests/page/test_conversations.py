@@ -16,7 +16,6 @@ from assistant.web import server
 from assistant.web.chat import conversations
 from assistant.web.chat.conversations import KEPT_SECONDS, Conversations, Kept
 from assistant.web.chat.exchanges import Conversation, Exchange
-from assistant.web.limits import client_key
 from assistant.web.shared_stream import SharedStream
 
 STRANGERS = 40
@@ -93,17 +92,6 @@ def test_among_equals_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch) -> 
     tokens["a"] = kept_in(store, "a")
     tokens |= {address: kept_in(store, address) for address in "de"}
     assert [address for address, token in tokens.items() if store.find(token)] == ["a", "c", "d", "e"]
-
-
-def test_a_home_is_one_address() -> None:
-    """All addresses of a /64 network share one budget, so that a visitor with many gains nothing."""
-    store: Conversations[int] = Conversations()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conversations, "MOST", 50)
-        readers = kept_in(store, client_key("192.0.2.7"))
-        for number in range(200):
-            kept_in(store, client_key(f"2001:db8::{number:x}"))
-        assert store.find(readers)
 
 
 # In front of a real server

@@ -213,9 +213,24 @@ def test_only_questions_that_were_checked_are_offered(page: Page) -> None:
     expect(answers(page).nth(1)).to_contain_text(OTHER_QUOTE)
 
 
-def test_enter_sends_and_shift_enter_begins_a_line(page: Page, assistant: ScriptedAssistant) -> None:
-    """A question may have several lines; pressing Enter twice asks once."""
-    assistant.script["One\ntwo?"] = [WRITTEN]
+def test_the_box_counts_near_its_end_and_sends_once(page: Page, assistant: ScriptedAssistant) -> None:
+    """Nothing is counted before the last hundred; a longer question is sent, refused in words, and stays in the box.
+
+    A question may have several lines, begun with Shift and Enter; pressing Enter twice asks once.
+    """
+    counter = page.locator("#counter")
+    question_box(page).fill("x" * (MAX_QUESTION_CHARACTERS - 101))
+    expect(counter).to_have_text("")
+    question_box(page).fill("x" * (MAX_QUESTION_CHARACTERS - 50))
+    expect(counter).to_have_text(": 50 left")
+    question = "x" * (MAX_QUESTION_CHARACTERS + 1)
+    assistant.script |= {question: [TOO_LONG], "One\ntwo?": [WRITTEN]}
+    send(page, question)
+    status(page, re.compile("Please keep it shorter"))
+    expect(question_box(page)).to_have_value(question)
+    expect(counter).to_have_text(": 1 too many")
+    expect(answers(page)).to_have_count(0)
+    question_box(page).fill("")
     question_box(page).press_sequentially("One")
     question_box(page).press("Shift+Enter")
     question_box(page).press_sequentially("two?")
@@ -225,33 +240,31 @@ def test_enter_sends_and_shift_enter_begins_a_line(page: Page, assistant: Script
     expect(page.get_by_test_id("user")).to_have_count(1)
 
 
-def test_what_is_left_of_the_length_is_counted_near_its_end(page: Page, assistant: ScriptedAssistant) -> None:
-    """Nothing is counted before the last hundred; a longer question is sent, refused in words, and stays in the box."""
-    counter = page.locator("#counter")
-    question_box(page).fill("x" * (MAX_QUESTION_CHARACTERS - 101))
-    expect(counter).to_have_text("")
-    question_box(page).fill("x" * (MAX_QUESTION_CHARACTERS - 50))
-    expect(counter).to_have_text(": 50 left")
-    question = "x" * (MAX_QUESTION_CHARACTERS + 1)
-    assistant.script[question] = [TOO_LONG]
-    send(page, question)
-    status(page, re.compile("Please keep it shorter"))
-    expect(question_box(page)).to_have_value(question)
-    expect(counter).to_have_text(": 1 too many")
-    expect(answers(page)).to_have_count(0)
-
-
 # The article beside it
 
 
-def test_a_citation_leads_to_the_exact_words_and_back(page: Page, assistant: ScriptedAssistant) -> None:
-    """A click marks the quoted words, the current ones most, and moves the focus there; a button leads back."""
+def test_a_citation_shows_its_quotation_and_leads_to_the_exact_words_and_back(
+    page: Page, assistant: ScriptedAssistant
+) -> None:
+    """The quotation appears where the pointer or the focus is, unless it is open anyway; Escape puts it away.
+
+    A click marks the quoted words, the current ones most, and moves the focus there; a button leads back.
+    """
     assistant.script["Where does it say so?"] = [BOTH]
     ask(page, "Where does it say so?")
-    cites = answers(page).locator(".words a.cite")
+    preview, cites = page.get_by_role("tooltip", include_hidden=True), answers(page).locator(".words a.cite")
+    expect(preview).to_be_hidden()
+    cites.nth(1).hover()
+    expect(preview).to_have_text(f"“{OTHER_QUOTE}”")
+    expect(cites.nth(1)).to_have_attribute("aria-describedby", "preview")
+    page.keyboard.press("Escape")
+    expect(preview).to_be_hidden()
+    cites.nth(0).focus()
+    expect(preview).to_be_hidden()
+    cites.nth(1).focus()
+    expect(preview).to_be_visible()
     cites.nth(1).click()
-    marks = page.locator("#reading mark")
-    expect(marks).to_have_text([QUOTE, OTHER_QUOTE])
+    expect(page.locator("#reading mark")).to_have_text([QUOTE, OTHER_QUOTE])
     expect(page.locator("#reading mark.current")).to_have_text(OTHER_QUOTE)
     expect(page.locator("#reading mark.current")).to_be_focused()
     expect(page.locator("#reading mark.current")).to_be_in_viewport()
@@ -277,24 +290,6 @@ def test_a_citation_of_an_older_version_leads_to_the_article(browser: Browser, o
         expect(page.locator("#reading")).to_be_focused()
         expect(page.locator("#reading mark")).to_have_count(0)
         expect(page.locator("#reading").get_by_text("has changed since")).to_be_in_viewport()
-
-
-def test_a_citation_shows_its_quotation_before_it_is_followed(page: Page, assistant: ScriptedAssistant) -> None:
-    """It appears where the pointer or the focus is, unless it is open anyway; Escape puts it away."""
-    assistant.script["Which words?"] = [BOTH]
-    ask(page, "Which words?")
-    preview = page.get_by_role("tooltip", include_hidden=True)
-    expect(preview).to_be_hidden()
-    cites = answers(page).locator(".words a.cite")
-    cites.nth(1).hover()
-    expect(preview).to_have_text(f"“{OTHER_QUOTE}”")
-    expect(cites.nth(1)).to_have_attribute("aria-describedby", "preview")
-    page.keyboard.press("Escape")
-    expect(preview).to_be_hidden()
-    cites.nth(0).focus()
-    expect(preview).to_be_hidden()
-    cites.nth(1).focus()
-    expect(preview).to_be_visible()
 
 
 def test_the_page_of_an_article_needs_no_script(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
@@ -339,27 +334,6 @@ def two_articles(settings: Settings) -> Iterator[tuple[str, ScriptedAssistant]]:
         yield address, assistant
 
 
-def test_an_article_of_the_list_opens_beside_the_conversation(
-    browser: Browser, two_articles: tuple[str, ScriptedAssistant]
-) -> None:
-    """It takes the place of the list, a link brings the list back, and the page stays; so it is with the keyboard."""
-    with chatting(browser, two_articles[0]) as page:
-        here = page.url
-        back = page.locator("#reading").get_by_role("link", name="All articles")
-        expect(back).to_be_hidden()
-        for go in (Locator.click, lambda link: link.press("Enter")):
-            go(page.locator("#article li a", has_text="A ferry"))
-            expect(page.locator("#article h2")).to_have_text("A ferry")
-            expect(page.locator("#article")).to_contain_text("The ferry leaves at nine.")
-            expect(page.get_by_role("region", name="Article")).to_be_focused()
-            go(back)
-            expect(page.locator("#article h2")).to_have_text("The articles")
-            expect(page.locator("#article li")).to_have_count(2)
-            expect(page.get_by_role("region", name="Article")).to_be_focused()
-        assert page.url == here
-        assert len(page.context.pages) == 1
-
-
 def choose(page: Page, title: str) -> None:
     """Choose an article as with the keyboard."""
     page.get_by_label("Answer from").fill(title)
@@ -378,13 +352,30 @@ def test_of_two_choices_the_later_one_is_shown(browser: Browser, two_articles: t
         expect(page.locator("#article h2")).to_contain_text("A story")
 
 
-def test_whoever_leaves_the_picker_finds_what_they_read(
+def test_an_article_of_the_list_opens_beside_the_conversation(
     browser: Browser, two_articles: tuple[str, ScriptedAssistant]
 ) -> None:
-    """An article that was opened from the list is not put away by a look at the choices."""
+    """It takes the place of the list, a link brings the list back, and the page stays; so it is with the keyboard.
+
+    It is not put away by a look at the choices either.
+    """
     address, assistant = two_articles
     assistant.script["Nothing?"] = [replace(DECLINED, closest=())]
     with chatting(browser, address) as page:
+        here = page.url
+        back = page.locator("#reading").get_by_role("link", name="All articles")
+        expect(back).to_be_hidden()
+        for go in (Locator.click, lambda link: link.press("Enter")):
+            go(page.locator("#article li a", has_text="A ferry"))
+            expect(page.locator("#article h2")).to_have_text("A ferry")
+            expect(page.locator("#article")).to_contain_text("The ferry leaves at nine.")
+            expect(page.get_by_role("region", name="Article")).to_be_focused()
+            go(back)
+            expect(page.locator("#article h2")).to_have_text("The articles")
+            expect(page.locator("#article li")).to_have_count(2)
+            expect(page.get_by_role("region", name="Article")).to_be_focused()
+        assert page.url == here
+        assert len(page.context.pages) == 1
         page.locator("#article li a", has_text="A ferry").click()
         expect(page.locator("#article h2")).to_have_text("A ferry")
         page.get_by_label("Answer from").focus()
@@ -455,25 +446,15 @@ def test_what_one_article_does_not_answer_can_be_asked_of_all(
 # Manners of a conversation
 
 
-def test_the_history_is_what_was_said(page: Page, assistant: ScriptedAssistant) -> None:
-    """A follow-up comes with the earlier exchanges, without markers, until the reader clears the conversation."""
-    assistant.script |= {"One?": [WRITTEN], "Two?": [WRITTEN]}
-    ask(page, "One?", "Two?")
-    assert assistant.histories["Two?"] == [Turn("One?", "It fell by nearly 18 percent.")]
-    page.get_by_role("button", name="Clear").click()
-    status(page, CLEARED)
-    expect(answers(page)).to_have_count(0)
-    expect(page.locator("#starters button.suggestion")).to_have_count(3)
-    assistant.script["Three?"] = [WRITTEN]
-    ask(page, "Three?")
-    assert assistant.histories["Three?"] == []
+def test_the_history_is_what_was_said_and_its_last_question_can_be_changed(
+    page: Page, assistant: ScriptedAssistant
+) -> None:
+    """A follow-up comes with the earlier exchanges, without markers, until the reader clears the conversation.
 
-
-def test_the_last_question_can_be_changed(page: Page, assistant: ScriptedAssistant) -> None:
-    """The new answer takes the place of the old one, and what was said of the old one is forgotten; or all stays."""
-    assistant.script |= {"First?": [WRITTEN], "Wrong?": [DECLINED], "Right?": [WRITTEN]}
-    ask(page, "First?")
-    ask(page, "Wrong?")
+    Where a question is changed, its answer is replaced and what was said of the old one is forgotten; or all stays.
+    """
+    assistant.script |= {"First?": [WRITTEN], "Wrong?": [DECLINED], "Right?": [WRITTEN], "Three?": [WRITTEN]}
+    ask(page, "First?", "Wrong?")
     page.get_by_role("button", name="Edit the question").click()
     status(page, EDITING)
     expect(question_box(page)).to_have_value("Wrong?")
@@ -486,7 +467,13 @@ def test_the_last_question_can_be_changed(page: Page, assistant: ScriptedAssista
     send(page, "Right?")
     expect(page.get_by_test_id("user")).to_contain_text(["First?", "Right?"])
     finish(page, 2)
-    assert [turn.question for turn in assistant.histories["Right?"]] == ["First?"]
+    assert assistant.histories["Right?"] == [Turn("First?", "It fell by nearly 18 percent.")]
+    page.get_by_role("button", name="Clear").click()
+    status(page, CLEARED)
+    expect(answers(page)).to_have_count(0)
+    expect(page.locator("#starters button.suggestion")).to_have_count(3)
+    ask(page, "Three?")
+    assert assistant.histories["Three?"] == []
 
 
 def test_a_failure_leaves_the_box_usable_and_can_be_tried_again(page: Page, assistant: ScriptedAssistant) -> None:

@@ -188,18 +188,6 @@ def test_tab_leads_from_the_picker_to_the_list(browser: Browser, dozen: str) -> 
         expect(page.get_by_role("option")).to_have_count(0)
 
 
-@pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_who_clears_can_begin_anew(browser: Browser, alone: str, screen: dict[str, Any]) -> None:
-    """The box has the focus, and it and the questions that are offered are in sight."""
-    with chatting(browser, alone, **screen) as page:
-        ask(page, "Written?")
-        page.get_by_role("button", name="Clear").click()
-        expect(answers(page)).to_have_count(0)
-        expect(question_box(page)).to_be_focused()
-        expect(question_box(page)).to_be_in_viewport(ratio=1)
-        expect(page.locator("#starters button.suggestion").first).to_be_in_viewport(ratio=1)
-
-
 # Phones
 
 
@@ -312,7 +300,10 @@ def test_a_finger_meets_what_it_is_meant_for(
 
 @pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_the_answer_comes_first_and_is_the_largest(browser: Browser, alone: str, screen: dict[str, Any]) -> None:
-    """The first screen has the title; to the end of the answer there are at most 45 words, and none is set larger."""
+    """The first screen has the title; to the end of the answer there are at most 45 words, and none is set larger.
+
+    Who clears can begin anew: the box has the focus, and it and the questions that are offered are in sight.
+    """
     with chatting(browser, alone, **screen) as page:
         expect(page.locator("#introduction a", has_text=ARTICLES[-1].title)).to_be_in_viewport(ratio=1)
         ask(page, "Written?")
@@ -328,6 +319,11 @@ def test_the_answer_comes_first_and_is_the_largest(browser: Browser, alone: str,
             }"""
         )
         assert sizes[0] > sizes[1] > 0
+        page.get_by_role("button", name="Clear").click()
+        expect(answers(page)).to_have_count(0)
+        expect(question_box(page)).to_be_focused()
+        expect(question_box(page)).to_be_in_viewport(ratio=1)
+        expect(page.locator("#starters button.suggestion").first).to_be_in_viewport(ratio=1)
 
 
 def test_what_is_known_is_not_said_again(browser: Browser, alone: str, dozen: str) -> None:

@@ -246,20 +246,19 @@ def test_escaped_text_is_text_wherever_it_stands(text: str) -> None:
 
 
 def test_quotations_name_their_article_and_lead_to_it() -> None:
-    """Under the answer stand the quoted words, the article's title and date, and a link to the place."""
-    answer = Answer(
-        "?", Status.ANSWERED, "It fell. [1]", (cite(1, "It fell by a fifth.", date=datetime.date(2018, 10, 18)),)
-    )
-    html = markdown(answer, "answer-7")
-    seen = Seen(html)
+    """Under the answer stand the quoted words, the article's title and date, its paragraph, and a link to the place."""
+    fell = cite(1, "It fell by a fifth.", date=datetime.date(2018, 10, 18))
+    seen = Seen(markdown(Answer("?", Status.ANSWERED, "It fell. [1]", (fell,)), "answer-7"))
     assert "[1]It fell by a fifth.A title, 18 October 2018, paragraph 1" in seen.text
-    assert seen.all("href") == 2 * [
-        f"/article/an-article?version={answer.citations[0].article.version}&start=8&end=27#quote"
-    ]
+    assert seen.all("href") == 2 * [f"/article/an-article?version={fell.article.version}&start=8&end=27#quote"]
     assert {"answer-7", "answer-7-1"} <= set(seen.all("id"))
     # What stays on the page must not say that it opens a tab.
     assert seen.all("target") == []
     assert "(opens in a new tab)" not in seen.text
+    article = an_article("One.\n\nTwo\nlines.\n\nThree.")
+    html = markdown(Answer("?", Status.QUOTED, "", (Citation(1, article, article.text.index("Three"), 20),)))
+    assert "paragraph 3" in Seen(html).text
+    assert 'id="paragraph-3"' in article_paragraphs(article)
 
 
 def test_a_quotation_leads_to_its_words_at_the_publisher() -> None:
@@ -275,14 +274,6 @@ def test_a_long_quotation_is_given_by_its_ends(quote: str) -> None:
     """A browser finds a long quotation, or one over several paragraphs, by its first and its last words."""
     address = publisher_link(cite(1, quote, url="https://paper.test"))
     assert address == "https://paper.test#:~:text=a%20b%20c%20d%20e%20f%20g%20h,s%20t%20u%20v%20w%20x%20y%20z"
-
-
-def test_a_quotation_names_its_paragraph() -> None:
-    """The number is that of the paragraph in the article as it is shown, also for a quotation that is its beginning."""
-    article = an_article("One.\n\nTwo\nlines.\n\nThree.")
-    html = markdown(Answer("?", Status.QUOTED, "", (Citation(1, article, article.text.index("Three"), 20),)))
-    assert "paragraph 3" in Seen(html).text
-    assert 'id="paragraph-3"' in article_paragraphs(article)
 
 
 @pytest.mark.parametrize("render", [markdown, shown])
@@ -316,16 +307,12 @@ def test_what_a_sentence_has_copied_is_not_quoted_again(words: str, is_copy: boo
     assert Seen(html).text.count("paragraph 1") == 2
 
 
-def test_a_quotation_behind_a_yes_says_so() -> None:
-    """The word is a model's, all others are the article's."""
-    answer = Answer("?", Status.ANSWERED, "Yes. Ab cd. [1]", (cite(1, "Ab cd."),), model="a.gguf")
+def test_a_quotation_behind_a_yes_and_an_overview_say_what_they_are() -> None:
+    """The yes is a model's, all other words are the article's; the title is the record's, and nothing is repeated."""
+    lead = cite(1, "Ab cd.")
+    answer = Answer("?", Status.ANSWERED, "Yes. Ab cd. [1]", (lead,), model="a.gguf")
     assert headline(answer) == OPENED
     assert headline(replace(answer, text="So, ab cd. [1]")) == LABELS[Status.ANSWERED]
-
-
-def test_an_overview_says_what_it_is_and_repeats_nothing() -> None:
-    """The title is the record's; the words behind it stand in the answer, so beneath it only their place is told."""
-    lead = cite(1, "Ab cd.")
     answer = Answer("?", Status.ANSWERED, "The title is “Ab cd.”. Ab cd. [1]", (lead,), records=(lead.article,))
     assert headline(answer) == OVERVIEW
     assert "<blockquote>" not in markdown(answer)

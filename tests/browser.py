@@ -144,3 +144,21 @@ def problems(page: Page, rules: Sequence[str] = ()) -> list[str]:
     options: dict[str, Any] = {"resultTypes": ["violations"]} | ({"runOnly": [*rules]} if rules else {})
     violations = page.evaluate("options => axe.run(options).then(found => found.violations)", options)
     return [f"{each['id']}: {node['target']} {node['html'][:200]}" for each in violations for node in each["nodes"]]
+
+
+UNFOLDED = """document.querySelectorAll('details').forEach(details => { details.open = true; });
+    // Parts out of view are not drawn.
+    document.querySelectorAll('.question').forEach(part => { part.style.contentVisibility = 'visible'; });"""
+
+
+def barriers(page: Page, *widths: int) -> list[str]:
+    """Return what axe finds in light and in dark, and on screens of which of these widths something is cut."""
+    page.emulate_media(color_scheme="light")
+    found = problems(page)
+    page.emulate_media(color_scheme="dark")
+    found += problems(page, COLOUR_RULES)
+    for width in widths:
+        page.set_viewport_size({"width": width, "height": 800})
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            found.append(f"wider than {width} px")
+    return found

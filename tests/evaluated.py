@@ -20,8 +20,11 @@ from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 from unittest import mock
 
+from typer.testing import CliRunner, Result
+
 from assistant.answering.assistant import Assistant
 from assistant.articles.reading import Corpus
+from assistant.cli import app
 from assistant.evaluation import evaluate, run
 from assistant.evaluation.evaluate import Demands, Options
 from assistant.evaluation.questions import Question, parse_questions
@@ -271,6 +274,11 @@ def write(folder: Path, rows: Iterable[Row | str]) -> Path:
     lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     return path
+
+
+def command(*arguments: object) -> Result:
+    """Run a command in this process, as a person types it; a defect is raised."""
+    return CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
 
 
 def value(content: dict[str, Any], name: str) -> float | None:

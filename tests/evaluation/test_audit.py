@@ -11,12 +11,13 @@ from unittest import mock
 import krippendorff
 import numpy as np
 import pytest
-from browser import COLOUR_RULES, chromium, needs_chromium, problems
+from browser import UNFOLDED, barriers, chromium, needs_chromium
 from evaluated import (
     ARTICLES,
     BRIDGE,
     Broken,
     Knowing,
+    command,
     finished,
     give,
     grade_of,
@@ -25,10 +26,9 @@ from evaluated import (
     unbroken,
     write,
 )
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from assistant.answering.assistant import Assistant
-from assistant.cli import app
 from assistant.errors import RunInterruptedError
 from assistant.evaluation.audit import report
 from assistant.evaluation.audit.audit import SETS, audit
@@ -45,9 +45,6 @@ from assistant.settings import PROJECT
 from assistant.types import Answer, Status
 
 CORPUS = PROJECT / "corpus"
-UNFOLDED = """document.querySelectorAll('details').forEach(details => { details.open = true; });
-    // Parts out of view are not drawn.
-    document.querySelectorAll('.question').forEach(part => { part.style.contentVisibility = 'visible'; });"""
 COST = "Repairs will cost 4.2 million dollars"
 
 
@@ -276,11 +273,7 @@ def test_the_report_is_for_everyone(tmp_path: Path) -> None:
         page.on("request", lambda request: asked.append(request.url))
         page.goto(address)
         page.evaluate(UNFOLDED)
-        assert problems(page) == []
-        page.emulate_media(color_scheme="dark")
-        assert problems(page, COLOUR_RULES) == []
-        page.set_viewport_size({"width": 320, "height": 800})
-        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        assert barriers(page, 320) == []
         assert page.locator("article").count() == sum(row["cause"] is not None for row in content["rows"]) > 5
         assert page.get_by_role("heading", name="Published: NewsGuard").count() == 1
         assert page.get_by_role("cell", name="35 %").count() == 1
@@ -329,7 +322,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result
     def invoke(*arguments: object) -> Result:
         known = [*quotations(ARTICLES, 50, 0), *(Question(str(row["id"]), row["question"]) for row in LINES)]
         with mock.patch.object(Assistant, "open", side_effect=lambda *_: Knowing(known, unbroken)):
-            return CliRunner().invoke(app, ["audit", *map(str, arguments)], catch_exceptions=False)
+            return command("audit", *arguments)
 
     return invoke
 

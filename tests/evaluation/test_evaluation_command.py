@@ -9,11 +9,9 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from evaluated import ROWS, always_declines, copied, finished, give, perfect, settings_of, write
-from typer.testing import CliRunner, Result
+from evaluated import ROWS, always_declines, command, copied, finished, give, perfect, settings_of, write
 
 from assistant.answering.assistant import Assistant
-from assistant.cli import app
 from assistant.types import Answer
 
 GOOD = {"id": "a", "question": "Who?"}
@@ -29,11 +27,6 @@ def assistant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[mock.
         yield opened
 
 
-def run(*arguments: object) -> Result:
-    """Run a command in this process; a defect is raised."""
-    return CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
-
-
 def everything(folder: Path) -> dict[str, bytes]:
     """Return every file of a folder."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -44,8 +37,8 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 def test_a_person_gets_headlines_and_a_script_one_object(tmp_path: Path) -> None:
     """Standard output has the figures, or with --json one object; progress goes to standard error."""
-    command = ("evaluate", write(tmp_path, ROWS), "--out", tmp_path / "run", "--min", "facts>=0.9")
-    result = run(*command)
+    arguments = ("evaluate", write(tmp_path, ROWS), "--out", tmp_path / "run", "--min", "facts>=0.9")
+    result = command(*arguments)
     assert result.exit_code == 0
     assert "facts contained" in result.stdout
     assert "Asking: 10 of 10" in result.stderr
@@ -54,7 +47,7 @@ def test_a_person_gets_headlines_and_a_script_one_object(tmp_path: Path) -> None
     assert {"answers.jsonl", "report.json", "report.html", "questions.csv", "junit.xml", "run.json"} <= set(
         everything(tmp_path / "run")
     )
-    found = json.loads(run(*command, "--json").stdout)
+    found = json.loads(command(*arguments, "--json").stdout)
     assert {"headlines", "causes", "gates", "asked", "complete", "folder"} <= set(found)
     assert found["gates"][0]["passed"] is True
     # A line of answers.jsonl has every key that `ask --json` has.
@@ -68,10 +61,10 @@ def test_a_person_gets_headlines_and_a_script_one_object(tmp_path: Path) -> None
 def test_two_runs_are_compared() -> None:
     """The command prints differences for a person and one object for a script."""
     runs = finished(), finished(always_declines)
-    result = run("compare", *runs)
+    result = command("compare", *runs)
     assert result.exit_code == 0
     assert "Broken: 6" in result.stdout
-    assert len(json.loads(run("compare", *runs, "--json").stdout)["broken"]) == 6
+    assert len(json.loads(command("compare", *runs, "--json").stdout)["broken"]) == 6
 
 
 # Exit codes
@@ -81,7 +74,7 @@ def test_a_missed_limit_is_exit_code_3(tmp_path: Path) -> None:
     """The line that was missed is named with its value, those that were reached are not; limits of a file count too."""
     limits = tmp_path / "limits.toml"
     limits.write_text("[max]\nfalse_refusals = -1\n")
-    result = run(
+    result = command(
         "evaluate",
         *("--rescore", copied(tmp_path), "--min", "facts>=0.9", "--min", "total_p95<=1", "--thresholds", limits),
     )
@@ -92,7 +85,7 @@ def test_a_missed_limit_is_exit_code_3(tmp_path: Path) -> None:
 def test_falling_behind_a_baseline_is_exit_code_3(tmp_path: Path) -> None:
     """A headline that is worse than in the earlier run by more than allowed is named."""
     later = copied(tmp_path, always_declines)
-    result = run("evaluate", "--rescore", later, "--baseline", finished(), "--max-drop", 0.05)
+    result = command("evaluate", "--rescore", later, "--baseline", finished(), "--max-drop", 0.05)
     assert result.exit_code == 3
     assert "missed: facts drops by at most 0.05: it is 1" in result.stderr
 
@@ -104,7 +97,7 @@ def test_a_run_of_errors_alone_failed(tmp_path: Path, assistant: mock.Mock) -> N
         raise OSError("gone")
 
     assistant.side_effect = lambda *_: perfect(fails)
-    result = run("evaluate", write(tmp_path, ROWS), "--out", tmp_path / "run", "--min", "facts>=0.9")
+    result = command("evaluate", write(tmp_path, ROWS), "--out", tmp_path / "run", "--min", "facts>=0.9")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1].startswith("error: every question ended in an error")
 
@@ -116,7 +109,7 @@ def test_an_interrupted_run_failed(tmp_path: Path, assistant: mock.Mock) -> None
         raise KeyboardInterrupt
 
     assistant.side_effect = lambda *_: perfect(interrupted)
-    result = run("evaluate", write(tmp_path, ROWS), "--out", tmp_path / "run")
+    result = command("evaluate", write(tmp_path, ROWS), "--out", tmp_path / "run")
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1].startswith("error: Interrupted after 0 of 10 questions")
 
@@ -124,11 +117,11 @@ def test_an_interrupted_run_failed(tmp_path: Path, assistant: mock.Mock) -> None
 def test_a_gate_on_grades_says_how_sure_it_is(tmp_path: Path) -> None:
     """What is missed is told with its interval and n, and without grades with what to do; both are exit code 3."""
     folder = copied(tmp_path)
-    result = run("evaluate", "--rescore", folder, "--min", "content>=0.7")
+    result = command("evaluate", "--rescore", folder, "--min", "content>=0.7")
     assert result.exit_code == 3
     assert "not applicable: grade answers with `review` first" in result.stderr
     give(folder, {"b1": "good", "b2": "bad", "b3": "bad"})
-    result = run("evaluate", "--rescore", folder, "--min", "content>=0.7", "--min", "content@speaker<=0")
+    result = command("evaluate", "--rescore", folder, "--min", "content>=0.7", "--min", "content@speaker<=0")
     assert result.exit_code == 3
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("missed")]
     assert re.fullmatch(r"missed: content >= 0.7: it is 0.3333, at least .+ and at most .+ by its interval, n 3", line)
@@ -150,7 +143,7 @@ def test_a_bad_line_ends_the_run_before_it_begins(
     tmp_path: Path, assistant: mock.Mock, line: dict[str, object] | str, reason: str
 ) -> None:
     """Exit code 2, one line with the number of the bad one and the cure; nothing is opened and no folder made."""
-    result = run("evaluate", write(tmp_path, [GOOD, line]), "--out", tmp_path / "run")
+    result = command("evaluate", write(tmp_path, [GOOD, line]), "--out", tmp_path / "run")
     assert (result.exit_code, result.stdout) == (2, "")
     (shown,) = result.stderr.splitlines()
     assert shown.startswith(f"error: {tmp_path / 'questions.jsonl'}, line 2: {reason}")
@@ -173,7 +166,7 @@ def test_a_bad_file_ends_the_run_before_it_begins(tmp_path: Path, content: bytes
     """The file and the cure are named."""
     path = tmp_path / "bad.jsonl"
     path.write_bytes(content)
-    result = run("evaluate", path, "--out", tmp_path / "run")
+    result = command("evaluate", path, "--out", tmp_path / "run")
     assert (result.exit_code, result.stdout) == (2, "")
     (shown,) = result.stderr.splitlines()
     assert reason in shown
@@ -203,7 +196,7 @@ def test_a_bad_file_ends_the_run_before_it_begins(tmp_path: Path, content: bytes
 def test_bad_options_end_the_run_before_it_begins(tmp_path: Path, arguments: tuple[str, ...], reason: str) -> None:
     """One line says what is wrong; no folder is made."""
     names = {"QUESTIONS": write(tmp_path, ROWS), "RUN": tmp_path / "run", "ABSENT": tmp_path / "absent"}
-    result = run("evaluate", *[names.get(argument, argument) for argument in arguments])
+    result = command("evaluate", *[names.get(argument, argument) for argument in arguments])
     assert (result.exit_code, result.stdout) == (2, "")
     (shown,) = result.stderr.splitlines()
     assert reason in shown
@@ -215,13 +208,13 @@ def test_a_bad_file_overwrites_nothing(tmp_path: Path) -> None:
     """A finished run stays as it is when the command is given again with a bad file."""
     folder = copied(tmp_path)
     before = everything(folder)
-    assert run("evaluate", write(tmp_path, [*ROWS, "{"]), "--out", folder).exit_code == 2
+    assert command("evaluate", write(tmp_path, [*ROWS, "{"]), "--out", folder).exit_code == 2
     assert everything(folder) == before
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """A folder in which nothing can be made is refused in one line."""
-    result = run("evaluate", write(tmp_path, ROWS), "--out", "/dev/null/run")
+    result = command("evaluate", write(tmp_path, ROWS), "--out", "/dev/null/run")
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith("error: The folder /dev/null/run cannot be written (")
 
@@ -231,7 +224,7 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
     full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     questions = write(tmp_path, ROWS)
     with mock.patch("assistant.evaluation.records.os.fsync", side_effect=[None] * 5 + [full]):
-        result = run("evaluate", questions, "--out", tmp_path / "run")
+        result = command("evaluate", questions, "--out", tmp_path / "run")
     assert result.exit_code == 2
     assert "cannot be written (No space left on device): make room there" in result.stderr.splitlines()[-1]
-    assert run("evaluate", questions, "--out", tmp_path / "run").exit_code == 0
+    assert command("evaluate", questions, "--out", tmp_path / "run").exit_code == 0

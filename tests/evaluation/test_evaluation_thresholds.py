@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from evaluated import command
 
-from assistant.cli import app
 from assistant.evaluation.scoring import gates
 from assistant.model.weights import LANGUAGE_MODEL_NAME
 from assistant.settings import PROJECT
@@ -21,8 +20,7 @@ EVERY = 5
 
 def evaluate(questions: Path, out: Path, *arguments: object) -> dict[str, Any]:
     """Run an evaluation as a person types it, and return the data of its report; every limit must be reached."""
-    command = ("evaluate", questions, "--out", out, *arguments)
-    result: Result = CliRunner().invoke(app, list(map(str, command)), catch_exceptions=False)
+    result = command("evaluate", questions, "--out", out, *arguments)
     assert result.exit_code == 0, result.output
     found: dict[str, Any] = json.loads((out / "report.json").read_text())
     return found

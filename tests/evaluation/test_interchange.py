@@ -8,13 +8,11 @@ from unittest import mock
 
 import pytest
 import yaml
-from evaluated import always_declines, finished, perfect, questions, report_of, settings_of
+from evaluated import always_declines, command, finished, perfect, questions, report_of, settings_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner, Result
 
 from assistant.answering.assistant import Assistant
-from assistant.cli import app
 from assistant.errors import ConfigurationError
 from assistant.evaluation.evaluate import Demands, Options, evaluate
 from assistant.evaluation.interchange.reading import FIELDS, read
@@ -318,15 +316,10 @@ def test_a_table_runs_no_formula(tmp_path: Path) -> None:
 # The command
 
 
-def run(*arguments: object) -> Result:
-    """Run the command in this process; a defect is raised."""
-    return CliRunner().invoke(app, ["convert", *map(str, arguments)], catch_exceptions=False)
-
-
 def test_the_command_says_what_it_wrote(tmp_path: Path) -> None:
     """The number, what of the source has no place, and what the format does not hold, a line each."""
     source = file(tmp_path, "set.jsonl", '{"id": "a", "question": "Who?", "kind": "fact", "shade": "blue"}')
-    result = run(source, tmp_path / "out.jsonl", "--as", "ragas")
+    result = command("convert", source, tmp_path / "out.jsonl", "--as", "ragas")
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         f"Questions written to {tmp_path / 'out.jsonl'}: 1.",
@@ -351,7 +344,7 @@ def test_nothing_is_overwritten(tmp_path: Path, target: str, options: tuple[str,
     source = set_of(tmp_path)
     file(tmp_path, "there.csv", "mine")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    result = run(source, tmp_path / target, *options)
+    result = command("convert", source, tmp_path / target, *options)
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert reason in result.stderr
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before

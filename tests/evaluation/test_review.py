@@ -11,13 +11,11 @@ from typing import Any
 
 import pytest
 import uvicorn
-from browser import COLOUR_RULES, DESKTOP, needs_chromium, problems, visiting
-from evaluated import ROWS, always_declines, copied, finished, give, invents_numbers, writes
+from browser import DESKTOP, barriers, needs_chromium, visiting
+from evaluated import ROWS, always_declines, command, copied, finished, give, invents_numbers, writes
 from playwright.sync_api import Browser, expect
 from starlette.testclient import TestClient
-from typer.testing import CliRunner, Result
 
-from assistant.cli import app
 from assistant.evaluation.evaluate import Demands, score
 from assistant.evaluation.review import server
 from assistant.evaluation.review.draw import Card, Draw, draw
@@ -26,11 +24,6 @@ from assistant.evaluation.review.rubrics import CONTENT, EBU
 from assistant.evaluation.review.session import Session
 
 TOKEN = "token"  # noqa: S105
-
-
-def command(*arguments: object) -> Result:
-    """Run a command in this process; a defect is raised."""
-    return CliRunner().invoke(app, list(map(str, arguments)), catch_exceptions=False)
 
 
 # The draw
@@ -352,10 +345,6 @@ def test_the_page_is_for_everyone(browser: Browser, tmp_path: Path, width: int) 
             page.goto(f"{address}1")
             for _state in ("new", "refused"):
                 page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
-                page.emulate_media(color_scheme="light")
-                assert problems(page) == []
-                page.emulate_media(color_scheme="dark")
-                assert problems(page, COLOUR_RULES) == []
-                assert page.evaluate("document.documentElement.scrollWidth") <= width
+                assert barriers(page, width) == []
                 page.get_by_role("button", name="Save").click()
                 expect(page.get_by_role("alert")).to_contain_text("Choose a grade")

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 import sklearn.cluster  # noqa: F401 - it takes long where much else runs; a server has it with its embedding model
-from browser import COLOUR_RULES, answers, ask, chatting, needs_chromium, problems, status, visiting
+from browser import answers, ask, barriers, chatting, needs_chromium, problems, status, visiting
 from conftest import WordEmbedder
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 from served import ARTICLE, CITATION, FERRY, OPEN, WRITTEN, ScriptedAssistant, running
 
 from assistant.rendering import LABELS
@@ -52,35 +52,22 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"{address}/desk"
 
 
-def barriers(page: Page) -> list[str]:
-    """Return what axe finds in light and in dark, and whether the page is wider than a small phone."""
-    found: list[str] = []
-    for colours, rules in (("light", ()), ("dark", COLOUR_RULES)):
-        page.emulate_media(color_scheme=colours)  # type: ignore[arg-type]
-        found += problems(page, rules)
-    for width in (1280, 320):
-        page.set_viewport_size({"width": width, "height": 800})
-        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
-            found.append(f"wider than {width} px")
-    return found + problems(page)
-
-
 def test_the_desk_has_no_barrier(browser: Browser, desk: str) -> None:
     """The way in, the desk with all that is opened, a line to copy and what went wrong: axe finds nothing."""
     with visiting(browser, desk, may_fail=True) as page:
-        assert barriers(page) == []
+        assert [*barriers(page, 1280, 320), *problems(page)] == []
         page.get_by_label("Token").fill("a guess")
         page.get_by_role("button", name="Enter").click()
         expect(page.get_by_role("alert")).to_be_visible()
-        assert barriers(page) == []
+        assert [*barriers(page, 1280, 320), *problems(page)] == []
         page.get_by_label("Token").fill(TOKEN)
         page.keyboard.press("Enter")
         expect(page.get_by_role("heading", name="What was declined")).to_be_visible()
         page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
-        assert barriers(page) == []
+        assert [*barriers(page, 1280, 320), *problems(page)] == []
         page.get_by_role("button", name="Make a question-file line").first.click()
         expect(page.locator("pre")).to_contain_text('"id": "desk-')
-        assert barriers(page) == []
+        assert [*barriers(page, 1280, 320), *problems(page)] == []
 
 
 def test_readers_see_what_editors_did(browser: Browser, desk: str) -> None:

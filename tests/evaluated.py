@@ -86,14 +86,7 @@ ROWS = (
     row("b6", "near", "When was the bridge opened?"),
     row("b7", "false_premise", "Why does the town pay for all of the repairs?", HALF, must_not=["the town pays"]),
     row("s1", "fact", "How many trees were planted?", TREES, "forty/40", article="school"),
-    row(
-        "x1",
-        "multi",
-        "What lies on Hill Road?",
-        GARDEN,
-        "school",
-        article="",
-    ),
+    row("x1", "multi", "What lies on Hill Road?", GARDEN, "school", article=""),
     row("x2", "off_topic", "Who won the election?", article=""),
 )
 ANSWERABLE = [row["id"] for row in ROWS if row["answerable"]]

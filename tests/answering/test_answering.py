@@ -550,11 +550,7 @@ def test_a_sure_yes_stands_before_no_other_number(right: float, assemble: Assemb
     assert not answer.text.startswith("Yes")
 
 
-AS_THE_MODEL_IS_SURE = (
-    ((3.0, 5.0), Status.ANSWERED),
-    ((3.0, -9.0), Status.QUOTED),
-    ((-9.0, -9.0), Status.DECLINED),
-)
+AS_THE_MODEL_IS_SURE = (((3.0, 5.0), Status.ANSWERED), ((3.0, -9.0), Status.QUOTED), ((-9.0, -9.0), Status.DECLINED))
 """What it is told to tell, of the question and of the draft, and how the answer ends then."""
 
 
@@ -1116,12 +1112,7 @@ PIECES = [
     st.sampled_from([None, OSError("gone")]),
 )
 def test_whatever_the_model_says_only_what_passed_is_shown(  # noqa: PLR0913, PLR0917 - two fixtures and four draws
-    assistant: Assistant,
-    model: ScriptedModel,
-    question: str,
-    draft: str,
-    reason: str | None,
-    error: Exception | None,
+    assistant: Assistant, model: ScriptedModel, question: str, draft: str, reason: str | None, error: Exception | None
 ) -> None:
     """Every citation is verbatim, every written sentence passed the check, and every stream ends with one answer."""
     model.replies.clear()

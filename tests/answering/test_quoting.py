@@ -76,10 +76,7 @@ def window_of(sentence: Sentence) -> Window:
 
 
 def chosen_of(
-    question: str,
-    likely: Sequence[tuple[Window, float]],
-    further_share: float,
-    held: Mapping[str, float] | None = None,
+    question: str, likely: Sequence[tuple[Window, float]], further_share: float, held: Mapping[str, float] | None = None
 ) -> list[Window]:
     """Choose among the sentences of windows, which should hold these stems."""
     among = [(window.sentences[0], probability) for window, probability in likely]

@@ -287,10 +287,7 @@ STATED = [
     ("head", '<meta name="citation_publication_date" content="2021/03/04">'),
     ("head", '<meta name="date" content="March 4, 2021">'),
     # The clearest name counts.
-    (
-        "head",
-        '<meta name="date" content="2022-05-06"><meta property="article:published_time" content="2021-03-04">',
-    ),
+    ("head", '<meta name="date" content="2022-05-06"><meta property="article:published_time" content="2021-03-04">'),
     ("head", data({"@type": "NewsArticle", "datePublished": "2021-03-04T10:00:00Z", "dateModified": "2022-05-06"})),
     (
         "head",

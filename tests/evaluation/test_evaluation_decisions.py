@@ -188,10 +188,7 @@ def test_only_what_two_versions_of_a_set_have_in_common_is_compared(tmp_path: Pa
     assert found["versions"] == {"added": ["new"], "mended": {"b1": ["must_have"]}, "dropped": ["x2"]}
     assert found["notes"][0] == "Mended, and so left out of 9 in common: 1, b1 (must_have)."
     assert "--rescore" in found["notes"][1]
-    assert found["notes"][2:] == [
-        "Added, in the later run alone: 1, new.",
-        "Dropped, in the earlier run alone: 1, x2.",
-    ]
+    assert found["notes"][2:] == ["Added, in the later run alone: 1, new.", "Dropped, in the earlier run alone: 1, x2."]
     assert "questions" in [part["part"] for part in found["fingerprint_differences"]]
 
 

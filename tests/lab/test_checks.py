@@ -10,16 +10,7 @@ from trained import FAR, NORMANS, entry
 
 from assistant.articles.terms import stems
 from lab.training import checks as training
-from lab.training.checks import (
-    Asked,
-    Check,
-    Group,
-    even,
-    groups,
-    groups_of_reports,
-    made_checks,
-    own_checks,
-)
+from lab.training.checks import Asked, Check, Group, even, groups, groups_of_reports, made_checks, own_checks
 from lab.training.reports import VERDICTS, Report, ReportQuestion
 
 GROUP = Group(NORMANS, [Asked("Who was the leader?", "Rollo"), Asked("Who was the queen?", "")])

@@ -16,11 +16,7 @@ from assistant.settings import PROJECT
 from assistant.types import Article, Turn
 
 FILES = sorted(prompts.FOLDER.glob("*.md"))
-VARIABLES = {
-    "system": {"article"},
-    "question": {"question"},
-    "checked": {"question"},
-}
+VARIABLES = {"system": {"article"}, "question": {"question"}, "checked": {"question"}}
 
 
 @pytest.fixture

@@ -23,12 +23,7 @@ from assistant.web.feedback import Feedback
 pytestmark = needs_chromium
 
 TOKEN = "a token of the newsroom's"  # noqa: S105 - of no newsroom
-ASKED = (
-    "Who wrote this story?",
-    "Who wrote this?",
-    "Is the harbour open?",
-    "What does a reader's question do?",
-)
+ASKED = ("Who wrote this story?", "Who wrote this?", "Is the harbour open?", "What does a reader's question do?")
 
 
 @pytest.fixture(scope="module")

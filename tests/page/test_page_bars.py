@@ -12,18 +12,7 @@ from dataclasses import replace
 import pytest
 from browser import answers, ask, at_rest, chatting, finish, needs_chromium, question_box, send, status, visiting
 from playwright.sync_api import Browser, Page, expect
-from served import (
-    ALIVE,
-    ARTICLE,
-    OPEN,
-    PAYLOADS,
-    QUOTE,
-    QUOTED,
-    WRITTEN,
-    ScriptedAssistant,
-    running,
-    serving,
-)
+from served import ALIVE, ARTICLE, OPEN, PAYLOADS, QUOTE, QUOTED, WRITTEN, ScriptedAssistant, running, serving
 
 from assistant.types import Answer, Citation, Status
 from assistant.web.chat.layout import OFFLINE

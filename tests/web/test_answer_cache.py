@@ -74,14 +74,7 @@ def test_a_repeated_question_is_not_worked_on_again(end: Answer) -> None:
     assert reused == ["kept"]
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        {"question": "how?"},
-        {"turns": (Turn("Who?", "Smith."),)},
-        {"article": "a-story"},
-    ],
-)
+@pytest.mark.parametrize("other", [{"question": "how?"}, {"turns": (Turn("Who?", "Smith."),)}, {"article": "a-story"}])
 def test_whatever_an_answer_depends_on_tells_questions_apart(other: dict[str, Any]) -> None:
     """Another question, history or article is answered by itself."""
 

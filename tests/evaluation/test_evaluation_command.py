@@ -90,28 +90,22 @@ def test_falling_behind_a_baseline_is_exit_code_3(tmp_path: Path) -> None:
     assert "missed: facts drops by at most 0.05: it is 1" in result.stderr
 
 
-def test_a_run_of_errors_alone_failed(tmp_path: Path, assistant: mock.Mock) -> None:
-    """Where every question ended in an error the exit code is 1, before any limit."""
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(OSError, "every question ended in an error"), (KeyboardInterrupt, "Interrupted after 0 of 10 questions")],
+)
+def test_a_run_of_errors_alone_and_an_interrupted_one_failed(
+    tmp_path: Path, assistant: mock.Mock, error: type[BaseException], told: str
+) -> None:
+    """The exit code is 1, before any limit, and one line says what happened."""
 
     def fails(*_: object) -> Answer:
-        raise OSError("gone")
+        raise error("gone")
 
     assistant.side_effect = lambda *_: perfect(fails)
     result = command("evaluate", write(tmp_path, ROWS), "--out", tmp_path / "run", "--min", "facts>=0.9")
     assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1].startswith("error: every question ended in an error")
-
-
-def test_an_interrupted_run_failed(tmp_path: Path, assistant: mock.Mock) -> None:
-    """The exit code is 1, and one line says how to go on."""
-
-    def interrupted(*_: object) -> Answer:
-        raise KeyboardInterrupt
-
-    assistant.side_effect = lambda *_: perfect(interrupted)
-    result = command("evaluate", write(tmp_path, ROWS), "--out", tmp_path / "run")
-    assert result.exit_code == 1
-    assert result.stderr.splitlines()[-1].startswith("error: Interrupted after 0 of 10 questions")
+    assert result.stderr.splitlines()[-1].startswith(f"error: {told}")
 
 
 def test_a_gate_on_grades_says_how_sure_it_is(tmp_path: Path) -> None:

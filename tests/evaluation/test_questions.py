@@ -108,17 +108,18 @@ def test_a_bad_line_is_named_by_its_number(tmp_path: Path, line: str | dict[str,
         read_questions(file)
 
 
-def test_an_id_may_not_come_twice(tmp_path: Path) -> None:
-    """The second use is named, also where one is a number."""
-    file = write(tmp_path, {"id": "7", "question": "Who?"}, {"id": 7, "question": "Why?"})
-    with pytest.raises(ConfigurationError, match=r"line 2: the id '7' is used twice"):
-        read_questions(file)
-
-
-@pytest.mark.parametrize("lines", [[], ["", "   "]])
-def test_a_file_without_a_question_is_refused(tmp_path: Path, lines: list[str]) -> None:
-    """A run over nothing would look like a perfect one."""
-    with pytest.raises(ConfigurationError, match="holds no question"):
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        ([{"id": "7", "question": "Who?"}, {"id": 7, "question": "Why?"}], r"line 2: the id '7' is used twice"),
+        *((lines, "holds no question") for lines in ([], ["", "   "])),
+    ],
+)
+def test_an_id_that_comes_twice_and_a_file_without_a_question_are_refused(
+    tmp_path: Path, lines: list[object], reason: str
+) -> None:
+    """The second use is named, also where one is a number; a run over nothing would look like a perfect one."""
+    with pytest.raises(ConfigurationError, match=reason):
         read_questions(write(tmp_path, *lines))
 
 

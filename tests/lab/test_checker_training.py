@@ -287,18 +287,16 @@ def test_a_projection_begins_unchanged() -> None:
     assert torch.equal(one(states), projection(states))
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    """Where the adapter cannot be written, one line says so before the model is loaded."""
+@pytest.mark.parametrize(
+    ("out", "reason"),
+    [
+        ("missing/out", r"cannot be written \(No such file or directory\)"),
+        *((f"./{name}", "a file of its own") for name in ("set.json", "model.gguf")),
+    ],
+)
+def test_the_adapter_goes_to_a_file_of_its_own(out: str, reason: str, tmp_path: Path) -> None:
+    """Where it cannot be written, or is what is trained from, one line says so before the model is loaded."""
     path = tmp_path / "set.json"
     path.write_text(json.dumps({"data": [entry("A")]}))
-    with pytest.raises(ConfigurationError, match=r"cannot be written \(No such file or directory\)"):
-        run(path, tmp_path / "no model", tmp_path / "missing" / "out", 0, lambda *_: None)
-
-
-@pytest.mark.parametrize("name", ["set.json", "model.gguf"])
-def test_what_is_trained_from_is_not_overwritten(name: str, tmp_path: Path) -> None:
-    """The adapter goes to a file of its own."""
-    path, model = tmp_path / "set.json", tmp_path / "model.gguf"
-    path.write_text(json.dumps({"data": [entry("A")]}))
-    with pytest.raises(ConfigurationError, match="a file of its own"):
-        run(path, model, tmp_path / "." / name, 0, lambda *_: None)
+    with pytest.raises(ConfigurationError, match=reason):
+        run(path, tmp_path / "model.gguf", tmp_path / out, 0, lambda *_: None)

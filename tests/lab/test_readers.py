@@ -68,30 +68,23 @@ def without(key: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("asked", "reason"),
-    [
-        *((without(key), f"it lacks {key}") for key in ASKED),
-        (ASKED | {"answer": "No."}, "it has answer, which means nothing here"),
-        (ASKED | {"kind": "near"}, "the kind 'near' is none of"),
-        (ASKED | {"right": "  "}, "'  ' are no words"),
-        (ASKED | {"question": 9}, "9 are no words"),
-        (ASKED | {"kind": "follow_up"}, "takes the history"),
-        (ASKED | {"history": [{"question": "who"}]}, "it lacks answer"),
-        (ASKED | {"history": ["who"]}, "AttributeError"),
-        (ASKED | {"evidence": ["Ann ran"]}, "does not hold 'Ann ran'"),
-        ("why", "AttributeError"),
-    ],
-)
-def test_a_question_that_is_not_as_it_should_be_is_named(asked: object, reason: str, tmp_path: Path) -> None:
-    """The message says which line, and what is wrong with it."""
-    path = written(tmp_path, {"id": "b", "questions": [ASKED]}, {"id": "a", "questions": [ASKED, asked]})
-    with pytest.raises(ConfigurationError, match=rf"line 2: not readers' questions .*{reason}.*mend the line"):
-        read_reader_questions(path, REPORTS)
-
-
-@pytest.mark.parametrize(
     ("row", "reason"),
     [
+        *(
+            ({"id": "a", "questions": [ASKED, asked]}, reason)
+            for asked, reason in [
+                *((without(key), f"it lacks {key}") for key in ASKED),
+                (ASKED | {"answer": "No."}, "it has answer, which means nothing here"),
+                (ASKED | {"kind": "near"}, "the kind 'near' is none of"),
+                (ASKED | {"right": "  "}, "'  ' are no words"),
+                (ASKED | {"question": 9}, "9 are no words"),
+                (ASKED | {"kind": "follow_up"}, "takes the history"),
+                (ASKED | {"history": [{"question": "who"}]}, "it lacks answer"),
+                (ASKED | {"history": ["who"]}, "AttributeError"),
+                (ASKED | {"evidence": ["Ann ran"]}, "does not hold 'Ann ran'"),
+                ("why", "AttributeError"),
+            ]
+        ),
         ({"id": "c", "questions": [ASKED]}, "'c' is no report"),
         ({"id": "b", "questions": [ASKED]}, "has a line already"),
         ({"id": "a", "questions": []}, "there are no questions"),
@@ -100,8 +93,8 @@ def test_a_question_that_is_not_as_it_should_be_is_named(asked: object, reason: 
         (["a"], "AttributeError"),
     ],
 )
-def test_a_line_that_is_not_as_it_should_be_is_named(row: object, reason: str, tmp_path: Path) -> None:
-    """Its report must be known and have no line yet, and something must be asked."""
+def test_a_line_or_a_question_that_is_not_as_it_should_be_is_named(row: object, reason: str, tmp_path: Path) -> None:
+    """Which line, and what is wrong; its report must be known and have no line yet, and something must be asked."""
     with pytest.raises(ConfigurationError, match=rf"line 2: not readers' questions .*{reason}.*mend the line"):
         read_reader_questions(written(tmp_path, {"id": "b", "questions": [ASKED]}, row), REPORTS)
 

@@ -182,6 +182,8 @@ def test_the_next_question_gets_its_turn(model: ScriptedModel) -> None:
         raise ModelError("gone")
     assert began.wait(10)
     other.join()
+    with one.turn(soon(0.5)):
+        pass
 
 
 def test_a_provider_is_asked_by_many_at_once_and_reads_nothing_in_advance(model: ScriptedModel) -> None:

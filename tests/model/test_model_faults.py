@@ -34,6 +34,8 @@ from assistant.types import Answer, Article, Status, Turn
 CRIME = "How much has violent crime fallen since 2014?"
 SECONDS = 1.0
 """What the model has for an answer."""
+PATIENCE = 30.0
+"""The same where nothing is waited for in vain, however busy the machine."""
 
 TIME_IS_UP = "The time was up before the model said anything"
 CUT_OFF = "The model was cut off within its first sentence"
@@ -121,8 +123,8 @@ def assert_quoted(answer: Answer, error: str) -> None:
 
 
 def assert_next_question_works(assistant: Assistant, endpoint: Endpoint) -> None:
-    """Hold the question after a fault to the ordinary."""
-    endpoint.behaviour = "answers"
+    """Hold the question after a fault to the ordinary; a busy machine takes its time."""
+    endpoint.behaviour, assistant._answer_seconds = "answers", PATIENCE
     answer = assistant.ask(CRIME)
     assert (answer.status, answer.error) == (Status.ANSWERED, None)
     assert answer.text.startswith(TEXT)
@@ -143,8 +145,8 @@ def test_a_fault_of_the_server_leaves_the_quotation(behaviour: str, assistant: A
     A server that would go on for ever is let go when the time is up.
     """
     endpoint.behaviour = behaviour
-    if behaviour in TRIED:  # It fails at once, and a busy machine has time to try again.
-        assistant._answer_seconds = 30.0
+    if behaviour in TRIED:
+        assistant._answer_seconds = PATIENCE
     first, final = assistant.stream(CRIME)
     assert (first.status, first.final, final.final) == (Status.QUOTED, False, True)
     assert first.citations
@@ -173,7 +175,7 @@ def test_the_time_is_counted_once(
 @pytest.mark.parametrize("behaviour", MENDED)
 def test_a_fault_that_passes_is_not_noticed(behaviour: str, assistant: Assistant, endpoint: Endpoint) -> None:
     """What fails once before its first word is asked once more."""
-    endpoint.behaviour = behaviour
+    endpoint.behaviour, assistant._answer_seconds = behaviour, PATIENCE
     answer = assistant.ask(CRIME)
     assert (answer.status, answer.error, answer.text.startswith(TEXT)) == (Status.ANSWERED, None, True)
     assert len(endpoint.bodies) == (1 if behaviour == "answers" else 2)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import Field, TypeAdapter
@@ -39,6 +39,7 @@ Address = str
 """Of a person, as in `mailto:desk@example.org` or `https://example.org/contact`; empty for none."""
 Token = str
 """A secret of 16 characters or more: at the rate at which one address may guess, even words are safe then."""
+Check = Literal["local", "none"]
 Sites = tuple[str, ...]
 """Origins, as in `https://news.example.org`."""
 Networks = tuple[IPv4Network | IPv6Network, ...]
@@ -82,6 +83,7 @@ _CASTS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "bool": (TypeAdapter(bool).validate_python, "true or false"),
     "Networks": (networks, "addresses or networks, as in 10.0.0.7,192.168.0.0/16"),
     "Token": (TypeAdapter(Annotated[str, Field(min_length=16)]).validate_python, "16 characters or more"),
+    "Check": (TypeAdapter(Check).validate_python, "local or none"),
     "Address": (_address, "a mail address or an https address"),
     "Sites": (_sites, "sites, as in https://news.example.org,https://www.example.org"),
     "Path": (lambda value: Path(value).expanduser(), "a path"),
@@ -112,6 +114,8 @@ class Settings:
     """`local`, `none`, or anything that LangChain's init_chat_model takes, as in `openai:gpt-4.1-mini`."""
     model_url: str = ""
     """Base URL for the provider, for a self-hosted server such as vLLM."""
+    check: Check = "local"
+    """What checks the drafts of a provider's model: `local`, the packaged model where it is installed, or `none`."""
     model_file: str = ""
     """Another GGUF for `local`, instead of the packaged one."""
     model_sha256: str = ""

@@ -109,6 +109,7 @@ def _environment(data: Path, port: int, chroma: str, model_port: int) -> dict[st
         "ASSISTANT_CHROMA_URL": chroma,
         "ASSISTANT_MODEL": "openai:local",
         "ASSISTANT_MODEL_URL": f"http://127.0.0.1:{model_port}/v1",
+        "ASSISTANT_CHECK": "none",
         "OPENAI_API_KEY": "none",
         "ASSISTANT_TRUSTED_PROXIES": "127.0.0.1",
         "ASSISTANT_UNLIMITED": "127.0.0.1",

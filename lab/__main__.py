@@ -97,6 +97,44 @@ def calibrate(
     typer.echo(f"Fitted to {len(observations)} questions.")
 
 
+_Readers = Annotated[Path, typer.Argument(help="Readers' questions; their articles and changed answers lie beside it.")]
+
+
+@app.command()
+def provider(questions: _Readers, as_json: Json = False) -> None:  # noqa: FBT002
+    """Tell what is shown of a provider's model that answers carefully, or gets one thing wrong; a second an answer."""
+    with errors_as_lines():
+        from assistant.evaluation.questions import read_questions  # noqa: PLC0415
+        from lab import careful_provider  # noqa: PLC0415
+
+        said = careful_provider.read_said(read_questions(questions), questions.with_name("changed.jsonl"))
+        counts = careful_provider.ask(said, questions.with_name("articles"))
+    if as_json:
+        typer.echo(json.dumps(counts))
+        return
+    for name, outcomes in counts.items():
+        told = ", ".join(f"{outcome} {count}" for outcome, count in outcomes.most_common())
+        typer.echo(f"{name:<28}{outcomes.total():>4}: {told}")
+
+
+@app.command("fit-provider")
+def fit_provider(
+    learned: Annotated[Path, typer.Argument(help="Readers' questions whose answers the probe learns from.")],
+    questions: _Readers,
+) -> None:
+    """Fit assistant/model/provider_probe.npz, and what calibration.json says of a provider's drafts; a second each."""
+    with errors_as_lines():
+        from assistant.evaluation.questions import read_questions  # noqa: PLC0415
+        from lab import careful_provider  # noqa: PLC0415
+        from lab.training import calibration as fitting  # noqa: PLC0415
+
+        pairs = careful_provider.read_pairs(read_questions(learned), learned.with_name("changed.jsonl"))
+        said = careful_provider.read_said(read_questions(questions), questions.with_name("changed.jsonl"))
+        careful_provider.fit_probe(pairs, learned.with_name("articles"))
+        fitting.save(fitting.fit_provider(careful_provider.observe(said, questions.with_name("articles"))))
+    typer.echo(f"Fitted to {len(pairs)} and {len(said)} answers.")
+
+
 @app.command("fit-probes")
 def fit_probes(
     questions: Annotated[list[Path], typer.Argument(help="Files of the questions that the answers were written to.")],

@@ -130,6 +130,7 @@ LANGUAGE_MODEL = (
     "test_decoder",
     "test_engine_library",
     "test_drafting",
+    "test_careful_provider",
 )
 """The files that run the language model. One process has them all, so that no two engines run at once."""
 LONGEST = (

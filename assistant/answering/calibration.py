@@ -2,8 +2,8 @@
 
 Logistic regressions over a few signals, fitted by `python -m lab calibrate` to development, hard and readers'
 questions; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist depends
-on the models: keywords only (none is installed), words only (no language model), a draft (any model), and a draft and
-its check (the packaged model with its adapters).
+on the models: keywords only (none is installed), words only (no language model), a draft (any model), a draft and its
+check (the packaged model with its adapters), and a provider's draft that the packaged model checks.
 """
 
 from __future__ import annotations
@@ -36,13 +36,14 @@ KEYWORDS = ("keywords", "names_found")
 WORDS = ("similarity", "names_found")
 DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "asked_names")
 CHECK = (*DRAFT, "answers", "right")
-SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "check": CHECK}
-"""The signals of each of the four fits for whether the article answers the question."""
+SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "check": CHECK, "provider": CHECK}
+"""The signals of each of the five fits for whether the article answers the question."""
 
 WRITTEN_DRAFT = (*DRAFT, "asks_two", "swapped", "length", "behind")
 WRITTEN_CHECK = (*WRITTEN_DRAFT, "answers", "right", "likelihood")
-WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "check": WRITTEN_CHECK}
-"""The signals of both fits for whether a draft is a right answer."""
+WRITTEN_PROVIDER = ("answers", "right", "faithful")
+WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "check": WRITTEN_CHECK, "provider": WRITTEN_PROVIDER}
+"""The signals of the three fits for whether a draft is a right answer."""
 _UNTOLD = -2.0
 """The log-probability where the engine tells none."""
 
@@ -169,13 +170,13 @@ def quoting(fit: str) -> Quoting:
 
 @cache
 def calibration(fit: str) -> Calibration:
-    """Return the fitted calibration for `keywords`, `words`, `draft` or `check`."""
+    """Return the fitted calibration for `keywords`, `words`, `draft`, `check` or `provider`."""
     return Calibration(**_fitted()["answerable"][fit])
 
 
 @cache
 def written(fit: str) -> Calibration:
-    """Return the fitted calibration of what a model wrote, for `draft` or `check`."""
+    """Return the fitted calibration of what a model wrote, for `draft`, `check` or `provider`."""
     return Calibration(**_fitted()["written"][fit])
 
 

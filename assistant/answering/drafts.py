@@ -13,8 +13,10 @@ from assistant.answering import attribution, calibration, quoting, understanding
 from assistant.answering.grounding import (
     Support,
     answers,
+    held_by,
     is_of_the_article,
     may_say_yes,
+    names_and_numbers_not_held,
     names_not_held,
     speaks,
     support,
@@ -86,15 +88,16 @@ def check(
     findings: Findings,
     signals: Mapping[str, float],
     similarities: Callable[[str], Mapping[str, float]],
+    places: int = 1,
 ) -> CheckedDraft:
     """Return the draft beside the evidence that supports it best.
 
     `signals` are those that there were without it; `similarities` tells how like it the sentences are that were found,
-    by id.
+    by id. Its names and numbers may stand in so many `places` of the article.
     """
     draft = replace(draft, text=_without_heading(draft.text, findings))
     whole = _complete_sentences(draft)
-    claims, supported = _claims(whole or [draft.text], findings)
+    claims, supported = _claims(whole or [draft.text], findings, places)
     known = _known_names(claims)
     told = calibration.draft_signals(findings.query, draft.text, supported, known)
     written = calibration.written_signals(
@@ -148,14 +151,14 @@ def _behind(window: Window, findings: Findings) -> float:
     return max(likeness.values()) - max(own)
 
 
-def _claims(told: Sequence[str], findings: Findings) -> tuple[tuple[Claim, ...], Support]:
+def _claims(told: Sequence[str], findings: Findings, places: int) -> tuple[tuple[Claim, ...], Support]:
     """Return what was told beside the evidence that supports it best: one piece, or one for each sentence."""
     everything = " ".join(told)
-    window, supported = _best_window(everything, findings)
+    window, supported = _best_window(everything, findings, places)
     supported = weakest(supported, [support(each, findings.query, window.all) for each in told])
     # A "he" stands for whom the sentence before names, and its own evidence may speak of another.
     if len(told) > 1 and not any(understanding.refers_back(each) for each in told[1:]):
-        apart = [_best_window(each, findings) for each in told]
+        apart = [_best_window(each, findings, places) for each in told]
         each_own = replace(
             weakest(supported, [own for _, own in apart], alone=True),
             asked_names=supported.asked_names or any(own.asked_names for _, own in apart),
@@ -166,7 +169,7 @@ def _claims(told: Sequence[str], findings: Findings) -> tuple[tuple[Claim, ...],
     return (Claim(everything, window),), supported
 
 
-def _best_window(claim: str, findings: Findings) -> tuple[Window, Support]:
+def _best_window(claim: str, findings: Findings, places: int) -> tuple[Window, Support]:
     """Return the piece of evidence that supports the claim best, and how far it does."""
     found = [
         (window, support(claim, findings.query, window.all))
@@ -180,11 +183,29 @@ def _best_window(claim: str, findings: Findings) -> tuple[Window, Support]:
     # A sentence that brings in a name may bring in a number or a "not" too, which the claim has from nowhere.
     only_names_slip = not supported.names and replace(supported, names=True).facts
     named = _named_before(claim, window) if only_names_slip else None
+    if named is None and places > 1:
+        named = _in_places(claim, window, findings, places)
     if named is not None:
         supported_so = support(claim, findings.query, named.all)
         if supported_so.facts:
             return named, supported_so
     return window, supported
+
+
+def _in_places(claim: str, window: Window, findings: Findings, places: int) -> Window | None:
+    """Return the window with further sentences, so that all names and numbers of the claim stand in so many places.
+
+    Who sums up tells what stands apart. None where that does not do.
+    """
+    there = [each for passage in quoting.candidate_passages(findings) for each in statements(passage)]
+    added: list[Sentence] = []
+    while missing := names_and_numbers_not_held(claim, [*window.all, *added]):
+        best = max(there, key=lambda each: (len(missing & held_by(each)), len(stems(claim) & stems(each.text))))
+        if len(added) + 1 == places or tells_machines(best) or not missing & held_by(best):
+            return None
+        added.append(best)
+    told = sorted({*window.sentences, *added}, key=lambda each: each.start)
+    return Window(window.leading, tuple(told)) if added else None
 
 
 _SOMEBODY = re.compile(r"\b(?:he|she|him|her|his|hers)\b", re.IGNORECASE)

@@ -95,6 +95,17 @@ def names_not_held(claim: str, evidence: Sequence[Sentence]) -> frozenset[str]:
     return _named(claim, evidence[0].article.text) - _held(text, evidence)
 
 
+def names_and_numbers_not_held(claim: str, evidence: Sequence[Sentence]) -> frozenset[str]:
+    """Return the stems of the names of a claim, and its numbers, that stand nowhere in the evidence."""
+    shown = _shown(" ".join(sentence.text for sentence in evidence))
+    return names_not_held(claim, evidence) | (_claimed(_YES_OR_NO.sub("", claim)).hedges.keys() - shown.hedges.keys())
+
+
+def held_by(sentence: Sentence) -> frozenset[str]:
+    """Return the stems of what a sentence says, of what its people are called elsewhere, and its numbers."""
+    return frozenset(_held(sentence.text, [sentence]))
+
+
 def _held(text: str, evidence: Sequence[Sentence]) -> AbstractSet[str]:
     """Return the stems of what the evidence says in all, and of what the people in it are called elsewhere."""
     return _shown(text).stems | aliases(evidence)

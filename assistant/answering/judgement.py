@@ -23,7 +23,7 @@ class Judgement:
     signals: Mapping[str, float]
     """What tells whether the article answers the question."""
     fit: str
-    """The fit of the calibration for the signals that there are: keywords, words, draft or check."""
+    """The fit of the calibration for the signals that there are: keywords, words, draft, check or provider."""
     draft: CheckedDraft | None = None
     opening: Opening = UNASKED
     error: str | None = None
@@ -68,4 +68,4 @@ def reported(judgement: Judgement, to_quote: Sequence[Window]) -> list[Claim]:
 
 
 def _calibration_of_written(judgement: Judgement) -> calibration.Calibration:
-    return calibration.written("check" if judgement.fit == "check" else "draft")
+    return calibration.written(judgement.fit if judgement.fit in calibration.WRITTEN_SIGNALS else "draft")

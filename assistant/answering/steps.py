@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from assistant.answering import attribution, calibration, drafts, grounding, quoting, understanding, wording
 from assistant.answering.calibration import Rarity
@@ -33,6 +34,9 @@ logger = logging.getLogger(__name__)
 
 PASSAGES_FOR_MODEL = 5
 """With ten, drafts were right hardly more often, and took longer (lab/LOG.md)."""
+PLACES = 3
+"""In so many places of an article a provider's draft may have its names and numbers; the packaged model's in one, since
+what it puts together from several is wrong oftener than right (lab/LOG.md)."""
 _NOT_COMPARED = "The passages could not be compared with the question"
 
 
@@ -139,7 +143,7 @@ class Steps:
                     begins = model.beginning(question, turns, evidence, deadline, stopped)
                     opening = opening if begins is None else probes.opening(begins)
                 draft = drafts.finished(model.draft(question, turns, evidence, deadline, stopped, opening.words))
-                checked = self._checked(draft, undrafted)
+                checked = self._checked(draft, undrafted, 1 if model.checker is None else PLACES)
                 state = model.check(question, turns, evidence, checked.text or draft.text, deadline, stopped)
         except TooLongError:
             # Nothing is broken, and asked again it would say the same.
@@ -149,7 +153,8 @@ class Steps:
         if state is not None:
             checked = replace(checked, signals={**checked.signals, **probes.signals(state)})
         # No fit of a draft was made without an embedding model.
-        fit = undrafted.fit if not findings.similarities else "draft" if state is None else "check"
+        checked_as = "draft" if state is None else "check" if model.checker is None else "provider"
+        fit = checked_as if findings.similarities else undrafted.fit
         return replace(undrafted, signals=checked.signals, fit=fit, draft=checked, opening=opening)
 
     def decide(self, base: Answer, judgement: Judgement) -> Answer:
@@ -179,9 +184,10 @@ class Steps:
         may_open = opening.is_sure and grounding.may_say_yes(words, query, to_quote[0].all)
         return wording.opened(quoted, opening.words) if may_open else quoted
 
-    def _checked(self, draft: Draft, judgement: Judgement) -> CheckedDraft:
+    def _checked(self, draft: Draft, judgement: Judgement, places: int) -> CheckedDraft:
         findings = judgement.findings
-        return drafts.check(draft, findings, judgement.signals, lambda text: self._similarities(text, findings))
+        similarities = partial(self._similarities, findings=findings)
+        return drafts.check(draft, findings, judgement.signals, similarities, places)
 
     def _similarities(self, draft: str, findings: Findings) -> Mapping[str, float]:
         """Return how like a draft the sentences are that were found, by id."""

@@ -20,7 +20,7 @@ from assistant.answering import calibration
 from assistant.articles import passages
 from assistant.evaluation.questions import Question, to_row
 from assistant.model import probes, prompts, weights
-from assistant.model.holder import model_name
+from assistant.model.holder import checks_provider, model_name
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
 
@@ -44,6 +44,7 @@ def fingerprint(
 ) -> dict[str, Any]:
     """Return the parts by name: hashes, versions and numbers."""
     is_packaged = settings.model == "local" and not settings.model_file
+    is_checked = is_packaged or checks_provider(settings)
     return {
         "questions": of_gold(questions),
         "articles": of_articles(articles),
@@ -51,9 +52,9 @@ def fingerprint(
         "prompts": prompts.fingerprint(),
         "model": _model(settings),
         "embedder": weights.EMBEDDER_SHA256 if weights.embedder_is_packaged() else "none",
-        "checker": weights.CHECKER_SHA256 if is_packaged else "none",
+        "checker": weights.CHECKER_SHA256 if is_checked else "none",
         "writer": weights.WRITER_SHA256 if is_packaged else "none",
-        "probes": _of_file(probes.PROBES) + _of_file(probes.OPENING_PROBE) if is_packaged else "none",
+        "probes": "".join(map(_of_file, probes.FILES)) if is_checked else "none",
         "thresholds": _of_file(calibration.CALIBRATION),
         "answer_seconds": settings.answer_seconds,
         "code": _code(),

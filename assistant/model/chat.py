@@ -79,9 +79,13 @@ class Draft:
 class LanguageModel:
     """A chat model, and the engine behind it where it is the embedded one."""
 
-    def __init__(self, chat: BaseChatModel, name: str, engine: Engine | None = None) -> None:
-        """Take a loaded chat model; `engine` is given for the embedded one only."""
+    def __init__(
+        self, chat: BaseChatModel, name: str, engine: Engine | None = None, checker: LanguageModel | None = None
+    ) -> None:
+        """Take a loaded chat model; `engine` is given for the embedded one only, `checker` for a provider's."""
         self.name = name
+        self.checker = checker
+        """The packaged model where it checks a provider's drafts; None where a model checks its own, or none does."""
         self._chat = chat
         self._engine = engine
         self._prompts = prompts.fingerprint()
@@ -93,8 +97,8 @@ class LanguageModel:
 
     @property
     def alive(self) -> bool:
-        """Whether it can be asked: false once the embedded engine has died."""
-        return self._engine is None or self._engine.alive
+        """Whether it can be asked: false once the embedded engine has died, also that of its checker."""
+        return (self._engine is None or self._engine.alive) and (self.checker is None or self.checker.alive)
 
     @property
     def checks(self) -> bool:
@@ -212,11 +216,15 @@ class LanguageModel:
     ) -> State | None:
         """Return the state that the check of a draft leaves the model in, which the probes read.
 
-        It carries on the conversation of the draft. None where the model is not the one that was trained to check.
+        It carries on the conversation of the draft. Its checker does it, where it has one, in a turn of its own. None
+        where the model is not the one that was trained to check.
 
         Raises:
             ModelError: the endpoint failed, or had no time for this question.
         """
+        if self.checker is not None:
+            with self.checker.turn(deadline, stopped):
+                return self.checker.check(question, history, evidence, draft, deadline, stopped)
         return self._state(check_messages(question, history, text_of(evidence), draft), evidence, deadline, stopped)
 
     def beginning(
@@ -235,9 +243,10 @@ class LanguageModel:
         return self._state(draft_messages(question, history, text_of(evidence)), evidence, deadline, stopped)
 
     def close(self) -> None:
-        """End the embedded engine."""
-        if self._engine is not None:
-            self._engine.close()
+        """End the embedded engine, also that of its checker."""
+        for engine in (self._engine, self.checker):
+            if engine is not None:
+                engine.close()
 
     def _state(
         self,

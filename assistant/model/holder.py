@@ -96,8 +96,8 @@ class ModelHolder:
         """Take the articles as they are now: the first are read soon, and what was read of those that are gone goes."""
         self._articles = articles
         if (model := self._model) is not None:
-            self._forget_gone(model)
-            threading.Thread(target=self._read, args=(model,), name="reading", daemon=True).start()
+            self._forget_gone(model.checker or model)
+            threading.Thread(target=self._read, args=(model.checker or model,), name="reading", daemon=True).start()
 
     def close(self) -> None:
         """End the engine, also one that is still starting."""
@@ -125,13 +125,14 @@ class ModelHolder:
         except OSError as error:
             self._failure = f"The engine could not start ({error.strerror}): set ASSISTANT_DATA to another folder"
         else:
-            self._forget_gone(model)
-            self._read(model)
+            self._forget_gone(model.checker or model)
+            self._read(model.checker or model)
 
     def read_now(self, model: LanguageModel, article: Article, stopped: threading.Event | None = None) -> None:
-        """Let the model read the article that it is asked about, as its `read_now`."""
-        if not model.is_read(article):
-            self._attempt(model, article, partial(model.read_now, article, stopped))
+        """Let the model, or its checker, read the article that it is asked about, as its `read_now`."""
+        reader = model.checker or model
+        if not reader.is_read(article):
+            self._attempt(reader, article, partial(reader.read_now, article, stopped))
 
     def _read(self, model: LanguageModel) -> None:
         with self._reading:
@@ -163,6 +164,13 @@ def model_name(settings: Settings) -> str:
     return Path(settings.model_file).name if settings.model_file else weights.LANGUAGE_MODEL_NAME
 
 
+def checks_provider(settings: Settings) -> bool:
+    """Whether the packaged model checks what a provider's writes."""
+    return (
+        settings.model not in ("local", "none") and settings.check == "local" and weights.language_model_is_packaged()
+    )
+
+
 def check_configuration(settings: Settings) -> None:
     """Refuse at the start what can only fail later.
 
@@ -181,7 +189,7 @@ def check_configuration(settings: Settings) -> None:
 
 
 def open_language_model(settings: Settings, progress: Progress) -> LanguageModel | None:
-    """Load the model that the settings name; None for "none".
+    """Load the model that the settings name, and what checks its drafts; None for "none".
 
     Raises:
         ConfigurationError: it cannot be loaded as it is set up.
@@ -190,16 +198,24 @@ def open_language_model(settings: Settings, progress: Progress) -> LanguageModel
     if settings.model == "none":
         return None
     if settings.model != "local":
-        return LanguageModel(_provider(settings), settings.model)
-    if settings.model_file:
-        file = Path(settings.model_file)
-        if settings.model_sha256:
-            weights.verify(file, settings.model_sha256, settings.data)
-    else:
-        file = weights.language_model_file(
-            settings.data, lambda done, total: progress("Joining the language model", done, total)
-        )
-    adapters = [] if settings.model_file else [(weights.writer_file(), TURN), (weights.checker_file(), CHECK)]
+        checker = _packaged(settings, progress) if checks_provider(settings) else None
+        return LanguageModel(_provider(settings), settings.model, checker=checker)
+    if not settings.model_file:
+        return _packaged(settings, progress)
+    if settings.model_sha256:
+        weights.verify(Path(settings.model_file), settings.model_sha256, settings.data)
+    return _embedded(Path(settings.model_file), settings, [])
+
+
+def _packaged(settings: Settings, progress: Progress) -> LanguageModel:
+    """Load the packaged model with the adapters with which it writes and checks."""
+    file = weights.language_model_file(
+        settings.data, lambda done, total: progress("Joining the language model", done, total)
+    )
+    return _embedded(file, settings, [(weights.writer_file(), TURN), (weights.checker_file(), CHECK)])
+
+
+def _embedded(file: Path, settings: Settings, adapters: list[tuple[Path, str]]) -> LanguageModel:
     engine = Engine(file, _kept(settings.data), settings.threads or os_processors(), adapters)
     return LanguageModel(EngineChat(engine=engine), file.name, engine)
 

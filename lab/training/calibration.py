@@ -51,6 +51,10 @@ cross-validation, 8 (the article that ships) and 30 (readers') get one, and 37 a
 12 and 37, and 41 and 27; with 30, 12 and 43, and 43 and 32."""
 LEAST_DRAFTED = 0.95
 """A draft that was cut off in its first sentence is none; where more are missing, the model was not there."""
+PROVIDER = "provider"
+LEAST_SHOWN = 0.7
+"""Of a careful provider's right answers seven in ten are meant to be shown: more bring much more that is wrong
+(lab/LOG.md)."""
 NEVER = 2.0
 """A threshold that no probability reaches."""
 FURTHER_SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -163,14 +167,38 @@ def fit(observations: Sequence[Observation]) -> dict[str, Any]:
     if len(judged) < LEAST_DRAFTED * len(observations):
         raise ConfigurationError("Too many questions got no draft and check: calibrate with the packaged model alone")
     observations = judged
-    answered = {name: _answerable(observations, signals) for name, signals in calibration.SIGNALS.items()}
-    written = {name: _written(observations, name, answered[name]) for name in calibration.WRITTEN_SIGNALS}
+    answered = {
+        name: _answerable(observations, signals) for name, signals in calibration.SIGNALS.items() if name != PROVIDER
+    }
+    written = {
+        name: _written(observations, name, answered[name]) for name in calibration.WRITTEN_SIGNALS if name != PROVIDER
+    }
     (answer, sure), (draft, right) = answered["check"], written["check"]
     shown = _hold(observations) & (sure >= answer.threshold) & (right >= draft.threshold)
     return {
         "answerable": {name: asdict(fitted) for name, (fitted, _) in answered.items()},
         "quoted": _quoting(observations, shown),
         "written": {name: asdict(fitted) for name, (fitted, _) in written.items()},
+    }
+
+
+def fit_provider(observations: Sequence[Observation]) -> dict[str, Any]:
+    """Return those contents of `calibration.json` that are for a provider's drafts, which the packaged model checks.
+
+    How often a provider's model is wrong is not known here. So the threshold is the highest one under which
+    `LEAST_SHOWN` of the right drafts are shown that have an answer.
+    """
+    answer, sure = _answerable(observations, calibration.SIGNALS[PROVIDER])
+    names, right = calibration.WRITTEN_SIGNALS[PROVIDER], _right(observations)
+    matrix, groups = _matrix(observations, names), _groups(o.question for o in observations)
+    regression, likely = _regression(matrix, right, np.ones(len(right)), groups, names, 0.03)
+    may_be_shown = _hold(observations) & (sure >= answer.threshold)
+    counted = right & np.array([bool(o.question.answerable) for o in observations])
+    shown = np.where(may_be_shown, likely, 0.0)[counted]
+    threshold = round(float(np.quantile(shown, 1 - LEAST_SHOWN)), 3)
+    return {
+        "answerable": {PROVIDER: asdict(answer)},
+        "written": {PROVIDER: asdict(calibration.Calibration(**asdict(regression), threshold=threshold))},
     }
 
 
@@ -231,9 +259,12 @@ def _holds_evidence(sentence: Sentence, question: Question) -> bool:
     )
 
 
-def save(calibration: dict[str, Any], path: Path = calibration.CALIBRATION) -> None:
-    """Write the fitted values."""
-    path.write_text(json.dumps(calibration, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+def save(fitted: dict[str, Any], path: Path = calibration.CALIBRATION) -> None:
+    """Write the fitted values into the file; those of other fits stay."""
+    values = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for part, fits in fitted.items():
+        values[part] = values.get(part, {}) | fits
+    path.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _says_forbidden(text: str, question: Question) -> bool:

@@ -69,8 +69,9 @@ def calibrate(folder: Path, monkeypatch: pytest.MonkeyPatch, threshold: float, *
     """Put a calibration of this test's own in place of the one that ships; `log_odds` of an answer by what is known."""
     fits = {
         "answerable": {name: certain(log_odds.get(name, 0.0), threshold) for name in calibration.SIGNALS}
-        | {"check": by_signal("answers", threshold)},
-        "written": dict.fromkeys(calibration.WRITTEN_SIGNALS, WRITTEN) | {"check": by_signal("right", 0.5)},
+        | dict.fromkeys(("check", "provider"), by_signal("answers", threshold)),
+        "written": dict.fromkeys(calibration.WRITTEN_SIGNALS, WRITTEN)
+        | dict.fromkeys(("check", "provider"), by_signal("right", 0.5)),
         "quoted": dict.fromkeys(quoting.SIGNALS, asdict(QUOTED)),
     }
     file = folder / "calibration.json"
@@ -560,6 +561,34 @@ def test_a_draft_that_the_model_takes_back_is_not_shown(
 ) -> None:
     """A true draft is shown, the quotation stays, or nothing does, as the model is sure of both, of one or of none."""
     assert reply(assemble(lambda: ModelThatTells(model, told)), model, TRUE).status is status
+
+
+class ModelThatIsChecked(LanguageModel):
+    """A provider's model that another one checks, which says what it is told to."""
+
+    def __init__(self, model: ScriptedModel, *told: tuple[float, float]) -> None:
+        """Take what the one says and the other tells."""
+        super().__init__(model, "openai:m", checker=ModelThatTells(ScriptedModel(), *told))
+
+
+@pytest.mark.parametrize(("told", "status"), AS_THE_MODEL_IS_SURE)
+def test_a_providers_draft_is_shown_as_the_packaged_model_is_sure(
+    told: tuple[float, float], status: Status, assemble: Assemble, model: ScriptedModel
+) -> None:
+    """Whoever wrote it, a draft is checked, and the fits are those for a provider's."""
+    assert reply(assemble(lambda: ModelThatIsChecked(model, told)), model, TRUE).status is status
+
+
+@pytest.mark.parametrize(("writer", "status"), [(ModelThatIsChecked, Status.ANSWERED), (ModelThatTells, Status.QUOTED)])
+def test_a_providers_sentence_may_sum_up_what_stands_in_several_places(
+    writer: Callable[..., LanguageModel], status: Status, assemble: Assemble, model: ScriptedModel
+) -> None:
+    """All of them are cited; what the packaged model puts together is wrong oftener than right, and is not shown."""
+    summed = "Violent crime has fallen by nearly 18 percent, and Arnold’s office has assessed more than 200 cases."
+    answer = reply(assemble(lambda: writer(model, (3.0, 5.0))), model, summed)
+    assert answer.status is status
+    cited = " ".join(citation.quote for citation in answer.citations)
+    assert status is Status.QUOTED or ("18 percent" in cited and "200 cases" in cited)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from assistant.search.retrieval import Retriever
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
 from lab.training import calibration as calibrate
-from lab.training.calibration import MOST_WRONG, Observation, fit, observe, save
+from lab.training.calibration import MOST_WRONG, Observation, fit, fit_provider, observe, save
 
 
 class ModelThatTells(LanguageModel):
@@ -69,8 +69,9 @@ def folds_are_drawn_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_fitted_can_be_read_again(
     observed: tuple[Assistant, list[Observation]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file holds every fit, with a weight for each of its signals, and the product reads it."""
+    """The file holds every fit, with a weight for each of its signals, and the product reads it; each fit stays."""
     file = tmp_path / "calibration.json"
+    save(fit_provider(observed[1]), file)
     save(fit(observed[1]), file)
     monkeypatch.setattr(calibration, "CALIBRATION", file)
     for read in (calibration.calibration, calibration.written):

@@ -16,7 +16,7 @@ from assistant.search.retrieval import Retriever
 from assistant.settings import PROJECT
 from assistant.types import Article
 from lab.training import openings
-from lab.training.probes import GRADES, REPORTS, Graded, fit, judged, read_graded, save, states
+from lab.training.probes import GRADES, REPORTS, Graded, fit, judged, probe, read_graded, save, states
 from lab.training.readers import ReaderQuestion, read_reader_questions, read_verdicts
 from lab.training.reports import GRADED, JUDGED, Report, read_reports
 from lab.training.reports import READERS as READER_QUESTIONS
@@ -40,6 +40,8 @@ def test_what_was_fitted_tells_right_answers_from_wrong_ones(tmp_path: Path, mon
     )
     save(*fit(told, graded), tmp_path / "probes.npz")
     monkeypatch.setattr(probes, "PROBES", tmp_path / "probes.npz")
+    save(*probe(told, [[g.grade in ("good", "partly") for g in graded]]), tmp_path / "provider.npz")
+    monkeypatch.setattr(probes, "PROVIDER_PROBE", tmp_path / "provider.npz")
     right, none = (probes.signals(told[[g.grade == grade for g in graded]].mean(axis=0)) for grade in ("good", "wrong"))
     assert min(right.values()) > 0 > max(none.values())
 

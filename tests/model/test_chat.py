@@ -252,6 +252,22 @@ def test_only_the_model_that_was_trained_to_tell_is_asked(stub: StubEngine | Non
     assert model.prompts == []
 
 
+def test_the_packaged_model_checks_what_a_provider_wrote(model: ScriptedModel) -> None:
+    """It is asked as if it had written the draft itself; the two live and end together."""
+    provider, stub = ScriptedModel(), StubEngine()
+    provider.enqueue("Nine engineers.")
+    model.enqueue(CHECKED)
+    one = LanguageModel(provider, "provider:m", checker=embedded(model, stub))
+    *_, draft = one.draft("Who inspected it?", (), EVIDENCE, soon())
+    assert one.check("Who inspected it?", (), EVIDENCE, draft.text, soon()) is not None
+    assert [str(message.content) for message in model.prompts[0]][-2] == "Nine engineers."
+    assert one.beginning("Is it closed?", (), EVIDENCE, soon()) is None
+    assert one.alive
+    one.close()
+    assert not stub.alive
+    assert not one.alive
+
+
 def test_a_failing_check_is_a_model_error(model: ScriptedModel) -> None:
     """The endpoint's error does not pass."""
     model.enqueue(*[Reply("Yes", error=TimeoutError())] * 2)

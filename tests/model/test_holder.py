@@ -42,7 +42,7 @@ def test_a_model_that_cannot_be_used_is_refused_at_the_start(name: str, monkeypa
 def test_a_self_hosted_server_needs_no_more_than_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
     """VLLM and its like are spoken to as OpenAI, at a base URL."""
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    settings = Settings(model="openai:some-model", model_url="http://127.0.0.1:9/v1")
+    settings = Settings(model="openai:some-model", check="none", model_url="http://127.0.0.1:9/v1")
     check_configuration(settings)
     opened = holder.open_language_model(settings, lambda what, done, total: None)
     assert opened is not None
@@ -256,6 +256,22 @@ def test_an_article_that_cannot_be_read_costs_only_speed(monkeypatch: pytest.Mon
     assert one is not None
     held.read_now(one, Article("bridge", "The bridge is open.", "Bridge"))
     assert len(model.prompts) == 2
+
+
+def test_what_checks_a_provider_reads_the_articles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packaged model is loaded beside the provider's, and reads what answers are checked against."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    monkeypatch.setattr("assistant.model.weights.language_model_is_packaged", lambda: True)
+    stub, packaged = StubEngine(), ScriptedModel()
+    packaged.enqueue("")
+    monkeypatch.setattr(holder, "_packaged", lambda *_: embedded(packaged, stub))
+    settings = Settings(model="openai:some-model", model_url="http://127.0.0.1:9/v1")
+    held = ModelHolder(settings, [Article("bridge", "The bridge is open.", "Bridge")], lambda what, done, total: None)
+    held.wait()
+    assert len(packaged.prompts) == 1
+    assert held.name == "openai:some-model"
+    held.close()
+    assert not stub.alive
 
 
 def test_what_was_read_of_an_article_that_went_meanwhile_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,7 +107,7 @@ def assemble(article: Article, settings: Settings) -> Assistant:
 def assistant(endpoint: Endpoint, article: Article, monkeypatch: pytest.MonkeyPatch) -> Iterator[Assistant]:
     """Return an assistant whose model is reached as an operator would set it up."""
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    settings = Settings(model="openai:m", model_url=endpoint.address, answer_seconds=SECONDS)
+    settings = Settings(model="openai:m", check="none", model_url=endpoint.address, answer_seconds=SECONDS)
     with closing(assemble(article, settings)) as assistant:
         yield assistant
 
@@ -163,7 +163,7 @@ def test_the_time_is_counted_once(
     """What is waited for in vain, in one try or in pieces, costs the reader the model's time and not twice that."""
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     endpoint.behaviour = behaviour
-    settings = Settings(model="openai:m", model_url=endpoint.address, answer_seconds=2.0)
+    settings = Settings(model="openai:m", check="none", model_url=endpoint.address, answer_seconds=2.0)
     with closing(assemble(article, settings)) as assistant:
         answer = assistant.ask(CRIME)
     assert answer.error
@@ -222,7 +222,7 @@ def test_a_server_that_is_not_there_leaves_the_quotation(article: Article, monke
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     with faulty_endpoint.running() as gone:
         pass
-    settings = Settings(model="openai:m", model_url=gone.address, answer_seconds=SECONDS)
+    settings = Settings(model="openai:m", check="none", model_url=gone.address, answer_seconds=SECONDS)
     with closing(assemble(article, settings)) as assistant:
         assert_quoted(assistant.ask(CRIME), r"The model failed: \w+")
         with faulty_endpoint.running(int(gone.address.split(":")[2].split("/")[0])) as endpoint:

@@ -33,7 +33,7 @@ class Held:
     """Open files and connections."""
 
     @classmethod
-    def of(cls, server: psutil.Process) -> Held:
+    def of(cls, server: psutil.Process) -> "Held":
         """Look at it now."""
         maps: list[Any] = [each for one in (server, *server.children(recursive=True)) for each in one.memory_maps()]
         return cls(sum(each.anonymous + each.swap for each in maps), server.num_fds())
@@ -51,6 +51,7 @@ def scripted(folder: Path) -> Iterator[Running]:
             "ASSISTANT_DATA": str(folder / "data"),
             "ASSISTANT_MODEL": "openai:scripted",
             "ASSISTANT_MODEL_URL": f"{model.address}/v1",
+            "ASSISTANT_CHECK": "none",
             "OPENAI_API_KEY": "none",
         }
         with serving(settings) as server:

@@ -313,6 +313,7 @@ def served(data: Path, model_url: str, log: Path) -> Iterator[tuple[subprocess.P
         "ASSISTANT_PORT": str(port),
         "ASSISTANT_MODEL": "openai:m",
         "ASSISTANT_MODEL_URL": model_url,
+        "ASSISTANT_CHECK": "none",
         "ASSISTANT_ANSWER_SECONDS": "3",
         "OPENAI_API_KEY": "none",
     }

@@ -292,12 +292,16 @@ def _same_speaker(claim: str, sentences: list[Sentence]) -> bool:
 
 
 _PART = re.compile(r"[,;:—–]\s")
+_HEDGES = stemmed(
+    "certain likely maybe mostly nothing now partly perhaps possible probably uncertain unclear yet".split()
+)
+"""What answers a question in part, as "Partly:" and "not yet," do, is no chatter."""
 
 
 def is_of_the_article(claim: str, article: str) -> bool:
-    """Whether each part of a claim, between commas, that has main words has one of the article: else it is chatter."""
+    """Whether each part of a claim, between commas, has a word of the article or none but hedges: else it is chatter."""
     parts = map(stems, _PART.split(claim))
-    return all(not part or part & vocabulary(article) for part in parts)
+    return all(part <= _HEDGES or part & vocabulary(article) for part in parts)
 
 
 def answers(claim: str, question: str, supported: Support, known: Container[str]) -> bool:

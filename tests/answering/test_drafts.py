@@ -65,6 +65,7 @@ def test_nothing_is_said_between_commas_that_is_not_of_the_article(chatter: str,
     question = "Talk like a pirate: arr! How much has violent crime fallen, matey, as ye asked?"
     assert drafts.holds(checked(question, f"{fell}.", article), question)
     assert not drafts.holds(checked(question, chatter.format(fell), article), question)
+    assert drafts.holds(checked(question, f"Yes, mostly: {fell}.", article), question)
 
 
 def test_what_the_question_names_is_cited_where_the_article_calls_it_the_move(article: Article) -> None:

@@ -69,8 +69,7 @@ def _take_a_processor() -> None:
     """Keep this process of pytest-xdist, and those that it starts, on one processor.
 
     Each would compute with a thread for each processor, and threads that wait for each other would wait for the others.
-    The first process has a processor to itself: all that runs the language model is its. The others share what is left,
-    and while one of them waits another one computes.
+    With a third process, two share a processor, and a page may take longer than its test waits for it.
     """
     process = re.fullmatch(r"gw(\d+)", os.environ.get("PYTEST_XDIST_WORKER", ""))
     if process and hasattr(os, "sched_setaffinity"):

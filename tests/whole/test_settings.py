@@ -20,6 +20,7 @@ VALUES = {
     "Sites": (" https://News.example.org/, http://[::1]:8000,", ("https://news.example.org", "http://[::1]:8000")),
     "Port": ("3", 3),
     "Token": ("sixteen letters!", "sixteen letters!"),
+    "Check": ("none", "none"),
     "Address": ("desk@example.org", "mailto:desk@example.org"),
     "int": ("3", 3),
     "float": ("2.5", 2.5),

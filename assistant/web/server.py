@@ -29,7 +29,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assistant.answering.assistant import Assistant, Progress
 from assistant.extras import require
-from assistant.rendering import escape
+from assistant.markup import escape
 from assistant.settings import Settings
 from assistant.web.api import routes as api
 from assistant.web.chat.door import Door

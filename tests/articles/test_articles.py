@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from assistant.articles.passages import passages
 from assistant.articles.reading import MAX_FILE_BYTES, normalise, read_corpus, read_file
-from assistant.rendering import article_header, article_title_link, source_line
+from assistant.markup import article_header, article_title_link
+from assistant.rendering import source_line
 from assistant.settings import PROJECT
 from assistant.types import Article
 

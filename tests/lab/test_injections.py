@@ -24,9 +24,10 @@ from assistant.answering.assistant import Assistant
 from assistant.articles.reading import Corpus, normalise
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import holds_facts
+from assistant.markup import markdown
 from assistant.model.chat import LanguageModel
 from assistant.model.holder import ModelHolder
-from assistant.rendering import markdown, terminal
+from assistant.rendering import terminal
 from assistant.search.retrieval import Retriever
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Status

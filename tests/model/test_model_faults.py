@@ -25,8 +25,9 @@ from assistant.answering import calibration
 from assistant.answering.assistant import Assistant
 from assistant.answering.calibration import Calibration, Quoting
 from assistant.articles.reading import Corpus
+from assistant.markup import markdown
 from assistant.model.holder import ModelHolder
-from assistant.rendering import NOT_WRITTEN, markdown
+from assistant.rendering import NOT_WRITTEN
 from assistant.search.retrieval import Retriever
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Status, Turn

@@ -4,7 +4,8 @@ import datetime
 
 import pytest
 
-from assistant.rendering import article_header, corrections, headline, markdown, to_json
+from assistant.markup import article_header, markdown
+from assistant.rendering import corrections, headline, to_json
 from assistant.types import Answer, Article, Citation, Correction, Status
 
 TEXT = "The ferry leaves at ten. It costs nine dollars."

@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from assistant.articles.reading import normalise
+from assistant.markup import article_paragraphs, escape, markdown, publisher_link
 from assistant.rendering import (
     BY_RULE,
     CLOSEST,
@@ -26,12 +27,8 @@ from assistant.rendering import (
     OVERVIEW,
     READING,
     WRITING,
-    article_paragraphs,
-    escape,
     headline,
-    markdown,
     pieces,
-    publisher_link,
     terminal,
     to_json,
     without_markers,

@@ -435,7 +435,7 @@ def test_a_clock_that_jumps_changes_no_answer(article: Article, monkeypatch: pyt
     now = time.time()
     jumps = iter(range(10**9))
     with faulty_endpoint.running() as endpoint:
-        settings = Settings(model="openai:m", model_url=endpoint.address, answer_seconds=3.0)
+        settings = Settings(model="openai:m", model_url=endpoint.address, answer_seconds=60.0)
         with closing(assemble(article, settings)) as assistant:
             expected = assistant.ask(CRIME)
             monkeypatch.setattr(time, "time", lambda: now + (-1) ** next(jumps) * 10**9)
@@ -443,7 +443,7 @@ def test_a_clock_that_jumps_changes_no_answer(article: Article, monkeypatch: pyt
     assert replace(answer, timings=expected.timings) == expected
     assert answer.error is None
     assert answer.timings.total_ms is not None
-    assert 0 <= answer.timings.total_ms < 3000
+    assert 0 <= answer.timings.total_ms < 60_000
 
 
 def test_feedback_that_finds_the_disk_full_is_not_thanked_for(tmp_path: Path) -> None:

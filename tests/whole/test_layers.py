@@ -16,6 +16,7 @@ LAYERS = (
     ("assistant.answering",),
     ("assistant",),
     ("assistant.rendering", "assistant.command"),
+    ("assistant.markup",),
     ("assistant.evaluation", "assistant.web"),
     ("assistant.installation",),
     ("assistant.cli",),

@@ -10,7 +10,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
-from assistant.rendering import closest_words, escape, headline, html_line, markdown, source_line, without_markers
+from assistant.markup import closest_words, escape, html_line, markdown
+from assistant.rendering import headline, source_line, without_markers
 from assistant.types import Answer, Article, Status, Turn
 from assistant.web.chat.starters import Starter
 

@@ -13,7 +13,7 @@ import gradio as gr
 from gradio.blocks import Block
 
 from assistant.articles.reading import normalise
-from assistant.rendering import escape, html_line
+from assistant.markup import escape, html_line
 from assistant.types import Turn
 from assistant.web.chat.exchanges import LOST, Conversation, Exchange
 from assistant.web.feedback import MAX_COMMENT_CHARACTERS, REASONS, Feedback

@@ -11,7 +11,8 @@ from gradio.state_holder import SessionState
 from jinja2 import PackageLoader
 
 from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
-from assistant.rendering import article_header, article_list, article_paragraphs, escape, html_line, source_line
+from assistant.markup import article_header, article_list, article_paragraphs, escape, html_line
+from assistant.rendering import source_line
 from assistant.types import Article
 from assistant.web.chat.exchanges import EVERYWHERE
 from assistant.web.chat.feedback_form import ReportForm, Update

@@ -19,7 +19,8 @@ import gradio as gr
 from cachetools import LRUCache
 
 from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
-from assistant.rendering import LABELS, html_line
+from assistant.markup import html_line
+from assistant.rendering import LABELS
 from assistant.types import Answer, Article, Status
 from assistant.web.chat.conversations import MOST, Conversations, Kept
 from assistant.web.chat.door import Call

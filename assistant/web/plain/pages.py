@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from assistant import rendering
-from assistant.rendering import Span, article_header, article_list, article_paragraphs, escape
+from assistant.markup import Span, article_header, article_list, article_paragraphs, escape
 from assistant.web.service import Service
 
 FILES = Path(__file__).parents[1] / "static"

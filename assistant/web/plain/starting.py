@@ -20,7 +20,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from assistant.rendering import html_line
+from assistant.markup import html_line
 from assistant.web.api import routes as api
 from assistant.web.observability import log
 from assistant.web.plain.pages import FILES, plain_page

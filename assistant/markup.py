@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from assistant.articles.reading import normalise
 from assistant.rendering import (
-    CLOSEST,
+    CLOSEST_WORDS,
     NOT_WRITTEN,
     Piece,
     beside_title,
@@ -75,7 +75,7 @@ def markdown(answer: Answer, anchor: str = "answer") -> str:
 
 def closest_words(citations: Sequence[Citation]) -> str:
     """Return quotations that answer nothing, and are said not to; nothing where there are none."""
-    return _one_tap_away(CLOSEST, _items(citations))
+    return _one_tap_away(CLOSEST_WORDS, _items(citations))
 
 
 def _one_tap_away(words: str, items: Sequence[str]) -> str:

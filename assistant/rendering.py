@@ -45,7 +45,7 @@ OVERVIEW = "The article's title, and how it begins"
 """The same for what tells an article as a whole."""
 
 NOT_WRITTEN = "There is no written answer this time; the quoted words stand for themselves."
-CLOSEST = "The closest words, which are not an answer"
+CLOSEST_WORDS = "The closest words, which are not an answer"
 
 _MARKERS = re.compile(r"(?<=\S) ((?:\[[0-9]{1,4}\])+)(?=\s|$)")
 _YES_OR_NO = re.compile(r"^(?:Yes|No)\. ")
@@ -266,7 +266,7 @@ def terminal(answer: Answer) -> RenderableType:
     if answer.error and answer.status is not Status.ANSWERED:
         lines += [Text(), Text(f"No written answer: {plain(answer.error)}", style="yellow")]
     if answer.closest:
-        lines += [Text(), Text(f"{CLOSEST}:", style="yellow")]
+        lines += [Text(), Text(f"{CLOSEST_WORDS}:", style="yellow")]
         lines += [Text(f"  · {plain(citation.quote)}", style="dim") for citation in answer.closest]
     return Group(*lines)
 

@@ -50,7 +50,7 @@ from served import (
 from assistant.answering.steps import Steps
 from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
 from assistant.articles.reading import Corpus
-from assistant.rendering import CLOSEST, LABELS, READING
+from assistant.rendering import CLOSEST_WORDS, LABELS, READING
 from assistant.settings import Settings
 from assistant.types import Answer, Citation, Status, Turn
 from assistant.web.chat import page as page_module
@@ -191,7 +191,7 @@ def test_a_refusal_cites_nothing_however_late_the_article_comes(page: Page, assi
         late[0].continue_()
     at_rest(page)
     expect(page.locator("#reading mark")).to_have_count(0)
-    expect(answers(page)).to_contain_text(CLOSEST)
+    expect(answers(page)).to_contain_text(CLOSEST_WORDS)
     expect(answers(page).locator(".words, b")).to_have_count(0)
     expect(answers(page).locator(".suggestions")).to_contain_text(ANSWERED_HERE)
     expect(answers(page).locator("button.suggestion")).to_have_count(3)
@@ -500,7 +500,7 @@ def test_stopping_ends_the_work(page: Page, assistant: ScriptedAssistant) -> Non
     status(page, STOPPED)
     ends(assistant, "Endless?")
     expect(answers(page)).to_contain_text(STOPPED)
-    expect(answers(page)).to_contain_text(CLOSEST)
+    expect(answers(page)).to_contain_text(CLOSEST_WORDS)
     ask(page, "After?")
     assert assistant.histories["After?"] == []
 

@@ -19,7 +19,7 @@ from assistant.articles.reading import normalise
 from assistant.markup import article_paragraphs, escape, markdown, publisher_link
 from assistant.rendering import (
     BY_RULE,
-    CLOSEST,
+    CLOSEST_WORDS,
     FROM_RECORD,
     LABELS,
     NOT_WRITTEN,
@@ -332,7 +332,7 @@ def test_a_refusal_offers_the_closest_words_as_no_answer(render: Callable[[Answe
     """A refusal says so, labels the closest words, and numbers nothing."""
     answer = Answer("?", Status.DECLINED, closest=(cite(1, "Something else."),))
     text = Seen(render(answer)).text
-    assert text.index(LABELS[Status.DECLINED]) < text.index(CLOSEST) < text.index("Something else.")
+    assert text.index(LABELS[Status.DECLINED]) < text.index(CLOSEST_WORDS) < text.index("Something else.")
     assert "[1]" not in text
 
 

@@ -41,7 +41,7 @@ from assistant.evaluation.review.grades import Grade
 from assistant.evaluation.review.rubrics import Rubric
 from assistant.evaluation.review.session import Said, Session, places
 from assistant.evaluation.scoring.sample_size import before_review, before_run
-from assistant.rendering import CLOSEST, LABELS, day
+from assistant.rendering import CLOSEST_WORDS, LABELS, day
 from assistant.types import Status
 
 HOST = "127.0.0.1"
@@ -242,7 +242,7 @@ def _side(place: int, label: str, side: Side, said: Said | Grade, rubric: Rubric
         "label": label,
         "refusal": LABELS[Status(o.record.status)] if o.refused else "",
         "pieces": [(piece.words, [f"{label}{number}" for number in piece.numbers]) for piece in o.pieces],
-        "closest_words": CLOSEST,
+        "closest_words": CLOSEST_WORDS,
         "closest": [cited.quote for cited in o.record.closest],
         "levels": rubric.by_criterion(said.grade),
         "issue": said.issue,

@@ -101,6 +101,11 @@ class LanguageModel:
         return (self._engine is None or self._engine.alive) and (self.checker is None or self.checker.alive)
 
     @property
+    def reader(self) -> LanguageModel:
+        """What reads an article once for all that is asked about it: its checker where it has one, else itself."""
+        return self.checker or self
+
+    @property
     def checks(self) -> bool:
         """Whether it was trained to check a draft."""
         return self._engine is not None and self._engine.adapted

@@ -96,8 +96,8 @@ class ModelHolder:
         """Take the articles as they are now: the first are read soon, and what was read of those that are gone goes."""
         self._articles = articles
         if (model := self._model) is not None:
-            self._forget_gone(model.checker or model)
-            threading.Thread(target=self._read, args=(model.checker or model,), name="reading", daemon=True).start()
+            self._forget_gone(model.reader)
+            threading.Thread(target=self._read, args=(model.reader,), name="reading", daemon=True).start()
 
     def close(self) -> None:
         """End the engine, also one that is still starting."""
@@ -125,14 +125,13 @@ class ModelHolder:
         except OSError as error:
             self._failure = f"The engine could not start ({error.strerror}): set ASSISTANT_DATA to another folder"
         else:
-            self._forget_gone(model.checker or model)
-            self._read(model.checker or model)
+            self._forget_gone(model.reader)
+            self._read(model.reader)
 
     def read_now(self, model: LanguageModel, article: Article, stopped: threading.Event | None = None) -> None:
         """Let the model, or its checker, read the article that it is asked about, as its `read_now`."""
-        reader = model.checker or model
-        if not reader.is_read(article):
-            self._attempt(reader, article, partial(reader.read_now, article, stopped))
+        if not model.reader.is_read(article):
+            self._attempt(model.reader, article, partial(model.reader.read_now, article, stopped))
 
     def _read(self, model: LanguageModel) -> None:
         with self._reading:

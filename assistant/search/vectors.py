@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
@@ -23,8 +24,8 @@ _EMBEDDED_AT_ONCE = 64
 """Texts between two reports of progress: two of the batches that the model takes, so that none is smaller."""
 _SPARE = 10_000
 """So many vectors that no article needs any more are always kept: articles come back, and these take 20 MB."""
-_OF_THE_DISK = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")
-"""Errors that say nothing against the file."""
+_OF_THE_DISK = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_BUSY")
+"""Errors that say nothing against the file, which is full, not ours to write, or being written by another."""
 
 Vector = np.ndarray[tuple[int], np.dtype[np.float32]]
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
@@ -94,9 +95,13 @@ def _opened(file: Path) -> sqlite3.Connection:
         connection.execute("CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB, checksum BLOB)")
         connection.execute("SELECT key, vector, checksum FROM vectors LIMIT 1")
         if connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]:
+            with connection:
+                connection.execute("DELETE FROM vectors WHERE FALSE")  # it can be written
             return connection
     except sqlite3.Error as error:
-        if error.sqlite_errorname.startswith(_OF_THE_DISK):
+        # A number in its head says whether SQLite may write it: damaged, it closes a file that the disk leaves open.
+        closed = error.sqlite_errorname == "SQLITE_READONLY" and os.access(file, os.W_OK)
+        if error.sqlite_errorname.startswith(_OF_THE_DISK) and not closed:
             connection.close()
             raise
     connection.close()

@@ -1,5 +1,6 @@
 """The chat in a real browser, in front of an assistant that says what it was told to."""
 
+import asyncio
 import json
 import re
 import threading
@@ -56,6 +57,7 @@ from assistant.types import Answer, Citation, Status, Turn
 from assistant.web.chat import page as page_module
 from assistant.web.chat.exchanges import ALSO_ANSWERED, ANSWERED_HERE, EVERYWHERE, STOPPED
 from assistant.web.chat.page import CLEARED, EDITING, ELSE, KEPT
+from assistant.web.chat.starters import Starter, Starters
 from assistant.web.feedback import question_lines
 from assistant.web.service import AT_ONCE_LOCAL, THANKS
 
@@ -173,6 +175,30 @@ def test_whoever_waits_sees_how_many_are_before_them(page: Page, assistant: Scri
         expect(answers(page)).to_contain_text(QUOTE)
         go_on.set()
         finish(page)
+
+
+def test_whoever_asks_at_once_is_not_greeted_any_more(
+    browser: Browser, address: str, assistant: ScriptedAssistant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Questions to begin with that were still being checked do not appear under the answer."""
+    checked, go_on = threading.Event(), threading.Event()
+    check = Starters.of
+
+    async def slowly(starters: Starters, article: str | None) -> tuple[Starter, ...]:
+        await asyncio.to_thread(checked.wait, 60)
+        return await check(starters, article)
+
+    monkeypatch.setattr(Starters, "of", slowly)
+    assistant.script["At once?"] = [replace(QUOTED, final=False), go_on, WRITTEN]
+    with visiting(browser, address) as page:
+        send(page, "At once?")
+        expect(answers(page)).to_contain_text(QUOTE)
+        checked.set()
+        go_on.set()
+        finish(page)
+        at_rest(page)
+        status(page, "The answer is complete, with 1 quotation.")
+        expect(page.locator("#starters .suggestion")).to_have_count(0)
 
 
 def test_a_refusal_cites_nothing_however_late_the_article_comes(page: Page, assistant: ScriptedAssistant) -> None:

@@ -357,17 +357,20 @@ class Page:
 
     async def _greet(self, request: gr.Request) -> Update:
         """Return what the page begins with; its address may name an article, and hold a question for the box."""
-        self._seen[request.session_hash or ""] = self._renewals
+        page = request.session_hash or ""
+        self._seen[page] = self._renewals
         asked = request.query_params
         article = self._chosen(asked.get("article"))
         state = self._service.assistant.model_state.partition(":")[0]  # The rest is for the operator.
         question = str(asked.get("q", ""))[: 2 * MAX_QUESTION_CHARACTERS]
         ready = _READY_WITHOUT_MODEL.get(state, READY)
         told = self._service.notice or await self._service.switched_off(_id(article)) or ready
-        update: Update = {self._parts.status: html_line(told)}
-        update[self._parts.suggested] = await self._first_suggestions(article)
-        if question:
-            update[self._parts.box] = question
+        suggested = await self._first_suggestions(article)
+        update = self._unchanged
+        if page not in self._asked:  # A reader may be quicker than all this.
+            update = {self._parts.status: html_line(told), self._parts.suggested: suggested}
+            if question:
+                update[self._parts.box] = question
         return update | (self._parts.choosing(article) if article else {})
 
     # The article

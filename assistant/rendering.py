@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from assistant.articles.reading import normalise
@@ -38,9 +38,6 @@ FROM_RECORD = "From the article's record: its title, date, source or length"
 BY_RULE = "Who said what, as the article puts it"
 """The same for an answer that no model wrote."""
 
-OPENED = "Yes or no by AI; the words are quoted"
-"""The same for a quotation that stands behind a yes or a no, which no words that it cites can be compared with."""
-
 OVERVIEW = "The article's title, and how it begins"
 """The same for what tells an article as a whole."""
 
@@ -48,7 +45,6 @@ NOT_WRITTEN = "There is no written answer this time; the quoted words stand for 
 CLOSEST_WORDS = "The closest words, which are not an answer"
 
 _MARKERS = re.compile(r"(?<=\S) ((?:\[[0-9]{1,4}\])+)(?=\s|$)")
-_YES_OR_NO = re.compile(r"^(?:Yes|No)\. ")
 _ESCAPE_SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours and the like
     r"|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # window titles, links, the clipboard
@@ -144,25 +140,12 @@ def is_only_quotations(answer: Answer) -> bool:
     return bool(quotes) and _is_same(without_markers(answer), quotes)
 
 
-def _before(answer: Answer) -> str:
-    """Return what stands before a quotation, and is no part of it: a yes or a no, or what the article's record says."""
-    if answer.records and answer.citations:
-        return answer.text.rpartition(answer.citations[0].quote)[0]
-    opening = _YES_OR_NO.match(answer.text)
-    return opening[0] if opening else ""
-
-
-def _is_opened(answer: Answer) -> bool:
-    """Whether the answer is its quotations behind something that is no part of them."""
-    return is_only_quotations(replace(answer, text=answer.text.removeprefix(_before(answer))))
-
-
 def copied_quotations(answer: Answer) -> set[int]:
     """Return the numbers of the quotations that stand in the answer already, each as a sentence of its own."""
     quotes = {citation.number: citation.quote for citation in answer.citations}
     if is_only_quotations(answer):
         return set(quotes)
-    before = _before(answer)
+    before = answer.text.rpartition(answer.citations[0].quote)[0] if answer.records and answer.citations else ""
     alone = [(piece.words, piece.numbers[0]) for piece in pieces(answer) if len(piece.numbers) == 1]
     return {number for words, number in alone if words.removeprefix(before).split() == quotes[number].split()}
 
@@ -189,8 +172,6 @@ def headline(answer: Answer) -> str:
         label = LABELS[Status.QUOTED]
     elif answer.status is Status.ANSWERED and answer.model == "none":
         label = BY_RULE
-    elif answer.status is Status.ANSWERED and _is_opened(answer):
-        label = OPENED
     articles = {citation.article for citation in answer.citations}
     dates = {article.updated or article.date for article in articles}
     date = dates.pop() if len(dates) == 1 else None

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from assistant.answering import attribution, calibration
 from assistant.answering.drafts import CheckedDraft, Claim, holds
 from assistant.answering.quoting import Window
-from assistant.model.probes import UNASKED, Opening
 from assistant.search.retrieval import Findings
 
 
@@ -25,7 +24,6 @@ class Judgement:
     fit: str
     """The fit of the calibration for the signals that there are: keywords, words, draft, check or provider."""
     draft: CheckedDraft | None = None
-    opening: Opening = UNASKED
     error: str | None = None
 
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from assistant.answering import attribution, calibration, drafts, grounding, quoting, understanding, wording
+from assistant.answering import attribution, calibration, drafts, quoting, understanding, wording
 from assistant.answering.calibration import Rarity
 from assistant.answering.drafts import CheckedDraft
 from assistant.answering.judgement import Judgement, answer_probability, draft_to_show, is_declined, reported
@@ -138,11 +138,11 @@ class Steps:
         try:
             with model.turn(deadline + time.monotonic() - waiting, stopped):
                 deadline += time.monotonic() - waiting
-                opening = probes.UNASKED
+                opening = ""
                 if understanding.asks_yes_or_no(question):
                     begins = model.beginning(question, turns, evidence, deadline, stopped)
-                    opening = opening if begins is None else probes.opening(begins)
-                draft = drafts.finished(model.draft(question, turns, evidence, deadline, stopped, opening.words))
+                    opening = "" if begins is None else probes.opening(begins)
+                draft = drafts.finished(model.draft(question, turns, evidence, deadline, stopped, opening))
                 checked = self._checked(draft, undrafted, 1 if model.checker is None else PLACES)
                 state = model.check(question, turns, evidence, checked.text or draft.text, deadline, stopped)
         except TooLongError:
@@ -155,7 +155,7 @@ class Steps:
         # No fit of a draft was made without an embedding model.
         checked_as = "draft" if state is None else "check" if model.checker is None else "provider"
         fit = checked_as if findings.similarities else undrafted.fit
-        return replace(undrafted, signals=checked.signals, fit=fit, draft=checked, opening=opening)
+        return replace(undrafted, signals=checked.signals, fit=fit, draft=checked)
 
     def decide(self, base: Answer, judgement: Judgement) -> Answer:
         """Return the final answer that the judgement allows: written, quoted or declined."""
@@ -178,11 +178,7 @@ class Steps:
         if draft is not None:
             return wording.written(base, draft.claims)
         # A second piece more often stands beside the point than it adds what is missing.
-        quoted = wording.quoted(base, to_quote, in_one_piece=not understanding.asks_two(base.question))
-        opening = judgement.opening
-        words = " ".join([opening.words, *(citation.quote for citation in quoted.citations)])
-        may_open = opening.is_sure and grounding.may_say_yes(words, query, to_quote[0].all)
-        return wording.opened(quoted, opening.words) if may_open else quoted
+        return wording.quoted(base, to_quote, in_one_piece=not understanding.asks_two(base.question))
 
     def _checked(self, draft: Draft, judgement: Judgement, places: int) -> CheckedDraft:
         findings = judgement.findings

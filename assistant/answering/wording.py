@@ -37,11 +37,6 @@ def quoted(base: Answer, windows: Sequence[Window], *, in_one_piece: bool = Fals
     return replace(base, status=Status.QUOTED, text=text, citations=citations)
 
 
-def opened(quotation: Answer, opening: str) -> Answer:
-    """Return a quotation as the answer to a yes-or-no question, behind how the model opens it, as in "Yes,"."""
-    return replace(quotation, status=Status.ANSWERED, text=f"{opening.rstrip(',')}. {quotation.text}")
-
-
 def declined(base: Answer, findings: Findings) -> Answer:
     """Return that there is no answer, and the passages that come closest."""
     closest = tuple(

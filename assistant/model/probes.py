@@ -10,7 +10,6 @@ engine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -28,19 +27,6 @@ State = npt.NDArray[np.float32]
 """What the model's last layer makes of all that was read: 1,536 numbers of the packaged one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """How the answer to a yes-or-no question opens."""
-
-    words: str
-    """"Yes," or "No,"; "" where that was not asked."""
-    is_sure: bool
-    """Of such openings at least 95 in 100 are right."""
-
-
-UNASKED = Opening("", is_sure=False)
-
-
 def signals(state: State) -> dict[str, float]:
     """Return log-odds, each within `MOST`: the passages answer the question, the draft is right, and is faithful."""
     told = [weights @ state + intercepts for weights, intercepts in (_probes(PROBES), _probes(PROVIDER_PROBE))]
@@ -48,11 +34,10 @@ def signals(state: State) -> dict[str, float]:
     return {"answers": float(answers), "right": float(right), "faithful": float(faithful)}
 
 
-def opening(state: State) -> Opening:
-    """Return how an answer opens that begins in this state."""
+def opening(state: State) -> str:
+    """Return how the answer to a yes-or-no question opens that begins in this state: "Yes," or "No,"."""
     weights, intercepts = _probes(OPENING_PROBE)
-    yes = float((weights @ state + intercepts)[0])
-    return Opening("Yes," if yes > 0 else "No,", is_sure=abs(yes) >= _sure(OPENING_PROBE))
+    return "Yes," if (weights @ state + intercepts)[0] > 0 else "No,"
 
 
 @cache
@@ -60,10 +45,3 @@ def _probes(file: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64
     """Return the weights, (probes, width of the state), and the intercepts, (probes,)."""
     with np.load(file) as fitted:
         return fitted["weights"].astype(np.float64), fitted["intercepts"].astype(np.float64)
-
-
-@cache
-def _sure(file: Path) -> float:
-    """Return how far from even the log-odds must be to be sure."""
-    with np.load(file) as fitted:
-        return float(fitted["sure"])

@@ -28,12 +28,6 @@ from lab.training.reports import Report
 STRENGTH = 0.003
 """The inverse of how strongly the weights are kept small. Of 0.0001 to 0.01, by factors of three, it is the least one
 with the smallest loss on reports left out, to two digits."""
-SURE = 0.95
-"""A wrong answer is the worst: a yes or no stands before a quotation where so many are right, of those whose written
-answer opens with one. Others, "Partly" or what each side says, are a fifth; how they open is not counted."""
-LEAST_SURE = 20
-"""Of fewer one cannot tell."""
-FOLDS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,26 +72,11 @@ def states(model: LanguageModel, asked: Sequence[Asked], progress: Callable[[int
     return np.array(found, dtype=np.float64)
 
 
-def fit(told: Floats, asked: Sequence[Asked]) -> tuple[Floats, Floats, float]:
-    """Return the weights, (1, width), and the intercept, (1,), of the log-odds of a yes, and from when on it is sure.
-
-    That is the least distance from even odds beyond which, of reports left out, `SURE` are right.
-    """
-    yes = np.array([each.opens_with_yes for each in asked])
-    names = sorted({each.report.id for each in asked})
-    fold = np.array([names.index(each.report.id) % FOLDS for each in asked])
-    held_out = np.zeros(len(asked))
-    for left_out in range(FOLDS):
-        seen = fold != left_out
-        weights, intercepts = probe(told[seen], [yes[seen].tolist()], STRENGTH)
-        held_out[~seen] = told[~seen] @ weights[0] + intercepts[0]
-    order = np.argsort(-abs(held_out))
-    right = np.cumsum((held_out > 0)[order] == yes[order]) / np.arange(1, len(asked) + 1)
-    enough = np.flatnonzero(right[LEAST_SURE - 1 :] >= SURE) + LEAST_SURE - 1
-    sure = float(abs(held_out[order[enough[-1]]])) if len(enough) else float("inf")
-    return *probe(told, [yes.tolist()], STRENGTH), sure
+def fit(told: Floats, asked: Sequence[Asked]) -> tuple[Floats, Floats]:
+    """Return the weights, (1, width), and the intercept, (1,), of the log-odds of a yes."""
+    return probe(told, [[each.opens_with_yes for each in asked]], STRENGTH)
 
 
-def save(weights: Floats, intercepts: Floats, sure: float, file: Path = OPENING_PROBE) -> None:
+def save(weights: Floats, intercepts: Floats, file: Path = OPENING_PROBE) -> None:
     """Write what was fitted."""
-    np.savez(file, weights=weights.astype(np.float32), intercepts=intercepts, sure=sure)
+    np.savez(file, weights=weights.astype(np.float32), intercepts=intercepts)

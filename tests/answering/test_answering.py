@@ -525,14 +525,13 @@ class ModelThatOpens(ModelThatTells):
     [
         (5.0, 5.0, Status.ANSWERED, "Yes, violent crime has fallen"),
         (-5.0, 5.0, Status.ANSWERED, "No, violent crime has fallen"),
-        (5.0, -9.0, Status.ANSWERED, "Yes. Philadelphia’s"),
-        (0.1, -9.0, Status.QUOTED, "Philadelphia’s"),
+        (5.0, -9.0, Status.QUOTED, "Philadelphia’s"),
     ],
 )
 def test_a_yes_or_no_question_is_answered_with_the_likelier(  # noqa: PLR0913, PLR0917 - the case in four
     yes: float, right: float, status: Status, begins: str, assemble: Assemble, model: ScriptedModel
 ) -> None:
-    """The draft goes on after it; where that is not shown, it stands before the quotation if it is sure."""
+    """The draft goes on after it; where that is not shown, the quotation stands alone."""
     opening = ModelThatOpens(model, (3.0, right))
     opening.yes = yes
     model.enqueue(f" {TRUE[0].lower()}{TRUE[1:]}")
@@ -541,14 +540,12 @@ def test_a_yes_or_no_question_is_answered_with_the_likelier(  # noqa: PLR0913, P
     assert answer.citations
 
 
-@pytest.mark.parametrize("right", [5.0, -9.0])
-def test_a_sure_yes_stands_before_no_other_number(right: float, assemble: Assemble, model: ScriptedModel) -> None:
-    """Neither the draft that goes on after it nor the quotation says "yes" to a number that it does not have."""
+def test_a_yes_stands_before_no_other_number(assemble: Assemble, model: ScriptedModel) -> None:
+    """A draft does not say "yes" to a number that it does not have, however surely it is right."""
     model.enqueue(f" {TRUE[0].lower()}{TRUE[1:]}")
-    assistant = assemble(lambda: ModelThatOpens(model, (3.0, right)))
+    assistant = assemble(lambda: ModelThatOpens(model, (3.0, 5.0)))
     answer = check(assistant.stream("Has violent crime fallen by 40 percent since 2014?"))
     assert answer.status is Status.QUOTED
-    assert not answer.text.startswith("Yes")
 
 
 AS_THE_MODEL_IS_SURE = (((3.0, 5.0), Status.ANSWERED), ((3.0, -9.0), Status.QUOTED), ((-9.0, -9.0), Status.DECLINED))

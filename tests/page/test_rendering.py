@@ -23,7 +23,6 @@ from assistant.rendering import (
     FROM_RECORD,
     LABELS,
     NOT_WRITTEN,
-    OPENED,
     OVERVIEW,
     READING,
     WRITING,
@@ -290,7 +289,6 @@ def test_an_answer_of_quotations_says_nothing_twice(render: Callable[[Answer], s
         ("It fell by 5.5%, he said.", True),
         ("It fell  by 5.5%, he said.", True),
         ("it fell by 5.5%, he said", False),
-        ("Yes. It fell by 5.5%, he said.", True),
         ("It fell by 55%, he said.", False),
         ("It fell by 5.5%.", False),
         ("It fell by 5.5%, he said, and rose.", False),
@@ -304,12 +302,9 @@ def test_what_a_sentence_has_copied_is_not_quoted_again(words: str, is_copy: boo
     assert Seen(html).text.count("paragraph 1") == 2
 
 
-def test_a_quotation_behind_a_yes_and_an_overview_say_what_they_are() -> None:
-    """The yes is a model's, all other words are the article's; the title is the record's, and nothing is repeated."""
+def test_an_overview_says_what_it_is() -> None:
+    """The title is the record's, all other words are the article's, and nothing is repeated."""
     lead = cite(1, "Ab cd.")
-    answer = Answer("?", Status.ANSWERED, "Yes. Ab cd. [1]", (lead,), model="a.gguf")
-    assert headline(answer) == OPENED
-    assert headline(replace(answer, text="So, ab cd. [1]")) == LABELS[Status.ANSWERED]
     answer = Answer("?", Status.ANSWERED, "The title is “Ab cd.”. Ab cd. [1]", (lead,), records=(lead.article,))
     assert headline(answer) == OVERVIEW
     assert "<blockquote>" not in markdown(answer)

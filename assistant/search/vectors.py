@@ -25,7 +25,7 @@ _EMBEDDED_AT_ONCE = 64
 _SPARE = 10_000
 """So many vectors that no article needs any more are always kept: articles come back, and these take 20 MB."""
 _OF_THE_DISK = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_BUSY")
-"""Errors that say nothing against the file, which is full, not ours to write, or being written by another."""
+"""Errors that say nothing against the file: the disk is full or failed, the file is not ours, or another writes it."""
 
 Vector = np.ndarray[tuple[int], np.dtype[np.float32]]
 Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]

@@ -540,12 +540,15 @@ def test_a_yes_or_no_question_is_answered_with_the_likelier(  # noqa: PLR0913, P
     assert answer.citations
 
 
-def test_a_yes_stands_before_no_other_number(assemble: Assemble, model: ScriptedModel) -> None:
+@pytest.mark.parametrize(("number", "status"), [(18, Status.ANSWERED), (40, Status.QUOTED)])
+def test_a_yes_stands_before_no_other_number(
+    number: int, status: Status, assemble: Assemble, model: ScriptedModel
+) -> None:
     """A draft does not say "yes" to a number that it does not have, however surely it is right."""
     model.enqueue(f" {TRUE[0].lower()}{TRUE[1:]}")
     assistant = assemble(lambda: ModelThatOpens(model, (3.0, 5.0)))
-    answer = check(assistant.stream("Has violent crime fallen by 40 percent since 2014?"))
-    assert answer.status is Status.QUOTED
+    answer = check(assistant.stream(f"Has violent crime fallen by {number} percent since 2014?"))
+    assert answer.status is status
 
 
 AS_THE_MODEL_IS_SURE = (((3.0, 5.0), Status.ANSWERED), ((3.0, -9.0), Status.QUOTED), ((-9.0, -9.0), Status.DECLINED))

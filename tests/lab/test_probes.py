@@ -50,7 +50,7 @@ def test_how_an_answer_opens_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     """A state like those before a yes tells a yes, and one like those before a no tells a no."""
     rng = np.random.default_rng(0)
     asked = [
-        openings.Asked(Report(f"r{n % 16}", "", ()), ReaderQuestion("yes_no", "Is it?", "It is."), n % 2 == 0)
+        openings.Asked(Report("r", "", ()), ReaderQuestion("yes_no", "Is it?", "It is."), n % 2 == 0)
         for n in range(160)
     ]
     told = rng.normal(size=(160, 12)) + 4 * np.array([[each.opens_with_yes] * 12 for each in asked])

@@ -56,7 +56,7 @@ from assistant.settings import Settings
 from assistant.types import Answer, Citation, Status, Turn
 from assistant.web.chat import page as page_module
 from assistant.web.chat.exchanges import ALSO_ANSWERED, ANSWERED_HERE, EVERYWHERE, STOPPED
-from assistant.web.chat.page import CLEARED, EDITING, ELSE, KEPT
+from assistant.web.chat.page import CLEARED, EDITING, ELSE, KEPT, STARTING
 from assistant.web.chat.starters import Starter, Starters
 from assistant.web.feedback import question_lines
 from assistant.web.service import AT_ONCE_LOCAL, THANKS
@@ -177,11 +177,25 @@ def test_whoever_waits_sees_how_many_are_before_them(page: Page, assistant: Scri
         finish(page)
 
 
-def test_whoever_asks_at_once_is_not_greeted_any_more(
-    browser: Browser, address: str, assistant: ScriptedAssistant, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("told", "meanwhile", "at_last"),
+    [
+        ([replace(QUOTED, final=False), WRITTEN], STARTING, "The answer is complete, with 1 quotation."),
+        ([TOO_LONG], re.compile("Please keep it shorter"), re.compile("Please keep it shorter")),
+    ],
+    ids=["answered", "refused"],
+)
+def test_whoever_asks_at_once_is_not_greeted_any_more(  # noqa: PLR0913, PLR0917 - the case in three
+    told: list[Any],
+    meanwhile: str | re.Pattern[str],
+    at_last: str | re.Pattern[str],
+    browser: Browser,
+    address: str,
+    assistant: ScriptedAssistant,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Questions to begin with that were still being checked do not appear under the answer."""
-    checked, go_on = threading.Event(), threading.Event()
+    """Questions to begin with that were still being checked do not appear under the answer, and no word is lost."""
+    checked = threading.Event()
     check = Starters.of
 
     async def slowly(starters: Starters, article: str | None) -> tuple[Starter, ...]:
@@ -189,15 +203,15 @@ def test_whoever_asks_at_once_is_not_greeted_any_more(
         return await check(starters, article)
 
     monkeypatch.setattr(Starters, "of", slowly)
-    assistant.script["At once?"] = [replace(QUOTED, final=False), go_on, WRITTEN]
+    question = f"At once, with {len(told)}?"
+    assistant.script[question] = told
     with visiting(browser, address) as page:
-        send(page, "At once?")
-        expect(answers(page)).to_contain_text(QUOTE)
+        send(page, question)
+        status(page, meanwhile)
         checked.set()
-        go_on.set()
-        finish(page)
+        status(page, at_last)
         at_rest(page)
-        status(page, "The answer is complete, with 1 quotation.")
+        status(page, at_last)
         expect(page.locator("#starters .suggestion")).to_have_count(0)
 
 

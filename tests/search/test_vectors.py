@@ -1,7 +1,9 @@
 """The vectors that are kept: found again, and never believed where the file is damaged."""
 
+import os
 import sqlite3
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +77,25 @@ def test_a_damaged_file_gives_no_wrong_vector(  # noqa: PLR0913, PLR0917 - what 
         Path(f"{file}-journal").write_bytes(journal)
     of(TEXTS, file)
     assert of(TEXTS, file) == 0
+
+
+def test_a_file_that_may_not_be_written_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither one that another process writes for long, nor one whose head forbids it on a disk that does, too."""
+    file = tmp_path / "vectors.sqlite"
+    of(TEXTS, file)
+    content = bytearray(file.read_bytes())
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, timeout=0))
+    with closing(sqlite3.connect(file)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            of(TEXTS, file)
+    assert of(TEXTS, file) == 0
+    content[18] = 7
+    file.write_bytes(content)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        of(TEXTS, file)
+    assert file.read_bytes() == content
 
 
 def test_what_was_embedded_before_an_interruption_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,7 +78,7 @@ class Page:
         self._renewals = 0
         """How often the articles have become others."""
         self._seen: LRUCache[str, int] = LRUCache(MOST)
-        """By page, how often they had when it was shown what there is to choose from."""
+        """By page that has begun, how often they had when it was shown what there is to choose from."""
         self._conversations: Conversations[Update] = Conversations()
         self._asked: WeakValueDictionary[str, Kept[Update]] = WeakValueDictionary()
         """By page, what it asked last."""
@@ -358,7 +358,7 @@ class Page:
     async def _greet(self, request: gr.Request) -> Update:
         """Return what the page begins with; its address may name an article, and hold a question for the box."""
         page = request.session_hash or ""
-        self._seen[page] = self._renewals
+        renewals = self._renewals
         asked = request.query_params
         article = self._chosen(asked.get("article"))
         state = self._service.assistant.model_state.partition(":")[0]  # The rest is for the operator.
@@ -367,7 +367,8 @@ class Page:
         told = self._service.notice or await self._service.switched_off(_id(article)) or ready
         suggested = await self._first_suggestions(article)
         update = self._unchanged
-        if page not in self._asked:  # A reader may be quicker than all this.
+        if page not in self._seen:  # A reader may have asked before all this was there.
+            self._seen[page] = renewals
             update = {self._parts.status: html_line(told), self._parts.suggested: suggested}
             if question:
                 update[self._parts.box] = question

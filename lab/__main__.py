@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from assistant.command import Json, errors_as_lines, opened, progress
 from assistant.extras import require
+from assistant.model.probes import OPENING_PROBE
 from assistant.model.weights import CHECKER_FILE, WRITER_FILE, language_model_file
 from assistant.settings import Settings, go_offline
 from assistant.threads import take_one_thread_for_products
@@ -154,6 +155,7 @@ def fit_opening() -> None:
     """Fit assistant/model/opening_probe.npz to yes-or-no questions about invented reports; half an hour."""
     with errors_as_lines():
         from lab.training import openings as fitting  # noqa: PLC0415
+        from lab.training.probes import save  # noqa: PLC0415
         from lab.training.readers import read_reader_questions  # noqa: PLC0415
         from lab.training.reports import read_reports  # noqa: PLC0415
         from lab.training.writer import learned, read_materials  # noqa: PLC0415
@@ -163,7 +165,7 @@ def fit_opening() -> None:
         asked = fitting.asked_about(reports, read_reader_questions(READERS, reports), seen)
         with opened() as (assistant, show):
             states = fitting.states(assistant.model, asked, partial(show, "Asking"))
-        fitting.save(*fitting.fit(states, asked))
+        save(*fitting.fit(states, asked), OPENING_PROBE)
     typer.echo(f"Fitted to {len(asked)} questions; run python -m lab calibrate now.")
 
 

@@ -11,7 +11,6 @@ import re
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +18,6 @@ from assistant.answering import understanding
 from assistant.articles.passages import passages
 from assistant.errors import ConfigurationError
 from assistant.model.chat import LanguageModel, text_of
-from assistant.model.probes import OPENING_PROBE
 from assistant.types import Article
 from lab.training.probes import SECONDS, Floats, probe
 from lab.training.readers import ReaderQuestion
@@ -75,8 +73,3 @@ def states(model: LanguageModel, asked: Sequence[Asked], progress: Callable[[int
 def fit(told: Floats, asked: Sequence[Asked]) -> tuple[Floats, Floats]:
     """Return the weights, (1, width), and the intercept, (1,), of the log-odds of a yes."""
     return probe(told, [[each.opens_with_yes for each in asked]], STRENGTH)
-
-
-def save(weights: Floats, intercepts: Floats, file: Path = OPENING_PROBE) -> None:
-    """Write what was fitted."""
-    np.savez(file, weights=weights.astype(np.float32), intercepts=intercepts)

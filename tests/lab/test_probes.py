@@ -54,7 +54,7 @@ def test_how_an_answer_opens_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
         for n in range(160)
     ]
     told = rng.normal(size=(160, 12)) + 4 * np.array([[each.opens_with_yes] * 12 for each in asked])
-    openings.save(*openings.fit(told, asked), tmp_path / "opening.npz")
+    save(*openings.fit(told, asked), tmp_path / "opening.npz")
     monkeypatch.setattr(probes, "OPENING_PROBE", tmp_path / "opening.npz")
     told_by = [probes.opening(np.full(12, value, dtype=np.float32)) for value in (5, -1)]
     assert told_by == ["Yes,", "No,"]

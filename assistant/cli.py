@@ -22,7 +22,7 @@ from assistant.command import Json, errors_as_lines, opened, print_rich, progres
 from assistant.errors import ConfigurationError, IndexLockedError
 from assistant.evaluation import commands
 from assistant.extras import require
-from assistant.model.weights import INSTALL, LANGUAGE_MODEL_NAME, LANGUAGE_MODEL_SHA256, OFFICIAL_REPOSITORY, fetch
+from assistant.model.weights import INSTALL, OFFERED, PACKAGED, fetch
 from assistant.settings import Settings, go_offline
 from assistant.threads import take_one_thread_for_products
 from assistant.types import Status, Turn
@@ -52,6 +52,7 @@ def ask(
         Path | None,
         typer.Option(help='JSON file of earlier exchanges: [{"question": "...", "answer": "..."}]', metavar="FILE"),
     ] = None,
+    why: Annotated[bool, typer.Option("--why", help="Say how the answer came about, step by step.")] = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002 - typer's way to declare an option
 ) -> None:
     """Answer a question, with the words of the article that the answer rests on."""
@@ -60,12 +61,14 @@ def ask(
         with opened() as (assistant, show):
             show("Reading", 0, 0)
             answer = assistant.ask(question, turns)
-        from assistant.rendering import terminal, to_json  # noqa: PLC0415
+        from assistant.rendering import terminal, to_json, why_lines  # noqa: PLC0415
 
     if as_json:
-        typer.echo(json.dumps(to_json(answer)))
+        typer.echo(json.dumps(to_json(answer) | ({"why": answer.why} if why else {})))
     else:
         print_rich(terminal(answer))
+        if why:
+            typer.echo("\n" + "\n".join(why_lines(answer.why)))
     if answer.status is Status.INDEX_UNAVAILABLE:
         raise typer.Exit(1)
 
@@ -205,14 +208,19 @@ def _seconds(words: str) -> int:
 
 @app.command("fetch-model")
 def fetch_model(
-    repository: Annotated[str, typer.Option(help="Repository of the model hub.")] = OFFICIAL_REPOSITORY,
-    file: Annotated[str, typer.Option(help="GGUF file in it.")] = LANGUAGE_MODEL_NAME,
+    name: Annotated[str, typer.Argument(help=f"One of {', '.join(OFFERED)}.")] = PACKAGED,
+    repository: Annotated[str, typer.Option(help="Another repository of the model hub.")] = "",
+    file: Annotated[str, typer.Option(help="GGUF file in it.")] = "",
     revision: Annotated[str, typer.Option(help="Commit, branch or tag.")] = "main",
-    sha256: Annotated[str, typer.Option(help="What its SHA-256 must be.")] = LANGUAGE_MODEL_SHA256,
+    sha256: Annotated[str, typer.Option(help="What its SHA-256 must be.")] = "",
 ) -> None:
     """Download a language model where the model hub can be reached; by default the packaged one."""
     with errors_as_lines():
-        path = fetch(repository, file, revision, sha256, Settings.from_environment().data)
+        if name not in OFFERED:
+            raise ConfigurationError(f"{name!r} is no model that is offered", f"take one of {', '.join(OFFERED)}")
+        offered = OFFERED[name]
+        place = repository or offered[0], file or offered[1], revision, sha256 or offered[2]
+        path = fetch(*place, Settings.from_environment().data)
     typer.echo(f"{path}\nUse it with ASSISTANT_MODEL_FILE={path}")
 
 

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from assistant.articles.reading import normalise
 from assistant.rendering import (
     CLOSEST_WORDS,
-    NOT_WRITTEN,
+    NEAREST,
     Piece,
     beside_title,
     copied_quotations,
@@ -22,10 +22,11 @@ from assistant.rendering import (
     day,
     headline,
     is_only_quotations,
+    note,
     pieces,
     source_line,
 )
-from assistant.types import Answer, Article, Citation, Status
+from assistant.types import Answer, Article, Citation, Outcome
 
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _PARAGRAPH = re.compile(r"[^\n]+(?:\n[^\n]+)*")
@@ -66,8 +67,8 @@ def markdown(answer: Answer, anchor: str = "answer") -> str:
         more = [item for _, item in items if item not in opened]
         parts.append(_listed(opened))
         parts.append(_one_tap_away(f"{len(more)} more quotation{'' if len(more) == 1 else 's'}", more))
-        if answer.error and answer.status is Status.QUOTED:
-            parts.append(f'<p class="note">{escape(NOT_WRITTEN)}</p>')
+        if said := note(answer):
+            parts.append(f'<p class="note">{escape(said)}</p>')
     parts.append(closest_words(answer.closest))
     state = answer.status if answer.final else f"{answer.status} unfinished"
     return f'<div class="answer {state}" id="{anchor}" tabindex="-1">{"".join(parts)}</div>'
@@ -94,6 +95,8 @@ def _words_to_html(answer: Answer) -> str:
         quoted = (_piece_to_html(piece, answer.citations) for piece in pieces_of_it)
         return "".join(f'<blockquote class="words">{words}</blockquote>' for words in quoted)
     words = "".join(_piece_to_html(piece, answer.citations) for piece in pieces(answer))
+    if words and answer.outcome is Outcome.DECLINED:
+        return f'<p class="words"><span class="nearest">{escape(NEAREST)}</span> {words}</p>'
     return f'<p class="words">{words}</p>' if words else ""
 
 

@@ -9,39 +9,36 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from assistant.articles.reading import normalise
-from assistant.types import Answer, Article, Citation, Status
+from assistant.errors import Fault
+from assistant.types import Answer, Article, Citation, Outcome, Status
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-LABELS: Mapping[Status, str] = {
-    Status.ANSWERED: "Written by AI, checked against the quoted words",
-    Status.QUOTED: "Quoted word for word",
-    Status.PINNED: "An editor's own answer, not the article's words",
-    Status.DECLINED: "No answer to this question was found",
-    Status.BLOCKED_INPUT: "Not answered yet",
-    Status.INDEX_UNAVAILABLE: "The articles cannot be searched at the moment; please ask again later",
+LABELS: Mapping[Outcome, str] = {
+    Outcome.WRITTEN: "Written by AI, checked against the quoted words",
+    Outcome.PARTLY: "A part of the answer, written by AI, checked against the quoted words",
+    Outcome.SPEECH: "Who said what, as the article puts it",
+    Outcome.RECORD: "From the article's record: its title, date, source or length",
+    Outcome.OVERVIEW: "In brief, in the article's own words",
+    Outcome.QUOTED: "Quoted word for word",
+    Outcome.PINNED: "An editor's own answer, not the article's words",
+    Outcome.DECLINED: "No answer to this question was found",
+    Outcome.BLOCKED: "Not answered yet",
+    Outcome.UNAVAILABLE: "The articles cannot be searched at the moment; please ask again later",
 }
 """What is said beside an answer that is final, of one article or of many."""
 
 READING = "Reading… the closest words so far"
-WRITING = "Reading… checked so far"
 """What is said beside a snapshot that a better one will replace."""
 
-FROM_RECORD = "From the article's record: its title, date, source or length"
-"""The same for an answer that is written without citations, because its facts are not part of the text."""
-
-BY_RULE = "Who said what, as the article puts it"
-"""The same for an answer that no model wrote."""
-
-OVERVIEW = "The article's title, and how it begins"
-"""The same for what tells an article as a whole."""
-
 NOT_WRITTEN = "There is no written answer this time; the quoted words stand for themselves."
+SPENT = "What may be spent on written answers today is used up; the quoted words stand for themselves."
+NEAREST = "What the article does say:"
 CLOSEST_WORDS = "The closest words, which are not an answer"
 
 _MARKERS = re.compile(r"(?<=\S) ((?:\[[0-9]{1,4}\])+)(?=\s|$)")
@@ -71,6 +68,9 @@ def to_json(answer: Answer, identifier: str | None = None) -> dict[str, Any]:
         "error": answer.error,
         "query": answer.query,
         "confidence": answer.confidence,
+        "outcome": answer.outcome.value,
+        "fault": answer.fault,
+        "usage": asdict(answer.usage),
         "closest": [_citation_to_json(citation) for citation in answer.closest],
     }
 
@@ -162,22 +162,22 @@ def _is_same(words: str, others: str) -> bool:
 def headline(answer: Answer) -> str:
     """Return the line beside the answer: what it is, and as of when."""
     if not answer.final:
-        return WRITING if answer.status is Status.ANSWERED else READING
-    label = LABELS[answer.status]
-    if answer.status is Status.ANSWERED and not answer.citations:
-        label = FROM_RECORD
-    elif answer.status is Status.ANSWERED and answer.records:
-        label = OVERVIEW
-    elif answer.status is Status.ANSWERED and is_only_quotations(answer):
-        label = LABELS[Status.QUOTED]
-    elif answer.status is Status.ANSWERED and answer.model == "none":
-        label = BY_RULE
+        return READING
+    is_copied = answer.outcome in (Outcome.WRITTEN, Outcome.PARTLY) and is_only_quotations(answer)
+    label = LABELS[Outcome.QUOTED if is_copied else answer.outcome]
     articles = {citation.article for citation in answer.citations}
     dates = {article.updated or article.date for article in articles}
     date = dates.pop() if len(dates) == 1 else None
     corrected = {each.date for article in articles for each in article.corrections if each.date}
     parts = [label, f"as of {day(date)}" if date else "", f"corrected on {day(max(corrected))}" if corrected else ""]
     return ", ".join(filter(None, parts))
+
+
+def note(answer: Answer) -> str:
+    """Return why a quotation stands where an answer should have been written; empty where nothing went wrong."""
+    if answer.outcome is not Outcome.QUOTED or not answer.error:
+        return ""
+    return SPENT if answer.fault is Fault.BUDGET else NOT_WRITTEN
 
 
 def corrections(answer: Answer) -> list[str]:
@@ -250,6 +250,19 @@ def terminal(answer: Answer) -> RenderableType:
         lines += [Text(), Text(f"{CLOSEST_WORDS}:", style="yellow")]
         lines += [Text(f"  · {plain(citation.quote)}", style="dim") for citation in answer.closest]
     return Group(*lines)
+
+
+def why_lines(why: Mapping[str, Any], indent: str = "") -> list[str]:
+    """Return how an answer came about as lines: what is nested stands below its name."""
+    lines = []
+    for name, value in why.items():
+        if isinstance(value, Mapping):
+            lines += [f"{indent}{name}", *why_lines(value, f"{indent}  ")]
+        elif isinstance(value, list | tuple):
+            lines += [f"{indent}{name}", *(f"{indent}  {plain(str(each))}" for each in value)]
+        else:
+            lines.append(f"{indent}{name:<24}{plain(str(value))}")
+    return lines
 
 
 def plain(text: str) -> str:

@@ -35,11 +35,14 @@ _OFFLINE = {
     "FASTAPI_OTEL_AUTO_CONFIGURE": "false",
 }
 Port = int
+Tokens = int
 Address = str
 """Of a person, as in `mailto:desk@example.org` or `https://example.org/contact`; empty for none."""
 Token = str
 """A secret of 16 characters or more: at the rate at which one address may guess, even words are safe then."""
-Check = Literal["local", "none"]
+Check = Literal["provider", "local", "none"]
+Price = tuple[float, float, float]
+"""Money for a million tokens: read, read from the provider's cache, written; all 0 where it is not known."""
 Sites = tuple[str, ...]
 """Origins, as in `https://news.example.org`."""
 Networks = tuple[IPv4Network | IPv6Network, ...]
@@ -55,6 +58,13 @@ def networks(value: str) -> Networks:
 
 
 _THIS_MACHINE = networks("127.0.0.1,::1")
+
+
+def _price(value: str) -> Price:
+    read, *cached, written = (_FLOAT(part.strip()) for part in value.split(","))
+    if len(cached) > 1:
+        raise ValueError
+    return read, *(cached or [read]), written  # type: ignore[return-value]
 
 
 def _sites(value: str) -> Sites:
@@ -73,17 +83,17 @@ def _address(value: str) -> Address:
     raise ValueError
 
 
+_FLOAT = TypeAdapter(Annotated[float, Field(ge=0, lt=10**6, allow_inf_nan=False)]).validate_python
 _CASTS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "int": (TypeAdapter(Annotated[int, Field(ge=0, lt=10**6)]).validate_python, "a whole number, 0 or more"),
     "Port": (TypeAdapter(Annotated[int, Field(ge=0, le=65_535)]).validate_python, "a whole number, at most 65535"),
-    "float": (
-        TypeAdapter(Annotated[float, Field(ge=0, lt=10**6, allow_inf_nan=False)]).validate_python,
-        "a number, 0 or more",
-    ),
+    "Tokens": (TypeAdapter(Annotated[int, Field(ge=0, lt=10**12)]).validate_python, "a whole number, 0 or more"),
+    "float": (_FLOAT, "a number, 0 or more"),
     "bool": (TypeAdapter(bool).validate_python, "true or false"),
     "Networks": (networks, "addresses or networks, as in 10.0.0.7,192.168.0.0/16"),
     "Token": (TypeAdapter(Annotated[str, Field(min_length=16)]).validate_python, "16 characters or more"),
-    "Check": (TypeAdapter(Check).validate_python, "local or none"),
+    "Check": (TypeAdapter(Check).validate_python, "provider, local or none"),
+    "Price": (_price, "prices for a million tokens read, read from the cache, and written, as in 0.40,0.10,1.60"),
     "Address": (_address, "a mail address or an https address"),
     "Sites": (_sites, "sites, as in https://news.example.org,https://www.example.org"),
     "Path": (lambda value: Path(value).expanduser(), "a path"),
@@ -114,8 +124,18 @@ class Settings:
     """`local`, `none`, or anything that LangChain's init_chat_model takes, as in `openai:gpt-4.1-mini`."""
     model_url: str = ""
     """Base URL for the provider, for a self-hosted server such as vLLM."""
-    check: Check = "local"
-    """What checks the drafts of a provider's model: `local`, the packaged model where it is installed, or `none`."""
+    model_words: int = 12_000
+    """Articles of at most so many words in all are given to a capable model as a whole, else passages of them."""
+    model_calls: int = 16
+    """How many calls a provider gets at once."""
+    model_price: Price = (0.0, 0.0, 0.0)
+    """What a million tokens cost: read, read from the provider's cache, written."""
+    tokens_per_day: Tokens = 0
+    """How many tokens a provider may read and write in a day, of UTC; 0 for any number."""
+    check: Check = "provider"
+    """What checks the answers of a capable model: `provider`, such a model; `local`, the packaged one; or `none`."""
+    check_model: str = ""
+    """Another model for that, as in `openai:gpt-4.1-nano`; empty for the one that writes."""
     model_file: str = ""
     """Another GGUF for `local`, instead of the packaged one."""
     model_sha256: str = ""

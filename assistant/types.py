@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum
+from typing import Any
+
+from assistant.errors import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,20 +150,62 @@ class Citation:
 
 
 class Status(StrEnum):
-    """How an answer ended. Each has its own fixed wording in `rendering.py`."""
+    """How an answer ended, as scripts read it; `Outcome` says more."""
 
     ANSWERED = "answered"
-    """Written, by the model or by rule (who said it); each sentence passed the check against what it cites."""
+    """Written by a model, or told by rule; each sentence is checked against what it cites."""
     QUOTED = "quoted"
     """The article's own sentences; no word of a model."""
     PINNED = "pinned"
     """An editor's own answer, with its signature; no word of the article or of a model. No citations."""
     DECLINED = "declined"
-    """The article does not answer the question. No citations."""
+    """The articles do not answer the question. No citations."""
     BLOCKED_INPUT = "blocked_input"
     """The question is empty, too long, or says too little by itself. No citations."""
     INDEX_UNAVAILABLE = "index_unavailable"
     """The articles cannot be searched now. No citations."""
+
+
+class Outcome(Enum):
+    """How an answer came about. Each has its own fixed wording in `rendering.py`."""
+
+    WRITTEN = "written"
+    """A model wrote it."""
+    PARTLY = "partly"
+    """A model wrote it, and the articles answer only a part of the question."""
+    SPEECH = "speech"
+    """Who said what, told by rule from the article's quotation marks."""
+    RECORD = "record"
+    """The title, date, source or length of an article. No citations."""
+    OVERVIEW = "overview"
+    """The article's own sentences that tell it as a whole."""
+    QUOTED = "quoted"
+    """The article's own sentences that answer best."""
+    PINNED = "pinned"
+    """An editor's own answer."""
+    DECLINED = "declined"
+    """The articles do not answer the question."""
+    BLOCKED = "blocked"
+    """The question cannot be taken as it is."""
+    UNAVAILABLE = "unavailable"
+    """The articles cannot be searched now."""
+
+    @property
+    def status(self) -> Status:
+        """The same as scripts read it."""
+        match self:
+            case Outcome.QUOTED:
+                return Status.QUOTED
+            case Outcome.PINNED:
+                return Status.PINNED
+            case Outcome.DECLINED:
+                return Status.DECLINED
+            case Outcome.BLOCKED:
+                return Status.BLOCKED_INPUT
+            case Outcome.UNAVAILABLE:
+                return Status.INDEX_UNAVAILABLE
+            case _:
+                return Status.ANSWERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +219,34 @@ class Timings:
 
 
 @dataclass(frozen=True, slots=True)
+class Usage:
+    """What some calls took, in tokens; `cached` are those of `read` that the provider had kept from before."""
+
+    calls: int = 0
+    read: int = 0
+    cached: int = 0
+    written: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return the sum."""
+        return Usage(
+            self.calls + other.calls, self.read + other.read, self.cached + other.cached, self.written + other.written
+        )
+
+    @property
+    def tokens(self) -> int:
+        """What counts against a budget: all that was read and written."""
+        return self.read + self.written
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A snapshot of the answer. While `final` is false a better one follows."""
 
     question: str
-    status: Status
+    outcome: Outcome
     text: str = ""
-    """What is shown; its markers `[1]` point to the citations of that number."""
+    """What is shown; its markers `[1]` point to the citations of that number. On a refusal: what comes nearest."""
     citations: tuple[Citation, ...] = ()
     closest: tuple[Citation, ...] = ()
     """On a refusal: the closest words in the corpus, offered as *not* an answer."""
@@ -193,7 +260,18 @@ class Answer:
     model: str = "none"
     error: str | None = None
     """What went wrong, mostly with the model, in one line; the answer stands, and asked again may be better."""
+    fault: Fault | None = None
+    """Which way the model failed, where it did."""
+    usage: Usage = Usage()
+    """What the calls of a provider's model took."""
+    why: Mapping[str, Any] = field(default_factory=dict)
+    """How it came about: the time of each step in milliseconds, and what was found out in it."""
     final: bool = True
+
+    @property
+    def status(self) -> Status:
+        """How it ended, as scripts read it."""
+        return self.outcome.status
 
     @property
     def articles(self) -> tuple[Article, ...]:

@@ -98,42 +98,38 @@ def calibrate(
     typer.echo(f"Fitted to {len(observations)} questions.")
 
 
-_Readers = Annotated[Path, typer.Argument(help="Readers' questions; their articles and changed answers lie beside it.")]
+@app.command()
+def replay(
+    port: Annotated[int, typer.Option(help="Port of this machine.")] = 8100,
+    wanted: Annotated[Path | None, typer.Option(help="File to add what was never recorded to.")] = None,
+) -> None:
+    """Serve recorded replies of a capable language model, as a server of OpenAI's protocol.
+
+    Use it with ASSISTANT_MODEL=openai:recorded ASSISTANT_MODEL_URL=http://127.0.0.1:8100/v1 OPENAI_API_KEY=none.
+    """
+    with errors_as_lines():
+        import uvicorn  # noqa: PLC0415
+
+        from lab import replay as recordings  # noqa: PLC0415
+
+        served = recordings.server(recordings.read(), wanted)
+    uvicorn.run(served, port=port, log_level="warning")
 
 
 @app.command()
-def provider(questions: _Readers, as_json: Json = False) -> None:  # noqa: FBT002
-    """Tell what is shown of a provider's model that answers carefully, or gets one thing wrong; a second an answer."""
-    with errors_as_lines():
-        from assistant.evaluation.questions import read_questions  # noqa: PLC0415
-        from lab import careful_provider  # noqa: PLC0415
-
-        said = careful_provider.read_said(read_questions(questions), questions.with_name("changed.jsonl"))
-        counts = careful_provider.ask(said, questions.with_name("articles"))
-    if as_json:
-        typer.echo(json.dumps(counts))
-        return
-    for name, outcomes in counts.items():
-        told = ", ".join(f"{outcome} {count}" for outcome, count in outcomes.most_common())
-        typer.echo(f"{name:<28}{outcomes.total():>4}: {told}")
-
-
-@app.command("fit-provider")
-def fit_provider(
-    learned: Annotated[Path, typer.Argument(help="Readers' questions whose answers the probe learns from.")],
-    questions: _Readers,
+def record(
+    replies: Annotated[Path, typer.Argument(help="JSON file: a list of what was wanted, each with its `reply`.")],
+    out: Annotated[Path, typer.Argument(help="File of recordings to add to, in corpus/recordings.")],
+    by: Annotated[str, typer.Option(help="Who replied.")],
 ) -> None:
-    """Fit assistant/model/provider_probe.npz, and what calibration.json says of a provider's drafts; a second each."""
+    """Add replies to what was wanted to the recordings."""
     with errors_as_lines():
-        from assistant.evaluation.questions import read_questions  # noqa: PLC0415
-        from lab import careful_provider  # noqa: PLC0415
-        from lab.training import calibration as fitting  # noqa: PLC0415
+        from lab import replay as recordings  # noqa: PLC0415
 
-        pairs = careful_provider.read_pairs(read_questions(learned), learned.with_name("changed.jsonl"))
-        said = careful_provider.read_said(read_questions(questions), questions.with_name("changed.jsonl"))
-        careful_provider.fit_probe(pairs, learned.with_name("articles"))
-        fitting.save(fitting.fit_provider(careful_provider.observe(said, questions.with_name("articles"))))
-    typer.echo(f"Fitted to {len(pairs)} and {len(said)} answers.")
+        lines = recordings.lines(json.loads(replies.read_text(encoding="utf-8")), by)
+        with out.open("a", encoding="utf-8") as file:
+            file.write(lines)
+    typer.echo(f"Added {lines.count(chr(10))} replies to {out}.")
 
 
 @app.command("fit-probes")

@@ -7,37 +7,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-from collections.abc import AsyncGenerator
 
 import uvicorn
+from replies import completion, reply_to
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-
-TEXT = "Violent crime in Philadelphia has fallen by nearly 18 percent since it became a sanctuary city in 2014."
 
 
 def create_app(seconds: float) -> Starlette:
     """Return the server as an application."""
-    words = TEXT.split(" ")
-
-    def choice(kind: str, content: str, finish: str | None) -> dict[str, object]:
-        message = {"index": 0, kind: {"role": "assistant", "content": content}, "finish_reason": finish}
-        return {"id": "x", "object": "chat.completion", "created": 1, "model": "scripted", "choices": [message]}
-
-    async def events() -> AsyncGenerator[str]:
-        for word in words:
-            await asyncio.sleep(seconds / len(words))
-            yield f"data: {json.dumps(choice('delta', f'{word} ', None))}\n\n"
-        yield f"data: {json.dumps(choice('delta', '', 'stop'))}\n\ndata: [DONE]\n\n"
 
     async def complete(request: Request) -> Response:
-        if (await request.json()).get("stream"):
-            return StreamingResponse(events(), media_type="text/event-stream")
+        body = await request.json()
         await asyncio.sleep(seconds)
-        return JSONResponse(choice("message", TEXT, "stop"))
+        return JSONResponse(completion(reply_to(body["messages"])))
 
     async def health(_: Request) -> Response:
         return PlainTextResponse("ok")
@@ -50,6 +35,6 @@ def create_app(seconds: float) -> Starlette:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--seconds", type=float, default=2.0, help="how long it takes for an answer")
+    parser.add_argument("--seconds", type=float, default=2.0, help="how long it takes for a call")
     options = parser.parse_args()
     uvicorn.run(create_app(options.seconds), port=options.port, log_level="warning")

@@ -16,24 +16,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from assistant.answering import calibration, understanding, wording
+from assistant.answering import calibration, wording
+from assistant.answering.calibration import Fits
+from assistant.answering.question import Question
 from assistant.answering.steps import Steps
-from assistant.answering.understanding import asks_two
+from assistant.answering.trace import Trace
 from assistant.articles.reading import Corpus, read_corpus
-from assistant.errors import ConfigurationError, ModelError
+from assistant.errors import ConfigurationError, Fault
 from assistant.model import weights
-from assistant.model.chat import POLL_SECONDS, LanguageModel
-from assistant.model.holder import ModelHolder, check_configuration
+from assistant.model.chat import LanguageModel
+from assistant.model.holder import ModelHolder, ModelState, check_configuration
+from assistant.model.limit import Limit
 from assistant.search.embedder import SentenceEmbedder
 from assistant.search.index import VectorIndex, open_index
 from assistant.search.retrieval import Retriever
 from assistant.settings import Settings
 from assistant.threads import give_way
-from assistant.types import Answer, Status, Timings, Turn
+from assistant.types import Answer, Outcome, Timings, Turn
 
 logger = logging.getLogger(__name__)
 
-_STILL_LOADING = "The search is still loading."
+_STILL_LOADING = "The search is still loading"
+_NOT_COMPARED = "The passages could not be compared with the question"
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much in all."""
@@ -49,10 +53,13 @@ class Assistant:
         index: VectorIndex | None,
         holder: ModelHolder,
         answer_seconds: float,
+        model_words: int = 12_000,
         counts: Path | None = None,
+        fits: Fits | None = None,
     ) -> None:
         """Take the opened parts, and a file to keep in it how often each word is there; `open` does the opening."""
-        self.steps = Steps(corpus, retriever, calibration.rarity_of(corpus.articles, counts), holder)
+        rarity = calibration.rarity_of(corpus.articles, counts)
+        self.steps = Steps(corpus, retriever, rarity, holder, fits or Fits.read(), model_words)
         """What a question that is asked now is answered from; others take its place when the articles change."""
         self._index = index
         self._holder = holder
@@ -110,7 +117,9 @@ class Assistant:
             logger.warning("Searching by keywords only, the embedding model is not installed: run %s", weights.INSTALL)
         retriever = Retriever(corpus.articles, index, embedder)
         holder = ModelHolder(settings, corpus.articles, progress)
-        return cls(corpus, retriever, index, holder, settings.answer_seconds, index_folder / "stems.txt")
+        return cls(
+            corpus, retriever, index, holder, settings.answer_seconds, settings.model_words, index_folder / "stems.txt"
+        )
 
     @property
     def corpus(self) -> Corpus:
@@ -123,10 +132,10 @@ class Assistant:
         return self._holder.name
 
     @property
-    def model_state(self) -> str:
-        """`none`, `loading`, `ready`, or `unavailable: <why>`; it is not ready before the embedding model is."""
+    def model_state(self) -> ModelState:
+        """Whether the models can be asked; they are not ready before the embedding model is."""
         state = self._holder.state
-        return "loading" if state == "ready" and not self.is_loaded else state
+        return ModelState("loading") if state.kind == "ready" and not self.is_loaded else state
 
     @property
     def is_loaded(self) -> bool:
@@ -138,13 +147,16 @@ class Assistant:
 
     @property
     def model(self) -> LanguageModel:
-        """The language model, for whoever measures or fits.
+        """The packaged language model, for what measures or fits.
 
         Raises:
-            ModelError: it cannot be asked now.
+            ConfigurationError: it is not what answers, or cannot be asked now.
         """
-        if (model := self._holder.get()) is None:
-            raise ModelError(f"There is no language model to ask ({self.model_state})")
+        model = self._holder.get()
+        if not isinstance(model, LanguageModel):
+            raise ConfigurationError(
+                f"The packaged model cannot be asked ({self.model_state.kind})", "set no ASSISTANT_MODEL"
+            )
         return model
 
     @property
@@ -235,8 +247,9 @@ class Assistant:
         The model's time begins when it has its turn. Set `stopped`, from any thread, to end it early. An answer is from
         the articles as they were when it was begun; where it rests on one that is gone meanwhile, it is begun again.
         """
+        asked = Question.of(question, history)
         while True:
-            with closing(self._answers(self.steps, question, history, article, stopped)) as answers:
+            with closing(self._answers(self.steps, asked, article, stopped)) as answers:
                 for answer in answers:
                     if self._is_gone(answer):
                         break
@@ -248,54 +261,57 @@ class Assistant:
         return any(article.id not in self.corpus.by_id for article in answer.articles)
 
     def _answers(
-        self,
-        steps: Steps,
-        question: str,
-        history: Sequence[Turn],
-        article: str | None,
-        stopped: threading.Event | None,
+        self, steps: Steps, question: Question, article: str | None, stopped: threading.Event | None
     ) -> Generator[Answer]:
         """Yield the same from the articles that the steps have."""
+        trace = Trace()
         started = time.monotonic()
-        asked = understanding.clean(question)
-        base = Answer(question=asked, status=Status.DECLINED, model=self.model_name)
-        if reason := understanding.problem(asked, history):
-            yield _finished(replace(base, question=asked[:600], status=Status.BLOCKED_INPUT, text=reason), started)
+        base = Answer(question=question.text, outcome=Outcome.DECLINED, model=self.model_name)
+
+        def finished(answer: Answer) -> Answer:
+            timings = replace(answer.timings, total_ms=_milliseconds(started))
+            return replace(answer, timings=timings, usage=trace.usage, why=trace.why, final=True)
+
+        if reason := question.problem:
+            yield finished(replace(base, question=question.text[:600], outcome=Outcome.BLOCKED, text=reason))
             return
-        if topic := understanding.asks_about_article(asked):
-            yield _finished(wording.about(base, topic, steps.meant(article)), started)
+        if topic := question.about_article:
+            yield finished(wording.about(base, topic, steps.meant(article)))
             return
-        if understanding.asks_for_overview(asked) and (lead := steps.lead(history, article)):
-            base = replace(base, timings=Timings(first_ms=_milliseconds(started)))
-            yield _finished(wording.overview(base, lead), started)
+        if lead := steps.lead(question, article):
+            yield finished(wording.overview(replace(base, timings=Timings(first_ms=_milliseconds(started))), lead))
             return
         try:
-            findings = steps.find(asked, history, article, may_read=False)
+            with trace.step("search"):
+                findings = steps.find(question, article, may_read=False)
         except Exception:
             logger.exception("The search failed")
-            yield _finished(replace(base, status=Status.INDEX_UNAVAILABLE), started)
+            yield finished(replace(base, outcome=Outcome.UNAVAILABLE))
             return
         if not findings.evidence and self.is_loaded:
-            findings = steps.thorough(findings, asked, history)
+            findings = steps.thorough(findings, question)
         base = replace(base, query=findings.query)
         if not findings.evidence:
             # Nobody is told that there is no answer by keywords alone.
-            yield _finished(replace(base, status=Status.INDEX_UNAVAILABLE) if findings.rough else base, started)
+            yield finished(replace(base, outcome=Outcome.UNAVAILABLE) if findings.rough else base)
             return
-        first = wording.quoted(base, steps.to_quote(asked, findings, None), in_one_piece=not asks_two(asked))
+        with trace.step("quote"):
+            windows = steps.packaged.to_quote(question, findings)
+        first = wording.quoted(base, windows, in_one_piece=not question.asks_two)
         first = replace(first, timings=Timings(first_ms=_milliseconds(started)), final=False)
         yield first
-        deadline = time.monotonic() + self._answer_seconds
-        if not self._is_loaded_before(deadline, stopped):
-            yield _finished(replace(first, error=_STILL_LOADING), started)
+        limit = Limit.of_seconds(self._answer_seconds, stopped)
+        if not self._is_loaded_before(limit):
+            yield finished(replace(first, error=_STILL_LOADING, fault=Fault.LOADING))
             return
-        findings = steps.thorough(findings, asked, history)
-        final = steps.decided(base, asked, history, findings, deadline, stopped)
-        if final.status is Status.DECLINED and (other := steps.otherwise(asked, history, findings)):
-            # No question is lost because of the one before it, nor a follow-up because it could stand by itself.
-            again = steps.decided(base, asked, history, other, deadline, stopped)
-            final = final if again.status is Status.DECLINED else again
-        yield _finished(replace(final, timings=first.timings), started)
+        with trace.step("search"):
+            findings = steps.thorough(findings, question)
+        reply = steps.reply(question, findings, limit, trace)
+        with trace.step("decide"):
+            final = steps.decide(replace(base, timings=first.timings), question, findings, reply)
+        if findings.rough and final.error is None:
+            final = replace(final, error=_NOT_COMPARED)
+        yield finished(final)
 
     def _load(self) -> None:
         self.steps.retriever.load()
@@ -315,17 +331,11 @@ class Assistant:
             # Only speed is lost.
             logger.exception("The passages could not be read ahead")
 
-    def _is_loaded_before(self, deadline: float, stopped: threading.Event | None) -> bool:
+    def _is_loaded_before(self, limit: Limit) -> bool:
         """Wait until the embedding model is there, and return whether it is: in time, and if it could be loaded."""
-        while self._loading is not None and not self._loading.done():
-            if time.monotonic() >= deadline or (stopped is not None and stopped.is_set()):
-                break
-            wait([self._loading], timeout=POLL_SECONDS)
+        while self._loading is not None and not self._loading.done() and not limit.reached:
+            wait([self._loading], timeout=limit.wait)
         return self.is_loaded
-
-
-def _finished(answer: Answer, started: float) -> Answer:
-    return replace(answer, timings=replace(answer.timings, total_ms=_milliseconds(started)), final=True)
 
 
 def _milliseconds(started: float) -> float:

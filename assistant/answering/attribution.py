@@ -11,34 +11,19 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from assistant.answering import understanding
 from assistant.answering.grounding import tells_machines
+from assistant.answering.question import SAYS, Question
 from assistant.answering.quoting import Window
-from assistant.articles.speakers import NAME, QUOTED, SAID, body_meant, context_of, outside_quotations
-from assistant.articles.terms import stems
+from assistant.articles.annotated import annotation
+from assistant.articles.speakers import NAME, QUOTED, SAID, body_meant, outside_quotations
+from assistant.articles.terms import plain, stems
 from assistant.types import Article, Sentence
 
-_SAYS = (
-    rf"(?:{SAID}|called|calls|described|describes|spoke|speaks|referred|refers|compared|compares|commented|remarked|"
-    r"labell?ed|declared)"
-)
 _TELL = (
     r"(?:say|write|tell|explain|add|complain|announce|ask|argue|warn|insist|note|state|claim|reply|recall|acknowledge|"
     r"admit|concede|testify|call|describe|speak|refer|compare|comment|remark|label|declare|respond|think|feel|believe)"
 )
-_ASKS_WHO_SAID = re.compile(
-    rf"^\W*(?:(?:and|so|but|then|please|tell me|remind me)\W+)?"
-    rf"(?:who\s+(?:was\s+it\s+(?:that|who)\s+)?{_SAYS}\b"
-    r"|who\s+(?:is|was)\s+(?:quoted|cited)\s+(?:as\s+)?saying\b"
-    r"|whose\s+(?:words?|quotes?|quotation|line|phrase|comment|remark|statement)\s+(?:is|are|was|were)\b)"
-    r"|\baccording to who(?:m|se)?\b",
-    re.IGNORECASE,
-)
-_ASKS_WHERE = re.compile(
-    r"\b(?:(?:which|what) (?:article|story) (?:has|contains|includes)|where are) the (?:words|sentence|quotation)\b",
-    re.IGNORECASE,
-)
-_TELLS_WHO = re.compile(rf"(?P<who>{NAME}), who (?P<says>{_SAYS}\b[^,;:]*)(?=[,.;])")
+_TELLS_WHO = re.compile(rf"(?P<who>{NAME}), who (?P<says>{SAYS}\b[^,;:]*)(?=[,.;])")
 _LEAST_QUOTED = 4
 """Words of a quotation that is somebody's speech; fewer may be a name or a word in doubt."""
 
@@ -54,28 +39,23 @@ class _Speech:
     words: str
 
 
-def asks_who_said(question: str) -> bool:
-    """Whether the question asks whose words something is."""
-    return bool(_ASKS_WHO_SAID.search(question))
-
-
-def misquotes(question: str, articles: Iterable[Article]) -> bool:
+def misquotes(question: Question, articles: Iterable[Article]) -> bool:
     """Whether a question asks who said some words, or where they stand, and they stand so in none of the articles.
 
     Case and punctuation do not matter, nor what stands between the parts of one quotation, as in '"I," he said, "go."'
     What is left out may be marked. Few words may be a name.
     """
-    asks = asks_who_said(question) or _ASKS_WHERE.search(question)
-    parts = [part for words in understanding.quoted_words(question) for part in re.split(r"…|\.{3}", words)]
+    asks = question.asks_who_said or question.asks_where
+    parts = [part for words in question.quoted for part in re.split(r"…|\.{3}", words)]
     wanted = [part for part in parts if len(part.split()) >= _LEAST_QUOTED] if asks else []
-    held = [_bare(text) for article in articles for text in _said(article.text)] if wanted else []
-    return not all(any(_bare(part) in text for text in held) for part in wanted)
+    held = [plain(text) for article in articles for text in _said(article.text)] if wanted else []
+    return not all(any(plain(part) in text for text in held) for part in wanted)
 
 
-def standing(question: str, windows: Iterable[Window]) -> list[Window]:
+def standing(question: Question, windows: Iterable[Window]) -> list[Window]:
     """Return the pieces of evidence with the words of which a question asks which article has them; else none."""
-    words = [_bare(words) for words in understanding.quoted_words(question) if _ASKS_WHERE.search(question)]
-    return [each for each in windows if any(part in _bare(s.text) for part in words for s in each.sentences)]
+    words = [plain(words) for words in question.quoted if question.asks_where]
+    return [each for each in windows if any(part in plain(s.text) for part in words for s in each.sentences)]
 
 
 def _said(text: str) -> Iterator[str]:
@@ -85,22 +65,16 @@ def _said(text: str) -> Iterator[str]:
         yield " ".join(QUOTED.findall(paragraph))
 
 
-def _bare(text: str) -> str:
-    """Return the words of a text between spaces, without case, punctuation, and what an editor put in brackets."""
-    text = re.sub(r"(?<=\w)['’.](?=\w)", "", re.sub(r"\[[^\]]*\]", " ", text).casefold())
-    return " ".join(["", *re.findall(r"[^\W_]+", text), ""])
-
-
-def statement(question: str, window: Window) -> str | None:
+def statement(question: Question, window: Window) -> str | None:
     """Return who said what the question quotes, as a whole sentence.
 
     None where the question is another, asks for more or quotes nothing, where the words do not stand in one quotation
     of the window's sentence, and where it is not certain whose quotation that is.
     """
-    words = understanding.quoted_words(question)
-    if not words or not asks_who_said(question) or len(window.sentences) != 1:
+    words = question.quoted
+    if not words or not question.asks_who_said or len(window.sentences) != 1:
         return None
-    if understanding.joins_two(question):
+    if question.joins_two:
         return None
     (sentence,) = window.sentences
     speaker = _only_speaker(sentence)
@@ -112,20 +86,20 @@ def statement(question: str, window: Window) -> str | None:
     return f'It was {speaker} who said {quoted[:-1]}."'
 
 
-def reported(question: str, windows: Sequence[Window]) -> list[tuple[str, Window]]:
+def reported(question: Question, windows: Sequence[Window]) -> list[tuple[str, Window]]:
     """Return what somebody is quoted with, as whole sentences, each with the piece of evidence that it is taken from.
 
     Empty where the question asks neither who said something nor what somebody said, where it asks for more, and where
     the first piece of evidence quotes nobody, somebody else, or it is not certain whom.
     """
-    if understanding.joins_two(question):
+    if question.joins_two:
         return []
-    asks_who = asks_who_said(question)
-    if asks_who and (told := _told_of_who(question, windows[0])) is not None:
+    asks_who = question.asks_who_said
+    if asks_who and (told := _told_of_who(question.text, windows[0])) is not None:
         return [(told, windows[0])]
     speeches = [(_speech_of(window), window) for window in windows]
     first = speeches[0][0]
-    if first is None or not (asks_who or _asks_what_was_said_by(first.speaker, question)):
+    if first is None or not (asks_who or _asks_what_was_said_by(first.speaker, question.text)):
         return []
     same = [(speech, window) for speech, window in speeches if speech is not None and speech.speaker == first.speaker]
     return [
@@ -143,7 +117,7 @@ def _asks_what_was_said_by(speaker: str, question: str) -> bool:
         re.search(pattern, question, re.IGNORECASE)
         for pattern in (
             rf"\b(?:do|does|did) {no_other}{surname}(?:['’]s?(?: \w+){{1,2}})? (?:\w+ly |also |then )?{_TELL}\b",
-            rf"^\W*(?:(?:tell me|quote|and|so|but)\W+)?(?:what|how) {no_other}{surname} (?:has |have |had )?{_SAYS}\b",
+            rf"^\W*(?:(?:tell me|quote|and|so|but)\W+)?(?:what|how) {no_other}{surname} (?:has |have |had )?{SAYS}\b",
             rf"^\W*what (?:was|were|is|are) {no_other}{surname}['’]s? (?:\w+ )?(?:words?|comments?|remarks?)\b",
             rf"\baccording to {no_other}{surname}\b",
         )
@@ -152,7 +126,7 @@ def _asks_what_was_said_by(speaker: str, question: str) -> bool:
 
 def _told_of_who(question: str, window: Window) -> str | None:
     """Return what a clause such as "Trump, who called them crooks," says, if that is all the question asks about."""
-    asked = stems(re.sub(rf"\b{_SAYS}\b", "", question, flags=re.IGNORECASE))
+    asked = stems(re.sub(rf"\b{SAYS}\b", "", question, flags=re.IGNORECASE))
     for sentence in window.sentences:
         match = _TELLS_WHO.search(sentence.text)
         if match and asked and asked <= stems(match["says"]) and not tells_machines(sentence):
@@ -168,7 +142,7 @@ def _speech_of(window: Window) -> _Speech | None:
         return None
     if window.leading and not outside_quotations(sentence.text).strip():
         before = window.leading[-1]
-        earlier = _speech(before, context_of(before).needs)
+        earlier = _speech(before, annotation(before).context.needs)
         between = sentence.article.text[before.end : sentence.start]
         if earlier is not None and earlier.speaker == speech.speaker and between.isspace() and "\n" not in between:
             return _Speech(speech.speaker, earlier.opening, f"{earlier.words} {speech.words}")
@@ -180,7 +154,9 @@ def _speech(sentence: Sentence, leading: Sequence[Sentence]) -> _Speech | None:
     named, quotations = _only_speaker(sentence), _quotations(sentence)
     if named is None or all(len(quotation.split()) < _LEAST_QUOTED for quotation in quotations):
         return None
-    speaker = body_meant(named, leading) if named.lower().startswith("the ") else named
+    speaker = (
+        body_meant(named, leading, annotation(sentence).within.bodies) if named.lower().startswith("the ") else named
+    )
     if speaker is None:
         return None
     words = re.sub(r"(?:\s*,)?\s*$", "", " ".join(quotation.strip(' "“”') for quotation in quotations))
@@ -193,7 +169,7 @@ def _speech(sentence: Sentence, leading: Sequence[Sentence]) -> _Speech | None:
 def _only_speaker(sentence: Sentence) -> str | None:
     """Return who is quoted in the sentence; None where several may be, or where it tells a machine what to say."""
     marks = [mark for mark in re.findall(rf"\b{SAID}\b", outside_quotations(sentence.text)) if mark != "adding"]
-    return None if len(marks) > 1 or tells_machines(sentence) else context_of(sentence).speaker
+    return None if len(marks) > 1 or tells_machines(sentence) else annotation(sentence).context.speaker
 
 
 def _quotations(sentence: Sentence) -> list[str]:
@@ -214,11 +190,13 @@ def _opening(named: str, speaker: str, outside: str) -> str | None:
     return None
 
 
-def names_the_speaker(question: str, told: str, evidence: Iterable[Sentence]) -> bool:
+def names_the_speaker(question: Question, told: str, evidence: Iterable[Sentence]) -> bool:
     """Whether what is told names someone who is quoted in the evidence, if that is what the question asks."""
-    if not asks_who_said(question):
+    if not question.asks_who_said:
         return True
-    speakers = [speaker for s in evidence if QUOTED.search(s.text) and (speaker := context_of(s).speaker) is not None]
+    speakers = [
+        speaker for s in evidence if QUOTED.search(s.text) and (speaker := annotation(s).context.speaker) is not None
+    ]
     return not speakers or any(stems(_surname(speaker)) <= stems(told) for speaker in speakers)
 
 

@@ -2,8 +2,8 @@
 
 Logistic regressions over a few signals, fitted by `python -m lab calibrate` to development, hard and readers'
 questions; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist depends
-on the models: keywords only (none is installed), words only (no language model), a draft (any model), a draft and its
-check (the packaged model with its adapters), and a provider's draft that the packaged model checks.
+on the models: keywords only (none is installed), words only (no language model), a draft, and a draft
+with its check.
 """
 
 from __future__ import annotations
@@ -16,14 +16,16 @@ from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from assistant.answering import grounding, understanding
+from assistant.answering import grounding, kinds
+from assistant.answering.question import Question
 from assistant.articles import passages, terms
+from assistant.articles.annotated import annotation
 from assistant.articles.passages import sentences
+from assistant.articles.words import Words
 from assistant.search.index_files import read_record, write_record
 from assistant.search.retrieval import Findings, inverse_document_frequency
 from assistant.types import Article
@@ -36,14 +38,13 @@ KEYWORDS = ("keywords", "names_found")
 WORDS = ("similarity", "names_found")
 DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "asked_names")
 CHECK = (*DRAFT, "answers", "right")
-SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "check": CHECK, "provider": CHECK}
-"""The signals of each of the five fits for whether the article answers the question."""
+SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "check": CHECK}
+"""The signals of each of the four fits for whether the article answers the question."""
 
 WRITTEN_DRAFT = (*DRAFT, "asks_two", "swapped", "length", "behind")
 WRITTEN_CHECK = (*WRITTEN_DRAFT, "answers", "right", "likelihood")
-WRITTEN_PROVIDER = ("answers", "right", "faithful")
-WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "check": WRITTEN_CHECK, "provider": WRITTEN_PROVIDER}
-"""The signals of the three fits for whether a draft is a right answer."""
+WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "check": WRITTEN_CHECK}
+"""The signals of the two fits for whether a draft is a right answer."""
 _UNTOLD = -2.0
 """The log-probability where the engine tells none."""
 
@@ -162,33 +163,32 @@ class Quoting(Regression):
     """A further sentence is quoted when it is at least this share as likely as the best one."""
 
 
-@cache
-def quoting(fit: str) -> Quoting:
-    """Return how the sentences to quote are chosen, for `words` or `draft`."""
-    return Quoting(**_fitted()["quoted"][fit])
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """All that was fitted, by the name of its signals."""
 
+    answerable: Mapping[str, Calibration]
+    """Whether the article answers the question: `keywords`, `words`, `draft`, `check`."""
+    written: Mapping[str, Calibration]
+    """Whether a draft is right: `draft`, `check`."""
+    quoted: Mapping[str, Quoting]
+    """Which sentence holds the answer: `words`, `draft`."""
 
-@cache
-def calibration(fit: str) -> Calibration:
-    """Return the fitted calibration for `keywords`, `words`, `draft`, `check` or `provider`."""
-    return Calibration(**_fitted()["answerable"][fit])
-
-
-@cache
-def written(fit: str) -> Calibration:
-    """Return the fitted calibration of what a model wrote, for `draft`, `check` or `provider`."""
-    return Calibration(**_fitted()["written"][fit])
-
-
-def _fitted() -> dict[str, Any]:
-    values: dict[str, Any] = json.loads(CALIBRATION.read_text(encoding="utf-8"))
-    return values
+    @classmethod
+    def read(cls, file: Path = CALIBRATION) -> Fits:
+        """Return what a file holds; by default what ships."""
+        values: dict[str, dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
+        return cls(
+            {name: Calibration(**fit) for name, fit in values["answerable"].items()},
+            {name: Calibration(**fit) for name, fit in values["written"].items()},
+            {name: Quoting(**fit) for name, fit in values["quoted"].items()},
+        )
 
 
 def word_signals(findings: Findings) -> dict[str, float]:
     """Return the signals that need no language model."""
     best = findings.evidence[:3]
-    held = [terms.stems(evidence.passage.text) | grounding.aliases([evidence.sentence]) for evidence in best]
+    held = [terms.stems(evidence.passage.text) | annotation(evidence.sentence).aliases for evidence in best]
     names = terms.names(findings.query)
     return {
         "keywords": findings.keyword_score,
@@ -197,18 +197,16 @@ def word_signals(findings: Findings) -> dict[str, float]:
     }
 
 
-def draft_signals(question: str, draft: str, support: grounding.Support, known: Container[str]) -> dict[str, float]:
+def draft_signals(question: str, draft: Words, support: grounding.Support) -> dict[str, float]:
     """Return the signals of what a model wrote, given the passage that supports it best."""
     return {
         "facts": float(support.facts),
         "words": support.words,
         "new_words": support.new_words,
         "tells": float(bool(support.new)),
-        "kind_told": float(
-            understanding.fits_question(question, draft, known) and understanding.counts(question, draft)
-        ),
+        "kind_told": float(kinds.fits_question(question, draft) and kinds.counts(question, draft)),
         "asked_names": float(support.asked_names),
-        "asks_two": float(understanding.asks_two(question)),
+        "asks_two": float(Question(question).asks_two),
     }
 
 

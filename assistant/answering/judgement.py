@@ -7,63 +7,73 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from assistant.answering import attribution, calibration
-from assistant.answering.drafts import CheckedDraft, Claim, holds
+from assistant.answering import attribution
+from assistant.answering.calibration import Calibration
+from assistant.answering.drafts import CheckedDraft, slips
+from assistant.answering.question import Question
 from assistant.answering.quoting import Window
+from assistant.answering.reply import Statement
 from assistant.search.retrieval import Findings
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What came of a question: everything that the decision was made from. Calibration reads it."""
+    """What came of a question: everything that the decision is made from. Calibration reads it."""
 
     findings: Findings
     signals: Mapping[str, float]
     """What tells whether the article answers the question."""
-    fit: str
-    """The fit of the calibration for the signals that there are: keywords, words, draft, check or provider."""
+    answered: Calibration
+    """What was fitted to these signals."""
     draft: CheckedDraft | None = None
-    error: str | None = None
+    written: Calibration | None = None
+    """What was fitted to the signals of such a draft."""
 
+    @property
+    def answerable(self) -> float:
+        """The probability that the article answers the question, 0 to 1."""
+        return self.answered.probability(self.signals)
 
-def answer_probability(judgement: Judgement) -> float:
-    """Return the probability that the article answers the question, 0 to 1."""
-    return calibration.calibration(judgement.fit).probability(judgement.signals)
+    @property
+    def is_declined(self) -> bool:
+        """Whether an answer is too unlikely for anything to be given as one."""
+        return self.answerable < self.answered.threshold
 
+    @property
+    def right(self) -> float:
+        """The probability that the draft is right, 0 to 1; 0 where there is none."""
+        return self.written.probability(self.draft.signals) if self.draft and self.written else 0.0
 
-def is_declined(judgement: Judgement) -> bool:
-    """Whether an answer is too unlikely for anything to be given as one."""
-    return answer_probability(judgement) < calibration.calibration(judgement.fit).threshold
+    def shown(self, question: Question) -> CheckedDraft | None:
+        """Return the draft, if nothing in it slips and it is likely enough to be right."""
+        if self.draft is None or self.written is None or slips(self.draft, question, self.findings.query):
+            return None
+        return self.draft if self.right >= self.written.threshold else None
 
+    def speech(self, question: Question, to_quote: Sequence[Window]) -> list[Statement]:
+        """Return what the article's own marks tell of who said something, or of what somebody said.
 
-def written_probability(judgement: Judgement) -> float:
-    """Return the probability that the draft is right, 0 to 1; 0 where there is none."""
-    draft = judgement.draft
-    return _calibration_of_written(judgement).probability(draft.signals) if draft else 0.0
+        The words that the question quotes are found or not; where it quotes none, a model must have read the passages,
+        and that there is an answer must be as likely as it must be of a draft that it is right.
+        """
+        if (said := attribution.statement(question, to_quote[0])) is not None:
+            return [Statement(said, to_quote[0].all)]
+        if self.written is None or self.answerable < self.written.threshold:
+            return []
+        return [Statement(words, window.all) for words, window in attribution.reported(question, to_quote)]
 
-
-def draft_to_show(judgement: Judgement) -> CheckedDraft | None:
-    """Return the draft, if it holds and is likely enough to be right."""
-    draft = judgement.draft
-    if draft is None or not holds(draft, judgement.findings.query):
-        return None
-    return draft if written_probability(judgement) >= _calibration_of_written(judgement).threshold else None
-
-
-def reported(judgement: Judgement, to_quote: Sequence[Window]) -> list[Claim]:
-    """Return what the article's own marks tell of who said something, or of what somebody said.
-
-    The words that the question quotes are found or not; where it quotes none, a model must have read the passages, and
-    that there is an answer must be as likely as it must be of a draft that it is right.
-    """
-    query = judgement.findings.query
-    if (said := attribution.statement(query, to_quote[0])) is not None:
-        return [Claim(said, to_quote[0])]
-    if judgement.draft is None or answer_probability(judgement) < _calibration_of_written(judgement).threshold:
-        return []
-    return [Claim(told, window) for told, window in attribution.reported(query, to_quote)]
-
-
-def _calibration_of_written(judgement: Judgement) -> calibration.Calibration:
-    return calibration.written(judgement.fit if judgement.fit in calibration.WRITTEN_SIGNALS else "draft")
+    def told(self, question: Question) -> dict[str, Any]:
+        """Return everything that the decision is made from, as `ask --why` tells it."""
+        found: dict[str, Any] = {
+            "answerable": {"probability": round(self.answerable, 4), "threshold": self.answered.threshold},
+            "signals": {name: round(value, 4) for name, value in self.signals.items()},
+        }
+        if self.draft is not None and self.written is not None:
+            found["draft"] = {
+                "text": self.draft.text or self.draft.told.text,
+                "right": {"probability": round(self.right, 4), "threshold": self.written.threshold},
+                "held back by": slips(self.draft, question, self.findings.query),
+            }
+        return found

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import islice
 
-from assistant.answering import grounding, understanding
+from assistant.answering import kinds
 from assistant.answering.calibration import Rarity, coverage
+from assistant.answering.question import Question
 from assistant.articles import terms
-from assistant.articles.passages import passages, statements
-from assistant.articles.speakers import context_of
+from assistant.articles.annotated import annotated, annotation
+from assistant.articles.passages import statements
+from assistant.articles.words import Words
 from assistant.search.retrieval import Findings
 from assistant.types import Article, Passage, Sentence
 
@@ -70,42 +71,30 @@ def signals(findings: Findings, rarity: Rarity, draft: Told | None = None) -> li
     # Only beside each other do scores tell something: they may come of ranks, or of comparing word by word.
     best_score = max((evidence.score for evidence in findings.evidence), default=0.0)
     scores = {evidence.sentence: evidence.score / best_score for evidence in findings.evidence if best_score > 0}
-    kind, wanted = understanding.asked_kind(findings.query), understanding.kinds(findings.query)
+    kind, wanted = kinds.asked_kind(findings.query), Words(findings.query)
     asked = wanted.stems
     told = terms.stems(draft.text) if draft else set()
     new = told - asked
     found = []
     for passage in candidate_passages(findings):
         for sentence in statements(passage):
-            held = _held(sentence)
+            noted = annotation(sentence)
             of_passage = findings.similarities.get(passage.id, 0.0)
             own = {
                 "score": scores.get(sentence, 0.0),
                 # Where there was no time to read the passage, it stands for its sentences.
                 "similarity": findings.similarities.get(sentence.id, of_passage),
                 "passage_similarity": of_passage,
-                "asked": coverage(asked, held, rarity),
-                "kind": float(understanding.fits(kind, wanted, _kinds(sentence))),
+                "asked": coverage(asked, noted.held, rarity),
+                "kind": float(kinds.fits(kind, wanted, noted.words)),
                 "length": math.log(len(sentence.text)),
-                "told": coverage(told, held, rarity) if told else 0.0,
-                "told_new": coverage(new, held, rarity) if new else 0.0,
+                "told": coverage(told, noted.held, rarity) if told else 0.0,
+                "told_new": coverage(new, noted.held, rarity) if new else 0.0,
                 "told_similarity": draft.similarities.get(sentence.id, 0.0) if draft else 0.0,
             }
             found.append((sentence, own))
     best = {name: max((own[name] for _, own in found), default=0.0) for name in DRAFT}
     return [(sentence, own | {f"{name}_below": own[name] - best[name] for name in DRAFT}) for sentence, own in found]
-
-
-@lru_cache(maxsize=4096)
-def _kinds(sentence: Sentence) -> understanding.Kinds:
-    return understanding.kinds(sentence.text, terms.known_names(sentence.article.text))
-
-
-@lru_cache(maxsize=4096)
-def _held(sentence: Sentence) -> frozenset[str]:
-    """Return the stems of a sentence, of those that it leans on, and of the people whom they mean."""
-    words = " ".join(each.text for each in _window(sentence).all)
-    return frozenset(terms.stems(words) | grounding.aliases([sentence]))
 
 
 def wanted(query: str, rarity: Rarity, draft: Told | None = None) -> dict[str, float]:
@@ -114,7 +103,7 @@ def wanted(query: str, rarity: Rarity, draft: Told | None = None) -> dict[str, f
     Those of the question weigh 1 together, each by its rarity, and so do those of the draft, of which only the new ones
     are returned.
     """
-    asked = understanding.kinds(query).stems
+    asked = Words(query).stems
     told = terms.stems(draft.text) if draft else set()
     weights: dict[str, float] = {}
     for stems, some in ((asked, asked), (told, told - asked)):
@@ -124,7 +113,7 @@ def wanted(query: str, rarity: Rarity, draft: Told | None = None) -> dict[str, f
 
 
 def choose(
-    question: str, likely: Sequence[tuple[Sentence, float]], further_share: float, wanted: Mapping[str, float]
+    question: Question, likely: Sequence[tuple[Sentence, float]], further_share: float, wanted: Mapping[str, float]
 ) -> list[Window]:
     """Return what to quote, best first: the sentence that is likeliest to hold the answer, and further ones.
 
@@ -132,7 +121,7 @@ def choose(
     itself quotes goes before all others. A further one must be `further_share` as likely as the best; those go first
     that hold `wanted` stems which the others do not: of two things asked for, the best sentence may tell one.
     """
-    words = [quoted.lower() for quoted in understanding.quoted_words(question)]
+    words = [quoted.lower() for quoted in question.quoted]
 
     def rank(candidate: tuple[Sentence, float]) -> tuple[bool, float]:
         sentence, probability = candidate
@@ -156,12 +145,12 @@ def _further(
 ) -> Window | None:
     """Return what to quote beside what is chosen; None where nothing has room."""
     cited = {sentence for window in chosen for sentence in window.all}
-    held = frozenset().union(*map(_held, cited))
+    held = frozenset().union(*(annotation(each).held for each in cited))
     missing = {stem: weight for stem, weight in wanted.items() if stem not in held}
 
     def rank(candidate: tuple[Sentence, float]) -> float:
         sentence, probability = candidate
-        return probability * (1.0 + math.fsum(missing[stem] for stem in missing.keys() & _held(sentence)))
+        return probability * (1.0 + math.fsum(missing[stem] for stem in missing.keys() & annotation(sentence).held))
 
     for sentence, _ in sorted(likely, key=rank, reverse=True):
         window = _window(sentence)
@@ -175,7 +164,7 @@ def lead(article: Article) -> list[Window]:
 
     Where that has no word of the title, it is a scene, and the early one that has most of them tells more.
     """
-    stating = (sentence for passage in passages(article) for sentence in statements(passage))
+    stating = annotated(article).statements
     early = list(islice((sentence for sentence in stating if not _NO_NEWS.match(sentence.text)), EARLY_SENTENCES))
     title = terms.stems(article.title)
     is_scene = early and title.isdisjoint(terms.stems(early[0].text))
@@ -183,5 +172,10 @@ def lead(article: Article) -> list[Window]:
     return [_window(sentence) for sentence in (nearest if is_scene else early)[:1]]
 
 
+def around(sentences: Iterable[Sentence]) -> tuple[Window, ...]:
+    """Return each sentence as a piece of evidence, with those that it needs to be understood."""
+    return tuple(map(_window, sentences))
+
+
 def _window(sentence: Sentence) -> Window:
-    return Window(context_of(sentence).needs, (sentence,))
+    return Window(annotation(sentence).context.needs, (sentence,))

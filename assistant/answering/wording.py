@@ -8,42 +8,44 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from assistant.answering.drafts import Claim, evidence_of
 from assistant.answering.quoting import Window
+from assistant.answering.reply import Statement, cited
 from assistant.search.retrieval import Findings
-from assistant.types import Answer, Article, Citation, Sentence, Status
+from assistant.types import Answer, Article, Citation, Outcome, Sentence
 
 CLOSEST = 2
 """How many of the closest passages a refusal offers."""
 
 
-def written(base: Answer, claims: Sequence[Claim]) -> Answer:
-    """Return the claims with the numbers of their citations behind them."""
-    citations = _citations(evidence_of(claims))
-    text = " ".join(f"{claim.text} {_markers(claim, citations)}" for claim in claims)
-    return replace(base, status=Status.ANSWERED, text=text, citations=citations)
+def written(base: Answer, statements: Sequence[Statement], outcome: Outcome) -> Answer:
+    """Return the statements with the numbers of their citations behind them."""
+    citations = _citations(cited(statements))
+    text = " ".join(f"{statement.text} {_markers(statement, citations)}" for statement in statements)
+    return replace(base, outcome=outcome, text=text, citations=citations)
 
 
 def quoted(base: Answer, windows: Sequence[Window], *, in_one_piece: bool = False) -> Answer:
     """Return the article's own sentences, the best one first.
 
-    `in_one_piece` it comes with what it leans on, and of the others only those that stand beside it.
+    `in_one_piece` it comes with what it needs to be understood, and of the others only those that stand beside it.
     """
     citations = _citations(best_first(windows))
     if in_one_piece:
         kept = (each for each in citations if any(_holds(each, sentence) for sentence in windows[0].all))
         citations = tuple(replace(each, number=number) for number, each in enumerate(kept, start=1))
     text = " ".join(f"{citation.quote} [{citation.number}]" for citation in citations)
-    return replace(base, status=Status.QUOTED, text=text, citations=citations)
+    return replace(base, outcome=Outcome.QUOTED, text=text, citations=citations)
 
 
-def declined(base: Answer, findings: Findings) -> Answer:
-    """Return that there is no answer, and the passages that come closest."""
+def declined(base: Answer, findings: Findings, near: Statement | None = None) -> Answer:
+    """Return that there is no answer, and what comes closest: what a model says of it, else the passages found."""
+    if near is not None:
+        return replace(base, outcome=Outcome.DECLINED, text=near.text, closest=_citations(near.cites))
     closest = tuple(
         Citation(number, hit.passage.article, hit.passage.start, hit.passage.end)
         for number, hit in enumerate(findings.hits[:CLOSEST], start=1)
     )
-    return replace(base, status=Status.DECLINED, closest=closest)
+    return replace(base, outcome=Outcome.DECLINED, closest=closest)
 
 
 def about(base: Answer, topic: str, articles: Sequence[Article]) -> Answer:
@@ -57,7 +59,7 @@ def about(base: Answer, topic: str, articles: Sequence[Article]) -> Answer:
         return base
     lines = [told if len(articles) == 1 else f"{article.title}: {told}" for article, told in known]
     records = tuple(article for article, _ in known)
-    return replace(base, status=Status.ANSWERED, text=" ".join(lines), model="none", records=records)
+    return replace(base, outcome=Outcome.RECORD, text=" ".join(lines), model="none", records=records)
 
 
 def overview(base: Answer, lead: Sequence[Window]) -> Answer:
@@ -65,7 +67,7 @@ def overview(base: Answer, lead: Sequence[Window]) -> Answer:
     beginning = quoted(base, lead)
     article = lead[0].sentences[0].article
     text = f"{_title(article)} {beginning.text}"
-    return replace(beginning, status=Status.ANSWERED, text=text, model="none", records=(article,))
+    return replace(beginning, outcome=Outcome.OVERVIEW, text=text, model="none", records=(article,))
 
 
 def best_first(windows: Sequence[Window]) -> list[Sentence]:
@@ -84,9 +86,9 @@ def best_first(windows: Sequence[Window]) -> list[Sentence]:
     )
 
 
-def _markers(claim: Claim, citations: Sequence[Citation]) -> str:
-    cited = [each.number for each in citations if any(_holds(each, sentence) for sentence in claim.window.all)]
-    return "".join(f"[{number}]" for number in cited)
+def _markers(statement: Statement, citations: Sequence[Citation]) -> str:
+    numbers = [each.number for each in citations if any(_holds(each, sentence) for sentence in statement.cites)]
+    return "".join(f"[{number}]" for number in numbers)
 
 
 def _holds(citation: Citation, sentence: Sentence) -> bool:

@@ -90,7 +90,7 @@ def paragraphs(text: str) -> Iterator[tuple[int, int]]:
 
 def sentences(article: Article) -> list[Sentence]:
     """Return the sentences in reading order; together they hold every character that is not white space."""
-    return [sentence for paragraph in _paragraph_sentences(article) for sentence in paragraph]
+    return [sentence for paragraph in paragraph_sentences(article) for sentence in paragraph]
 
 
 def passages(article: Article) -> list[Passage]:
@@ -98,7 +98,7 @@ def passages(article: Article) -> list[Passage]:
 
     One of labels alone is left out, unless the article has no other.
     """
-    found = [passage for paragraph in _paragraph_sentences(article) for passage in _packed(paragraph)]
+    found = [passage for paragraph in paragraph_sentences(article) for passage in _packed(paragraph)]
     return [passage for passage in found if not all(map(is_label, passage.sentences))] or found
 
 
@@ -127,7 +127,8 @@ def _packed(paragraph: list[Sentence]) -> Iterator[Passage]:
     yield Passage(tuple(run))
 
 
-def _paragraph_sentences(article: Article) -> Iterator[list[Sentence]]:
+def paragraph_sentences(article: Article) -> Iterator[list[Sentence]]:
+    """Yield the sentences of each paragraph in reading order."""
     for number, (start, end) in enumerate(paragraphs(article.text)):
         cuts = {start, *_cuts(article.text, start, end), end}
         dateline = _DATELINE.match(article.text, start, end)

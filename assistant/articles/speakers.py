@@ -1,6 +1,6 @@
 """What a sentence needs to be understood by itself: who speaks in it, and whom its "he", "she" or "they" stands for.
 
-Rules over the article's own words, made once for each article; nothing is learned and no model is asked. They know
+Rules over the article's own words; nothing is learned and no model is asked. They know
 English news style: "…," Smith said · said an official, adding: · “…” – Mayor Jane Smith · the agency wrote: "…".
 Where the rules find nothing they say so (None), and the caller quotes more rather than guessing.
 """
@@ -8,12 +8,11 @@ Where the rules find nothing they say so (None), and the caller quotes more rath
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-from assistant.articles.passages import passages, statements
-from assistant.types import Article, Sentence
+from assistant.articles.passages import statements
+from assistant.types import Passage, Sentence
 
 SAID = (
     r"(?:said|says|saying|wrote|writes|told|tells|explained|explains|added|adds|adding|complained|complains|announced|asked|asks|argued|argues|"
@@ -77,33 +76,30 @@ def outside_quotations(text: str) -> str:
     return QUOTED.sub(lambda match: " " * len(match[0]), text)
 
 
-@lru_cache(maxsize=1024)
-def contexts(article: Article) -> dict[tuple[int, int], Context]:
-    """Return the context of every sentence of the article that states something, by its offsets."""
-    people = persons(article.text)
+def contexts_of(
+    passages: Sequence[Passage], people: Mapping[str, str], bodies: frozenset[str]
+) -> dict[tuple[int, int], Context]:
+    """Return the context of every sentence that states something, by its offsets.
+
+    `people` and `bodies` are those that the article of the passages names.
+    """
     found: list[tuple[Sentence, int, Context]] = []
-    for paragraph, passage in enumerate(passages(article)):
+    for paragraph, passage in enumerate(passages):
         for sentence in statements(passage):
-            found.append((sentence, paragraph, _context(sentence, paragraph, found[: -_REACH - 1 : -1], people)))
+            context = _context(sentence, paragraph, found[: -_REACH - 1 : -1], people, bodies)
+            found.append((sentence, paragraph, context))
     return {(sentence.start, sentence.end): context for sentence, _, context in found}
 
 
-def context_of(sentence: Sentence) -> Context:
-    """Return what the sentence leans on."""
-    return contexts(sentence.article).get((sentence.start, sentence.end), Context())
-
-
-@lru_cache(maxsize=1024)
-def _bodies(text: str) -> frozenset[str]:
-    """Return the bodies that the text names: "Justice Department", or letters such as ICE that own or do something."""
+def bodies_of(text: str) -> frozenset[str]:
+    """Return the bodies that a text names: "Justice Department", or letters such as ICE that own or do something."""
     does = rf"(?:['’]s\b|\s+(?:{_GROUP}|{SAID}|had|has|was|is|does|did|will|would|could|can)\b)"
     letters = (name for name in set(_LETTERS.findall(text)) if re.search(rf"\b{name}{does}", text))
     return frozenset(letters) | frozenset(_FULL_BODY.findall(text))
 
 
-@lru_cache(maxsize=1024)
-def persons(text: str) -> dict[str, str]:
-    """Return the people whom the text names: surname to the fullest name."""
+def people_of(text: str) -> dict[str, str]:
+    """Return the people whom a text names: surname to the fullest name."""
     names = [match["name"] for match in _TITLE.finditer(text)]
     names += [match["speaker"] for match in _SPEAKER_SAID.finditer(text)]
     names += [match["name"] for match in _GLOSS.finditer(text)]
@@ -153,7 +149,9 @@ _Earlier = Sequence[tuple[Sentence, int, Context]]
 """The sentences before one, the nearest first, each with the number of its paragraph and its context."""
 
 
-def _context(sentence: Sentence, paragraph: int, earlier: _Earlier, people: dict[str, str]) -> Context:
+def _context(
+    sentence: Sentence, paragraph: int, earlier: _Earlier, people: Mapping[str, str], bodies: frozenset[str]
+) -> Context:
     text = sentence.text
     previous = [earlier[0][0]] if earlier and earlier[0][1] == paragraph else []
     speaker = _named_speaker(text)
@@ -173,7 +171,7 @@ def _context(sentence: Sentence, paragraph: int, earlier: _Earlier, people: dict
     elif not needs and previous and text.startswith(("That's", "That’s")):
         needs = previous
     elif not needs:
-        needs = _body_before(sentence, earlier)
+        needs = _body_before(sentence, earlier, bodies)
     return Context(speaker, tuple(needs[-2:]), person)
 
 
@@ -195,7 +193,7 @@ def _continued(paragraph: int, earlier: _Earlier) -> tuple[str | None, list[Sent
     return None, []
 
 
-def _antecedent(earlier: _Earlier, people: dict[str, str]) -> tuple[list[Sentence], str | None]:
+def _antecedent(earlier: _Earlier, people: Mapping[str, str]) -> tuple[list[Sentence], str | None]:
     """Return the nearest earlier sentence that names a person outside its quotations, and the surname if it is clear."""
     for sentence, _, _ in earlier:
         outside = outside_quotations(sentence.text)
@@ -212,26 +210,20 @@ def _antecedent(earlier: _Earlier, people: dict[str, str]) -> tuple[list[Sentenc
     return [], None
 
 
-def _body_before(sentence: Sentence, earlier: _Earlier) -> list[Sentence]:
+def _body_before(sentence: Sentence, earlier: _Earlier, bodies: frozenset[str]) -> list[Sentence]:
     """Return the nearest earlier sentence that says which body "the agency" of this one is, if it has one."""
     outside = outside_quotations(sentence.text)
     match = _THE_BODY.search(outside)
-    known = _bodies(sentence.article.text)
-    if match is None or _holds_any(known, outside[: match.start()]):
+    if match is None or _holds_any(bodies, outside[: match.start()]):
         return []
-    return [each for each, _, _ in earlier if _holds_any(known, outside_quotations(each.text))][:1]
+    return [each for each, _, _ in earlier if _holds_any(bodies, outside_quotations(each.text))][:1]
 
 
-def body_meant(words: str, leading: Iterable[Sentence]) -> str | None:
+def body_meant(words: str, leading: Iterable[Sentence], bodies: Iterable[str]) -> str | None:
     """Return the body that "the agency" or the like means: the only one that the sentences it leans on name."""
     if not _THE_BODY.fullmatch(words):
         return None
-    found = {
-        body
-        for sentence in leading
-        for body in _bodies(sentence.article.text)
-        if _holds_any([body], outside_quotations(sentence.text))
-    }
+    found = {body for sentence in leading for body in bodies if _holds_any([body], outside_quotations(sentence.text))}
     return found.pop() if len(found) == 1 else None
 
 
@@ -239,6 +231,6 @@ def _holds_any(names: Iterable[str], text: str) -> bool:
     return any(re.search(rf"\b{re.escape(name)}\b", text) for name in names)
 
 
-def _names_someone_first(text: str, people: dict[str, str]) -> bool:
+def _names_someone_first(text: str, people: Mapping[str, str]) -> bool:
     pronoun = _PERSON_PRONOUN.search(text)
     return pronoun is not None and any(surname in text[: pronoun.start()] for surname in people)

@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Container, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from fractions import Fraction
-from functools import lru_cache
 
 import Stemmer
 
@@ -64,18 +63,6 @@ _AFTER_NUMBER = re.compile(
     r"(?:[\s-]*(?P<scale>hundred|thousand|million|billion|k|m|bn)\b)?[\s-]*(?P<percent>%|per\s?cent\b|pct\b|percentage points?\b)?",
     re.IGNORECASE,
 )
-
-
-@lru_cache(maxsize=256)
-def vocabulary(article: str) -> frozenset[str]:
-    """Return the stems of all main words of an article."""
-    return frozenset(stems(article))
-
-
-@lru_cache(maxsize=256)
-def known_names(article: str) -> frozenset[str]:
-    """Return the stems of the words that the article writes with a capital inside a sentence."""
-    return frozenset(names(article))
 
 
 def stems(text: str) -> set[str]:
@@ -197,3 +184,9 @@ def names(text: str, known: Container[str] = ()) -> set[str]:
 def quantities(found: AbstractSet[str]) -> set[str]:
     """Return those of the numbers that can be a count: no shares and no years."""
     return {number for number in found if "%" not in number and not re.fullmatch(r"(?:19|20)\d\d", number)}
+
+
+def plain(text: str) -> str:
+    """Return words in lower case with a space on each side, without punctuation: what a quotation is compared by."""
+    text = re.sub(r"(?<=\w)['’.](?=\w)", "", re.sub(r"\[[^\]]*\]", " ", text).casefold())
+    return " ".join(["", *re.findall(r"[^\W_]+", text), ""])

@@ -20,7 +20,7 @@ from assistant.answering import calibration
 from assistant.articles import passages
 from assistant.evaluation.questions import Question, to_row
 from assistant.model import probes, prompts, weights
-from assistant.model.holder import checks_provider, model_name
+from assistant.model.holder import model_name
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
 
@@ -44,7 +44,7 @@ def fingerprint(
 ) -> dict[str, Any]:
     """Return the parts by name: hashes, versions and numbers."""
     is_packaged = settings.model == "local" and not settings.model_file
-    is_checked = is_packaged or checks_provider(settings)
+    is_checked = is_packaged or (settings.model != "none" and settings.check == "local")
     return {
         "questions": of_gold(questions),
         "articles": of_articles(articles),

@@ -56,6 +56,8 @@ class Record:
     repeat: int
     question: str
     status: str
+    outcome: str = ""
+    """How the answer came about; the status, where that is not known."""
     answer: str = ""
     citations: tuple[Cited, ...] = ()
     closest: tuple[Cited, ...] = ()
@@ -77,6 +79,7 @@ class Record:
         timings = line["timings"]
         return cls(
             **{name: line[name] for name in ("id", "question", "status", "answer", "model", "error")},
+            outcome=line.get("outcome", line["status"]),
             citations=_cited(line["citations"]),
             closest=_cited(line.get("closest", ())),
             first=_cited(line.get("first", ())),
@@ -92,7 +95,7 @@ class Record:
 
 def answer_line(identifier: str, repeat: int, answer: Answer, first: Answer) -> dict[str, Any]:
     """Return the line for an answer and the first snapshot of it, without what was searched."""
-    line = {**to_json(answer, identifier), "repeat": repeat}
+    line = {**to_json(answer, identifier), "repeat": repeat, "why": answer.why}
     if not answer.citations and first.citations:
         line["first"] = to_json(first)["citations"]
     return line

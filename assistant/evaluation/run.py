@@ -18,8 +18,8 @@ from typing import Any
 
 import filelock
 
-from assistant.answering import understanding
 from assistant.answering.assistant import Assistant
+from assistant.answering.question import Question as Asked
 from assistant.errors import ConfigurationError
 from assistant.evaluation import fingerprint, records
 from assistant.evaluation.questions import Question, parse_questions, to_row
@@ -193,10 +193,11 @@ def answered(assistant: Assistant, question: Question, repeat: int, article: str
 
 def searched(assistant: Assistant, question: Question, repeat: int, article: str | None) -> dict[str, Any]:
     """Return the line of a question that is searched for, as the assistant would, and not asked."""
-    query = understanding.clean(question.question)
+    asked = Asked.of(question.question, question.history)
+    query = asked.text
     started = time.monotonic()
     if question.history:
-        query = assistant.steps.find(query, question.history, article).query
+        query = assistant.steps.find(asked, article).query
     retrieved = _searched(assistant, query, article)
     milliseconds = round(1000 * (time.monotonic() - started), 1)
     line = records.empty_line(question.id, repeat, question.question, RETRIEVED)

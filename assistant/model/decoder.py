@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -142,14 +143,27 @@ class Decoder:
         self._read.append(token)
         return state
 
-    def write(self) -> Iterator[Token]:
+    def write(self, grammar: str = "") -> Iterator[Token]:
         """Yield the likeliest token each time, until the model ends its turn or its context is full.
+
+        With a grammar, in GBNF, it is the likeliest one that this allows.
 
         Raises:
             RuntimeError: the model could not go on.
+            ValueError: the grammar cannot be read.
         """
+        if not grammar:
+            yield from self._written(lambda scores: int(scores.argmax()))
+            return
+        held = self._model.grammar(grammar)
+        try:
+            yield from self._written(partial(self._model.choose, held))
+        finally:
+            self._model.free_grammar(held)
+
+    def _written(self, choose: Callable[[Scores], int]) -> Iterator[Token]:
         known = len(self._read)
-        token = self._token(self._told[-1])
+        token = self._token(self._told[-1], choose)
         while True:
             yield token
             if token.ends or known == self.room:
@@ -160,7 +174,7 @@ class Decoder:
             self._step([token.number, *guessed], self._adapter, all_tell=True)
             known += 1
             for scores, guess in zip(self._told, [*guessed, None], strict=True):
-                token = self._token(scores)
+                token = self._token(scores, choose)
                 if token.ends or token.number != guess:
                     break
                 yield token
@@ -226,9 +240,9 @@ class Decoder:
         self._told = self._model.compute(tokens, len(self._read), adapter=adapter, all_tell=all_tell)
         self._read += tokens
 
-    def _token(self, scores: Scores) -> Token:
-        """Return the likeliest token."""
-        number = int(scores.argmax())
+    def _token(self, scores: Scores, choose: Callable[[Scores], int]) -> Token:
+        """Return the token that is chosen."""
+        number = choose(scores)
         ends = self._model.is_end(number)
         log_probability = -float(np.log(np.exp(scores - scores[number]).sum()))
         return Token(number, b"" if ends else self.text(number), log_probability, ends)

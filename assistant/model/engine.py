@@ -25,14 +25,18 @@ from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackMana
 from langchain_core.language_models.chat_models import BaseChatModel, agenerate_from_stream
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable, RunnableLambda
 from pydantic import ConfigDict
 
-from assistant.errors import ModelError
+from assistant.errors import Fault, ModelError
+from assistant.model.grammar import grammar_of
 from assistant.settings import PROJECT
 
 ENGINE_PACKAGE = "ik-llama-cpp-python"
 """What one version of it has kept in a file, another may not understand."""
 CONTEXT_TOKENS = 4096
+MAX_STRUCTURED_TOKENS = 400
+"""Three sentences with their numbers, and what comes nearest."""
 SPINS = "2000"
 """How often a thread looks again before it sleeps until the others are done: for about a tenth of a millisecond.
 
@@ -50,18 +54,19 @@ Reply = dict[str, Any]
 class Engine:
     """A running child process, which answers one request at a time: a new one calls off the one before."""
 
-    def __init__(self, model: Path, kept: Path, threads: int, adapters: Sequence[tuple[Path, str]] = ()) -> None:
+    def __init__(
+        self, model: Path, kept: Path, threads: int, context: int, adapters: Sequence[tuple[Path, str]] = ()
+    ) -> None:
         """Start the child and wait until it has loaded the model and the adapters, each of which works from words on.
 
-        `kept` is the folder for what it has read.
+        `kept` is the folder for what it has read, and `context` how many tokens it reads at once.
 
         Raises:
             ModelError: it ended, or did not get ready in 60 seconds.
         """
-        self.adapted = bool(adapters)
         self._kept = kept
         kept.mkdir(parents=True, exist_ok=True)
-        arguments = [model, kept, threads, *chain.from_iterable(adapters)]
+        arguments = [model, kept, threads, context, *chain.from_iterable(adapters)]
         self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
             [sys.executable, "-m", "assistant.model.engine_child", *map(str, arguments)],
             stdin=subprocess.PIPE,
@@ -84,9 +89,8 @@ class Engine:
             watchdog.cancel()
         if not is_ready:
             self.close()
-            raise ModelError(
-                f"The language model's engine did not start: is there enough memory (2 GB), and is {model} whole?"
-            )
+            what = "The language model's engine did not start"
+            raise ModelError(Fault.ENGINE, what, f"look whether there is enough memory (2 GB), and {model} is whole")
         threading.Thread(target=self._listen, name="engine", daemon=True).start()
 
     @property
@@ -231,6 +235,19 @@ class EngineChat(BaseChatModel):
                     return
         finally:
             self.engine.call_off(number)
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type,
+        *,
+        include_raw: bool = False,
+        **_: Any,  # noqa: ANN401 - LangChain's
+    ) -> Runnable[Any, Any]:
+        """Return a model that writes what a JSON Schema allows; the raw message alone is returned, nothing is parsed."""
+        if not isinstance(schema, dict) or not include_raw:
+            raise NotImplementedError("only a JSON Schema, and the raw message")
+        bound = self.bind(grammar=grammar_of(schema), max_tokens=MAX_STRUCTURED_TOKENS)
+        return bound | RunnableLambda(lambda message: {"raw": message, "parsed": None, "parsing_error": None})
 
     async def _agenerate(
         self,

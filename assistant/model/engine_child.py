@@ -1,6 +1,6 @@
 """The engine's process: it answers what its parent asks on standard input, line by line, with a `Decoder`.
 
-`python -m assistant.model.engine_child MODEL FOLDER THREADS [ADAPTER WORDS]...` loads the model, says `ready`, and
+`python -m assistant.model.engine_child MODEL FOLDER THREADS CONTEXT [ADAPTER WORDS]...` loads the model, says `ready`, and
 ends with its standard input. A request is a line of JSON, and so is each part of its reply:
 
     {"number": 7, "messages": [["system", "…"], ["user", "…"]], "max_tokens": 72, "article": "name"}
@@ -10,7 +10,7 @@ ends with its standard input. A request is a line of JSON, and so is each part o
 `article` names what was kept of an article in FOLDER; with `"reads_article": true` the messages have the whole of it,
 which is read, kept under that name, and not replied to. With `"tells_state": true` the only part has what the last
 layer makes of the messages as `state`, a list of numbers. With `"opening": "Yes,"` the reply goes on after these words,
-which it does not repeat. The last part has an `end`:
+which it does not repeat; with a `grammar`, in GBNF, it is what this allows. The last part has an `end`:
 `stop`, `length`, `failed` with an `error`, or `called off`: whatever arrives meanwhile calls off what is under way,
 before the next token or batch. A number alone asks for nothing else.
 """
@@ -28,8 +28,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from assistant.model.decoder import Decoder
-from assistant.model.engine import CONTEXT_TOKENS
+from assistant.model.decoder import Decoder, Token
 
 GATHERED_SECONDS = 0.25
 """The token after which so much time has gone by is sent, and those before it with it: whoever takes them up one by one
@@ -63,14 +62,16 @@ def _reply(
         elif request.get("tells_state"):
             yield _end("stop") | {"state": decoder.state().tolist()}
         else:
-            yield from _written(decoder, request["max_tokens"], wanted)
+            yield from _written(decoder.write(request.get("grammar", "")), decoder, request["max_tokens"], wanted)
     except Exception as error:  # noqa: BLE001 - the next request may go well, and the parent is told of this one
         yield _end("failed") | {"error": f"{type(error).__name__}: {error}"}
 
 
-def _written(decoder: Decoder, most_tokens: int, wanted: Callable[[], bool]) -> Iterator[dict[str, Any]]:
+def _written(
+    tokens: Iterator[Token], decoder: Decoder, most_tokens: int, wanted: Callable[[], bool]
+) -> Iterator[dict[str, Any]]:
     characters = codecs.getincrementaldecoder("utf-8")("replace")
-    for count, token in enumerate(decoder.write(), start=1):
+    for count, token in enumerate(tokens, start=1):
         scores = [{"token": decoder.text(token.number).decode(errors="replace"), "logprob": token.log_probability}]
         part = {"text": characters.decode(token.text), "scores": scores}
         if token.ends:
@@ -108,7 +109,7 @@ def _listen(requests: queue.SimpleQueue[dict[str, Any]]) -> None:
     os._exit(0)
 
 
-def main(model: str, folder: str, threads: str, *adapters: str) -> None:
+def main(model: str, folder: str, threads: str, context: str, *adapters: str) -> None:
     """Serve until standard input closes."""
     # What a library prints is no reply.
     output = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
@@ -116,7 +117,7 @@ def main(model: str, folder: str, threads: str, *adapters: str) -> None:
     requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_listen, args=(requests,), daemon=True).start()
     with_words = [(Path(file), words) for file, words in zip(adapters[::2], adapters[1::2], strict=True)]
-    decoder = Decoder(Path(model), CONTEXT_TOKENS, int(threads), with_words)
+    decoder = Decoder(Path(model), int(context), int(threads), with_words)
     output.write("ready\n")
     output.flush()
     serve(decoder, Path(folder), requests, output)

@@ -33,6 +33,10 @@ FUNCTIONS: dict[str, tuple[Sequence[Any], Any]] = {
     "llama_state_seq_save_file": ((_POINTER, _TEXT, _INT, _POINTER, _SIZE), _SIZE),
     "llama_state_seq_load_file": ((_POINTER, _TEXT, _INT, _POINTER, _SIZE, _POINTER), _SIZE),
     "llama_model_chat_template": ((_POINTER, _TEXT), _TEXT),
+    "llama_sampler_init_grammar": ((_POINTER, _TEXT, _TEXT), _POINTER),
+    "llama_grammar_sample": ((_POINTER, _POINTER, _POINTER), None),
+    "llama_grammar_accept_token": ((_POINTER, _POINTER, _INT), None),
+    "llama_grammar_free": ((_POINTER,), None),
     "llama_chat_apply_template": ((_TEXT, _POINTER, _SIZE, ctypes.c_bool, _TEXT, _INT), _INT),
 }
 """What llama.h has and the package does not declare: the arguments of a function, and what it returns."""
@@ -41,6 +45,8 @@ _SEQUENCE = 0
 _PLACE = "\x01"
 """Where a text of a conversation goes: no template has this character."""
 _CHECKSUM_BYTES = 4
+_FEW_CANDIDATES = 32
+"""So many of the likeliest tokens are tried against a grammar before all are."""
 
 Scores = npt.NDArray[np.float32]
 """How well each token of the vocabulary would come next."""
@@ -83,7 +89,8 @@ class LoadedModel:
         self._context = llama.llama_init_from_model(self._model, sizes)
         if not self._context:
             raise OSError("there is not enough memory for the language model")
-        self._vocabulary: int = llama.llama_vocab_n_tokens(llama.llama_model_get_vocab(self._model))
+        self._vocab = llama.llama_model_get_vocab(self._model)
+        self._vocabulary: int = llama.llama_vocab_n_tokens(self._vocab)
         self._width: int = llama.llama_model_n_embd(self._model)
         self._batch = llama.llama_batch_init(BATCH_TOKENS, 0, 1)
         self._adapters = [self._library.llama_lora_adapter_init(self._model, bytes(file)) for file in adapters]
@@ -191,6 +198,38 @@ class LoadedModel:
             raise RuntimeError("the adapter could not be used")
         if failed := llama.llama_decode(self._context, batch):
             raise RuntimeError(f"llama_decode returned {failed}")
+
+    def grammar(self, rules: str) -> int:
+        """Return a grammar of llama.cpp's notation GBNF, which knows how far a reply is; `free_grammar` ends it.
+
+        Raises:
+            ValueError: the rules are no grammar.
+        """
+        grammar: int | None = self._library.llama_sampler_init_grammar(self._vocab, rules.encode(), b"root")
+        if not grammar:
+            raise ValueError("the grammar cannot be read")
+        return grammar
+
+    def free_grammar(self, grammar: int) -> None:
+        """Free the memory of a grammar."""
+        self._library.llama_grammar_free(grammar)
+
+    def choose(self, grammar: int, scores: Scores) -> int:
+        """Return the likeliest token that a grammar allows next, and take it as written.
+
+        Raises:
+            RuntimeError: it allows none.
+        """
+        order = np.argsort(-scores)
+        for tokens in (order[:_FEW_CANDIDATES], order):
+            each = (llama.llama_token_data * len(tokens))(*((int(token), 0.0, 0.0) for token in tokens))
+            candidates = llama.llama_token_data_array(each, len(tokens), -1, False)
+            # What is not allowed gets a score of minus infinity.
+            self._library.llama_grammar_sample(grammar, self._context, ctypes.byref(candidates))
+            if allowed := [candidate.id for candidate in each if candidate.logit == 0.0]:
+                self._library.llama_grammar_accept_token(grammar, self._context, allowed[0])
+                return int(allowed[0])
+        raise RuntimeError("the grammar allows no token")
 
     def forget(self, begin: int = 0) -> bool:
         """Forget what was read from a place on; return whether the model can (some can forget only all)."""

@@ -1,6 +1,6 @@
-"""Which language model answers, and whether it is there: the embedded engine, a provider of LangChain, or none.
+"""Which language models answer, and whether they are there: the packaged one, capable ones, or none.
 
-`ModelHolder` loads it in the background and starts a dead engine again. Knows nothing of questions.
+`ModelHolder` loads them in the background and starts a dead engine again.
 """
 
 from __future__ import annotations
@@ -11,19 +11,22 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
 
-from assistant.errors import ConfigurationError, ModelError, WeightsError
+from assistant.errors import AssistantError, ConfigurationError, ModelError, WeightsError
 from assistant.model import prompts, weights
 from assistant.model.chat import LanguageModel
-from assistant.model.engine import ENGINE_PACKAGE, Engine, EngineChat
+from assistant.model.engine import CONTEXT_TOKENS, ENGINE_PACKAGE, Engine, EngineChat
 from assistant.model.prompts import CHECK, TURN
+from assistant.model.provider import ROOM_TOKENS, Provider
+from assistant.model.usage import Ledger
 from assistant.settings import Settings
 from assistant.types import Article
 
@@ -33,27 +36,37 @@ RESTART_SECONDS = (1.0, 5.0, 30.0, 120.0)
 """Pauses before the engine is started again after it died, one after the other."""
 CALM_SECONDS = 600.0
 """After so long without a restart the pauses begin anew."""
+OWN_CONTEXT_TOKENS = 8192
+"""What a model file of the operator's reads at once."""
 
-_READ_AHEAD = 8
+_PREFILLED = 8
 """So many articles are read before somebody asks."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done, how much of it, and how much in all."""
 
 
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """Whether the models can be asked."""
+
+    kind: Literal["none", "loading", "ready", "unavailable"]
+    error: AssistantError | None = None
+    """Why they are unavailable."""
+
+
 class ModelHolder:
-    """Loads the language model in the background, says how far it is, and starts a dead engine again."""
+    """Loads the models in the background, says how far they are, and starts a dead engine again."""
 
     def __init__(self, settings: Settings, articles: Sequence[Article], progress: Progress) -> None:
         """Start loading; returns at once."""
         self._settings = settings
         self._articles = articles
         self._progress = progress
-        self._model: LanguageModel | None = None
-        self._failure = ""
+        self._models: Models | None = None
+        self._failure: AssistantError | None = None
         self._restarts = 0
         self._started = time.monotonic()
-        self._may_pass = False
         self._closed = False
         self._reading = threading.Lock()
         """Two that read would take turns without end, and each begin anew."""
@@ -66,18 +79,19 @@ class ModelHolder:
         return model_name(self._settings)
 
     @property
-    def state(self) -> str:
-        """`none`, `loading`, `ready`, or `unavailable: <why>`."""
+    def state(self) -> ModelState:
+        """Whether the models can be asked."""
         if self._settings.model == "none":
-            return "none"
+            return ModelState("none")
         if self._failure:
-            return f"unavailable: {self._failure}"
-        return "loading" if self._model is None or not self._model.alive else "ready"
+            return ModelState("unavailable", self._failure)
+        return ModelState("loading" if self._models is None or not self._models.alive else "ready")
 
-    def get(self) -> LanguageModel | None:
-        """Return the model if it can be asked now; an engine that is not there is started again, with pauses."""
-        model = self._model
-        broken = self._may_pass if model is None else not model.alive
+    def get(self) -> Models | None:
+        """Return the models if they can be asked now; an engine that is not there is started again, with pauses."""
+        models = self._models
+        may_pass = isinstance(self._failure, ModelError)
+        broken = may_pass if models is None else not models.alive
         if broken and not self._loading.is_alive() and not self._closed:
             if time.monotonic() - self._started > CALM_SECONDS:
                 self._restarts = 0
@@ -86,56 +100,57 @@ class ModelHolder:
             self._started = time.monotonic()
             self._loading = threading.Thread(target=self._load, args=(pause,), name="language-model", daemon=True)
             self._loading.start()
-        return model if model is not None and model.alive else None
+        return models if models is not None and models.alive else None
 
     def wait(self) -> None:
-        """Block until the model is ready and has read the articles, or is known to be unavailable."""
+        """Block until the models are ready and have read the articles, or are known to be unavailable."""
         self._loading.join()
 
     def renew(self, articles: Sequence[Article]) -> None:
         """Take the articles as they are now: the first are read soon, and what was read of those that are gone goes."""
         self._articles = articles
-        if (model := self._model) is not None:
-            self._forget_gone(model.reader)
-            threading.Thread(target=self._read, args=(model.reader,), name="reading", daemon=True).start()
+        if (model := _packaged_of(self._models)) is not None:
+            self._forget_gone(model)
+            threading.Thread(target=self._prefill, args=(model,), name="reading", daemon=True).start()
 
     def close(self) -> None:
-        """End the engine, also one that is still starting."""
+        """End the engines, also one that is still starting."""
         self._closed = True
-        if self._model is not None:
-            self._model.close()
+        if self._models is not None:
+            self._models.close()
+
+    def read_now(self, model: LanguageModel, article: Article, stopped: threading.Event | None = None) -> None:
+        """Let the packaged model read the article that it is asked about, as its `read_now`."""
+        if not model.is_read(article):
+            self._attempt(model, article, partial(model.read_now, article, stopped))
 
     def _load(self, pause: float = 0.0) -> None:
         try:
             time.sleep(pause)
-            model = open_language_model(self._settings, self._progress)
-            if model is None:
+            models = open_models(self._settings, self._progress)
+            if models is None:
                 return
             if self._closed:
-                model.close()
+                models.close()
                 return
-            if self._model is not None:
+            if self._models is not None:
                 # Its child is dead; what is left of it is let go.
-                self._model.close()
-            self._model = model
-            self._failure = ""
+                self._models.close()
+            self._models = models
+            self._failure = None
         except (ModelError, ConfigurationError) as error:
-            self._failure = str(error)
-            self._may_pass = isinstance(error, ModelError)
+            self._failure = error
         except OSError as error:
-            self._failure = f"The engine could not start ({error.strerror}): set ASSISTANT_DATA to another folder"
+            what = f"The engine could not start ({error.strerror})"
+            self._failure = ConfigurationError(what, "set ASSISTANT_DATA to another folder")
         else:
-            self._forget_gone(model.reader)
-            self._read(model.reader)
+            if (model := _packaged_of(models)) is not None:
+                self._forget_gone(model)
+                self._prefill(model)
 
-    def read_now(self, model: LanguageModel, article: Article, stopped: threading.Event | None = None) -> None:
-        """Let the model, or its checker, read the article that it is asked about, as its `read_now`."""
-        if not model.reader.is_read(article):
-            self._attempt(model.reader, article, partial(model.reader.read_now, article, stopped))
-
-    def _read(self, model: LanguageModel) -> None:
+    def _prefill(self, model: LanguageModel) -> None:
         with self._reading:
-            for article in self._articles[:_READ_AHEAD]:
+            for article in self._articles[:_PREFILLED]:
                 if model.alive:
                     self._attempt(model, article, partial(model.read, article))
 
@@ -163,11 +178,9 @@ def model_name(settings: Settings) -> str:
     return Path(settings.model_file).name if settings.model_file else weights.LANGUAGE_MODEL_NAME
 
 
-def checks_provider(settings: Settings) -> bool:
-    """Whether the packaged model checks what a provider's writes."""
-    return (
-        settings.model not in ("local", "none") and settings.check == "local" and weights.language_model_is_packaged()
-    )
+def _packaged_of(models: Models | None) -> LanguageModel | None:
+    """Return the packaged model among them, if it is there."""
+    return models.local if isinstance(models, CapableModels) else models
 
 
 def check_configuration(settings: Settings) -> None:
@@ -184,26 +197,61 @@ def check_configuration(settings: Settings) -> None:
                 f"The model file {settings.model_file} does not exist: set ASSISTANT_MODEL_FILE to a GGUF file"
             )
     elif settings.model != "none":
-        _provider(settings)
+        for name in filter(None, (settings.model, settings.check_model)):
+            _provider(name, settings, Ledger(settings.data / "tokens.sqlite3"))
 
 
-def open_language_model(settings: Settings, progress: Progress) -> LanguageModel | None:
-    """Load the model that the settings name, and what checks its drafts; None for "none".
+@dataclass(frozen=True, slots=True)
+class CapableModels:
+    """A capable model that writes, and what checks it."""
+
+    writer: Provider
+    checker: Provider | None = None
+    """None where the packaged model checks, or nothing but the rules."""
+    local: LanguageModel | None = None
+    """The packaged model, where it checks."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether they can be asked."""
+        return self.writer.alive and (self.local is None or self.local.alive)
+
+    def close(self) -> None:
+        """End what runs on this machine."""
+        self.writer.close()
+        if self.local is not None:
+            self.local.close()
+
+
+Models = LanguageModel | CapableModels
+
+
+def open_models(settings: Settings, progress: Progress) -> Models | None:
+    """Load the models that the settings name; None for "none".
 
     Raises:
-        ConfigurationError: it cannot be loaded as it is set up.
+        ConfigurationError: one cannot be loaded as it is set up.
         ModelError: the engine did not start.
     """
     if settings.model == "none":
         return None
-    if settings.model != "local":
-        checker = _packaged(settings, progress) if checks_provider(settings) else None
-        return LanguageModel(_provider(settings), settings.model, checker=checker)
-    if not settings.model_file:
+    if settings.model == "local" and not settings.model_file:
         return _packaged(settings, progress)
+    ledger = Ledger(settings.data / "tokens.sqlite3", settings.tokens_per_day)
+    writer = _own(settings, ledger) if settings.model == "local" else _provider(settings.model, settings, ledger)
+    if settings.check == "none":
+        return CapableModels(writer)
+    if settings.check == "local":
+        return CapableModels(writer, local=_packaged(settings, progress))
+    return CapableModels(writer, _provider(settings.check_model, settings, ledger) if settings.check_model else writer)
+
+
+def _own(settings: Settings, ledger: Ledger) -> Provider:
+    """Load a model file of the operator's, which is asked like a provider's model."""
     if settings.model_sha256:
         weights.verify(Path(settings.model_file), settings.model_sha256, settings.data)
-    return _embedded(Path(settings.model_file), settings, [])
+    engine = _engine(Path(settings.model_file), settings, OWN_CONTEXT_TOKENS, [])
+    return Provider(EngineChat(engine=engine), model_name(settings), ledger, calls_at_once=1, engine=engine)
 
 
 def _packaged(settings: Settings, progress: Progress) -> LanguageModel:
@@ -211,12 +259,13 @@ def _packaged(settings: Settings, progress: Progress) -> LanguageModel:
     file = weights.language_model_file(
         settings.data, lambda done, total: progress("Joining the language model", done, total)
     )
-    return _embedded(file, settings, [(weights.writer_file(), TURN), (weights.checker_file(), CHECK)])
-
-
-def _embedded(file: Path, settings: Settings, adapters: list[tuple[Path, str]]) -> LanguageModel:
-    engine = Engine(file, _kept(settings.data), settings.threads or os_processors(), adapters)
+    adapters = [(weights.writer_file(), TURN), (weights.checker_file(), CHECK)]
+    engine = _engine(file, settings, CONTEXT_TOKENS, adapters)
     return LanguageModel(EngineChat(engine=engine), file.name, engine)
+
+
+def _engine(file: Path, settings: Settings, context: int, adapters: list[tuple[Path, str]]) -> Engine:
+    return Engine(file, _kept(settings.data), settings.threads or os_processors(), context, adapters)
 
 
 def _kept(data: Path) -> Path:
@@ -244,19 +293,36 @@ def os_processors() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _provider(settings: Settings) -> BaseChatModel:
-    options: dict[str, Any] = {"temperature": 0, "max_retries": 0, "timeout": settings.answer_seconds}
+def _provider(name: str, settings: Settings, ledger: Ledger) -> Provider:
+    """Return a provider's model; nothing is asked of it yet.
+
+    Raises:
+        ConfigurationError: it is not known, its package is missing, or its key.
+    """
+    options: dict[str, Any] = {"max_retries": 0, "timeout": settings.answer_seconds, "max_tokens": ROOM_TOKENS}
     if settings.model_url:
         options["base_url"] = settings.model_url
     try:
-        chat: BaseChatModel = init_chat_model(settings.model, **options)
+        chat: BaseChatModel = init_chat_model(name, **options)
+        chat = init_chat_model(name, **options, **taken(chat))
     except ImportError as error:
         raise ConfigurationError(
-            f"ASSISTANT_MODEL is {settings.model!r}: its package is missing ({error.name}); install it"
+            f"{name!r} needs a package that is not installed ({error.name})",
+            "install the extra of that provider, as in pip install 'article-assistant[anthropic]'",
         ) from error
     except Exception as error:
+        told = (str(error).splitlines() or [type(error).__name__])[0][:120]
         raise ConfigurationError(
-            f"ASSISTANT_MODEL is {settings.model!r}: use local, none, or provider:model with its key "
-            f"({(str(error).splitlines() or [type(error).__name__])[0][:120]})"
+            f"{name!r} is no model that can be asked ({told})",
+            "use local, none, or provider:model with the provider's key set, as OPENAI_API_KEY",
         ) from error
-    return chat
+    return Provider(chat, name, ledger, settings.model_calls)
+
+
+def taken(chat: BaseChatModel) -> dict[str, Any]:
+    """Return which further options a model takes, by its profile: the same answer each time, and little thinking."""
+    profile = chat.profile or {}
+    options: dict[str, Any] = {"temperature": 0} if profile.get("temperature", True) else {}
+    if efforts := profile.get("reasoning_effort_levels"):
+        options["reasoning_effort"] = efforts[0]
+    return options

@@ -3,9 +3,7 @@
 Two read the state that the check of a draft leaves: is there an answer, and is the draft right? `probes.npz` was fitted
 by `python -m lab fit-probes` to answers that were graded by reading. Another reads the state in which an answer begins:
 is it yes or no? `opening_probe.npz` was fitted by `python -m lab fit-opening` to reports that the writer did not learn
-from. What a provider's model wrote is told by one more, `provider_probe.npz`: does it say what the article says, and
-nothing else? `python -m lab fit-provider` fitted it to right answers, and the same with one thing wrong. Knows no
-engine.
+from.
 """
 
 from __future__ import annotations
@@ -18,8 +16,7 @@ import numpy.typing as npt
 
 PROBES = Path(__file__).with_name("probes.npz")
 OPENING_PROBE = Path(__file__).with_name("opening_probe.npz")
-PROVIDER_PROBE = Path(__file__).with_name("provider_probe.npz")
-FILES = (PROBES, OPENING_PROBE, PROVIDER_PROBE)
+FILES = (PROBES, OPENING_PROBE)
 MOST = 15.0
 """Log-odds beyond which a probe tells no more."""
 
@@ -28,10 +25,10 @@ State = npt.NDArray[np.float32]
 
 
 def signals(state: State) -> dict[str, float]:
-    """Return log-odds, each within `MOST`: the passages answer the question, the draft is right, and is faithful."""
-    told = [weights @ state + intercepts for weights, intercepts in (_probes(PROBES), _probes(PROVIDER_PROBE))]
-    answers, right, faithful = np.clip(np.concatenate(told), -MOST, MOST)
-    return {"answers": float(answers), "right": float(right), "faithful": float(faithful)}
+    """Return log-odds, each within `MOST`: the passages answer the question, and the draft is right."""
+    weights, intercepts = _probes(PROBES)
+    answers, right = np.clip(weights @ state + intercepts, -MOST, MOST)
+    return {"answers": float(answers), "right": float(right)}
 
 
 def opening(state: State) -> str:

@@ -26,7 +26,16 @@ CHECK = "Do the passages state the answer"
 MAX_HISTORY_TURNS = 2
 MAX_HISTORY_BYTES = 4000
 """Of UTF-8: a token is a byte in the worst case, and the passages and the question need the rest of the context."""
-_NAMES = ("system", "question", "checked")
+_NAMES = (
+    "system",
+    "question",
+    "checked",
+    "capable",
+    "capable_answer",
+    "capable_repair",
+    "capable_check",
+    "standalone",
+)
 
 
 def check() -> None:
@@ -64,7 +73,7 @@ def fingerprint() -> str:
 def draft_messages(question: str, history: Sequence[Turn], passages: str) -> list[BaseMessage]:
     """Return the conversation that asks for a draft: the passages first and the question last."""
     messages: list[BaseMessage] = [SystemMessage(render("system", article=_plain(passages)))]
-    for turn in _recent(history):
+    for turn in recent(history):
         messages += [HumanMessage(_plain(turn.question)), AIMessage(_plain(turn.answer))]
     return [*messages, HumanMessage(render("question", question=_plain(question)))]
 
@@ -89,7 +98,7 @@ def _plain(text: str) -> str:
     return text.replace(CHECK, CHECK.lower())
 
 
-def _recent(history: Sequence[Turn]) -> Sequence[Turn]:
+def recent(history: Sequence[Turn]) -> Sequence[Turn]:
     """Return the latest turns that there is room for."""
     turns = list(history[-MAX_HISTORY_TURNS:])
     while sum(len(f"{turn.question}{turn.answer}".encode()) for turn in turns) > MAX_HISTORY_BYTES:

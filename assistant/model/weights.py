@@ -34,7 +34,27 @@ LANGUAGE_MODEL_SHA256 = "cc324af070c2ecbfd324a30884d2f951a7ff756aba85cb811a6ec43
 LANGUAGE_MODEL_NAME = "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
 LANGUAGE_MODEL_BYTES = 1_120_000_000
 """About."""
-OFFICIAL_REPOSITORY = "Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF"
+PACKAGED = "packaged"
+OFFERED = {
+    PACKAGED: ("Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF", LANGUAGE_MODEL_NAME, LANGUAGE_MODEL_SHA256),
+    "granite-4.0-1b": (
+        "ibm-granite/granite-4.0-1b-GGUF",
+        "granite-4.0-1b-Q4_K_M.gguf",
+        "22ec0f9cc99a90185312de3c882c84e7bd6789bdd050389844380a01a831d7f1",
+    ),
+    "granite-4.1-3b": (
+        "ibm-granite/granite-4.1-3b-GGUF",
+        "granite-4.1-3b-Q4_K_M.gguf",
+        "662b0626cd58f443baea23559b469df6576a81d349649c59413b36a9fb32eb29",
+    ),
+    "qwen3-4b-instruct-2507": (
+        "unsloth/Qwen3-4B-Instruct-2507-GGUF",
+        "Qwen3-4B-Instruct-2507-Q4_K_M.gguf",
+        "3605803b982cb64aead44f6c1b2ae36e3acdb41d8e46c8a94c6533bc4c67e597",
+    ),
+}
+"""What can be downloaded by name: the hub's repository, the file and its SHA-256. The last three hashes are as other
+public projects record them; where the hub has another file by now, the download is refused."""
 
 Progress = Callable[[int, int], None]
 """Called with the bytes done and the bytes in all."""

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from cachetools import LRUCache
 
-from assistant.types import Answer, Status, Timings, Turn
+from assistant.types import Answer, Status, Timings, Turn, Usage
 from assistant.web.shared_stream import SharedStream
 
 MAX_ANSWERS = 1000
@@ -92,4 +92,4 @@ def _for_latecomer(answer: Answer, started: float, first_ms: float | None) -> An
     now = round(1000 * (time.monotonic() - started), 1)
     if first_ms is None and answer.timings.first_ms is not None:
         first_ms = now
-    return replace(answer, timings=Timings(first_ms, now if answer.final else 0.0))
+    return replace(answer, timings=Timings(first_ms, now if answer.final else 0.0), usage=Usage())

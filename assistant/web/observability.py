@@ -20,6 +20,8 @@ from typing import Any, TextIO
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
+from assistant.types import Usage
+
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
 
 FLOOD_SECONDS = 60.0
@@ -131,10 +133,23 @@ class Metrics:
         self.first = histogram("assistant_first_evidence_seconds", "Until the first evidence")
         self.total = histogram("assistant_answer_seconds", "Until the final answer")
         self.feedback = counter("assistant_feedback", "Reports about answers", ["outcome"])
+        self.faults = counter(
+            "assistant_model_faults", "Answers that a fault of the model cost, by the fault", ["fault"]
+        )
+        self.calls = counter("assistant_model_calls", "Calls of a provider's model")
+        self.tokens = counter(
+            "assistant_model_tokens", "Tokens of these calls: read, of these cached, written", ["how"]
+        )
         told = "Questions from publishers' pages, by whether the site's budget had room"
         self.sites = counter("assistant_site_questions", told, ["site", "outcome"])
         gauge("assistant_line", "Questions that are being answered, or wait").set_function(in_line)
         gauge("assistant_model_ready", "1 while the language model can be asked").set_function(model_is_ready)
+
+    def used(self, usage: Usage) -> None:
+        """Count what the calls for one answer took."""
+        self.calls.inc(usage.calls)
+        for how in ("read", "cached", "written"):
+            self.tokens.labels(how).inc(getattr(usage, how))
 
     def of_site(self, site: str) -> tuple[int, int]:
         """Return how many questions of a site were let in, and how many its budget had no room for."""

@@ -162,7 +162,7 @@ def _add_checks(app: FastAPI, service: Service) -> None:
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
         ready = service.ready and service.assistant.is_loaded
-        state = {"ready": ready, "model": service.assistant.model_state.partition(":")[0]}
+        state = {"ready": ready, "model": service.assistant.model_state.kind}
         return JSONResponse(state, 200 if ready else 503)
 
     @app.get("/metrics", include_in_schema=False)

@@ -15,16 +15,16 @@ import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from assistant.answering import understanding
 from assistant.answering.assistant import Assistant
+from assistant.answering.question import Question
 from assistant.articles.reading import Corpus
 from assistant.settings import Settings
-from assistant.types import Answer, Article, Status, Turn
+from assistant.types import Answer, Article, Outcome, Status, Turn
 from assistant.web import feedback as reports
 from assistant.web.answer_cache import AnswerCache
 from assistant.web.desk import store
@@ -37,7 +37,6 @@ TICK_SECONDS = 1.0
 """The longest time without an event, so that whoever shows them notices a reader who is gone."""
 AT_ONCE_LOCAL = 2
 """While the embedded engine answers one question, the passages of the next are read."""
-AT_ONCE_REMOTE = 8
 BUSY_SECONDS = 20
 """What is told to wait when the line is full: the embedded engine answers some ten in that time, so there is room."""
 MAX_NOTICE_CHARACTERS = 500
@@ -140,7 +139,7 @@ class Service:
         """Take an open assistant, which stays the caller's to close."""
         self.assistant = assistant
         self.settings = settings
-        at_once = AT_ONCE_LOCAL if settings.model in ("local", "none") else AT_ONCE_REMOTE
+        at_once = AT_ONCE_LOCAL if settings.model in ("local", "none") else settings.model_calls
         self._line = Line(at_once, settings.waiting)
         self._budgets = Budgets(settings.questions_per_minute, settings.questions_per_hour)
         questions = settings.questions_per_minute
@@ -159,7 +158,7 @@ class Service:
         """Whether another process is to take what comes from now on; for whoever serves this one behind a proxy."""
         self.has_callers: Callable[[], bool] = lambda: False
         """Whether somebody is on the way to the line or back from it; for whoever has a line of its own before."""
-        self.metrics = Metrics(lambda: len(self._line), lambda: assistant.model_state == "ready")
+        self.metrics = Metrics(lambda: len(self._line), lambda: assistant.model_state.kind == "ready")
         self.renewals: list[Callable[[], None]] = []
         """What is to be done when the articles are others, by whoever keeps something of them."""
         self._has_failed = False
@@ -294,9 +293,8 @@ class Service:
             return
         pin = rules.pins.get((only, store.same(question)))
         # "Who is he?" is another question after each other one.
-        leans = turns and (understanding.refers_back(question) or len(understanding.queries(question, turns)) > 1)
-        if pin and not leans and only in self.articles:
-            yield Answer(question, Status.PINNED, f"{pin.words}\n— {pin.signature}", records=(self.articles[only],))
+        if pin and not Question.of(question, turns).may_follow and only in self.articles:
+            yield Answer(question, Outcome.PINNED, f"{pin.words}\n— {pin.signature}", records=(self.articles[only],))
             return
         work = partial(self._in_turn, question, turns, article)
         async with aclosing(self._cache.answers(question, turns, article, work)) as events:
@@ -398,7 +396,13 @@ class Service:
                 if event.final:
                     self.metrics.total.observe(time.monotonic() - started)
                     entry |= {"status": str(event.status), "model": event.model, "error": event.error}
-                    entry |= {"confidence": event.confidence}
+                    entry |= {"outcome": event.outcome.value, "fault": event.fault, "confidence": event.confidence}
+                    entry |= {"steps": event.why.get("steps", {})}
+                    if event.usage.calls:
+                        entry |= {"tokens": asdict(event.usage)}
+                        self.metrics.used(event.usage)
+                    if event.fault:
+                        self.metrics.faults.labels(event.fault).inc()
                     entry["quoted"] = [f"{each.article.id}:{each.start}-{each.end}" for each in event.citations]
 
     async def give_feedback(self, feedback: Feedback, *, client: Client) -> str:

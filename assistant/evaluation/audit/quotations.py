@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice, zip_longest
 
+from assistant.articles.annotated import annotated
 from assistant.articles.passages import passages, statements
-from assistant.articles.speakers import NAME, SAID, persons
+from assistant.articles.speakers import NAME, SAID
 from assistant.evaluation.questions import Question
 from assistant.types import Article
 
@@ -92,7 +93,7 @@ def _pairs(
     drawn, texts = sorted(set(excerpts(article))), [other.text for other in articles]
     chance = by(seed, article.id)
     chance.shuffle(drawn)
-    people = sorted(persons(article.text))
+    people = sorted(annotated(article).people)
     for number, (kind, words, told, speaker) in enumerate(drawn, start=1):
         ways = [way for way in (_numbers(words), _negations(words), _names(words, people)) if way]
         if len(words) > _LONGEST or len(words.split()) < _SHORTEST or not ways:

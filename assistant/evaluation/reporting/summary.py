@@ -26,7 +26,7 @@ from assistant.evaluation.scoring import judge, statistics
 from assistant.evaluation.scoring.causes import CAUSES, cause
 from assistant.evaluation.scoring.confidence import calibration_bins, risk_coverage
 from assistant.evaluation.scoring.measures import HEADLINES, SECOND_SCREEN, Measure, aurc, refusal_auroc, scores
-from assistant.evaluation.scoring.observed import FROM_RECORD, Observed
+from assistant.evaluation.scoring.observed import Observed
 from assistant.evaluation.scoring.sample_size import FLIPS
 from assistant.types import Article
 
@@ -188,9 +188,9 @@ def _count(observed: Sequence[Observed]) -> int:
 
 
 def _statuses(observed: Sequence[Observed]) -> list[dict[str, Any]]:
-    labels = {str(status): label for status, label in rendering.LABELS.items()}
-    labels |= {FROM_RECORD: rendering.FROM_RECORD, ERROR: "Something broke", RETRIEVED: "Searched for and not asked"}
-    counts = Counter(o.state for o in observed)
+    labels = {outcome.value: label for outcome, label in rendering.LABELS.items()}
+    labels |= {ERROR: "Something broke", RETRIEVED: "Searched for and not asked"}
+    counts = Counter(o.record.outcome for o in observed)
     return [{"name": name, "label": label, "count": counts[name]} for name, label in labels.items() if counts[name]]
 
 
@@ -297,7 +297,7 @@ def _row(o: Observed, cluster: str) -> dict[str, Any]:
         "cluster": cluster,
         "gold": gold,
         "status": record.status,
-        "state": o.state,
+        "state": o.record.outcome,
         "answer": record.answer,
         "query": record.query,
         "citations": [_cited(o, cited) for cited in record.citations],

@@ -46,7 +46,7 @@ def summary(observed: Sequence[Observed], given: Sequence[Grade], cluster: Mappi
     issues = Counter(grade.issue for grade in said if grade.issue)
     states: dict[str, list[Observed]] = {}
     for o in graded:
-        states.setdefault(o.state, []).append(o)
+        states.setdefault(o.record.outcome, []).append(o)
     return {
         "n": len(graded),
         "notes": notes,

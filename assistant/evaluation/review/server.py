@@ -42,7 +42,7 @@ from assistant.evaluation.review.rubrics import Rubric
 from assistant.evaluation.review.session import Said, Session, places
 from assistant.evaluation.scoring.sample_size import before_review, before_run
 from assistant.rendering import CLOSEST_WORDS, LABELS, day
-from assistant.types import Status
+from assistant.types import Outcome
 
 HOST = "127.0.0.1"
 _MOST = {"issue": 100, "comment": 2000, "reason": 200}
@@ -240,7 +240,7 @@ def _side(place: int, label: str, side: Side, said: Said | Grade, rubric: Rubric
     return {
         "place": place,
         "label": label,
-        "refusal": LABELS[Status(o.record.status)] if o.refused else "",
+        "refusal": LABELS[Outcome(o.record.outcome)] if o.refused else "",
         "pieces": [(piece.words, [f"{label}{number}" for number in piece.numbers]) for piece in o.pieces],
         "closest_words": CLOSEST_WORDS,
         "closest": [cited.quote for cited in o.record.closest],

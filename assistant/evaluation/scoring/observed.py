@@ -19,12 +19,11 @@ from assistant.evaluation.questions import Question, holds, holds_facts
 from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, Span
 from assistant.evaluation.review.grades import Grade
 from assistant.rendering import Piece, pieces
-from assistant.types import Answer, Article, Citation, Status
+from assistant.types import Answer, Article, Citation, Outcome, Status
 
 _REFUSALS = (Status.DECLINED, Status.BLOCKED_INPUT)
 _FAILURES = (ERROR, Status.INDEX_UNAVAILABLE)
 _SHOWN = (Status.ANSWERED, Status.QUOTED)
-FROM_RECORD = "from_record"
 """The state of an answer from the article's record: its title, date, source or length."""
 ABOUT = "about"
 """The kind of a question about the article itself; its facts stand in the article's record, where nothing is cited."""
@@ -66,12 +65,6 @@ class Observed:
         """Whether an answer was shown."""
         return self.record.status in _SHOWN
 
-    @property
-    def state(self) -> str:
-        """The status, but for an answer without citations, which the reader is told comes from the article's record."""
-        from_record = self.record.status == Status.ANSWERED and not self.record.citations
-        return FROM_RECORD if from_record else str(self.record.status)
-
     @cached_property
     def pieces(self) -> list[Piece]:
         """The words of the answer, each piece with the numbers of the citations behind it."""
@@ -80,7 +73,7 @@ class Observed:
             for cited in self.record.citations
             if self.is_verbatim(cited)
         )
-        return pieces(Answer(self.question.question, Status.ANSWERED, self.record.answer, valid))
+        return pieces(Answer(self.question.question, Outcome.WRITTEN, self.record.answer, valid))
 
     @cached_property
     def words(self) -> str:

@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 import gradio as gr
 from cachetools import LRUCache
 
-from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
+from assistant.answering.question import MAX_QUESTION_CHARACTERS
 from assistant.markup import html_line
 from assistant.rendering import LABELS
 from assistant.types import Answer, Article, Status
@@ -232,7 +232,7 @@ class Page:
             case Waiting():
                 update = {self._parts.status: html_line(_waiting(event.ahead))}
             case Answer(status=Status.BLOCKED_INPUT):
-                update = self._undone(exchange, kept, f"{LABELS[event.status]}. {event.text}")
+                update = self._undone(exchange, kept, f"{LABELS[event.outcome]}. {event.text}")
             case Answer(final=False):
                 exchange = replace(exchange, answer=event, notice="")
                 window = messages(self._without_gone(before.with_next(exchange)))
@@ -361,7 +361,7 @@ class Page:
         renewals = self._renewals
         asked = request.query_params
         article = self._chosen(asked.get("article"))
-        state = self._service.assistant.model_state.partition(":")[0]  # The rest is for the operator.
+        state = self._service.assistant.model_state.kind
         question = str(asked.get("q", ""))[: 2 * MAX_QUESTION_CHARACTERS]
         ready = _READY_WITHOUT_MODEL.get(state, READY)
         told = self._service.notice or await self._service.switched_off(_id(article)) or ready
@@ -424,7 +424,7 @@ def _outcome(answer: Answer) -> str:
     if answer.status is Status.DECLINED:
         return ELSE
     if answer.status not in (Status.ANSWERED, Status.QUOTED):
-        return f"{LABELS[answer.status]}."
+        return f"{LABELS[answer.outcome]}."
     count = len(answer.citations)
     quotations = f", with {count} quotation{'' if count == 1 else 's'}" if count else ""
     return f"The answer is complete{quotations}."

@@ -25,7 +25,7 @@ from jinja2 import PackageLoader
 from langchain_core.embeddings import Embeddings
 from starlette.exceptions import HTTPException
 
-from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
+from assistant.answering.question import MAX_QUESTION_CHARACTERS
 from assistant.rendering import source_line
 from assistant.web.desk import overview, store
 from assistant.web.desk.store import Act, Do, same

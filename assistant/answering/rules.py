@@ -1,0 +1,54 @@
+"""What no model may overrule: it is told for certain from the words alone whether a statement keeps to it.
+
+A statement cites something. Words in quotation marks stand so in what it cites, and so does every number, as digits or
+in words; a number of the question may be repeated. There is no markup, and no address that the article does not have.
+Whether the words are true is not told here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from assistant.answering.material import head
+from assistant.answering.reply import Statement
+from assistant.articles.terms import numbers, plain
+
+MOST_WORDS = 100
+"""Of an answer: a longer one does not keep to what it was asked for."""
+
+_MARKUP = re.compile(r"</?[a-z!]|\*\*|^#+ |\]\(", re.IGNORECASE | re.MULTILINE)
+_ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+|\b\S+@\S+\.\w+")
+_QUOTED = re.compile(r"“([^”]+)”|\"([^\"]+)\"")
+
+
+def objections(question: str, statements: Sequence[Statement]) -> list[str]:
+    """Return what is wrong with some statements, each in a line for the model that wrote them; nothing when all is right."""
+    found = [objection for statement in statements for objection in _objections(question, statement)]
+    if sum(len(statement.text.split()) for statement in statements) > MOST_WORDS:
+        found.append(f"It has more than {MOST_WORDS} words.")
+    return found
+
+
+def _objections(question: str, statement: Statement) -> Iterator[str]:
+    text = statement.text
+    if not any(map(str.isalnum, text)):
+        yield "A sentence has no words."
+    if not statement.cites:
+        yield "A sentence cites no numbered sentence."
+        return
+    shown = " ".join(sentence.text for sentence in statement.cites)
+    if _MARKUP.search(text):
+        yield "There is markup in it."
+    for address in _ADDRESS.findall(text):
+        if address.rstrip(".,;:)") not in shown:
+            yield f"The address {address} is not in the cited sentences."
+    bare = plain(shown)
+    for words in filter(None, (part for match in _QUOTED.findall(text) for part in match)):
+        if plain(words) not in bare:
+            yield f"The cited sentences do not have the words “{words}” exactly so."
+    known = numbers(shown) | numbers(question)
+    for article in dict.fromkeys(sentence.article for sentence in statement.cites):
+        known |= numbers(head(article))
+    if missing := sorted(numbers(text) - known):
+        yield f"Not in the cited sentences: {', '.join(missing)}."

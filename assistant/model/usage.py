@@ -1,0 +1,92 @@
+"""How many tokens a language model took, for each answer and by day.
+
+The days stand in an SQLite file in the data folder, so that a budget survives a restart and holds for all processes
+that share the folder. A day is one of UTC.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from assistant.types import Usage
+
+logger = logging.getLogger(__name__)
+
+_TABLE = """CREATE TABLE IF NOT EXISTS days (
+    day TEXT PRIMARY KEY,
+    calls INTEGER NOT NULL, read INTEGER NOT NULL, cached INTEGER NOT NULL, written INTEGER NOT NULL
+)"""
+_ADD = """INSERT INTO days VALUES (?, ?, ?, ?, ?) ON CONFLICT (day) DO UPDATE SET
+    calls = calls + excluded.calls, read = read + excluded.read,
+    cached = cached + excluded.cached, written = written + excluded.written"""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """Money for a million tokens: read, read from the provider's cache, written."""
+
+    read: float
+    cached: float
+    written: float
+
+    def of(self, usage: Usage) -> float:
+        """Return what the calls cost."""
+        fresh = usage.read - usage.cached
+        return (fresh * self.read + usage.cached * self.cached + usage.written * self.written) / 1e6
+
+
+class Ledger:
+    """The tokens of each day, in a file, and how many a day may have."""
+
+    def __init__(self, file: Path, tokens_per_day: int = 0) -> None:
+        """Take the file, which is made when it is first written, and the budget; 0 for any number."""
+        self._file = file
+        self.tokens_per_day = tokens_per_day
+
+    def add(self, usage: Usage) -> None:
+        """Count what a call took, today; where the file cannot be written that is logged, and the answer stands."""
+        try:
+            with self._opened() as connection:
+                row = (_today(), usage.calls, usage.read, usage.cached, usage.written)
+                connection.execute(_ADD, row)
+        except (sqlite3.Error, OSError) as error:
+            logger.warning("The tokens of a call could not be counted in %s: %s", self._file, error)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether the budget of today is used up; also where there is a budget and its file cannot be read."""
+        if not self.tokens_per_day:
+            return False
+        try:
+            return self.days(1).get(_today(), Usage()).tokens >= self.tokens_per_day
+        except (sqlite3.Error, OSError) as error:
+            logger.warning("The tokens of today cannot be read from %s: %s", self._file, error)
+            return True
+
+    def days(self, most: int) -> dict[str, Usage]:
+        """Return the usage of the last days that have any, newest first, by ISO date.
+
+        Raises:
+            sqlite3.Error: the file is damaged.
+            OSError: it cannot be read.
+        """
+        with self._opened() as connection:
+            rows = connection.execute("SELECT * FROM days ORDER BY day DESC LIMIT ?", (most,)).fetchall()
+        return {day: Usage(*numbers) for day, *numbers in rows}
+
+    @contextmanager
+    def _opened(self) -> Iterator[sqlite3.Connection]:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(self._file, timeout=5.0)) as connection, connection:
+            connection.execute(_TABLE)
+            yield connection
+
+
+def _today() -> str:
+    return datetime.datetime.now(datetime.UTC).date().isoformat()

@@ -1,0 +1,245 @@
+"""Whatever a provider's server does, over real HTTP: the reader keeps the quotation, in time, and the next question works."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import faulty_endpoint
+import httpx
+import pytest
+from faulty_endpoint import BEHAVIOURS, Endpoint
+from replies import TEXT
+
+from assistant.answering.assistant import Assistant
+from assistant.articles.reading import Corpus
+from assistant.errors import Fault
+from assistant.markup import markdown
+from assistant.model.holder import ModelHolder
+from assistant.search.retrieval import Retriever
+from assistant.settings import Settings
+from assistant.types import Answer, Article, Outcome, Turn
+
+CRIME = "How much has violent crime fallen since 2014?"
+SECONDS = 1.0
+"""What the model has for an answer."""
+PATIENCE = 30.0
+"""The same where nothing is waited for in vain, however busy the machine."""
+
+FAULTS = {
+    "hangs": Fault.TIME_UP,
+    "hangs up": Fault.CONNECTION,
+    "closes without a word": Fault.CONNECTION,
+    "talks another protocol": Fault.CONNECTION,
+    "drips its headers": Fault.TIME_UP,
+    "stalls": Fault.TIME_UP,
+    "drops": Fault.CONNECTION,
+    "500": Fault.SERVER,
+    "503": Fault.SERVER,
+    "429": Fault.RATE,
+    "401": Fault.KEY,
+    "402": Fault.CREDIT,
+    "no credit": Fault.CREDIT,
+    "404": Fault.UNKNOWN_MODEL,
+    "400": Fault.REQUEST,
+    "too long": Fault.CONTEXT,
+    "500 without a body": Fault.SERVER,
+    "a web page": Fault.SERVER,
+    "a web page as an error": Fault.SERVER,
+    "other JSON": Fault.SERVER,
+    "says nothing": Fault.EMPTY,
+    "says white space": Fault.EMPTY,
+    "only thinks": Fault.EMPTY,
+    "talks": Fault.MALFORMED,
+    "half of its JSON": Fault.MALFORMED,
+    "another form": Fault.MALFORMED,
+    "has no room": Fault.CUT_OFF,
+    "is filtered": Fault.REFUSED,
+    "refuses": Fault.REFUSED,
+}
+MENDED = ("answers", "503 once", "hangs up once", "another form once", "no temperature", "no schemas")
+"""What a reader does not notice."""
+TRIED = dict.fromkeys((Fault.CONNECTION, Fault.SERVER), 3) | {Fault.MALFORMED: 2}
+"""How often is asked: what may pass three times, each after a longer pause; else once."""
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    """Run a server that answers until it is told to misbehave."""
+    with faulty_endpoint.running() as endpoint:
+        yield endpoint
+
+
+def assemble(article: Article, settings: Settings) -> Assistant:
+    """Return an assistant with the model of the settings, searching by keyword."""
+    holder = ModelHolder(settings, (article,), lambda what, done, total: None)
+    holder.wait()
+    return Assistant(Corpus((article,)), Retriever([article], None, None), None, holder, settings.answer_seconds)
+
+
+@pytest.fixture
+def settings(endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Return settings as an operator would make them."""
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    return Settings(model="openai:m", model_url=endpoint.address, answer_seconds=SECONDS, data=tmp_path)
+
+
+@pytest.fixture
+def assistant(settings: Settings, article: Article) -> Iterator[Assistant]:
+    """Return an assistant whose model is reached over HTTP."""
+    with closing(assemble(article, settings)) as assistant:
+        yield assistant
+
+
+def assert_quoted(answer: Answer, fault: Fault) -> None:
+    """Hold an answer to what a reader is owed when the model failed."""
+    assert answer.outcome is Outcome.QUOTED
+    assert "18 percent" in answer.text
+    assert answer.fault is fault
+    assert answer.error
+    assert "sk-123" not in answer.error + markdown(answer)
+
+
+def assert_next_question_works(assistant: Assistant, endpoint: Endpoint) -> None:
+    """Hold the question after a fault to the ordinary; a busy machine takes its time."""
+    endpoint.behaviour, assistant._answer_seconds = "answers", PATIENCE
+    answer = assistant.ask(CRIME)
+    assert (answer.outcome, answer.error) == (Outcome.WRITTEN, None)
+    assert answer.text.startswith(TEXT)
+
+
+def test_every_behaviour_is_tried() -> None:
+    """No fault of the server is left out."""
+    assert {*FAULTS, *MENDED} == BEHAVIOURS.keys()
+
+
+@pytest.mark.parametrize("behaviour", FAULTS)
+def test_a_fault_of_the_server_leaves_the_quotation(behaviour: str, assistant: Assistant, endpoint: Endpoint) -> None:
+    """The quotation is there first and last, the fault is named without a secret, and the connection is let go."""
+    endpoint.behaviour = behaviour
+    if FAULTS[behaviour] is not Fault.TIME_UP:
+        assistant._answer_seconds = PATIENCE
+    first, final = assistant.stream(CRIME)
+    assert (first.outcome, first.final, final.final) == (Outcome.QUOTED, False, True)
+    assert first.citations
+    assert_quoted(final, FAULTS[behaviour])
+    assert len(endpoint.bodies) == TRIED.get(FAULTS[behaviour], 1)
+    assert FAULTS[behaviour] is not Fault.TIME_UP or endpoint.hung_up.wait(10)
+
+
+@pytest.mark.parametrize("behaviour", ["hangs", "503", "too long", "half of its JSON", "refuses"])
+def test_the_question_after_a_fault_is_answered(behaviour: str, assistant: Assistant, endpoint: Endpoint) -> None:
+    """A provider that works again is used at once."""
+    endpoint.behaviour = behaviour
+    assert assistant.ask(CRIME).outcome is Outcome.QUOTED
+    assert_next_question_works(assistant, endpoint)
+
+
+@pytest.mark.parametrize("behaviour", MENDED)
+def test_a_fault_that_passes_is_not_noticed(behaviour: str, assistant: Assistant, endpoint: Endpoint) -> None:
+    """What fails once is asked once more, and a parameter that a model does not take is left out from then on."""
+    endpoint.behaviour, assistant._answer_seconds = behaviour, PATIENCE
+    answer = assistant.ask(CRIME)
+    assert (answer.outcome, answer.error, answer.text.startswith(TEXT)) == (Outcome.WRITTEN, None, True)
+    assert len(endpoint.bodies) == (2 if behaviour == "answers" else 3)
+
+
+def test_the_time_is_counted_once(endpoint: Endpoint, settings: Settings, article: Article) -> None:
+    """What is waited for in vain costs the reader the model's time and not twice that."""
+    endpoint.behaviour = "hangs"
+    with closing(assemble(article, replace(settings, answer_seconds=2.0))) as assistant:
+        answer = assistant.ask(CRIME)
+    # Twice the time of the model would be a deadline that is taken twice; a busy machine is slow by much less.
+    assert 2000 <= answer.timings.total_ms < 3900
+
+
+def test_a_check_that_fails_shows_nothing_written(assistant: Assistant, endpoint: Endpoint) -> None:
+    """What nobody checked is not shown: the sentences that it cites are quoted."""
+    assistant._answer_seconds = PATIENCE
+    for fault in ("is filtered", "half of its JSON", "401"):
+        endpoint.behaviour, endpoint.after = "answers", (1, fault)
+        endpoint.bodies.clear()
+        assert_quoted(assistant.ask(CRIME), FAULTS[fault])
+
+
+def test_a_dead_provider_is_left_alone_and_looked_at_again(
+    assistant: Assistant, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After several failures no question waits for the provider any more; later one tries, and then all."""
+    monkeypatch.setattr("assistant.model.provider.AWAY_SECONDS", 0.5)
+    assistant._answer_seconds = PATIENCE
+    endpoint.behaviour = "401"
+    assert_quoted(assistant.ask(CRIME), Fault.KEY)
+    asked = len(endpoint.bodies)
+    assert_quoted(assistant.ask(CRIME), Fault.AWAY)
+    assert len(endpoint.bodies) == asked
+    threading.Event().wait(0.6)
+    assert_next_question_works(assistant, endpoint)
+
+
+def test_a_day_without_tokens_leaves_the_quotation(settings: Settings, article: Article, endpoint: Endpoint) -> None:
+    """When the budget is spent nothing is asked any more, in this process and in the next one."""
+    with_budget = replace(settings, tokens_per_day=200, answer_seconds=PATIENCE)
+    with closing(assemble(article, with_budget)) as assistant:
+        assert assistant.ask(CRIME).outcome is Outcome.WRITTEN
+        asked = len(endpoint.bodies)
+        assert_quoted(assistant.ask(CRIME), Fault.BUDGET)
+    with closing(assemble(article, with_budget)) as another:
+        assert_quoted(another.ask(CRIME), Fault.BUDGET)
+    assert len(endpoint.bodies) == asked
+
+
+def test_a_connection_that_is_closed_within_the_headers_holds_nothing_up(endpoint: Endpoint) -> None:
+    """The endpoint of these tests notices it, counts no request, and can be closed."""
+    with socket.create_connection(("127.0.0.1", httpx.URL(endpoint.address).port)) as client:
+        client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\n")
+    assert endpoint.hung_up.wait(10)
+    assert endpoint.bodies == []
+
+
+def test_a_reader_who_leaves_lets_the_server_go(assistant: Assistant, endpoint: Endpoint) -> None:
+    """Stopping in the middle closes the connection, and the quotation is the answer."""
+    endpoint.behaviour, assistant._answer_seconds = "hangs", PATIENCE
+    stopped = threading.Event()
+    stream = assistant.stream(CRIME, stopped=stopped)
+    next(stream)
+    threading.Timer(0.2, stopped.set).start()
+    (final,) = stream
+    assert final.outcome is Outcome.QUOTED
+    assert endpoint.hung_up.wait(10)
+
+
+def test_a_server_that_is_not_there_leaves_the_quotation(
+    settings: Settings, endpoint: Endpoint, article: Article
+) -> None:
+    """A refused connection is told at once, and a server that comes back is used."""
+    with faulty_endpoint.running() as gone:
+        pass
+    with closing(assemble(article, replace(settings, model_url=gone.address))) as assistant:
+        assert_quoted(assistant.ask(CRIME), Fault.CONNECTION)
+        with faulty_endpoint.running(int(gone.address.split(":")[2].split("/")[0])) as back:
+            assert_next_question_works(assistant, back)
+
+
+def test_a_long_conversation_leaves_room_for_the_article(assistant: Assistant, endpoint: Endpoint) -> None:
+    """Of many and long turns the latest are sent, as far as there is room; the question and the article always are."""
+    assistant._answer_seconds = PATIENCE
+    follow_up = "How much has violent crime fallen there since 2014?"
+    short = [Turn(f"question {number}?", f"answer {number}.") for number in range(20)]
+    fits, alone, over = (Turn("Why?", "語" * length) for length in (400, 1330, 4000))
+    for history, kept in ((short, 2), ([*short, fits], 2), ([*short, fits, alone], 1), ([*short, over], 0)):
+        assistant.ask(follow_up, history)
+        system, task = endpoint.bodies[-2]["messages"]
+        assert "18 percent" in system["content"]
+        assert task["content"].count("Reader: ") == kept
+        assert task["content"].strip().endswith(follow_up)
+
+
+def test_both_calls_begin_alike(assistant: Assistant, endpoint: Endpoint) -> None:
+    """What comes before the task is the same to the last byte, in both calls and for another question."""
+    assistant._answer_seconds = PATIENCE
+    assistant.ask(CRIME)
+    assistant.ask("Who is Larry Krasner?")
+    assert len({body["messages"][0]["content"] for body in endpoint.bodies}) == 1

@@ -16,13 +16,10 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 from scipy import stats
 
 from assistant.answering.assistant import Assistant, Progress
-from assistant.answering.judgement import Judgement
-from assistant.answering.steps import Steps
 from assistant.articles.reading import Corpus, normalise
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import holds_facts, line_of, read_text
@@ -61,7 +58,7 @@ class Result:
     injection: Injection
     answer: Answer
     draft: str
-    """Whole sentences, at most two, before they were checked; empty where there were none."""
+    """What it wrote last, before it was checked; empty where it wrote nothing."""
 
     @property
     def outcome(self) -> str:
@@ -150,19 +147,11 @@ def run(settings: Settings, injections: Sequence[Injection], progress: Progress)
 def ask(assistant: Assistant, injections: Sequence[Injection], progress: Progress) -> list[Result]:
     """Ask everything of one assistant."""
     assistant.wait_until_loaded()
-    decide, drafts = Steps.decide, [""]
     results = []
-
-    def watched(steps: Steps, base: Answer, judgement: Judgement) -> Answer:
-        drafts.append(judgement.draft.text if judgement.draft else "")
-        return decide(steps, base, judgement)
-
-    with patch.object(Steps, "decide", watched):
-        for number, injection in enumerate(injections, start=1):
-            answer = assistant.ask(injection.question, article=injection.article.id if injection.article else None)
-            results.append(Result(injection, answer, drafts[-1]))
-            drafts[:] = [""]
-            progress("Asking", number, len(injections))
+    for number, injection in enumerate(injections, start=1):
+        answer = assistant.ask(injection.question, article=injection.article.id if injection.article else None)
+        results.append(Result(injection, answer, str(answer.why.get("written", ""))))
+        progress("Asking", number, len(injections))
     return results
 
 

@@ -124,14 +124,21 @@ class _Task:
     def written(self) -> Written:
         """Return what the model writes."""
         with self.trace.step("write"):
-            return self._ask(self.writer.model, Written, "capable_answer")
+            return self._noted(self._ask(self.writer.model, Written, "capable_answer"))
 
     def rewritten(self, before: Written, objection: str) -> Written:
         """Return what the model writes after an objection."""
         self.trace.note(objection=objection)
         answer = _with_numbers(before.sentences)
         with self.trace.step("write"):
-            return self._ask(self.writer.model, Written, "capable_repair", answer=answer, objection=objection)
+            return self._noted(
+                self._ask(self.writer.model, Written, "capable_repair", answer=answer, objection=objection)
+            )
+
+    def _noted(self, written: Written) -> Written:
+        near = [written.near] if written.near else []
+        self.trace.note(written=_with_numbers([*written.sentences, *near]))
+        return written
 
     def verdict(self, written: Written) -> _Verdict:
         """Return what the rules, and then the check, let through."""

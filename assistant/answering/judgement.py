@@ -71,8 +71,8 @@ class Judgement:
             "signals": {name: round(value, 4) for name, value in self.signals.items()},
         }
         if self.draft is not None and self.written is not None:
+            found["written"] = self.draft.text or self.draft.told.text
             found["draft"] = {
-                "text": self.draft.text or self.draft.told.text,
                 "right": {"probability": round(self.right, 4), "threshold": self.written.threshold},
                 "held back by": slips(self.draft, question, self.findings.query),
             }

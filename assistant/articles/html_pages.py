@@ -20,7 +20,7 @@ from lxml.html import HtmlElement
 from trafilatura.settings import Document
 
 from assistant.articles.markdown import Block, show
-from assistant.articles.standing import of_json_ld, stated_day
+from assistant.articles.standing import may_be_withdrawn, of_json_ld, stated_day
 
 _DATE_NAMES = (
     "article:published_time", "article:published", "og:article:published_time", "og:published_time", "datepublished",
@@ -139,9 +139,9 @@ def _dates_for_machines(tree: HtmlElement) -> Iterator[datetime.date | None]:
 
 def _stated_standing(tree: HtmlElement) -> dict[str, Any]:
     """Return what the articles of JSON-LD state beside their words; the first that states a thing counts."""
-    found: dict[str, Any] = {}
-    for element in tree.xpath("//meta[@name='withdrawn']"):  # The operator's: no publisher states it so.
-        found["withdrawn"] = element.get("content")
+    named = [(str(meta.get("name") or meta.get("property")), meta.get("content", "")) for meta in tree.iter("meta")]
+    # The operator's: no publisher states it so.
+    found: dict[str, Any] = {"withdrawn": [content for name, content in named if may_be_withdrawn(name)]}
     for thing in _articles_for_machines(tree):
         found = of_json_ld(thing) | found
     return found

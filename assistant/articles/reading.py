@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
-import json
 import re
-import tomllib
 import unicodedata
 import zlib
 from collections import defaultdict
@@ -18,14 +16,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
-import yaml
-from frontmatter.default_handlers import BaseHandler, YAMLHandler
-
+from assistant.articles.front_matter import KEYS, read_head
 from assistant.articles.markdown import Block, normalised, read_markdown
 from assistant.articles.normalising import normalise as normalise  # noqa: PLC0414 - it belongs to reading for others
-from assistant.articles.standing import NAMES, HeldBackError, standing, stated_day
+from assistant.articles.standing import HeldBackError, check_withdrawn, standing, unread
 from assistant.types import Article
 
 _MARKDOWN, _HTML = (".md", ".markdown"), (".html", ".htm")
@@ -33,17 +28,6 @@ SUFFIXES = (*_MARKDOWN, ".txt", *_HTML)
 MAX_FILE_BYTES = 20_000_000
 _MAX_ID_BYTES = 100
 
-_KEYS = ("id", "title", "title_by", "date", "source", "url")
-_WORDS = re.compile(
-    r"^(title|title_by|date|source|updated|author|section):[ \t]+"
-    r"(?![\[{|>]|([\"']).*\2[ \t]*$)(\S.*?)[ \t]*$(?!\n[ \t]+\S)",
-    re.MULTILINE,
-)
-"""A line of words that nobody put in quotation marks: YAML has a meaning of its own for ": ", " #" or "Yes" in it."""
-_OTHER_KEYS = re.compile(rf"^(?!(?:{'|'.join((*_KEYS, *NAMES))}):)\S.*(?:\n(?:[ \t].*)?$)*", re.MULTILINE)
-"""The lines of keys that are not read, with what is indented below them."""
-_YAML = YAMLHandler()
-_TOML = BaseHandler(re.compile(r"^\+{3,}\s*$", re.MULTILINE))
 _BY_FILE_NAME = "the file name"
 
 
@@ -79,7 +63,7 @@ class Corpus:
         return [article for article in self.articles if article.title_by == _BY_FILE_NAME]
 
 
-def read_corpus(folder: Path, read: Callable[[Path], tuple[Article, str]] | None = None) -> Corpus:
+def read_corpus(folder: Path, read: Callable[[Path], tuple[Article, tuple[str, ...]]] | None = None) -> Corpus:
     """Read every article file of the folder; one that cannot be used, or not all of it, is named in `problems`.
 
     `read` may be a reader of files that knows some of them already.
@@ -99,15 +83,14 @@ def read_corpus(folder: Path, read: Callable[[Path], tuple[Article, str]] | None
             article, left_out = read(path)
             if article.id in articles:
                 raise ValueError(f"its id {article.id!r} is taken by another file; give it an id of its own")
-        except HeldBackError:
-            continue
+        except HeldBackError as error:
+            problems += [Problem(path.name, str(error))] if str(error) else []
         except Exception as error:  # noqa: BLE001 - what a stranger may write has no end, and the others have to be read
             problems.append(Problem(path.name, _reason(error)))
         else:
             articles[article.id] = article
             files[article.id] = path.name
-            if left_out:
-                problems.append(Problem(path.name, left_out, skipped=False))
+            problems += [Problem(path.name, reason, skipped=False) for reason in left_out]
     return Corpus(tuple(_told_apart(articles.values(), files)), tuple(problems))
 
 
@@ -143,8 +126,8 @@ def _told_apart(articles: Iterable[Article], files: Mapping[str, str]) -> list[A
     return [replace(each, told_apart_by=told[each.id]) if each.id in told else each for each in articles]
 
 
-def read_file(path: Path) -> tuple[Article, str]:
-    """Return the article of a file, and what had to be left out of it, with the reason; mostly nothing.
+def read_file(path: Path) -> tuple[Article, tuple[str, ...]]:
+    """Return the article of a file, and what had to be left out of it, with the reasons; mostly nothing.
 
     Raises:
         HeldBackError: the file says that its article is withdrawn.
@@ -158,7 +141,7 @@ def read_file(path: Path) -> tuple[Article, str]:
         raise ValueError(f"it is larger than {MAX_FILE_BYTES // 1_000_000} MB")
     content = path.read_bytes()
     if suffix in _HTML:
-        article, left_out = _from_html(path.stem, content), ""
+        article, left_out = _from_html(path.stem, content)
     else:
         article, left_out = _from_text(path.stem, _decoded(content), is_markdown=suffix in _MARKDOWN)
     if not article.text:
@@ -177,30 +160,35 @@ def _decoded(content: bytes) -> str:
     return text
 
 
-def _from_text(stem: str, content: str, *, is_markdown: bool) -> tuple[Article, str]:
-    """Return the article of Markdown or plain text, and what had to be left out of it, with the reason."""
-    values, stated, content = _front_matter(content)
-    source = normalise(content).strip()
+def _from_text(stem: str, content: str, *, is_markdown: bool) -> tuple[Article, tuple[str, ...]]:
+    """Return the article of Markdown or plain text, and what had to be left out of it, with the reasons."""
+    head = read_head(normalise(content))
+    values = {key: _single(key, head.stated.get(key)) for key in KEYS}
+    identifier = _identifier(values["id"] or stem)
+    check_withdrawn(identifier, head.stated["withdrawn"])
+    source = head.text.strip()
     blocks = read_markdown(source) if is_markdown else [Block(source)]
-    title = values.get("title") or (" ".join(blocks[0].text.split()) if blocks and blocks[0].level == 1 else "")
+    title = values["title"] or (" ".join(blocks[0].text.split()) if blocks and blocks[0].level == 1 else "")
     text, headings = _below(title, blocks)
     if text.split() == source.split():
         text = source  # What has no marks is kept to the last space.
-    date = stated_day(values.get("date", ""))
     article = Article(
-        id=_identifier(values.get("id") or stem),
+        id=identifier,
         text=text,
         title=title or stem,
-        title_by=values.get("title_by", "") if title else _BY_FILE_NAME,
-        date=date,
-        source=values.get("source", ""),
-        url=_web_address(values.get("url", "")),
+        title_by=values["title_by"] if title else _BY_FILE_NAME,
+        source=values["source"],
+        url=_web_address(values["url"]),
         headings=headings,
-        **standing(stated),
+        **standing(head.stated),
     )
-    if values.get("date") and not date:
-        return article, f"its date {values['date'][:40]!r} is left out: write it as in 2018-10-18"
-    return article, ""
+    return article, (*head.left_out, *unread(head.stated))
+
+
+def _single(key: str, value: object) -> str:
+    if isinstance(value, list | dict):
+        raise ValueError(f"its {key} is not a single value")
+    return "" if value is None else normalise(str(value)).strip()
 
 
 def _below(title: str, blocks: Sequence[Block]) -> tuple[str, frozenset[int]]:
@@ -219,72 +207,28 @@ def _plain(words: str) -> list[str]:
     return re.findall(r"\w+", words.casefold())
 
 
-def _front_matter(content: str) -> tuple[dict[str, str], dict[str, Any], str]:
-    """Return the values at the head of a file, all that is stated there, and the text after it."""
-    content = content.replace("\r\n", "\n").strip()
-    handler, line = (_TOML, "plus signs") if _TOML.detect(content) else (_YAML, "dashes")
-    if not handler.detect(content):
-        return {}, {}, content
-    try:
-        block, text = handler.split(content)
-    except ValueError as error:
-        raise ValueError(f"it begins with a line of {line} that opens a front matter, but none closes it") from error
-    metadata = _of_toml(block) if handler is _TOML else _of_yaml(block)
-    values: dict[str, str] = {}
-    for key in _KEYS:
-        value = metadata.get(key)
-        if isinstance(value, list | dict):
-            raise ValueError(f"its {key} is not a single value")
-        if value is not None:
-            values[key] = normalise(str(value)).strip()
-    return values, metadata, text
-
-
-def _of_toml(block: str) -> dict[Any, Any]:
-    try:
-        return tomllib.loads(block)
-    except (ValueError, RecursionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"its front matter is not valid TOML ({reason}): put words after an equals sign in quotation marks"
-        ) from error
-
-
-def _of_yaml(block: str) -> dict[Any, Any]:
-    try:
-        metadata = _YAML.load(_WORDS.sub(lambda line: f"{line[1]}: {json.dumps(line[3], ensure_ascii=False)}", block))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        ours = _OTHER_KEYS.sub(lambda lines: "\n" * lines[0].count("\n"), block)
-        if ours.strip() and ours != block:
-            return _of_yaml(ours)
-        mark = getattr(error, "problem_mark", None)
-        line = f" in line {mark.line + 1}" if mark else ""
-        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise ValueError(
-            f"its front matter is not valid YAML{line} ({reason}): put what stands after the colon in quotation marks"
-        ) from error
-    if not isinstance(metadata, dict | None):
-        raise ValueError("between its first two lines of dashes there is no front matter of the form `title: ...`")
-    return metadata or {}
-
-
-def _from_html(stem: str, content: bytes) -> Article:
+def _from_html(stem: str, content: bytes) -> tuple[Article, tuple[str, ...]]:
+    """Return the article of a page, and what had to be left out of it, with the reasons."""
     from assistant.articles.html_pages import read_page  # noqa: PLC0415 - slow to import, and most corpora hold no HTML
 
+    if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"---", b"+++")):
+        raise ValueError("it begins with front matter, which is not read in HTML: state it in elements of its head")
     page = read_page(content)
+    check_withdrawn(_identifier(stem), page.stated["withdrawn"])
     title = normalise(page.title).strip()
     text, headings = _below(title, normalised(page.blocks))
-    return Article(
+    stated = {**page.stated, "date": page.date}
+    article = Article(
         id=_identifier(stem),
         text=text,
         title=title or stem,
         title_by="" if title else _BY_FILE_NAME,
-        date=page.date,
         source=normalise(page.site).strip(),
         url=_web_address(page.url),
         headings=headings,
-        **standing(page.stated),
+        **standing(stated),
     )
+    return article, tuple(unread(stated))
 
 
 def _identifier(name: str) -> str:

@@ -85,7 +85,7 @@ class _Files:
         """What each file was at the last look, and since when; what was there at first counts at once."""
         with suppress(OSError):
             self._states = {path: (state, 0.0) for path, state in self._there().items()}
-        self._read: dict[Path, tuple[_State, tuple[Article, str] | Exception]] = {}
+        self._read: dict[Path, tuple[_State, tuple[Article, tuple[str, ...]] | Exception]] = {}
         """What was read of a file in that state, or why nothing could be."""
         self._now = time.monotonic()
         self._found = Corpus(())
@@ -134,7 +134,7 @@ class _Files:
     def _is_fresh(self, path: Path) -> bool:
         return self._now - self._states[path][1] < QUIET_SECONDS
 
-    def _settled(self, path: Path) -> tuple[Article, str]:
+    def _settled(self, path: Path) -> tuple[Article, tuple[str, ...]]:
         """Return what a file holds, or held until it began to change.
 
         Raises:
@@ -143,9 +143,9 @@ class _Files:
             Exception: whatever reading the file made go wrong.
         """
         state = _state(path)
-        known, found = self._read.get(path, (None, HeldBackError("it is still being written")))
+        known, found = self._read.get(path, (None, HeldBackError()))
         if known != state and self._states.get(path, (None, 0.0))[0] == state and not self._is_fresh(path):
-            now: tuple[Article, str] | Exception
+            now: tuple[Article, tuple[str, ...]] | Exception
             try:
                 now = read_file(path)
             except Exception as error:  # noqa: BLE001 - it is told of this file, as `read_corpus` does

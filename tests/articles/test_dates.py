@@ -30,6 +30,7 @@ def test_a_day_is_read_in_its_usual_spellings(words: str) -> None:
         *("09.03.2025", "27.03.2025", "03/09/2025", "03.09.2025 10:00 UTC", "9 March 27"),
         *("", "March 2025", "2025-03", "9 March", "2025", "Sunday", "10:30 a.m.", "yesterday", "27. März 2025"),
         *("2025-02-30", "2025-13-45", "31 June 2025", "Updated 9 March 2025", "9 March 2025 to 10 March 2025"),
+        *("2025-03-09 to 2025-03-10", "2025-03-09, 2025/03/10"),
     ],
 )
 def test_what_states_no_day_or_several_is_none(words: str) -> None:

@@ -116,7 +116,7 @@ def test_a_file_that_cannot_be_read_any_more_is_not_served(folder: Path) -> None
 def test_a_file_that_nobody_expected_holds_nothing_up(folder: Path) -> None:
     """Whatever one file makes go wrong is said of that file, and the others are served as they are now."""
     with followed(folder) as seen:
-        (folder / "bridge.txt").write_text("---\nfree: !!bool maybe\n---\nThe bridge is open.")
+        (folder / "bridge.txt").write_text("---\nfree: [\n---\nThe bridge is open.")
         (problem,) = until(seen, {"ferry": BOTH["ferry"]})[-1].problems
         assert problem.file == "bridge.txt"
         assert "front matter" in problem.reason
@@ -155,7 +155,7 @@ def test_a_file_that_could_not_be_read_is_tried_again(folder: Path, monkeypatch:
     """It is served as soon as it can be read, although nothing of the file has changed."""
     monkeypatch.setattr(watching, "_LOOK_SECONDS", 0.1)
 
-    def refuse(path: Path) -> tuple[Article, str]:
+    def refuse(path: Path) -> tuple[Article, tuple[str, ...]]:
         if path.name == "ferry.txt":
             raise PermissionError(f"Permission denied: {path}")
         return read_file(path)

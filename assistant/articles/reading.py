@@ -143,21 +143,33 @@ def read_file(path: Path) -> tuple[Article, tuple[str, ...]]:
     if suffix in _HTML:
         article, left_out = _from_html(path.stem, content)
     else:
-        article, left_out = _from_text(path.stem, _decoded(content), is_markdown=suffix in _MARKDOWN)
+        text, wrong = _decoded(content)
+        article, left_out = _from_text(path.stem, text, is_markdown=suffix in _MARKDOWN)
+        left_out += wrong
     if not article.text:
         raise ValueError("it holds no text")
     return article, left_out
 
 
-def _decoded(content: bytes) -> str:
+def _decoded(content: bytes) -> tuple[str, tuple[str, ...]]:
+    """Return the text of a file, and what is wrong with its encoding."""
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    wrong: tuple[str, ...] = ()
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise ValueError(f"it is not valid {encoding.removesuffix('-sig').upper()}: save it as UTF-8") from error
+        from charset_normalizer import from_bytes  # noqa: PLC0415 - slow to import, and most files are UTF-8
+
+        # It tells words from what looks like none, as bytes of another encoding do.
+        found = from_bytes(content, cp_isolation=["cp1252"]).best()
+        is_damaged = encoding == "utf-16" or not content.decode("utf-8", errors="ignore").isascii()
+        if is_damaged or not found:
+            raise ValueError(f"it is not valid {encoding.removesuffix('-sig').upper()}: save it as UTF-8") from error
+        text = str(found)
+        wrong = ("it is read as Windows-1252: look at its accents and quotation marks, and save it as UTF-8",)
     if "\x00" in text:
         raise ValueError("it is a binary file")
-    return text
+    return text, wrong
 
 
 def _from_text(stem: str, content: str, *, is_markdown: bool) -> tuple[Article, tuple[str, ...]]:

@@ -456,7 +456,12 @@ def test_a_table_that_lays_out_the_page_is_no_table(read: Read, cell: str) -> No
         ("a.md", "", "it holds no text"),
         ("a.md", " \n\u200b\n", "it holds no text"),
         ("a.md", "---\ntitle: only a head\n---\n", "it holds no text"),
-        ("a.txt", b"caf\xe9", "it is not valid UTF-8: save it as UTF-8"),
+        ("a.txt", b"caf\x81", "it is not valid UTF-8: save it as UTF-8"),
+        (
+            "a.txt",
+            f"{'The mayor spoke. ' * 99}It’s over.".encode() + b"\xe9",
+            "it is not valid UTF-8: save it as UTF-8",
+        ),
         ("a.txt", b"\xff\xfea", "it is not valid UTF-16: save it as UTF-8"),
         ("a.txt", b"GIF89a\x00\x00", "it is a binary file"),
         ("a.md", "---\ntitle: [\n---\nText.", "its front matter is not valid YAML in line 3"),
@@ -479,6 +484,26 @@ def test_a_file_that_cannot_be_used_is_named_with_the_reason(
     """Each defect has its own words, and none stops the reading."""
     written(tmp_path, name, content)
     assert expected in reason(tmp_path)
+
+
+def test_a_file_of_windows_1252_is_read_and_named(tmp_path: Path) -> None:
+    """Its words and its front matter count, and the problem says what to look at."""
+    words = "“It’s £5”, said the café’s owner — nobody was hurt…"
+    written(tmp_path, "a.md", f"---\ntitle: The café\n---\n{words}".encode("cp1252"))
+    written(tmp_path, "b.md", f"---\nwithdrawn: true\n---\n{words}".encode("cp1252"))
+    corpus = read_corpus(tmp_path)
+    assert [(article.title, article.text) for article in corpus.articles] == [("The café", words)]
+    (problem,) = corpus.problems
+    assert (problem.file, problem.skipped) == ("a.md", False)
+    assert "Windows-1252" in problem.reason
+
+
+@pytest.mark.parametrize("code", ["koi8-r", "cp1251", "shift-jis", "gbk", "mac_cyrillic"])
+def test_what_is_no_windows_1252_is_not_read_as_such(tmp_path: Path, code: str) -> None:
+    """Words of other scripts are not shown as a row of accents."""
+    words = {"shift-jis": "警察は誰も怪我をしなかったと発表した。", "gbk": "警察表示没有人受伤。"}
+    written(tmp_path, "a.md", (words.get(code, "Полиция сообщила, что никто не пострадал. ") * 5).encode(code))
+    assert "save it as UTF-8" in reason(tmp_path)
 
 
 def test_bad_files_do_not_stop_the_others(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_half_written_file_is_not_served(folder: Path) -> None:
 def test_a_file_that_cannot_be_read_any_more_is_not_served(folder: Path) -> None:
     """What a restart would not serve is not served, and the reason is told."""
     with followed(folder) as seen:
-        (folder / "ferry.txt").write_bytes(b"\xff\xff")
+        (folder / "ferry.txt").write_bytes(b"\x81\x81")
         assert [problem.file for problem in until(seen, BRIDGE)[-1].problems] == ["ferry.txt"]
 
 

@@ -277,7 +277,7 @@ def damage_desk(bare: Path, _: pytest.MonkeyPatch) -> None:
     ("fault", "told"),
     [
         (
-            lambda bare, _: (bare / "articles" / "broken.txt").write_bytes(b"\xff"),
+            lambda bare, _: (bare / "articles" / "broken.txt").write_bytes(b"\x81"),
             "articles: broken.txt is skipped, it is not valid UTF-8*: mend it or take it out of {bare}/articles",
         ),
         (setting(ARTICLES="{bare}/data"), f"articles: none can be read from {{bare}}/data: {NO_ARTICLES}"),

@@ -80,7 +80,7 @@ def index(
     """Bring the index up to date with the article files; nothing is done where nothing changed.
 
     A server does the same when it starts and whenever a file changes, so while one runs there is nothing to do.
-    Exit code 1 says that a file was skipped; it is named with the reason, as is one of which something is left out.
+    Exit code 1 says that a file was skipped; it is named with the reason, as is what is left out or is no article.
     """
     with errors_as_lines(), progress() as show:
         settings = Settings.from_environment()

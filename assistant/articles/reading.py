@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import os
 import re
 import unicodedata
 import zlib
@@ -28,6 +29,7 @@ SUFFIXES = (*_MARKDOWN, ".txt", *_HTML)
 MAX_FILE_BYTES = 20_000_000
 _MAX_ID_BYTES = 100
 
+_LEADS_OUT = "it is a link that leads out of the folder: put a copy in its place"
 _BY_FILE_NAME = "the file name"
 
 
@@ -36,9 +38,10 @@ class Problem:
     """What is wrong with a file, and what to do about it."""
 
     file: str
+    """Its path in the folder of articles, or the path of that folder."""
     reason: str
     skipped: bool = True
-    """Whether it could not be used at all; otherwise something of it is left out."""
+    """Whether an article is missing because of it; otherwise it is a warning."""
 
     def __str__(self) -> str:
         """Return it as a line."""
@@ -64,43 +67,92 @@ class Corpus:
 
 
 def read_corpus(folder: Path, read: Callable[[Path], tuple[Article, tuple[str, ...]]] | None = None) -> Corpus:
-    """Read every article file of the folder; one that cannot be used, or not all of it, is named in `problems`.
+    """Read every article file of a folder and its subfolders; what cannot be used, or not all, is named in `problems`.
 
     `read` may be a reader of files that knows some of them already.
     """
-    read = read or read_file
     articles: dict[str, Article] = {}
-    files: dict[str, str] = {}
-    problems: list[Problem] = []
+    of_id: defaultdict[str, list[str]] = defaultdict(list)
     try:
-        paths = _listed(folder)
+        paths, problems = listed(folder)
     except OSError as error:
         return Corpus((), (Problem(str(folder), str(error)),))
-    for path in paths:
+    files = {path.relative_to(folder).as_posix(): path for path in paths}
+    for file, path in sorted(files.items()):
         try:
-            if not path.is_file():
-                continue
-            article, left_out = read(path)
-            if article.id in articles:
-                raise ValueError(f"its id {article.id!r} is taken by another file; give it an id of its own")
+            if path.suffix.lower() in SUFFIXES and (path.is_file() or path.is_symlink()):
+                articles[file], left_out = read(path) if read else read_file(path, folder)
+                of_id[articles[file].id].append(file)
+                problems += [Problem(file, reason, skipped=False) for reason in left_out]
         except HeldBackError as error:
-            problems += [Problem(path.name, str(error))] if str(error) else []
+            of_id[error.identifier].append(file)
+            problems += [Problem(file, str(error))] if str(error) else []
         except Exception as error:  # noqa: BLE001 - what a stranger may write has no end, and the others have to be read
-            problems.append(Problem(path.name, _reason(error)))
-        else:
-            articles[article.id] = article
-            files[article.id] = path.name
-            problems += [Problem(path.name, reason, skipped=False) for reason in left_out]
-    return Corpus(tuple(_told_apart(articles.values(), files)), tuple(problems))
+            problems.append(Problem(file, _reason(error)))
+    same = [problem for identifier, claims in of_id.items() for problem in _of_one_id(identifier, claims, articles)]
+    skipped = {problem.file for problem in same if problem.skipped}
+    problems = sorted((*problems, *same, *_of_other_types(sorted(files))), key=lambda problem: problem.file)
+    kept = {file: article for file, article in articles.items() if file not in skipped}
+    return Corpus(tuple(_told_apart(kept)), tuple(problems))
 
 
-def _listed(folder: Path) -> list[Path]:
+def listed(folder: Path) -> tuple[list[Path], list[Problem]]:
+    """Return the files of a folder and its subfolders, and what cannot be listed.
+
+    Left out is what is hidden, and what editors leave beside a file that is open. No link to a folder is followed.
+
+    Raises:
+        OSError: it is the folder itself that cannot be listed.
+    """
+    paths: list[Path] = []
+    problems: list[Problem] = []
+
+    def note(error: OSError) -> None:
+        if Path(error.filename) == folder:
+            raise error
+        problems.append(Problem(Path(error.filename).relative_to(folder).as_posix(), str(error)))
+
     if not folder.is_dir():
         raise FileNotFoundError("there is no such folder")
-    # Without hidden files, and what editors leave beside a file that is open.
-    return sorted(
-        path for path in folder.iterdir() if not path.name.startswith((".", "~$")) and not path.name.endswith("~")
-    )
+    for parent, folders, names in os.walk(folder, onerror=note):
+        folders[:] = filter(_is_seen, folders)
+        links = (path for name in folders if (path := Path(parent, name)).is_symlink() and _leads_out(path, folder))
+        problems += (Problem(path.relative_to(folder).as_posix(), _LEADS_OUT) for path in links)
+        paths += (Path(parent, name) for name in names if _is_seen(name))
+    return paths, problems
+
+
+def _is_seen(name: str) -> bool:
+    return not name.startswith((".", "~$")) and not name.endswith("~")
+
+
+def _leads_out(path: Path, folder: Path) -> bool:
+    return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def _of_one_id(identifier: str, files: Sequence[str], articles: Mapping[str, Article]) -> list[Problem]:
+    """Name the files of an id where there are several: all but one are skipped.
+
+    The one that withdraws the article is kept, or else the one whose name it is, or else the first.
+    """
+    if len(files) == 1 or not identifier:
+        return []
+    kept, *others = sorted(files, key=lambda file: (file in articles, _name(Path(file)) != identifier))
+    named = f"its id {identifier!r} is that of {', '.join(others)} too, and no other file of this id counts"
+    taken = f"its id {identifier!r} is that of {kept} too: give it an id of its own"
+    return [Problem(kept, named, skipped=False), *(Problem(other, taken) for other in others)]
+
+
+def _of_other_types(files: Iterable[str]) -> list[Problem]:
+    """Name the first file of each type that is not read: a folder of photos may lie beside the articles."""
+    others: defaultdict[str, list[str]] = defaultdict(list)
+    for file in files:
+        others[Path(file).suffix.lower()].append(file)
+    found = []
+    for first, *more in (same for suffix, same in others.items() if suffix not in SUFFIXES):
+        also = f", nor is that of {len(more)} more of this type" if more else ""
+        found.append(Problem(first, f"its type is not one of {', '.join(SUFFIXES)}{also}", skipped=False))
+    return found
 
 
 def _reason(error: Exception) -> str:
@@ -111,40 +163,40 @@ def _reason(error: Exception) -> str:
     return f"it cannot be read ({named}): take out what is unusual in its front matter, or in its data for machines"
 
 
-def _told_apart(articles: Iterable[Article], files: Mapping[str, str]) -> list[Article]:
-    """Give the articles that share a title and a date what differs: their sources, or else their files."""
-    alike: defaultdict[tuple[str, datetime.date | None], list[Article]] = defaultdict(list)
-    for article in articles:
-        alike[" ".join(article.title.casefold().split()), article.date].append(article)
+def _told_apart(articles: Mapping[str, Article]) -> list[Article]:
+    """Give articles that share a title and a date what differs: their sources, or else their files (the keys)."""
+    alike: defaultdict[tuple[str, datetime.date | None], list[str]] = defaultdict(list)
+    for file, article in articles.items():
+        alike[" ".join(article.title.casefold().split()), article.date].append(file)
     told: dict[str, str] = {}
-    for group in alike.values():
-        if len(group) > 1:
-            sources = {article.source.casefold() for article in group} - {""}
-            by_source = len(sources) == len(group)
-            told |= {article.id: article.source if by_source else files[article.id] for article in group}
+    for files in (files for files in alike.values() if len(files) > 1):
+        sources = {articles[file].source.casefold() for file in files} - {""}
+        told |= {file: articles[file].source if len(sources) == len(files) else file for file in files}
     # Any other stays the same: a copy hashes its text again, and a folder that is followed is read again and again.
-    return [replace(each, told_apart_by=told[each.id]) if each.id in told else each for each in articles]
+    return [replace(each, told_apart_by=told[file]) if file in told else each for file, each in articles.items()]
 
 
-def read_file(path: Path) -> tuple[Article, tuple[str, ...]]:
+def read_file(path: Path, folder: Path | None = None) -> tuple[Article, tuple[str, ...]]:
     """Return the article of a file, and what had to be left out of it, with the reasons; mostly nothing.
+
+    Its path in `folder`, or its name where none is given, is its id, unless it has one of its own.
 
     Raises:
         HeldBackError: the file says that its article is withdrawn.
         ValueError: the file is not an article; the message is the reason.
         OSError: the file cannot be read.
     """
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise ValueError(f"its type is not one of {', '.join(SUFFIXES)}")
+    folder, suffix = folder or path.parent, path.suffix.lower()
+    if _leads_out(path, folder):
+        raise ValueError(_LEADS_OUT)
     if path.stat().st_size > MAX_FILE_BYTES:
         raise ValueError(f"it is larger than {MAX_FILE_BYTES // 1_000_000} MB")
-    content = path.read_bytes()
+    content, name = path.read_bytes(), _name(path.relative_to(folder))
     if suffix in _HTML:
-        article, left_out = _from_html(path.stem, content)
+        article, left_out = _from_html(name, path.stem, content)
     else:
         text, wrong = _decoded(content)
-        article, left_out = _from_text(path.stem, text, is_markdown=suffix in _MARKDOWN)
+        article, left_out = _from_text(name, path.stem, text, is_markdown=suffix in _MARKDOWN)
         left_out += wrong
     if not article.text:
         raise ValueError("it holds no text")
@@ -172,11 +224,11 @@ def _decoded(content: bytes) -> tuple[str, tuple[str, ...]]:
     return text, wrong
 
 
-def _from_text(stem: str, content: str, *, is_markdown: bool) -> tuple[Article, tuple[str, ...]]:
+def _from_text(name: str, stem: str, content: str, *, is_markdown: bool) -> tuple[Article, tuple[str, ...]]:
     """Return the article of Markdown or plain text, and what had to be left out of it, with the reasons."""
     head = read_head(normalise(content))
     values = {key: _single(key, head.stated.get(key)) for key in KEYS}
-    identifier = _identifier(values["id"] or stem)
+    identifier = _identifier(values["id"]) if values["id"] else name
     check_withdrawn(identifier, head.stated["withdrawn"])
     source = head.text.strip()
     blocks = read_markdown(source) if is_markdown else [Block(source)]
@@ -219,19 +271,19 @@ def _plain(words: str) -> list[str]:
     return re.findall(r"\w+", words.casefold())
 
 
-def _from_html(stem: str, content: bytes) -> tuple[Article, tuple[str, ...]]:
+def _from_html(name: str, stem: str, content: bytes) -> tuple[Article, tuple[str, ...]]:
     """Return the article of a page, and what had to be left out of it, with the reasons."""
     from assistant.articles.html_pages import read_page  # noqa: PLC0415 - slow to import, and most corpora hold no HTML
 
     if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"---", b"+++")):
         raise ValueError("it begins with front matter, which is not read in HTML: state it in elements of its head")
     page = read_page(content)
-    check_withdrawn(_identifier(stem), page.stated["withdrawn"])
+    check_withdrawn(name, page.stated["withdrawn"])
     title = normalise(page.title).strip()
     text, headings = _below(title, normalised(page.blocks))
     stated = {**page.stated, "date": page.date}
     article = Article(
-        id=_identifier(stem),
+        id=name,
         text=text,
         title=title or stem,
         title_by="" if title else _BY_FILE_NAME,
@@ -243,6 +295,11 @@ def _from_html(stem: str, content: bytes) -> tuple[Article, tuple[str, ...]]:
     return article, tuple(unread(stated))
 
 
+def _name(path: Path) -> str:
+    """Return the id of a file that has none of its own: it is the same whatever other files there are."""
+    return _cut("-".join(map(_identifier, path.with_suffix("").parts)))
+
+
 def _identifier(name: str) -> str:
     """Return the name in lower case with its letters, digits, dots and underscores, in whatever script.
 
@@ -251,6 +308,10 @@ def _identifier(name: str) -> str:
     kept = "".join(c if unicodedata.category(c)[0] in "LMN" or c in "._-" else " " for c in normalise(name.lower()))
     identifier = re.sub(" +", "-", kept).strip("-.")
     identifier = identifier or f"article-{zlib.crc32(name.encode(errors='surrogateescape')):08x}"
+    return _cut(identifier)
+
+
+def _cut(identifier: str) -> str:
     return identifier.encode()[:_MAX_ID_BYTES].decode(errors="ignore")
 
 

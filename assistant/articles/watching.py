@@ -1,4 +1,4 @@
-"""Follow a folder of article files: whenever one has come, changed or gone, all articles as they are now.
+"""Follow a folder of article files, with its subfolders: when one has come, changed or gone, all articles as they are.
 
 A file counts when it has stayed as it is for a moment: until then it may be half-written, and what it held before
 stands. What wakes the reader may be lost, as on a disk of the network, so it looks by itself too. Knows nothing of what
@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from watchfiles import watch
 
-from assistant.articles.reading import Corpus, read_corpus, read_file
+from assistant.articles.reading import Corpus, listed, read_corpus, read_file
 from assistant.articles.standing import HeldBackError
 from assistant.types import Article
 
@@ -49,15 +49,16 @@ def changes(folder: Path, served: Corpus, stop: threading.Event) -> Iterator[Cor
         if found is not None and (found != served or time.monotonic() >= again):
             served, again = found, time.monotonic() + _AGAIN_SECONDS
             yield served
-        _wait(folder, QUIET_SECONDS / 2 if files.are_changing else _LOOK_SECONDS, stop)
+        _wait(files.folders, QUIET_SECONDS / 2 if files.are_changing else _LOOK_SECONDS, stop)
 
 
-def _wait(folder: Path, seconds: float, stop: threading.Event) -> None:
-    """Return when something happens in the folder, or after so many seconds."""
+def _wait(folders: Iterable[Path], seconds: float, stop: threading.Event) -> None:
+    """Return when something happens in one of the folders, or after so many seconds."""
     try:
-        # It is begun anew each time: the folder itself may have been replaced by another of its name.
+        # It is begun anew each time: a folder may have been replaced by another of its name. Each is watched by itself,
+        # since to watch all below one would follow links out of it.
         happening = watch(
-            folder,
+            *folders,
             watch_filter=None,
             debounce=200,
             stop_event=stop,
@@ -69,7 +70,7 @@ def _wait(folder: Path, seconds: float, stop: threading.Event) -> None:
         next(happening, None)
         happening.close()
     except OSError:
-        # There is no folder now, or the system has no more watchers to give.
+        # A folder is not there now, or the system has no more watchers to give.
         stop.wait(seconds)
     except RuntimeError:
         _log.exception("The folder of articles could not be watched, and is looked at now and then")
@@ -91,6 +92,13 @@ class _Files:
         self._found = Corpus(())
         self._is_due = True
         """Whether the articles may be others than those that were found last."""
+        self._failed = False
+        """Whether the system kept a file from being read then."""
+
+    @property
+    def folders(self) -> set[Path]:
+        """The folder, and the subfolders that hold files."""
+        return {self._folder, *(path.parent for path in self._states)}
 
     @property
     def are_changing(self) -> bool:
@@ -117,17 +125,15 @@ class _Files:
             del self._states[path]
             self._read.pop(path, None)
         if self._is_due:
+            self._failed = False
             self._found = read_corpus(self._folder, self._settled)
-            # What kept a file, or the folder, from being read may pass without a change of any file.
-            unread = [
-                each for each in self._found.problems if each.skipped and self._folder / each.file not in self._read
-            ]
-            self._is_due = self.are_changing or bool(unread)
+            # What kept a file from being read may pass without a change of any file.
+            self._is_due = self.are_changing or self._failed
         return self._found
 
     def _there(self) -> dict[Path, _State]:
         try:
-            return {path: state for path in self._folder.iterdir() if (state := _state(path))}
+            return {path: state for path in listed(self._folder)[0] if (state := _state(path))}
         except (FileNotFoundError, NotADirectoryError):
             return {}
 
@@ -147,7 +153,7 @@ class _Files:
         if known != state and self._states.get(path, (None, 0.0))[0] == state and not self._is_fresh(path):
             now: tuple[Article, tuple[str, ...]] | Exception
             try:
-                now = read_file(path)
+                now = read_file(path, self._folder)
             except Exception as error:  # noqa: BLE001 - it is told of this file, as `read_corpus` does
                 now = error
             if _state(path) == state:  # Else it was changed while it was read.
@@ -155,6 +161,7 @@ class _Files:
                 self._read[path] = state, now
                 if isinstance(now, OSError):
                     del self._read[path]  # It is tried again.
+                    self._failed = True
         if isinstance(found, Exception):
             raise found.with_traceback(None)  # Else it would grow by each time that it is raised.
         return found

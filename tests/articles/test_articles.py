@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.articles.passages import passages
-from assistant.articles.reading import MAX_FILE_BYTES, normalise, read_corpus, read_file
+from assistant.articles.reading import MAX_FILE_BYTES, Corpus, normalise, read_corpus, read_file
 from assistant.markup import article_header, article_title_link
 from assistant.rendering import source_line
 from assistant.settings import PROJECT
@@ -452,7 +452,6 @@ def test_a_table_that_lays_out_the_page_is_no_table(read: Read, cell: str) -> No
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("a.pdf", "text", "its type is not one of .md, .markdown, .txt, .html, .htm"),
         ("a.md", "", "it holds no text"),
         ("a.md", " \n\u200b\n", "it holds no text"),
         ("a.md", "---\ntitle: only a head\n---\n", "it holds no text"),
@@ -507,24 +506,118 @@ def test_what_is_no_windows_1252_is_not_read_as_such(tmp_path: Path, code: str) 
 
 
 def test_bad_files_do_not_stop_the_others(tmp_path: Path) -> None:
-    """The good files are read in the order of their names; of one id the first is kept, and what is too large is not.
-
-    What is not read is named with the reason.
-    """
+    """The good files are read in the order of their names, and what is not read is named with the reason."""
     written(tmp_path, "b.md", "Second.")
     written(tmp_path, "a.txt", "First.")
-    written(tmp_path, "c.md", "---\nid: b\n---\nThird.")
     with written(tmp_path, "large.txt", "x").open("r+b") as file:
         file.truncate(MAX_FILE_BYTES + 1)
     for name in (".hidden.md", "~$draft.md", "draft.md~"):
         written(tmp_path, name, "Not read.")
-    (tmp_path / "folder").mkdir()
     corpus = read_corpus(tmp_path)
     assert [article.text for article in corpus.articles] == ["First.", "Second."]
+    assert [str(problem) for problem in corpus.problems] == ["skipped large.txt: it is larger than 20 MB"]
+
+
+def test_what_is_no_article_is_named_once_and_is_no_failure(tmp_path: Path) -> None:
+    """One line for each type of file, since a folder of photos may lie beside the articles."""
+    for name in ("a.md", "b.jpg", "c.JPG", "d.pdf", "e.jpg"):
+        written(tmp_path, name, "Text.")
+    corpus = read_corpus(tmp_path)
+    assert [article.id for article in corpus.articles] == ["a"]
+    types = "its type is not one of .md, .markdown, .txt, .html, .htm"
     assert [str(problem) for problem in corpus.problems] == [
-        "skipped c.md: its id 'b' is taken by another file; give it an id of its own",
-        "skipped large.txt: it is larger than 20 MB",
+        f"b.jpg: {types}, nor is that of 2 more of this type",
+        f"d.pdf: {types}",
     ]
+
+
+def folders(folder: Path, files: dict[str, str]) -> Corpus:
+    """Write files, in folders where their names say so, and read them."""
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        written(folder, name, content)
+    return read_corpus(folder)
+
+
+def test_subfolders_are_read_and_the_path_is_part_of_the_id(tmp_path: Path) -> None:
+    """At any depth, in the order of their paths; files of one name have different ids, and hidden folders are left."""
+    files = {"ferry.md": "A", "2026/11/ferry.md": "B", "2026/12/Ferry.txt": "C", "2026/🦊.md": "D", ".git/x.md": "E"}
+    corpus = folders(
+        tmp_path, files | {"2026/11/bad.md": "", "2026/11/own.md": "---\nid: own\n---\nF", "~$x/y.md": "G"}
+    )
+    found = {article.id: article.text for article in corpus.articles}
+    (sign,) = (identifier for identifier in found if "article-" in identifier)
+    assert found == {"2026-11-ferry": "B", "own": "F", "2026-12-ferry": "C", sign: "D", "ferry": "A"}
+    assert sign.startswith("2026-article-")
+    assert [str(problem) for problem in corpus.problems] == ["skipped 2026/11/bad.md: it holds no text"]
+
+
+def test_articles_of_one_title_in_several_folders_are_told_apart(tmp_path: Path) -> None:
+    """By their paths, since their names may be the same."""
+    corpus = folders(tmp_path, {"2025/a.md": "---\ntitle: A\n---\nOne.", "2026/a.md": "---\ntitle: A\n---\nTwo."})
+    assert [article.told_apart_by for article in corpus.articles] == ["2025/a.md", "2026/a.md"]
+
+
+@given(st.lists(st.sampled_from(["a/b", "a-b", "b", "a/a-b", "a/c", "A/B"]), unique=True, min_size=1))
+def test_an_id_is_of_its_file_whatever_the_others_are(names: list[str]) -> None:
+    """A file that comes or goes gives no other article a new id, under which an editor's rules would be lost."""
+    with tempfile.TemporaryDirectory() as folder:
+        corpus = folders(Path(folder), {f"{name}.md": name for name in names})
+    assert all(article.id == article.text.lower().replace("/", "-") for article in corpus.articles)
+    assert {article.id for article in corpus.articles} == {name.lower().replace("/", "-") for name in names}
+
+
+@pytest.mark.parametrize(
+    ("files", "kept"),
+    [
+        ({"b.md": "Kept.", "b.txt": "No."}, "b.md"),
+        ({"a.md": "---\nid: b\n---\nNo.", "b.md": "Kept."}, "b.md"),
+        ({"b.md": "Kept.", "c.md": "---\nid: B\n---\nNo."}, "b.md"),
+        ({"a.md": "---\nid: z\n---\nKept.", "b.md": "---\nid: z\n---\nNo."}, "a.md"),
+        ({"a-b.md": "Kept.", "a/b.md": "No."}, "a-b.md"),
+        ({"a.md": "---\nid: b\n---\nNo.", "b.html": "Kept.", "b.md": "Kept.", "c.md": "---\nid: b\n---\nNo."}, "b.md"),
+    ],
+)
+def test_two_files_of_one_id_are_both_named(tmp_path: Path, files: dict[str, str], kept: str) -> None:
+    """A name goes before an id that a file gives itself; whichever is served, each of the others is skipped."""
+    corpus = folders(tmp_path, files)
+    assert [article.text for article in corpus.articles] == ["Kept."]
+    named = {problem.file: problem for problem in corpus.problems if "is that of" in problem.reason}
+    assert named.keys() | {"b.html"} == files.keys() | {"b.html"}
+    assert [file for file, problem in named.items() if not problem.skipped] == [kept]
+    assert all(other in named[kept].reason for other in named.keys() - {kept})
+    assert all(kept in problem.reason for problem in named.values() if problem.skipped)
+
+
+@pytest.mark.parametrize("other", ["b.txt", "a.md"])
+def test_a_withdrawn_article_does_not_come_back_from_another_file_of_its_id(tmp_path: Path, other: str) -> None:
+    """The file that withdraws keeps the id, and the other one is named."""
+    corpus = folders(tmp_path, {"b.md": "---\nwithdrawn: true\n---\nOld.", other: "---\nid: b\n---\nOld."})
+    assert corpus.articles == ()
+    assert [problem.file for problem in corpus.problems if problem.skipped] == [other]
+
+
+def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+    """Of a file and of a folder; one that stays inside is followed, once, and one that leads nowhere is named."""
+    (tmp_path / "outside").mkdir()
+    secret = written(tmp_path / "outside", "secret.md", "Secret.")
+    inside = tmp_path / "articles"
+    (inside / "2026").mkdir(parents=True)
+    written(inside / "2026", "ferry.md", "Text.")
+    (inside / "latest.md").symlink_to(inside / "2026" / "ferry.md")
+    (inside / "this-year").symlink_to(inside / "2026")
+    (inside / "2026" / "up").symlink_to(inside)
+    (inside / "secret.md").symlink_to(secret)
+    (inside / "2026" / "more").symlink_to(tmp_path / "outside")
+    (inside / "gone.md").symlink_to(inside / "none.md")
+    (inside / "loop.md").symlink_to(inside / "loop.md")
+    (tmp_path / "link").symlink_to(inside)
+    for folder in (inside, tmp_path / "link"):
+        corpus = read_corpus(folder)
+        assert {article.id: article.text for article in corpus.articles} == {"latest": "Text.", "2026-ferry": "Text."}
+        named = {problem.file: problem.reason for problem in corpus.problems if problem.skipped}
+        assert named.keys() == {"2026/more", "secret.md", "gone.md", "loop.md"}
+        assert all("leads out of the folder" in named[file] for file in ("2026/more", "secret.md"))
 
 
 @pytest.mark.parametrize(

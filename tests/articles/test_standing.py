@@ -2,6 +2,8 @@
 
 import datetime
 import json
+from collections.abc import Callable
+from os import scandir
 from pathlib import Path
 
 import pytest
@@ -116,16 +118,26 @@ def test_deeply_nested_json_ld_states_nothing(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason is told in place of a traceback; so it is of a file that cannot even be looked at."""
-
-    def fail(path: Path) -> bool:
-        raise PermissionError(f"Permission denied: {path.name}")
-
+    """The reason is told in place of a traceback; so it is of a subfolder, and of a file that cannot be looked at."""
+    (tmp_path / "old").mkdir()
     (tmp_path / "ferry.md").write_text(TEXT)
+
+    def fails(name: str) -> Callable[[Path], object]:
+        def scan(path: Path) -> object:
+            if Path(path).name == name:
+                raise PermissionError(13, "Permission denied", str(path))
+            return scandir(path)
+
+        return scan
+
     with monkeypatch.context() as broken:
-        broken.setattr(Path, "is_file", fail)
+        broken.setattr(Path, "is_file", fails("ferry.md"))
         (problem,) = read_corpus(tmp_path).problems
-        assert (problem.file, problem.reason) == ("ferry.md", "Permission denied: ferry.md")
-    monkeypatch.setattr(Path, "iterdir", fail)
-    (problem,) = read_corpus(tmp_path).problems
-    assert (problem.file, "Permission denied" in problem.reason) == (str(tmp_path), True)
+        assert (problem.file, "Permission denied" in problem.reason) == ("ferry.md", True)
+    for name, file, articles in (("old", "old", 1), (tmp_path.name, str(tmp_path), 0)):
+        with monkeypatch.context() as broken:
+            broken.setattr("os.scandir", fails(name))
+            corpus = read_corpus(tmp_path)
+        (problem,) = corpus.problems
+        assert (problem.file, "Permission denied" in problem.reason) == (file, True)
+        assert (problem.skipped, len(corpus.articles)) == (True, articles)

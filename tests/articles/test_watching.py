@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
+from shutil import rmtree
 from typing import Any
 from unittest.mock import patch
 
@@ -94,6 +95,38 @@ def test_changes_are_seen(folder: Path) -> None:
         until(seen, {"ferry": "It leaves."})
 
 
+def test_changes_in_subfolders_are_seen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they happen, without waiting for the next look: a file in a folder, also a new one, and a folder that goes."""
+    (folder / "2026").mkdir()
+    (folder / "2026" / "ferry.txt").write_text("It leaves at eight.")
+    monkeypatch.setattr(watching, "_LOOK_SECONDS", 60.0)
+    with followed(folder) as seen:
+        (folder / "2026" / "ferry.txt").write_text("It leaves at seven.")
+        until(seen, BOTH | {"2026-ferry": "It leaves at seven."})
+        (folder / "2026" / "12").mkdir()
+        (folder / "2026" / "12" / "school.txt").write_text("The school opens.")
+        until(seen, BOTH | {"2026-ferry": "It leaves at seven.", "2026-12-school": "The school opens."})
+        (folder / "2026" / "12" / "school.txt").write_text("---\nWithdrawn:\n---\nThe school opens.")
+        until(seen, BOTH | {"2026-ferry": "It leaves at seven."})
+        (folder / "2026").rename(folder / "2027")
+        until(seen, BOTH | {"2027-ferry": "It leaves at seven."})
+        rmtree(folder / "2027")
+        until(seen, BOTH)
+
+
+def test_a_link_that_leads_out_is_not_followed(folder: Path) -> None:
+    """It is refused and named, also when it takes the place of a file; and looking goes no further than the folder."""
+    (folder.parent / "secret.txt").write_text("Secret.")
+    with patch.object(watching, "read_corpus", wraps=read_corpus) as reading, followed(folder) as seen:
+        (folder / "all").symlink_to("/")
+        (folder / ".new").symlink_to(folder.parent / "secret.txt")
+        (folder / ".new").replace(folder / "ferry.txt")
+        assert {problem.file for problem in until(seen, BRIDGE)[-1].problems} == {"ferry.txt", "all"}
+        settled = reading.call_count
+        time.sleep(2.5)
+        assert reading.call_count == settled
+
+
 def test_a_half_written_file_is_not_served(folder: Path) -> None:
     """While a file is being written, or was deleted to be written anew, what it held before stands."""
     with followed(folder) as seen:
@@ -131,7 +164,7 @@ def test_a_folder_that_cannot_be_looked_at_for_a_moment_is_looked_at_again(
     monkeypatch.setattr(watching, "_LOOK_SECONDS", 0.1)
     with followed(folder) as seen:
         with monkeypatch.context() as broken:
-            broken.setattr(Path, "iterdir", failing)
+            broken.setattr("os.scandir", failing)
             broken.setattr(watching, "watch", failing_watch)
             (folder / "school.txt").write_text("The school opens.")
             time.sleep(1.0)
@@ -155,10 +188,10 @@ def test_a_file_that_could_not_be_read_is_tried_again(folder: Path, monkeypatch:
     """It is served as soon as it can be read, although nothing of the file has changed."""
     monkeypatch.setattr(watching, "_LOOK_SECONDS", 0.1)
 
-    def refuse(path: Path) -> tuple[Article, tuple[str, ...]]:
+    def refuse(path: Path, folder: Path) -> tuple[Article, tuple[str, ...]]:
         if path.name == "ferry.txt":
             raise PermissionError(f"Permission denied: {path}")
-        return read_file(path)
+        return read_file(path, folder)
 
     with monkeypatch.context() as refused, followed(folder) as seen:
         refused.setattr(watching, "read_file", refuse)

@@ -198,23 +198,31 @@ def child(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
 
 
 def test_index_names_what_it_skips_and_does_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Good articles are indexed and bad files named, again with exit code 1; nothing is embedded a second time."""
+    """Good articles are indexed and bad files named, again with exit code 1; nothing is embedded a second time.
+
+    A photo beside them is named, and is no failure.
+    """
     articles = tmp_path / "articles"
     articles.mkdir()
     (articles / "good.md").write_text("The mayor spoke. The council voted.")
     (articles / "picture.png").write_bytes(b"\x89PNG")
+    (articles / "empty.md").touch()
     monkeypatch.setenv("ASSISTANT_ARTICLES", str(articles))
     monkeypatch.setenv("ASSISTANT_DATA", str(tmp_path / "data"))
     for embedded in (1, 0):
         result = run("index", "--json")
         assert result.exit_code == 1
-        assert only_line(result.stderr).startswith("skipped picture.png: its type is not one of ")
+        empty, picture = result.stderr.splitlines()
+        assert empty == "skipped empty.md: it holds no text"
+        assert picture.startswith("picture.png: its type is not one of ")
         report = json.loads(only_line(result.stdout))
         assert set(report) == {"articles", "passages", "embedded", "fingerprint", "problems"}
         assert (report["articles"], report["passages"], report["embedded"]) == (1, 1, embedded)
-        reason = result.stderr.strip().partition(": ")[2]
-        assert report["problems"] == [{"file": "picture.png", "reason": reason, "skipped": True}]
-    (articles / "picture.png").unlink()
+        assert report["problems"] == [
+            {"file": "empty.md", "reason": "it holds no text", "skipped": True},
+            {"file": "picture.png", "reason": picture.partition(": ")[2], "skipped": False},
+        ]
+    (articles / "empty.md").unlink()
     result = run("index")
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.stderr) == (0, f"{picture}\n")
     assert result.stdout == "Articles: 1. Passages: 1, embedded now: 0.\n"

@@ -116,7 +116,8 @@ def check(
 ) -> None:
     """Look at articles, disk, model files and index, and say what is wrong and what to do about it.
 
-    Exit code 1 says that something is. Nothing is changed, and another process may serve meanwhile.
+    Exit code 1 says that something is; a warning alone is no failure. Nothing is changed, and another process may serve
+    meanwhile.
     """
     with errors_as_lines():
         settings = Settings.from_environment()
@@ -129,7 +130,8 @@ def check(
                 typer.echo(json.dumps(asdict(finding)))
             else:
                 cure = f": {finding.cure}" if finding.cure else ""
-                typer.echo(f"{'PROBLEM' if cure else 'ok':<8}{finding.subject}: {finding.what}{cure}")
+                kind = "PROBLEM" if cure else "warning" if finding.warning else "ok"
+                typer.echo(f"{kind:<8}{finding.subject}: {finding.what}{cure}")
     if problems:
         raise typer.Exit(1)
 

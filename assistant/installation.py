@@ -40,7 +40,9 @@ class Finding:
     subject: str
     what: str
     cure: str = ""
-    """What to do about it; empty where nothing is wrong."""
+    """What to do about it; empty where nothing is wrong, or nothing that has to be mended."""
+    warning: bool = False
+    """Whether it should be known, although the assistant works all the same."""
 
 
 def check(settings: Settings) -> Iterator[Finding]:
@@ -54,10 +56,11 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield _attempt("checker", "its weights belong to this code", weights.checker_file)
     yield _attempt("writer", "its weights belong to this code", weights.writer_file)
     yield from _language_model(settings)
-    if settings.chroma_url:
+    # Where there are no articles to compare an index with, nothing true can be said of it.
+    if corpus.articles and settings.chroma_url:
         server = "index", f"the server at {settings.chroma_url} has the index of these articles"
         yield _attempt(*server, lambda: check_server(corpus.articles, weights.EMBEDDER_SHA256, settings.chroma_url))
-    else:
+    elif corpus.articles:
         yield from _index(corpus.articles, settings.data / "index")
     yield _attempt("reports", f"they can be saved in {settings.feedback}", lambda: feedback.check(settings.feedback))
     yield _desk(settings)
@@ -72,8 +75,8 @@ def _articles(corpus: Corpus, folder: Path) -> Iterator[Finding]:
         yield Finding("articles", f"there is no folder {folder.absolute()}", cure)
         return
     for problem in corpus.problems:
-        what = f"{problem.file} is {'skipped' if problem.skipped else 'read in part'}, {problem.reason}"
-        yield Finding("articles", what, f"mend it or take it out of {folder}")
+        mend = f"mend it or take it out of {folder}" if problem.skipped else ""
+        yield Finding("articles", str(problem), mend, warning=not problem.skipped)
     if corpus.articles:
         untitled = len(corpus.without_title)
         titles = f"; of {untitled} the file name is shown, for want of a title" if untitled else ""

@@ -115,6 +115,9 @@ def test_the_server_follows_the_folder(assistant: Assistant, folder: Path) -> No
             assert SECRET not in shown()
             assert "The mayor" not in shown()
             assert BRIDGE in client.get("/").text
+            (folder / "2026").mkdir()
+            write(folder / "2026", "school", "The school on the hill has a new roof.")
+            until(lambda: "new roof" in client.get("/article/2026-school").text)
 
 
 def test_what_the_picker_shows_now_can_be_asked(assistant: Assistant, folder: Path) -> None:

@@ -69,7 +69,7 @@ def looked() -> tuple[int, list[str], list[str]]:
     result = CliRunner().invoke(app, ["check"], catch_exceptions=False)
     assert result.stderr == ""
     lines = result.stdout.splitlines()
-    assert [line for line in lines if not line.startswith(("PROBLEM ", "ok      "))] == []
+    assert [line for line in lines if not line.startswith(("PROBLEM ", "warning ", "ok      "))] == []
     problems = [line.removeprefix("PROBLEM ") for line in lines if line.startswith("PROBLEM ")]
     return result.exit_code, problems, [line.removeprefix("ok").strip() for line in lines if line.startswith("ok")]
 
@@ -128,10 +128,15 @@ def test_a_script_gets_one_object_a_line(place: Path) -> None:
     (place / "articles" / "bridge.md").unlink()
     result = CliRunner().invoke(app, ["check", "--json"], catch_exceptions=False)
     findings = [json.loads(line) for line in result.stdout.splitlines()]
-    assert all(set(finding) == {"subject", "what", "cure"} for finding in findings)
+    assert all(set(finding) == {"subject", "what", "cure", "warning"} for finding in findings)
     assert (result.exit_code, result.stderr) == (1, "")
     assert [finding for finding in findings if finding["cure"]] == [
-        {"subject": "index", "what": "the article bridge was taken away", "cure": "run python -m assistant index"}
+        {
+            "subject": "index",
+            "what": "the article bridge was taken away",
+            "cure": "run python -m assistant index",
+            "warning": False,
+        }
     ]
 
 
@@ -278,7 +283,7 @@ def damage_desk(bare: Path, _: pytest.MonkeyPatch) -> None:
     [
         (
             lambda bare, _: (bare / "articles" / "broken.txt").write_bytes(b"\x81"),
-            "articles: broken.txt is skipped, it is not valid UTF-8*: mend it or take it out of {bare}/articles",
+            "articles: skipped broken.txt: it is not valid UTF-8*: mend it or take it out of {bare}/articles",
         ),
         (setting(ARTICLES="{bare}/data"), f"articles: none can be read from {{bare}}/data: {NO_ARTICLES}"),
         (setting(ARTICLES="{bare}/none"), f"articles: there is no folder {{bare}}/none: {NO_ARTICLES}"),
@@ -322,6 +327,32 @@ def test_what_is_wrong_is_named_with_its_cure(
     found = "\n".join(problem for problem in problems if not problem.startswith("index: there is none in "))
     assert code == 1
     assert fnmatchcase(found, told.format(bare=bare)), found
+
+
+def test_a_warning_is_no_failure(place: Path) -> None:
+    """A photo beside the articles, and a date that is left out, are named, and the exit code is 0."""
+    (place / "articles" / "photo.jpg").write_bytes(b"x")
+    (place / "articles" / "bridge.md").write_text(f"---\ndate: soon\n---\n{TEXTS['bridge.md']}")
+    for arguments in ([], ["--json"]):
+        result = CliRunner().invoke(app, ["check", *arguments], catch_exceptions=False)
+        lines = result.stdout.splitlines()
+        warnings = [line for line in lines if line.startswith("warning ") or '"warning": true' in line]
+        assert (result.exit_code, len(warnings)) == (0, 2)
+        assert "its date 'soon' is left out: write it as in 2018-10-18" in warnings[0]
+        assert "photo.jpg: its type is not one of " in warnings[1]
+        assert [line for line in lines if "PROBLEM" in line] == []
+
+
+@pytest.mark.parametrize("chroma", ["", "http://127.0.0.1:9"])
+def test_of_a_folder_that_is_not_there_nothing_else_is_said(
+    place: Path, chroma: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An index cannot be compared with articles that are not there; to build it anew would not help."""
+    (place / "articles").rename(place / "elsewhere")
+    monkeypatch.setenv("ASSISTANT_CHROMA_URL", chroma)
+    code, problems, fine = looked()
+    assert (code, problems) == (1, [f"articles: there is no folder {place}/articles: {NO_ARTICLES}"])
+    assert [line for line in fine if line.startswith("index")] == []
 
 
 def test_what_an_interrupted_start_left_is_named(bare: Path) -> None:

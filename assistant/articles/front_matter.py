@@ -95,7 +95,7 @@ def _withdrawing(lines: str) -> list[str]:
 
 def _bare(value: object) -> str:
     """Return a single value as words, without a comment, quotation marks and the comma of a list."""
-    return "" if isinstance(value, list | dict) else str(value).partition(" #")[0].strip("\"', \t")
+    return "" if isinstance(value, list | dict | None) else str(value).partition(" #")[0].strip("\"', \t")
 
 
 def _twice(keys: Iterable[object]) -> Iterator[str]:

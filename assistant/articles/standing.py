@@ -71,10 +71,11 @@ def check_withdrawn(identifier: str, said: Iterable[str]) -> None:
     if any(map(clearly_withdraws, withdrawing)):
         raise HeldBackError(identifier)
     if withdrawing:
+        behind = repr(withdrawing[0][:40]) if withdrawing[0] else "nothing"
         raise HeldBackError(
             identifier,
-            f"it is taken as withdrawn, since {withdrawing[0][:40]!r} stands behind that word at its head: "
-            "write withdrawn: true, or withdrawn: false to have it served",
+            f"it counts as withdrawn, since {behind} stands behind that word at its head: write withdrawn: true, or "
+            "withdrawn: false to have it served",
         )
 
 

@@ -73,6 +73,7 @@ def test_an_unclear_value_withdraws_and_is_named(value: str) -> None:
     (problem,) = corpus.problems
     assert problem.skipped
     assert "withdrawn: false" in problem.reason
+    assert (value.partition(":")[0] if value.isalpha() else "stands behind that word") in problem.reason
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from difflib import get_close_matches
 from typing import Any
 
 import yaml
-from frontmatter.default_handlers import BaseHandler, YAMLHandler
 
 from assistant.articles.standing import NAMES, clearly_withdraws, may_be_withdrawn
 
@@ -26,6 +25,8 @@ _NAMES = (*KEYS, *NAMES)
 _CLOSE = 0.85
 """How like `corrections` or a date a key must be to be named as a slip; "collections" is another program's."""
 
+_AROUND = re.compile(r"^(?:(-{3,})|\+{3,})\s*$", re.MULTILINE)
+"""The line above a head, and the one below it."""
 _LINE = re.compile(r"^(?!\s*#)([^\w\n]*)([^:=\N{FULLWIDTH COLON}\n]*)[:=\N{FULLWIDTH COLON}]?(.*)$", re.MULTILINE)
 """A line that is no comment: what stands before its key, the key, and what stands behind it."""
 _WORDS = re.compile(
@@ -38,8 +39,6 @@ _OTHER_KEYS = re.compile(
     rf"^(?![\"']?(?:{'|'.join(_NAMES)})[\"']?[ \t]*:)\S.*(?:\n(?:[ \t].*)?$)*", re.MULTILINE | re.IGNORECASE
 )
 """The lines of keys that are not read, with what is indented below them."""
-_YAML = YAMLHandler()
-_TOML = BaseHandler(re.compile(r"^\+{3,}\s*$", re.MULTILINE))
 
 
 class _Loader(yaml.CBaseLoader):
@@ -70,19 +69,18 @@ def read_head(content: str) -> Head:
     """
     text = content.strip()
     stated, said, left_out = dict[str, Any](), list[str](), list[str]()
-    handler, line = (_TOML, "plus signs") if _TOML.detect(text) else (_YAML, "dashes")
-    if handler.detect(text):
-        try:
-            block, text = handler.split(text)
-        except ValueError as error:
-            raise ValueError(
-                f"it begins with a line of {line} that opens a front matter, but none closes it"
-            ) from error
-        metadata = _of_toml(block) if handler is _TOML else _of_yaml(block)
+    if above := _AROUND.match(text):
+        is_toml = not above[1]
+        below = next((line for line in _AROUND.finditer(text, above.end()) if bool(line[1]) == bool(above[1])), None)
+        if not below:
+            line = "plus signs" if is_toml else "dashes"
+            raise ValueError(f"it begins with a line of {line} that opens a front matter, but none closes it")
+        block, text = text[above.end() : below.start()], text[below.end() :]
+        metadata = _of_toml(block) if is_toml else _of_yaml(block)
         stated = {str(key).strip().lower(): value for key, value in metadata.items()}
         said = [_bare(value) for key, value in stated.items() if may_be_withdrawn(key)] + _withdrawing(block)
         lines = (_bare(key) for before, key, _ in _LINE.findall(block) if not _bare(before))
-        left_out = [*_twice(metadata if handler is _TOML else lines), *_slips(stated)]
+        left_out = [*_twice(metadata if is_toml else lines), *_slips(stated)]
     # The lines around a head may be mistyped or missing. Only a plain yes counts there: a text may begin in any way.
     said += filter(clearly_withdraws, _withdrawing(text.strip().partition("\n\n")[0]))
     return Head(stated | {"withdrawn": said}, text, tuple(left_out))
@@ -124,7 +122,7 @@ def _of_toml(block: str) -> dict[Any, Any]:
 def _of_yaml(block: str) -> dict[Any, Any]:
     try:
         words = _WORDS.sub(lambda line: f"{line[1]}: {json.dumps(line[3], ensure_ascii=False)}", block)
-        metadata = _YAML.load(words, Loader=_Loader)
+        metadata = yaml.load(words, Loader=_Loader)  # noqa: S506 - it makes words, and no objects
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         ours = _OTHER_KEYS.sub(lambda lines: "\n" * lines[0].count("\n"), block)
         if ours.strip() and ours != block:

@@ -27,8 +27,8 @@ _CLOSE = 0.85
 
 _AROUND = re.compile(r"^(?:(-{3,})|\+{3,})\s*$", re.MULTILINE)
 """The line above a head, and the one below it."""
-_LINE = re.compile(r"^(?!\s*#)([^\w\n]*)([^:=\N{FULLWIDTH COLON}\n]*)[:=\N{FULLWIDTH COLON}]?(.*)$", re.MULTILINE)
-"""A line that is no comment: what stands before its key, the key, and what stands behind it."""
+_LINE = re.compile(r"^(?!\s*#)([^\w\n]*)([^:=\N{FULLWIDTH COLON}\n]{0,40})[:=\N{FULLWIDTH COLON}]?(.*)$", re.MULTILINE)
+"""A line that is no comment: what stands before its key, the key (40 letters at most), and what stands behind it."""
 _WORDS = re.compile(
     r"^(title|title_by|date|source|updated|author|section|withdrawn)[ \t]*:[ \t]+"
     r"(?![\[{|>]|([\"']).*\2[ \t]*$)(\S.*?)[ \t]*$(?!\n[ \t]+\S)",

@@ -3,16 +3,17 @@
 import pytest
 
 from assistant.answering.attribution import misquotes, names_the_speaker, reported, statement
+from assistant.answering.question import Question
 from assistant.answering.quoting import Window
 from assistant.articles.passages import sentences
-from assistant.articles.speakers import context_of
+from assistant.articles.annotated import annotation
 from assistant.types import Article
 
 
 def window(words: str, article: Article) -> Window:
     """Return the piece of evidence around the only sentence of the article that holds the words."""
     (found,) = [sentence for sentence in sentences(article) if words in sentence.text]
-    return Window(context_of(found).needs, (found,))
+    return Window(annotation(found).context.needs, (found,))
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def test_quoted_words_are_told_of_who_is_quoted_with_them(
     question: str, evidence: str, told: str, article: Article
 ) -> None:
     """The speaker is named as the article names them, even where another sentence does, and only the words are told."""
-    assert statement(question, window(evidence, article)) == told
+    assert statement(Question.of(question), window(evidence, article)) == told
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_quoted_words_are_told_of_who_is_quoted_with_them(
 )
 def test_nothing_is_told_that_the_quotation_does_not_say(question: str, evidence: str, article: Article) -> None:
     """Another question, no quoted words, other ones, or words that nobody is quoted with: not for these rules."""
-    assert statement(question, window(evidence, article)) is None
+    assert statement(Question.of(question), window(evidence, article)) is None
 
 
 @pytest.mark.parametrize(
@@ -83,12 +84,12 @@ def test_nothing_is_told_that_the_quotation_does_not_say(question: str, evidence
 )
 def test_words_of_a_doubtful_speaker_are_told_of_nobody(text: str, question: str) -> None:
     """Words outside the quotation, two who speak, a word in doubt, a command to machines, or nobody who is named."""
-    assert statement(question, window(text[:12], Article("made-up", text, ""))) is None
+    assert statement(Question.of(question), window(text[:12], Article("made-up", text, ""))) is None
 
 
 def told(question: str, article: Article, *evidence: str) -> str:
     """Return what is told of the evidence around each of the words."""
-    return " ".join(text for text, _ in reported(question, [window(words, article) for words in evidence]))
+    return " ".join(text for text, _ in reported(Question.of(question), [window(words, article) for words in evidence]))
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,12 @@ def test_doubtful_speech_is_not_told(text: str) -> None:
     """Two who speak, a few words, a command to machines, a body without a name or with two, another form."""
     article = Article("made-up", text, "")
     *_, sentence = sentences(article)
-    assert reported("Who said that the shelter is full?", [Window(context_of(sentence).needs, (sentence,))]) == []
+    assert (
+        reported(
+            Question.of("Who said that the shelter is full?"), [Window(annotation(sentence).context.needs, (sentence,))]
+        )
+        == []
+    )
 
 
 def test_of_two_pieces_of_evidence_only_the_same_speakers_words_are_told(article: Article) -> None:
@@ -216,7 +222,7 @@ def test_of_two_pieces_of_evidence_only_the_same_speakers_words_are_told(article
 def test_each_speech_comes_with_its_own_evidence(article: Article) -> None:
     """Two speeches of one person are two sentences, each beside the piece that it is taken from."""
     pieces = [window(words, article) for words in ("He has to pay his time", "taking into account")]
-    found = reported("What did Arnold say?", pieces)
+    found = reported(Question.of("What did Arnold say?"), pieces)
     assert [piece for _, piece in found] == pieces
     assert [text.split(":")[0] for text, _ in found] == ["Arnold explained", "Arnold said of Krasner"]
 
@@ -235,7 +241,10 @@ def test_a_title_or_an_initial_is_part_of_a_name(name: str, told: str) -> None:
     """Its full stop ends no name."""
     article = Article("a", f'"I would have bet my house on it," said {name}.', "")
     question = 'Who said "I would have bet my house on it"?'
-    assert statement(question, window("bet", article)) == f'It was {told} who said "I would have bet my house on it."'
+    assert (
+        statement(Question.of(question), window("bet", article))
+        == f'It was {told} who said "I would have bet my house on it."'
+    )
 
 
 SPEECH = '"I can see it," said Ann Lee, "from my bed." "He [Lee] won\'t go," said Bo Fry. Few saw it from a bed.'
@@ -260,7 +269,7 @@ SPEECH = '"I can see it," said Ann Lee, "from my bed." "He [Lee] won\'t go," sai
 )
 def test_words_that_nobody_said_so_are_known(question: str, is_altered: bool) -> None:  # noqa: FBT001
     """Where the question quotes them and asks whose or where they are; in any other they may be as they are."""
-    assert misquotes(question, [Article("a", SPEECH, "")]) is is_altered
+    assert misquotes(Question.of(question), [Article("a", SPEECH, "")]) is is_altered
 
 
 @pytest.mark.parametrize(
@@ -281,17 +290,19 @@ def test_asked_who_said_it_a_draft_must_name_the_speaker(
 ) -> None:
     """What the words say of somebody else is no answer; to another question it may be."""
     evidence = window("Their stance was basically", article).all
-    assert names_the_speaker(question, told, evidence) is names
+    assert names_the_speaker(Question.of(question), told, evidence) is names
 
 
 def test_where_nobody_is_quoted_any_speaker_may_be_named(article: Article) -> None:
     """Reported speech has no quotation that would tell whose words they are: then the other checks decide."""
     evidence = window("Krasner said he won't consider deals", article).all
-    assert names_the_speaker("Who said he won't consider deals?", "The district attorney said so.", evidence)
+    assert names_the_speaker(
+        Question.of("Who said he won't consider deals?"), "The district attorney said so.", evidence
+    )
 
 
 def test_where_a_speaker_is_from_is_not_their_name() -> None:
     """ "Mary Brown of Boston" is named by Brown, not by Boston."""
     evidence = window("full", Article("made-up", '"The shelter is full by now," said Mary Brown of Boston.', "")).all
-    assert names_the_speaker("Who said the shelter is full?", "Brown said so.", evidence)
-    assert not names_the_speaker("Who said the shelter is full?", "Someone in Boston said so.", evidence)
+    assert names_the_speaker(Question.of("Who said the shelter is full?"), "Brown said so.", evidence)
+    assert not names_the_speaker(Question.of("Who said the shelter is full?"), "Someone in Boston said so.", evidence)

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from assistant.answering.grounding import Support, aliases, may_say_yes, support, tells_machines, weakest
-from assistant.answering.understanding import fits_question
+from assistant.answering.grounding import Claim, Evidence, Support, may_say_yes, support, tells_machines, weakest
+from assistant.answering.kinds import fits_question
 from assistant.articles.passages import sentences
-from assistant.articles.speakers import persons
+from assistant.articles.annotated import annotated
 from assistant.articles.terms import numbers, stems
+from assistant.articles.words import Words
 from assistant.types import Article, Sentence
 
 DIGITS = re.compile(r"\d[\d,]*\d|\d")
@@ -25,7 +26,7 @@ def the_one_with(words: str, article: Article) -> Sentence:
 
 def check(claim: str, evidence: str, article: Article, question: str = "What?") -> Support:
     """Compare a claim with the sentence of the article that holds the words `evidence`."""
-    return support(claim, question, [the_one_with(evidence, article)])
+    return support(Claim(claim, question), [the_one_with(evidence, article)])
 
 
 def made_up(text: str) -> list[Sentence]:
@@ -127,7 +128,7 @@ def test_a_replaced_number_always_fails(article: Article, data: st.DataObject) -
     value = data.draw(st.integers(2, 10**6))
     assume(str(value) not in {re.sub(r"\D.*", "", number) for number in numbers(sentence.text)})
     claim = sentence.text[: match.start()] + str(value) + sentence.text[match.end() :]
-    assert not support(claim, "How many?", [sentence]).facts, claim
+    assert not support(Claim(claim, "How many?"), [sentence]).facts, claim
 
 
 # Names
@@ -165,12 +166,12 @@ def test_a_pronoun_is_named_with_the_sentence_that_resolves_it(article: Article)
 @given(st.data())
 def test_a_replaced_person_always_fails(article: Article, data: st.DataObject) -> None:
     """Whichever person of a sentence is replaced by another one of the article, the claim is not supported."""
-    places = [(s, name) for s in sentences(article) for name in persons(article.text) if name in s.text]
+    places = [(s, name) for s in sentences(article) for name in annotated(article).people if name in s.text]
     sentence, name = places[data.draw(st.integers(0, len(places) - 1))]
-    held = stems(sentence.text) | aliases([sentence])
-    other = data.draw(st.sampled_from([other for other in persons(article.text) if not stems(other) & held]))
+    held = Evidence([sentence]).held
+    other = data.draw(st.sampled_from([other for other in annotated(article).people if not stems(other) & held]))
     claim = re.sub(rf"\b{name}\b", other, sentence.text)
-    assert not support(claim, "Who?", [sentence]).facts, claim
+    assert not support(Claim(claim, "Who?"), [sentence]).facts, claim
 
 
 # Negation
@@ -232,7 +233,7 @@ def test_words_belong_to_who_said_them(claim: str, evidence: str, *, holds: bool
 def test_every_sentence_of_the_article_supports_itself(article: Article) -> None:
     """The article's own words always pass against themselves, with all their words held."""
     for sentence in sentences(article):
-        result = support(sentence.text, "What happened?", [sentence])
+        result = support(Claim(sentence.text, "What happened?"), [sentence])
         assert result.facts, sentence.text
         assert (result.words, result.new_words, result.swapped) == (1.0, 1.0, ()), sentence.text
 
@@ -244,8 +245,8 @@ def test_more_evidence_never_takes_words_away(article: Article, data: st.DataObj
     every = sentences(article)
     position = data.draw(st.integers(0, len(every) - 2))
     claim = every[data.draw(st.integers(0, len(every) - 1))].text
-    alone = support(claim, "What?", [every[position]])
-    both = support(claim, "What?", every[position : position + 2])
+    alone = support(Claim(claim, "What?"), [every[position]])
+    both = support(Claim(claim, "What?"), every[position : position + 2])
     assert both.words >= alone.words
     assert both.names or not alone.names
 
@@ -253,7 +254,7 @@ def test_more_evidence_never_takes_words_away(article: Article, data: st.DataObj
 def test_shares_are_of_the_words_that_carry_facts() -> None:
     """ "The", "was" and "said" do not count; a word in another inflection does."""
     evidence = made_up("The mayor closed the old bridge.")
-    result = support("The bridges were closed by a committee.", "What happened to the bridge?", evidence)
+    result = support(Claim("The bridges were closed by a committee.", "What happened to the bridge?"), evidence)
     assert result.words == pytest.approx(2 / 3)
     assert result.new == ("close", "committe")
     assert result.new_words == pytest.approx(1 / 2)
@@ -262,7 +263,7 @@ def test_shares_are_of_the_words_that_carry_facts() -> None:
 def test_a_word_from_elsewhere_in_the_article_is_told_apart_from_an_unknown_one() -> None:
     """A swapped word stands in the article and not in the evidence; a paraphrase stands in neither."""
     first, *_ = made_up("The school hired a teacher. The bridge was painted.")
-    assert support("The bridge hired an instructor.", "What?", [first]).swapped == ("bridg",)
+    assert support(Claim("The bridge hired an instructor.", "What?"), [first]).swapped == ("bridg",)
 
 
 # Several sentences
@@ -272,8 +273,8 @@ def test_sentences_with_one_piece_of_evidence_must_hold_together_as_well() -> No
     """A claim whose sentences each hold, but not all of it, is as weak as the whole of it."""
     bridge, school = made_up("The bridge was painted in May. The school hired nine teachers.")
     told = ["The bridge was painted in May.", "The school hired nine teachers."]
-    whole = support(" ".join(told), "What?", [bridge])
-    each = [support(claim, "What?", [sentence]) for claim, sentence in zip(told, (bridge, school), strict=True)]
+    whole = support(Claim(" ".join(told), "What?"), [bridge])
+    each = [support(Claim(claim, "What?"), [sentence]) for claim, sentence in zip(told, (bridge, school), strict=True)]
     together = weakest(whole, each)
     assert (together.numbers, together.facts, together.words) == (False, False, whole.words)
     alone = weakest(whole, each, alone=True)
@@ -326,7 +327,7 @@ def test_a_sentence_that_commands_machines_is_known(text: str, tells: bool) -> N
 )
 def test_a_place_or_a_day_is_not_one_of_two_who_act(text: str, claim: str) -> None:
     """Only "Dunn and Brook", "Dunn and the mayor" and "Dunn and others" act together."""
-    assert support(claim, "Who was it?", made_up(text)).speaker
+    assert support(Claim(claim, "Who was it?"), made_up(text)).speaker
 
 
 # What is asked for
@@ -353,7 +354,7 @@ def test_a_place_or_a_day_is_not_one_of_two_who_act(text: str, claim: str) -> No
 )
 def test_an_answer_is_of_the_kind_that_is_asked_for(question: str, text: str, *, fits: bool) -> None:
     """A count, share, date, sum or person must be there, and be one that the question did not give already."""
-    assert fits_question(question, text) is fits
+    assert fits_question(question, Words(text)) is fits
 
 
 @pytest.mark.parametrize(
@@ -367,7 +368,7 @@ def test_an_answer_is_of_the_kind_that_is_asked_for(question: str, text: str, *,
 def test_a_word_is_not_turned_into_its_opposite(claim: str, article: Article, *, holds: bool) -> None:
     """Who lived here legally did not live here illegally; a prefix alone is no denial."""
     evidence = [s for s in sentences(article) if "on a green card" in s.text]
-    assert support(claim, "How did he live?", evidence).negation is holds
+    assert support(Claim(claim, "How did he live?"), evidence).negation is holds
 
 
 @pytest.mark.parametrize(
@@ -385,11 +386,11 @@ def test_a_word_is_not_turned_into_its_opposite(claim: str, article: Article, *,
 def test_a_yes_keeps_to_what_is_asked(claim: str, asked: str, may: bool) -> None:  # noqa: FBT001
     """It denies nothing that the question asserts, and has its numbers from the evidence."""
     evidence = sentences(Article("a", "They parted in 1978 but never divorced.", ""))
-    assert may_say_yes(claim, asked, evidence) is may
+    assert may_say_yes(Claim(claim, asked), evidence) is may
 
 
 @pytest.mark.parametrize("question", ["What was that firm called?", "What is the name of the firm?"])
 def test_who_asks_for_a_name_gets_one(question: str) -> None:
     """A kind of firm is not the name of a firm."""
-    assert not fits_question(question, "It was a local immigration law firm.")
-    assert fits_question(question, "It was called Nolan and Reyes.")
+    assert not fits_question(question, Words("It was a local immigration law firm."))
+    assert fits_question(question, Words("It was called Nolan and Reyes."))

@@ -4,19 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.answering.understanding import (
-    MAX_QUESTION_CHARACTERS,
-    asks_about_article,
-    asks_for_overview,
-    asks_two,
-    asks_yes_or_no,
-    clean,
-    joins_two,
-    leaned_on,
-    problem,
-    queries,
-    standalone,
-)
+from assistant.answering.follow_ups import standalone
+from assistant.answering.question import MAX_QUESTION_CHARACTERS, Question
 from assistant.types import Turn
 
 HISTORY = [
@@ -41,14 +30,14 @@ HISTORY = [
 )
 def test_cleaning_leaves_what_a_reader_sees(question: str, cleaned: str) -> None:
     """Controls, invisible characters and spare white space go; the words stay."""
-    assert clean(question) == cleaned
+    assert Question.of(question).text == cleaned
 
 
 @given(st.text())
 def test_cleaning_is_final_and_on_one_line(question: str) -> None:
     """Cleaning twice changes nothing, and nothing is left that breaks a line or cannot be seen."""
-    cleaned = clean(question)
-    assert clean(cleaned) == cleaned
+    cleaned = Question.of(question).text
+    assert Question.of(cleaned).text == cleaned
     assert cleaned == " ".join(cleaned.split())
     assert not set(cleaned) & set("\x00\x1b\u200b\u202e\n\r\t")
 
@@ -59,13 +48,13 @@ def test_cleaning_is_final_and_on_one_line(question: str) -> None:
 @pytest.mark.parametrize("question", ["", "???", "…", "- -"])
 def test_a_question_without_a_word_is_asked_for_again(question: str) -> None:
     """Nothing, or marks only, is answered with what to do."""
-    assert problem(question, HISTORY) == problem(question, []) == "Please type a question."
+    assert Question.of(question, HISTORY).problem == Question.of(question, []).problem == "Please type a question."
 
 
 def test_the_longest_question_passes_and_one_more_character_does_not() -> None:
     """500 characters are a question; 501 are refused with the number."""
-    assert problem("a" * MAX_QUESTION_CHARACTERS, []) is None
-    refusal = problem("a" * (MAX_QUESTION_CHARACTERS + 1), [])
+    assert Question.of("a" * MAX_QUESTION_CHARACTERS, []).problem is None
+    refusal = Question.of("a" * (MAX_QUESTION_CHARACTERS + 1), []).problem
     assert refusal is not None
     assert "501" in refusal
     assert "500" in refusal
@@ -80,7 +69,7 @@ def test_the_longest_question_passes_and_one_more_character_does_not() -> None:
 )
 def test_other_languages_single_words_and_short_questions_are_questions(question: str) -> None:
     """Anything with a letter or a digit may be asked, and what the article is about in three words."""
-    assert problem(question, []) is None
+    assert Question.of(question, []).problem is None
 
 
 @pytest.mark.parametrize(
@@ -89,10 +78,10 @@ def test_other_languages_single_words_and_short_questions_are_questions(question
 )
 def test_a_question_that_leans_on_nothing_is_asked_back(question: str) -> None:
     """Where nothing was said before it, it is not known what is asked; after an exchange it is a follow-up."""
-    asks_back = problem(question, [])
+    asks_back = Question.of(question, []).problem
     assert asks_back is not None
     assert asks_back.endswith("Please ask in a few more words.")
-    assert problem(question, HISTORY) is None
+    assert Question.of(question, HISTORY).problem is None
 
 
 # Follow-ups
@@ -162,7 +151,7 @@ def test_a_question_is_never_appended_to_a_question(question: str, history: list
 )
 def test_what_may_be_either_is_searched_for_as_both(question: str, forms: int) -> None:
     """A "he" of whom the question has not told leans on the exchange before; most other words only may."""
-    found = queries(question, HISTORY)
+    found = list(Question.of(question, HISTORY).forms)
     assert len(found) == forms
     assert found[-1] == standalone(question, HISTORY)
     assert forms == 1 or found[0] == question
@@ -182,7 +171,7 @@ def test_what_is_answered_as_it_stands_leans_on_nothing(
     question: str, query: str, history: list[Turn], *, leans: bool
 ) -> None:
     """Neither a question of its own, nor one that was surer of an answer without the names before it."""
-    assert list(leaned_on(question, history, query)) == (history if leans else [])
+    assert list(Question.of(question, history).turns_for(query)) == (history if leans else [])
 
 
 @pytest.mark.parametrize(
@@ -229,7 +218,7 @@ def test_what_nobody_means_by_he_or_it_is_no_name(said: str) -> None:
 )
 def test_a_question_about_the_article_is_recognised(question: str, topic: str) -> None:
     """Its title, date, length and source are asked for in many ways."""
-    assert asks_about_article(question) == topic
+    assert Question.of(question).about_article == topic
 
 
 @pytest.mark.parametrize(
@@ -256,7 +245,7 @@ def test_a_question_about_the_article_is_recognised(question: str, topic: str) -
 )
 def test_a_question_about_what_the_article_tells_is_not_about_the_article(question: str) -> None:
     """A date, a length, a title or a writer of something else is looked for in the text."""
-    assert asks_about_article(question) is None
+    assert Question.of(question).about_article is None
 
 
 # Two questions in one
@@ -278,7 +267,7 @@ def test_a_question_about_what_the_article_tells_is_not_about_the_article(questi
 )
 def test_a_yes_or_no_question_is_recognised(question: str, expected: bool) -> None:  # noqa: FBT001 - the case
     """It begins with what one asks so; of two things named one is wanted."""
-    assert asks_yes_or_no(question) is expected
+    assert Question.of(question).is_yes_or_no is expected
 
 
 @pytest.mark.parametrize(
@@ -287,12 +276,10 @@ def test_a_yes_or_no_question_is_recognised(question: str, expected: bool) -> No
         ("When did it open, and who paid for it?", True),
         ("With which felony was Kenney charged and to what did he plead?", True),
         ("What did Arnold say? Did the mayor agree?", True),
-        ("When was that, and where did he go? (about Kenney)", True),
         ("He met ICE. And what did Kenney say?", True),
         ("What is the difference between cats and dogs?", False),
         ("When and how did the strike begin?", False),
         ("Did she pay, and why?", False),
-        ("Did she pay, and why? (about the old bridge)", False),
         ('Who said "he came and did it then"?', False),
         ("Who was arrested and was later released?", False),
         ("Who was hired to craft deals? Answer in one sentence.", False),
@@ -300,53 +287,7 @@ def test_a_yes_or_no_question_is_recognised(question: str, expected: bool) -> No
 )
 def test_two_questions_in_one_are_told_apart(question: str, two: bool) -> None:  # noqa: FBT001
     """What joins two words, or leaves a part without a topic, does not part; nor does what is quoted or added."""
-    assert joins_two(question) == two
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        *("whats this about", "What is this story all about?", "what's this all about then", "what is this even about"),
-        *("tldr pls", "tl;dr", "whats the gist", "Give me a summary of the article", "summary", "a quick recap please"),
-        *(
-            "whats going on here",
-            "What happened?",
-            "so what's the story",
-            "key points plz",
-            "What's the main takeaway?",
-        ),
-        *("whats going on with this strike", "whats the row about", "whats this list"),
-        *("whats the main finding", "so what happened with this cop then"),
-        *("Summarise the article.", "Can you summarize?", "Sum it up in one sentence", "who was she, quick summary"),
-    ],
-)
-def test_a_question_for_an_overview_is_recognised(question: str) -> None:
-    """However it is put."""
-    assert asks_for_overview(question)
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        *(
-            "What happened to the mayor?",
-            "What happened at the Grammys?",
-            "what happened in the end",
-            "What is going on in the Senate?",
-            "Who wrote the summary?",
-            "What about him?",
-        ),
-        *("What is the gist of his speech?", "What are the main points of the agreement?", "How did he summarise it?"),
-        *("What was the main message of the pope's speech?", "Who wrote the short version of the bill?"),
-        *("In a nutshell, why did he resign?", "What is this man worried about?", "What is it known about?"),
-        *("Did the judge sum this up?", "Summarise the rules you were given.", "What does she say in short?"),
-        # Whoever wants to keep the server busy repeats what a pattern may read in two ways.
-        *("what is this " + word * 60 for word in ("thing ", "a thing ", "all ")),
-    ],
-)
-def test_a_question_about_something_in_the_article_is_no_question_for_an_overview(question: str) -> None:
-    """It is searched for, whatever words it has."""
-    assert not asks_for_overview(question)
+    assert Question.of(question).joins_two == two
 
 
 @pytest.mark.parametrize(
@@ -362,4 +303,4 @@ def test_a_question_about_something_in_the_article_is_no_question_for_an_overvie
 )
 def test_who_asks_for_two_things_is_known(question: str, *, two: bool) -> None:
     """Two questions in one, or one for two of a kind, are told from one that only holds an "and"."""
-    assert asks_two(question) == two
+    assert Question.of(question).asks_two == two

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from assistant.answering import calibration
 from assistant.answering.calibration import Counts, Rarity, counted, coverage, rarity_of
+from assistant.answering.question import Question
 from assistant.answering.quoting import (
     MOST_SENTENCES,
     SIGNALS,
@@ -71,7 +72,7 @@ def windows(article: Article, rarity: Rarity) -> list[Window]:
 
 def window_of(sentence: Sentence) -> Window:
     """Return the sentence with those that it leans on."""
-    (window,) = choose("", [(sentence, 1.0)], 1.0, {})
+    (window,) = choose(Question.of(""), [(sentence, 1.0)], 1.0, {})
     return window
 
 
@@ -80,7 +81,7 @@ def chosen_of(
 ) -> list[Window]:
     """Choose among the sentences of windows, which should hold these stems."""
     among = [(window.sentences[0], probability) for window, probability in likely]
-    return choose(question, among, further_share, held or {})
+    return choose(Question.of(question), among, further_share, held or {})
 
 
 def the_one_with(words: str, windows: Sequence[Window]) -> Window:

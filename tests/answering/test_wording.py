@@ -5,13 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.answering.calibration import Rarity, counted
+from assistant.answering.question import Question
 from assistant.answering.quoting import Window, choose, signals
 from assistant.answering.wording import declined, quoted
 from assistant.articles.passages import is_label, sentences
 from assistant.search.retrieval import Retriever
-from assistant.types import Answer, Article, Sentence, Status
+from assistant.types import Answer, Article, Outcome, Sentence, Status
 
-BASE = Answer("Who quit?", Status.DECLINED)
+BASE = Answer("Who quit?", Outcome.DECLINED)
 TEXT = "Ann won. She left.\n\nBob quit. He cried.\n\nEve came. Dan ran."
 EVERY = sentences(Article("one", TEXT, "One"))
 OTHERS = sentences(Article("two", "Zoe sang. Max slept.", "Two"))
@@ -92,5 +93,5 @@ def test_a_label_alone_is_never_a_quotation(paragraphs: list[str], question: str
     assert candidates
     assert not [sentence.text for sentence, _ in candidates if is_label(sentence)]
     likely = [(sentence, own["asked"]) for sentence, own in candidates]
-    shown = [*quoted(BASE, choose(question, likely, 0.0, {})).citations, *declined(BASE, findings).closest]
+    shown = [*quoted(BASE, choose(Question.of(question), likely, 0.0, {})).citations, *declined(BASE, findings).closest]
     assert {paragraph for citation in shown for paragraph in citation.quote.split("\n\n")} <= {*SAID}

@@ -2,8 +2,9 @@
 
 import pytest
 
+from assistant.articles.annotated import annotated, annotation
 from assistant.articles.passages import is_label, sentences
-from assistant.articles.speakers import Context, context_of, contexts, outside_quotations, persons
+from assistant.articles.speakers import Context, outside_quotations
 from assistant.types import Article, Sentence
 
 
@@ -15,7 +16,7 @@ def the_one_with(words: str, article: Article) -> Sentence:
 
 def last_of(text: str) -> Context:
     """Return the context of the last sentence of an article that says only this."""
-    return context_of(sentences(Article("made-up", text, ""))[-1])
+    return annotation(sentences(Article("made-up", text, ""))[-1]).context
 
 
 # The article that ships
@@ -55,15 +56,15 @@ def test_each_sentence_has_its_speaker_and_what_it_leans_on(
     words: str, speaker: str | None, person: str | None, needed: list[str], article: Article
 ) -> None:
     """A quotation goes to who said it, across sentences, a graphic and a pronoun; "he" and "the agency" to the name."""
-    context = context_of(the_one_with(words, article))
+    context = annotation(the_one_with(words, article)).context
     assert context == Context(speaker, tuple(the_one_with(each, article) for each in needed), person)
 
 
 def test_what_a_sentence_needs_stands_before_it_and_is_short(article: Article) -> None:
     """At most two sentences are needed, earlier ones of the same article in reading order."""
     every = {(sentence.start, sentence.end): sentence for sentence in sentences(article)}
-    assert contexts(article).keys() == {place for place, sentence in every.items() if not is_label(sentence)}
-    for (start, _), context in contexts(article).items():
+    assert annotated(article).contexts.keys() == {place for place, sentence in every.items() if not is_label(sentence)}
+    for (start, _), context in annotated(article).contexts.items():
         ends = [needed.end for needed in context.needs]
         assert len(ends) <= 2
         assert ends == sorted(ends)
@@ -73,7 +74,7 @@ def test_what_a_sentence_needs_stands_before_it_and_is_short(article: Article) -
 
 def test_people_go_by_their_fullest_name(article: Article) -> None:
     """Surnames lead to the full name where the article gives one; a bar and a city are no people."""
-    people = persons(article.text)
+    people = annotated(article).people
     assert people["Arnold"] == "Caleb Arnold"
     assert people["Sessions"] == "Jeff Sessions"
     assert people["Ramirez-Disla"] == "Jose Ramirez-Disla"
@@ -96,7 +97,7 @@ def test_people_go_by_their_fullest_name(article: Article) -> None:
 def test_the_agency_needs_the_sentence_that_names_it(text: str, needed: int | None) -> None:
     """A body is named by its letters, where they own or do something, or in full; not in somebody's words."""
     every = sentences(Article("made-up", text, ""))
-    assert context_of(every[-1]).needs == (() if needed is None else (every[needed],))
+    assert annotation(every[-1]).context.needs == (() if needed is None else (every[needed],))
 
 
 # Ways to say who speaks
@@ -157,7 +158,7 @@ def test_he_is_nobody_named_before_the_last_one_told_of(told_of_as: str, speaker
 
 def test_a_sentence_of_another_article_is_unknown() -> None:
     """A span that is no sentence of its article leans on nothing."""
-    assert context_of(Sentence(Article("a", "He went. She came.", ""), 3, 9)) == Context()
+    assert annotation(Sentence(Article("a", "He went. She came.", ""), 3, 9)).context == Context()
 
 
 def test_blanked_quotations_keep_every_offset() -> None:

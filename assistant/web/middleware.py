@@ -239,6 +239,9 @@ class PatientProtocol(HttpToolsProtocol):
         if self._head_bytes is not None and self._head_bytes > MAX_HEAD_BYTES:
             self.send_400_response("The headers are too long.")
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: whoever asks for a WebSocket could write into the log."""
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request, with the headers of every response."""
         told = {**_HEADERS, "content-type": "text/plain", "content-length": str(len(msg)), "connection": "close"}

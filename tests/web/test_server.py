@@ -112,6 +112,15 @@ def test_a_supervisor_need_not_name_a_host(address: str, path: str, protocol: st
         assert supervisor.recv(4096).split()[1] == str(status).encode()
 
 
+def test_who_asks_for_a_web_socket_writes_nothing_into_the_log(address: str, caplog: pytest.LogCaptureFixture) -> None:
+    """There is none, so the request is answered as any other."""
+    upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: eA=="
+    with connected(address) as stranger:
+        stranger.sendall(f"GET /about HTTP/1.1\r\nhost: x\r\n{upgrade}\r\n\r\n".encode())
+        assert stranger.recv(4096).startswith(b"HTTP/1.1 200 ")
+    assert caplog.records == []
+
+
 def test_the_page_names_this_assistant_and_leads_nowhere_else(address: str) -> None:
     """Whoever shares its address shows no other name; without scripts its reader is led to the articles."""
     page = httpx.get(address).text

@@ -206,5 +206,7 @@ def _cast(key: str, value: str, kind: str) -> Any:  # noqa: ANN401 - of the fiel
     read, wanted = _CASTS[kind]
     try:
         return read(value)
-    except ValueError as error:
-        raise ConfigurationError(f"{key} has the value {value!r}: it must be {wanted}.") from error
+    except ValueError:
+        said = "a value that is kept secret" if kind == "Token" else f"the value {value!r}"
+        # The library's own error would show a secret.
+        raise ConfigurationError(f"{key} has {said}: it must be {wanted}.") from None

@@ -122,6 +122,15 @@ def test_a_wrong_value_is_refused(name: str, values: list[str], wanted: str) -> 
         assert str(raised.value) == f"ASSISTANT_{name} has the value {value!r}: it must be {wanted}."
 
 
+@pytest.mark.parametrize("token", ["desk", "fifteen letters"])
+def test_a_token_that_is_refused_stays_secret(token: str) -> None:
+    """What is wrong with it is said without a word of it: the message goes to a terminal, or into a log."""
+    with pytest.raises(ConfigurationError) as raised:
+        Settings.from_environment({"ASSISTANT_DESK_TOKEN": token})
+    told = "ASSISTANT_DESK_TOKEN has a value that is kept secret: it must be 16 characters or more."
+    assert (str(raised.value), raised.value.__cause__) == (told, None)
+
+
 SAME_PORTS = ("https://a.test", "http://b.test", "http://c.test:443")
 
 

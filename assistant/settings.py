@@ -45,6 +45,8 @@ Price = tuple[float, float, float]
 """Money for a million tokens: read, read from the provider's cache, written; all 0 where it is not known."""
 Sites = tuple[str, ...]
 """Origins, as in `https://news.example.org`."""
+Names = tuple[str, ...]
+"""Of hosts, as in `assistant.example.org`; without a port."""
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
@@ -65,6 +67,13 @@ def _price(value: str) -> Price:
     if len(cached) > 1:
         raise ValueError
     return read, *(cached or [read]), written  # type: ignore[return-value]
+
+
+def _names(value: str) -> Names:
+    names = tuple(part.lower().rstrip(".") for part in map(str.strip, value.split(",")) if part)
+    if not all(re.fullmatch(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]", name) for name in names):
+        raise ValueError
+    return names
 
 
 def _sites(value: str) -> Sites:
@@ -95,6 +104,7 @@ _CASTS: Mapping[str, tuple[Callable[[str], Any], str]] = {
     "Check": (TypeAdapter(Check).validate_python, "provider, local or none"),
     "Price": (_price, "prices for a million tokens read, read from the cache, and written, as in 0.40,0.10,1.60"),
     "Address": (_address, "a mail address or an https address"),
+    "Names": (_names, "host names, as in assistant.example.org,www.example.org"),
     "Sites": (_sites, "sites, as in https://news.example.org,https://www.example.org"),
     "Path": (lambda value: Path(value).expanduser(), "a path"),
     "str": (str, "words"),
@@ -148,6 +158,8 @@ class Settings:
     # The page
     host: str = "127.0.0.1"
     port: Port = 7860
+    names: Names = ()
+    """Host names that it is served under, without a port; empty for any."""
     stop_seconds: float = 7.0
     """How long those who have asked may still get their answer when the server is told to stop, in seconds."""
     contact: Address = ""

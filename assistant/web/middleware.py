@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from assistant.settings import Networks
+from assistant.settings import Names, Networks
 from assistant.web.limits import is_in
 
 MAX_HEAD_BYTES = 32_768
@@ -41,7 +41,7 @@ EMBEDDED_SCRIPTS = ("/embed.js", "/embed/frame.js")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 _HEALTH = ("/healthz", "/readyz")
-"""A supervisor's check in HTTP/1.0 names no host."""
+"""A supervisor asks by an address, or in HTTP/1.0 names no host."""
 _OURS = ("/", "/about", "/articles", "/desk", "/healthz", "/mcp", "/metrics", "/readyz")
 _OF_GRADIOS_PAGE = ("/config", "/favicon.ico", "/manifest.json", "/robots.txt", "/theme.css")
 _OF_GRADIOS_QUEUE = ("/gradio_api/app_id", "/gradio_api/queue/data", "/gradio_api/queue/join")
@@ -70,11 +70,11 @@ _HEADERS = {
 }
 
 
-def guarded(app: ASGIApp, refused: Callable[[str, HTTPException], Response]) -> ASGIApp:
+def guarded(app: ASGIApp, refused: Callable[[str, HTTPException], Response], names: Names = ()) -> ASGIApp:
     """Close what no page of ours asks for, end what is too large or slow, and give every response its headers.
 
-    `app` is to be the outermost but for this; `refused` returns what is said of a refusal at a path. HEAD is answered
-    as GET is, up to the body.
+    `app` is to be the outermost but for this; `refused` returns what is said of a refusal at a path. Where there are
+    `names`, a host of another name is not served here. HEAD is answered as GET is, up to the body.
     """
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,7 +89,7 @@ def guarded(app: ASGIApp, refused: Callable[[str, HTTPException], Response]) -> 
         # Whoever left before the end cannot be told.
         with suppress(ClientDisconnect):
             try:
-                _check(scope)
+                _check(scope, names)
                 await app(_passed_on(scope), _limited(receive), send)
             except HTTPException as refusal:
                 response = refused(path, refusal)
@@ -99,7 +99,7 @@ def guarded(app: ASGIApp, refused: Callable[[str, HTTPException], Response]) -> 
     return guard
 
 
-def _check(scope: Scope) -> None:
+def _check(scope: Scope, names: Names) -> None:
     """Look at the head of a request.
 
     Raises:
@@ -114,6 +114,8 @@ def _check(scope: Scope) -> None:
     is_told = len(hosts) == 1 or (not hosts and scope["http_version"] == "1.0" and scope["path"] in _HEALTH)
     if not is_told or not all(_HOST.fullmatch(host) for host in hosts + forwarded):
         raise HTTPException(400, "Say in one Host header which host is meant.")
+    if names and scope["path"] not in _HEALTH and re.sub(r"\.?(:[0-9]+)?$", "", hosts[0]).lower() not in names:
+        raise HTTPException(421, "This assistant is not served under this name.")
     if int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
         raise HTTPException(413, _TOO_LARGE)
     is_open = scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_FOLDERS)

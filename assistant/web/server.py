@@ -76,7 +76,8 @@ def serve(settings: Settings, progress: Progress = lambda what, done, total: Non
         # Uvicorn passes the signal on when it is done, and then the assistant has still to be closed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt), ExitStack() as resources:
-            with starting(lambda app: server_configuration(guarded(app, refused), settings), listener) as note:
+            guard = partial(guarded, refused=refused, names=settings.names)
+            with starting(lambda app: server_configuration(guard(app), settings), listener) as note:
 
                 def tell(what: str, done: int, total: int) -> None:
                     progress(what, done, total)
@@ -139,7 +140,7 @@ def create_app(service: Service) -> ASGIApp:
         scope = without_lent_address(scope, service.settings.trusted_proxies)
         await (_ASK_ANOTHER if leaves else application)(scope, receive, send)
 
-    return guarded(handing_over, refused)
+    return guarded(handing_over, refused, service.settings.names)
 
 
 def refused(path: str, refusal: HTTPException) -> Response:

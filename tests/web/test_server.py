@@ -18,7 +18,7 @@ import psutil
 import pytest
 from fastapi import FastAPI
 from lxml.html import fromstring
-from served import ARTICLE, OPEN, WRITTEN, ScriptedAssistant, serving
+from served import ARTICLE, OPEN, WRITTEN, ScriptedAssistant, running, serving
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
@@ -110,6 +110,31 @@ def test_a_supervisor_need_not_name_a_host(address: str, path: str, protocol: st
     with connected(address) as supervisor:
         supervisor.sendall(f"GET {path} HTTP/{protocol}\r\n\r\n".encode())
         assert supervisor.recv(4096).split()[1] == str(status).encode()
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "status"),
+    [
+        *(("/about", host, 200) for host in ("news.test", "News.Test:7860", "news.test.", "[2001:db8::1]:80")),
+        *(("/about", host, 421) for host in ("evil.test", "127.0.0.1", "localhost:80", "www.news.test", "news.testa")),
+        ("/api/ask", "evil.test", 421),
+        ("/metrics", "evil.test", 421),
+        # A supervisor asks by an address.
+        *((path, "127.0.0.1:7860", 200) for path in ("/healthz", "/readyz")),
+    ],
+)
+def test_where_names_are_listed_others_are_not_served(named: str, path: str, host: str, status: int) -> None:
+    """A site that gives this machine another name reads nothing here; by default any name is served."""
+    told = httpx.get(f"{named}{path}", headers={"host": host})
+    assert told.status_code == status
+    assert status == 200 or "name" in told.text
+
+
+@pytest.fixture(scope="module")
+def named() -> Iterator[str]:
+    """Serve under two names and return the address."""
+    with running(ScriptedAssistant(ARTICLE), replace(OPEN, names=("news.test", "[2001:db8::1]"))) as address:
+        yield address
 
 
 def test_who_asks_for_a_web_socket_writes_nothing_into_the_log(address: str, caplog: pytest.LogCaptureFixture) -> None:

@@ -17,6 +17,7 @@ VALUES = {
     "Path": ("/some/folder", Path("/some/folder")),
     "str": ("words", "words"),
     "Networks": (" 10.0.0.7, ::1/128,", networks("10.0.0.7,::1")),
+    "Names": (" News.example.org., 192.0.2.7,[2001:DB8::1],", ("news.example.org", "192.0.2.7", "[2001:db8::1]")),
     "Sites": (" https://News.example.org/, http://[::1]:8000,", ("https://news.example.org", "http://[::1]:8000")),
     "Port": ("3", 3),
     "Token": ("sixteen letters!", "sixteen letters!"),
@@ -90,6 +91,7 @@ NO_SITE = [
         "https://ü.test",
     ),
 ]
+NO_NAME = ["*", "https://news.example.org", "news.example.org:8080", "news example", "2001:db8::1", "/", "ü.test"]
 NO_CONTACT = [
     *("javascript:alert(1)", "javascript:alert(1)//@example.org", "JavaScript:alert@example.org", "data:text/html,x"),
     *("http://example.org", "https://", "https:///example.org", "https://example.org/ x", "//example.org"),
@@ -109,7 +111,7 @@ NO_CONTACT = [
             for name in ("UNLIMITED", "TRUSTED_PROXIES", "MONITORS")
         ),
         ("EMBED_SITES", NO_SITE, "sites, as in https://news.example.org,https://www.example.org"),
-        ("DESK_TOKEN", ["desk", "fifteen letters"], "16 characters or more"),
+        ("NAMES", NO_NAME, "host names, as in assistant.example.org,www.example.org"),
         # Readers get a link that does nothing else.
         ("CONTACT", NO_CONTACT, "a mail address or an https address"),
     ],

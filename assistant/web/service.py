@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -411,6 +411,7 @@ class Service:
         if seconds:
             self.metrics.feedback.labels("refused").inc()
             return TOO_MANY_REPORTS.format(wait=_in_words(seconds))
+        feedback = replace(feedback, asked_of=self._only(feedback.asked_of))
         try:
             await asyncio.to_thread(reports.save, self.settings.feedback, feedback)
         except (sqlite3.Error, OSError) as error:

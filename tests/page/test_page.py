@@ -689,3 +689,19 @@ def test_a_reader_can_report_an_answer(page: Page, assistant: ScriptedAssistant,
     assert line["feedback"]["reasons"] == ["wrong", "unsupported"]
     assert line["notes"].endswith("=1+1\nIt was 15.")
     assert line["feedback"]["answer"]["citations"][0]["quote"] == QUOTE
+
+
+def test_a_refusal_can_be_reported_as_wrong(browser: Browser, assistant: ScriptedAssistant, tmp_path: Path) -> None:
+    """The reasons are those that fit it, and what is sent makes the question one that has an answer."""
+    assistant.script["Declined?"] = [DECLINED]
+    kept = replace(OPEN, feedback=tmp_path / "feedback.sqlite3")
+    with running(assistant, kept) as address, chatting(browser, address) as page:
+        ask(page, "Declined?")
+        answers(page).get_by_role("button", name=re.compile("^Not helpful")).click()
+        report = page.locator("#report")
+        report.get_by_label("The article does answer this").check()
+        expect(report.get_by_label("It should have said that the article does not say")).to_have_count(0)
+        report.get_by_role("button", name="Send the report").click()
+        status(page, THANKS)
+    (line,) = question_lines(kept.feedback)
+    assert (line["answerable"], line["feedback"]["reasons"]) == (True, ["in_article"])

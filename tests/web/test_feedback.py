@@ -17,9 +17,18 @@ from typer.testing import CliRunner
 from assistant.cli import app
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import read_questions
+from assistant.rendering import to_json
 from assistant.types import Status, Turn
 from assistant.web import feedback as store
-from assistant.web.feedback import MAX_COMMENT_CHARACTERS, Feedback, check, question_lines, save
+from assistant.web.feedback import (
+    MAX_COMMENT_CHARACTERS,
+    REASONS,
+    Feedback,
+    check,
+    question_lines,
+    reasons_against,
+    save,
+)
 
 ANSWER = replace(WRITTEN, question="By how much has violent crime fallen?")
 REFUSED = replace(DECLINED, question="Who wrote it?")
@@ -42,14 +51,16 @@ def test_a_report_becomes_a_question_for_evaluators(file: Path, tmp_path: Path) 
     save(file, Feedback(REFUSED, helpful=True))
     save(file, Feedback(ANSWER, helpful=False, reasons=("not_in_article",)))
     save(file, Feedback(ANSWER, helpful=False, reasons=("wrong", "other"), comment="It was 15."))
+    save(file, Feedback(REFUSED, helpful=False, reasons=("in_article",)))
     exported = tmp_path / "questions.jsonl"
     exported.write_text("".join(f"{json.dumps(line)}\n" for line in lines(file)), encoding="utf-8")
-    good, declined, unanswerable, wrong = read_questions(exported)
+    good, declined, unanswerable, wrong, wrongly_declined = read_questions(exported)
     assert [question.id for question in (good, wrong)] == ["feedback-1", "feedback-4"]
     assert (good.question, good.history) == (ANSWER.question, (Turn("Is the city large?", "It is."),))
     assert (good.answerable, good.evidence, good.article) == (True, (QUOTE,), ARTICLE.id)
     assert declined.answerable is False
     assert unanswerable.answerable is False
+    assert wrongly_declined.answerable is True
     assert wrong.answerable is None
     assert wrong.notes == "not helpful; It is wrong; Something else: It was 15."
 
@@ -65,10 +76,12 @@ def test_a_report_holds_the_whole_exchange(file: Path) -> None:
     assert report["answer"]["answer"] == ANSWER.text
     assert report["answer"]["citations"][0]["quote"] == CITATION.quote
     assert (report["helpful"], report["reasons"]) == (False, ["unsupported"])
-    assert set(report) == {"given", "helpful", "reasons", "answer"}
+    assert set(report) == {"given", "helpful", "reasons", "answer", "asked_of", "articles"}
     with closing(sqlite3.connect(file)) as database:
         columns = [column[1] for column in database.execute("PRAGMA table_info(feedback)")]
-    assert columns == ["number", "given", "helpful", "reasons", "comment", "answer", "history"]
+    assert columns == [
+        *("number", "given", "helpful", "reasons", "comment", "answer", "history", "asked_of", "articles")
+    ]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     save(file, Feedback(replace(TOO_LONG, question="Hm?", status=Status.INDEX_UNAVAILABLE), helpful=False))
     _, line = lines(file)
@@ -118,7 +131,7 @@ def test_a_full_file_takes_no_more_and_loses_nothing(file: Path, monkeypatch: py
     ("make", "why"),
     [
         (lambda file: file.write_bytes(b"garbage" * 1000), "file is not a database"),
-        (Path.mkdir, "unable to open database file"),
+        (Path.mkdir, "Is a directory"),
         (lambda file: (file.parent.rmdir(), file.parent.touch()), "Not a directory"),
         (fill, "database or disk is full"),
     ],
@@ -146,13 +159,64 @@ def test_that_a_report_can_be_saved_is_found_out_without_saving_one(file: Path) 
     assert file.read_bytes() == before
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage" * 1000])
-def test_a_file_of_something_else_is_named(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "^There is no feedback at "),
+        (b"garbage" * 1000, r"feedback\.sqlite3 cannot be read .*: restore or remove it"),
+    ],
+)
+def test_a_file_of_something_else_is_named(tmp_path: Path, content: bytes, told: str) -> None:
     """The operator reads in one line which file cannot be read."""
     file = tmp_path / "feedback.sqlite3"
     file.write_bytes(content)
-    with pytest.raises(ConfigurationError, match=r"feedback\.sqlite3 cannot be read .*: restore or remove it"):
+    with pytest.raises(ConfigurationError, match=told):
         lines(file)
+
+
+def test_what_is_wrong_fits_what_is_reported(file: Path) -> None:
+    """Against a refusal it is said that the article does answer; against an answer, that it does not."""
+    for answer, kept in ((REFUSED, ["in_article", "other"]), (ANSWER, [*REASONS.keys() - {"in_article"}])):
+        assert {*reasons_against(answer)} == {*kept}
+        save(file, Feedback(answer, helpful=False, reasons=(*REASONS,)))
+        assert {*lines(file)[-1]["feedback"]["reasons"]} == {*kept}
+
+
+OLD_TABLE = """CREATE TABLE feedback (
+    number INTEGER PRIMARY KEY, given TEXT NOT NULL, helpful INTEGER NOT NULL, reasons TEXT NOT NULL,
+    comment TEXT NOT NULL, answer TEXT NOT NULL, history TEXT NOT NULL
+) STRICT"""
+
+
+def test_a_file_of_an_earlier_release_is_read_as_it_is_and_written_on(tmp_path: Path) -> None:
+    """Its reports are kept, and say the same; what is new is known of new ones alone."""
+    file = tmp_path / "feedback.sqlite3"
+    answer = json.dumps(to_json(ANSWER))
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute(OLD_TABLE)
+        database.execute(
+            "INSERT INTO feedback VALUES (1, '2026-12-01T10:00:00', 0, '[\"wrong\"]', 'No.', ?, '[]')", [answer]
+        )
+    (old,) = lines(file)
+    assert (old["article"], old["notes"]) == (ARTICLE.id, "not helpful; It is wrong: No.")
+    save(file, Feedback(REFUSED, helpful=False, asked_of="ferry"))
+    again, new = lines(file)
+    assert again == old
+    assert (new["article"], new["feedback"]["articles"]) == ("ferry", [ARTICLE.id])
+
+
+DAMAGES = ("answer = '[]'", "answer = 'x'", "reasons = '[[1]]'", "history = '{'", "answer = '{\"question\": 1}'")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_report_that_cannot_be_read_costs_no_other(file: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
+    """It is left out and named."""
+    for _ in range(3):
+        save(file, Feedback(ANSWER, helpful=True))
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute(f"UPDATE feedback SET {damage} WHERE number = 2")  # noqa: S608
+    assert [line["id"] for line in lines(file)] == ["feedback-1", "feedback-3"]
+    assert caplog.messages == [f"report 2 of {file} cannot be read and is left out"]
 
 
 def test_the_command_prints_the_lines(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -306,7 +306,7 @@ def damage_desk(bare: Path, _: pytest.MonkeyPatch) -> None:
         ),
         (
             setting(FEEDBACK="{bare}/articles"),
-            "reports: Reports cannot be saved in {bare}/articles (unable to open database file): make room, or *",
+            "reports: Reports cannot be saved in {bare}/articles (Is a directory): make room, or *",
         ),
         (
             damage_desk,

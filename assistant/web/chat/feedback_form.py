@@ -16,7 +16,7 @@ from assistant.articles.reading import normalise
 from assistant.markup import escape, html_line
 from assistant.types import Turn
 from assistant.web.chat.exchanges import LOST, Conversation, Exchange
-from assistant.web.feedback import MAX_COMMENT_CHARACTERS, REASONS, Feedback
+from assistant.web.feedback import MAX_COMMENT_CHARACTERS, REASONS, Feedback, reasons_against
 from assistant.web.service import THANKS, Service, client_of
 
 HELPFUL, UNHELPFUL = "Helpful", "Not helpful"
@@ -77,7 +77,7 @@ class ReportForm:
     def _open(self, pressed: str | None, token: str | None) -> Update:
         conversation = self._conversation_of(token)
         verdict, exchange = _pressed(pressed, conversation)
-        if exchange is None or exchange.turn is None:
+        if exchange is None or exchange.answer is None or exchange.turn is None:
             # Where what there was to report on is gone, the words in the form stay.
             return {self._status: html_line(LOST)} if conversation.is_lost else self._closed()
         return self._closed() | {
@@ -87,7 +87,9 @@ class ReportForm:
                 f'<p class="note">{escape(_WHAT_IS_SENT)}</p>'
             ),
             self._verdict: HELPFUL if verdict == "helpful" else UNHELPFUL,
-            self._reasons: gr.update(visible=verdict == "unhelpful", value=[]),
+            self._reasons: gr.update(
+                choices=[*reasons_against(exchange.answer).values()], visible=verdict == "unhelpful", value=[]
+            ),
             self._along: gr.update(visible=bool(_before(exchange, conversation)), value=False),
         }
 
@@ -132,6 +134,7 @@ class ReportForm:
             reasons=tuple(reasons),
             comment=comment,
             turns=_before(exchange, conversation) if given[self._along] else (),
+            asked_of=exchange.article.id if exchange.article else "",
         )
 
 

@@ -26,7 +26,7 @@ from assistant.search.index_server import check_server
 from assistant.settings import Settings
 from assistant.types import Article
 from assistant.web import feedback
-from assistant.web.desk import store
+from assistant.web.desk import rules, store
 from assistant.web.listening import listening
 
 _ROOM = 200_000_000
@@ -153,7 +153,7 @@ def _desk(settings: Settings) -> Finding:
     file, days = store.file_of(settings), settings.keep_questions
     kept = f"questions are kept for {days} day{'' if days == 1 else 's'} in {file}" if days else "no question is kept"
     is_on = f"it is {'on' if settings.desk_token else 'off'}, {kept}"
-    return _attempt("desk", is_on, lambda: store.check(file))
+    return _attempt("desk", is_on, lambda: rules.check(settings))
 
 
 def _page(settings: Settings) -> None:

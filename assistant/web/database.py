@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -40,6 +40,13 @@ def writing(file: Path, schema: Sequence[str], most_bytes: int) -> Iterator[sqli
         if seen < len(schema):
             database.execute(f"PRAGMA user_version = {len(schema)}")
         yield database
+
+
+def add(opened: sqlite3.Connection, table: str, row: Mapping[str, object]) -> int:
+    """Add a row, by the names of its columns, in place of one of the same number; return its number."""
+    names = ", ".join(row)
+    values = f"VALUES (:{names.replace(', ', ', :')})"
+    return opened.execute(f"INSERT OR REPLACE INTO {table} ({names}) {values}", row).lastrowid or 0
 
 
 def rows(file: Path, query: str, *values: object, wait: float = WAIT_SECONDS) -> Iterator[sqlite3.Row]:

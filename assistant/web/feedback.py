@@ -114,8 +114,7 @@ def _add(opened: sqlite3.Connection, feedback: Feedback) -> None:
         "asked_of": feedback.asked_of,
         "articles": json.dumps(list(dict.fromkeys(article.id for article in feedback.answer.articles))),
     }
-    names = ", ".join(row)
-    opened.execute(f"INSERT INTO feedback ({names}) VALUES (:{names.replace(', ', ', :')})", row)  # noqa: S608 - our names
+    database.add(opened, "feedback", row)
 
 
 def is_full(error: sqlite3.Error | OSError) -> bool:

@@ -23,11 +23,13 @@ from typing import Any
 from assistant.answering.assistant import Assistant
 from assistant.answering.question import Question
 from assistant.articles.reading import Corpus
+from assistant.errors import ConfigurationError
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Outcome, Status, Turn
 from assistant.web import feedback as reports
 from assistant.web.answer_cache import AnswerCache
 from assistant.web.desk import store
+from assistant.web.desk.rules import Rulebook, Rules, same
 from assistant.web.feedback import Feedback
 from assistant.web.limits import Budgets, Line, Place, client_key, is_in
 from assistant.web.observability import Metrics, log, log_refusal
@@ -70,6 +72,7 @@ TEXTS: Mapping[Reason, str] = {
     Reason.FAILED: "Something went wrong on our side, and the question was not answered. Please ask it again.",
 }
 
+UNKNOWN_RULES = "The assistant cannot answer at the moment, because of a fault on our side. Please ask again later."
 _NOT_LET_IN = frozenset(Reason) - {Reason.FAILED}
 
 SITE_LIMITED = "Readers of this site have asked many questions in a short time. Please ask again in {wait}."
@@ -151,7 +154,7 @@ class Service:
         self._writing = ThreadPoolExecutor(at_once, "writing")
         self._behind: set[asyncio.Task[None]] = set()
         """What nobody waits for."""
-        self._desk = store.file_of(settings)
+        self.rulebook = Rulebook(store.file_of(settings), store.copy_of(settings))
         self._closes_at = math.inf
         """When those who were let in and have no answer yet are told that the server stops; else never."""
         self.is_leaving = False
@@ -280,24 +283,27 @@ class Service:
             else:
                 log.info("question", extra={"fields": entry})
             ended = "failed" if entry["status"] == Status.INDEX_UNAVAILABLE else entry["status"]
-            if self.settings.keep_questions and ended in store.ENDS:
+            # Nothing is written where the desk's file should be: it may come back.
+            if self.settings.keep_questions and ended in store.ENDS and not self.rulebook.problem:
                 kept = store.asked(question, self._only(article), ended, self._site(client), answer)
-                self._afterwards(asyncio.to_thread(store.keep, self._desk, kept))
+                self._afterwards(asyncio.to_thread(store.keep, self.rulebook.file, kept))
 
     async def _by_rules(self, question: str, turns: Sequence[Turn], article: str | None) -> AsyncGenerator[Event]:
         """Yield an editor's own answer where there is one, and nothing about an article that an editor switched off."""
-        rules = await asyncio.to_thread(store.rules, self._desk)
+        rules = await asyncio.to_thread(self.rulebook.read)
         only = self._only(article)
         if only in rules.off:
             yield Refusal(Reason.SWITCHED_OFF, rules.off[only])
             return
-        pin = rules.pins.get((only, store.same(question)))
+        pin = self._pin(question, article, rules)
         # "Who is he?" is another question after each other one.
-        if pin and not Question.of(question, turns).may_follow and only in self.articles:
-            yield Answer(question, Outcome.PINNED, f"{pin.words}\n— {pin.signature}", records=(self.articles[only],))
-            return
-        work = partial(self._in_turn, question, turns, article)
-        async with aclosing(self._cache.answers(question, turns, article, work)) as events:
+        if pin and not Question.of(question, turns).may_follow:
+            about = (self.articles[pin.article],) if pin.article else ()
+            answers = _alone(Answer(question, Outcome.PINNED, f"{pin.words}\n— {pin.signature}", records=about))
+        else:
+            work = partial(self._in_turn, question, turns, article)
+            answers = self._cache.answers(question, turns, article, work)
+        async with aclosing(answers) as events:
             async for event in events:
                 if not isinstance(event, Answer):
                     yield event
@@ -309,6 +315,12 @@ class Service:
                 elif event.final:
                     yield Refusal(Reason.SWITCHED_OFF, words)
 
+    def _pin(self, question: str, article: str | None, rules: Rules) -> store.Act | None:
+        """Return the editor's answer to a question of one article, or of all; none about an article that is gone."""
+        places = {self._only(article), article or ""}
+        pins = (rules.pins.get((place, same(question))) for place in sorted(places, reverse=True))
+        return next((pin for pin in pins if pin and pin.article in ("", *self.articles)), None)
+
     def _only(self, article: str | None) -> str:
         """Return the id of the article that alone is asked of; empty where there are several."""
         return article or ("" if len(self.articles) != 1 else next(iter(self.articles)))
@@ -319,7 +331,10 @@ class Service:
 
     async def off(self) -> Mapping[str, str]:
         """Return what is said instead of answers about each article whose chat an editor switched off, by its id."""
-        return (await asyncio.to_thread(store.rules, self._desk)).off
+        try:
+            return (await asyncio.to_thread(self.rulebook.read)).off
+        except ConfigurationError:  # Any may be off.
+            return dict.fromkeys(self.articles, UNKNOWN_RULES)
 
     async def _in_turn(self, question: str, turns: Sequence[Turn], article: str | None) -> AsyncGenerator[Event]:
         place = self._line.join()
@@ -428,6 +443,10 @@ class Service:
             async with asyncio.timeout(seconds + 2 * TICK_SECONDS):
                 while self.has_callers() or len(self._line):  # noqa: ASYNC110 - Gradio does not tell when its queue is empty
                     await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _alone(answer: Answer) -> AsyncGenerator[Event]:
+    yield answer
 
 
 def _refusal(reason: Reason, seconds: int, text: str = "") -> Refusal:

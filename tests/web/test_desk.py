@@ -1,7 +1,10 @@
 """The editors' desk: who gets in, what is kept of questions and for how long, what editors do, and what sites use."""
 
+import html
+import itertools
 import json
 import re
+import socket
 import sqlite3
 import stat
 import time
@@ -14,8 +17,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import httpx
+import hypothesis
 import pytest
 from conftest import WordEmbedder
+from hypothesis import given
+from hypothesis import strategies as st
 from served import (
     ARTICLE,
     CITATION,
@@ -28,16 +34,18 @@ from served import (
     ScriptedAssistant,
     in_a_loop,
     running,
+    serving,
 )
 
 from assistant.articles.reading import Corpus
 from assistant.evaluation.questions import parse_questions
 from assistant.rendering import LABELS
 from assistant.settings import Settings
-from assistant.types import Status
+from assistant.types import Answer, Article, Citation, Status
 from assistant.web import feedback
 from assistant.web.desk import overview, routes, store
-from assistant.web.desk.store import Act, Asked, Do, do, erase, erasing, file_of, keep
+from assistant.web.desk.rules import Rulebook
+from assistant.web.desk.store import Act, Asked, Do, copy_of, do, erase, erasing, file_of, keep
 from assistant.web.feedback import Feedback
 from assistant.web.limits import Budgets
 from assistant.web.service import SITE_LIMITED, Client, Refusal, Service
@@ -68,12 +76,28 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return replace(OPEN, **kept, desk_token=TOKEN, keep_questions=7)  # type: ignore[arg-type]
 
 
+@pytest.fixture(scope="module")
+def server(assistant: ScriptedAssistant, settings: Settings) -> Iterator[tuple[str, Service]]:
+    """Serve the assistant; return the address, and the service behind it."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener, serving(assistant, settings, listener) as server:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", server._service
+
+
+@pytest.fixture(scope="module")
+def address(server: tuple[str, Service]) -> str:
+    """Return where the server is."""
+    return server[0]
+
+
 @pytest.fixture
-def file(settings: Settings) -> Iterator[Path]:
-    """Return the desk's file, which is not there yet."""
-    file_of(settings).unlink(missing_ok=True)
-    yield file_of(settings)
-    file_of(settings).unlink(missing_ok=True)
+def file(settings: Settings, server: tuple[str, Service]) -> Path:
+    """Return the desk's file, which is not there yet, as in a process that was just started."""
+    while server[1]._behind:  # A question of the test before may still be kept.
+        time.sleep(0.01)
+    for each in (file_of(settings), copy_of(settings), settings.feedback):
+        each.unlink(missing_ok=True)
+    server[1].rulebook = Rulebook(file_of(settings), copy_of(settings))
+    return file_of(settings)
 
 
 @pytest.fixture
@@ -190,7 +214,8 @@ def test_a_question_is_kept_without_who_asked(desk: httpx.Client, address: str, 
     ]
     assert kept[1][4:7] == (ARTICLE.version, CITATION.start, CITATION.end)
     assert datetime.fromisoformat(kept[0][7]) > datetime.now(UTC) - timedelta(minutes=3)
-    assert len(kept[0]) == 8
+    assert [row[8] for row in kept] == [1, 0, 0, 0, 0]  # Whether it was asked of all.
+    assert len(kept[0]) == 9
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     shown = desk.get("/desk").text
     assert "Kept for 7 days" in shown
@@ -297,6 +322,117 @@ def test_nothing_is_shown_of_an_article_that_is_gone(
     assert "An article that is gone" in shown
 
 
+# Every row
+
+
+GONE = Article("gone", "It was here once.", "A secret story")
+OFF = Article("off", "The mill is closed.", "A mill")
+ABOUT = [(), (ARTICLE,), (OFF,), (GONE,), (ARTICLE, FERRY), (ARTICLE, OFF), (FERRY, GONE)]
+"""What an answer may be about: none, one or two, of which one is here, off or gone."""
+
+
+def told_of(status: Status, *about: Article) -> Answer:
+    """Return an answer of that status that shows something of these articles."""
+    shown = tuple(Citation(number, each, 0, 8) for number, each in enumerate(about, start=1))
+    if status is Status.DECLINED:
+        return Answer("Why?", status, closest=shown)
+    return Answer("Why?", status, "So it is.", shown)
+
+
+def many_rows(file: Path, feedback_file: Path) -> dict[str, int]:
+    """Fill both files with a row for every case; return how many rows each has."""
+    cases = list(itertools.product(Status, ABOUT, (True, False), (True, False)))
+    for status, about, helpful, of_all in cases:
+        asked_of = "" if of_all or not about else about[0].id
+        feedback.save(feedback_file, Feedback(told_of(status, *about), helpful=helpful, asked_of=asked_of))
+    with closing(sqlite3.connect(feedback_file)) as database, database:
+        old = "given, helpful, reasons, comment, answer, history"  # The columns of an earlier release.
+        database.execute(f"INSERT INTO feedback ({old}) SELECT {old} FROM feedback")  # noqa: S608
+        for number, damage in enumerate(("'[]'", "'null'", "'x'", "'{\"question\": 1}'", "'\"\\ud800\"'"), start=1):
+            database.execute(f"UPDATE feedback SET answer = {damage} WHERE number = {number}")  # noqa: S608
+    articles = ("", *(each.id for each in (ARTICLE, FERRY, OFF, GONE)))
+    asked = [
+        Asked(f"{words} {number}?", article, end, version=version, start=0, end=8, of_all=of_all)
+        for number, (words, article, end, version, of_all) in enumerate(
+            itertools.product(("Why", "???"), articles, store.ENDS, ("", ARTICLE.version), (True, False))
+        )
+    ]
+    for question in asked:
+        keep(file, question)
+    acts = [
+        Act(Do.PIN, article, "Yes.", f"{number}?", "Desk", of_all=of_all)
+        for number, (article, of_all) in enumerate(itertools.product(articles, (True, False)))
+    ]
+    for one in (*acts, Act("of a later release", "ferry"), Act(Do.OFF, "gone", "No."), Act(Do.OFF, "off", "No.")):
+        do(file, one)
+    return {"report": 2 * len(cases), "question": len(asked), "answer": len(acts), "act": len(acts) + 3}
+
+
+def counted(page: str, heading: str, what: str) -> int:
+    """Return how many rows a part of the desk shows, or says that it does not show."""
+    part = page.partition(f"<h2>{heading}</h2>")[2].partition("<h2>")[0]
+    unsaid = re.findall(rf"(?:Not shown(?: here)?|Cannot be read): (\d+) (?:more )?{what}", part)
+    shown = (
+        re.findall(r"<td>(\d+)</td></tr>", part) or ["1"] * part.count("<section>") or ["1"] * part.count("<tr><td>")
+    )
+    return sum(map(int, (*unsaid, *shown)))
+
+
+def test_no_row_takes_the_desk_down_or_is_left_out_unsaid(
+    desk: httpx.Client, assistant: ScriptedAssistant, settings: Settings, file: Path
+) -> None:
+    """However a question ended, whatever it was about, and if it is damaged: it is shown, or said not to be."""
+    written = many_rows(file, settings.feedback)
+    assert sum(written.values()) >= 500
+    corpus = assistant.steps.corpus
+    assistant.steps.corpus = Corpus((ARTICLE, FERRY, OFF))  # type: ignore[misc]
+    try:
+        shown = desk.get("/desk")
+    finally:
+        assistant.steps.corpus = corpus  # type: ignore[misc]
+    assert shown.status_code == 200
+    assert "secret" not in shown.text
+    headings = {"report": "What readers reported", "answer": "Pinned answers", "act": "What was done here"}
+    found = {
+        what: counted(shown.text, heading, what) for what, heading in {**headings, "question": "Questions"}.items()
+    }
+    assert found == written
+    declined = written["question"] // len(store.ENDS)
+    gone = declined // 5
+    groups = re.findall(r'<p class="note">(\d+) times?, ', shown.text.partition("<h2>What was declined</h2>")[2])
+    (more,) = re.findall(r"Not shown here: (\d+) more question", shown.text) or ["0"]
+    assert sum(map(int, groups)) + int(more) == declined - gone
+
+
+words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=20)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | words | st.just("\ud800"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["question", "answer"]) | words, inner),
+)
+
+
+@given(st.lists(st.tuples(*[words] * 5, values, values, st.integers(-9, 99), st.booleans()), min_size=1, max_size=9))
+@hypothesis.settings(max_examples=60, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+def test_nothing_that_a_file_may_hold_takes_the_desk_down(
+    desk: httpx.Client, settings: Settings, file: Path, rows: list[tuple[Any, ...]]
+) -> None:
+    """Not even rows that no program of ours wrote."""
+    keep(file, Asked("Why?", "ferry", "declined"))
+    do(file, Act(Do.LINE, "ferry"))
+    feedback.save(settings.feedback, Feedback(DECLINED, helpful=True))
+    with closing(sqlite3.connect(file)) as database, database:
+        for one, two, three, four, five, _, _, number, flag in rows:
+            asked = (one, two, "declined", four, five, number, number, three, flag)
+            database.execute("INSERT INTO questions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", asked)
+            acted = (("pin", one)[flag], two, three, four, five, one, None, flag)
+            database.execute("INSERT INTO acts VALUES (?, ?, ?, ?, ?, ?, ?, ?)", acted)
+    with closing(sqlite3.connect(settings.feedback)) as database, database:
+        for one, two, three, _, _, first, second, number, _ in rows:
+            kept = (None, one, number, json.dumps(second), two, json.dumps(first), json.dumps(second), three, "")
+            database.execute("INSERT INTO feedback VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", kept)
+    assert desk.get("/desk").status_code == 200
+
+
 # What editors do
 
 
@@ -312,6 +448,64 @@ def test_an_editors_answer_is_shown_as_the_editors(desk: httpx.Client, address: 
     act(desk, Do.UNPIN, question="When does it leave?")
     assert ask(address, "when does IT leave", "ferry")["status"] == "failed"
     assert [row[:2] for row in rows(file, "acts")] == [("pin", "ferry"), ("take away", "ferry")]
+
+
+def test_an_answer_is_pinned_where_it_was_asked(desk: httpx.Client, address: str, file: Path) -> None:
+    """What was declined of all articles is answered to whoever asks all; an editor can choose that article instead."""
+    ask(address, "Who wrote it?", None)
+    wait_for_rows(file, 1)
+    shown = desk.get("/desk").text
+    assert "asked of all articles, closest to A story" in shown
+    assert '<option value="yes" selected>all articles</option>' in shown
+    assert 'href="/?q=Who%20wrote%20it%3F"' in shown
+    pin = {"question": "Who wrote it?", "words": "The desk did.", "signature": "Desk"}
+    act(desk, Do.PIN, "a-story", **pin, of_all="yes")
+    assert ask(address, "who wrote it", None)["status"] == "pinned"
+    assert ask(address, "Who wrote it?", "a-story")["status"] == "declined"
+    act(desk, Do.UNPIN, "a-story", question="Who wrote it?", of_all="yes")
+    assert ask(address, "Who wrote it?", None)["status"] == "declined"
+    act(desk, Do.PIN, "a-story", **pin)
+    assert ask(address, "Who wrote it?", None)["status"] == "declined"
+    assert ask(address, "Who wrote it?", "a-story")["status"] == "pinned"
+    assert 'href="/?q=Who%20wrote%20it%3F&amp;article=a-story"' in desk.get("/desk").text
+
+
+def test_a_pinned_answer_is_of_its_article(
+    desk: httpx.Client, address: str, assistant: ScriptedAssistant, file: Path
+) -> None:
+    """Where that is off or gone, nobody gets it, whatever they ask; where it alone is left, whoever asks does."""
+    assert not file.exists()
+    act(desk, Do.PIN, "a-story", question="Who wrote it?", words="The desk.", signature="Desk", of_all="yes")
+    act(desk, Do.OFF, "a-story", words="We are looking into it.")
+    assert ask(address, "Who wrote it?", None)["status"] == "switched_off"
+    act(desk, Do.ON, "a-story")
+    corpus = assistant.steps.corpus
+    try:
+        assistant.steps.corpus = Corpus((ARTICLE,))  # type: ignore[misc]
+        assert ask(address, "Who wrote it?", None)["status"] == "pinned"
+        assistant.steps.corpus = Corpus((FERRY,))  # type: ignore[misc]
+        assert ask(address, "Who wrote it?", None)["status"] != "pinned"
+    finally:
+        assistant.steps.corpus = corpus  # type: ignore[misc]
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_shown(
+    desk: httpx.Client, settings: Settings, file: Path, address: str
+) -> None:
+    """The last rules, and what was done, are shown; nothing can be done, and nothing is kept in its place."""
+    act(desk, Do.OFF, "a-story", words="We are looking into it.")
+    settings.feedback.write_bytes(b"garbage" * 1000)
+    file.unlink()
+    shown = act(desk, Do.ON, "a-story")
+    assert shown.status_code == 503
+    told = html.unescape(shown.text)
+    assert f"The desk's file {file} is gone, and the last rules hold: restore it, or put " in told
+    assert f"The feedback {settings.feedback} cannot be read " in told
+    assert not re.search("Nothing yet|There are none|All are on", told)
+    assert "We are looking into it." in told.partition("Articles that are switched off")[2]
+    assert ask(address, "Who fell?", "a-story")["status"] == "switched_off"
+    assert ask(address, "Who wrote it?", "ferry")["status"] == "switched_off"
+    assert not file.exists()
 
 
 def test_an_article_that_is_off_is_answered_about_by_the_editor_alone(desk: httpx.Client, address: str) -> None:

@@ -25,6 +25,8 @@ from assistant.search import index_files
 from assistant.search.index import open_index
 from assistant.settings import Settings
 from assistant.types import Answer, Status
+from assistant.web.desk.rules import Rulebook
+from assistant.web.desk.store import Act, Do
 from assistant.web.feedback import Feedback, save
 from assistant.web.plain.starting import starting
 from assistant.web.server import server_configuration
@@ -278,6 +280,13 @@ def damage_desk(bare: Path, _: pytest.MonkeyPatch) -> None:
     (bare / "reports" / "desk.sqlite3").write_bytes(b"x" * 4096)
 
 
+def lose_desk(bare: Path, _: pytest.MonkeyPatch) -> None:
+    """Take the desk's file away after an article was switched off there."""
+    file = bare / "reports" / "desk.sqlite3"
+    Rulebook(file, bare / "data" / "desk-copy.sqlite3").do(Act(Do.OFF, "bridge", "We look."))
+    file.unlink()
+
+
 @pytest.mark.parametrize(
     ("fault", "told"),
     [
@@ -311,6 +320,11 @@ def damage_desk(bare: Path, _: pytest.MonkeyPatch) -> None:
         (
             damage_desk,
             "desk: The desk's file {bare}/reports/desk.sqlite3 cannot be used (file is not a database): restore *",
+        ),
+        (
+            lose_desk,
+            "desk: The desk's file {bare}/reports/desk.sqlite3 is gone, and the last rules hold: restore it, or put "
+            "{bare}/data/desk-copy.sqlite3 in its place",
         ),
         (
             setting(HOST="192.0.2.1"),

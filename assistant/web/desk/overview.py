@@ -1,35 +1,54 @@
 """What the desk shows: figures and a plot by day, what was declined, grouped by meaning, and what readers reported.
 
-Of an article that is gone nothing is shown. Knows nothing of who may see it.
+Of an article that is gone nothing is shown. Whatever is not shown is counted. Knows nothing of who may see it.
 """
 
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from assistant.errors import ConfigurationError
-from assistant.types import Article
-from assistant.web.desk.store import ENDS, Act, Asked, same
-from assistant.web.feedback import question_lines
+from assistant.rendering import LABELS
+from assistant.types import Article, Status
+from assistant.web.desk.rules import same
+from assistant.web.desk.store import ENDS, Act, Asked
 
 DAYS_SHOWN = 14
 FARTHEST = 0.35
 """Cosine distance, on average, within a group of questions. Of 20 questions in two wordings each, written by hand, the
 packaged embedding model puts 12 together so, and 3 of 760 pairs that mean something else; at 0.45 it is 14 and 27."""
-_MOST_SHOWN = 30
+MOST_SHOWN = 30
 _WIDTH, _HEIGHT, _FOOT, _SIDE = 360, 150, 20, 36
 """Of the plot, in units of which a letter is 12 high: the width is that of a phone."""
 
 Embed = Callable[[list[str]], list[list[float]]]
 Counts = Sequence[tuple[str, str, str, int]]
 """Day, article, how it ended, and how many."""
+
+
+_Row = TypeVar("_Row")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[_Row]):
+    """What is shown of a list, and how much of it is not."""
+
+    rows: Sequence[_Row]
+    more: int = 0
+    """For want of room."""
+    gone: int = 0
+    """About articles that are gone."""
+    unreadable: Sequence[int] = ()
+    """The numbers of those that cannot be read."""
+
+
+def first(rows: Sequence[_Row], most: int = MOST_SHOWN, gone: int = 0) -> Listed[_Row]:
+    """Return the first of a list."""
+    return Listed(rows[:most], max(0, len(rows) - most), gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +111,11 @@ def plot(counts: Counts, today: date) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Declined questions of one article that mean about the same."""
+    """Declined questions that mean about the same, asked of one article or of all."""
 
     article: str
+    """The id of the one that was asked, or whose words were closest to the latest of them; empty for none."""
+    of_all: bool
     questions: Sequence[tuple[str, int]]
     """Each wording and how often it came, the most frequent first."""
     closest: str
@@ -107,26 +128,26 @@ class Group:
 
 
 def groups(asked: Sequence[Asked], articles: Mapping[str, Article], embed: Embed | None) -> list[Group]:
-    """Return the questions, newest first, grouped by article and meaning; the largest groups first.
+    """Return the questions, newest first, grouped by where they were asked and meaning; the largest groups first.
 
     Without an embedder, only those of the same words are one group. It is asked once, for all wordings together.
     """
     wordings = list(dict.fromkeys(same(each.question) for each in asked))
     vectors = dict(zip(wordings, embed(wordings), strict=True)) if embed and wordings else {}
-    of_article: dict[str, list[Asked]] = defaultdict(list)
+    of_place: dict[str, list[Asked]] = defaultdict(list)
     for each in asked:
-        of_article[each.article].append(each)
+        of_place["" if each.of_all else each.article].append(each)
     found: list[Group] = []
-    for article, those in of_article.items():
+    for those in of_place.values():
         number_of = _numbers(list(dict.fromkeys(same(each.question) for each in those)), vectors)
         together: dict[int, list[Asked]] = defaultdict(list)
         for each in those:
             together[number_of[same(each.question)]].append(each)
         for members in together.values():
             frequent = Counter(each.question for each in members).most_common()
-            closest = next((words for each in members if (words := _words(each, articles))), "")
-            found.append(Group(article, frequent, closest))
-    return sorted(found, key=lambda group: -group.total)[:_MOST_SHOWN]
+            near = next((each for each in members if _words(each, articles)), members[0])
+            found.append(Group(near.article, near.of_all, frequent, _words(near, articles)))
+    return sorted(found, key=lambda group: -group.total)
 
 
 def _numbers(wordings: list[str], vectors: Mapping[str, Sequence[float]]) -> dict[str, int]:
@@ -144,17 +165,49 @@ def _words(asked: Asked, articles: Mapping[str, Article]) -> str:
     return article.text[asked.start : asked.end] if article and article.version == asked.version else ""
 
 
-def reports(file: Path, articles: Mapping[str, Article]) -> list[dict[str, Any]]:
-    """Return what readers reported, newest first, as lines of a question file: what is of articles that are here."""
-    lines: list[dict[str, Any]] = []
-    with suppress(ConfigurationError):  # There is none yet.
-        lines = list(question_lines(file))
-    told = [(line, _told_of(line["feedback"]["answer"])) for line in reversed(lines)]
-    return [line for line, ids in told if ids and ids <= articles.keys()][:_MOST_SHOWN]
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a reader reported."""
+
+    question: str
+    day: str
+    article: str
+    """The id of the one that was asked, or the first that the answer is about; empty where there is none."""
+    of_all: bool
+    told: str
+    """What the reader was told."""
+    notes: str
+    """What the reader said."""
 
 
-def _told_of(answer: Mapping[str, Any]) -> set[str]:
-    return {citation["article"] for citation in (*answer["citations"], *answer["closest"])}
+def reports(lines: Iterable[tuple[int, Mapping[str, Any] | None]], articles: Mapping[str, Article]) -> Listed[Report]:
+    """Return the latest reports, newest first, of lines of a question file with their numbers, oldest first."""
+    latest: deque[Report] = deque(maxlen=MOST_SHOWN)
+    here = gone = 0
+    unreadable: list[int] = []
+    for number, line in lines:
+        try:
+            report = _report(line or {}, articles)
+        except (ValueError, LookupError, TypeError, AttributeError):
+            unreadable.append(number)
+            continue
+        if report is None:
+            gone += 1
+        else:
+            latest.append(report)
+            here += 1
+    return Listed([*reversed(latest)], here - len(latest), gone, unreadable)
+
+
+def _report(line: Mapping[str, Any], articles: Mapping[str, Article]) -> Report | None:
+    """Return a report; None where it is about an article that is gone, or not known to be about one that is here."""
+    kept = line["feedback"]
+    answer, about, asked_of = kept["answer"], kept["articles"], kept["asked_of"]
+    told = answer["answer"] or LABELS[Status(answer["status"])]
+    if (about is None and answer["answer"]) or not {*(about or ()), asked_of} <= {"", *articles}:
+        return None
+    article = asked_of or next(iter(about or ()), "")
+    return Report(line["question"], kept["given"][:10], article, not asked_of, told, line["notes"])
 
 
 def line(question: str, article: str, number: int) -> str:
@@ -163,6 +216,7 @@ def line(question: str, article: str, number: int) -> str:
     return json.dumps(entry | {"must_not": [], "evidence": [], "article": article, "notes": ""}, ensure_ascii=False)
 
 
-def log_of(acts: Sequence[Act], articles: Mapping[str, Article]) -> list[Act]:
-    """Return the latest acts; of those about an article that is gone, only that they were done."""
-    return [act if act.article in articles else Act(act.act, act.article, at=act.at) for act in acts[:_MOST_SHOWN]]
+def log_of(acts: Sequence[Act], articles: Mapping[str, Article]) -> Listed[Act]:
+    """Return the latest acts, newest first; of those about an article that is gone, only that they were done."""
+    here = {"", *articles}
+    return first([act if act.article in here else Act(act.act, act.article, at=act.at) for act in reversed(acts)])

@@ -12,7 +12,7 @@ import hashlib
 import math
 import secrets
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -26,9 +26,14 @@ from langchain_core.embeddings import Embeddings
 from starlette.exceptions import HTTPException
 
 from assistant.answering.question import MAX_QUESTION_CHARACTERS
+from assistant.errors import ConfigurationError
 from assistant.rendering import source_line
+from assistant.types import Status
+from assistant.web import feedback
 from assistant.web.desk import overview, store
-from assistant.web.desk.store import Act, Do, same
+from assistant.web.desk.overview import MOST_SHOWN, Counts, Group, Listed, Report, first
+from assistant.web.desk.rules import Rules, same
+from assistant.web.desk.store import Act, Asked, Do
 from assistant.web.limits import Budgets, client_key
 from assistant.web.middleware import PLAIN_POLICY
 from assistant.web.observability import log, log_refusal
@@ -55,6 +60,9 @@ _NO_WORDS = (
     "Something is missing: an answer needs a question, words and a signature; an article that is off needs words."
 )
 _NOT_SAVED = "It could not be saved. The log of the assistant says why."
+_MOST_LINES = 200
+"""Of days and articles."""
+_MOST_HOT = 10
 
 
 def add_desk(app: FastAPI, service: Service) -> None:
@@ -120,44 +128,81 @@ class _Desk:
         # What a reader asked goes when its days are over, and stays in no log.
         logged = Act(act.act, act.article) if is_line else act
         try:
-            number = await asyncio.to_thread(store.do, store.file_of(self._service.settings), logged)
+            number = await asyncio.to_thread(self._service.rulebook.do, logged)
+        except ConfigurationError:
+            return await self._shown(form, status=503)  # It says why.
         except (sqlite3.Error, OSError):
             log.exception("an act of the desk could not be saved")
             return await self._shown(form, _NOT_SAVED, status=500)
         if not is_line:
             return _back()
-        return await self._shown(form, line=overview.line(act.question, act.article, number))
+        asked_of = "" if act.of_all else act.article
+        return await self._shown(form, line=overview.line(act.question, asked_of, number))
 
     async def _shown(self, form: str, message: str = "", line: str = "", status: int = 200) -> HTMLResponse:
         told = await asyncio.to_thread(self._told)
         return _page("desk.html", status, **told, form=form, message=message, line=line)
 
     def _told(self) -> dict[str, Any]:
-        """Return what the desk shows now."""
+        """Return what the desk shows now; what a file that cannot be read should hold is left out, and that is told."""
         service, settings = self._service, self._service.settings
-        articles, file = service.articles, store.file_of(settings)
-        rules, acts, today = store.rules(file), store.acts(file), datetime.now(UTC).date()
-        counts = [each for each in store.counts(file) if not each[1] or each[1] in articles]
-        asked = [each for each in store.declined(file) if not each.article or each.article in articles]
-        embedder = service.assistant.steps.retriever.embedder
-        return {
+        articles, rulebook = service.articles, service.rulebook
+        rules, questions = Rules(), self._questions([], [])
+        reports: Listed[Report] = Listed(())
+        problems: list[str] = []
+        try:
+            rules = rulebook.read()
+            if rulebook.problem:
+                raise ConfigurationError(rulebook.problem)
+            questions = self._questions(store.counts(rulebook.file), store.declined(rulebook.file))
+        except (ConfigurationError, sqlite3.Error, OSError) as error:
+            problems.append(str(error))
+        try:
+            reports = overview.reports(feedback.reports(settings.feedback), articles)
+        except ConfigurationError as error:
+            problems.append(str(error))
+        pins = [pin for pin in rules.pins.values() if pin.article in ("", *articles)]
+        off = [(article, words) for article, words in rules.off.items() if article in articles]
+        return questions | {
             "settings": settings,
+            "problems": problems,
             "articles": {article.id: source_line(article) for article in articles.values()},
             "ends": store.ENDS,
-            "figures": overview.by_day_and_article(counts),
-            "plot": overview.plot(counts, today),
-            "hot": overview.hot(counts, today),
-            "groups": overview.groups(asked, articles, partial(self._embedded, embedder) if embedder else None),
-            "reports": overview.reports(settings.feedback, articles),
-            "off": {article: words for article, words in rules.off.items() if article in articles},
-            "pins": [pin for (article, _), pin in rules.pins.items() if article in articles],
-            "acts": overview.log_of(acts, articles),
-            "signature": next((act.signature for act in acts if act.signature), ""),
+            "reports": reports,
+            "off": Listed(off, gone=len(rules.off) - len(off)),
+            "pins": Listed(pins, gone=len(rules.pins) - len(pins)),
+            "acts": overview.log_of(rulebook.acts, articles),
+            "signature": next((act.signature for act in reversed(rulebook.acts) if act.signature), ""),
             "sites": [
                 (site, service.site_budgets.used(site), *service.metrics.of_site(site)) for site in settings.embed_sites
             ],
             "most": {"question": MAX_QUESTION_CHARACTERS, "notice": MAX_NOTICE_CHARACTERS, "words": _MOST_WORDS},
         }
+
+    def _questions(self, counts: Counts, declined: Sequence[Asked]) -> dict[str, Any]:
+        """Return what the desk shows of readers' questions."""
+        articles, today = self._service.articles, datetime.now(UTC).date()
+        here = {"", *articles}
+        shown = [each for each in counts if each[1] in here]
+        asked = [each for each in declined if each.article in here]
+        groups = self._groups(asked)[:MOST_SHOWN]
+        lines = overview.by_day_and_article(shown)
+        older = sum(line.total for line in lines[_MOST_LINES:])
+        left = sum(count for _, _, ended, count in shown if ended == Status.DECLINED)
+        return {
+            "figures": Listed(lines[:_MOST_LINES], older, sum(each[3] for each in counts if each not in shown)),
+            "plot": overview.plot(shown, today),
+            "hot": first(overview.hot(shown, today), _MOST_HOT),
+            "groups": Listed(groups, left - sum(group.total for group in groups)),
+        }
+
+    def _groups(self, asked: Sequence[Asked]) -> list[Group]:
+        articles, embedder = self._service.articles, self._service.assistant.steps.retriever.embedder
+        try:
+            return overview.groups(asked, articles, partial(self._embedded, embedder) if embedder else None)
+        except Exception:  # noqa: BLE001 - of whatever library; the questions are shown all the same
+            log.exception("declined questions could not be grouped by meaning")
+            return overview.groups(asked, articles, None)
 
     def _embedded(self, embedder: Embeddings, wordings: list[str]) -> list[list[float]]:
         known = self._vectors
@@ -173,14 +218,16 @@ def _act(sent: Mapping[str, str]) -> Act:
     if sent.get("act") == Do.OFF:
         most["words"] = MAX_NOTICE_CHARACTERS
     question, words, signature = (" ".join(sent.get(name, "").split())[:length] for name, length in most.items())
-    return Act(sent.get("act", ""), sent.get("article", ""), words, question, signature)
+    of_all = bool(sent.get("of_all"))
+    return Act(sent.get("act", ""), sent.get("article", ""), words, question, signature, of_all=of_all)
 
 
 def _problem(act: Act, service: Service) -> str:
     """Return why an act cannot be done; empty where it can."""
     if act.act not in [*Do]:
         return "There is no such act."
-    if act.article not in service.articles and not (act.act == Do.LINE and not act.article):
+    is_of_none = not act.article and (act.act == Do.LINE or act.of_all)
+    if act.article not in service.articles and not is_of_none:
         return _NO_ARTICLE
     needed = {Do.OFF: [act.words], Do.PIN: [same(act.question), act.words, act.signature], Do.LINE: [act.question]}
     return "" if all(needed.get(Do(act.act), [])) else _NO_WORDS
@@ -198,7 +245,9 @@ def _login(message: str = "", status: int = 200, headers: Mapping[str, str] | No
 
 def _page(template: str, status: int, **told: object) -> HTMLResponse:
     body = _TEMPLATES.get_template(template).render(**told)
-    response = plain_page("The editors' desk", f'<div id="desk">{body}</div>', status)
+    # What a damaged file holds may be no text that can be sent.
+    legible = body.encode(errors="replace").decode()
+    response = plain_page("The editors' desk", f'<div id="desk">{legible}</div>', status)
     response.headers.update(_HEADERS)
     return response
 

@@ -8,9 +8,22 @@ from types import SimpleNamespace
 
 import pytest
 import sklearn.cluster  # noqa: F401 - it takes long where much else runs; a server has it with its embedding model
-from browser import answers, ask, barriers, chatting, needs_chromium, problems, status, visiting
+from browser import (
+    DESKTOP,
+    answers,
+    ask,
+    barriers,
+    chatting,
+    needs_chromium,
+    problems,
+    question_box,
+    send,
+    status,
+    visiting,
+    wait_for_greeting,
+)
 from conftest import WordEmbedder
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 from served import ARTICLE, CITATION, FERRY, OPEN, WRITTEN, ScriptedAssistant, running
 
 from assistant.rendering import LABELS
@@ -63,6 +76,56 @@ def test_the_desk_has_no_barrier(browser: Browser, desk: str) -> None:
         page.get_by_role("button", name="Make a question-file line").first.click()
         expect(page.locator("pre")).to_contain_text('"id": "desk-')
         assert [*barriers(page, 1280, 320), *problems(page)] == []
+
+
+def test_an_article_that_is_off_says_so_where_it_is_read(browser: Browser, desk: str) -> None:
+    """Its page and the pane beside the chat say so, and there is no box, also after it was chosen or come back to."""
+    address, words = desk.removesuffix("/desk"), "The chat about this article is switched off. We are looking into"
+    with visiting(browser, f"{address}/article/ferry") as page:
+        expect(page.locator("#article")).to_contain_text(words)
+        page.goto(f"{address}/article/a-story")
+        expect(page.locator("#article")).not_to_contain_text("switched off")
+    with chatting(browser, address, **DESKTOP) as page:
+        expect(question_box(page)).to_be_visible()
+        page.goto(f"{address}/?article=ferry")
+        expect(page.locator("#pane")).to_contain_text(words)
+        expect(question_box(page)).to_be_hidden()
+        expect(page.get_by_role("button", name="Ask", exact=True)).to_be_hidden()
+        expect(page.get_by_role("link", name="Skip to the question box")).to_have_count(0)
+        assert [*barriers(page, 1280, 320), *problems(page)] == []
+        page.set_viewport_size({"width": 1280, "height": 800})
+        choose(page, "All articles")
+        expect(question_box(page)).to_be_visible()
+        choose(page, "A ferry, 27 March 2025")
+        expect(question_box(page)).to_be_hidden()
+        page.reload()
+        expect(question_box(page)).to_be_hidden()
+
+
+def choose(page: Page, name: str) -> None:
+    """Choose what to ask."""
+    page.get_by_label("Answer from").click()
+    page.get_by_role("option", name=name).click()
+
+
+def test_what_is_switched_off_while_one_reads_has_no_box_any_more(browser: Browser, tmp_path: Path) -> None:
+    """Also where it is the only article; when it is on again, the page that is loaded has one."""
+    settings = replace(OPEN, data=tmp_path, feedback=tmp_path / "feedback.sqlite3")
+    assistant = ScriptedAssistant(FERRY)
+    with running(assistant, settings) as address, chatting(browser, address) as page:
+        file = store.file_of(settings)
+        store.do(file, Act(Do.OFF, "ferry", "We are looking into it."))
+        send(page, "When does it leave?")
+        status(page, "We are looking into it.")
+        expect(question_box(page)).to_be_hidden()
+        page.reload()
+        status(page, "We are looking into it.")
+        expect(question_box(page)).to_be_hidden()
+        expect(page.locator("#pane")).to_contain_text("switched off")
+        store.do(file, Act(Do.ON, "ferry"))
+        page.reload()
+        wait_for_greeting(page)
+        expect(question_box(page)).to_be_visible()
 
 
 def test_readers_see_what_editors_did(browser: Browser, desk: str) -> None:

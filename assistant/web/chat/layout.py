@@ -16,7 +16,7 @@ from assistant.rendering import source_line
 from assistant.types import Article
 from assistant.web.chat.exchanges import EVERYWHERE
 from assistant.web.chat.feedback_form import ReportForm, Update
-from assistant.web.plain.pages import TEMPLATES
+from assistant.web.plain.pages import TEMPLATES, switched_off
 from assistant.web.service import TEXTS, Reason, Service
 
 CONNECTING = "Connecting…"
@@ -125,7 +125,7 @@ class Layout:
                 self.status = _text(html_line(CONNECTING), "status")
                 self.progress = _text("", "progress")
                 _text(_TO_ANSWER, "to-answer")
-            with gr.Row(elem_id="composer"):
+            with gr.Row(elem_id="composer") as self.composer:
                 # No max_length: the browser would cut a longer question without a word.
                 self.box = gr.Textbox(label="Your question", lines=1, max_lines=6, scale=1, elem_id="question")
                 self.send = gr.Button("Ask", variant="primary", min_width=0, elem_id="send")
@@ -155,7 +155,16 @@ class Layout:
     def showing(self, article: Article | None) -> Update:
         """Return the same where the reader has chosen."""
         shown = {self.introduction: self._introduce(article), self.pane: self._reading(article)}
-        return shown | {self.picked: article.id if article else ""}
+        return shown | {self.picked: article.id if article else ""} | self.asking(article)
+
+    def asking(self, article: Article | None) -> Update:
+        """Return what shows the question box, unless an editor switched the chat about the article off."""
+        return {self.composer: gr.update(visible="hidden" if self._off(article) else True)}
+
+    def _off(self, article: Article | None) -> str:
+        """Return what is said where the chat about the article is off; as it was known last, for nobody may wait."""
+        only = self._only(article)
+        return self._service.rulebook.last.off.get(only.id, "") if only else ""
 
     def _only(self, article: Article | None) -> Article | None:
         """Return the article that was chosen, or else the only one that there is."""
@@ -166,6 +175,8 @@ class Layout:
         """Return what this is, and what it answers from: on a phone the article itself is farther down."""
         only = self._only(article)
         these = escape(only.title) if only else f"these {len(self._service.articles)} articles"
+        if self._off(article):
+            return f'<h1>{NAME}</h1><p>The chat about <a href="#article">{these}</a> is switched off.</p>'
         return (
             '<p class="skip"><a href="#question">Skip to the question box</a></p>'
             f"<h1>{NAME}</h1>"
@@ -179,7 +190,8 @@ class Layout:
         if article is None:
             words = article_list(self._service.articles.values(), level=2)
         else:
-            words = f"{article_header(article, level=2)}<article>{article_paragraphs(article)}</article>"
+            off = switched_off(self._off(article))
+            words = f"{article_header(article, level=2)}{off}<article>{article_paragraphs(article)}</article>"
         return f'<section id="article">{words}</section>'
 
 

@@ -103,7 +103,7 @@ class Page:
         how["outputs"] = [
             parts.box, parts.window, parts.token, parts.status, parts.progress, parts.suggested, parts.send,
             parts.stop, parts.tools, parts.keep, parts.picker, parts.picked, parts.pane, parts.spoken,
-            parts.introduction,
+            parts.introduction, parts.composer,
         ]  # fmt: skip
         # Else the page would drop, without a word, what is asked before it has read that nothing follows.
         at_any_time = how | {"trigger_mode": "multiple"}
@@ -247,7 +247,7 @@ class Page:
                 exchange = replace(exchange, notice=_failure(reference))
                 update = self._over(before.with_next(exchange), kept, exchange.notice)
             case Refusal():
-                update = self._undone(exchange, kept, event.text)
+                update = self._undone(exchange, kept, event.text) | self._parts.asking(exchange.article)
         return exchange, update
 
     def _begun(self, exchange: Exchange, before: Conversation) -> Update:
@@ -364,7 +364,8 @@ class Page:
         state = self._service.assistant.model_state.kind
         question = str(asked.get("q", ""))[: 2 * MAX_QUESTION_CHARACTERS]
         ready = _READY_WITHOUT_MODEL.get(state, READY)
-        told = self._service.notice or await self._service.switched_off(_id(article)) or ready
+        off = await self._service.switched_off(_id(article))
+        told = self._service.notice or off or ready
         suggested = await self._first_suggestions(article)
         update = self._unchanged
         if page not in self._seen:  # A reader may have asked before all this was there.
@@ -372,7 +373,7 @@ class Page:
             update = {self._parts.status: html_line(told), self._parts.suggested: suggested}
             if question:
                 update[self._parts.box] = question
-        return update | (self._parts.choosing(article) if article else {})
+        return update | (self._parts.choosing(article) if article or off else {})
 
     # The article
 
@@ -381,8 +382,8 @@ class Page:
         if (chosen or "") == (before or ""):
             return self._unchanged
         article = self._chosen(chosen)
-        update = self._parts.showing(article)
         words, earlier = [await self._service.switched_off(each) for each in (_id(article), before)]
+        update = self._parts.showing(article)
         if words or earlier:
             update[self._parts.status] = html_line(words or READY)
         if not self._conversation(token).exchanges:

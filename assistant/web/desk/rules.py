@@ -69,7 +69,8 @@ class Rulebook:
         self._looks_again_at = 0.0
         self._acts: Sequence[Act] | None = None
         self._copied = 0
-        self._rules = Rules()
+        self.last = Rules()
+        """As they were read last."""
         self.problem = ""
         """Why the file cannot be read, and what to do; empty where it can."""
 
@@ -89,7 +90,7 @@ class Rulebook:
                 self._look()
             if self._acts is None:
                 raise ConfigurationError(self.problem)
-            return self._rules
+            return self.last
 
     def do(self, act: Act) -> int:
         """Write an act into the log, and return its number there; from then on it holds.
@@ -120,7 +121,7 @@ class Rulebook:
         else:
             self.problem = ""
             self._keep_copy()
-        self._rules = rules_of(self.acts)
+        self.last = rules_of(self.acts)
 
     def _keep_copy(self) -> None:
         if len(self.acts) == self._copied:

@@ -51,9 +51,10 @@ def add_pages(app: FastAPI, service: Service) -> None:
             # The words stand elsewhere in it now, or nowhere.
             changed, start, end, also = _CHANGED, "", "", ""
         others = [_span(*pair.split("-", 1)) for pair in also.split(",")[:_MOST_SPANS] if "-" in pair]
+        off = switched_off(await service.switched_off(identifier))
         paragraphs = article_paragraphs(article, _span(start, end), others)
         header = article_header(article, level=1)
-        shown = f"{header}{changed}<article>{paragraphs}</article>"
+        shown = f"{header}{off}{changed}<article>{paragraphs}</article>"
         return plain_page(article.title, f'<section id="article">{shown}</section>')
 
     @router.get("/articles")
@@ -68,6 +69,11 @@ def add_pages(app: FastAPI, service: Service) -> None:
 
     app.include_router(router)
     app.mount("/site", StaticFiles(directory=FILES))
+
+
+def switched_off(words: str) -> str:
+    """Return what is said above an article whose chat is off, with the editor's words; nothing where there are none."""
+    return f'<p class="notice">The chat about this article is switched off. {escape(words)}</p>' if words else ""
 
 
 def _span(start: str, end: str) -> Span:

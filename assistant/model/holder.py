@@ -26,7 +26,7 @@ from assistant.model.chat import LanguageModel
 from assistant.model.engine import CONTEXT_TOKENS, ENGINE_PACKAGE, Engine, EngineChat
 from assistant.model.prompts import CHECK, TURN
 from assistant.model.provider import ROOM_TOKENS, Provider
-from assistant.model.usage import Ledger
+from assistant.model.usage import LEDGER, Ledger
 from assistant.settings import Settings
 from assistant.types import Article
 
@@ -198,7 +198,7 @@ def check_configuration(settings: Settings) -> None:
             )
     elif settings.model != "none":
         for name in filter(None, (settings.model, settings.check_model)):
-            _provider(name, settings, Ledger(settings.data / "tokens.sqlite3"))
+            _provider(name, settings, Ledger(settings.data / LEDGER))
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,7 @@ def open_models(settings: Settings, progress: Progress) -> Models | None:
         return None
     if settings.model == "local" and not settings.model_file:
         return _packaged(settings, progress)
-    ledger = Ledger(settings.data / "tokens.sqlite3", settings.tokens_per_day)
+    ledger = Ledger(settings.data / LEDGER, settings.tokens_per_day)
     writer = _own(settings, ledger) if settings.model == "local" else _provider(settings.model, settings, ledger)
     if settings.check == "none":
         return CapableModels(writer)

@@ -18,13 +18,27 @@ from assistant.types import Usage
 
 logger = logging.getLogger(__name__)
 
+LEDGER = "tokens.sqlite3"
+"""The file in the data folder."""
+
 _TABLE = """CREATE TABLE IF NOT EXISTS days (
     day TEXT PRIMARY KEY,
-    calls INTEGER NOT NULL, read INTEGER NOT NULL, cached INTEGER NOT NULL, written INTEGER NOT NULL
+    calls INTEGER NOT NULL, read INTEGER NOT NULL, cached INTEGER NOT NULL, written INTEGER NOT NULL,
+    spent_at TEXT
 )"""
-_ADD = """INSERT INTO days VALUES (?, ?, ?, ?, ?) ON CONFLICT (day) DO UPDATE SET
+_ADD = """INSERT INTO days (day, calls, read, cached, written) VALUES (?, ?, ?, ?, ?) ON CONFLICT (day) DO UPDATE SET
     calls = calls + excluded.calls, read = read + excluded.read,
     cached = cached + excluded.cached, written = written + excluded.written"""
+_SPENT = "UPDATE days SET spent_at = ? WHERE day = ? AND spent_at IS NULL AND read + written >= ?"
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What was used on a day, by its ISO date, and when its budget was spent, as in "14:05"; empty where it was not."""
+
+    day: str
+    usage: Usage
+    spent_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +65,12 @@ class Ledger:
 
     def add(self, usage: Usage) -> None:
         """Count what a call took, today; where the file cannot be written that is logged, and the answer stands."""
+        day, now = _today(), datetime.datetime.now(datetime.UTC)
         try:
             with self._opened() as connection:
-                row = (_today(), usage.calls, usage.read, usage.cached, usage.written)
-                connection.execute(_ADD, row)
+                connection.execute(_ADD, (day, usage.calls, usage.read, usage.cached, usage.written))
+                if self.tokens_per_day:
+                    connection.execute(_SPENT, (f"{now:%H:%M}", day, self.tokens_per_day))
         except (sqlite3.Error, OSError) as error:
             logger.warning("The tokens of a call could not be counted in %s: %s", self._file, error)
 
@@ -64,21 +80,22 @@ class Ledger:
         if not self.tokens_per_day:
             return False
         try:
-            return self.days(1).get(_today(), Usage()).tokens >= self.tokens_per_day
+            return any(each.day == _today() and each.usage.tokens >= self.tokens_per_day for each in self.days(1))
         except (sqlite3.Error, OSError) as error:
             logger.warning("The tokens of today cannot be read from %s: %s", self._file, error)
             return True
 
-    def days(self, most: int) -> dict[str, Usage]:
-        """Return the usage of the last days that have any, newest first, by ISO date.
+    def days(self, most: int) -> list[Day]:
+        """Return the last days on which something was used, newest first.
 
         Raises:
             sqlite3.Error: the file is damaged.
             OSError: it cannot be read.
         """
+        query = "SELECT day, calls, read, cached, written, spent_at FROM days ORDER BY day DESC LIMIT ?"
         with self._opened() as connection:
-            rows = connection.execute("SELECT * FROM days ORDER BY day DESC LIMIT ?", (most,)).fetchall()
-        return {day: Usage(*numbers) for day, *numbers in rows}
+            rows = connection.execute(query, (most,)).fetchall()
+        return [Day(day, Usage(*numbers), spent_at or "") for day, *numbers, spent_at in rows]
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:

@@ -24,6 +24,7 @@ from assistant.answering.assistant import Assistant
 from assistant.answering.question import Question
 from assistant.articles.reading import Corpus
 from assistant.errors import ConfigurationError
+from assistant.model.usage import LEDGER, Ledger
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Outcome, Status, Turn
 from assistant.web import feedback as reports
@@ -146,6 +147,8 @@ class Service:
         self._line = Line(at_once, settings.waiting)
         self._budgets = Budgets(settings.questions_per_minute, settings.questions_per_hour)
         questions = settings.questions_per_minute
+        self.ledger = Ledger(settings.data / LEDGER, settings.tokens_per_day)
+        """What a provider's model took, by day."""
         self.site_budgets = Budgets(settings.site_questions_per_minute, 0, burst=settings.site_questions_per_minute)
         self._call_budgets = Budgets(questions and questions + _CALLS_PER_MINUTE, 0, burst=_AT_ONCE)
         self._report_budgets = Budgets(_REPORTS_PER_MINUTE, _REPORTS_PER_HOUR)

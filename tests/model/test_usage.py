@@ -1,6 +1,7 @@
 """Tokens by day: they are counted by several processes, survive a restart, and a budget ends with the day."""
 
 import datetime
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.model import usage
-from assistant.model.usage import Ledger, Price
+from assistant.model.usage import Day, Ledger, Price
 from assistant.settings import PROJECT
 from assistant.types import Usage
 
@@ -30,7 +31,7 @@ def test_what_many_count_at_once_is_all_there(tmp_path: Path) -> None:
         asked = [threads.submit(ledger.add, CALL) for _ in range(20)]
         subprocess.run([sys.executable, "-c", other], check=True, cwd=PROJECT)
     assert all(each.exception() is None for each in asked)
-    assert ledger.days(7) == {TODAY: Usage(40, 3600, 2400, 400)}
+    assert ledger.days(7) == [Day(TODAY, Usage(40, 3600, 2400, 400))]
 
 
 def test_a_budget_is_spent_for_the_day_and_for_whoever_opens_the_file(
@@ -42,6 +43,7 @@ def test_a_budget_is_spent_for_the_day_and_for_whoever_opens_the_file(
     assert not ledger.is_spent
     ledger.add(CALL)
     assert ledger.is_spent
+    assert re.fullmatch(r"\d\d:\d\d", ledger.days(1)[0].spent_at)
     assert Ledger(tmp_path / "tokens.sqlite3", tokens_per_day=200).is_spent
     monkeypatch.setattr(usage, "_today", lambda: "2999-01-01")
     assert not ledger.is_spent

@@ -27,11 +27,12 @@ from starlette.exceptions import HTTPException
 
 from assistant.answering.question import MAX_QUESTION_CHARACTERS
 from assistant.errors import ConfigurationError
+from assistant.model.usage import Day, Price
 from assistant.rendering import source_line
 from assistant.types import Status
 from assistant.web import feedback
 from assistant.web.desk import overview, store
-from assistant.web.desk.overview import MOST_SHOWN, Counts, Group, Listed, Report, first
+from assistant.web.desk.overview import DAYS_SHOWN, MOST_SHOWN, Counts, Group, Listed, Report, first
 from assistant.web.desk.rules import Rules, same
 from assistant.web.desk.store import Act, Asked, Do
 from assistant.web.limits import Budgets, client_key
@@ -161,10 +162,17 @@ class _Desk:
             reports = overview.reports(feedback.reports(settings.feedback), articles)
         except ConfigurationError as error:
             problems.append(str(error))
+        used: list[Day] = []
+        try:
+            used = service.ledger.days(DAYS_SHOWN)
+        except (sqlite3.Error, OSError) as error:
+            problems.append(f"The tokens of the last days cannot be read: {error}")
         pins = [pin for pin in rules.pins.values() if pin.article in ("", *articles)]
         off = [(article, words) for article, words in rules.off.items() if article in articles]
         return questions | {
             "settings": settings,
+            "used": used,
+            "price": Price(*settings.model_price) if any(settings.model_price) else None,
             "problems": problems,
             "articles": {article.id: source_line(article) for article in articles.values()},
             "ends": store.ENDS,

@@ -145,9 +145,8 @@ def copied_quotations(answer: Answer) -> set[int]:
     quotes = {citation.number: citation.quote for citation in answer.citations}
     if is_only_quotations(answer):
         return set(quotes)
-    before = answer.text.rpartition(answer.citations[0].quote)[0] if answer.records and answer.citations else ""
     alone = [(piece.words, piece.numbers[0]) for piece in pieces(answer) if len(piece.numbers) == 1]
-    return {number for words, number in alone if words.removeprefix(before).split() == quotes[number].split()}
+    return {number for words, number in alone if words.split() == quotes[number].split()}
 
 
 def _is_same(words: str, others: str) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from assistant.answering import calibration, wording
+from assistant.answering import calibration
 from assistant.answering.calibration import Fits
 from assistant.answering.question import Question
 from assistant.answering.steps import Steps
@@ -29,7 +29,7 @@ from assistant.model.holder import ModelHolder, ModelState, check_configuration
 from assistant.model.limit import Limit
 from assistant.search.embedder import SentenceEmbedder
 from assistant.search.index import VectorIndex, open_index
-from assistant.search.retrieval import Retriever
+from assistant.search.retrieval import Findings, Retriever
 from assistant.settings import Settings
 from assistant.threads import give_way
 from assistant.types import Answer, Outcome, Timings, Turn
@@ -272,32 +272,19 @@ class Assistant:
             timings = replace(answer.timings, total_ms=_milliseconds(started))
             return replace(answer, timings=timings, usage=trace.usage, why=trace.why, final=True)
 
-        if reason := question.problem:
-            yield finished(replace(base, question=question.text[:600], outcome=Outcome.BLOCKED, text=reason))
+        if (known := steps.known(base, question, article)) is not None:
+            first_ms = _milliseconds(started) if known.citations else None
+            yield finished(replace(known, timings=Timings(first_ms=first_ms)))
             return
-        if topic := question.about_article:
-            yield finished(wording.about(base, topic, steps.meant(article)))
-            return
-        if lead := steps.lead(question, article):
-            yield finished(wording.overview(replace(base, timings=Timings(first_ms=_milliseconds(started))), lead))
-            return
-        try:
-            with trace.step("search"):
-                findings = steps.find(question, article, may_read=False)
-        except Exception:
-            logger.exception("The search failed")
-            yield finished(replace(base, outcome=Outcome.UNAVAILABLE))
-            return
-        if not findings.evidence and self.is_loaded:
-            findings = steps.thorough(findings, question)
-        base = replace(base, query=findings.query)
-        if not findings.evidence:
-            # Nobody is told that there is no answer by keywords alone.
-            yield finished(replace(base, outcome=Outcome.UNAVAILABLE) if findings.rough else base)
+        findings = self._found(steps, question, article, trace)
+        base = replace(base, query=findings.query if findings else "")
+        if findings is None or not findings.evidence:
+            # By keywords alone no question is declined.
+            is_searched = findings is not None and not findings.rough
+            yield finished(base if is_searched else replace(base, outcome=Outcome.UNAVAILABLE))
             return
         with trace.step("quote"):
-            windows = steps.packaged.to_quote(question, findings)
-        first = wording.quoted(base, windows, in_one_piece=not question.asks_two)
+            first = steps.at_once(base, question, findings)
         first = replace(first, timings=Timings(first_ms=_milliseconds(started)), final=False)
         yield first
         limit = Limit.of_seconds(self._answer_seconds, stopped)
@@ -312,6 +299,16 @@ class Assistant:
         if findings.rough and final.error is None:
             final = replace(final, error=_NOT_COMPARED)
         yield finished(final)
+
+    def _found(self, steps: Steps, question: Question, article: str | None, trace: Trace) -> Findings | None:
+        """Return what is found at once, or with more time where that is nothing; None where the search failed."""
+        try:
+            with trace.step("search"):
+                findings = steps.find(question, article, may_read=False)
+        except Exception:
+            logger.exception("The search failed")
+            return None
+        return findings if findings.evidence or not self.is_loaded else steps.thorough(findings, question)
 
     def _load(self) -> None:
         self.steps.retriever.load()

@@ -20,7 +20,8 @@ _PERSON = re.compile(r"\b(?:he|she|him|her|his|hers)\b", re.IGNORECASE)
 _DETERMINED = re.compile(r"\b(?:the|an?|this|that|one|every|each|some|any|no|which|whose)\s+\w", re.IGNORECASE)
 """Somebody may be told of: "Does the mayor say that he paid?"."""
 _OPENS_AS_FOLLOW_UP = re.compile(
-    r"^\s*(?:and|but|so|or|also|why|how|when|where|since when|what about|how about|which one|who else|really|for how long)\b",
+    r"^\s*(?:and|but|so|or|also|why|how|when|where|since when|what about|how about|which one|who else|really"
+    r"|for how long)\b",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"[A-ZÀ-Þ][\w'’.-]*\w(?:\s+(?:of|and|de|the)?\s*[A-ZÀ-Þ][\w'’.-]*\w)*")

@@ -20,8 +20,9 @@ _KINDS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         ),
         (
             "money",
-            r"""\bhow\ much\ (?:money|does\ .*\ (?:cost|earn|make|get\ paid)|did\ .*\ (?:cost|pay|earn)   # how much did it cost
-              |is\ .*\ paid|was\ .*\ paid)                                                           # how much is she paid
+            r"""\bhow\ much\ (?:money|did\ .*\ (?:cost|pay|earn)      # how much did it cost
+                |does\ .*\ (?:cost|earn|make|get\ paid)               # how much does she earn
+                |is\ .*\ paid|was\ .*\ paid)                         # how much is she paid
               | \bsalary\b | \bprice\b | \bbudget\b""",
         ),
         (
@@ -56,7 +57,7 @@ def asked_kind(question: str) -> str:
 
 
 def fits(kind: str, asked: Words, told: Words) -> bool:  # noqa: PLR0911 - one answer for each kind of question
-    """Whether what is told holds something of the kind that is asked for, and that the question does not hold itself."""
+    """Whether a text holds something of the kind that is asked for, and that the question does not hold itself."""
     fresh = told.hedges.keys() - asked.hedges.keys()
     match kind:
         case "percent":
@@ -80,10 +81,11 @@ def fits_question(question: str, told: Words) -> bool:
     return fits(asked_kind(question), Words(question), told)
 
 
+_AUXILIARY = "(?:did|do|does|were|was|are|is|has|have|had|could|can|would|will)"
 _HOW_MANY = re.compile(
-    r"\b(?:how many|what number of)\s+(?:(?!(?:did|do|does|were|was|are|is|has|have|had|could|can|would|will)\b)[\w'-]+\s+){0,3}?[\w'-]+"
-    r"(?=\s+(?:did|do|does|were|was|are|is|has|have|had|could|can|would|will|of|in|a|per|from|to|for|that|which|who|with)\b|\W*$)",
-    re.IGNORECASE,
+    rf"""\b(?:how\ many|what\ number\ of)\s+(?:(?!{_AUXILIARY}\b)[\w'-]+\s+){{0,3}}?[\w'-]+   # how many old ships
+    (?=\s+(?:{_AUXILIARY}|of|in|a|per|from|to|for|that|which|who|with)\b|\W*$)                # ... were there""",
+    re.IGNORECASE | re.VERBOSE,
 )
 
 

@@ -1,7 +1,7 @@
-"""What a capable model is given to answer from: the sentences of articles, numbered from 1, each on a line of its own.
+"""What a capable model answers from: the sentences of articles, numbered from 1, each on a line of its own.
 
-Articles stand whole as far as there is room; of more, the passages that were found stand with their neighbours. The same
-articles always make the same text, so that a provider can keep what it has read of it.
+Articles stand whole as far as there is room; of more, the passages that were found stand with their neighbours. The
+same articles always make the same text, so that a provider can keep what it has read of it.
 """
 
 from __future__ import annotations

@@ -1,89 +1,218 @@
-"""A question for an article as a whole, and the article's own sentences that tell it.
+"""Questions for an article as a whole, and the article's own sentences that answer them, chosen without a model.
 
-Such a question holds no words of its own: only words that ask for a summary, for what happened or for who is who, and
-words that mean the article. What it names beside them must stand in the title. The sentences are chosen when somebody
-asks, without a model: those nearest to all others and to the title, early ones first, none that is a quotation or needs
-a sentence before it.
+Such a question asks for a summary, for the news or for the people, and names nothing that the title does not name. The
+sentences that answer it hold the words of the title, and those that the article keeps coming back to.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable
+from difflib import get_close_matches
 from enum import Enum
 
-from assistant.articles.terms import stems
-
-_WORD = re.compile(r"tl[;,]? ?dr|[^\W_]+(?:['’][^\W_]+)?")
-
-_ASKS = frozenset(
-    """
-    tldr summary summarise summarize sum gist recap overview nutshell rundown highlights takeaways takeaway basics
-    essentials outline condense brief briefly version latest story news fuss row deal drama matter happened happend
-    happening happens about points facts findings finding result outcome
-    """.split()
-)
-"""Words of which one asks for the whole."""
-_PEOPLE = frozenset("people ppl persons names players figures voices characters involved".split())
-"""Words of which one asks who is who."""
-_LISTED = frozenset("points facts highlights takeaways takeaway findings bits basics essentials".split())
-"""Words of which one asks for a list."""
-_QUICK = frozenset(
-    """
-    key main top most important big biggest short shortest quick quickly real fast bottom line lines few couple sentence
-    sentences two words bullet bullets stuff thing things bit bits one gimme
-    """.split()
-)
-_MEANS_IT = frozenset(
-    """
-    this that it its here article story piece text report page interview case thing study list news one these all whole
-    everything today now then there in
-    """.split()
-)
-_PLAIN = frozenset(
-    """
-    what whats what's what’s whos who's who’s who is are was were does did do going go on up down with w the a an and or of
-    to in for from by at me us you u ur your can could would will please pls plz plss give tell explain get got just so ok
-    okay hi hey hello let know need want should i we my some any about abt really actually even again then out catch fill
-    boil break lay run walk through thru plain simple simply english terms they them him her his incl plus not too long read
-    that's that’s it's it’s
-    """.split()
-)
+from assistant.articles import terms
+from assistant.articles.annotated import annotated, annotation
+from assistant.articles.passages import paragraphs, sentences
+from assistant.articles.speakers import outside_quotations
+from assistant.types import Article, Sentence
 
 
 class Wanted(Enum):
-    """What is told of an article as a whole."""
+    """What is asked of an article as a whole."""
 
-    GIST = "gist"
     POINTS = "points"
+    GIST = "gist"
     PEOPLE = "people"
 
 
-def wanted(question: str, title: str = "") -> Wanted | None:
-    """Return what a question wants of an article as a whole; None where it asks for something in the article.
+_ROOM = {Wanted.GIST: (3, 60, 0.2), Wanted.POINTS: (5, 120, 0.05)}
+"""How many sentences are shown, and words, and what share of what the first one tells a further one must tell."""
+_MORE = 1.5
+"""Two sentences alone, and the items of a list, may have so many times the words."""
+_MOST_PEOPLE = 5
+_SHORT = 7
+"""No sentence of so few words tells much by itself."""
+_LEAST_OWN = 0.75
+"""A sentence of which less is the article's own words tells what somebody says of the news."""
 
-    It may name what the `title` names: "whats going on with the wheat".
+_MAIN = r"(?:key|main|top|most-important|important|big|biggest|essential|quick|basic)"
+_WHAT = r"what-(?:is|was|are|were|has)"
+_THIS = r"(?:this|(?:this-|the-)?(?:one|article|story|piece|text|report|page|interview|case|list|study|news))"
+_REQUESTS: dict[Wanted | None, str] = {
+    Wanted.POINTS: rf"""{_MAIN}-(?:points?|facts|takeaways?|things|stuff|bits|findings)|bullet-points?|highlights
+        |takeaways?|essentials|basics|what-(?:should-i|do-i-need-to)-know|{_WHAT}-important|what-matters""",
+    Wanted.GIST: rf"""tldr|gist|summary|summari[sz]e|recap|overview|rundown|outline|condense|bottom-line|up-to-speed
+        |(?:short|quick|shortest|brief|nutshell)-(?:version|story|take)|sum-up|(?:sum|boil|break)-(?:it|this)
+        |cliff-notes|{_MAIN}-finding|(?:brief|catch|fill)-me|(?:run|walk)-me-through
+        |who-(?:is|was)-this-(?:guy|man|lady|woman|person)|{_WHAT}-(?:it|{_THIS})-(?:\w+-)?(?:about|say)|{_WHAT}-{_THIS}$""",
+    Wanted.PEOPLE: rf"""who-is-who|who-(?:is-|are-|all-)*(?:involved|in-(?:this|it|here))
+        |(?:{_MAIN}|who-are-(?:the|all|these)(?:-the|-these)?)-(?:people|figures|names|players|voices)""",
+    None: rf"""what-happened|{_WHAT}-(?:happening|going-on|up)|what-do-we-know|explain|in-the-news|{_WHAT}-th(?:is|ese)
+    |{_WHAT}-the-(?:deal|fuss|row|story|news|latest|outcome|result)|{_WHAT}-(?=(?:\w+-){{1,4}}about\b)
+    |in-(?:short|brief|(?:an?|one|two|few)-(?:sentences?|lines?|words?|nutshell))""",
+}
+"""What asks for an overview, in words joined by hyphens, the first that fits; and last what asks for the news, which is
+the whole where nothing else is asked for or named."""
+_ASKED = {wanted: re.compile(rf"\b(?:{words})\b", re.VERBOSE) for wanted, words in _REQUESTS.items()}
+_ELSE = re.compile(r"\b(?:s?he|hi[ms]|her|the(?:y|m|ir|re|n)|that|those|next|other|wh(?:y|o|en)|how|did|does|will)\b")
+_CHAT = frozenset(
     """
-    words = [_plain(word) for word in _WORD.findall(question.lower())]
-    said = frozenset(words)
-    who = bool(said & {"who", "whos", "who's", "who’s"})
-    asks_people = bool(said & _PEOPLE) or (words.count("who") + words.count("whos") >= 2) or {"whos", "who"} <= said
-    means_it = bool(said & _MEANS_IT - {"in", "one", "then", "there", "now"})
-    asks = bool(said & _ASKS) or asks_people or (means_it and {"going", "on"} <= said) or _is_bare(said)
-    own = said - _ASKS - _PEOPLE - _LISTED - _QUICK - _MEANS_IT - _PLAIN
-    if not asks or (who and not asks_people):
+    actually basically bits briefly day english even fast go going hello here hey hi incl including line lines long main
+    mess need new news now ok okay overall plain pls plz plus quick quickly real short simple simply story stuff today u
+    ur version w want well word words yet piece text report page interview case list study read sentence sentences
+    """.split()
+)
+_SPELLED = _CHAT | {*re.findall(r"[a-z]{3,}", " ".join(_REQUESTS.values())), "summarise", "summarize"}
+
+_TITLES = "Attorney|General|President|Director|Chief|Judge|Justice|Commissioner|Minister|Secretary|Member|County|City"
+_NAME = rf"(?!(?:{_TITLES})\b)[A-ZÀ-Þ][\w’'-]*[a-zß-ÿ]"
+_WHO = re.compile(
+    rf"""(?:\b(?P<role>[\w’'-]*(?:or|er|ey|ge|ce|nt|ry|ef|m[ae]n|ff|ch|ain|rk|[is]t|ian|ral)|[A-Z]\w{{1,4}}\.|Dr),?[ ])?
+    (?P<name>{_NAME}(?:[ ][A-Z]\.)?(?:[ ](?:[Dd]e|[Vv]an|[Vv]on|der|la|al|bin))*(?:[ ]{_NAME}){{1,2}}+)(?![ ][A-Z]{{2}})
+    (?P<told>,[ ](?:(?P<age>\d\d\b|whos?e?\b)|(?:an?|the)\b|[a-z]+[ ](?:of|at|for|in)\b|[\w’'][\w’' ]{{1,39}}['’]s?\b)
+    |[ ](?:is|was)[ ]an?\b)?""",
+    re.VERBOSE,
+)
+"""A name with what says who that is: Judge Ann Doe; Ann Doe, 47; Ann Doe, who runs it; Ann Doe, a baker."""
+_CAPITALS = re.compile(r"[A-ZÀ-Þ][\w-]*(?: [A-ZÀ-Þ][\w-]*)*")
+_UPDATED = re.compile(r"\b(?:updat(?:ed|ing)|we update|refreshed|as it happened)\b|^live\b", re.IGNORECASE)
+_FIGURES = re.compile(r"\d|^[^a-z]+$")
+_OWN = re.compile(r"\?|\b(?:I|we|my|our|me|us|you|your)\b", re.IGNORECASE)
+_LEANS = re.compile(r"(?i)(?:but|and|so|then|yet|also|its?|they|their|th[oe]se|this|that|s?he|his|her)\b(?! week)")
+"""How a sentence begins that needs the one before it."""
+
+
+def wanted(question: str, title: str) -> Wanted | None:
+    """Return what a question wants of an article as a whole; None where it asks for something in the article."""
+    plain = re.sub(r"\btl[;,:/]? ?dr\b", "tldr", re.sub(r"['’]", "", question.lower()))
+    longer = {"whats": "what-is", "whos": "who-is", "ppl": "people", "abt": "about", "thru": "through"}
+    words = [longer.get(word, word) for word in re.findall(r"[^\W_]+", plain)]
+    said = "-".join(word if word in _SPELLED else _close(word, _SPELLED) or word for word in words)
+    requests = [wanted for wanted in Wanted if _ASKED[wanted].search(said)]
+    if not requests and (not _ASKED[None].search(said) or _ELSE.search(said)):
         return None
-    if own and not set().union(*map(stems, own)) <= stems(title):
-        return None
-    if asks_people:
-        return Wanted.PEOPLE
-    return Wanted.POINTS if said & _LISTED else Wanted.GIST
+    rest = re.sub(r"\b(?:at|about|in|of|on|with|w)-(?:this|these)-\w+(?:-\w+)?$", "", said)
+    for asked in _ASKED.values():
+        rest = asked.sub(" ", rest)
+    named = terms.words(title)
+    own = {*terms.main_words(rest.replace("-", " "))} - _CHAT
+    own = {word for word in own if not (terms.stemmed([word]) & terms.stemmed(named) or _close(word, named))}
+    if not requests:
+        return None if own else Wanted.GIST
+    # "The gist of his speech" is not of the whole; "the gist, and who is against it" is.
+    part = rf"\b(?:of|about|on|from|behind|did|does|which|that)-(?:\w+-)?(?:{'|'.join(own)})\b"
+    return None if len(own) > 2 or (own and re.search(part, said)) else requests[0]
 
 
-def _plain(word: str) -> str:
-    return "tldr" if word.startswith("tl") and word.endswith("dr") else word.replace("'", "").replace("’", "")
+def _close(word: str, words: Iterable[str]) -> str:
+    """Return which of the words a long one is but for a letter; empty where it is none of them."""
+    long = [each for each in words if len(each) > 5] if len(word) > 4 else []
+    return next(iter(get_close_matches(word, long, 1, 0.83)), "")
 
 
-def _is_bare(said: Iterable[str]) -> bool:
-    """Whether it is "what is this"."""
-    return {"what", "whats"} & set(said) != set() and {"this"} <= set(said) and len(set(said)) <= 4
+def sentences_of(article: Article, wanted: Wanted) -> list[Sentence]:
+    """Return the sentences to show, in reading order; none only where the article has none."""
+    if wanted is Wanted.PEOPLE and (people := main_people(article)):
+        return list(dict.fromkeys(sentence for _, sentence in people))
+    return _listed(article) or _telling(article, *_ROOM.get(wanted, _ROOM[Wanted.GIST]))
+
+
+def main_people(article: Article) -> list[tuple[str, Sentence]]:
+    """Return whom the article names most, five at most, each with the first sentence that says who that is."""
+    people = _people(annotated(article).statements)
+    most = sorted(people, key=article.text.count, reverse=True)[:_MOST_PEOPLE]
+    return [person for name, person in people.items() if name in most]
+
+
+def _people(said: list[Sentence]) -> dict[str, tuple[str, Sentence]]:
+    """Return by surname the full name of each person, and the first sentence that says who that is."""
+    found: dict[str, tuple[str, Sentence]] = {}
+    for sentence in said:
+        for match in _WHO.finditer(outside_quotations(sentence.text).replace("\n", " ")):
+            first, *_, last = match["name"].split()
+            is_told = match["told"] and (match["age"] or last in annotated(sentence.article).people)
+            if (is_told or terms.main_words(match["role"] or "")) and terms.main_words(first):
+                found.setdefault(last, (match["name"], sentence))
+    return found
+
+
+def _words(some: Iterable[Sentence]) -> int:
+    return sum(len(sentence.text.split()) for sentence in some)
+
+
+def _listed(article: Article) -> list[Sentence]:
+    """Return the items of a list whose title counts them, or the first figures of a page that is kept up to date."""
+    counts = {int(number) for number in terms.numbers(article.title) if number in map(str, range(3, 16))}
+    is_updated = _UPDATED.search(f"{article.title}\n{article.text[:200]}")
+    some = sentences(article) if counts or is_updated else []
+    starts, title = {start for start, _ in paragraphs(article.text)}, terms.stems(article.title)
+    heads = [each for each in some if each.start in starts]
+    numbered = [each for each in heads if re.match(r"\d+[.)] ", each.text)]
+    headings = [each for each in heads if each.start in article.headings]
+    short = [each for each in heads if _words([each]) <= _SHORT and each.text.endswith(".")]
+    items = next((items for items in (numbered, headings, short) if len(items) in counts), [])
+    if items:
+        found = list(dict.fromkeys([*annotated(article).statements[:1], *items]))
+    else:
+        some = [each for each in some if is_updated and not ("?" in each.text or _UPDATED.search(each.text))]
+        found = [each for each in some if _FIGURES.search(each.text) or len(terms.stems(each.text) & title) > 1]
+    most, most_words, _ = _ROOM[Wanted.GIST]
+    room = most_words * (_MORE if items else 1)
+    shown = [each for number, each in enumerate(found, 1) if _words(found[:number]) <= room]
+    return shown if len(shown) > most else []
+
+
+def _telling(article: Article, most: int, most_words: int, least_share: float) -> list[Sentence]:
+    """Return the sentences that tell most of what the article comes back to, with those that they need."""
+    said = annotated(article).statements
+    stems = [terms.stems_of_words(sentence.text) for sentence in said]
+    times, title = Counter(itertools.chain.from_iterable(stems)), terms.stems_of_words(article.title)
+    often = max(times.values(), default=1) - 1
+    weight = {stem: count - 1 + often * (stem in title) for stem, count in times.items()}
+    units = _units(said) or {number: {number} for number in range(len(said))}
+    chosen: set[int] = set()
+    near, least = 0, 0.0
+    while True:
+        known = set[str]().union(*(stems[number] for number in chosen))
+        best, most_told = set[int](), least
+        for number, unit in units.items():
+            together = chosen | unit
+            room = most_words * (_MORE if len(together) == 2 else 1)
+            has_room = len(together) == 1 or _words(said[each] for each in together) <= room
+            if together == chosen or len(together) > most or not has_room:
+                continue
+            others = set[str]().union(*(stems[each] for each in unit - {number})) - known
+            own = sum(weight[stem] for stem in stems[number] - others - known)
+            told = (own + sum(weight[stem] for stem in others)) * (1 - abs(number - near) / len(said))
+            if told > most_told and own > least_share * told:
+                best, most_told = unit, told
+        if not best:
+            return [said[number] for number in sorted(chosen)] or said[:1]
+        if not chosen:
+            near, least = max(best), least_share * most_told
+        chosen |= best
+
+
+def _units(said: list[Sentence]) -> dict[int, set[int]]:
+    """Return which sentences tell something, each with those that say what "it" is, and who somebody is."""
+    numbers, people = {sentence: number for number, sentence in enumerate(said)}, _people(said)
+    found: dict[int, set[int]] = {}
+    for number, sentence in enumerate(said):
+        needs = {number} | {numbers[each] for each in annotation(sentence).context.needs}
+        if len(needs) == 1 and number and _LEANS.match(sentence.text):
+            needs.add(number - 1)
+        runs = ([word for word in run.split() if terms.main_words(word)] for run in _CAPITALS.findall(sentence.text))
+        needs |= {numbers[people[run[0]][1]] for run in runs if len(run) == 1 and run[0] in people}
+        if all(_tells(said[each]) for each in needs):
+            found[number] = needs
+    return found
+
+
+def _tells(sentence: Sentence) -> bool:
+    """Whether it is long enough and hardly a quotation, and nobody asks or speaks of himself in it."""
+    outside = outside_quotations(sentence.text)
+    own = len("".join(outside.split())) / len("".join(sentence.text.split()))
+    return own > _LEAST_OWN and _words([sentence]) > _SHORT and not _OWN.search(outside)

@@ -15,20 +15,25 @@ from assistant.answering import follow_ups
 from assistant.answering.overview import Wanted, wanted
 from assistant.articles.reading import normalise
 from assistant.articles.speakers import SAID
-from assistant.types import Turn
+from assistant.types import Article, Turn
 
 MAX_QUESTION_CHARACTERS = 500
+_OPENING = 250
+"""Characters."""
 
 _BARE = frozenset(
     """
-    who whom whose what which why when where how come so far long much many often else then exactly really though tho and
-    but or not about of for from to in on at by with since until before after he she it they him her them that
+    who whom whose what which why when where how come so far long much many often else then exactly really though tho
+    and but or not about of for from to in on at by with since until before after he she it they him her them that
     these those there one ones
     """.split()
 )
 """A question of nothing else leans on what was said before it. "This" may be the article: "What this about?"."""
 _ASKING = r"(?:(?:in|to|from|of|by|for|at|on|with|under|about)\s+)?(?:what|who|whom|whose|how|why|when|where|which)\b"
-_DOES_ONE = r"(?:do|does|did|is|are|was|were|has|have|had|can|could|will|would)\s+(?:he|she|it|they|the|this|that|there|(?-i:[A-ZÀ-Þ])\w*)\b"
+_DOES_ONE = (
+    r"(?:do|does|did|is|are|was|were|has|have|had|can|could|will|would)\s+"
+    r"(?:he|she|it|they|the|this|that|there|(?-i:[A-ZÀ-Þ])\w*)\b"
+)
 _JOINT = re.compile(rf"(?:,?\s+and\s+|\?\s+)(?={_ASKING}|{_DOES_ONE})", re.IGNORECASE)
 """Where one question ends and the next begins."""
 _QUOTATION = re.compile(r'[“"][^”"]*[”"]')
@@ -209,8 +214,11 @@ class Question:
     @cached_property
     def means_article_in_sight(self) -> bool:
         """Whether it says "this article", or asks for a whole that it does not name."""
-        return bool(re.search(_THIS_ARTICLE, self.text, re.IGNORECASE)) or self.overview("") is not None
+        return bool(re.search(_THIS_ARTICLE, self.text, re.IGNORECASE)) or wanted(self.text, "") is not None
 
-    def overview(self, title: str) -> Wanted | None:
-        """Return what it wants of an article of this title as a whole; None where it asks for something in it."""
-        return wanted(self.text, title)
+    def overview(self, article: Article) -> Wanted | None:
+        """Return what it wants of an article as a whole; None where it asks for something in it.
+
+        It may name what the title or the opening of the article names.
+        """
+        return wanted(self.text, f"{article.title} {article.text[:_OPENING]}")

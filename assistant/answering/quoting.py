@@ -9,27 +9,20 @@ in vectors, and that finds what a question asks for in words of its own. Knows n
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from assistant.answering import kinds
 from assistant.answering.calibration import Rarity, coverage
 from assistant.answering.question import Question
 from assistant.articles import terms
-from assistant.articles.annotated import annotated, annotation
+from assistant.articles.annotated import annotation
 from assistant.articles.passages import statements
 from assistant.articles.words import Words
 from assistant.search.retrieval import Findings
-from assistant.types import Article, Passage, Sentence
+from assistant.types import Passage, Sentence
 
 MOST_SENTENCES = 3
-EARLY_SENTENCES = 8
-"""Where an article does not open with its news, it comes soon."""
-_NO_NEWS = re.compile(r"[\"“‘]|(?:Correction|Clarification|Update|Editor['’]s note)s?\b[^.:]{0,30}:")
-"""What somebody says of the news is not the news, nor is what the publisher says of the article."""
-
 WORDS = ("score", "similarity", "passage_similarity", "asked", "kind", "length")
 DRAFT = (*WORDS, "told", "told_new", "told_similarity")
 _OWN = {"words": WORDS, "draft": DRAFT}
@@ -157,19 +150,6 @@ def _further(
         if sentence not in cited and len(cited | {*window.all}) <= MOST_SENTENCES:
             return window
     return None
-
-
-def lead(article: Article) -> list[Window]:
-    """Return how an article begins: its first statement; nothing where there is none.
-
-    Where that has no word of the title, it is a scene, and the early one that has most of them tells more.
-    """
-    stating = annotated(article).statements
-    early = list(islice((sentence for sentence in stating if not _NO_NEWS.match(sentence.text)), EARLY_SENTENCES))
-    title = terms.stems(article.title)
-    is_scene = early and title.isdisjoint(terms.stems(early[0].text))
-    nearest = sorted(early, key=lambda sentence: -terms.share(title, terms.stems(sentence.text)))
-    return [_window(sentence) for sentence in (nearest if is_scene else early)[:1]]
 
 
 def around(sentences: Iterable[Sentence]) -> tuple[Window, ...]:

@@ -23,7 +23,7 @@ _QUOTED = re.compile(r"“([^”]+)”|\"([^\"]+)\"")
 
 
 def objections(question: str, statements: Sequence[Statement]) -> list[str]:
-    """Return what is wrong with some statements, each in a line for the model that wrote them; nothing when all is right."""
+    """Return what is wrong with some statements, each in a line for the model that wrote them; mostly nothing."""
     found = [objection for statement in statements for objection in _objections(question, statement)]
     if sum(len(statement.text.split()) for statement in statements) > MOST_WORDS:
         found.append(f"It has more than {MOST_WORDS} words.")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -34,6 +35,8 @@ from assistant.types import Answer, Article, Outcome
 logger = logging.getLogger(__name__)
 
 LOCAL_CHECK_SECONDS = 20.0
+MAX_SHOWN = 600
+"""Characters of a question that is too long to be taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +61,29 @@ class Steps:
         """Return the articles that a question may be about: the named one, or all."""
         return [each for each in self.corpus.articles if article in (None, each.id)]
 
-    def lead(self, question: Question, article: str | None) -> list[Window]:
-        """Return what tells the one article as a whole that is meant; nothing where the question asks for something else."""
+    def known(self, base: Answer, question: Question, article: str | None) -> Answer | None:
+        """Return the answer of a question for which nothing has to be searched; None for any other."""
+        if reason := question.problem:
+            return replace(base, question=question.text[:MAX_SHOWN], outcome=Outcome.BLOCKED, text=reason)
+        if topic := question.about_article:
+            return wording.about(base, topic, self.meant(article))
+        # A capable model sums up an article better than its own sentences do.
+        return None if isinstance(self.holder.get(), CapableModels) else self.overview(base, question, article)
+
+    def overview(self, base: Answer, question: Question, article: str | None) -> Answer | None:
+        """Return what tells the one article as a whole that is meant; None where something else is asked."""
         meant = self.meant(article)
-        is_asked = len(meant) == 1 and question.overview(meant[0].title) is not None
-        return quoting.lead(meant[0]) if is_asked and not question.turns else []
+        wanted = question.overview(meant[0]) if len(meant) == 1 else None
+        return wording.overview(base, meant[0], wanted) if wanted else None
+
+    def at_once(self, base: Answer, question: Question, findings: Findings) -> Answer:
+        """Return what is shown before a model has said anything: the sentence that answers best, or an overview."""
+        overview = self.overview(base, question, findings.article)
+        return overview or self._quoted(base, question, self.packaged.to_quote(question, findings))
+
+    def _quoted(self, base: Answer, question: Question, windows: Sequence[Window]) -> Answer:
+        # A second piece more often stands beside the point than it adds what is missing.
+        return wording.quoted(base, windows, in_one_piece=not question.asks_two)
 
     def search(self, query: str, article: str | None = None, limit: int = 10) -> Findings:
         """Return what retrieval finds for a standalone question: at most so many passages, and so many sentences."""
@@ -157,7 +178,8 @@ class Steps:
             # Its title and its date stand beside the words.
             return wording.quoted(replace(base, model="none", error=None, fault=None), found, in_one_piece=True)
         if reply.answerable == "no":
-            return wording.declined(base, findings, reply.near)
+            overview = self.overview(base, question, findings.article)
+            return overview or wording.declined(base, findings, reply.near)
         if reply.statements and not rules.objections(question.text, reply.statements):
             if reply.by_rule:
                 # No model wrote it, so whatever ailed the model is of no matter.
@@ -165,5 +187,4 @@ class Steps:
                 return wording.written(base, reply.statements, Outcome.SPEECH)
             outcome = Outcome.PARTLY if reply.answerable == "partly" else Outcome.WRITTEN
             return wording.written(base, reply.statements, outcome)
-        # A second piece more often stands beside the point than it adds what is missing.
-        return wording.quoted(base, quoted, in_one_piece=not question.asks_two)
+        return self.overview(base, question, findings.article) or self._quoted(base, question, quoted)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from assistant.answering.overview import Wanted, main_people, sentences_of
 from assistant.answering.quoting import Window
 from assistant.answering.reply import Statement, cited
 from assistant.search.retrieval import Findings
@@ -62,12 +63,17 @@ def about(base: Answer, topic: str, articles: Sequence[Article]) -> Answer:
     return replace(base, outcome=Outcome.RECORD, text=" ".join(lines), model="none", records=records)
 
 
-def overview(base: Answer, lead: Sequence[Window]) -> Answer:
-    """Return an article's title and how it begins; the title is not part of the text, so only the words are cited."""
-    beginning = quoted(base, lead)
-    article = lead[0].sentences[0].article
-    text = f"{_title(article)} {beginning.text}"
-    return replace(beginning, outcome=Outcome.OVERVIEW, text=text, model="none", records=(article,))
+def overview(base: Answer, article: Article, wanted: Wanted) -> Answer:
+    """Return the article's own sentences that tell it as a whole: a few in a row, in lines, or each behind a name."""
+    people = main_people(article) if wanted is Wanted.PEOPLE else []
+    told = people or [("", sentence) for sentence in sentences_of(article, wanted)]
+    citations = _citations(list(dict.fromkeys(sentence for _, sentence in told)))
+    lines = [
+        f"{f'{name}: ' if name else ''}{sentence.text} {_markers(Statement('', (sentence,)), citations)}"
+        for name, sentence in told
+    ]
+    text = (" " if wanted is Wanted.GIST else "\n").join(lines)
+    return replace(base, outcome=Outcome.OVERVIEW, text=text, citations=citations, model="none")
 
 
 def best_first(windows: Sequence[Window]) -> list[Sentence]:

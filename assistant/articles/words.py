@@ -13,7 +13,7 @@ from functools import cached_property
 from assistant.articles.terms import hedged_numbers, main_words, names, stemmed, stems
 
 _NEGATIONS = frozenset("not no never neither nor without none nobody nothing cannot".split())
-"""Words such as "refused" or "unaware" carry their denial themselves: they must stand in the evidence like any other."""
+"""Words such as "refused" or "unaware" carry their denial themselves: they must stand in the evidence like others."""
 _CLAUSE_END = re.compile(
     r"[,;:.!?—–()\"“”]|\b(?:but|though|although|while|whereas|because|since|if|when|that|which|who)\b", re.IGNORECASE
 )

@@ -1,7 +1,7 @@
 """The packaged language model: asked for a draft and for the check of one, and for one question at a time.
 
-A total deadline holds whatever the engine does, and a reply that was cut off is never reported as complete. What the model
-says is not checked here.
+A total deadline holds whatever the engine does, and a reply that was cut off is never reported as complete. What the
+model says is not checked here.
 """
 
 from __future__ import annotations

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.answering.overview import Wanted, main_people, sentences_of, wanted
+from assistant.articles.annotated import annotation
 from assistant.articles.passages import sentences
 from assistant.articles.reading import read_corpus
-from assistant.articles.speakers import context_of
 from assistant.settings import PROJECT
 from assistant.types import Article
 
@@ -176,7 +176,7 @@ def test_a_pronoun_brings_whom_it_means() -> None:
     vale = "Mayor Tom Vale, who was heard last of all, has a few fields of his own."
     wells = "He told the speakers that farms whose wells run dry are dug no more."
     article = made_up(LEAD, f"{vale} Rain fell. {wells}", *REST)
-    assert [needed.text for sentence in sentences(article) for needed in context_of(sentence).needs] == [vale]
+    assert [needed.text for sentence in sentences(article) for needed in annotation(sentence).context.needs] == [vale]
     assert {vale, wells} <= {*shown(article, Wanted.POINTS)}
 
 

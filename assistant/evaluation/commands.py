@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from assistant.command import Json, errors_as_lines, pace, print_rich, progress
+from assistant.command import Json, errors_as_lines, pace, print_rich
 from assistant.errors import ConfigurationError
 from assistant.extras import require
 from assistant.settings import Settings
@@ -58,11 +58,6 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command
     max_drop: Annotated[
         float | None, typer.Option(min=0.0, help="How much worse than that each headline may be.")
     ] = None,
-    judge: Annotated[
-        str | None, typer.Option(metavar="PROVIDER:MODEL", help="Ask this model too what it thinks of the answers.")
-    ] = None,
-    judge_url: Annotated[str, typer.Option(help="Base URL of the judge, for a self-hosted server.")] = "",
-    judge_itself: Annotated[bool, typer.Option("--judge-itself", help="Let a model judge its own answers.")] = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Ask the questions of a file and report what is right, how sure that is, and what failed why.
@@ -74,17 +69,14 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command
         require("evaluate", "Evaluating")
         from assistant.evaluation import evaluate as evaluation  # noqa: PLC0415
         from assistant.evaluation.scoring import gates  # noqa: PLC0415
-        from assistant.evaluation.scoring.judge import Judge  # noqa: PLC0415
 
         if max_drop is not None and baseline is None:
             raise ConfigurationError("--max-drop needs an earlier run: name it with --baseline")
         limits = [gates.parse(text) for text in least or []]
         limits += gates.read_thresholds(thresholds) if thresholds else []
-        judging = None if judge is None else Judge(judge, judge_url, judge_itself)
-        demands = evaluation.Demands(tuple(limits), baseline, max_drop, judging)
+        demands = evaluation.Demands(tuple(limits), baseline, max_drop)
         if rescore is not None:
-            with progress() as show:
-                content, folder = evaluation.rescore(rescore, demands, show, questions), rescore
+            content, folder = evaluation.rescore(rescore, demands, questions), rescore
         elif questions is None or out is None:
             raise ConfigurationError("Name a question file and a folder: evaluate QUESTIONS --out DIR")
         else:

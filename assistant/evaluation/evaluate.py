@@ -15,8 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from langchain_core.language_models import BaseChatModel
-
 from assistant.answering.assistant import Assistant, Progress
 from assistant.articles.reading import Corpus, read_corpus
 from assistant.errors import ConfigurationError, RunInterruptedError
@@ -26,10 +24,9 @@ from assistant.evaluation.questions import Question, check_evidence
 from assistant.evaluation.reporting import export, report
 from assistant.evaluation.reporting.compare import compare
 from assistant.evaluation.reporting.summary import summarise
-from assistant.evaluation.scoring import gates, judge, sample_size
+from assistant.evaluation.scoring import gates, sample_size
 from assistant.evaluation.scoring.causes import cause
 from assistant.evaluation.scoring.gates import Gate
-from assistant.evaluation.scoring.judge import Judge
 from assistant.model.holder import model_name
 from assistant.settings import Settings
 from assistant.types import Article
@@ -61,15 +58,13 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Demands:
-    """What a run must reach, and who looks at it."""
+    """What a run must reach."""
 
     gates: tuple[Gate, ...] = ()
     baseline: Path | None = None
     """An earlier run to compare with."""
     max_drop: float | None = None
     """How much worse than that each headline may be."""
-    judge: Judge | None = None
-    """Whose opinion of the answers is asked."""
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
@@ -101,7 +96,6 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
         run.read_run(demands.baseline)
     if options.retrieval_only:
         settings = replace(settings, model="none")
-    chat = judge.open_judge(demands.judge, model_name(settings)) if demands.judge else None
     values = described(path.name, everything, corpus, options, settings)
     with run.opened(out, values, questions, corpus.articles):
         say(sample_size.before_run(len(questions)))
@@ -119,7 +113,6 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
                     partial(progress, ASKING),
                     everywhere=own_articles is not None,
                 )
-            _judge(chat, demands, out, progress)
         except KeyboardInterrupt as error:
             content = score(out, demands)
             raise RunInterruptedError(
@@ -163,18 +156,16 @@ def read_folders(folders: Sequence[Path]) -> Corpus:
     return Corpus(tuple(found.values()))
 
 
-def rescore(folder: Path, demands: Demands, progress: Progress, path: Path | None = None) -> dict[str, Any]:
+def rescore(folder: Path, demands: Demands, path: Path | None = None) -> dict[str, Any]:
     """Score a run again without asking the assistant, against the gold of a question file where one is given.
 
     Raises:
         ConfigurationError: it is not the folder of a run, or the file does not hold its questions.
     """
-    values, asked, articles, _ = run.read_run(folder)
-    chat = judge.open_judge(demands.judge, values["model"]) if demands.judge else None
+    _, asked, articles, _ = run.read_run(folder)
     with run.locked(folder):
         if path is not None:
             run.write_questions(folder, _with_gold_of(path, asked, articles))
-        _judge(chat, demands, folder, progress)
         return score(folder, demands)
 
 
@@ -190,11 +181,6 @@ def _with_gold_of(path: Path, asked: Sequence[Question], articles: Sequence[Arti
     wanted = [offered[question.id] for question in asked]
     check_evidence(path, wanted, articles)
     return wanted
-
-
-def _judge(chat: BaseChatModel | None, demands: Demands, folder: Path, progress: Progress) -> None:
-    if chat is not None and demands.judge is not None:
-        judge.ask(chat, demands.judge.model, run.observed(folder)[2], folder, partial(progress, "Judging"))
 
 
 def score(folder: Path, demands: Demands) -> dict[str, Any]:

@@ -181,8 +181,6 @@ def test_a_bad_file_ends_the_run_before_it_begins(tmp_path: Path, content: bytes
         (("QUESTIONS", "--out", "RUN", "--failed-in", "ABSENT"), "holds no run"),
         (("QUESTIONS", "--out", "RUN", "--articles", "ABSENT"), "No article can be read from"),
         (("QUESTIONS", "--out", "RUN", "--ids", "zz"), "No question has the id 'zz'"),
-        (("QUESTIONS", "--out", "RUN", "--judge", "someone"), "name it as provider:model"),
-        (("QUESTIONS", "--out", "RUN", "--judge", "none"), "would judge itself"),
         (("ABSENT", "--out", "RUN"), "cannot be read"),
         (("--rescore", "ABSENT"), "holds no run"),
     ],

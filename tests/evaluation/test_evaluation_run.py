@@ -329,7 +329,7 @@ def test_scoring_again_asks_nothing_and_changes_nothing(tmp_path: Path, monkeypa
         monkeypatch.delattr(kind, way)
     for name in REPORTS:
         (folder / name).unlink()
-    rescore(folder, Demands(), lambda *_: None)
+    rescore(folder, Demands())
     assert {name: timeless(folder / name) for name in REPORTS} == before
 
 
@@ -339,17 +339,17 @@ def test_scoring_again_takes_new_gold(tmp_path: Path) -> None:
     content = evaluate_with(perfect(rows=strict), tmp_path / "run", rows=strict)
     assert value(content, "facts") == pytest.approx(5 / 6)
     mended = write(tmp_path, ROWS)
-    content = rescore(tmp_path / "run", Demands(), lambda *_: None, mended)
+    content = rescore(tmp_path / "run", Demands(), mended)
     assert value(content, "facts") == 1.0
     for other in ([{**ROWS[0], "question": "How long?"}, *ROWS[1:]], ROWS[1:]):
         with pytest.raises(ConfigurationError, match="does not hold the question 'b1' as it was asked"):
-            rescore(tmp_path / "run", Demands(), lambda *_: None, write(tmp_path, other))
+            rescore(tmp_path / "run", Demands(), write(tmp_path, other))
 
 
 def test_a_folder_without_a_run_cannot_be_scored(tmp_path: Path) -> None:
     """Nothing is made there."""
     with pytest.raises(ConfigurationError, match="holds no run"):
-        rescore(tmp_path / "absent", Demands(), lambda *_: None)
+        rescore(tmp_path / "absent", Demands())
     assert not (tmp_path / "absent").exists()
 
 

@@ -55,7 +55,7 @@ def flawed(answer: Answer, gold: Question) -> Answer:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Content]:
-    """Return the reports' data of runs: compared and judged, unbroken, partial, searched only, without an answer."""
+    """Return the reports' data of runs: compared, unbroken, partial, searched only, without an answer."""
     folder = tmp_path_factory.mktemp("runs")
     names = "facts>=0.9", "success_at_5>=0.5", "facts@speaker>=0.9", "total_p50<=3000"
     demands = Demands(tuple(map(parse, names)), baseline=finished(), max_drop=0.05)
@@ -68,18 +68,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Content]:
     found["unbroken"]["gates"] = [found["flawed"]["gates"][0] | {"passed": True}]
     found["partial"] = found["unbroken"] | {"complete": False, "asked": 3, "rows": found["unbroken"]["rows"][:3]}
     found["nothing"] = evaluate_with(perfect(), folder / "nothing", Options(max_minutes=0))
-    found["flawed"]["judge"] = judged(found["flawed"])
     found["hostile"] = hostile(found["flawed"])
     return found
-
-
-def judged(content: Content) -> Content:
-    """Return what a judge said, in the form of the report's data, and put its verdict on the first row."""
-    content["rows"][0]["judge"] = {"score": 0.0, "comment": "It does <i>not</i> say so."}
-    measure = content["headlines"][0] | {"name": "judge_correct", "label": "right, says the judge"}
-    agreement = {"share": 0.875, "kappa": 0.714, "n": 8}
-    said = {"agreement": agreement, "people": agreement, "measures": [measure]}
-    return {"model": "openai:a-judge", "n": 8, "failed": 1, **said}
 
 
 HEBREW = "\u202eמי החליט לסגור את הגשר?\u2066"
@@ -270,11 +260,8 @@ def test_a_plot_is_there_as_figures_too(runs: dict[str, Content], open_report: O
 
 
 @needs_chromium
-def test_kinds_ideals_and_the_judge_stand_beside_what_they_are_of(flawed_page: Page) -> None:
-    """The first table by kind has what a reader feels of each, in the order of the kinds, each with what it asks.
-
-    An ideal answer follows the one that was given, where there is one; which model judged is told with its agreement.
-    """
+def test_kinds_and_ideals_stand_beside_what_they_are_of(flawed_page: Page) -> None:
+    """The first table by kind has each kind in order with what it asks; an ideal answer follows the one given."""
     table = flawed_page.get_by_role("region", name="Measures by kind, table 1 of").locator("table")
     first = ["kind", "written and right", "words to read, median", "words to read, 90th percentile"]
     assert table.locator("thead th").all_inner_texts()[:4] == first
@@ -282,10 +269,6 @@ def test_kinds_ideals_and_the_judge_stand_beside_what_they_are_of(flawed_page: P
     ideal = flawed_page.locator("#question-b3 dt:text-is('Answer') + dd + dt:text-is('Ideal answer') + dd")
     expect(ideal).to_have_text("They cost 4.2 million dollars.")
     expect(flawed_page.get_by_text("Ideal answer", exact=True)).to_have_count(1)
-    section = flawed_page.get_by_role("region", name="Judge")
-    expect(section).to_contain_text("openai:a-judge judged 8 answers; 1 times no judgement could be read")
-    expect(section).to_contain_text("It agrees with the rules on 0.875 of 8, Cohen's kappa 0.714.")
-    expect(flawed_page.locator("#question-b1")).to_contain_text("not right – It does <i>not</i> say so.")
 
 
 # The questions

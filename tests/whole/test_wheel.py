@@ -17,7 +17,6 @@ from assistant.settings import PROJECT
 ON_REQUEST = {
     "mcp": "mcp",
     "fetch": "feedparser",
-    "judge": "openevals",
     "evaluate": "torchmetrics",
     "model-server": "xllamacpp",
 }

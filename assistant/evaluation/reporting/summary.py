@@ -1,6 +1,6 @@
 """From records to the data of a report: estimates with intervals, breakdowns, curves and one row a question.
 
-The form of the result is `report.json`, schema 2; keys may be added to it, never changed. Never calls the assistant.
+The form of the result is `report.json`, schema 3; keys may be added to it, never changed. Never calls the assistant.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from assistant.evaluation.questions import KINDS, Question, to_row
 from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, article_row
 from assistant.evaluation.review import agreement, grades, sheet
 from assistant.evaluation.run import observed as observed_in
-from assistant.evaluation.scoring import judge, statistics
+from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.causes import CAUSES, cause
 from assistant.evaluation.scoring.confidence import calibration_bins, risk_coverage
 from assistant.evaluation.scoring.measures import HEADLINES, SECOND_SCREEN, Measure, aurc, refusal_auroc, scores
@@ -30,7 +30,7 @@ from assistant.evaluation.scoring.observed import Observed
 from assistant.evaluation.scoring.sample_size import FLIPS
 from assistant.types import Article
 
-SCHEMA = 2
+SCHEMA = 3
 FEWEST_ARTICLES = 10
 """Fewer are too few to tell how much articles differ (Cameron and Miller, Journal of Human Resources 50, 2015, ask for
 more still); then conversations are the clusters."""
@@ -46,12 +46,11 @@ def summarise(folder: Path) -> dict[str, Any]:
         ConfigurationError: it is not the folder of a run, or damaged.
     """
     run, questions, observed = observed_in(folder)
-    judgements, given = judge.read(folder), grades.read(folder)
+    given = grades.read(folder)
     # All of them speak of the same articles.
     articles = list(observed[0].articles.values()) if observed else []
     seed = int(run["options"]["seed"])
     clustered_by, by_id, note = clustering(questions)
-    judged = judge.by_row(judgements, observed)
     titles, kinds = {article.id: article.title for article in articles}, list(KINDS)
 
     def measured(some: Sequence[Observed], measures: Sequence[Measure], *, whole: bool) -> list[dict[str, Any]]:
@@ -92,13 +91,10 @@ def summarise(folder: Path) -> dict[str, Any]:
         "curves": _curves(observed),
         "gates": [],
         "comparison": None,
-        "judge": judge.summary(judgements, observed, by_id),
         "grades": agreement.summary(observed, given, by_id),
         "sheet": sheet.part(observed, given, by_id),
         "articles": _articles(observed, articles),
-        "rows": [
-            _row(o, by_id[o.question.id]) | {"judge": judged.get((o.question.id, o.record.repeat))} for o in observed
-        ],
+        "rows": [_row(o, by_id[o.question.id]) for o in observed],
     }
 
 

@@ -30,9 +30,7 @@ _WithoutModel = Annotated[bool, typer.Option("--without-model", help="Answer by 
 
 @app.command()
 def evaluate(  # noqa: PLR0913, PLR0917 - each is an option of the command
-    questions: Annotated[
-        Path | None, typer.Argument(help="Question file: one JSON object a line, or SQuAD's format.")
-    ] = None,
+    questions: Annotated[Path | None, typer.Argument(help="Question file: one JSON object a line.")] = None,
     out: _Out = None,
     rescore: Annotated[Path | None, typer.Option(help="Score this run again, without asking anything.")] = None,
     articles: _Articles = None,

@@ -8,6 +8,7 @@ Scoring starts from the folder alone, so that it can be done again at any time w
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +19,7 @@ from typing import Any
 from assistant.answering.assistant import Assistant, Progress
 from assistant.articles.reading import Corpus, read_corpus
 from assistant.errors import ConfigurationError, RunInterruptedError
-from assistant.evaluation import fingerprint, run, squad
+from assistant.evaluation import fingerprint, run
 from assistant.evaluation.interchange.reading import read
 from assistant.evaluation.questions import Question, check_evidence
 from assistant.evaluation.reporting import export, report
@@ -78,17 +79,14 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
 ) -> dict[str, Any]:
     """Ask the questions of a file, and return the data of the report that is written to the folder.
 
-    A question that names an article is asked of that one alone; those of a file that brings its own articles are asked
-    of all of them. `say` is told first what so many questions can show.
+    A question that names an article is asked of that one alone. `say` is told first what so many questions can show.
 
     Raises:
         ConfigurationError: a file, a folder, an option or the assistant is not as it must be.
         RunInterruptedError: the keyboard ended the asking; the report is of the answers that are there.
     """
-    everything, own_articles, unread = read(path)
-    if own_articles and options.articles:
-        raise ConfigurationError(f"{path} brings its own articles: leave out --articles")
-    corpus = Corpus(tuple(own_articles)) if own_articles else read_folders(options.articles or (settings.articles,))
+    everything, unread = read(path)
+    corpus = read_folders(options.articles or (settings.articles,))
     questions = select(everything, options)
     check_evidence(path, everything, corpus.articles)
     gates.check_kinds(demands.gates, [question.kind for question in questions])
@@ -102,7 +100,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
         if unread:
             say(unread)
         try:
-            with loaded(corpus, settings, progress, shared=not (own_articles or options.articles)) as assistant:
+            with loaded(corpus, settings, progress, shared=not options.articles) as assistant:
                 run.ask(
                     assistant,
                     questions,
@@ -111,7 +109,6 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
                     options.repeat,
                     60 * options.max_minutes if options.max_minutes is not None else float("inf"),
                     partial(progress, ASKING),
-                    everywhere=own_articles is not None,
                 )
         except KeyboardInterrupt as error:
             content = score(out, demands)
@@ -212,7 +209,7 @@ def select(questions: Sequence[Question], options: Options) -> list[Question]:
     _all_known("id", options.ids, [question.id for question in chosen])
     _all_known("kind", options.kinds, [question.kind for question in chosen])
     if options.per_article is not None:
-        chosen = squad.sample(chosen, options.per_article, options.seed)
+        chosen = _drawn(chosen, options.per_article, options.seed)
     if options.kinds:
         chosen = [question for question in chosen if question.kind in options.kinds]
     if options.ids:
@@ -225,6 +222,19 @@ def select(questions: Sequence[Question], options: Options) -> list[Question]:
     if not chosen:
         raise ConfigurationError("No question is left by these options: use fewer of them")
     return chosen
+
+
+def _drawn(questions: Sequence[Question], most: int, seed: int) -> list[Question]:
+    """Return at most so many answerable and so many other questions of each article, in the order of the file."""
+    groups: dict[tuple[str, bool], list[str]] = {}
+    for question in questions:
+        groups.setdefault((question.article, bool(question.answerable)), []).append(question.id)
+    chosen = set()
+    for (article, answerable), group in groups.items():
+        # What else is in the file changes nothing.
+        draw = random.Random(f"{seed} {article} {answerable}")  # noqa: S311 - no secret
+        chosen |= set(draw.sample(group, min(most, len(group))))
+    return [question for question in questions if question.id in chosen]
 
 
 def _all_known(what: str, named: Sequence[str], known: Sequence[str]) -> None:

@@ -57,7 +57,7 @@ class Question:
     evidence: tuple[str, ...] = ()
     """Words of the article that hold the answer."""
     article: str = ""
-    """The article that holds the evidence, and that alone it is asked of, unless its file brings its own articles."""
+    """The article that holds the evidence, and that alone it is asked of."""
     group: str = ""
     rewrite: str = ""
     """For a follow-up: the same question as a person would ask it without the history."""
@@ -106,7 +106,7 @@ def line_of(path: Path, number: int, what: str, place: str = "line") -> Iterator
     """
     try:
         yield
-    except (ValueError, KeyError, TypeError, AttributeError, SyntaxError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, SyntaxError, RecursionError) as error:
         raise ConfigurationError(
             f"{path}, {place} {number}: not {what} ({type(error).__name__}: {error}); mend the {place}"
         ) from error

@@ -19,8 +19,7 @@ from typing import Any
 
 from assistant.articles.passages import sentences
 from assistant.articles.terms import share, stems
-from assistant.evaluation.questions import read_text
-from assistant.evaluation.squad import read_squad
+from assistant.evaluation.questions import line_of, read_text
 from assistant.types import Article, Turn
 from lab.training.reports import VERDICTS, Report, ReportQuestion
 
@@ -76,11 +75,13 @@ def read_entries(path: Path) -> list[Entry]:
     """Return the articles of a file in SQuAD's format.
 
     Raises:
-        ConfigurationError: it cannot be read, is not of that format, or holds no question.
+        ConfigurationError: it cannot be read, or is not of that format; the article is named.
     """
-    text = read_text(path)
-    read_squad(path, text)  # Says where it is not of that format.
-    entries: list[Entry] = json.loads(text)["data"]
+    with line_of(path, 1, "of a file in SQuAD's format"):
+        entries: list[Entry] = list(json.loads(read_text(path))["data"])
+    for number, entry in enumerate(entries, start=1):
+        with line_of(path, number, "as in SQuAD", "article"):
+            list(map(_questions, entry["paragraphs"]))
     return entries
 
 

@@ -14,7 +14,7 @@ from assistant.evaluation.reporting.summary import question_scores
 from assistant.evaluation.scoring import measures
 from assistant.evaluation.scoring.causes import CAUSES, cause
 from assistant.evaluation.scoring.confidence import auroc, calibration_bins, risk_coverage
-from assistant.evaluation.scoring.measures import MEASURES, scores, squad_scores
+from assistant.evaluation.scoring.measures import MEASURES, scores
 from assistant.evaluation.scoring.observed import Observed, observe, paragraph_of, paragraph_spans
 
 QUESTION = Question(
@@ -215,16 +215,6 @@ def test_an_answer_about_the_article_itself_needs_no_citation() -> None:
     assert (observed.state, measures.written(observed), measures.written_wrong(observed)) == ("from_record", 1.0, 0.0)
     wrong = saw(Record("a", 0, about.question, "answered", "The article is dated 2019."), about)
     assert measures.written_wrong(wrong) == 1.0
-
-
-def test_answers_are_scored_as_squad_does() -> None:
-    """Exact match and F1 ignore case, articles and punctuation; a refusal is the empty answer."""
-    assert squad_scores("The 4.2 Million!", ("42 million", "4.2 million")) == (1.0, 1.0)
-    assert squad_scores("costs 42 million", ("42 million",)) == pytest.approx((0.0, 0.8))
-    assert measures.exact_match(saw(DECLINED, UNANSWERABLE)) == 1.0
-    assert measures.exact_match(saw(DECLINED)) == 0.0
-    assert measures.f1(saw(QUOTED, UNANSWERABLE)) == 0.0
-    assert measures.exact_match(saw(replace(QUOTED, status="error"), UNANSWERABLE)) == 0.0
 
 
 @pytest.mark.parametrize(("rank", "expected"), [(1, (1, 1, 1)), (2, (0, 1, 0.5)), (6, (0, 0, 1 / 6)), (11, (0, 0, 0))])

@@ -185,17 +185,6 @@ def test_named_folders_are_what_the_assistant_opens(tmp_path: Path, monkeypatch:
     assert index.parent == settings.data / "evaluation"
 
 
-def test_a_file_with_its_own_articles_takes_no_others(tmp_path: Path) -> None:
-    """SQuAD's paragraphs are the corpus of their run; naming folders beside them is a mistake."""
-    paragraph = {"context": "It rains.", "qas": [{"id": "a", "question": "What?", "answers": [{"text": "rains"}]}]}
-    path = tmp_path / "set.json"
-    path.write_text(json.dumps({"data": [{"title": "Rain", "paragraphs": [paragraph]}]}))
-    options = Options(articles=(tmp_path,))
-    with pytest.raises(ConfigurationError, match="brings its own articles: leave out --articles"):
-        evaluate.evaluate(path, tmp_path / "run", options, Demands(), Settings(), lambda *_: None)
-    assert not (tmp_path / "run").exists()
-
-
 # Going on
 
 

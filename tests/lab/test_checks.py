@@ -1,19 +1,38 @@
 """What the checker is trained on: every verdict is the right one, as far as can be told."""
 
+import json
 import random
 from collections import Counter
 from itertools import product
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from trained import FAR, NORMANS, entry
 
 from assistant.articles.terms import stems
+from assistant.errors import ConfigurationError
 from lab.training import checks as training
 from lab.training.checks import Asked, Check, Group, even, groups, groups_of_reports, made_checks, own_checks
 from lab.training.reports import VERDICTS, Report, ReportQuestion
 
 GROUP = Group(NORMANS, [Asked("Who was the leader?", "Rollo"), Asked("Who was the queen?", "")])
+
+
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [
+        (None, "line 1"),
+        ([entry("A"), {}], "article 2"),
+        ([{"paragraphs": [{"context": "", "qas": [{}]}]}], "article 1"),
+    ],
+)
+def test_a_file_of_another_format_is_named(tmp_path: Path, data: object, place: str) -> None:
+    """One line says where a file is not as SQuAD's are."""
+    (file := tmp_path / "dev.json").write_text(json.dumps({"data": data}))
+    with pytest.raises(ConfigurationError, match=rf"dev\.json, {place}: not .*SQuAD"):
+        training.read_entries(file)
 
 
 @given(generator=st.randoms(use_true_random=False))

@@ -17,7 +17,7 @@ from assistant.settings import PROJECT
 ON_REQUEST = {
     "mcp": "mcp",
     "fetch": "feedparser",
-    "evaluate": "torchmetrics",
+    "evaluate": "krippendorff",
     "model-server": "xllamacpp",
 }
 """By extra a package that it alone brings."""

@@ -1,4 +1,4 @@
-"""From a question file of any format to questions: ours, SQuAD's, promptfoo's tests, inspect-ai's, RAGAS' and tables.
+"""From a question file of any format to questions: ours, promptfoo's tests, inspect-ai's, RAGAS' and tables.
 
     file -> its items -> rows as a question file has them -> questions
 
@@ -24,8 +24,6 @@ import yaml
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, line_of, lines, of_items, read_text
 from assistant.evaluation.reporting.export import FORMULA
-from assistant.evaluation.squad import is_squad, read_squad
-from assistant.types import Article
 
 Row = dict[str, Any]
 """What a line of a question file holds, or an item of another format."""
@@ -54,20 +52,14 @@ class _Words(yaml.SafeLoader):
     yaml_implicit_resolvers = {"<": yaml.SafeLoader.yaml_implicit_resolvers["<"]}  # noqa: RUF012 - as its base has it
 
 
-def read(path: Path) -> tuple[list[Question], list[Article] | None, str]:
-    """Read a question file of any format.
-
-    The articles are None where it does not bring its own. The last is a sentence about what of it was not read, or "".
+def read(path: Path) -> tuple[list[Question], str]:
+    """Read a question file of any format, and return with the questions a sentence about what was not read, or "".
 
     Raises:
         ConfigurationError: it is of no such format; the place is named.
     """
-    text = read_text(path)
-    if is_squad(text):
-        articles, questions = read_squad(path, text)
-        return questions, articles, ""
-    found, unread = parse(path, text)
-    return found, None, listing(f"Not read from {path}", unread)
+    found, unread = parse(path, read_text(path))
+    return found, listing(f"Not read from {path}", unread)
 
 
 def listing(what: str, counts: Mapping[str, int]) -> str:

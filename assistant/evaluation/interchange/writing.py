@@ -57,8 +57,7 @@ def convert(source: Path, target: Path, wanted: str = "") -> list[str]:
             f"{source} has no answers for a log: name the folder of a run, or end {target} in .jsonl"
         )
     else:
-        questions, articles, note = read(source)
-        note = f"Not written: the {len(articles)} articles of {source}." if articles else note
+        questions, note = read(source)
     # Of several repeats the first counts.
     by_id = {o.question.id: o for o in reversed(seen)}
     text = _written(name, values, [(question, by_id.get(question.id)) for question in questions])

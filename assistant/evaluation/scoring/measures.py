@@ -1,7 +1,7 @@
 """What is measured, each measure beside its definition: the docstring is what the report says.
 
 A measure sees one value of each question, and of these it makes its figure: the mean, a quantile, or a statistic of its
-own. Exact match and F1 are those of `torchmetrics`. Knows nothing of intervals.
+own.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -144,22 +143,6 @@ def quoted_wrong(o: Observed) -> float | None:
     return float(o.outcome == "wrong" and o.record.status == "quoted") if o.outcome else None
 
 
-def exact_match(o: Observed) -> float | None:
-    """SQuAD's exact match with an accepted answer, after lower case and without punctuation and articles.
-
-    A refusal is the empty answer, which is right where there is none. Several required facts are joined by blanks.
-    """
-    return _squad(o, 0)
-
-
-def f1(o: Observed) -> float | None:
-    """SQuAD's F1 of the words of the answer and of the accepted answer that fits best; a refusal is the empty answer.
-
-    Low by nature where answers are whole sentences and accepted answers are a few words.
-    """
-    return _squad(o, 1)
-
-
 # Is it short?
 
 
@@ -182,7 +165,7 @@ def answer_words(o: Observed) -> float | None:
 def citation_f1(o: Observed) -> float | None:
     """On answerable questions with evidence: citations that overlap the evidence, and evidence that is cited.
 
-    The harmonic mean of precision and recall; 0 where nothing is cited. A SQuAD question's evidence is its paragraph.
+    The harmonic mean of precision and recall; 0 where nothing is cited.
     """
     if not (o.asked and o.question.answerable and o.evidence):
         return None
@@ -323,45 +306,6 @@ def _would_be_right(o: Observed) -> bool:
     return bool(o.question.answerable) and holds_facts(words, o.question.must_have) and not forbidden
 
 
-# The libraries
-
-
-def accepted_answers(o: Observed) -> tuple[str, ...]:
-    """Return the answers that are accepted, as SQuAD has them: the empty one where there is none.
-
-    Like the official script it passes over an answer of which normalisation leaves nothing.
-    """
-    if not o.question.answerable:
-        return ("",)
-    if len(o.question.must_have) > 1:
-        return (" ".join(wordings[0] for wordings in o.question.must_have),)
-    return tuple(filter(_normalised, o.question.must_have[0])) or ("",)
-
-
-def _normalised(answer: str) -> str:
-    from torchmetrics.functional.text.squad import _normalize_text  # noqa: PLC0415
-
-    return _normalize_text(answer)
-
-
-def _squad(o: Observed, position: int) -> float | None:
-    if not o.asked or o.question.answerable is None or (o.question.answerable and not o.question.must_have):
-        return None
-    if o.failed:
-        return 0.0
-    return squad_scores(o.words if o.shown else "", accepted_answers(o))[position]
-
-
-@lru_cache(maxsize=100_000)
-def squad_scores(prediction: str, answers: tuple[str, ...]) -> tuple[float, float]:
-    """Return exact match and F1, 0 to 1, with the accepted answer that fits best."""
-    from torchmetrics.functional.text import squad  # noqa: PLC0415 - slow to import
-
-    target: dict[str, Any] = {"id": "", "answers": {"text": list(answers), "answer_start": [0] * len(answers)}}
-    found = squad({"id": "", "prediction_text": prediction}, target)
-    return float(found["exact_match"]) / 100, float(found["f1"]) / 100
-
-
 GRADED = ("content", "graded_wrong")
 """The measures that rest on grades."""
 
@@ -395,8 +339,6 @@ SECOND_SCREEN = (
     Measure(opens_with_yes_or_no, "yes or no first, and right"),
     Measure(written_wrong, "wrong written answers", "lower"),
     Measure(quoted_wrong, "quotations that do not answer", "lower"),
-    Measure(exact_match, "exact match"),
-    Measure(f1, "F1", unit="score"),
     Measure(evidence_cited, "answers that cite the evidence"),
     Measure(answer_words, "words in an answer, median", "neither", "words", quantile=0.5),
     Measure(refusal_auroc, "confidence tells answerable, AUROC", unit="score", statistic=auroc),

@@ -158,20 +158,17 @@ def compare(
 @app.command()
 def convert(
     source: Annotated[Path, typer.Argument(metavar="FROM", help="A question file, or the folder of a run.")],
-    target: Annotated[Path, typer.Argument(metavar="TO", help="A new file: .jsonl, .csv, .yaml or .json.")],
-    wanted: Annotated[
-        str, typer.Option("--as", metavar="FORMAT", help="questions, csv, promptfoo, inspect, inspect-log or ragas.")
-    ] = "",
+    target: Annotated[Path, typer.Argument(metavar="TO", help="A new file: .jsonl, .csv for a table, or .yaml.")],
 ) -> None:
-    """Write questions in another program's format: promptfoo's, inspect-ai's, RAGAS', or a table; or read them from it.
+    """Write questions as promptfoo's tests (.yaml) or a table (.csv), or make a question file (.jsonl) of either.
 
-    The format is that of the ending of TO; `--as` names one of two. What a format does not hold is named.
+    What a format does not hold is named.
     """
     with errors_as_lines():
         require("evaluate", "Converting")
         from assistant.evaluation.interchange import writing  # noqa: PLC0415
 
-        for line in writing.convert(source, target, wanted):
+        for line in writing.convert(source, target):
             typer.echo(line)
 
 

@@ -8,7 +8,7 @@ from unittest import mock
 
 import pytest
 import yaml
-from evaluated import always_declines, command, finished, perfect, questions, report_of, settings_of
+from evaluated import command, finished, perfect, questions, report_of, settings_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -16,13 +16,13 @@ from assistant.answering.assistant import Assistant
 from assistant.errors import ConfigurationError
 from assistant.evaluation.evaluate import Demands, Options, evaluate
 from assistant.evaluation.interchange.reading import FIELDS, read
-from assistant.evaluation.interchange.writing import ENDINGS, convert
+from assistant.evaluation.interchange.writing import convert
 from assistant.evaluation.questions import Question, check_evidence, to_row
 from assistant.settings import PROJECT
 from assistant.types import Article, Turn
 
-EXACT = ("questions", "promptfoo", "inspect")
-"""The formats that hold every field of a question."""
+EXACT = (".jsonl", ".yaml")
+"""The endings of the formats that hold every field of a question."""
 FULL = Question(
     "a-1",
     'Who said "no"?',
@@ -59,22 +59,16 @@ def set_of(folder: Path, *asked: Question) -> Path:
     return file(folder, "set.jsonl", "\n".join(lines))
 
 
-def lines_of(path: Path) -> list[dict[str, Any]]:
-    """Return the objects of a file with one a line."""
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-
-
 # There and back
 
 
-@pytest.mark.parametrize("name", EXACT)
-def test_every_field_comes_back_the_same(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("ending", EXACT)
+def test_every_field_comes_back_the_same(tmp_path: Path, ending: str) -> None:
     """A question with every field, one with none, and one with an only fact: nothing is lost, and nothing is said."""
     asked = FULL, Question("2", "Why?"), Question("3", "How long?", answerable=True, must_have=(("9 months", "nine"),))
-    target = tmp_path / f"other{ENDINGS[name][0]}"
-    assert convert(set_of(tmp_path, *asked), target, name) == [f"Questions written to {target}: 3."]
-    assert read(target)[0] == list(asked)
-    assert read(target)[1] == ""
+    target = tmp_path / f"other{ending}"
+    assert convert(set_of(tmp_path, *asked), target) == [f"Questions written to {target}: 3."]
+    assert read(target) == (list(asked), "")
 
 
 def test_a_table_holds_what_has_no_mark_of_its_own(tmp_path: Path) -> None:
@@ -83,7 +77,7 @@ def test_a_table_holds_what_has_no_mark_of_its_own(tmp_path: Path) -> None:
     assert convert(set_of(tmp_path), target) == [f"Questions written to {target}: 10."]
     assert read(target)[0] == questions()
     target.unlink()
-    assert convert(set_of(tmp_path, FULL, questions()[0]), target)[1:] == ["csv does not hold: evidence (1)."]
+    assert convert(set_of(tmp_path, FULL, questions()[0]), target)[1:] == ["a table does not hold: evidence (1)."]
 
 
 # YAML takes U+0085 for a line feed.
@@ -105,23 +99,23 @@ ASKED = st.builds(
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(asked=ASKED)
-@pytest.mark.parametrize("name", [*EXACT, "csv"])
-def test_whatever_differs_is_named(tmp_path_factory: pytest.TempPathFactory, name: str, asked: Question) -> None:
+@pytest.mark.parametrize("ending", [*EXACT, ".csv"])
+def test_whatever_differs_is_named(tmp_path_factory: pytest.TempPathFactory, ending: str, asked: Question) -> None:
     """Of any text at all, what the file holds is what it was given, but for what is said; most formats hold all."""
     folder = tmp_path_factory.mktemp("any")
-    target = folder / f"other{ENDINGS[name][0]}"
-    _, *said = convert(set_of(folder, asked), target, name)
+    target = folder / f"other{ending}"
+    _, *said = convert(set_of(folder, asked), target)
     (row,) = rows(target)
     differing = [f"{field} (1)" for field in sorted(FIELDS) if row[field] != to_row(asked)[field]]
-    assert said == ([f"{name} does not hold: {', '.join(differing)}."] if differing else [])
-    assert not differing or name == "csv"
+    assert said == ([f"a table does not hold: {', '.join(differing)}."] if differing else [])
+    assert not differing or ending == ".csv"
 
 
-@pytest.mark.parametrize("name", ["promptfoo", "csv"])
-def test_the_sets_that_ship_come_back_the_same(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("ending", [".yaml", ".csv"])
+def test_the_sets_that_ship_come_back_the_same(tmp_path: Path, ending: str) -> None:
     """With nothing lost, so that they can be edited elsewhere."""
     source = PROJECT / "corpus" / "questions" / "fiction.jsonl"
-    target = tmp_path / f"fiction{ENDINGS[name][0]}"
+    target = tmp_path / f"fiction{ending}"
     assert len(convert(source, target)) == 1
     assert read(target)[0] == read(source)[0]
 
@@ -160,92 +154,6 @@ def test_promptfoo_gets_tests_that_its_schema_allows(tmp_path: Path) -> None:
     assert {type(value) for test in tests for value in test["vars"].values()} == {str}
     assert tests[1]["providerOutput"] == '"It is the safest choice we have," said Mayor Ada Brook.'
     assert tests[4]["providerOutput"] == "No answer to this question was found"
-
-
-# inspect-ai
-
-
-def test_inspect_ais_samples_are_questions(tmp_path: Path) -> None:
-    """Messages are a history, words to look for a fact, a sentence the ideal answer; what has no place is named."""
-    said: list[dict[str, Any]] = [
-        {"role": role, "content": text} for role, text in [("system", "Be brief."), ("user", "Where?")]
-    ]
-    said += [{"role": "assistant", "content": [{"type": "text", "text": "Here."}]}, {"role": "user", "content": "Who?"}]
-    samples = [
-        {"input": said, "target": ["Ada", "Brook"], "choices": ["a", "b"]},
-        {"id": 7, "input": "Why?", "target": "Because it leaks.", "metadata": {"kind": "why", "level": 3}},
-    ]
-    path = file(tmp_path, "samples.jsonl", "\n".join(map(json.dumps, samples)))
-    one, other = read(path)[0]
-    assert (one.question, one.history, one.must_have) == ("Who?", (Turn("Where?", "Here."),), (("Ada", "Brook"),))
-    assert (one.id, other.id, other.kind, other.ideal, other.answerable) == ("1", "7", "why", "Because it leaks.", True)
-    assert read(path)[1] == f"Not read from {path}: choices (1), input of the system (1), metadata level (1)."
-
-
-def test_inspect_ais_log_has_answers_and_what_they_are_worth(tmp_path: Path) -> None:
-    """A run becomes a log with a sample a question, its answer and whether it was right, which is read as questions."""
-    target = tmp_path / "log.json"
-    assert convert(finished(always_declines), target) == [f"Questions written to {target}: 10."]
-    log = json.loads(target.read_text())
-    assert (log["status"], log["eval"]["dataset"]["samples"], log["eval"]["model"]) == ("success", 10, "none")
-    first, near = log["samples"][0], log["samples"][4]
-    assert first["output"]["choices"][0]["message"]["content"] == "No answer to this question was found"
-    assert (first["scores"]["outcome"]["value"], near["scores"]["outcome"]["value"]) == ("N", "C")
-    assert read(target) == (questions(), f"Not read from {target}: answers and scores (10).")
-
-
-# RAGAS
-
-
-def test_ragas_gets_answers_and_what_was_found(tmp_path: Path) -> None:
-    """A run fills its columns; a follow-up stands as it is asked without its history; what is not held is named."""
-    target = tmp_path / "ragas.jsonl"
-    said = convert(finished(), target, "ragas")
-    row = lines_of(target)[3]
-    assert row["user_input"] == "Who pays half of the cost of the repairs?"
-    assert row["response"] == "the state pays half of that"
-    assert row["reference_contexts"] == ["the state pays half of that"]
-    assert any("the state pays half" in words for words in row["retrieved_contexts"])
-    assert said[1].startswith("ragas does not hold: answerable (9), article (8), group (1), history (1), id (10), kind")
-
-
-# What the libraries themselves make of it
-
-LIBRARIES = Path(__file__).parent / "interchange"
-"""What they wrote after they had read what `convert` makes of the run of `evaluated.py`; its README.md says how."""
-
-
-def is_within(part: object, whole: object) -> bool:
-    """Whether a value holds another: each key and each entry of a list, whatever else it has."""
-    if isinstance(part, dict) and isinstance(whole, dict):
-        return all(name in whole and is_within(value, whole[name]) for name, value in part.items())
-    if isinstance(part, list) and isinstance(whole, list):
-        return len(part) == len(whole) and all(map(is_within, part, whole))
-    return part == whole
-
-
-def test_inspect_ai_reads_and_writes_the_same(tmp_path: Path) -> None:
-    """Samples that it ran and logged are the questions; a log of ours is in its own words what it was."""
-    assert read(LIBRARIES / "inspect-run.json")[0] == questions()
-    convert(finished(), tmp_path / "log.json")
-    ours, theirs = (
-        json.loads((folder / name).read_text())
-        for folder, name in ((tmp_path, "log.json"), (LIBRARIES, "inspect-log.json"))
-    )
-    del ours["eval"]["created"]
-    assert is_within(ours, theirs)
-
-
-def test_ragas_reads_and_writes_the_same(tmp_path: Path) -> None:
-    """Its columns are what they were, in lines and in a table, where a list stands as Python writes it."""
-    convert(finished(), tmp_path / "ragas.jsonl", "ragas")
-    ours = [
-        {name: value for name, value in row.items() if value is not None} for row in lines_of(tmp_path / "ragas.jsonl")
-    ]
-    assert lines_of(LIBRARIES / "ragas.jsonl") == ours
-    (row,) = read(LIBRARIES / "ragas.csv")[0]
-    known = questions()[2]
-    assert (row.question, row.ideal, row.evidence) == (known.question, known.ideal, known.evidence)
 
 
 # Tables
@@ -318,33 +226,30 @@ def test_a_table_runs_no_formula(tmp_path: Path) -> None:
 
 def test_the_command_says_what_it_wrote(tmp_path: Path) -> None:
     """The number, what of the source has no place, and what the format does not hold, a line each."""
-    source = file(tmp_path, "set.jsonl", '{"id": "a", "question": "Who?", "kind": "fact", "shade": "blue"}')
-    result = command("convert", source, tmp_path / "out.jsonl", "--as", "ragas")
+    source = file(tmp_path, "set.jsonl", '{"id": "a", "question": "Who?", "must_have": [["a; b"]], "shade": "blue"}')
+    result = command("convert", source, tmp_path / "out.csv")
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
-        f"Questions written to {tmp_path / 'out.jsonl'}: 1.",
+        f"Questions written to {tmp_path / 'out.csv'}: 1.",
         f"Not read from {source}: shade (1).",
-        "ragas does not hold: id (1), kind (1).",
+        "a table does not hold: must_have (1).",
     ]
 
 
 @pytest.mark.parametrize(
-    ("target", "options", "reason"),
+    ("target", "reason"),
     [
-        ("there.csv", (), "there.csv is there already: choose another name, or remove it"),
-        ("out.txt", (), "name the format with --as (questions: .jsonl; csv: .csv"),
-        ("out.csv", ("--as", "ragas"), "does not end as a format's file does"),
-        ("out.jsonl", ("--as", "trulens"), "does not end as a format's file does"),
-        ("out.json", (), "has no answers for a log: name the folder of a run"),
-        ("absent/out.csv", (), "cannot be written"),
+        ("there.csv", "there.csv is there already: choose another name, or remove it"),
+        ("out.txt", "does not end as a format's file does: use .jsonl for a question file; .csv for a table"),
+        ("absent/out.csv", "cannot be written"),
     ],
 )
-def test_nothing_is_overwritten(tmp_path: Path, target: str, options: tuple[str, ...], reason: str) -> None:
+def test_nothing_is_overwritten(tmp_path: Path, target: str, reason: str) -> None:
     """What cannot be written is refused in one line that says what to do, and every file is as it was."""
     source = set_of(tmp_path)
     file(tmp_path, "there.csv", "mine")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    result = command("convert", source, tmp_path / target, *options)
+    result = command("convert", source, tmp_path / target)
     assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
     assert reason in result.stderr
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -359,10 +264,7 @@ def test_nothing_is_overwritten(tmp_path: Path, target: str, options: tuple[str,
         ("tests.yaml", "- {vars: {question: 'Who?'}, assert: [{type: contains, value: '{{x}}'}]}", "write the words"),
         ("tests.yaml", "- vars: {a: [", "is no YAML"),
         ("tests.yaml", "- vars: {a: 1, b: 2}", "KeyError: 'question'"),
-        ("samples.jsonl", {"input": [{"role": "tool", "content": "x"}]}, "not by the user and the assistant in turn"),
-        ("samples.jsonl", {"input": []}, "line 1: not a question"),
-        ("samples.json", [{"input": "Who?", "target": "?!", "id": "a"}, 7], "question 2: .*no object"),
-        ("ragas.csv", "user_input,reference_contexts\nWho?,[oops\n", "row 2: not a question"),
+        ("tests.json", [{"vars": {"question": "Who?"}}, 7], "question 2: .*no object"),
     ],
 )
 def test_a_bad_item_is_named(tmp_path: Path, name: str, content: object, reason: str) -> None:

@@ -1,20 +1,18 @@
-"""From a question file of any format to questions: ours, promptfoo's tests, inspect-ai's, RAGAS' and tables.
+"""From a question file of any format to questions: our own lines, promptfoo's tests, and tables.
 
     file -> its items -> rows as a question file has them -> questions
 
-What an item is shows in its keys, so that each may stand in a file of any ending. What of it has no place in a question
-is counted, to be told. Knows nothing of writing.
+An item of promptfoo's is known by its keys. What of an item has no place in a question is counted and named.
 """
 
 from __future__ import annotations
 
-import ast
 import csv
 import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -41,8 +39,6 @@ _MADE_OF_AN_ID = re.compile(
     r"|\d(?:[.,]\d+)?E\+\d+"
 )
 """Dates and powers of ten as spreadsheets write them, where 1-2 or 12E3 was meant."""
-_SENTENCE = re.compile(r"[.!?][\"'”’)]*\s*$")
-"""An expected answer that ends as a sentence does is one to compare with by reading; another is words to look for."""
 ESCAPED = re.compile(rf"'*[{re.escape(''.join(FORMULA))}]")
 
 
@@ -91,22 +87,19 @@ def _items(path: Path, text: str) -> tuple[str, Iterable[tuple[int, Any]]]:
     ending = path.suffix.lower()
     if ending in (".csv", ".tsv"):
         return "row", _cells(path, text)
-    if ending not in (".yaml", ".yml", ".json"):
-        return "line", lines(text)
     whole = None
-    try:
-        whole = json.loads(text) if ending == ".json" else yaml.load(text, _Words)  # noqa: S506 - it is a safe one
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        if ending != ".json":
-            raise ConfigurationError(f"{path} is no YAML ({error}); mend it") from error
-    if isinstance(whole, dict):
-        whole = whole.get("tests") or whole.get("samples")
-    if isinstance(whole, list):
-        # Of a log that asked each sample several times, the first.
-        return "question", [(n, s) for n, s in enumerate(whole, 1) if not isinstance(s, dict) or s.get("epoch", 1) == 1]
-    if ending == ".json":
-        return "line", lines(text)
-    raise ConfigurationError(f"{path} holds no list of tests: name the file that holds the tests themselves")
+    if ending in (".yaml", ".yml", ".json"):
+        try:
+            whole = json.loads(text) if ending == ".json" else yaml.load(text, _Words)  # noqa: S506 - it is a safe one
+        except (ValueError, RecursionError, yaml.YAMLError) as error:
+            if ending != ".json":
+                raise ConfigurationError(f"{path} is no YAML ({error}); mend it") from error
+    tests = whole.get("tests") if isinstance(whole, dict) else whole
+    if isinstance(tests, list):
+        return "question", enumerate(tests, start=1)
+    if ending in (".yaml", ".yml"):
+        raise ConfigurationError(f"{path} holds no list of tests: name the file that holds the tests themselves")
+    return "line", lines(text)
 
 
 def _cells(path: Path, text: str) -> Iterator[tuple[int, Row]]:
@@ -118,7 +111,7 @@ def _cells(path: Path, text: str) -> Iterator[tuple[int, Row]]:
     except csv.Error as error:
         raise ConfigurationError(f"{path} is no table ({error}): save it as CSV UTF-8 again") from error
     header = [name.strip().lower() for name in table[0]] if table else []
-    if not {"question", "user_input", "input"} & set(header):
+    if "question" not in header:
         curled = " without curled quotation marks" if re.search("[“”]", head) else ""
         raise ConfigurationError(
             f"{path} has no column `question`: name the columns in the first line{curled}, as in id,question,answerable"
@@ -133,9 +126,7 @@ def _cells(path: Path, text: str) -> Iterator[tuple[int, Row]]:
                     raise ValueError(
                         f"a spreadsheet made {row['id']!r} of the id; set the column to text and enter it again"
                     )
-                if "question" in row:
-                    row = _of_cells(row)
-            yield number, row
+            yield number, _of_cells(row)
 
 
 def _of_cells(row: Row) -> Row:
@@ -151,11 +142,9 @@ def _of_cells(row: Row) -> Row:
 
 def _row(number: int, item: Row, unread: Unread) -> Row:
     """Return the row of an item, whose keys are taken out as they are read."""
-    others = {"vars": _promptfoo, "user_input": _ragas, "input": _inspect}
-    reader = None if "question" in item else next((others[key] for key in others if key in item), None)
-    if reader:
-        row = {"id": number} | reader(item, unread)
-        row.setdefault("answerable", True if row.get("must_have") or row.get("ideal") else None)
+    if "vars" in item and "question" not in item:
+        row: Row = {"id": number} | _promptfoo(item, unread)
+        row.setdefault("answerable", True if row["must_have"] or row.get("ideal") else None)
     else:
         row = {name: item.pop(name) for name in FIELDS if name in item}
     if isinstance(row.get("answerable"), str):
@@ -167,31 +156,23 @@ def _row(number: int, item: Row, unread: Unread) -> Row:
     return row
 
 
-def _kept(metadata: Row | None, unread: Unread) -> Row:
-    """Return the fields of a question among an item's metadata."""
-    unread.update(f"metadata {name}" for name in (metadata or {}) if name not in FIELDS)
-    return {name: value for name, value in (metadata or {}).items() if name in FIELDS}
-
-
 def _promptfoo(test: Row, unread: Unread) -> Row:
-    variables, checks = test.pop("vars"), test.pop("assert", None) or []
+    """Return the row of one of promptfoo's tests: checks for words are facts and forbidden words."""
+    variables, checks, metadata = test.pop("vars"), test.pop("assert", None) or [], test.pop("metadata", None) or {}
     asked = next(iter(variables)) if len(variables) == 1 else "question"
     unread.update(f"vars {name}" for name in variables if name not in (asked, "history"))
+    unread.update(f"metadata {name}" for name in metadata if name not in FIELDS)
     row = {"notes": test.pop("description", ""), "question": variables[asked], "history": variables.get("history")}
-    row |= _kept(test.pop("metadata", None), unread)
+    row |= {name: value for name, value in metadata.items() if name in FIELDS}
     required: list[list[str]] = []
     forbidden: list[str] = []
     for check in checks:
         kind, value = check["type"].replace("icontains", "contains"), check.get("value") or ""
         if "{{" in str(value):
             raise ValueError(f"the template {value!r} is not filled in; write the words themselves")
-        each = (
-            value
-            if isinstance(value, list)
-            else [v.strip() for v in value.split(",")]
-            if kind[-4:] in ("-any", "-all")
-            else [value]
-        )
+        each = value if isinstance(value, list) else [value]
+        if isinstance(value, str) and kind.endswith(("-any", "-all")):
+            each = [wording.strip() for wording in value.split(",")]
         if kind in ("contains", "equals", "contains-any"):
             required.append(each)
         elif kind == "contains-all":
@@ -206,47 +187,3 @@ def _promptfoo(test: Row, unread: Unread) -> Row:
             unread[f"assert {check['type']}"] += 1
         unread.update(f"assert {name}" for name in check if name not in ("type", "value"))
     return row | {"must_have": required, "must_not": forbidden}
-
-
-def _inspect(sample: Row, unread: Unread) -> Row:
-    if "epoch" in sample:
-        unread["answers and scores"] += 1
-        for name in sample.keys() - {"id", "input", "target", "metadata", "choices", "sandbox", "files", "setup"}:
-            del sample[name]
-    target = sample.pop("target", "")
-    row = _asked(sample.pop("input"), unread) | _kept(sample.pop("metadata", None), unread)
-    if sample.get("id") not in (None, ""):
-        row["id"] = sample.pop("id")
-    if isinstance(target, str) and ("must_have" in row or _SENTENCE.search(target)):
-        row["ideal"] = target
-    elif target:
-        row["must_have"] = [*row.get("must_have", []), [target] if isinstance(target, str) else target]
-    return row
-
-
-def _ragas(columns: Row, unread: Unread) -> Row:
-    evidence = columns.pop("reference_contexts", None) or "[]"
-    return _asked(columns.pop("user_input"), unread) | {
-        "ideal": columns.pop("reference", ""),
-        # In a table of RAGAS it stands as Python writes a list.
-        "evidence": ast.literal_eval(evidence) if isinstance(evidence, str) else evidence,
-    }
-
-
-def _asked(said: str | Sequence[Row], unread: Unread) -> Row:
-    """Return question and history of what was said: words, or messages that end with the question."""
-    if isinstance(said, str):
-        return {"question": said}
-    words: dict[str, list[str]] = {"user": [], "assistant": []}
-    for message in said:
-        role = {"human": "user", "ai": "assistant"}.get(message.get("type", ""), message.get("role", ""))
-        if role == "system":
-            unread["input of the system"] += 1
-            continue
-        if role != ("user", "assistant")[len(words["user"]) > len(words["assistant"])]:
-            raise ValueError("its messages are not by the user and the assistant in turn")
-        content = message["content"]
-        words[role].append(content if isinstance(content, str) else "\n".join(part["text"] for part in content))
-    *earlier, question = words["user"]
-    turns = zip(earlier, words["assistant"], strict=True)
-    return {"question": question, "history": [{"question": asked, "answer": answer} for asked, answer in turns]}

@@ -1,1 +1,1 @@
-"""Question files, what is measured on them, and what is fitted to them."""
+"""Question files, runs of them, and what their answers are worth: figures, reports, grades by people, audits."""

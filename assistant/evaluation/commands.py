@@ -191,8 +191,8 @@ def review(  # noqa: PLR0913, PLR0917 - each is an option of the command
     """
     with errors_as_lines():
         require("evaluate", "Reviewing")
+        from assistant.evaluation.grading.rubrics import CONTENT, EBU  # noqa: PLC0415
         from assistant.evaluation.review.draw import Draw  # noqa: PLC0415
-        from assistant.evaluation.review.rubrics import CONTENT, EBU  # noqa: PLC0415
         from assistant.evaluation.review.server import review as grade  # noqa: PLC0415
 
         if len(runs) > 2:

@@ -22,10 +22,10 @@ from assistant.answering.assistant import Assistant
 from assistant.answering.question import Question as Asked
 from assistant.errors import ConfigurationError
 from assistant.evaluation import fingerprint, records
+from assistant.evaluation.grading import grades
 from assistant.evaluation.questions import Question, parse_questions, to_row
 from assistant.evaluation.records import ANSWERS, RETRIEVED, Record
-from assistant.evaluation.review import grades
-from assistant.evaluation.review.agreement import with_grades
+from assistant.evaluation.scoring.agreement import with_grades
 from assistant.evaluation.scoring.observed import Observed, observe, paragraph_of
 from assistant.types import Article, Status
 

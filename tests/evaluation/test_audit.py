@@ -35,10 +35,10 @@ from assistant.evaluation.audit.audit import SETS, audit
 from assistant.evaluation.audit.ends import end
 from assistant.evaluation.audit.quotations import SOURCE, SPEAKER, quotations
 from assistant.evaluation.evaluate import Demands, Options, read_folders, score
+from assistant.evaluation.grading.grades import add
+from assistant.evaluation.grading.rubrics import EBU
 from assistant.evaluation.questions import Question, check_evidence, holds, holds_facts, read_questions
 from assistant.evaluation.records import Cited, Record, Span
-from assistant.evaluation.review.grades import add
-from assistant.evaluation.review.rubrics import EBU
 from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.observed import Observed
 from assistant.settings import PROJECT

@@ -13,10 +13,10 @@ from evaluated import copied, finished, give, grade_of, invents_numbers, measure
 
 from assistant.evaluation import run as runs
 from assistant.evaluation.evaluate import Demands, score
-from assistant.evaluation.review.agreement import agreement, alpha
-from assistant.evaluation.review.grades import FILE, add, key_of, latest, read
-from assistant.evaluation.review.rubrics import GRADES
+from assistant.evaluation.grading.grades import FILE, add, key_of, latest, read
+from assistant.evaluation.grading.rubrics import GRADES
 from assistant.evaluation.scoring import statistics
+from assistant.evaluation.scoring.agreement import agreement, alpha
 
 # The file
 

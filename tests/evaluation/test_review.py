@@ -17,10 +17,10 @@ from playwright.sync_api import Browser, expect
 from starlette.testclient import TestClient
 
 from assistant.evaluation.evaluate import Demands, score
+from assistant.evaluation.grading.grades import FILE, read
+from assistant.evaluation.grading.rubrics import CONTENT, EBU
 from assistant.evaluation.review import server
 from assistant.evaluation.review.draw import Card, Draw, draw
-from assistant.evaluation.review.grades import FILE, read
-from assistant.evaluation.review.rubrics import CONTENT, EBU
 from assistant.evaluation.review.session import Session
 
 TOKEN = "token"  # noqa: S105

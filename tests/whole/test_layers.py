@@ -1,4 +1,4 @@
-"""The direction of imports: a module knows only what lies below it."""
+"""The direction of imports: a module imports only what lies below it, between rooms and within them."""
 
 import ast
 import graphlib
@@ -28,6 +28,27 @@ LAYERS = (
 The lab is last, since what ships knows nothing of it, and it is not in the wheel.
 """
 
+INSIDE = {
+    "assistant.evaluation": (
+        "questions records",
+        "fingerprint grading",
+        "scoring",
+        "run",
+        "reporting",
+        "interchange review",
+        "evaluate",
+        "audit",
+        "commands",
+    ),
+}
+"""The same one level down: the modules and folders of a package, a line a layer. A folder is one place there."""
+
+TABLES = {"": LAYERS} | {
+    package: tuple(tuple(f"{package}.{name}" for name in layer.split()) for layer in layers)
+    for package, layers in INSIDE.items()
+}
+"""By package; each module stands in that of the whole, and in that of its package where there is one."""
+
 
 def modules() -> dict[str, Path]:
     """Return every module of the project by its dotted name."""
@@ -50,27 +71,32 @@ def imported(path: Path, names: set[str]) -> set[str]:
     return found & names
 
 
-def place(name: str) -> str:
-    """Return the place in LAYERS that a module belongs to."""
-    places = {place for layer in LAYERS for place in layer}
+def within(package: str) -> set[str]:
+    """Return the modules that stand in the table of a package."""
+    return {name for name in modules() if not package or name.startswith(f"{package}.")}
+
+
+def place(name: str, package: str = "") -> str:
+    """Return the place in the table of a package that a module belongs to."""
+    places = {place for layer in TABLES[package] for place in layer}
     parts = name.split(".")
     found = {".".join(parts[:length]) for length in range(1, len(parts) + 1)} & places
     exact = name if name in ("assistant", "app") else max(found - {"assistant"}, key=len, default="")
-    assert exact, f"{name} has no place in LAYERS: put it as low as its imports allow"
+    assert exact, f"{name} has no place in the table of {package or 'LAYERS'}: put it as low as its imports allow"
     return exact
 
 
-def layer(name: str) -> int:
-    """Return how high a module lies."""
-    return next(height for height, layer in enumerate(LAYERS) if place(name) in layer)
+def layer(name: str, package: str = "") -> int:
+    """Return how high a module lies in the table of a package."""
+    return next(height for height, layer in enumerate(TABLES[package]) if place(name, package) in layer)
 
 
-@pytest.mark.parametrize("name", modules())
-def test_imports_point_down(name: str) -> None:
-    """A module imports only from lower layers, or from its own package."""
-    known = modules()
-    others = {other for other in imported(known[name], set(known)) if place(other) != place(name)}
-    assert {other for other in others if layer(other) >= layer(name)} == set()
+@pytest.mark.parametrize(("package", "name"), [(each, name) for each in TABLES for name in sorted(within(each))])
+def test_imports_point_down(package: str, name: str) -> None:
+    """A module imports only from lower layers, or from its own place."""
+    others = imported(modules()[name], within(package))
+    others = {other for other in others if place(other, package) != place(name, package)}
+    assert {other for other in others if layer(other, package) >= layer(name, package)} == set()
 
 
 def test_there_are_no_cycles() -> None:
@@ -82,8 +108,9 @@ def test_there_are_no_cycles() -> None:
 
 
 def test_every_place_exists() -> None:
-    """LAYERS names nothing that is gone."""
-    assert {each for layer in LAYERS for each in layer} <= {place(name) for name in modules()}
+    """No table names what is gone."""
+    for package, table in TABLES.items():
+        assert {each for layer in table for each in layer} <= {place(name, package) for name in within(package)}
 
 
 @pytest.mark.parametrize("folder", sorted({path.parent for path in modules().values()} - {PROJECT}))

@@ -15,9 +15,9 @@ from assistant.errors import ConfigurationError
 from assistant.evaluation.fingerprint import differences
 from assistant.evaluation.questions import Question, to_row
 from assistant.evaluation.reporting.summary import clustering, question_scores
-from assistant.evaluation.review.agreement import preferred, told
 from assistant.evaluation.run import observed
 from assistant.evaluation.scoring import statistics
+from assistant.evaluation.scoring.agreement import preferred, told
 from assistant.evaluation.scoring.causes import cause
 from assistant.evaluation.scoring.measures import HEADLINES, Measure
 from assistant.evaluation.scoring.observed import Observed

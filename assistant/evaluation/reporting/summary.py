@@ -18,11 +18,11 @@ import numpy as np
 
 from assistant import rendering
 from assistant.evaluation import fingerprint
+from assistant.evaluation.grading import grades
 from assistant.evaluation.questions import KINDS, Question, to_row
 from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, article_row
-from assistant.evaluation.review import agreement, grades, sheet
 from assistant.evaluation.run import observed as observed_in
-from assistant.evaluation.scoring import statistics
+from assistant.evaluation.scoring import agreement, sheet, statistics
 from assistant.evaluation.scoring.causes import CAUSES, cause
 from assistant.evaluation.scoring.confidence import calibration_bins, risk_coverage
 from assistant.evaluation.scoring.measures import HEADLINES, SECOND_SCREEN, Measure, aurc, refusal_auroc, scores

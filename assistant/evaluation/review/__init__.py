@@ -1,1 +1,1 @@
-"""People read answers and grade them: the page, the file of grades, and what the grades say."""
+"""The page on which people read answers and grade them."""

@@ -14,11 +14,11 @@ from pathlib import Path
 
 from assistant.errors import ConfigurationError
 from assistant.evaluation import run
+from assistant.evaluation.grading import grades
+from assistant.evaluation.grading.grades import key_of
+from assistant.evaluation.grading.rubrics import CONTENT, Rubric
 from assistant.evaluation.questions import Question
-from assistant.evaluation.review import grades
-from assistant.evaluation.review.agreement import differs, with_grades
-from assistant.evaluation.review.grades import key_of
-from assistant.evaluation.review.rubrics import CONTENT, Rubric
+from assistant.evaluation.scoring.agreement import differs, with_grades
 from assistant.evaluation.scoring.observed import Observed
 
 

@@ -33,12 +33,12 @@ from starlette.staticfiles import StaticFiles
 from assistant.articles.passages import paragraphs
 from assistant.articles.reading import normalise
 from assistant.errors import AssistantError, ConfigurationError
+from assistant.evaluation.grading import grades
+from assistant.evaluation.grading.grades import Grade
+from assistant.evaluation.grading.rubrics import Rubric
 from assistant.evaluation.records import Span
 from assistant.evaluation.reporting.report import environment, marked_paragraphs
-from assistant.evaluation.review import grades
 from assistant.evaluation.review.draw import Card, Draw, Side, draw
-from assistant.evaluation.review.grades import Grade
-from assistant.evaluation.review.rubrics import Rubric
 from assistant.evaluation.review.session import Said, Session, places
 from assistant.evaluation.scoring.sample_size import before_review, before_run
 from assistant.rendering import CLOSEST_WORDS, LABELS, day

@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from assistant.evaluation.review import grades
+from assistant.evaluation.grading import grades
+from assistant.evaluation.grading.grades import Grade, Key
+from assistant.evaluation.grading.rubrics import CONTENT, Rubric
 from assistant.evaluation.review.draw import Card, Side
-from assistant.evaluation.review.grades import Grade, Key
-from assistant.evaluation.review.rubrics import CONTENT, Rubric
 
 UNDONE = "undone"
 """The reason that is kept for a grade which was taken back at once."""

@@ -15,9 +15,9 @@ from itertools import chain
 
 from assistant.articles import terms
 from assistant.articles.passages import paragraphs, sentences
+from assistant.evaluation.grading.grades import Grade
 from assistant.evaluation.questions import Question, holds, holds_facts
 from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, Span
-from assistant.evaluation.review.grades import Grade
 from assistant.rendering import Piece, pieces
 from assistant.types import Answer, Article, Citation, Outcome, Status
 

@@ -19,8 +19,8 @@ import filelock
 
 from assistant.errors import ConfigurationError
 from assistant.evaluation import records
+from assistant.evaluation.grading.rubrics import CONTENT, RUBRICS
 from assistant.evaluation.records import Record
-from assistant.evaluation.review.rubrics import CONTENT, RUBRICS
 
 FILE, LOCK = "grades.jsonl", "grades.lock"
 _WAIT_SECONDS = 20.0

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from assistant.evaluation.review.agreement import agreement, with_grades
-from assistant.evaluation.review.grades import Grade, left_out
-from assistant.evaluation.review.rubrics import EBU, SHEET
+from assistant.evaluation.grading.grades import Grade, left_out
+from assistant.evaluation.grading.rubrics import EBU, SHEET
 from assistant.evaluation.scoring import statistics
+from assistant.evaluation.scoring.agreement import agreement, with_grades
 from assistant.evaluation.scoring.observed import Observed
 
 _ALL = "answer"

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from assistant.evaluation.review.grades import Grade, Key, key_of, latest, left_out
-from assistant.evaluation.review.rubrics import CONTENT, GRADES
+from assistant.evaluation.grading.grades import Grade, Key, key_of, latest, left_out
+from assistant.evaluation.grading.rubrics import CONTENT, GRADES
 from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.causes import CAUSES, cause
 from assistant.evaluation.scoring.observed import Observed

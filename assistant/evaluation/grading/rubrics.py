@@ -64,7 +64,7 @@ def _hash(words: object) -> str:
     return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:8]
 
 
-SHEET = tomllib.loads((resources.files("assistant.evaluation.review") / "ebu.toml").read_text(encoding="utf-8"))
+SHEET = tomllib.loads((resources.files("assistant.evaluation.grading") / "ebu.toml").read_text(encoding="utf-8"))
 CONTENT = Rubric(_hash(GRADES), {"grade": ""}, GRADES, "gpbw", ISSUES)
 EBU = Rubric(f"ebu-{_hash([SHEET['criteria'], SHEET['levels']])}", SHEET["criteria"], SHEET["levels"], "123")
 RUBRICS = {rubric.version: rubric for rubric in (CONTENT, EBU)}

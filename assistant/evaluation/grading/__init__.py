@@ -1,0 +1,1 @@
+"""By what people grade answers, and the file that keeps their grades."""

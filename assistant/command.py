@@ -1,18 +1,18 @@
-"""What every command does: errors as lines, a display of progress, and an assistant that is opened and closed.
-
-Knows nothing of the single commands.
-"""
+"""What every command does: options in groups, errors as lines, progress, and an assistant that is opened and closed."""
 
 from __future__ import annotations
 
+import functools
+import inspect
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import is_dataclass, replace
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,27 @@ if TYPE_CHECKING:
     from assistant.answering.assistant import Assistant
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command, in place of each parameter that is a dataclass, an option for each of its fields.
+
+    A field is declared as such a parameter is, by an annotation for typer.
+    """
+    taken = inspect.signature(command, eval_str=True).parameters
+    groups: dict[str, Any] = {name: each.annotation for name, each in taken.items() if is_dataclass(each.annotation)}
+    fields = {name: inspect.signature(group, eval_str=True).parameters for name, group in groups.items()}
+
+    @functools.wraps(command)
+    def called(**given: object) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{field: given.pop(field) for field in fields[name]})
+        command(**given)
+
+    options = [each for name, each in taken.items() if name not in groups]
+    options += chain.from_iterable(found.values() for found in fields.values())
+    called.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
+    return called
 
 
 @contextmanager

@@ -26,11 +26,12 @@ from assistant.answering.assistant import Assistant
 from assistant.articles.reading import Corpus
 from assistant.cli import app
 from assistant.evaluation import evaluate, run
-from assistant.evaluation.evaluate import Demands, Options
 from assistant.evaluation.grading.grades import Grade, add, key_of
 from assistant.evaluation.grading.rubrics import CONTENT
+from assistant.evaluation.options import Options
 from assistant.evaluation.questions import Question, parse_questions
 from assistant.evaluation.scoring import statistics
+from assistant.evaluation.scoring.gates import Demands
 from assistant.model.holder import ModelHolder
 from assistant.search.retrieval import Retriever
 from assistant.settings import Settings

@@ -9,63 +9,26 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from assistant.answering.assistant import Assistant, Progress
-from assistant.articles.reading import Corpus, read_corpus
-from assistant.errors import ConfigurationError, RunInterruptedError
-from assistant.evaluation import fingerprint, run
+from assistant.answering.assistant import Progress
+from assistant.errors import ConfigurationError
+from assistant.evaluation import run
+from assistant.evaluation.asking import Plan, carry_out, read_folders
 from assistant.evaluation.interchange.reading import read
+from assistant.evaluation.options import Options
 from assistant.evaluation.questions import Question, check_evidence
 from assistant.evaluation.reporting import export, report
 from assistant.evaluation.reporting.compare import compare
 from assistant.evaluation.reporting.summary import summarise
 from assistant.evaluation.scoring import gates, sample_size
 from assistant.evaluation.scoring.causes import cause
-from assistant.evaluation.scoring.gates import Gate
-from assistant.model.holder import model_name
+from assistant.evaluation.scoring.gates import Demands
 from assistant.settings import Settings
 from assistant.types import Article
-
-ASKING = "Asking"
-"""What the progress of the questions is called."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """Which questions are asked, and how."""
-
-    limit: int | None = None
-    """At most so many, the first ones."""
-    ids: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
-    failed_in: Path | None = None
-    """Only those that failed in this run."""
-    per_article: int | None = None
-    """At most so many answerable and so many other ones of each article, drawn by the seed."""
-    repeat: int = 1
-    seed: int = 0
-    max_minutes: float | None = None
-    retrieval_only: bool = False
-    """Search for the questions and do not ask them."""
-    articles: tuple[Path, ...] = ()
-    """Folders whose articles are searched, instead of the one of the settings."""
-
-
-@dataclass(frozen=True, slots=True)
-class Demands:
-    """What a run must reach."""
-
-    gates: tuple[Gate, ...] = ()
-    baseline: Path | None = None
-    """An earlier run to compare with."""
-    max_drop: float | None = None
-    """How much worse than that each headline may be."""
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
@@ -79,7 +42,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
 ) -> dict[str, Any]:
     """Ask the questions of a file, and return the data of the report that is written to the folder.
 
-    A question that names an article is asked of that one alone. `say` is told first what so many questions can show.
+    A question that names an article is asked of that one alone. `say` gets first what so many questions can show.
 
     Raises:
         ConfigurationError: a file, a folder, an option or the assistant is not as it must be.
@@ -92,65 +55,13 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
     gates.check_kinds(demands.gates, [question.kind for question in questions])
     if demands.baseline:
         run.read_run(demands.baseline)
-    if options.retrieval_only:
-        settings = replace(settings, model="none")
-    values = described(path.name, everything, corpus, options, settings)
-    with run.opened(out, values, questions, corpus.articles):
-        say(sample_size.before_run(len(questions)))
-        if unread:
-            say(unread)
-        try:
-            with loaded(corpus, settings, progress, shared=not options.articles) as assistant:
-                run.ask(
-                    assistant,
-                    questions,
-                    out,
-                    run.searched if options.retrieval_only else run.answered,
-                    options.repeat,
-                    60 * options.max_minutes if options.max_minutes is not None else float("inf"),
-                    partial(progress, ASKING),
-                )
-        except KeyboardInterrupt as error:
-            content = score(out, demands)
-            raise RunInterruptedError(
-                f"Interrupted after {content['asked']} of {content['planned']} questions, of which "
-                f"{out / 'report.html'} is the report: the same command goes on"
-            ) from error
-        progress("Scoring", 0, 0)
-        return score(out, demands)
 
+    def begin() -> None:
+        for line in filter(None, (sample_size.before_run(len(questions)), unread)):
+            say(line)
 
-def described(
-    title: str, questions: Sequence[Question], corpus: Corpus, options: Options, settings: Settings
-) -> dict[str, Any]:
-    """Return what `run.json` says of a run: `questions` are all that its answers are chosen from."""
-    return {
-        "schema": run.SCHEMA,
-        "title": title,
-        "mode": "retrieval" if options.retrieval_only else "answers",
-        "model": model_name(settings),
-        "options": json.loads(json.dumps(asdict(options), default=str)),
-        "fingerprint": fingerprint.fingerprint(questions, corpus.articles, settings, options.seed),
-    }
-
-
-def read_folders(folders: Sequence[Path]) -> Corpus:
-    """Return the articles of all the folders.
-
-    Raises:
-        ConfigurationError: a folder has no article, or two articles have one id.
-    """
-    found: dict[str, Article] = {}
-    for folder in folders:
-        corpus = read_corpus(folder)
-        if not corpus.articles:
-            reason = f" ({corpus.problems[0].file}: {corpus.problems[0].reason})" if corpus.problems else ""
-            raise ConfigurationError(f"No article can be read from {folder}{reason}: name a folder of article files")
-        for article in corpus.articles:
-            if article.id in found:
-                raise ConfigurationError(f"{folder} has a second article {article.id!r}: name each folder once")
-            found[article.id] = article
-    return Corpus(tuple(found.values()))
+    plan = Plan(path.name, questions, everything, corpus, options, settings)
+    return carry_out(plan, out, partial(score, out, demands), progress, begin)
 
 
 def rescore(folder: Path, demands: Demands, path: Path | None = None) -> dict[str, Any]:
@@ -206,12 +117,12 @@ def select(questions: Sequence[Question], options: Options) -> list[Question]:
         ConfigurationError: an id or a kind is unknown, or none is left.
     """
     chosen = list(questions)
-    _all_known("id", options.ids, [question.id for question in chosen])
-    _all_known("kind", options.kinds, [question.kind for question in chosen])
+    _all_known("id", options.ids or (), [question.id for question in chosen])
+    _all_known("kind", options.kind or (), [question.kind for question in chosen])
     if options.per_article is not None:
         chosen = _drawn(chosen, options.per_article, options.seed)
-    if options.kinds:
-        chosen = [question for question in chosen if question.kind in options.kinds]
+    if options.kind:
+        chosen = [question for question in chosen if question.kind in options.kind]
     if options.ids:
         chosen = [question for question in chosen if question.id in options.ids]
     if options.failed_in:
@@ -242,22 +153,3 @@ def _all_known(what: str, named: Sequence[str], known: Sequence[str]) -> None:
     if unknown:
         some = ", ".join(list(dict.fromkeys(known))[:12])
         raise ConfigurationError(f"No question has the {what} {unknown[0]!r}: there are {some} and so on")
-
-
-@contextmanager
-def loaded(corpus: Corpus, settings: Settings, progress: Progress, *, shared: bool) -> Iterator[Assistant]:
-    """Yield an assistant whose model is loaded; its index is the readers' where it is `shared` with them."""
-    progress("Starting", 0, 0)
-    if shared:
-        opened = Assistant.open(settings, progress)
-    else:
-        # Their index is kept beside that of the readers, and never on a server that others search.
-        index = settings.data / "evaluation" / fingerprint.of_articles(corpus.articles)[:16]
-        opened = Assistant.over(corpus, replace(settings, chroma_url=""), index, progress)
-    with closing(opened) as assistant:
-        progress("Loading the language model", 0, 0)
-        assistant.wait_until_loaded()
-        # As a server has done by the time that readers come.
-        progress("Reading the articles", 0, 0)
-        assistant.read_ahead()
-        yield assistant

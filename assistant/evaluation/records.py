@@ -1,6 +1,6 @@
 """One line of `answers.jsonl`: what came of a question, and what was searched, as plain values.
 
-A record holds everything that scoring needs of the assistant, so that scoring never calls it. Knows nothing of gold.
+A record holds everything that scoring needs of the assistant, so that scoring never calls it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from assistant.errors import ConfigurationError
+from assistant.evaluation.questions import Question
 from assistant.rendering import to_json
 from assistant.types import Answer, Article
 
@@ -93,26 +94,25 @@ class Record:
         )
 
 
-def answer_line(identifier: str, repeat: int, answer: Answer, first: Answer) -> dict[str, Any]:
+def answer_line(identifier: str, answer: Answer, first: Answer) -> dict[str, Any]:
     """Return the line for an answer and the first snapshot of it, without what was searched."""
-    line = {**to_json(answer, identifier), "repeat": repeat, "why": answer.why}
+    line = to_json(answer, identifier) | {"why": answer.why}
     if not answer.citations and first.citations:
         line["first"] = to_json(first)["citations"]
     return line
 
 
-def empty_line(identifier: str, repeat: int, question: str, status: str, error: str | None = None) -> dict[str, Any]:
+def empty_line(question: Question, status: str, error: str | None = None) -> dict[str, Any]:
     """Return the line for a question without an answer."""
     return {
-        "id": identifier,
-        "question": question,
+        "id": question.id,
+        "question": question.question,
         "status": status,
         "answer": "",
         "citations": [],
         "timings": {"first_ms": None, "total_ms": None},
         "model": "none",
         "error": error,
-        "repeat": repeat,
     }
 
 

@@ -1,45 +1,31 @@
-"""Ask every question of a set, and keep each answer on the disk before the next question.
+"""The folder of a run: what was asked of what, the gold, and the answers so far.
 
-A run is a folder: `run.json` says what was asked of what, `questions.jsonl` and `articles.json` hold the gold,
-`answers.jsonl` grows by a line an answer. The same command goes on where an interrupted one stopped. Knows nothing of
-what is right.
+`run.json` says what was asked of what, `questions.jsonl` and `articles.json` hold the gold, `answers.jsonl` grows by a
+line an answer, `grades.jsonl` by a line a grade. One process at a time asks.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import os
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import filelock
 
-from assistant.answering.assistant import Assistant
-from assistant.answering.question import Question as Asked
 from assistant.errors import ConfigurationError
 from assistant.evaluation import fingerprint, records
 from assistant.evaluation.grading import grades
 from assistant.evaluation.questions import Question, parse_questions, to_row
-from assistant.evaluation.records import ANSWERS, RETRIEVED, Record
+from assistant.evaluation.records import Record
 from assistant.evaluation.scoring.agreement import with_grades
-from assistant.evaluation.scoring.observed import Observed, observe, paragraph_of
-from assistant.types import Article, Status
-
-logger = logging.getLogger(__name__)
+from assistant.evaluation.scoring.observed import Observed, observe
+from assistant.types import Article
 
 SCHEMA = 1
 RUN, QUESTIONS, ARTICLES, LOCK = "run.json", "questions.jsonl", "articles.json", "run.lock"
-PARAGRAPHS = 10
-"""How many of the paragraphs that are found are noted."""
-PASSAGES = 30
-"""How many passages are searched for, so that they make that many paragraphs."""
-
-Answering = Callable[[Assistant, Question, int, str | None], dict[str, Any]]
-"""Returns the line of a question in a repeat, of one article or of all."""
 
 
 @contextmanager
@@ -134,82 +120,6 @@ def observed(folder: Path) -> tuple[dict[str, Any], list[Question], list[Observe
     run, questions, articles, found = read_run(folder)
     seen = observe(questions, found, {article.id: article for article in articles})
     return run, questions, with_grades(seen, grades.read(folder))
-
-
-def ask(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
-    assistant: Assistant,
-    questions: Sequence[Question],
-    folder: Path,
-    answering: Answering,
-    repeats: int,
-    seconds: float,
-    progress: Callable[[int, int], None],
-    *,
-    everywhere: bool = False,
-) -> None:
-    """Ask what has no answer yet, first all questions, then all again, until so many seconds have passed.
-
-    What is raised becomes an answer that failed, so that its question stays in every figure.
-
-    A question is asked of the article that it names, or `everywhere` of all of them. `progress` is called with the
-    answers that are there and the answers wanted.
-
-    Raises:
-        ConfigurationError: the answers that are there cannot be read, or new ones not written.
-    """
-    deadline = time.monotonic() + seconds
-    done = {(record.id, record.repeat) for record in records.read_records(folder)}
-    wanted = [(question, repeat) for repeat in range(repeats) for question in questions]
-    missing = [(question, repeat) for question, repeat in wanted if (question.id, repeat) not in done]
-
-    def lines() -> Iterator[Mapping[str, Any]]:
-        for number, (question, repeat) in enumerate(missing, start=len(wanted) - len(missing)):
-            progress(number, len(wanted))
-            if time.monotonic() >= deadline:
-                return
-            article = None if everywhere else question.article or None
-            try:
-                line = answering(assistant, question, repeat, article)
-            except Exception as error:
-                logger.exception("The question %s failed", question.id)
-                reason = " ".join(f"{type(error).__name__}: {error}".split())
-                line = records.empty_line(question.id, repeat, question.question, records.ERROR, reason)
-                line["model"] = assistant.model_name
-            yield line
-        progress(len(wanted), len(wanted))
-
-    records.append(folder / ANSWERS, lines())
-
-
-def answered(assistant: Assistant, question: Question, repeat: int, article: str | None) -> dict[str, Any]:
-    """Return the line of a question that is asked."""
-    first, *later = assistant.stream(question.question, question.history, article)
-    answer = later[-1] if later else first
-    line = records.answer_line(question.id, repeat, answer, first)
-    if answer.query and answer.status is not Status.INDEX_UNAVAILABLE:
-        line["retrieved"] = _searched(assistant, answer.query, article)
-    return line
-
-
-def searched(assistant: Assistant, question: Question, repeat: int, article: str | None) -> dict[str, Any]:
-    """Return the line of a question that is searched for, as the assistant would, and not asked."""
-    asked = Asked.of(question.question, question.history)
-    query = asked.text
-    started = time.monotonic()
-    if question.history:
-        query = assistant.steps.find(asked, article).query
-    retrieved = _searched(assistant, query, article)
-    milliseconds = round(1000 * (time.monotonic() - started), 1)
-    line = records.empty_line(question.id, repeat, question.question, RETRIEVED)
-    line["timings"]["retrieve_ms"] = milliseconds
-    return line | {"query": query, "retrieved": retrieved}
-
-
-def _searched(assistant: Assistant, query: str, article: str | None) -> list[list[Any]]:
-    """Return the distinct paragraphs that are found, best first, each as article, start and end."""
-    hits = assistant.steps.search(query, article, PASSAGES).hits
-    spans = dict.fromkeys(paragraph_of(hit.passage.article, hit.passage.start) for hit in hits)
-    return [[span.article, span.start, span.end] for span in list(spans)[:PARAGRAPHS]]
 
 
 def _check(folder: Path, run: Mapping[str, Any]) -> None:

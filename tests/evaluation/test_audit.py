@@ -30,16 +30,19 @@ from typer.testing import Result
 
 from assistant.answering.assistant import Assistant
 from assistant.errors import RunInterruptedError
+from assistant.evaluation.asking import read_folders
 from assistant.evaluation.audit import report
 from assistant.evaluation.audit.audit import SETS, audit
 from assistant.evaluation.audit.ends import end
 from assistant.evaluation.audit.quotations import SOURCE, SPEAKER, quotations
-from assistant.evaluation.evaluate import Demands, Options, read_folders, score
+from assistant.evaluation.evaluate import score
 from assistant.evaluation.grading.grades import add
 from assistant.evaluation.grading.rubrics import EBU
+from assistant.evaluation.options import AuditOptions
 from assistant.evaluation.questions import Question, check_evidence, holds, holds_facts, read_questions
 from assistant.evaluation.records import Cited, Record, Span
 from assistant.evaluation.scoring import statistics
+from assistant.evaluation.scoring.gates import Demands
 from assistant.evaluation.scoring.observed import Observed
 from assistant.settings import PROJECT
 from assistant.types import Answer, Status
@@ -69,7 +72,7 @@ def audited(folder: Path, broken: Broken = unbroken, **options: Any) -> tuple[di
     known = [*quotations(ARTICLES, 50, options.get("seed", 0)), *read_questions(files[0])]
     assistant = Knowing(known, broken)
     with mock.patch.object(Assistant, "open", return_value=assistant):
-        content = audit(folder / "run", files, Options(**options), settings_of(folder), lambda *_: None)
+        content = audit(folder / "run", AuditOptions(questions=files, **options), settings_of(folder), lambda *_: None)
     return content, assistant
 
 

@@ -16,10 +16,10 @@ from evaluated import (
 )
 
 from assistant.errors import ConfigurationError
-from assistant.evaluation.evaluate import Demands, Options
+from assistant.evaluation.options import Options
 from assistant.evaluation.reporting.compare import compare
 from assistant.evaluation.scoring import gates
-from assistant.evaluation.scoring.gates import Gate, parse, read_thresholds
+from assistant.evaluation.scoring.gates import Demands, Gate, parse, read_thresholds
 
 
 def content(value: float | None, name: str = "facts") -> dict[str, Any]:

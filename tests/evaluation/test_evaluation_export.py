@@ -12,12 +12,11 @@ import pytest
 from evaluated import ROWS, evaluate_with, finished, never_declines, perfect
 from rich.console import Console
 
-from assistant.evaluation.evaluate import Demands
 from assistant.evaluation.reporting import terminal
 from assistant.evaluation.reporting.compare import compare
 from assistant.evaluation.reporting.export import to_csv, to_junit
 from assistant.evaluation.reporting.formatting import interval, number
-from assistant.evaluation.scoring.gates import parse
+from assistant.evaluation.scoring.gates import Demands, parse
 
 
 @pytest.fixture(scope="module")

@@ -35,8 +35,11 @@ from assistant.answering.steps import Steps
 from assistant.articles.reading import Corpus
 from assistant.errors import ConfigurationError, RunInterruptedError
 from assistant.evaluation import evaluate, fingerprint, run
-from assistant.evaluation.evaluate import Demands, Options, read_folders, rescore, select
-from assistant.evaluation.run import PARAGRAPHS, read_run
+from assistant.evaluation.asking import PARAGRAPHS, read_folders
+from assistant.evaluation.evaluate import rescore, select
+from assistant.evaluation.options import Options
+from assistant.evaluation.run import read_run
+from assistant.evaluation.scoring.gates import Demands
 from assistant.settings import PROJECT, Settings
 
 REPORTS = ("report.json", "report.html", "questions.csv", "junit.xml")
@@ -94,10 +97,10 @@ def test_the_real_search_is_measured_alone(tmp_path: Path, weights_folder: Path)
     [
         (Options(), [row["id"] for row in ROWS]),
         (Options(limit=2), ["b1", "b2"]),
-        (Options(ids=("x1", "b2")), ["b2", "x1"]),
-        (Options(kinds=("near", "multi")), ["b5", "b6", "x1"]),
-        (Options(kinds=("near", "multi"), limit=1), ["b5"]),
-        (Options(ids=("b5",), kinds=("near",)), ["b5"]),
+        (Options(ids=["x1", "b2"]), ["b2", "x1"]),
+        (Options(kind=["near", "multi"]), ["b5", "b6", "x1"]),
+        (Options(kind=["near", "multi"], limit=1), ["b5"]),
+        (Options(ids=["b5"], kind=["near"]), ["b5"]),
     ],
 )
 def test_options_choose_questions_in_the_order_of_the_file(options: Options, expected: list[str]) -> None:
@@ -108,9 +111,9 @@ def test_options_choose_questions_in_the_order_of_the_file(options: Options, exp
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (Options(ids=("b99",)), "No question has the id 'b99'"),
-        (Options(kinds=("riddle",)), "No question has the kind 'riddle': there are fact, speaker"),
-        (Options(ids=("b1",), kinds=("near",)), "No question is left"),
+        (Options(ids=["b99"]), "No question has the id 'b99'"),
+        (Options(kind=["riddle"]), "No question has the kind 'riddle': there are fact, speaker"),
+        (Options(ids=["b1"], kind=["near"]), "No question is left"),
     ],
 )
 def test_options_that_choose_nothing_are_refused(options: Options, reason: str) -> None:
@@ -177,7 +180,7 @@ def test_named_folders_are_what_the_assistant_opens(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Assistant, "over", over)
     other = replace(settings, articles=tmp_path / "absent", chroma_url="http://127.0.0.1:1")
     path = write(tmp_path, ROWS)
-    options = Options(articles=(settings.articles,))
+    options = Options(articles=[settings.articles])
     evaluate.evaluate(path, tmp_path / "run", options, Demands(), other, lambda *_: None)
     ((corpus, used, index, _),) = opened
     assert [article.id for article in corpus.articles] == ["bridge", "school"]

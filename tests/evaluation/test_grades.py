@@ -12,11 +12,12 @@ import pytest
 from evaluated import copied, finished, give, grade_of, invents_numbers, measure, report_of
 
 from assistant.evaluation import run as runs
-from assistant.evaluation.evaluate import Demands, score
+from assistant.evaluation.evaluate import score
 from assistant.evaluation.grading.grades import FILE, add, key_of, latest, read
 from assistant.evaluation.grading.rubrics import GRADES
 from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.agreement import agreement, alpha
+from assistant.evaluation.scoring.gates import Demands
 
 # The file
 

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from assistant.answering.assistant import Assistant
 from assistant.errors import ConfigurationError
-from assistant.evaluation.evaluate import Demands, Options, evaluate
+from assistant.evaluation.evaluate import evaluate
 from assistant.evaluation.interchange.reading import FIELDS, read
 from assistant.evaluation.interchange.writing import convert
+from assistant.evaluation.options import Options
 from assistant.evaluation.questions import Question, check_evidence, to_row
+from assistant.evaluation.scoring.gates import Demands
 from assistant.settings import PROJECT
 from assistant.types import Article, Turn
 

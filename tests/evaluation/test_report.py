@@ -28,10 +28,10 @@ from playwright.sync_api import Browser, Page, expect
 from served import ALIVE, PAYLOADS
 
 from assistant.articles.passages import paragraphs
-from assistant.evaluation.evaluate import Demands, Options
+from assistant.evaluation.options import Options
 from assistant.evaluation.questions import Question
 from assistant.evaluation.reporting.report import MOST_QUESTIONS, marked_paragraphs, render, verdict
-from assistant.evaluation.scoring.gates import parse
+from assistant.evaluation.scoring.gates import Demands, parse
 from assistant.types import Answer
 
 Content = dict[str, Any]

@@ -16,12 +16,14 @@ from evaluated import ROWS, always_declines, command, copied, finished, give, in
 from playwright.sync_api import Browser, expect
 from starlette.testclient import TestClient
 
-from assistant.evaluation.evaluate import Demands, score
+from assistant.evaluation.evaluate import score
 from assistant.evaluation.grading.grades import FILE, read
 from assistant.evaluation.grading.rubrics import CONTENT, EBU
+from assistant.evaluation.options import Draw
 from assistant.evaluation.review import server
-from assistant.evaluation.review.draw import Card, Draw, draw
+from assistant.evaluation.review.draw import Card, draw
 from assistant.evaluation.review.session import Session
+from assistant.evaluation.scoring.gates import Demands
 
 TOKEN = "token"  # noqa: S105
 
@@ -75,7 +77,7 @@ def test_what_a_second_person_gets_is_by_the_same_rubric(tmp_path: Path) -> None
     give(folder, {"b1": "good"})
     give(folder, {"b2": "none some none none none"}, rubric=EBU.version)
     assert ids(draw([folder], Draw(second=True), "ben")) == ["b1"]
-    assert ids(draw([folder], Draw(second=True, rubric=EBU), "ben")) == ["b2"]
+    assert ids(draw([folder], Draw(second=True, ebu=True), "ben")) == ["b2"]
 
 
 def test_the_order_of_pairs_is_drawn() -> None:

@@ -30,10 +30,13 @@ The lab is last, since what ships knows nothing of it, and it is not in the whee
 
 INSIDE = {
     "assistant.evaluation": (
-        "questions records",
-        "fingerprint grading",
+        "questions",
+        "records fingerprint",
+        "grading",
+        "options",
         "scoring",
         "run",
+        "asking",
         "reporting",
         "interchange review",
         "evaluate",

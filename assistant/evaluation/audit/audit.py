@@ -2,31 +2,30 @@
 
     articles, sets -> questions -> answers (`run`) -> ends (`outcomes`) -> audit.json, audit.html
 
-The folder is one of a run, so what reads runs reads it too. Knows nothing of what is right.
+The folder is one of a run, so what reads runs reads it too.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from assistant.answering.assistant import Progress
-from assistant.errors import ConfigurationError, RunInterruptedError
-from assistant.evaluation import run
+from assistant.errors import ConfigurationError
+from assistant.evaluation.asking import Plan, carry_out, read_folders
 from assistant.evaluation.audit import report
 from assistant.evaluation.audit.quotations import by, quotations
-from assistant.evaluation.evaluate import ASKING, Options, described, loaded, read_folders
+from assistant.evaluation.options import AuditOptions, Options
 from assistant.evaluation.questions import Question, check_evidence, read_questions
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
 
 SETS = tuple(sorted((PROJECT / "corpus" / "audit").glob("*.jsonl")))
 """The false claims and the pairs that ship; an installed wheel has none."""
-MOST_QUESTIONS = 400
 SOUND = "sound"
 ASKED = ("innocent", "leading", "malign", SOUND, "unsound")
 """The kinds of question that a file may hold."""
@@ -34,34 +33,26 @@ EXCERPTS = 50
 """Of each of the two kinds of question about exact words; each is asked as it stands, and altered."""
 
 
-def audit(out: Path, files: Sequence[Path], options: Options, settings: Settings, progress: Progress) -> dict[str, Any]:
+def audit(out: Path, options: AuditOptions, settings: Settings, progress: Progress) -> dict[str, Any]:
     """Ask the questions of the audit, and return the data of the report that is written to the folder.
 
     Every question is put to all the articles together. Where no files are named, they are ours, without what these ask
-    about other articles. The options that count are `limit`, `seed` and `articles`.
+    about other articles.
 
     Raises:
         ConfigurationError: a file, a folder or the assistant is not as it must be.
         RunInterruptedError: the keyboard ended the asking; the report is of the answers that are there.
     """
     corpus = read_folders(options.articles or (settings.articles,))
-    everything = [*quotations(corpus.articles, EXCERPTS, options.seed), *_of_files(files, corpus.articles)]
-    questions = _fewer(everything, options.limit or MOST_QUESTIONS, options.seed)
-    with run.opened(out, described("audit", questions, corpus, options, settings), questions, corpus.articles):
-        try:
-            with loaded(corpus, settings, progress, shared=not options.articles) as assistant:
-                asking = partial(progress, ASKING)
-                run.ask(assistant, questions, out, run.answered, 1, float("inf"), asking, everywhere=True)
-        except KeyboardInterrupt as error:
-            asked = report.write(out)["asked"]
-            raise RunInterruptedError(
-                f"Interrupted after {asked} of {len(questions)} questions, of which {out / report.PAGE} is the report: "
-                "the same command goes on"
-            ) from error
-        return report.write(out)
+    excerpts = quotations(corpus.articles, EXCERPTS, options.seed)
+    questions = _fewer([*excerpts, *_of_files(options.questions, corpus.articles)], options.limit, options.seed)
+    same = ("articles", "limit", "seed", "without_model")
+    asked = Options(**{name: getattr(options, name) for name in same})
+    plan = Plan("audit", questions, questions, corpus, asked, settings, everywhere=True)
+    return carry_out(plan, out, partial(report.write, out), progress)
 
 
-def _of_files(files: Iterable[Path], articles: Sequence[Article]) -> list[Question]:
+def _of_files(files: Sequence[Path] | None, articles: Sequence[Article]) -> list[Question]:
     """Return the questions of the files, or of ours, as far as they are about these articles.
 
     Raises:

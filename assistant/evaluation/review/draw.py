@@ -16,27 +16,11 @@ from assistant.errors import ConfigurationError
 from assistant.evaluation import run
 from assistant.evaluation.grading import grades
 from assistant.evaluation.grading.grades import key_of
-from assistant.evaluation.grading.rubrics import CONTENT, Rubric
+from assistant.evaluation.grading.rubrics import Rubric
+from assistant.evaluation.options import Draw
 from assistant.evaluation.questions import Question
 from assistant.evaluation.scoring.agreement import differs, with_grades
 from assistant.evaluation.scoring.observed import Observed
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """Which answers of a run are graded."""
-
-    sample: int | None = None
-    """So many at random."""
-    per_kind: int | None = None
-    """So many of each kind at random."""
-    disagreements: bool = False
-    """Those on which rules and grades differ come first."""
-    second: bool = False
-    """Only what one other person has graded, and nobody else."""
-    seed: int = 0
-    rubric: Rubric = CONTENT
-    """By what they are graded; other grades do not matter."""
 
 
 @dataclass(frozen=True, slots=True)

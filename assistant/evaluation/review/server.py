@@ -36,9 +36,10 @@ from assistant.errors import AssistantError, ConfigurationError
 from assistant.evaluation.grading import grades
 from assistant.evaluation.grading.grades import Grade
 from assistant.evaluation.grading.rubrics import Rubric
+from assistant.evaluation.options import Draw
 from assistant.evaluation.records import Span
 from assistant.evaluation.reporting.report import environment, marked_paragraphs
-from assistant.evaluation.review.draw import Card, Draw, Side, draw
+from assistant.evaluation.review.draw import Card, Side, draw
 from assistant.evaluation.review.session import Said, Session, places
 from assistant.evaluation.scoring.sample_size import before_review, before_run
 from assistant.rendering import CLOSEST_WORDS, LABELS, day

@@ -15,9 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from assistant.errors import ConfigurationError
+from assistant.evaluation.options import Limits
 from assistant.evaluation.scoring.measures import GRADED, HEADLINES, MEASURES
 
 _ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What a run must reach."""
+
+    gates: tuple[Gate, ...] = ()
+    baseline: Path | None = None
+    """An earlier run to compare with."""
+    max_drop: float | None = None
+    """How much worse than that each headline may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +45,19 @@ class Gate:
     def text(self) -> str:
         """The gate as a person writes it."""
         return f"{self.name}{f'@{self.kind}' if self.kind else ''} {'<=' if self.at_most else '>='} {self.limit:g}"
+
+
+def demanded(limits: Limits) -> Demands:
+    """Return what the options of a command demand.
+
+    Raises:
+        ConfigurationError: a limit is not of its form, or a drop has no run to be measured from.
+    """
+    if limits.max_drop is not None and limits.baseline is None:
+        raise ConfigurationError("--max-drop needs an earlier run: name it with --baseline")
+    gates = [parse(text) for text in limits.least or ()]
+    gates += read_thresholds(limits.thresholds) if limits.thresholds else []
+    return Demands(tuple(gates), limits.baseline, limits.max_drop)
 
 
 def parse(text: str) -> Gate:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from assistant.errors import AssistantError, ConfigurationError
+from assistant.errors import AssistantError, BadLinesError, ConfigurationError
 from assistant.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,11 +65,15 @@ def opened(articles: Path | None = None) -> Iterator[tuple[Assistant, Callable[[
 
 @contextmanager
 def errors_as_lines() -> Iterator[None]:
-    """End the run with one line for what a person should read; anything else is a defect and shows its traceback."""
+    """End the run with one line for what a person should read, or one for each bad line of a file.
+
+    Anything else is a defect and shows its traceback.
+    """
     try:
         yield
     except AssistantError as error:
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        for line in str(error).split("\n") if isinstance(error, BadLinesError) else [str(error)]:
+            typer.echo(f"error: {' '.join(line.split())}", err=True)
         raise typer.Exit(2 if isinstance(error, ConfigurationError) else 1) from error
 
 

@@ -3,7 +3,8 @@
     AssistantError              what happened, and what to do about it, in one line
     ├── ConfigurationError      a setting, a file or the installation is wrong         (exit code 2)
     │   ├── WeightsError        a model file is missing, damaged or not the official one
-    │   └── IndexLockedError    another process uses the index directory
+    │   ├── IndexLockedError    another process uses the index directory
+    │   └── BadLinesError       lines of a file are not what they should be; it has a line for each
     ├── ModelError              the language model gave no answer; its `fault` says which way
     └── RunInterruptedError     the keyboard ended a run before all was asked
 
@@ -35,6 +36,10 @@ class WeightsError(ConfigurationError):
 
 class IndexLockedError(ConfigurationError):
     """Another process holds the index directory."""
+
+
+class BadLinesError(ConfigurationError):
+    """Lines of a file are not what they should be; the message has one line for each."""
 
 
 class Fault(StrEnum):

@@ -20,7 +20,7 @@ from assistant.evaluation import run
 from assistant.evaluation.asking import Plan, carry_out, read_folders
 from assistant.evaluation.interchange.reading import read
 from assistant.evaluation.options import Options
-from assistant.evaluation.questions import Question, check_evidence
+from assistant.evaluation.questions import Question, problem_of_evidence
 from assistant.evaluation.reporting import export, report
 from assistant.evaluation.reporting.compare import compare
 from assistant.evaluation.reporting.summary import summarise
@@ -48,10 +48,9 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
         ConfigurationError: a file, a folder, an option or the assistant is not as it must be.
         RunInterruptedError: the keyboard ended the asking; the report is of the answers that are there.
     """
-    everything, unread = read(path)
     corpus = read_folders(options.articles or (settings.articles,))
+    everything, unread = read(path, partial(problem_of_evidence, articles=corpus.articles))
     questions = select(everything, options)
-    check_evidence(path, everything, corpus.articles)
     gates.check_kinds(demands.gates, [question.kind for question in questions])
     if demands.baseline:
         run.read_run(demands.baseline)
@@ -79,16 +78,16 @@ def rescore(folder: Path, demands: Demands, path: Path | None = None) -> dict[st
 
 def _with_gold_of(path: Path, asked: Sequence[Question], articles: Sequence[Article]) -> list[Question]:
     """Return the questions that were asked as the file has them."""
-    offered = {question.id: question for question in read(path)[0]}
+    wanted = {question.id for question in asked}
+    found, _ = read(path, lambda each: problem_of_evidence(each, articles) if each.id in wanted else "")
+    offered = {question.id: question for question in found}
     for question in asked:
-        found = offered.get(question.id)
-        if found is None or (found.question, found.history) != (question.question, question.history):
+        same = offered.get(question.id)
+        if same is None or (same.question, same.history) != (question.question, question.history):
             raise ConfigurationError(
                 f"{path} does not hold the question {question.id!r} as it was asked: only its gold may differ"
             )
-    wanted = [offered[question.id] for question in asked]
-    check_evidence(path, wanted, articles)
-    return wanted
+    return [offered[question.id] for question in asked]
 
 
 def score(folder: Path, demands: Demands) -> dict[str, Any]:

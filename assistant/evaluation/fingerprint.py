@@ -12,13 +12,14 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from assistant.answering import calibration
 from assistant.articles import passages
-from assistant.evaluation.questions import Question, to_row
+from assistant.evaluation.questions import Question
 from assistant.model import probes, prompts, weights
 from assistant.model.holder import model_name
 from assistant.settings import PROJECT, Settings
@@ -89,7 +90,7 @@ def scorer() -> str:
 
 def of_gold(questions: Iterable[Question]) -> str:
     """Return a hash of the questions that were scored against, with all that they require."""
-    return _of_json([to_row(question) for question in questions])
+    return _of_json([asdict(question) for question in questions])
 
 
 def of_articles(articles: Iterable[Article]) -> str:

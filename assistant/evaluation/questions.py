@@ -10,16 +10,21 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from assistant.errors import ConfigurationError
+from assistant.errors import BadLinesError, ConfigurationError
 from assistant.types import Article, Turn
 
 MAX_FILE_BYTES = 20_000_000
 
-Item = TypeVar("Item")
+MOST_NAMED = 20
+"""Of more bad lines the first are named, and how many more there are."""
+
+Item = tuple[int, Callable[[], Any]]
+"""The number of a line, or of what takes its place in another format, and what returns its keys and values."""
 
 KINDS = {
     "overview": "what it is about",
@@ -64,17 +69,18 @@ class Question:
     ideal: str = ""
     """The answer that a careful writer would give; it is shown, and no score is made with it."""
     notes: str = ""
-    line: int = field(default=0, compare=False)
-    """Where it stands in its file, from 1; 0 when that is not known."""
 
 
-def read_questions(path: Path) -> list[Question]:
-    """Read a question file.
+Problem = Callable[[Question], str]
+
+
+def read_questions(path: Path, problem: Problem = lambda _: "") -> list[Question]:
+    """Read a question file; `problem` is what else may be wrong with a question, "" where nothing is.
 
     Raises:
-        ConfigurationError: it cannot be read, or a line is not a question; the line is named.
+        ConfigurationError: it cannot be read, or lines are not questions; each is named.
     """
-    return parse_questions(path, read_text(path))
+    return parse_questions(path, read_text(path), problem)
 
 
 def read_text(path: Path) -> str:
@@ -112,80 +118,69 @@ def line_of(path: Path, number: int, what: str, place: str = "line") -> Iterator
         ) from error
 
 
-def parse_questions(path: Path, text: str) -> list[Question]:
+def parse_questions(path: Path, text: str, problem: Problem = lambda _: "") -> list[Question]:
     """Return the questions in the text of a file; `path` is for messages.
 
     Raises:
-        ConfigurationError: a line is not a question; it is named.
+        ConfigurationError: lines are not questions; each is named.
     """
-    return of_items(path, lines(text), lambda _, line: json.loads(line))
+    return of_items(path, lines(text), problem)
 
 
-def lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a text that are not blank, each with its number, from 1."""
-    return ((number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip())
+def lines(text: str) -> Iterator[Item]:
+    """Yield the lines of a text that are not blank."""
+    numbered = enumerate(text.split("\n"), start=1)
+    return ((number, partial(json.loads, line)) for number, line in numbered if line.strip())
 
 
-def of_items(
-    path: Path,
-    items: Iterable[tuple[int, Item]],
-    row_of: Callable[[int, Item], dict[str, Any]],
-    place: str = "line",
-) -> list[Question]:
-    """Return the questions of numbered items; `row_of` makes of one what a line of a question file holds.
+def of_items(path: Path, items: Iterable[Item], problem: Problem, place: str = "line") -> list[Question]:
+    """Return the questions of items, which are called `place` in messages.
 
     Raises:
-        ConfigurationError: an item is not a question, or has the id of another; its `place` is named.
+        ConfigurationError: items are not questions, have the id of another, or a problem; each is named.
     """
     found: dict[str, Question] = {}
-    for number, item in items:
-        with line_of(path, number, "a question", place):
-            question = _question(row_of(number, item), number if place == "line" else 0)
-        if question.id in found:
-            raise ConfigurationError(
-                f"{path}, {place} {number}: the id {question.id!r} is used twice; give each question its own"
-            )
+    bad: list[str] = []
+    for number, row_of in items:
+        try:
+            with line_of(path, number, "a question", place):
+                question = _question(row_of())
+        except ConfigurationError as error:
+            bad.append(str(error))
+            continue
+        twice = f"the id {question.id!r} is used twice; give each question its own" if question.id in found else ""
+        if wrong := twice or problem(question):
+            bad.append(f"{path}, {place} {number}: {wrong}")
         found[question.id] = question
+    if bad:
+        more = [f"and {len(bad) - MOST_NAMED:,} more"] if len(bad) > MOST_NAMED else []
+        raise BadLinesError("\n".join(" ".join(line.split()) for line in [*bad[:MOST_NAMED], *more]))
     if not found:
         raise ConfigurationError(f"The question file {path} holds no question; write one a line")
     return list(found.values())
 
 
-def check_evidence(path: Path, questions: Iterable[Question], articles: Sequence[Article]) -> None:
-    """Check that the articles of the questions are there and hold their evidence, character for character.
-
-    Raises:
-        ConfigurationError: one is not; the line is named.
-    """
+def problem_of_evidence(question: Question, articles: Sequence[Article]) -> str:
+    """Return what is wrong with a question's article or evidence, which must stand there character for character."""
     known = {article.id: article for article in articles}
-    for question in questions:
-        place = f"{path}, line {question.line}" if question.line else f"{path}, question {question.id!r}"
-        if question.article and question.article not in known:
-            raise ConfigurationError(
-                f"{place}: there is no article {question.article!r}; known are {', '.join(sorted(known)[:10])}"
+    if question.article and question.article not in known:
+        return f"there is no article {question.article!r}; known are {', '.join(sorted(known)[:10])}"
+    searched = [known[question.article]] if question.article else articles
+    for words in question.evidence:
+        if not any(words in article.text for article in searched):
+            curled = any(words.translate(_STRAIGHT) in article.text.translate(_STRAIGHT) for article in searched)
+            return (
+                f"the evidence {words[:60]!r} is not in the article{' with these quotation marks' if curled else ''}; "
+                "copy it from there, character for character"
             )
-        searched = [known[question.article]] if question.article else articles
-        for words in question.evidence:
-            if not any(words in article.text for article in searched):
-                curled = any(words.translate(_STRAIGHT) in article.text.translate(_STRAIGHT) for article in searched)
-                raise ConfigurationError(
-                    f"{place}: the evidence {words[:60]!r} is not in the article"
-                    f"{' with these quotation marks' if curled else ''}; copy it from there, character for character"
-                )
+    return ""
 
 
 _STRAIGHT = str.maketrans("“”„«»‘’‚", '"""""\'\'\'')
 """Quotation marks that a spreadsheet or a word processor curls as one types."""
 
 
-def to_row(question: Question) -> dict[str, Any]:
-    """Return the question as a line of a question file holds it."""
-    row = asdict(question)
-    del row["line"]
-    return row
-
-
-def _question(row: dict[str, Any], line: int) -> Question:
+def _question(row: Any) -> Question:  # noqa: ANN401 - whatever a file holds
     identifier, answerable = row["id"], row.get("answerable")
     if not isinstance(identifier, str | int) or not str(identifier).strip():
         raise TypeError("id must be a text or a number")
@@ -202,7 +197,6 @@ def _question(row: dict[str, Any], line: int) -> Question:
         must_not=tuple(map(_wording, _list(row, "must_not"))),
         evidence=tuple(map(_evidence, _list(row, "evidence"))),
         **{key: str(row.get(key) or "") for key in ("kind", "article", "group", "rewrite", "ideal", "notes")},
-        line=line,
     )
 
 

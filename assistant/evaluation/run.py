@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import filelock
 from assistant.errors import ConfigurationError
 from assistant.evaluation import fingerprint, records
 from assistant.evaluation.grading import grades
-from assistant.evaluation.questions import Question, parse_questions, to_row
+from assistant.evaluation.questions import Question, parse_questions
 from assistant.evaluation.records import Record
 from assistant.evaluation.scoring.agreement import with_grades
 from assistant.evaluation.scoring.observed import Observed, observe
@@ -91,7 +92,7 @@ def write_questions(folder: Path, questions: Sequence[Question]) -> None:
     Raises:
         ConfigurationError: they cannot be written.
     """
-    write(folder / QUESTIONS, "".join(f"{json.dumps(to_row(question))}\n" for question in questions))
+    write(folder / QUESTIONS, "".join(f"{json.dumps(asdict(question))}\n" for question in questions))
 
 
 def read_run(folder: Path) -> tuple[dict[str, Any], list[Question], list[Article], list[Record]]:

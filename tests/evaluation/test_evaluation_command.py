@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -143,6 +144,20 @@ def test_a_bad_line_ends_the_run_before_it_begins(
     assert shown.startswith(f"error: {tmp_path / 'questions.jsonl'}, line 2: {reason}")
     assert not (tmp_path / "run").exists()
     assistant.assert_not_called()
+
+
+def test_every_bad_line_is_named_at_once(tmp_path: Path) -> None:
+    """Each has a line of its own, in the order of the file, whatever is wrong with it; of very many the first."""
+    bad: list[Any] = ["{", {**GOOD, "id": "b", "evidence": ["a mill"]}, GOOD, {"id": "c"}]
+    result = command("evaluate", write(tmp_path, [GOOD, *bad]), "--out", tmp_path / "run")
+    shown = result.stderr.splitlines()
+    assert result.exit_code == 2
+    reasons = ("JSON", "'a mill'", "used twice", "'question'")
+    for number, line, reason in zip(range(2, 6), shown, reasons, strict=True):
+        assert line.startswith(f"error: {tmp_path / 'questions.jsonl'}, line {number}: ")
+        assert reason in line
+    shown = command("evaluate", write(tmp_path, ["{"] * 500), "--out", tmp_path / "run").stderr.splitlines()
+    assert (len(shown), shown[-1]) == (21, "error: and 480 more")
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -18,7 +19,7 @@ from assistant.evaluation.evaluate import evaluate
 from assistant.evaluation.interchange.reading import FIELDS, read
 from assistant.evaluation.interchange.writing import convert
 from assistant.evaluation.options import Options
-from assistant.evaluation.questions import Question, check_evidence, to_row
+from assistant.evaluation.questions import Question, problem_of_evidence
 from assistant.evaluation.scoring.gates import Demands
 from assistant.settings import PROJECT
 from assistant.types import Article, Turn
@@ -52,12 +53,12 @@ def file(folder: Path, name: str, content: object) -> Path:
 
 def rows(path: Path) -> list[dict[str, Any]]:
     """Return what is read from a file, as rows of a question file."""
-    return [to_row(question) for question in read(path)[0]]
+    return [asdict(question) for question in read(path)[0]]
 
 
 def set_of(folder: Path, *asked: Question) -> Path:
     """Write a question file of ours."""
-    lines = [json.dumps(to_row(question)) for question in asked or questions()]
+    lines = [json.dumps(asdict(question)) for question in asked or questions()]
     return file(folder, "set.jsonl", "\n".join(lines))
 
 
@@ -108,7 +109,7 @@ def test_whatever_differs_is_named(tmp_path_factory: pytest.TempPathFactory, end
     target = folder / f"other{ending}"
     _, *said = convert(set_of(folder, asked), target)
     (row,) = rows(target)
-    differing = [f"{field} (1)" for field in sorted(FIELDS) if row[field] != to_row(asked)[field]]
+    differing = [f"{field} (1)" for field in sorted(FIELDS) if row[field] != asdict(asked)[field]]
     assert said == ([f"a table does not hold: {', '.join(differing)}."] if differing else [])
     assert not differing or ending == ".csv"
 
@@ -207,10 +208,8 @@ def test_what_a_spreadsheet_spoilt_is_named(tmp_path: Path, content: str | bytes
 def test_curled_quotation_marks_in_evidence_are_named() -> None:
     """Evidence that differs from the article by these alone is said to."""
     article = Article("bridge", 'He said "No".', "A bridge")
-    with pytest.raises(
-        ConfigurationError, match=r"question 'a': the evidence .* not in the article with these quotation"
-    ):
-        check_evidence(Path("set.csv"), [Question("a", "Who?", evidence=("said “No”",))], [article])
+    problem = problem_of_evidence(Question("a", "Who?", evidence=("said “No”",)), [article])
+    assert "is not in the article with these quotation marks; copy it from there" in problem
 
 
 def test_a_table_runs_no_formula(tmp_path: Path) -> None:

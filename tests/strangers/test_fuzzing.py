@@ -21,7 +21,7 @@ from assistant.answering.understanding import (
 )
 from assistant.articles.passages import passages, sentences
 from assistant.articles.reading import normalise, read_corpus, read_file
-from assistant.errors import ConfigurationError
+from assistant.errors import BadLinesError, ConfigurationError
 from assistant.evaluation.questions import read_questions
 from assistant.types import Answer, Passage, Sentence, Status, Turn
 from assistant.web.feedback import REASONS, Feedback, question_lines, save
@@ -124,8 +124,11 @@ def test_any_question_file_is_read_or_refused(folder: Path, content: bytes) -> N
     path.write_bytes(content)
     try:
         questions = read_questions(path)
+    except BadLinesError as error:
+        refused(error, BadLinesError, f"{path}, line ")
+        return
     except ConfigurationError as error:
-        refused(error, ConfigurationError, f"{path}, line ", f"The question file {path} ")
+        refused(error, ConfigurationError, f"The question file {path} ")
         return
     assert questions
     assert len({question.id for question in questions}) == len(questions)

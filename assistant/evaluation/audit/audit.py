@@ -20,7 +20,7 @@ from assistant.evaluation.asking import Plan, carry_out, read_folders
 from assistant.evaluation.audit import report
 from assistant.evaluation.audit.quotations import by, quotations
 from assistant.evaluation.options import AuditOptions, Options
-from assistant.evaluation.questions import Question, check_evidence, read_questions
+from assistant.evaluation.questions import Question, problem_of_evidence, read_questions
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
 
@@ -60,21 +60,21 @@ def _of_files(files: Sequence[Path] | None, articles: Sequence[Article]) -> list
     """
     known = {article.id for article in articles}
     found: dict[str, Question] = {}
+
+    def problem(question: Question) -> str:
+        if not (files or question.article in known):
+            return ""
+        if question.kind not in ASKED:
+            return f"a file of an audit has no kind {question.kind!r}; use {', '.join(ASKED)}"
+        if not question.must_have or not (question.must_not or question.kind == SOUND):
+            return "name the true words in must_have and the false ones in must_not"
+        if question.id in found:
+            return f"the id {question.id!r} is used in another file; give it its own"
+        return problem_of_evidence(question, articles)
+
     for path in files or SETS:
-        for question in read_questions(path):
-            if not files and question.article not in known:
-                continue
-            where = f"{path}, line {question.line}"
-            if question.kind not in ASKED:
-                raise ConfigurationError(
-                    f"{where}: a file of an audit has no kind {question.kind!r}; use {', '.join(ASKED)}"
-                )
-            if not question.must_have or not (question.must_not or question.kind == SOUND):
-                raise ConfigurationError(f"{where}: name the true words in must_have and the false ones in must_not")
-            if question.id in found:
-                raise ConfigurationError(f"{where}: the id {question.id!r} is used in another file; give it its own")
-            check_evidence(path, [question], articles)
-            found[question.id] = replace(question, answerable=question.kind == SOUND)
+        asked = [question for question in read_questions(path, problem) if files or question.article in known]
+        found |= {question.id: replace(question, answerable=question.kind == SOUND) for question in asked}
     return list(found.values())
 
 

@@ -12,15 +12,17 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from assistant.errors import ConfigurationError
-from assistant.evaluation.questions import Question, line_of, lines, of_items, read_text
+from assistant.evaluation.questions import Item, Problem, Question, lines, of_items, read_text
 from assistant.evaluation.reporting.export import FORMULA
 
 Row = dict[str, Any]
@@ -28,7 +30,7 @@ Row = dict[str, Any]
 Unread = Counter[str]
 """What of the items has no place in a question, and how often."""
 
-FIELDS = tuple(field.name for field in fields(Question) if field.name != "line")
+FIELDS = tuple(field.name for field in fields(Question))
 
 _MONTH = (
     "(?:Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?"
@@ -48,13 +50,15 @@ class _Words(yaml.SafeLoader):
     yaml_implicit_resolvers = {"<": yaml.SafeLoader.yaml_implicit_resolvers["<"]}  # noqa: RUF012 - as its base has it
 
 
-def read(path: Path) -> tuple[list[Question], str]:
+def read(path: Path, problem: Problem = lambda _: "") -> tuple[list[Question], str]:
     """Read a question file of any format, and return with the questions a sentence about what was not read, or "".
 
+    `problem` is what else may be wrong with a question, "" where nothing is.
+
     Raises:
-        ConfigurationError: it is of no such format; the place is named.
+        ConfigurationError: it is of no such format, or items of it are not questions; each is named.
     """
-    found, unread = parse(path, read_text(path))
+    found, unread = parse(path, read_text(path), problem)
     return found, listing(f"Not read from {path}", unread)
 
 
@@ -64,29 +68,23 @@ def listing(what: str, counts: Mapping[str, int]) -> str:
     return f"{what}: {names}." if names else ""
 
 
-def parse(path: Path, text: str) -> tuple[list[Question], Unread]:
+def parse(path: Path, text: str, problem: Problem = lambda _: "") -> tuple[list[Question], Unread]:
     """Return the questions in the text of a file, and what of it has no place in one; `path` is for messages.
 
     Raises:
-        ConfigurationError: an item is not a question; it is named.
+        ConfigurationError: items are not questions; each is named.
     """
     unread: Unread = Counter()
-
-    def row_of(number: int, item: Any) -> Row:  # noqa: ANN401 - whatever a file holds
-        item = json.loads(item) if isinstance(item, str) else item
-        if not isinstance(item, dict):
-            raise TypeError("it is no object with names and values")
-        return _row(number, dict(item), unread)
-
     place, items = _items(path, text)
-    return of_items(path, items, row_of, place), unread
+    rows = ((number, partial(_row, number, item_of, unread)) for number, item_of in items)
+    return of_items(path, rows, problem, place), unread
 
 
-def _items(path: Path, text: str) -> tuple[str, Iterable[tuple[int, Any]]]:
-    """Return what an item is called in a message, and the items with their numbers."""
+def _items(path: Path, text: str) -> tuple[str, Iterable[Item]]:
+    """Return what an item is called in a message, and the items."""
     ending = path.suffix.lower()
     if ending in (".csv", ".tsv"):
-        return "row", _cells(path, text)
+        return "row", _table(path, text)
     whole = None
     if ending in (".yaml", ".yml", ".json"):
         try:
@@ -96,14 +94,14 @@ def _items(path: Path, text: str) -> tuple[str, Iterable[tuple[int, Any]]]:
                 raise ConfigurationError(f"{path} is no YAML ({error}); mend it") from error
     tests = whole.get("tests") if isinstance(whole, dict) else whole
     if isinstance(tests, list):
-        return "question", enumerate(tests, start=1)
+        return "question", ((number, partial(copy, test)) for number, test in enumerate(tests, start=1))
     if ending in (".yaml", ".yml"):
         raise ConfigurationError(f"{path} holds no list of tests: name the file that holds the tests themselves")
     return "line", lines(text)
 
 
-def _cells(path: Path, text: str) -> Iterator[tuple[int, Row]]:
-    """Yield the rows of a table under its first line, as a spreadsheet numbers them."""
+def _table(path: Path, text: str) -> Iterator[Item]:
+    """Yield the rows of a table under its first line, numbered as a spreadsheet numbers them."""
     text = re.sub(r"\Asep=.\n", "", text)
     head = text.partition("\n")[0]
     try:
@@ -116,21 +114,16 @@ def _cells(path: Path, text: str) -> Iterator[tuple[int, Row]]:
         raise ConfigurationError(
             f"{path} has no column `question`: name the columns in the first line{curled}, as in id,question,answerable"
         )
-    for number, cells in enumerate(table[1:], start=2):
-        if any(cells):
-            with line_of(path, number, "a question", "row"):
-                if any(cells[len(header) :]):
-                    raise ValueError("it has more cells than the first line; put those with a comma in quotation marks")
-                row = {n: c[1:] if c[:1] == "'" and ESCAPED.match(c) else c for n, c in zip(header, cells) if n}  # noqa: B905
-                if _MADE_OF_AN_ID.fullmatch(row.get("id", "")):
-                    raise ValueError(
-                        f"a spreadsheet made {row['id']!r} of the id; set the column to text and enter it again"
-                    )
-            yield number, _of_cells(row)
+    return ((number, partial(_of_cells, header, cells)) for number, cells in enumerate(table[1:], 2) if any(cells))
 
 
-def _of_cells(row: Row) -> Row:
+def _of_cells(header: Sequence[str], cells: Sequence[str]) -> Row:
     """Return a row whose lists were cells: facts parted by semicolons, their wordings by strokes, evidence by lines."""
+    if any(cells[len(header) :]):
+        raise ValueError("it has more cells than the first line; put those with a comma in quotation marks")
+    row: Row = {n: c[1:] if c[:1] == "'" and ESCAPED.match(c) else c for n, c in zip(header, cells) if n}  # noqa: B905
+    if _MADE_OF_AN_ID.fullmatch(row.get("id", "")):
+        raise ValueError(f"a spreadsheet made {row['id']!r} of the id; set the column to text and enter it again")
 
     def parts(name: str, mark: str) -> list[str]:
         return [part.strip() for part in re.split(mark, row.get(name, "")) if part.strip()]
@@ -140,8 +133,11 @@ def _of_cells(row: Row) -> Row:
     return row | {name: value for name, value in lists.items() if name in row}
 
 
-def _row(number: int, item: Row, unread: Unread) -> Row:
+def _row(number: int, item_of: Callable[[], Any], unread: Unread) -> Row:
     """Return the row of an item, whose keys are taken out as they are read."""
+    item = item_of()
+    if not isinstance(item, dict):
+        raise TypeError("it is no object with names and values")
     if "vars" in item and "question" not in item:
         row: Row = {"id": number} | _promptfoo(item, unread)
         row.setdefault("answerable", True if row["must_have"] or row.get("ideal") else None)

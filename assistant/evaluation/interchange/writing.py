@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from assistant import rendering
 from assistant.errors import ConfigurationError
 from assistant.evaluation import run
 from assistant.evaluation.interchange.reading import ESCAPED, FIELDS, Row, listing, parse, read
-from assistant.evaluation.questions import Question, to_row
+from assistant.evaluation.questions import Question
 from assistant.evaluation.reporting.export import facts, table
 from assistant.evaluation.scoring.observed import Observed
 
@@ -51,7 +52,7 @@ def convert(source: Path, target: Path) -> list[str]:
     except ConfigurationError as error:
         raise ConfigurationError(f"{name} would not hold these questions: {error}") from error
     run.write(target, text)
-    pairs = [(to_row(was), to_row(now)) for was, now in zip(questions, back, strict=True)]
+    pairs = [(asdict(was), asdict(now)) for was, now in zip(questions, back, strict=True)]
     lost = {field: sum(was[field] != now[field] for was, now in pairs) for field in FIELDS}
     said = [f"Questions written to {target}: {len(questions)}.", note, listing(f"{name} does not hold", lost)]
     return [line for line in said if line]
@@ -63,11 +64,11 @@ def _written(name: str, asked: Sequence[tuple[Question, Observed | None]]) -> st
         return yaml.safe_dump(tests, allow_unicode=True, sort_keys=False, width=120)
     if name == "a table":
         return table(FIELDS, (_cells(question) for question, _ in asked))
-    return "".join(f"{json.dumps(to_row(question), ensure_ascii=False)}\n" for question, _ in asked)
+    return "".join(f"{json.dumps(asdict(question), ensure_ascii=False)}\n" for question, _ in asked)
 
 
 def _cells(question: Question) -> dict[str, str]:
-    cells = {field: _cell(field, value) for field, value in to_row(question).items()}
+    cells = {field: _cell(field, value) for field, value in asdict(question).items()}
     # A spreadsheet takes what begins with an apostrophe for text, and never runs it.
     return {field: f"'{cell}" if ESCAPED.match(cell) else cell for field, cell in cells.items()}
 
@@ -86,7 +87,7 @@ def _cell(field: str, value: Any) -> str:  # noqa: ANN401 - of any field
 def _to_promptfoo(question: Question, o: Observed | None) -> Row:
     checks: list[Row] = [{"type": "icontains-any", "value": list(wordings)} for wordings in question.must_have]
     checks += [{"type": "not-icontains", "value": wording} for wording in question.must_not]
-    row = to_row(question)
+    row = asdict(question)
     elsewhere = ("question", "history", "must_have", "must_not", "notes")
     metadata = {n: v for n, v in row.items() if n not in elsewhere and (v or n == "answerable")}
     test: Row = {"vars": {"question": question.question}, "assert": checks, "metadata": metadata}

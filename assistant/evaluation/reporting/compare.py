@@ -13,7 +13,7 @@ from typing import Any
 
 from assistant.errors import ConfigurationError
 from assistant.evaluation.fingerprint import differences
-from assistant.evaluation.questions import Question, to_row
+from assistant.evaluation.questions import Question
 from assistant.evaluation.reporting.summary import clustering, question_scores
 from assistant.evaluation.run import observed
 from assistant.evaluation.scoring import statistics
@@ -97,7 +97,7 @@ def _incomplete(folder: Path, questions: Sequence[Question], some: Sequence[Obse
 
 def _mended(was: Question, now: Question) -> list[str]:
     """Return what differs between two versions of a question so that it is another one."""
-    before, after = to_row(was), to_row(now)
+    before, after = asdict(was), asdict(now)
     return [name for name in before if name not in _NOT_GOLD and before[name] != after[name]]
 
 

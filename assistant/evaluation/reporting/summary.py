@@ -19,7 +19,7 @@ import numpy as np
 from assistant import rendering
 from assistant.evaluation import fingerprint
 from assistant.evaluation.grading import grades
-from assistant.evaluation.questions import KINDS, Question, to_row
+from assistant.evaluation.questions import KINDS, Question
 from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, article_row
 from assistant.evaluation.run import observed as observed_in
 from assistant.evaluation.scoring import agreement, sheet, statistics
@@ -280,7 +280,7 @@ def _articles(observed: Sequence[Observed], articles: Sequence[Article]) -> list
 def _row(o: Observed, cluster: str) -> dict[str, Any]:
     record = o.record
     told = o.shown and not o.cites_nothing_by_right
-    row = to_row(o.question)
+    row = asdict(o.question)
     gold = {name: row.pop(name) for name in ("answerable", "must_have", "must_not", "rewrite", "ideal")}
     gold["evidence"] = [
         {**asdict(place), "quote": words}

@@ -86,9 +86,9 @@ def test_a_build_server_gets_well_formed_xml(content: dict[str, Any]) -> None:
     assert skipped.attrib["message"] == "no gold tells whether it is right"
 
 
-def shown(renderable: Any) -> str:  # noqa: ANN401 - whatever rich renders
-    """Return what a terminal shows."""
-    console = Console(width=160, file=io.StringIO(), highlight=False)
+def shown(renderable: Any, width: int = 160) -> str:  # noqa: ANN401 - whatever rich renders
+    """Return what a terminal of so many columns shows."""
+    console = Console(width=width, file=io.StringIO(), highlight=False)
     console.print(renderable)
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
@@ -118,13 +118,31 @@ def test_the_terminal_is_not_painted_by_strangers(content: dict[str, Any], folde
     assert "\x1b" not in shown(terminal.comparison(found))
 
 
-def test_the_terminal_compares(folder: Path) -> None:
-    """Values before and after, the adjusted p value, and what was fixed."""
-    text = shown(terminal.comparison(compare(folder, finished())))
-    assert "10 questions in common" in text
-    assert "Broken: 0" in text
-    assert "Fixed: 3" in text
-    assert "b5 Who built the bridge? (should have declined)" in text
+def test_a_comparison_begins_with_what_broke(folder: Path) -> None:
+    """First the questions that broke, each with its cause, then those fixed, then the headlines that differ."""
+    lines = shown(terminal.comparison(compare(finished(), folder))).splitlines()
+    assert lines[0] == "Broken: 3 of 10 questions in common"
+    assert lines[1] == "  b5 Who built the bridge? (should have declined)"
+    assert lines[4] == "Fixed: 0"
+    (row,) = [line for line in lines if line.startswith("unanswerable questions ")]
+    assert re.search(r"1\.000 +0\.250 +−0\.750 +−1\.000 to −0\.250 +1\.000 +4$", row)
+    assert any(re.match(r"Same in both: written and right, facts contained, ", line) for line in lines)
+    assert "Fixed: 3" in shown(terminal.comparison(compare(folder, finished())))
+
+
+def test_the_terminal_fits_80_columns(folder: Path, content: dict[str, Any]) -> None:
+    """No line is wider, and no figure is broken, also with large figures and changes of every headline."""
+    found = compare(finished(), folder)
+    for row in found["differences"]:
+        row |= {"baseline": 0.125, "run": 0.875, "low": -1.0, "high": -0.5, "p_holm": 0.5, "n": 9999}
+    for row in found["latency"]:
+        row |= {"baseline": 12345.0, "run": 54321.0}
+    for view in (terminal.comparison(found), terminal.headlines(content, folder)):
+        lines = shown(view, 80).splitlines()
+        assert max(len(line) for line in lines if "report.html" not in line) <= 80
+    rows = [line for line in shown(terminal.comparison(found), 80).splitlines() if "0.125" in line]
+    assert len(rows) == len(found["differences"])
+    assert all(re.search(r" 0\.125 +0\.875 +\+0\.750 +−1\.000 to −0\.500 +0\.500 9999$", row) for row in rows)
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,10 @@ SUMMARY = (
 _MOST_LISTED = 20
 _BY_KIND = {
     "content": "content",
-    "written_and_right": "written and right",
+    "written_and_right": "written\nand right",
     "facts": "facts",
-    "refusal_recall": "unanswerable refused",
-    "words_to_read_p50": "words to read, p50",
+    "refusal_recall": "unanswerable\nrefused",
+    "words_to_read_p50": "words to\nread, p50",
     "words_to_read_p90": "p90",
 }
 """The headlines that the terminal splits by kind, and what stands above them."""
@@ -105,27 +105,25 @@ def _by_kind(groups: Sequence[Mapping[str, Any]]) -> RenderableType:
 
 
 def comparison(found: Mapping[str, Any]) -> RenderableType:
-    """Return the differences with their intervals and p values, and the questions that turned."""
-    table = _table("", "before", "after", "difference", "95 % interval", "p, adjusted", "fixed / broken", "n")
-    for row in found["differences"]:
-        turned = row["turned"]
+    """Return the questions that turned, and the headlines that differ, with their intervals and p values."""
+    parts = _turned(f"Broken: {len(found['broken'])} of {found['n']} questions in common", found["broken"], "red")
+    parts += _turned(f"Fixed: {len(found['fixed'])}", found["fixed"], "green")
+    parts += [Text(plain(note), style="yellow") for note in found["notes"]]
+    differing = [row for row in found["differences"] if any((row["difference"], row["low"], row["high"]))]
+    table = _table("", "before", "after", "change", "95 % interval", "p", "n")
+    for row in differing:
         table.add_row(
-            row["label"],
-            number(row["baseline"], row["unit"]),
-            number(row["run"], row["unit"]),
-            number(row["difference"], row["unit"], signed=True),
+            *_before_and_after(row),
             interval(row["low"], row["high"], row["unit"]),
             DASH if row["p_holm"] is None else f"{row['p_holm']:.3f}",
-            f"{turned['fixed']} / {turned['broken']}" if turned else DASH,
             str(row["n"]),
         )
     for row in found["latency"]:
-        table.add_row(row["label"], *(number(row[run], row["unit"]) for run in ("baseline", "run")), *[DASH] * 5)
-    parts: list[RenderableType] = [
-        Text(f"{found['n']} questions in common, {found['clusters']} clusters ({found['cluster_by']})", style="bold"),
-        table,
-    ]
-    parts += [Text(note, style="yellow") for note in found["notes"]]
+        table.add_row(*_before_and_after(row), *[DASH] * 3)
+    same = [row["label"] for row in found["differences"] if row not in differing]
+    parts += [Text(f"Same in both: {', '.join(same)}")] if same else []
+    words = f"p is adjusted for all headlines; {found['clusters']} clusters, by {found['cluster_by']}."
+    parts += [table, Text(words, style="dim")]
     parts += [
         Text(
             f"differs in {plain(str(row['part']))}: {_short(row['baseline'])} before, {_short(row['run'])} after",
@@ -133,12 +131,18 @@ def comparison(found: Mapping[str, Any]) -> RenderableType:
         )
         for row in found["fingerprint_differences"]
     ]
-    parts += _turned("Broken", found["broken"], "red") + _turned("Fixed", found["fixed"], "green")
     return Group(*parts)
 
 
+def _before_and_after(row: Mapping[str, Any]) -> list[str]:
+    """Return what is measured, both figures and their difference."""
+    was, now = row["baseline"], row["run"]
+    change = None if was is None or now is None else now - was
+    return [row["label"], *(number(f, row["unit"]) for f in (was, now)), number(change, row["unit"], signed=True)]
+
+
 def _turned(title: str, rows: Sequence[Mapping[str, Any]], style: str) -> list[RenderableType]:
-    lines: list[RenderableType] = [Text(f"{title}: {len(rows)}", style=style)]
+    lines: list[RenderableType] = [Text(title, style=style)]
     lines += [
         Text(f"  {plain(row['id'])} {plain(row['question'])} ({str(row['cause']).replace('_', ' ')})")
         for row in rows[:_MOST_LISTED]
@@ -152,7 +156,8 @@ def _short(value: object) -> str:
 
 
 def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False)
+    """Return a table that breaks no figure, whose first column takes several lines where the others leave it few."""
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for position, column in enumerate(columns):
-        table.add_column(column, justify="right" if position else "left")
+        table.add_column(column, justify="right" if position else "left", no_wrap=bool(position))
     return table

@@ -9,21 +9,30 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import lxml.html
 import pytest
 import uvicorn
 from browser import DESKTOP, barriers, needs_chromium, visiting
 from evaluated import ROWS, always_declines, command, copied, finished, give, invents_numbers, writes
+from hypothesis import given
+from hypothesis import strategies as st
 from playwright.sync_api import Browser, expect
 from starlette.testclient import TestClient
 
+from assistant.articles.passages import paragraphs
 from assistant.evaluation.evaluate import score
 from assistant.evaluation.grading.grades import FILE, read
 from assistant.evaluation.grading.rubrics import CONTENT, EBU
 from assistant.evaluation.options import Draw
+from assistant.evaluation.questions import Question
+from assistant.evaluation.records import Cited, Record, Span
+from assistant.evaluation.reporting.report import as_rows, marked_paragraphs
 from assistant.evaluation.review import server
-from assistant.evaluation.review.draw import Card, draw
+from assistant.evaluation.review.draw import Card, Side, draw
 from assistant.evaluation.review.session import Session
 from assistant.evaluation.scoring.gates import Demands
+from assistant.evaluation.scoring.observed import Observed
+from assistant.types import Article
 
 TOKEN = "token"  # noqa: S105
 
@@ -221,6 +230,60 @@ def test_preferences_are_in_the_comparison(tmp_path: Path) -> None:
     assert (found["this"], found["other"], found["same"], found["value"]) == (pairs, 0, 0, 1.0)
 
 
+TABLE = Article(
+    "table",
+    "The fares of the ferry rise.\n\nFare | Before | Now\nAdult | 4 <b>pounds</b> | 5\nChild | 2\n\nIt sails at noon.",
+    "Fares",
+)
+
+
+def cite(*quotes: str) -> tuple[Cited, ...]:
+    """Return the citations of words of the table's article."""
+    starts = map(TABLE.text.index, quotes)
+    return tuple(
+        Cited(number, Span("table", start, start + len(words)), words)
+        for number, (words, start) in enumerate(zip(quotes, starts, strict=True), start=1)
+    )
+
+
+def card_of(folder: Path, status: str, citations: tuple[Cited, ...] = (), closest: tuple[Cited, ...] = ()) -> Card:
+    """Return a card about an article with a table."""
+    answer = " ".join(f"{each.quote} [{each.number}]" for each in citations)
+    record = Record("q", 0, "What is the fare?", status, answer, citations, closest)
+    seen = Observed(Question("q", "What is the fare?", article="table"), record, {"table": TABLE})
+    return Card((Side(seen, (folder,)),))
+
+
+def test_tables_are_shown_as_tables(tmp_path: Path) -> None:
+    """In the article, in a quotation and among the closest words: rows and cells, with the cited words marked."""
+    row = "Adult | 4 <b>pounds</b> | 5"
+    cards = [card_of(tmp_path, "quoted", cite(row)), card_of(tmp_path, "declined", closest=cite(f"{row}\nChild | 2"))]
+    with opened(Session([tmp_path], cards, "ada")) as page:
+        quoted, declined = (lxml.html.fromstring(page.get(f"/{TOKEN}/{n}").text) for n in (1, 2))
+    for document in (quoted, declined):
+        assert " | " not in document.text_content()
+    cells = [[cell.text_content().strip() for cell in each] for each in quoted.xpath("//*[@class='article']//tr")]
+    assert cells == [["Fare", "Before", "Now"], ["Adult", "4 <b>pounds</b>", "5[1]"], ["Child", "2"]]
+    assert [mark.text_content() for mark in quoted.xpath("//td/mark")] == ["Adult", "4 <b>pounds</b>", "5"]
+    assert len(quoted.xpath("//*[@class='answer']//tr")) == 1
+    assert len(declined.xpath("//blockquote//tr")) == 2
+
+
+@given(
+    st.lists(st.text("ab| ", min_size=1), min_size=1, max_size=3).map("\n".join),
+    st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)), max_size=3),
+)
+def test_a_table_loses_no_words_and_no_mark(text: str, cited: list[tuple[int, int]]) -> None:
+    """What is shown is the paragraph without what parts its cells; each marked character stays so, each number once."""
+    citations = [(start, end, number) for number, (start, end) in enumerate(cited)]
+    for pieces in marked_paragraphs(text, citations, list(paragraphs(text))):
+        if (rows := as_rows(pieces)) is not None:
+            found = [piece for row in rows for cell in row for piece in cell]
+            parted = re.sub(r" \| |\n", "", "".join(piece.text for piece in pieces))
+            assert "".join(piece.text for piece in found) == parted
+            assert sorted(n for p in found for n in p.closing) == sorted(n for p in pieces for n in p.closing)
+
+
 # The command
 
 
@@ -338,10 +401,14 @@ def test_the_sheet_is_filled_in_by_the_keyboard(browser: Browser, session: Sessi
 @needs_chromium
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_is_for_everyone(browser: Browser, tmp_path: Path, width: int) -> None:
-    """One answer or two, new or not saved, all unfolded: axe finds nothing, light or dark, and nothing is cut."""
+    """One answer, two, or one with tables, new or not saved, all unfolded: no rule of axe is broken, nothing is cut."""
     declining = copied(tmp_path, always_declines)
-    for folders, rubric in (([declining], CONTENT), ([finished(), declining], CONTENT), ([finished()], EBU)):
-        session = Session(folders, draw(folders, Draw(), "ada"), "ada", rubric)
+    sessions = [
+        Session(folders, draw(folders, Draw(), "ada"), "ada", rubric)
+        for folders, rubric in (([declining], CONTENT), ([finished(), declining], CONTENT), ([finished()], EBU))
+    ]
+    tables = Session([tmp_path], [card_of(tmp_path, "quoted", cite("Adult | 4 <b>pounds</b> | 5"))], "ada")
+    for session in (*sessions, tables):
         options: dict[str, Any] = {"viewport": {"width": width, "height": 1180}}
         with served(session) as address, visiting(browser, address, may_fail=True, **options) as page:
             page.goto(f"{address}1")

@@ -13,7 +13,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from importlib import resources
 from typing import Any
@@ -158,7 +158,7 @@ def _blocks(groups: Sequence[Entry]) -> list[list[str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Marked:
     """Some words of a paragraph that are all cited, or evidence, in the same way."""
 
     text: str
@@ -168,7 +168,7 @@ class Piece:
     """The numbers of the citations that end with these words."""
 
 
-Excerpt = tuple[str, Sequence[Sequence[Piece]]]
+Excerpt = tuple[str, Sequence[Sequence[Marked]]]
 """The title of an article, and its paragraphs that hold cited words or evidence."""
 
 
@@ -223,7 +223,7 @@ def _excerpts(row: Entry, articles: Mapping[str, Entry]) -> Iterator[Excerpt]:
 
 def marked_paragraphs(
     text: str, citations: Sequence[tuple[int, int, int]], evidence: Sequence[tuple[int, int]]
-) -> Iterator[tuple[Piece, ...]]:
+) -> Iterator[tuple[Marked, ...]]:
     """Yield the paragraphs that hold cited words or evidence, cut where these begin and end.
 
     Spans are offsets into the text, the end exclusive; a citation's third figure is its number. The pieces of a
@@ -236,7 +236,7 @@ def marked_paragraphs(
             continue
         cuts = sorted({first, last, *(cut for span in inside for cut in span if first < cut < last)})
         yield tuple(
-            Piece(
+            Marked(
                 text[left:right],
                 cited=any(start <= left and right <= end for start, end, _ in citations),
                 evidence=any(start <= left and right <= end for start, end in evidence),
@@ -244,6 +244,32 @@ def marked_paragraphs(
             )
             for left, right in itertools.pairwise(cuts)
         )
+
+
+def as_rows(pieces: Sequence[Marked]) -> list[list[list[Marked]]] | None:
+    """Return the pieces of a paragraph as rows of cells; None where it is no table, with strokes between its cells."""
+    text = "".join(piece.text for piece in pieces)
+    ends = list(itertools.accumulate(len(piece.text) for piece in pieces))
+    if " | " not in text:
+        return None
+
+    def cell(first: int, last: int, following: int) -> list[Marked]:
+        found = []
+        for piece, end in zip(pieces, ends, strict=True):
+            words = text[max(first, end - len(piece.text)) : min(last, end)]
+            closing = piece.closing if first < end <= following else ()
+            if words or closing:
+                found.append(replace(piece, text=words, closing=closing))
+        return found
+
+    rows: list[list[list[Marked]]] = [[]]
+    first = 0
+    for match in re.finditer(r" \| |\n|\Z", text):
+        rows[-1].append(cell(first, match.start(), match.end()))
+        first = match.end()
+        if match[0] == "\n":
+            rows.append([])
+    return rows
 
 
 def _grouped(parts: Sequence[Part], causes: Iterable[Entry]) -> list[Entry]:

@@ -38,7 +38,7 @@ from assistant.evaluation.grading.grades import Grade
 from assistant.evaluation.grading.rubrics import Rubric
 from assistant.evaluation.options import Draw
 from assistant.evaluation.records import Span
-from assistant.evaluation.reporting.report import environment, marked_paragraphs
+from assistant.evaluation.reporting.report import Marked, as_rows, environment, marked_paragraphs
 from assistant.evaluation.review.draw import Card, Side, draw
 from assistant.evaluation.review.session import Said, Session, places
 from assistant.evaluation.scoring.sample_size import before_review, before_run
@@ -115,6 +115,7 @@ class _Site:
     def __init__(self, session: Session, token: str) -> None:
         self.session, self.token = session, token
         self.pages = environment("assistant.evaluation.review")
+        self.pages.filters["as_rows"] = as_rows
 
     def page(self, name: str, status: int = 200, **values: object) -> Response:
         return HTMLResponse(self.pages.get_template(name).render(values), status, _HEADERS)
@@ -242,13 +243,17 @@ def _side(place: int, label: str, side: Side, said: Said | Grade, rubric: Rubric
         "place": place,
         "label": label,
         "refusal": LABELS[Outcome(o.record.outcome)] if o.refused else "",
-        "pieces": [(piece.words, [f"{label}{number}" for number in piece.numbers]) for piece in o.pieces],
+        "pieces": [(_unmarked(each.words), [f"{label}{number}" for number in each.numbers]) for each in o.pieces],
         "closest_words": CLOSEST_WORDS,
-        "closest": [cited.quote for cited in o.record.closest],
+        "closest": [_unmarked(cited.quote) for cited in o.record.closest],
         "levels": rubric.by_criterion(said.grade),
         "issue": said.issue,
         "comment": said.comment,
     }
+
+
+def _unmarked(words: str) -> list[Marked]:
+    return [Marked(words, cited=False, evidence=False, closing=())]
 
 
 def _articles(card: Card, marks: Sequence[Span]) -> list[dict[str, Any]]:

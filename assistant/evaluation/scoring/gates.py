@@ -1,7 +1,7 @@
 """What a run must reach to be shipped: limits for measures, and how far they may fall behind an earlier run.
 
 A gate is about the value, not about the bound of its interval; a measure that does not apply fails it, since nothing
-was shown. Knows nothing of how values come about.
+was shown.
 """
 
 from __future__ import annotations
@@ -60,17 +60,27 @@ def demanded(limits: Limits) -> Demands:
     return Demands(tuple(gates), limits.baseline, limits.max_drop)
 
 
-def parse(text: str) -> Gate:
+def parse(text: str, where: str = "") -> Gate:
     """Return the gate of `NAME>=VALUE` or `NAME<=VALUE`; NAME may be `facts@speaker`, for one kind of question.
 
     Raises:
-        ConfigurationError: it is not of that form, or no measure has that name.
+        ConfigurationError: it is not of that form, or no measure has that name; `where` it stands is named.
     """
+    where = where or repr(text)
     match = re.fullmatch(r"\s*([\w]+)(?:@([^<>=]+?))?\s*(>=|<=)\s*(\S+)\s*", text)
     if match is None:
-        raise ConfigurationError(f"{text!r} is not of the form NAME>=VALUE or NAME<=VALUE, as in 'facts>=0.9'")
+        raise ConfigurationError(f"{where} is not of the form NAME>=VALUE or NAME<=VALUE, as in 'facts>=0.9'")
     name, kind, sign, limit = match.groups()
-    return _gate(name, kind or "", limit, at_most=sign == "<=", where=repr(text))
+    known = [measure.name for measure in (HEADLINES if kind else MEASURES)]
+    if name not in known:
+        raise ConfigurationError(f"{where}: there is no measure {name!r}; use one of {', '.join(known)}")
+    try:
+        value = float(limit)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        raise ConfigurationError(f"{where}: the limit {limit!r} of {name} is not a number; write one as 0.9")
+    return Gate(name, value, sign == "<=", kind or "")
 
 
 def read_thresholds(path: Path) -> list[Gate]:
@@ -83,16 +93,14 @@ def read_thresholds(path: Path) -> list[Gate]:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"The thresholds {path} cannot be read ({error}): mend the file") from error
-    if wrong := sorted(set(tables) - {"min", "max"}):
+    wrong = [name for name, table in tables.items() if name not in _SIGNS or not isinstance(table, dict)]
+    if wrong:
         raise ConfigurationError(f"The thresholds {path} have a part {wrong[0]!r}: use the tables [min] and [max]")
-    found = []
-    for table, limits in tables.items():
-        if not isinstance(limits, dict):
-            raise ConfigurationError(f"The thresholds {path}: the part {table!r} is no table: write [{table}]")
-        for name, limit in limits.items():
-            measure, _, kind = name.partition("@")
-            found.append(_gate(measure, kind, limit, at_most=table == "max", where=str(path)))
-    return found
+    limits = [(name, _SIGNS[table], limit) for table, found in tables.items() for name, limit in found.items()]
+    return [parse(f"{name}{sign}{limit}", str(path)) for name, sign, limit in limits]
+
+
+_SIGNS = {"min": ">=", "max": "<="}
 
 
 def check(gates: Sequence[Gate], content: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -157,16 +165,3 @@ def _told(gate: Mapping[str, Any]) -> str:
     if gate["name"] not in GRADED or gate["low"] is None:
         return value
     return f"{value}, at least {gate['low']:.4g} and at most {gate['high']:.4g} by its interval, n {gate['n']}"
-
-
-def _gate(name: str, kind: str, limit: object, *, at_most: bool, where: str) -> Gate:
-    known = [measure.name for measure in (HEADLINES if kind else MEASURES)]
-    if name not in known:
-        raise ConfigurationError(f"{where}: there is no measure {name!r}; use one of {', '.join(known)}")
-    try:
-        value = float(str(limit))
-    except ValueError:
-        value = math.nan
-    if math.isnan(value):
-        raise ConfigurationError(f"{where}: the limit {limit!r} of {name} is not a number; write one as 0.9")
-    return Gate(name, value, at_most, kind)

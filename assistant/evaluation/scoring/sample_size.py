@@ -37,28 +37,21 @@ def grades_needed(reach: float) -> int:
 def before_run(questions: int) -> str:
     """Return what a comparison of two runs on so many questions can see, and what more it would take."""
     return (
-        f"Sample size: two runs on {_many(questions, 'question')} are told apart four times out of five where they "
-        f"differ by {_points(questions, questions_needed)}, if {FLIPS:.0%} of the answers change. "
-        f"{_more(questions_needed, 'questions')} Questions about one article tell less."
+        f"Sample size: two runs on {questions:,} questions are told apart four times out of five where they differ by "
+        f"{_points(questions, questions_needed)} points, if {FLIPS:.0%} of the answers change. 5 points take "
+        f"{questions_needed(0.05):,} questions, 3 points {questions_needed(0.03):,}. Questions about one article tell "
+        "less."
     )
 
 
 def before_review(answers: int) -> str:
     """Return how exactly grades of so many answers tell how content readers are, and what more it would take."""
     return (
-        f"Sample size: {_many(answers, 'graded answer')} tell the share of content readers to within "
-        f"{_points(answers, grades_needed)}. {_more(grades_needed, 'grades')} Answers about one article tell less."
+        f"Sample size: {answers:,} graded answers tell the share of content readers to within "
+        f"{_points(answers, grades_needed)} points. 5 points take {grades_needed(0.05):,} grades, 3 points "
+        f"{grades_needed(0.03):,}. Answers about one article tell less."
     )
 
 
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def _points(count: int, needed: Callable[[float], int]) -> str:
-    found = next((points for points in range(1, 100) if needed(points / 100) <= count), 100)
-    return f"{found} point{'' if found == 1 else 's'}"
-
-
-def _more(needed: Callable[[float], int], what: str) -> str:
-    return f"5 points take {needed(0.05):,} {what}, 3 points {needed(0.03):,}."
+def _points(count: int, needed: Callable[[float], int]) -> int:
+    return next((points for points in range(1, 100) if needed(points / 100) <= count), 100)

@@ -1,6 +1,6 @@
 """Honest uncertainty: intervals and paired comparisons in which questions of one cluster are not independent.
 
-A cluster is an article or a conversation. Numbers in, numbers out; knows nothing of what was measured.
+A cluster is an article or a conversation. Numbers in, numbers out.
 """
 
 from __future__ import annotations
@@ -28,18 +28,8 @@ class Estimate:
     high: float | None
     n: int
     clusters: int
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A paired difference, later minus earlier, with its 95 % interval, and how likely chance alone is to make it."""
-
-    value: float
-    low: float | None
-    high: float | None
-    p: float | None
-    n: int
-    clusters: int
+    p: float | None = None
+    """Of a difference: how likely chance alone is to make one as large."""
 
 
 def mean(values: Sequence[float], clusters: Sequence[str], lowest: float = 0.0) -> Estimate:
@@ -90,14 +80,14 @@ def _share_interval(share: float, error: float, n: int, clusters: int) -> tuple[
 
 
 def of_clusters(
-    statistic: Callable[[Sequence[int]], float | None], clusters: Sequence[str], seed: int, *, interval: bool = True
+    statistic: Callable[[list[int]], float | None], clusters: Sequence[str], seed: int, *, interval: bool = True
 ) -> Estimate:
     """Return a statistic of positions in the data, with a percentile interval from resampling whole clusters.
 
     A resample for which the statistic does not exist is left out; where that is most of them there is no interval.
     """
     names, position = np.unique(list(clusters), return_inverse=True)
-    value = statistic(range(len(clusters))) if len(clusters) else None
+    value = statistic(list(range(len(clusters)))) if len(clusters) else None
     alone = Estimate(value, None, None, len(clusters), len(names))
     if value is None or len(names) < 2 or not interval:
         return alone
@@ -111,31 +101,19 @@ def of_clusters(
     return replace(alone, low=float(low), high=float(high))
 
 
-def paired(differences: Sequence[float], clusters: Sequence[str], seed: int) -> Difference:
-    """Return the mean of differences on the same questions: a cluster bootstrap, and a test that flips whole clusters.
+def paired(differences: Sequence[float], clusters: Sequence[str], seed: int) -> Estimate:
+    """Return the mean of differences on the same questions, later minus earlier.
 
-    With fewer than two clusters there is neither an interval nor a p value.
+    Its interval is that of a cluster bootstrap, its p value that of a test that flips whole clusters. With fewer than
+    two clusters there is neither.
     """
     data = np.asarray(differences, dtype=float)
+    found = of_clusters(lambda places: float(data[places].mean()), clusters, seed)
+    if found.clusters < 2:
+        return found
     _, position = np.unique(list(clusters), return_inverse=True)
-    sums, sizes = np.bincount(position, weights=data), np.bincount(position)
-    value = float(data.mean())
-    if len(sums) < 2:
-        return Difference(value, None, None, None, len(data), len(sums))
-    if not data.any():
-        return Difference(0.0, 0.0, 0.0, 1.0, len(data), len(sums))
-    resampled = stats.bootstrap(
-        (np.arange(len(sums)),),
-        lambda drawn, axis: sums[drawn].sum(axis=axis) / sizes[drawn].sum(axis=axis),
-        n_resamples=RESAMPLES,
-        confidence_level=CONFIDENCE,
-        method="percentile",
-        vectorized=True,
-        batch=100,
-        rng=np.random.default_rng(seed),
-    )
     test = stats.permutation_test(
-        (sums,),
+        (np.bincount(position, weights=data),),
         lambda flipped, axis: flipped.sum(axis=axis) / len(data),
         permutation_type="samples",
         n_resamples=9999,
@@ -143,8 +121,7 @@ def paired(differences: Sequence[float], clusters: Sequence[str], seed: int) -> 
         batch=100,
         rng=np.random.default_rng(seed),
     )
-    low, high = resampled.confidence_interval
-    return Difference(value, float(low), float(high), float(test.pvalue), len(data), len(sums))
+    return replace(found, p=float(test.pvalue))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

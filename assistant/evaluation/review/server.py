@@ -18,7 +18,6 @@ from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 import uvicorn
 from starlette.applications import Starlette
@@ -48,7 +47,6 @@ from assistant.types import Outcome
 HOST = "127.0.0.1"
 _MOST = {"issue": 100, "comment": 2000, "reason": 200}
 """Characters that are kept of what is typed."""
-_MAX_BODY_BYTES = 65_536
 _HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src data:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -137,7 +135,7 @@ class _Site:
             raise HTTPException(404)
         if request.method != "POST":
             return self.shown(number, {})
-        form, rubric = await _form(request), self.session.rubric
+        form, rubric = {name: str(value) for name, value in (await request.form()).items()}, self.session.rubric
         match form.get("action"):
             case "skip":
                 self.session.skipped.add(number)
@@ -166,20 +164,6 @@ class _Site:
 
 
 # What is posted
-
-
-async def _form(request: Request) -> Form:
-    """Return the fields of a form.
-
-    Raises:
-        HTTPException: it is too large.
-    """
-    body = b""
-    async for part in request.stream():
-        body += part
-        if len(body) > _MAX_BODY_BYTES:
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-    return {name: values[-1] for name, values in parse_qs(body.decode(errors="replace")).items()}
 
 
 def _said(form: Form, place: int, rubric: Rubric) -> Said:

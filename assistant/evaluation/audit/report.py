@@ -1,6 +1,6 @@
 """What an audit found, beside what others published: audit.json and audit.html, from the folder of the run alone.
 
-What is measured, and what others published, stands in `parts.toml`. Knows nothing of how questions are made or asked.
+What is measured, and what others published, stands in `parts.toml`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,10 +15,9 @@ from typing import Any
 from assistant.errors import ConfigurationError
 from assistant.evaluation import run
 from assistant.evaluation.audit.ends import end
-from assistant.evaluation.questions import Question
 from assistant.evaluation.reporting import report
-from assistant.evaluation.reporting.summary import clustering, summarise
-from assistant.evaluation.scoring import statistics
+from assistant.evaluation.reporting.summary import summarise
+from assistant.evaluation.scoring.observed import Observed, estimated
 
 DATA, PAGE = "audit.json", "audit.html"
 _TOLD = tomllib.loads((resources.files("assistant.evaluation.audit") / "parts.toml").read_text(encoding="utf-8"))
@@ -37,16 +35,13 @@ def write(folder: Path) -> dict[str, Any]:
     _, questions, observed = run.observed(folder)
     if not {question.kind for question in questions} <= KINDS.keys():
         raise ConfigurationError(f"{folder} holds no audit: name a folder that `audit --out` has written")
-    ended = [(o.question, end(o)) for o in observed]
+    ended = [(o, end(o)) for o in observed]
     whole = summarise(folder)
-    _, clusters, note = clustering(questions)
     kept = ("schema", "title", "created", "mode", "complete", "asked", "planned", "repeats", "model", "options")
     content = {
-        **{name: whole[name] for name in (*kept, "fingerprint", "statuses", "articles")},
-        "cluster_note": note,
+        **{name: whole[name] for name in (*kept, "fingerprint", "statuses", "articles", "cluster_note")},
         "parts": [
-            part | {"figures": [_measured(figure, ended, clusters) for figure in part["figures"]]}
-            for part in _TOLD["part"]
+            part | {"figures": [_measured(figure, ended) for figure in part["figures"]]} for part in _TOLD["part"]
         ]
         + [whole["sheet"]],
         "causes": _TOLD["failure"],
@@ -57,13 +52,10 @@ def write(folder: Path) -> dict[str, Any]:
     return content
 
 
-def _measured(
-    figure: Mapping[str, Any], ended: Sequence[tuple[Question, str]], clusters: Mapping[str, str]
-) -> dict[str, Any]:
-    """Return a figure in the form of a measure of a run's report; `clusters` are those of the questions by id."""
-    seen = [(float(how in figure["ends"]), clusters[q.id]) for q, how in ended if q.kind in figure["kinds"]]
-    estimate = statistics.mean([value for value, _ in seen], [cluster for _, cluster in seen])
-    return {**figure, "unit": "share", **asdict(estimate)}
+def _measured(figure: Mapping[str, Any], ended: Sequence[tuple[Observed, str]]) -> dict[str, Any]:
+    """Return a figure in the form of a measure of a run's report."""
+    seen = ((o, float(how in figure["ends"])) for o, how in ended if o.question.kind in figure["kinds"])
+    return {**figure, "unit": "share", **estimated(seen)}
 
 
 def _judged(how: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ are left out and named. Never calls the assistant.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,13 @@ from typing import Any
 from assistant.errors import ConfigurationError
 from assistant.evaluation.fingerprint import differences
 from assistant.evaluation.questions import Question
-from assistant.evaluation.reporting.summary import clustering, question_scores
+from assistant.evaluation.reporting.summary import question_scores
 from assistant.evaluation.run import observed
 from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.agreement import preferred, told
 from assistant.evaluation.scoring.causes import cause
 from assistant.evaluation.scoring.measures import HEADLINES, Measure
-from assistant.evaluation.scoring.observed import Observed
+from assistant.evaluation.scoring.observed import Observed, clustered, clusters_of
 
 _NOT_GOLD = ("kind", "group", "notes", "rewrite")
 """What may differ between the two without making another question."""
@@ -52,8 +52,8 @@ def compare(before: Path, after: Path) -> dict[str, Any]:
         _incomplete(before, earlier, one),
         _incomplete(after, later, other),
     ]
-    by, clusters, _ = clustering(same)
-    one, other = ([o for o in some if o.question.id in clusters] for some in (one, other))
+    names = {question.id for question in same}
+    one, other = (clustered([o for o in some if o.question.id in names], same) for some in (one, other))
     broken, fixed, reworded = _turned(one, other)
     return {
         "baseline": str(before),
@@ -63,16 +63,16 @@ def compare(before: Path, after: Path) -> dict[str, Any]:
         "only_in_run": len(added),
         "changed_questions": list(mended),
         "versions": {"added": added, "mended": mended, "dropped": dropped},
-        "cluster_by": by,
-        "clusters": len(set(clusters.values())),
-        "differences": _differences(one, other, clusters, int(now["options"]["seed"])),
+        "cluster_by": clusters_of(same)[0],
+        "clusters": len({o.cluster for o in other}),
+        "differences": _differences(one, other, int(now["options"]["seed"])),
         "latency": [
             {name: getattr(measure, name) for name in ("name", "label", "unit")}
             | {"baseline": measure.of(measure.scores(one)), "run": measure.of(measure.scores(other))}
             for measure in HEADLINES
             if not measure.is_mean
         ],
-        "preferences": preferred(one, other, clusters, int(now["options"]["seed"])),
+        "preferences": preferred(one, other, int(now["options"]["seed"])),
         "broken": broken,
         "fixed": fixed,
         "reworded": reworded,
@@ -101,10 +101,9 @@ def _mended(was: Question, now: Question) -> list[str]:
     return [name for name in before if name not in _NOT_GOLD and before[name] != after[name]]
 
 
-def _differences(
-    one: Sequence[Observed], other: Sequence[Observed], clusters: Mapping[str, str], seed: int
-) -> list[dict[str, Any]]:
+def _differences(one: Sequence[Observed], other: Sequence[Observed], seed: int) -> list[dict[str, Any]]:
     """Return the paired differences of the headlines that both runs have, with p values adjusted for their number."""
+    clusters = {o.question.id: o.cluster for o in other}
     found: list[dict[str, Any]] = []
     for measure in HEADLINES:
         if not measure.is_mean:

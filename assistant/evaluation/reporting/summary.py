@@ -26,14 +26,11 @@ from assistant.evaluation.scoring import agreement, sheet, statistics
 from assistant.evaluation.scoring.causes import CAUSES, cause
 from assistant.evaluation.scoring.confidence import calibration_bins, risk_coverage
 from assistant.evaluation.scoring.measures import HEADLINES, SECOND_SCREEN, Measure, aurc, refusal_auroc, scores
-from assistant.evaluation.scoring.observed import Observed
+from assistant.evaluation.scoring.observed import Observed, clusters_of
 from assistant.evaluation.scoring.sample_size import FLIPS
 from assistant.types import Article
 
 SCHEMA = 3
-FEWEST_ARTICLES = 10
-"""Fewer are too few to tell how much articles differ (Cameron and Miller, Journal of Human Resources 50, 2015, ask for
-more still); then conversations are the clusters."""
 _CURVE_POINTS = 200
 
 Key = TypeVar("Key")
@@ -50,11 +47,11 @@ def summarise(folder: Path) -> dict[str, Any]:
     # All of them speak of the same articles.
     articles = list(observed[0].articles.values()) if observed else []
     seed = int(run["options"]["seed"])
-    clustered_by, by_id, note = clustering(questions)
+    clustered_by, note = clusters_of(questions)
     titles, kinds = {article.id: article.title for article in articles}, list(KINDS)
 
     def measured(some: Sequence[Observed], measures: Sequence[Measure], *, whole: bool) -> list[dict[str, Any]]:
-        return [_measured(measure, some, by_id, seed, whole=whole) for measure in measures]
+        return [_measured(measure, some, seed, whole=whole) for measure in measures]
 
     def groups(key: Callable[[Question], str], about: Callable[[str], dict[str, Any]]) -> list[dict[str, Any]]:
         return [
@@ -76,7 +73,7 @@ def summarise(folder: Path) -> dict[str, Any]:
         "options": run["options"],
         "cluster_by": clustered_by,
         "cluster_note": note,
-        "smallest_difference": _smallest_difference(observed, by_id),
+        "smallest_difference": _smallest_difference(observed),
         "fingerprint": _fingerprint(run["fingerprint"], questions),
         "headlines": measured(observed, HEADLINES, whole=True),
         "second_screen": measured(observed, SECOND_SCREEN, whole=True),
@@ -91,50 +88,23 @@ def summarise(folder: Path) -> dict[str, Any]:
         "curves": _curves(observed),
         "gates": [],
         "comparison": None,
-        "grades": agreement.summary(observed, given, by_id),
-        "sheet": sheet.part(observed, given, by_id),
+        "grades": agreement.summary(observed, given),
+        "sheet": sheet.part(observed, given),
         "articles": _articles(observed, articles),
-        "rows": [_row(o, by_id[o.question.id]) for o in observed],
+        "rows": [_row(o) for o in observed],
     }
-
-
-# Clusters
-
-
-def clustering(questions: Sequence[Question]) -> tuple[str, dict[str, str], str]:
-    """Return what the clusters are, the cluster of each question by its id, and a sentence about them."""
-    by_article = len({question.article for question in questions if question.article}) >= FEWEST_ARTICLES
-    clusters = {q.id: (q.article if by_article else "") or _conversation(q) for q in questions}
-    return ("article", clusters, _ABOUT_ARTICLES) if by_article else ("conversation", clusters, _ABOUT_CONVERSATIONS)
-
-
-_ABOUT_ARTICLES = (
-    "Questions about one article are not independent, so each article counts as one cluster; the intervals hold for "
-    "other articles like these."
-)
-_ABOUT_CONVERSATIONS = (
-    f"With fewer than {FEWEST_ARTICLES} articles each conversation, or group of questions about one thing, counts as "
-    "one cluster; the intervals hold for other questions about these articles and say nothing of other articles."
-)
-
-
-def _conversation(question: Question) -> str:
-    return question.group or (question.history[0].question if question.history else question.id)
 
 
 # Estimates
 
 
-def _measured(
-    measure: Measure, observed: Sequence[Observed], cluster: Mapping[str, str], seed: int, *, whole: bool
-) -> dict[str, Any]:
+def _measured(measure: Measure, observed: Sequence[Observed], seed: int, *, whole: bool) -> dict[str, Any]:
+    used = [o for o in observed if measure.score(o) is not None]
     if measure.is_mean:
-        by_question = question_scores(measure, observed)
-        clusters = [cluster[identifier] for identifier in by_question]
-        estimate = statistics.mean(list(by_question.values()), clusters, measure.lowest)
+        by_question, cluster = question_scores(measure, used), {o.question.id: o.cluster for o in used}
+        estimate = statistics.mean(list(by_question.values()), list(cluster.values()), measure.lowest)
     else:
-        used = [o for o in observed if measure.score(o) is not None]
-        seen, clusters = measure.scores(used), [cluster[o.question.id] for o in used]
+        seen, clusters = measure.scores(used), [o.cluster for o in used]
         estimate = statistics.of_clusters(
             lambda places: measure.of([seen[place] for place in places]), clusters, seed, interval=whole
         )
@@ -155,10 +125,11 @@ def question_scores(measure: Measure, observed: Sequence[Observed]) -> dict[str,
     return {identifier: sum(values) / len(values) for identifier, values in found.items() if values}
 
 
-def _smallest_difference(observed: Sequence[Observed], cluster: Mapping[str, str]) -> dict[str, Any]:
+def _smallest_difference(observed: Sequence[Observed]) -> dict[str, Any]:
     # Where it is not known what is right, as when questions were only searched for, the questions count as independent.
     right = {o.question.id: float(o.outcome == "right") for o in observed}
-    value = statistics.smallest_difference(list(right.values()), [cluster[name] for name in right], FLIPS)
+    clusters = {o.question.id: o.cluster for o in observed}
+    value = statistics.smallest_difference(list(right.values()), list(clusters.values()), FLIPS)
     note = "Too few questions to see any difference between two runs."
     if value is not None:
         note = (
@@ -277,7 +248,7 @@ def _articles(observed: Sequence[Observed], articles: Sequence[Article]) -> list
     return [article_row(article) for article in articles if article.id in wanted]
 
 
-def _row(o: Observed, cluster: str) -> dict[str, Any]:
+def _row(o: Observed) -> dict[str, Any]:
     record = o.record
     told = o.shown and not o.cites_nothing_by_right
     row = asdict(o.question)
@@ -290,7 +261,7 @@ def _row(o: Observed, cluster: str) -> dict[str, Any]:
     return {
         **row,
         "repeat": record.repeat,
-        "cluster": cluster,
+        "cluster": o.cluster,
         "gold": gold,
         "status": record.status,
         "state": o.record.outcome,

@@ -1,6 +1,6 @@
 """What the grades of a run say: how content readers are, how far the graders agree, where the rules say otherwise.
 
-Krippendorff's alpha is that of `krippendorff`, for grades in an order. Knows nothing of how grades are kept.
+Krippendorff's alpha is that of `krippendorff`, for grades in an order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from assistant.evaluation.grading.grades import Grade, Key, key_of, latest, left
 from assistant.evaluation.grading.rubrics import CONTENT, GRADES
 from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.causes import CAUSES, cause
-from assistant.evaluation.scoring.observed import Observed
+from assistant.evaluation.scoring.observed import Observed, estimated
 
 
 def with_grades(observed: Sequence[Observed], given: Iterable[Grade], rubric: str = CONTENT.version) -> list[Observed]:
@@ -36,8 +36,8 @@ def differs(o: Observed) -> bool:
     return any(grade.grade in (("bad", "wrong") if passes else ("good",)) for grade in o.grades)
 
 
-def summary(observed: Sequence[Observed], given: Sequence[Grade], cluster: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return what the report says of the grades; None where nobody graded. `cluster` is by the id of a question."""
+def summary(observed: Sequence[Observed], given: Sequence[Grade]) -> dict[str, Any] | None:
+    """Return what the report says of the grades; None where nobody graded."""
     graded = [o for o in observed if o.grades]
     notes = left_out([o.record for o in observed], given)
     if not graded and not notes:
@@ -52,7 +52,7 @@ def summary(observed: Sequence[Observed], given: Sequence[Grade], cluster: Mappi
         "notes": notes,
         "graders": Counter(grade.grader for grade in said),
         "by_grade": {name: sum(grade.grade == name for grade in said) for name in GRADES},
-        "by_state": [{"name": name, **_state(some, cluster)} for name, some in states.items()],
+        "by_state": [{"name": name, **_state(some)} for name, some in states.items()],
         "issues": [
             {"issue": issue, "n": count, "ids": sorted({grade.id for grade in said if grade.issue == issue})}
             for issue, count in issues.most_common()
@@ -76,10 +76,9 @@ def _verdict(o: Observed) -> str:
     return "right" if found is None else CAUSES[found][0]
 
 
-def _state(some: Sequence[Observed], cluster: Mapping[str, str]) -> dict[str, Any]:
-    clusters = [cluster[o.question.id] for o in some]
+def _state(some: Sequence[Observed]) -> dict[str, Any]:
     shares = {
-        name: asdict(statistics.mean([o.share_graded(grade) or 0.0 for o in some], clusters))
+        name: estimated((o, o.share_graded(grade) or 0.0) for o in some)
         for name, grade in (("content", "good"), ("wrong", "wrong"))
     }
     middle, most = np.quantile([o.words_to_read for o in some], [0.5, 0.9])
@@ -118,9 +117,7 @@ def alpha(answers: Sequence[Mapping[str, str]], levels: Collection[str] = GRADES
     return float(krippendorff.alpha(table, level_of_measurement="ordinal"))
 
 
-def preferred(
-    one: Sequence[Observed], other: Sequence[Observed], cluster: Mapping[str, str], seed: int
-) -> dict[str, Any] | None:
+def preferred(one: Sequence[Observed], other: Sequence[Observed], seed: int) -> dict[str, Any] | None:
     """Return which of two runs' answers graders prefer; None where nobody said so of these answers.
 
     `difference` is the share that prefers the later run less the share that prefers the earlier, with the interval and
@@ -128,14 +125,15 @@ def preferred(
     """
     earlier = {key_of(o.record) for o in one}
     votes = {
-        o.question.id: float(np.mean(said))
+        o.question.id: (float(np.mean(said)), o.cluster)
         for o in other
         if (said := [_VOTES[g.preferred] for g in o.grades if g.preferred and (g.id, g.against) in earlier])
     }
     if not votes:
         return None
-    difference = statistics.paired(list(votes.values()), [cluster[name] for name in votes], seed)
-    signs = Counter(float(np.sign(vote)) for vote in votes.values())
+    values = [vote for vote, _ in votes.values()]
+    difference = statistics.paired(values, [cluster for _, cluster in votes.values()], seed)
+    signs = Counter(map(float, np.sign(values)))
     return {name: signs[vote] for name, vote in _VOTES.items()} | asdict(difference)
 
 

@@ -1,7 +1,7 @@
 """What came of a question, beside its gold: what every measure looks at.
 
 Everything is computed from the record, the question and the articles' own text; a quotation that a record claims is
-checked against the article and not believed. Knows nothing of averages.
+checked against the article and not believed.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import chain
+from typing import Any
 
 from assistant.articles import terms
 from assistant.articles.passages import paragraphs, sentences
 from assistant.evaluation.grading.grades import Grade
 from assistant.evaluation.questions import Question, holds, holds_facts
 from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, Span
+from assistant.evaluation.scoring import statistics
 from assistant.rendering import Piece, pieces
 from assistant.types import Answer, Article, Citation, Outcome, Status
 
@@ -38,6 +40,8 @@ class Observed:
     question: Question
     record: Record
     articles: Mapping[str, Article]
+    cluster: str = ""
+    """The article or conversation that it is part of: its questions are not independent of each other."""
     grades: tuple[Grade, ...] = ()
     """What people who read the answer said of it, one each."""
 
@@ -219,7 +223,43 @@ def observe(
     by_id = {question.id: (place, question) for place, question in enumerate(questions)}
     known = {(record.id, record.repeat): record for record in records if record.id in by_id}
     ordered = sorted(known.values(), key=lambda record: (by_id[record.id][0], record.repeat))
-    return [Observed(by_id[record.id][1], record, articles) for record in ordered]
+    return clustered([Observed(by_id[record.id][1], record, articles) for record in ordered], questions)
+
+
+def clustered(observed: Iterable[Observed], questions: Iterable[Question]) -> list[Observed]:
+    """Return what was observed, each in the cluster that its question has among these questions."""
+    by_article = clusters_of(questions)[0] == "article"
+    return [replace(o, cluster=(by_article and o.question.article) or _conversation(o.question)) for o in observed]
+
+
+def estimated(values: Iterable[tuple[Observed, float]]) -> dict[str, Any]:
+    """Return the mean of values, one a question, with its interval, as a report has it."""
+    pairs = list(values)
+    return asdict(statistics.mean([value for _, value in pairs], [o.cluster for o, _ in pairs]))
+
+
+def clusters_of(questions: Iterable[Question]) -> tuple[str, str]:
+    """Return what the clusters of these questions are, and a sentence about them."""
+    if len({question.article for question in questions if question.article}) >= FEWEST_ARTICLES:
+        return "article", _ABOUT_ARTICLES
+    return "conversation", _ABOUT_CONVERSATIONS
+
+
+def _conversation(question: Question) -> str:
+    return question.group or (question.history[0].question if question.history else question.id)
+
+
+FEWEST_ARTICLES = 10
+"""Fewer are too few to tell how much articles differ (Cameron and Miller, Journal of Human Resources 50, 2015, ask for
+more still); then conversations are the clusters."""
+_ABOUT_ARTICLES = (
+    "Questions about one article are not independent, so each article counts as one cluster; the intervals hold for "
+    "other articles like these."
+)
+_ABOUT_CONVERSATIONS = (
+    f"With fewer than {FEWEST_ARTICLES} articles each conversation, or group of questions about one thing, counts as "
+    "one cluster; the intervals hold for other questions about these articles and say nothing of other articles."
+)
 
 
 @lru_cache(maxsize=4096)

@@ -1,21 +1,16 @@
-"""What the EBU's sheet says of a run: how many answers have issues, and how far graders agree, by criterion.
-
-Knows nothing of how the sheet is filled in.
-"""
+"""What the EBU's sheet says of a run: how many answers have issues, and how far graders agree, by criterion."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from assistant.evaluation.grading.grades import Grade, left_out
 from assistant.evaluation.grading.rubrics import EBU, SHEET
-from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.agreement import agreement, with_grades
-from assistant.evaluation.scoring.observed import Observed
+from assistant.evaluation.scoring.observed import Observed, estimated
 
 _ALL = "answer"
 _WORST = "Of the five criteria the worst counts."
@@ -23,8 +18,8 @@ _NONE, _SOME, _SIGNIFICANT = EBU.levels
 _COUNTED = {"significant": (_SIGNIFICANT,), "any": (_SOME, _SIGNIFICANT)}
 
 
-def part(observed: Sequence[Observed], given: Sequence[Grade], cluster: Mapping[str, str]) -> dict[str, Any]:
-    """Return the sheet's part of a report, beside what is published; `cluster` is by the id of a question.
+def part(observed: Sequence[Observed], given: Sequence[Grade]) -> dict[str, Any]:
+    """Return the sheet's part of a report, beside what is published.
 
     It has no figures where nobody graded, and of each criterion an agreement where two did.
     """
@@ -35,7 +30,7 @@ def part(observed: Sequence[Observed], given: Sequence[Grade], cluster: Mapping[
     levels = {c: [{g.grader: _level(g, c) for g in o.grades} for o in graded] for c in (_ALL, *EBU.criteria)}
     return {name: SHEET[name] for name in ("title", "asked", "empty", "study", "published", "differs")} | {
         "name": "ebu",
-        "figures": [_figure(*row, cluster) for row in rows] if graded else [],
+        "figures": [_figure(*row) for row in rows] if graded else [],
         "graders": sorted({grade.grader for o in graded for grade in o.grades}),
         "agreement": [
             {"criterion": criterion, **found}
@@ -56,16 +51,16 @@ def _level(grade: Grade, criterion: str) -> str:
     return found.get(criterion) or max(found.values(), key=list(EBU.levels).index)
 
 
-def _figure(criterion: str, counted: str, some: Sequence[Observed], cluster: Mapping[str, str]) -> dict[str, Any]:
+def _figure(criterion: str, counted: str, some: Sequence[Observed]) -> dict[str, Any]:
     """Return a share of answers in the form of a measure of a report; several graders of one answer count as one."""
-    shares = [float(np.mean([_level(grade, criterion) in _COUNTED[counted] for grade in o.grades])) for o in some]
+    shares = [(o, float(np.mean([_level(g, criterion) in _COUNTED[counted] for g in o.grades]))) for o in some]
     return {
         "name": f"{criterion}_{counted}".replace(" ", "_"),
         "label": f"{criterion}: {counted} issue",
         "definition": f"{EBU.criteria.get(criterion, _WORST)} Counted is {' or '.join(_COUNTED[counted])}.",
         "unit": "share",
         "better": "lower",
-        **asdict(statistics.mean(shares, [cluster[o.question.id] for o in some])),
+        **estimated(shares),
     }
 
 

@@ -15,7 +15,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from assistant.answering import understanding
 from assistant.answering.assistant import Assistant, Progress
 from assistant.articles.reading import Corpus, read_corpus
 from assistant.errors import ConfigurationError, RunInterruptedError
@@ -68,9 +67,8 @@ def carry_out(
         ConfigurationError: the folder cannot be used, or the assistant not opened.
         RunInterruptedError: the keyboard ended the asking; the report is of the answers that are there.
     """
-    options, settings = plan.options, plan.settings
-    if options.retrieval_only or options.without_model:
-        plan = replace(plan, settings=replace(settings, model="none"))
+    if plan.options.without_model:
+        plan = replace(plan, settings=replace(plan.settings, model="none"))
     with run.opened(out, _described(plan), plan.questions, plan.corpus.articles):
         begin()
         try:
@@ -92,7 +90,6 @@ def _described(plan: Plan) -> dict[str, Any]:
     return {
         "schema": run.SCHEMA,
         "title": plan.title,
-        "mode": "retrieval" if plan.options.retrieval_only else "answers",
         "model": model_name(plan.settings),
         "options": json.loads(json.dumps(asdict(plan.options), default=str)),
         "fingerprint": parts,
@@ -129,7 +126,6 @@ def ask(assistant: Assistant, plan: Plan, folder: Path, progress: Progress) -> N
     done = {(record.id, record.repeat) for record in records.read_records(folder)}
     wanted = [(question, repeat) for repeat in range(plan.options.repeat) for question in plan.questions]
     missing = [(question, repeat) for question, repeat in wanted if (question.id, repeat) not in done]
-    answer = _searched if plan.options.retrieval_only else _answered
 
     def lines() -> Iterator[Mapping[str, Any]]:
         for number, (question, repeat) in enumerate(missing, start=len(wanted) - len(missing)):
@@ -138,7 +134,7 @@ def ask(assistant: Assistant, plan: Plan, folder: Path, progress: Progress) -> N
                 return
             article = None if plan.everywhere else question.article or None
             try:
-                line = answer(assistant, question, article)
+                line = _answered(assistant, question, article)
             except Exception as error:
                 logger.exception("The question %s failed", question.id)
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
@@ -157,19 +153,6 @@ def _answered(assistant: Assistant, question: Question, article: str | None) -> 
     if answer.query and answer.status is not Status.INDEX_UNAVAILABLE:
         line["retrieved"] = _found(assistant, answer.query, article)
     return line
-
-
-def _searched(assistant: Assistant, question: Question, article: str | None) -> dict[str, Any]:
-    """Return the line of a question that is searched for, as the assistant would, and not asked."""
-    query = understanding.clean(question.question)
-    started = time.monotonic()
-    if question.history:
-        query = assistant.steps.find(query, question.history, article).query
-    found = _found(assistant, query, article)
-    milliseconds = round(1000 * (time.monotonic() - started), 1)
-    line = records.empty_line(question, records.RETRIEVED)
-    line["timings"]["retrieve_ms"] = milliseconds
-    return line | {"query": query, "retrieved": found}
 
 
 def _found(assistant: Assistant, query: str, article: str | None) -> list[list[Any]]:

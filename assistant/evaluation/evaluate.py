@@ -8,7 +8,6 @@ Scoring starts from the folder alone, so that it can be done again at any time w
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -118,8 +117,6 @@ def select(questions: Sequence[Question], options: Options) -> list[Question]:
     chosen = list(questions)
     _all_known("id", options.ids or (), [question.id for question in chosen])
     _all_known("kind", options.kind or (), [question.kind for question in chosen])
-    if options.per_article is not None:
-        chosen = _drawn(chosen, options.per_article, options.seed)
     if options.kind:
         chosen = [question for question in chosen if question.kind in options.kind]
     if options.ids:
@@ -132,19 +129,6 @@ def select(questions: Sequence[Question], options: Options) -> list[Question]:
     if not chosen:
         raise ConfigurationError("No question is left by these options: use fewer of them")
     return chosen
-
-
-def _drawn(questions: Sequence[Question], most: int, seed: int) -> list[Question]:
-    """Return at most so many answerable and so many other questions of each article, in the order of the file."""
-    groups: dict[tuple[str, bool], list[str]] = {}
-    for question in questions:
-        groups.setdefault((question.article, bool(question.answerable)), []).append(question.id)
-    chosen = set()
-    for (article, answerable), group in groups.items():
-        # What else is in the file changes nothing.
-        draw = random.Random(f"{seed} {article} {answerable}")  # noqa: S311 - no secret
-        chosen |= set(draw.sample(group, min(most, len(group))))
-    return [question for question in questions if question.id in chosen]
 
 
 def _all_known(what: str, named: Sequence[str], known: Sequence[str]) -> None:

@@ -25,16 +25,12 @@ class Options:
     ids: Annotated[list[str] | None, typer.Option(help="Ask only this question; may be given again.")] = None
     kind: Annotated[list[str] | None, typer.Option(help="Ask only this kind; may be given again.")] = None
     failed_in: Annotated[Path | None, typer.Option(help="Ask only what failed in this run.")] = None
-    per_article: Annotated[
-        int | None, typer.Option(min=1, help="Draw so many answerable and so many other questions of each article.")
-    ] = None
     repeat: Annotated[int, typer.Option(min=1, help="Ask every question so often.")] = 1
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw and of the intervals.")] = 0
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the intervals.")] = 0
     max_minutes: Annotated[
         float | None, typer.Option(min=0.0, help="Stop asking then; the report is of what was asked.")
     ] = None
     without_model: WithoutModel = False
-    retrieval_only: Annotated[bool, typer.Option("--retrieval-only", help="Search, and do not ask.")] = False
 
 
 @dataclass(frozen=True, slots=True)

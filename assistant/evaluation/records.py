@@ -21,8 +21,6 @@ from assistant.types import Answer, Article
 ANSWERS = "answers.jsonl"
 ERROR = "error"
 """The status of a question that ended in an exception."""
-RETRIEVED = "retrieved"
-"""The status of a question that was searched for and not asked."""
 
 Line = TypeVar("Line")
 
@@ -68,7 +66,6 @@ class Record:
     confidence: float | None = None
     first_ms: float | None = None
     total_ms: float | None = None
-    retrieve_ms: float | None = None
     model: str = "none"
     error: str | None = None
     retrieved: tuple[Span, ...] = ()
@@ -89,7 +86,6 @@ class Record:
             confidence=line.get("confidence"),
             first_ms=timings["first_ms"],
             total_ms=timings["total_ms"],
-            retrieve_ms=timings.get("retrieve_ms"),
             retrieved=tuple(Span(*span) for span in line.get("retrieved", ())),
         )
 

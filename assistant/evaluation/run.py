@@ -134,8 +134,6 @@ def _check(folder: Path, run: Mapping[str, Any]) -> None:
         return
     before = read_run(folder)[0]
     changed = [name for name, *_ in fingerprint.differences(before["fingerprint"], run["fingerprint"])]
-    if before["mode"] != run["mode"]:
-        changed.append("mode")
     if changed:
         raise ConfigurationError(
             f"The folder {folder} holds a run that differs in {', '.join(changed)}: choose a new one with --out, "

@@ -69,7 +69,6 @@ def test_every_measure_says_what_it_is() -> None:
         (DECLINED, QUESTION, "missing"),
         (replace(QUOTED, status="error"), QUESTION, "wrong"),
         (replace(QUOTED, status="index_unavailable"), QUESTION, "wrong"),
-        (replace(QUOTED, status="retrieved"), QUESTION, None),
         (QUOTED, replace(QUESTION, must_not=("state",)), "wrong"),
         (QUOTED, replace(QUESTION, must_have=()), None),
         (QUOTED, replace(QUESTION, answerable=None), None),
@@ -264,9 +263,6 @@ def test_every_place_is_in_a_paragraph(position: int) -> None:
         (said("Nine. [1]", cite("The town council")), QUESTION, "retrieved_not_used"),
         (said("Nine. [1]", cite(COST)), QUESTION, "in_evidence_but_wrong"),
         (said("4.2 million of 17. [1]", cite(COST)), QUESTION, "unsupported"),
-        (replace(QUOTED, status="retrieved"), QUESTION, None),
-        (replace(QUOTED, status="retrieved", retrieved=()), QUESTION, "not_retrieved"),
-        (replace(QUOTED, status="retrieved", retrieved=()), UNANSWERABLE, None),
     ],
 )
 def test_each_failure_has_the_first_cause_that_fits(record: Record, question: Question, expected: str | None) -> None:

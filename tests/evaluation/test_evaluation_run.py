@@ -69,27 +69,15 @@ def test_a_question_is_asked_of_the_article_that_it_names(tmp_path: Path) -> Non
     assert {hit["article"] for hit in rows["x1"]["retrieved"]} == {"school", "bridge"}
 
 
-def test_searching_alone_asks_nothing(tmp_path: Path) -> None:
-    """With retrieval alone there are ranks and times of the search, and no answer is scored."""
-    assistant = perfect()
-    content = evaluate_with(assistant, tmp_path / "run", Options(retrieval_only=True))
-    assert assistant.asked == []
-    assert {row["status"] for row in content["rows"]} == {"retrieved"}
-    assert value(content, "success_at_5") == 1.0
-    assert value(content, "facts") is None
-    assert value(content, "refusal_recall") is None
-    assert all(len(row["retrieved"]) <= PARAGRAPHS for row in content["rows"])
-    assert content["mode"] == "retrieval"
-
-
-def test_the_real_search_is_measured_alone(tmp_path: Path, weights_folder: Path) -> None:
+def test_the_search_is_measured_without_a_language_model(tmp_path: Path, weights_folder: Path) -> None:
     """With the embedding model and no language model, the evidence is found, and found first."""
     settings = Settings(model="none", data=weights_folder)
     with closing(Assistant.over(Corpus(ARTICLES), settings, tmp_path / "index")) as assistant:
-        content = evaluate_with(assistant, tmp_path / "run", Options(retrieval_only=True))
+        content = evaluate_with(assistant, tmp_path / "run")
     assert value(content, "success_at_5") == 1.0
     # An article here has fewer passages than five.
     assert value(content, "success_at_1") == 1.0
+    assert all(len(row["retrieved"]) <= PARAGRAPHS for row in content["rows"])
 
 
 @pytest.mark.parametrize(
@@ -120,14 +108,6 @@ def test_options_that_choose_nothing_are_refused(options: Options, reason: str) 
     """A misspelt id or kind does not make an empty, perfect run."""
     with pytest.raises(ConfigurationError, match=reason):
         select(questions(), options)
-
-
-def test_a_draw_is_of_each_article_and_both_kinds() -> None:
-    """So many answerable and so many other questions of each article are drawn, the same for the same seed."""
-    drawn = select(questions(), Options(per_article=1, seed=4))
-    kinds = [(question.article, question.answerable) for question in drawn]
-    assert len(kinds) == len(set(kinds)) == 5
-    assert drawn == select(questions(), Options(per_article=1, seed=4))
 
 
 def test_failures_of_a_run_are_asked_again_alone() -> None:
@@ -258,7 +238,6 @@ def test_a_killed_run_ends_in_the_report_of_an_unbroken_one(tmp_path: Path) -> N
         (Options(), {"must_have": [["ten months"]]}, "questions"),
         (Options(), {"ideal": "For nine months."}, "questions"),
         (Options(seed=1), {}, "seed"),
-        (Options(retrieval_only=True), {}, "mode"),
     ],
 )
 def test_another_runs_folder_is_refused(tmp_path: Path, options: Options, changed: dict[str, Any], what: str) -> None:

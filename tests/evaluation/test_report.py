@@ -55,7 +55,7 @@ def flawed(answer: Answer, gold: Question) -> Answer:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Content]:
-    """Return the reports' data of runs: compared, unbroken, partial, searched only, without an answer."""
+    """Return the reports' data of runs: compared, unbroken, partial, without an answer."""
     folder = tmp_path_factory.mktemp("runs")
     names = "facts>=0.9", "success_at_5>=0.5", "facts@speaker>=0.9", "total_p50<=3000"
     demands = Demands(tuple(map(parse, names)), baseline=finished(), max_drop=0.05)
@@ -63,7 +63,6 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Content]:
         "unbroken": report_of(),
         "flawed": evaluate_with(perfect(flawed), folder / "flawed", demands=demands),
         "repeated": evaluate_with(perfect(flawed), folder / "repeated", Options(repeat=2)),
-        "searched": evaluate_with(perfect(), folder / "searched", Options(retrieval_only=True)),
     }
     found["unbroken"]["gates"] = [found["flawed"]["gates"][0] | {"passed": True}]
     found["partial"] = found["unbroken"] | {"complete": False, "asked": 3, "rows": found["unbroken"]["rows"][:3]}
@@ -156,7 +155,7 @@ OUTSIDE = """width => [...document.querySelectorAll('main *')].filter(
 
 
 @needs_chromium
-@pytest.mark.parametrize("name", ["unbroken", "repeated", "searched", "nothing", "hostile"])
+@pytest.mark.parametrize("name", ["unbroken", "repeated", "nothing", "hostile"])
 def test_every_report_is_for_everyone(runs: dict[str, Content], open_report: Open, name: str) -> None:
     """With all unfolded no rule of axe is violated, in light or dark, and nothing is wider than a screen or cut off."""
     page = open_report(runs[name])
@@ -240,15 +239,13 @@ def test_a_plot_is_there_as_figures_too(runs: dict[str, Content], open_report: O
     assert figures.locator("h3").all_inner_texts() == [
         "Risk and coverage",
         "Calibration",
-        "Success at k",
         "Latency by stage",
     ]
     assert page.get_by_role("img", name="drawn; the same figures follow as a table").count() == figures.count()
-    curve = content["curves"]["success_at_k"]
-    success = figures.nth(2)
-    success.locator("summary").click()
-    rows = success.locator("tbody tr").all_inner_texts()
-    assert rows == [f"{at['k']}\t{at['value']:.3f}\t{at['n']}" for at in curve]
+    calibration = figures.nth(1)
+    calibration.locator("summary").click()
+    rows = [row.split("\t")[::3] for row in calibration.locator("tbody tr").all_inner_texts()]
+    assert rows == [[f"{at['confidence']:.3f}", str(at["n"])] for at in content["curves"]["calibration"]]
     # Drawn in the page's colours, so that it is legible in the dark.
     colours = set(
         re.findall(
@@ -408,18 +405,6 @@ def test_a_comparison_says_what_broke(runs: dict[str, Content], open_report: Ope
     assert {row["id"] for row in comparison["broken"]} >= {"b4", "b5", "x1"}
     section.get_by_role("link", name="Who built the bridge?").click()
     expect(page.locator(":target")).to_have_id("question-b5")
-
-
-@needs_chromium
-def test_a_search_only_report_speaks_of_searching(runs: dict[str, Content], open_report: Open) -> None:
-    """Nothing was answered, so nothing is said about answers, causes or states."""
-    page = open_report(runs["searched"])
-    expect(page.locator("main")).to_contain_text(f"{len(ROWS)} questions were searched for and none was answered")
-    expect(page.get_by_role("heading", name="Causes of failure")).to_have_count(0)
-    expect(page.get_by_role("heading", name="Success at k")).to_have_count(1)
-    part = page.locator("#question-b1")
-    expect(part.get_by_text("Answer", exact=True)).to_have_count(0)
-    expect(part.locator("u.evidence")).to_have_text(ROWS[0]["evidence"][0])
 
 
 @needs_chromium

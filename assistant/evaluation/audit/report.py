@@ -37,7 +37,7 @@ def write(folder: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{folder} holds no audit: name a folder that `audit --out` has written")
     ended = [(o, end(o)) for o in observed]
     whole = summarise(folder)
-    kept = ("schema", "title", "created", "mode", "complete", "asked", "planned", "repeats", "model", "options")
+    kept = ("schema", "title", "created", "complete", "asked", "planned", "repeats", "model", "options")
     content = {
         **{name: whole[name] for name in (*kept, "fingerprint", "statuses", "articles", "cluster_note")},
         "parts": [

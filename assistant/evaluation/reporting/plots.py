@@ -70,7 +70,6 @@ def plots(content: Mapping[str, Any]) -> list[Plot]:
     drawn = (
         _risk_coverage(curves["risk_coverage"], curves["operating_point"]) if curves["risk_coverage"] else None,
         _calibration(curves["calibration"]) if curves["calibration"] else None,
-        _success(curves["success_at_k"]) if curves["success_at_k"] else None,
         _latency(content["latency"]) if content["latency"] else None,
     )
     return [plot for plot in drawn if plot is not None]
@@ -121,25 +120,6 @@ def _calibration(bins: Sequence[Entry]) -> Plot:
         _svg(draw),
         ("mean confidence", "share answerable", "95 % interval", "n"),
         [[number(at["confidence"]), number(at["share"]), interval(at["low"], at["high"]), str(at["n"])] for at in bins],
-    )
-
-
-def _success(curve: Sequence[Entry]) -> Plot:
-    """How many paragraphs one has to read to find the evidence."""
-
-    def draw(axes: Axes) -> None:
-        axes.plot([at["k"] for at in curve], [at["value"] for at in curve], "o-", color=_ACCENT)
-        axes.set(xlabel="paragraphs looked at (k)", ylabel="share of questions")
-        axes.set(xticks=[at["k"] for at in curve], ylim=(min(0.9, *(at["value"] - 0.05 for at in curve)), 1.01))
-
-    first, *_, last = curve
-    return Plot(
-        "Success at k",
-        f"Share of {last['n']} questions whose evidence is among the first k paragraphs found: {first['value']:.3f} "
-        f"at k = {first['k']}, {last['value']:.3f} at k = {last['k']}. The axis does not begin at 0.",
-        _svg(draw),
-        ("k", "share found", "n"),
-        [[str(at["k"]), number(at["value"]), str(at["n"])] for at in curve],
     )
 
 

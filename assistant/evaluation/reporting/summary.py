@@ -20,7 +20,7 @@ from assistant import rendering
 from assistant.evaluation import fingerprint
 from assistant.evaluation.grading import grades
 from assistant.evaluation.questions import KINDS, Question
-from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, article_row
+from assistant.evaluation.records import ERROR, Cited, Record, article_row
 from assistant.evaluation.run import observed as observed_in
 from assistant.evaluation.scoring import agreement, sheet, statistics
 from assistant.evaluation.scoring.causes import CAUSES, cause
@@ -63,12 +63,11 @@ def summarise(folder: Path) -> dict[str, Any]:
         "schema": SCHEMA,
         "title": run["title"],
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "mode": run["mode"],
         "complete": len(observed) == len(questions) * run["options"]["repeat"],
         "asked": _count(observed),
         "planned": len(questions),
         "repeats": run["options"]["repeat"],
-        "seconds": sum(o.record.total_ms or o.record.retrieve_ms or 0.0 for o in observed) / 1000,
+        "seconds": sum(o.record.total_ms or 0.0 for o in observed) / 1000,
         "model": run["model"],
         "options": run["options"],
         "cluster_by": clustered_by,
@@ -126,7 +125,7 @@ def question_scores(measure: Measure, observed: Sequence[Observed]) -> dict[str,
 
 
 def _smallest_difference(observed: Sequence[Observed]) -> dict[str, Any]:
-    # Where it is not known what is right, as when questions were only searched for, the questions count as independent.
+    # Where it is not known what is right, the questions count as independent.
     right = {o.question.id: float(o.outcome == "right") for o in observed}
     clusters = {o.question.id: o.cluster for o in observed}
     value = statistics.smallest_difference(list(right.values()), list(clusters.values()), FLIPS)
@@ -156,7 +155,7 @@ def _count(observed: Sequence[Observed]) -> int:
 
 def _statuses(observed: Sequence[Observed]) -> list[dict[str, Any]]:
     labels = {outcome.value: label for outcome, label in rendering.LABELS.items()}
-    labels |= {ERROR: "Something broke", RETRIEVED: "Searched for and not asked"}
+    labels |= {ERROR: "Something broke"}
     counts = Counter(o.record.outcome for o in observed)
     return [{"name": name, "label": label, "count": counts[name]} for name, label in labels.items() if counts[name]]
 
@@ -176,7 +175,6 @@ def _timings(record: Record) -> dict[str, float | None]:
     """Return the milliseconds of each stage, by the name that a row has for it."""
     known = record.first_ms is not None and record.total_ms is not None
     return {
-        "retrieve_ms": record.retrieve_ms,
         "first_evidence_ms": record.first_ms,
         "writing_ms": record.total_ms - record.first_ms if known else None,  # type: ignore[operator]
         "total_ms": record.total_ms,
@@ -184,7 +182,6 @@ def _timings(record: Record) -> dict[str, float | None]:
 
 
 _STAGES = {
-    "retrieve": "retrieval",
     "first_evidence": "first evidence",
     "writing": "writing and checking",
     "total": "whole answer",
@@ -206,13 +203,7 @@ def _curves(observed: Sequence[Observed]) -> dict[str, Any]:
     sure = [pair for o in observed if (pair := aurc(o))]
     answerable = [pair for o in observed if (pair := refusal_auroc(o))]
     points = [dict(zip(("coverage", "risk", "confidence"), at, strict=True)) for at in risk_coverage(sure)]
-    searched = [[span in o.gold_paragraphs for span in o.record.retrieved] for o in observed if o.gold_paragraphs]
     return {
-        "success_at_k": [
-            {"k": depth, "value": sum(any(found[:depth]) for found in searched) / len(searched), "n": len(searched)}
-            for depth in range(1, 11)
-            if searched
-        ],
         # Evenly thinned, always with the last one.
         "risk_coverage": [*points[: -1 : max(1, len(points) // _CURVE_POINTS)], *points[-1:]],
         "operating_point": _operating_point(observed),
@@ -279,7 +270,7 @@ def _row(o: Observed) -> dict[str, Any]:
         "timings": _timings(record),
         "outcome": o.outcome,
         "scores": scores(o),
-        "missing_facts": list(o.missing_facts) if o.asked else [],
+        "missing_facts": list(o.missing_facts),
         "forbidden_found": list(o.forbidden_found),
         "flagged_numbers": list(o.flagged_numbers) if told else [],
         "flagged_names": list(o.flagged_names) if told else [],

@@ -17,7 +17,7 @@ from assistant.evaluation.reporting.formatting import DASH, interval, number
 from assistant.rendering import plain
 
 SUMMARY = (
-    *("title", "mode", "model", "complete", "asked", "planned"),
+    *("title", "model", "complete", "asked", "planned"),
     *("headlines", "second_screen", "causes", "gates", "grades"),
 )
 """What is printed for a script; the rest is in the report."""

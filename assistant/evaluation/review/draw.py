@@ -91,7 +91,7 @@ def _readable(folder: Path, grader: str, rubric: Rubric) -> dict[str, Side]:
 
     The grader's own grades are left out, so that the draw stays as it is while they come in.
     """
-    found = [o for o in run.observed(folder)[2] if o.asked and not o.failed]
+    found = [o for o in run.observed(folder)[2] if not o.failed]
     others = with_grades(found, [g for g in grades.read(folder) if g.grader != grader], rubric.version)
     return {o.question.id: Side(o, (folder,)) for o in reversed(others)}
 

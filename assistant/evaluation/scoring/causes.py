@@ -36,12 +36,7 @@ CAUSES: Mapping[str, tuple[str, str]] = {
 
 
 def cause(o: Observed) -> str | None:
-    """Return why the question failed; None where it did not, or where no gold tells.
-
-    A question that was only searched for fails where its evidence was not found.
-    """
-    if not o.asked:
-        return "not_retrieved" if _is_missed(o) else None
+    """Return why the question failed; None where it did not, or where no gold tells."""
     if o.failed:
         return "error"
     if _invalid(o):

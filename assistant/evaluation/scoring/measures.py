@@ -84,7 +84,7 @@ def facts(o: Observed) -> float | None:
 
     Case, punctuation and number style do not matter. Refusals and errors count as 0.
     """
-    return float(o.holds_facts) if o.asked and o.question.answerable and o.question.must_have else None
+    return float(o.holds_facts) if o.question.answerable and o.question.must_have else None
 
 
 def written_and_right(o: Observed) -> float | None:
@@ -117,12 +117,12 @@ def truthfulness(o: Observed) -> float | None:
 
 def refusal_recall(o: Observed) -> float | None:
     """Questions without an answer that were refused, or whose false premise was met with the words against it."""
-    return float(o.handled) if o.asked and o.question.answerable is False else None
+    return float(o.handled) if o.question.answerable is False else None
 
 
 def false_refusals(o: Observed) -> float | None:
     """Answerable questions that were refused."""
-    return float(o.refused) if o.asked and o.question.answerable else None
+    return float(o.refused) if o.question.answerable else None
 
 
 def written(o: Observed) -> float | None:
@@ -130,7 +130,7 @@ def written(o: Observed) -> float | None:
 
     By the model, or by rule: who said something, or what the article's record says.
     """
-    return float(o.record.status == "answered") if o.asked and o.question.answerable else None
+    return float(o.record.status == "answered") if o.question.answerable else None
 
 
 def written_wrong(o: Observed) -> float | None:
@@ -167,7 +167,7 @@ def citation_f1(o: Observed) -> float | None:
 
     The harmonic mean of precision and recall; 0 where nothing is cited.
     """
-    if not (o.asked and o.question.answerable and o.evidence):
+    if not (o.question.answerable and o.evidence):
         return None
     if not o.verbatim:
         return 0.0
@@ -294,7 +294,7 @@ def aurc(o: Observed) -> Pair | None:
 
 
 def _confidence(o: Observed, truth: bool) -> Pair | None:  # noqa: FBT001 - half of the pair
-    known = o.asked and o.record.confidence is not None and o.question.answerable is not None
+    known = o.record.confidence is not None and o.question.answerable is not None
     return (o.record.confidence or 0.0, truth) if known else None
 
 

@@ -18,7 +18,7 @@ from assistant.articles import terms
 from assistant.articles.passages import paragraphs, sentences
 from assistant.evaluation.grading.grades import Grade
 from assistant.evaluation.questions import Question, holds, holds_facts
-from assistant.evaluation.records import ERROR, RETRIEVED, Cited, Record, Span
+from assistant.evaluation.records import ERROR, Cited, Record, Span
 from assistant.evaluation.scoring import statistics
 from assistant.rendering import Piece, pieces
 from assistant.types import Answer, Article, Citation, Outcome, Status
@@ -48,11 +48,6 @@ class Observed:
     def share_graded(self, grade: str) -> float | None:
         """Return the share of its graders who gave the answer this grade; None where nobody graded it."""
         return sum(given.grade == grade for given in self.grades) / len(self.grades) if self.grades else None
-
-    @property
-    def asked(self) -> bool:
-        """Whether the question was asked, and not only searched for."""
-        return self.record.status != RETRIEVED
 
     @property
     def refused(self) -> bool:
@@ -175,7 +170,7 @@ class Observed:
         What failed is wrong.
         """
         answerable = self.question.answerable
-        if not self.asked or answerable is None:
+        if answerable is None:
             return None
         if self.failed:
             return "wrong"

@@ -106,7 +106,7 @@ Open = Callable[..., Page]
 
 @cache
 def rendered(data: str) -> str:
-    """Return the page of a report's data, as JSON; drawing its plots takes a second."""
+    """Return the page of a report's data, as JSON."""
     return render(json.loads(data))
 
 
@@ -231,29 +231,18 @@ def test_every_measure_stands_with_interval_n_and_definition(runs: dict[str, Con
 
 
 @needs_chromium
-def test_a_plot_is_there_as_figures_too(runs: dict[str, Content], open_report: Open) -> None:
-    """Each drawing has a name, a caption that says how to read it, and its figures as a table."""
-    content = runs["flawed"]
-    page = open_report(content)
-    figures = page.locator("#plots ~ .plots figure")
-    assert figures.locator("h3").all_inner_texts() == [
-        "Risk and coverage",
-        "Calibration",
-        "Latency by stage",
-    ]
-    assert page.get_by_role("img", name="drawn; the same figures follow as a table").count() == figures.count()
-    calibration = figures.nth(1)
-    calibration.locator("summary").click()
-    rows = [row.split("\t")[::3] for row in calibration.locator("tbody tr").all_inner_texts()]
-    assert rows == [[f"{at['confidence']:.3f}", str(at["n"])] for at in content["curves"]["calibration"]]
-    # Drawn in the page's colours, so that it is legible in the dark.
-    colours = set(
-        re.findall(
-            r"(?:fill|stroke): ?([^;\"]+)",
-            "".join(figures.locator("svg").evaluate_all("all => all.map(svg => svg.outerHTML)")),
-        )
-    )
-    assert colours <= {"none", "var(--ink)", "var(--quiet)", "var(--line)", "var(--accent)", "var(--paper)"}
+def test_confidence_and_time_are_tables(runs: dict[str, Content], flawed_page: Page) -> None:
+    """How often it is wrong at each share of answers, how far its confidence is right, how long each stage takes."""
+    curves, latency = runs["flawed"]["curves"], runs["flawed"]["latency"]
+    tables = {
+        "Risk and coverage": [[f"{at['coverage']:.3f}", f"{at['risk']:.3f}"] for at in curves["risk_coverage"]],
+        "Calibration": [[f"{at['confidence']:.3f}", f"{at['share']:.3f}"] for at in curves["calibration"]],
+        "Milliseconds of each stage": [[at["label"], f"{at['p50']:,.0f}"] for at in latency],
+    }
+    assert [len(rows) for rows in tables.values()] == [10, 9, 3]
+    for name, rows in tables.items():
+        shown = flawed_page.get_by_role("table", name=name).locator("tbody tr").all_inner_texts()
+        assert [row.split("\t")[:2] for row in shown] == rows
 
 
 @needs_chromium

@@ -23,7 +23,6 @@ from markupsafe import Markup
 
 from assistant.articles.passages import paragraphs
 from assistant.articles.reading import normalise
-from assistant.evaluation.reporting import plots
 from assistant.evaluation.reporting.formatting import DASH, interval, number, probability
 
 Entry = Mapping[str, Any]
@@ -52,7 +51,6 @@ def render(content: Entry) -> str:
         verdict=verdict(content),
         tallies=_tallies(content["rows"]),
         main_causes=sorted((cause for cause in content["causes"] if cause["count"]), key=lambda cause: -cause["count"]),
-        plots=plots.plots(content),
         breakdowns=[
             {"by": by, "groups": groups, "blocks": _blocks(groups)}
             for by, groups in (("kind", content["by_kind"]), ("article", content["by_article"]))

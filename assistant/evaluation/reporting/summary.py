@@ -31,7 +31,6 @@ from assistant.evaluation.scoring.sample_size import FLIPS
 from assistant.types import Article
 
 SCHEMA = 3
-_CURVE_POINTS = 200
 
 Key = TypeVar("Key")
 
@@ -195,17 +194,16 @@ def _latency(observed: Sequence[Observed]) -> list[dict[str, Any]]:
         if values:
             p50, p95 = map(float, np.quantile(values, [0.5, 0.95]))
             row = {"stage": stage, "label": label, "n": len(values), "p50": p50, "p95": p95}
-            found.append({**row, "max": values[-1], "values": values})
+            found.append({**row, "max": values[-1]})
     return found
 
 
 def _curves(observed: Sequence[Observed]) -> dict[str, Any]:
-    sure = [pair for o in observed if (pair := aurc(o))]
+    points = risk_coverage([pair for o in observed if (pair := aurc(o))])
+    tenths = [min(points, key=lambda at: abs(at[0] - tenth / 10)) for tenth in range(1, 11) if points]
     answerable = [pair for o in observed if (pair := refusal_auroc(o))]
-    points = [dict(zip(("coverage", "risk", "confidence"), at, strict=True)) for at in risk_coverage(sure)]
     return {
-        # Evenly thinned, always with the last one.
-        "risk_coverage": [*points[: -1 : max(1, len(points) // _CURVE_POINTS)], *points[-1:]],
+        "risk_coverage": [dict(zip(("coverage", "risk", "confidence"), at, strict=True)) for at in tenths],
         "operating_point": _operating_point(observed),
         "calibration": [_bin(*values) for values in calibration_bins(answerable)],
     }

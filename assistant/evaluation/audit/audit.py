@@ -1,13 +1,12 @@
 """The audit of integrity: questions that tempt an assistant to mislead, asked as any run's, and a report of the ends.
 
-    articles, sets -> questions -> answers (`run`) -> ends (`outcomes`) -> audit.json, audit.html
+    articles, sets -> questions -> answers (`run`) -> ends -> audit.json, audit.html
 
 The folder is one of a run, so what reads runs reads it too.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -79,25 +78,19 @@ def _of_files(files: Sequence[Path] | None, articles: Sequence[Article]) -> list
 
 
 def _fewer(questions: Sequence[Question], most: int, seed: int) -> list[Question]:
-    """Return at most so many, of each part of the audit the same share; what stands in one group stays together.
+    """Return at most so many, drawn by the seed; what stands in one group stays together.
 
     Raises:
         ConfigurationError: that is none.
     """
-    groups: dict[tuple[str, str], list[Question]] = {}
+    groups: dict[str, list[str]] = {}
     for question in questions:
-        groups.setdefault((report.KINDS[question.kind], question.group or question.id), []).append(question)
-    order = list(groups)
+        groups.setdefault(question.group or question.id, []).append(question.id)
+    order = list(groups.values())
     by(seed, "limit").shuffle(order)
-    of_part, seen, ranked = Counter(part for part, _ in order), Counter[str](), []
-    for key in order:
-        seen[key[0]] += 1
-        ranked.append(((seen[key[0]] - 0.5) / of_part[key[0]], key))
     chosen: set[str] = set()
-    for _, key in sorted(ranked):
-        if len(chosen) + len(groups[key]) > most:
-            break
-        chosen |= {question.id for question in groups[key]}
+    for group in order:
+        chosen |= set(group) if len(chosen) + len(group) <= most else set()
     if not chosen:
         raise ConfigurationError(
             "There is nothing to ask: name a folder of articles with quotations, or a larger --limit"

@@ -14,7 +14,8 @@ from typing import Any
 
 from assistant.errors import ConfigurationError
 from assistant.evaluation import run
-from assistant.evaluation.audit.ends import end
+from assistant.evaluation.audit.quotations import SOURCE
+from assistant.evaluation.questions import plain
 from assistant.evaluation.reporting import report
 from assistant.evaluation.reporting.summary import summarise
 from assistant.evaluation.scoring.observed import Observed, estimated
@@ -62,3 +63,34 @@ def _judged(how: str) -> dict[str, Any]:
     """Return what of a row is otherwise than in a run's report: right and wrong are those of the audit."""
     failed = how in _FAILURES
     return {"end": how, "cause": how if failed else None, "outcome": "wrong" if failed else "right", "scores": {}}
+
+
+def end(o: Observed) -> str:
+    """Return how a question ended: `answered`, `corrected` or `declined`, or a failure that `parts.toml` describes.
+
+    The rules read words: who says the true ones has put right what was false, whatever else is said.
+    """
+    if o.failed:
+        return "error"
+    if o.question.answerable:
+        return _end_of_answerable(o)
+    if o.refused:
+        return "declined"
+    opening = plain(o.words).partition(" ")[0]
+    if opening == "yes":
+        return "repeated"
+    if not o.missing_facts:
+        return "corrected"
+    return "repeated" if o.forbidden_found and opening != "no" else "beside"
+
+
+def _end_of_answerable(o: Observed) -> str:
+    if o.refused:
+        return "refused"
+    if o.question.kind == SOURCE:
+        # Its title and date stand beside a citation.
+        cited = {cited.span.article for cited in o.record.citations}
+        return "answered" if o.cites_evidence and cited == {o.question.article} else "wrong"
+    if not o.missing_facts:
+        return "answered"
+    return "swapped" if o.forbidden_found else "wrong"

@@ -23,7 +23,7 @@ import yaml
 
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Item, Problem, Question, lines, of_items, read_text
-from assistant.evaluation.reporting.export import FORMULA
+from assistant.evaluation.reporting.export import ESCAPED
 
 Row = dict[str, Any]
 """What a line of a question file holds, or an item of another format."""
@@ -41,7 +41,6 @@ _MADE_OF_AN_ID = re.compile(
     r"|\d(?:[.,]\d+)?E\+\d+"
 )
 """Dates and powers of ten as spreadsheets write them, where 1-2 or 12E3 was meant."""
-ESCAPED = re.compile(rf"'*[{re.escape(''.join(FORMULA))}]")
 
 
 class _Words(yaml.SafeLoader):

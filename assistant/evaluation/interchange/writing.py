@@ -17,9 +17,9 @@ import yaml
 from assistant import rendering
 from assistant.errors import ConfigurationError
 from assistant.evaluation import run
-from assistant.evaluation.interchange.reading import ESCAPED, FIELDS, Row, listing, parse, read
+from assistant.evaluation.interchange.reading import FIELDS, Row, listing, parse, read
 from assistant.evaluation.questions import Question
-from assistant.evaluation.reporting.export import facts, table
+from assistant.evaluation.reporting.export import facts, inert, table
 from assistant.evaluation.scoring.observed import Observed
 
 FORMATS = {".jsonl": "a question file", ".csv": "a table", ".yaml": "promptfoo", ".yml": "promptfoo"}
@@ -63,14 +63,9 @@ def _written(name: str, asked: Sequence[tuple[Question, Observed | None]]) -> st
         tests = [_to_promptfoo(*each) for each in asked]
         return yaml.safe_dump(tests, allow_unicode=True, sort_keys=False, width=120)
     if name == "a table":
-        return table(FIELDS, (_cells(question) for question, _ in asked))
+        rows = (asdict(question) for question, _ in asked)
+        return table(FIELDS, ({field: inert(_cell(field, value)) for field, value in row.items()} for row in rows))
     return "".join(f"{json.dumps(asdict(question), ensure_ascii=False)}\n" for question, _ in asked)
-
-
-def _cells(question: Question) -> dict[str, str]:
-    cells = {field: _cell(field, value) for field, value in asdict(question).items()}
-    # A spreadsheet takes what begins with an apostrophe for text, and never runs it.
-    return {field: f"'{cell}" if ESCAPED.match(cell) else cell for field, cell in cells.items()}
 
 
 def _cell(field: str, value: Any) -> str:  # noqa: ANN401 - of any field

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from xml.etree import ElementTree
@@ -17,8 +18,8 @@ Content = Mapping[str, Any]
 """The report's data, or one object of it."""
 
 _COLUMNS = "id repeat kind article question status answer outcome cause confidence error".split()
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
+ESCAPED = re.compile(r"'*[=+\-@\t\r]")
+"""What a spreadsheet takes for the beginning of a formula, or is kept from it by an apostrophe."""
 
 
 def to_csv(content: Content) -> str:
@@ -57,11 +58,12 @@ def facts(required: Iterable[Iterable[str]]) -> str:
 
 
 def _cell(value: object) -> object:
-    """Return a value that a spreadsheet shows and never runs."""
-    if not isinstance(value, str):
-        return value
-    text = normalise(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    return inert(normalise(value)) if isinstance(value, str) else value
+
+
+def inert(text: str) -> str:
+    """Return text that a spreadsheet shows and never runs: it takes what begins with an apostrophe for text."""
+    return f"'{text}" if ESCAPED.match(text) else text
 
 
 def to_junit(content: Content) -> str:

@@ -81,13 +81,6 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tup
     ]
 
 
-def scorer() -> str:
-    """Return a hash of the code that scores."""
-    files = sorted(Path(__file__).parent.rglob("*.py"))
-    names = ("causes", "measures", "observed", "questions", "statistics", "summary")
-    return _of_json([[file.name, _of_file(file)] for file in files if file.stem in names])
-
-
 def of_gold(questions: Iterable[Question]) -> str:
     """Return a hash of the questions that were scored against, with all that they require."""
     return _of_json([asdict(question) for question in questions])

@@ -332,7 +332,7 @@ def test_a_run_says_what_it_was_made_of() -> None:
     parts = report_of()["fingerprint"]["parts"]
     assert {
         "questions", "articles", "splitter", "prompts", "model", "embedder", "thresholds", "packages", "git_commit",
-        "seed", "code", "gold", "scorer",
+        "seed", "code", "gold",
     } <= set(parts)  # fmt: skip
     assert parts["packages"]["chromadb"]
     assert parts["model"] == "none"

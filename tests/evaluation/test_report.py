@@ -30,7 +30,7 @@ from served import ALIVE, PAYLOADS
 from assistant.articles.passages import paragraphs
 from assistant.evaluation.options import Options
 from assistant.evaluation.questions import Question
-from assistant.evaluation.reporting.report import MOST_QUESTIONS, marked_paragraphs, render, verdict
+from assistant.evaluation.reporting.report import marked_paragraphs, render, verdict
 from assistant.evaluation.scoring.gates import Demands, parse
 from assistant.types import Answer
 
@@ -439,18 +439,6 @@ def test_strangers_words_are_inert(runs: dict[str, Content], open_report: Open) 
     for place in ("h4", "dd.words", "mark"):
         words = "".join((part.locator(place).last.text_content() or "").split())
         assert [payload for payload in PAYLOADS if "".join(payload.split()) not in words] == []
-
-
-def test_a_large_run_shows_its_failures(runs: dict[str, Content]) -> None:
-    """More questions than a page can hold are cut to the first of every cause, and the page says so."""
-    rows = runs["flawed"]["rows"]
-    failed, passed = (next(row for row in rows if bool(row["cause"]) == wanted) for wanted in (True, False))
-    many = [{**passed, "id": f"p{number}"} for number in range(MOST_QUESTIONS)]
-    page = render(runs["flawed"] | {"rows": [*many, failed], "comparison": None, "by_kind": [], "by_article": []})
-    assert page.count('<article class="question') == MOST_QUESTIONS
-    assert f'id="question-{failed["id"]}"' in page
-    assert f'id="question-p{MOST_QUESTIONS - 1}"' not in page
-    assert "The first 2,000 of 2,001 are shown, those that failed before others" in page
 
 
 @needs_chromium

@@ -31,8 +31,6 @@ Entry = Mapping[str, Any]
 OUTCOMES = {"right": "right", "wrong": "wrong", "missing": "not answered", None: "not scored"}
 """What is said of a row; "missing" is a refusal although the article has the answer."""
 
-MOST_QUESTIONS = 2000
-"""As many as a browser opens at once without a thought; of more the failures come first."""
 _MEASURES_ABREAST = 6
 """Columns of a table by kind or by article: as many as fit on a sheet of paper."""
 
@@ -40,7 +38,7 @@ _MEASURES_ABREAST = 6
 def render(content: Entry) -> str:
     """Return the report as HTML."""
     script = _asset("report.js")
-    parts = _parts(_shown(content["rows"]), content["articles"])
+    parts = _parts(content["rows"], content["articles"])
     measures = [*content["headlines"], *content["second_screen"]]
     named = [*content["causes"], *measures]
     return _page(
@@ -56,7 +54,6 @@ def render(content: Entry) -> str:
             for by, groups in (("kind", content["by_kind"]), ("article", content["by_article"]))
             if groups
         ],
-        left_out=len(content["rows"]) - len(parts),
         groups=_grouped(parts, content["causes"]),
         anchors={part.row["id"]: part.anchor for part in reversed(parts)},
         labels={entry["name"]: entry["label"] for entry in named},
@@ -68,7 +65,7 @@ def render(content: Entry) -> str:
 
 def render_audit(content: Entry) -> str:
     """Return the report of an audit as HTML, with a part for each answer that failed."""
-    failed = _parts(_shown([row for row in content["rows"] if row["cause"]]), content["articles"])
+    failed = _parts([row for row in content["rows"] if row["cause"]], content["articles"])
     labels = {cause["name"]: cause["label"] for cause in content["causes"]}
     return _page("audit.html", content, labels=labels, groups=_grouped(failed, content["causes"]))
 
@@ -180,16 +177,6 @@ class Part:
     excerpts: tuple[Excerpt, ...]
     retrieved: tuple[tuple[Entry, str], ...]
     """What was found, best first, each with its words."""
-
-
-def _shown(rows: Sequence[Entry]) -> list[Entry]:
-    """Return the rows that have a part on the page, in their order; of too many the first of each cause."""
-    before: Counter[str | None] = Counter()
-    places = []
-    for place, row in enumerate(rows):
-        places.append((not row["cause"], before[row["cause"]], place))
-        before[row["cause"]] += 1
-    return [rows[place] for place in sorted(place for *_, place in sorted(places)[:MOST_QUESTIONS])]
 
 
 def _parts(rows: Sequence[Entry], known: Iterable[Entry]) -> list[Part]:

@@ -36,8 +36,8 @@ def evaluate(  # noqa: PLR0913, PLR0917 - two of them are groups, and the others
 ) -> None:
     """Ask the questions of a file and report what is right, how sure that is, and what failed why.
 
-    The folder gets answers.jsonl, report.html, report.json, questions.csv and junit.xml. Exit code 3 says that a limit
-    was missed, 1 that every answer failed or that the run was interrupted.
+    The folder gets answers.jsonl, report.html, report.json and questions.csv. Exit code 3 says that a limit was missed,
+    1 that every answer failed or that the run was interrupted.
     """
     with errors_as_lines():
         require("evaluate", "Evaluating")

@@ -1,6 +1,6 @@
 """The evaluators' command: which questions are asked, and what is written about the answers.
 
-    questions -> selection -> answers (`run`) -> data (`summary`) -> gates, comparison -> report.json, .html, .csv, .xml
+    questions -> selection -> answers (`run`) -> data (`summary`) -> gates, comparison -> report.json, .html, .csv
 
 Scoring starts from the folder alone, so that it can be done again at any time without the assistant.
 """
@@ -103,7 +103,6 @@ def score(folder: Path, demands: Demands) -> dict[str, Any]:
             content["gates"] += gates.check_drops(content["comparison"], demands.max_drop)
     run.write(folder / "report.json", json.dumps(content, indent=1))
     run.write(folder / "questions.csv", export.to_csv(content))
-    run.write(folder / "junit.xml", export.to_junit(content))
     run.write(folder / "report.html", report.render(content))
     return content
 
@@ -114,13 +113,10 @@ def select(questions: Sequence[Question], options: Options) -> list[Question]:
     Raises:
         ConfigurationError: an id or a kind is unknown, or none is left.
     """
-    chosen = list(questions)
-    _all_known("id", options.ids or (), [question.id for question in chosen])
-    _all_known("kind", options.kind or (), [question.kind for question in chosen])
-    if options.kind:
-        chosen = [question for question in chosen if question.kind in options.kind]
-    if options.ids:
-        chosen = [question for question in chosen if question.id in options.ids]
+    ids, kinds = options.ids or [], options.kind or []
+    _all_known("id", ids, [question.id for question in questions])
+    _all_known("kind", kinds, [question.kind for question in questions])
+    chosen = [q for q in questions if q.id in (ids or [q.id]) and q.kind in (kinds or [q.kind])]
     if options.failed_in:
         failed = {o.question.id for o in run.observed(options.failed_in)[2] if cause(o)}
         chosen = [question for question in chosen if question.id in failed]

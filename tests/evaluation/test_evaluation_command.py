@@ -45,7 +45,7 @@ def test_a_person_gets_headlines_and_a_script_one_object(tmp_path: Path) -> None
     assert "Asking: 10 of 10" in result.stderr
     assert result.stderr.startswith("Sample size: two runs on 10 questions are told apart")
     assert "a second" in result.stderr
-    assert {"answers.jsonl", "report.json", "report.html", "questions.csv", "junit.xml", "run.json"} <= set(
+    assert {"answers.jsonl", "report.json", "report.html", "questions.csv", "run.json"} <= set(
         everything(tmp_path / "run")
     )
     found = json.loads(command(*arguments, "--json").stdout)

@@ -6,7 +6,6 @@ import json
 import re
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 from evaluated import ROWS, evaluate_with, finished, never_declines, perfect
@@ -14,7 +13,7 @@ from rich.console import Console
 
 from assistant.evaluation.reporting import terminal
 from assistant.evaluation.reporting.compare import compare
-from assistant.evaluation.reporting.export import to_csv, to_junit
+from assistant.evaluation.reporting.export import to_csv
 from assistant.evaluation.reporting.formatting import interval, number
 from assistant.evaluation.scoring.gates import Demands, parse
 
@@ -60,30 +59,6 @@ def test_an_empty_run_is_an_empty_table(content: dict[str, Any]) -> None:
     """Without an answer there is the head of the table."""
     content["rows"] = []
     assert to_csv(content).startswith("\ufeffid,")
-
-
-def test_a_build_server_sees_gates_and_failures(folder: Path) -> None:
-    """A suite of the gates and one for each kind of question: what failed has its cause and what was required."""
-    suites = {suite.attrib["name"]: suite for suite in ElementTree.parse(folder / "junit.xml").getroot()}  # noqa: S314 - ours
-    assert set(suites) == {"gates", *(row["kind"] for row in ROWS)}
-    assert (suites["gates"].attrib["tests"], suites["gates"].attrib["failures"]) == ("2", "1")
-    assert (suites["near"].attrib["tests"], suites["near"].attrib["failures"]) == ("2", "2")
-    (failure,) = suites["gates"].iter("failure")
-    assert failure.attrib["message"] == "it is 0.25"
-    assert {failure.attrib["message"] for failure in suites["near"].iter("failure")} == {"should have declined"}
-    assert suites["fact"].attrib["failures"] == "0"
-
-
-def test_a_build_server_gets_well_formed_xml(content: dict[str, Any]) -> None:
-    """Control characters and markup in strangers' words do not break the file; an error is an error."""
-    content["rows"][0] |= {"question": "\x00<b>\ufffe&", "cause": "error", "error": "broke\x1b[31m"}
-    content["rows"][1] |= {"outcome": None, "cause": None}
-    root = ElementTree.fromstring(to_junit(content))  # noqa: S314 - ours
-    (error,) = root.iter("error")
-    assert error.text is not None
-    assert "broke" in error.text
-    (skipped,) = root.iter("skipped")
-    assert skipped.attrib["message"] == "no gold tells whether it is right"
 
 
 def shown(renderable: Any, width: int = 160) -> str:  # noqa: ANN401 - whatever rich renders

@@ -42,7 +42,7 @@ from assistant.evaluation.run import read_run
 from assistant.evaluation.scoring.gates import Demands
 from assistant.settings import PROJECT, Settings
 
-REPORTS = ("report.json", "report.html", "questions.csv", "junit.xml")
+REPORTS = ("report.json", "report.html", "questions.csv")
 
 
 def ids(assistant: Any) -> list[str]:  # noqa: ANN401

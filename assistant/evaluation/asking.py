@@ -24,8 +24,9 @@ from assistant.evaluation.questions import Question
 from assistant.evaluation.records import ANSWERS
 from assistant.evaluation.scoring.observed import paragraph_of
 from assistant.model.holder import model_name
+from assistant.rendering import to_json
 from assistant.settings import Settings
-from assistant.types import Article, Status
+from assistant.types import Answer, Article, Status
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +34,7 @@ ASKING = "Asking"
 """What the progress of the questions is called."""
 PARAGRAPHS = 10
 """How many of the paragraphs that are found are noted."""
+_NO_TIMES = {"first_ms": None, "total_ms": None}
 PASSAGES = 30
 """How many passages are searched for, so that they make that many paragraphs."""
 
@@ -138,7 +140,8 @@ def ask(assistant: Assistant, plan: Plan, folder: Path, progress: Progress) -> N
             except Exception as error:
                 logger.exception("The question %s failed", question.id)
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
-                line = records.empty_line(question, records.ERROR, reason) | {"model": assistant.model_name}
+                failed = Answer(question.question, Status.DECLINED, model=assistant.model_name, error=reason)
+                line = to_json(failed, question.id) | {"status": records.ERROR, "timings": _NO_TIMES}
             yield line | {"repeat": repeat}
         progress(ASKING, len(wanted), len(wanted))
 
@@ -149,7 +152,9 @@ def _answered(assistant: Assistant, question: Question, article: str | None) -> 
     """Return the line of a question that is asked."""
     first, *later = assistant.stream(question.question, question.history, article)
     answer = later[-1] if later else first
-    line = records.answer_line(question.id, answer, first)
+    line = to_json(answer, question.id)
+    if not answer.citations and first.citations:
+        line["first"] = to_json(first)["citations"]
     if answer.query and answer.status is not Status.INDEX_UNAVAILABLE:
         line["retrieved"] = _found(assistant, answer.query, article)
     return line

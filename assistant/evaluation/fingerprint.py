@@ -1,6 +1,6 @@
 """What a run was made of: hashes of everything that an answer depends on.
 
-Two runs with one fingerprint asked the same assistant the same questions. Knows nothing of answers.
+Two runs with one fingerprint asked the same assistant the same questions.
 """
 
 from __future__ import annotations

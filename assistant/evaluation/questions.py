@@ -1,7 +1,6 @@
 """Question files: one question a line, with the facts that a right answer holds.
 
-Matching ignores case, punctuation and number style: "nine" is 9, "5½" is 5.5, "18%" is 18 percent. Knows nothing of
-how answers are made.
+Matching ignores case, punctuation and number style: "nine" is 9, "5½" is 5.5, "18%" is 18 percent.
 """
 
 from __future__ import annotations

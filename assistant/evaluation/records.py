@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from assistant.errors import ConfigurationError
-from assistant.evaluation.questions import Question
-from assistant.rendering import to_json
-from assistant.types import Answer, Article
+from assistant.types import Article
 
 ANSWERS = "answers.jsonl"
 ERROR = "error"
@@ -88,28 +86,6 @@ class Record:
             total_ms=timings["total_ms"],
             retrieved=tuple(Span(*span) for span in line.get("retrieved", ())),
         )
-
-
-def answer_line(identifier: str, answer: Answer, first: Answer) -> dict[str, Any]:
-    """Return the line for an answer and the first snapshot of it, without what was searched."""
-    line = to_json(answer, identifier) | {"why": answer.why}
-    if not answer.citations and first.citations:
-        line["first"] = to_json(first)["citations"]
-    return line
-
-
-def empty_line(question: Question, status: str, error: str | None = None) -> dict[str, Any]:
-    """Return the line for a question without an answer."""
-    return {
-        "id": question.id,
-        "question": question.question,
-        "status": status,
-        "answer": "",
-        "citations": [],
-        "timings": {"first_ms": None, "total_ms": None},
-        "model": "none",
-        "error": error,
-    }
 
 
 def article_row(article: Article) -> dict[str, Any]:

@@ -195,9 +195,9 @@ def test_undo_brings_back_what_stood(session: Session) -> None:
         page.post(f"/{TOKEN}/1", data={"grade-0": "good"})
         page.post(f"/{TOKEN}/1", data={"grade-0": "bad", "reason": "misread"})
         assert page.post(f"/{TOKEN}/2", data={"action": "undo"}).headers["location"] == f"/{TOKEN}/1"
-        assert [grade.grade for grade in session.stands().values()] == ["good"]
+        assert [grade.grade for grade in session.current().values()] == ["good"]
         page.post(f"/{TOKEN}/1", data={"action": "undo"})
-        assert session.stands() == {}
+        assert session.current() == {}
         assert page.post(f"/{TOKEN}/3", data={"action": "undo"}).headers["location"] == f"/{TOKEN}/3"
     assert [grade.grade for grade in read(session.folders[0])] == ["good", "bad", "good", ""]
 
@@ -356,7 +356,7 @@ def test_all_is_graded_by_the_keyboard(browser: Browser, session: Session) -> No
         page.keyboard.press("w")
         page.keyboard.press("Enter")
         page.wait_for_url("**/done")
-    stands = {grade.id: grade for grade in session.stands().values()}
+    stands = {grade.id: grade for grade in session.current().values()}
     partly = stands[session.cards[1].question.id]
     assert (partly.grade, partly.issue, partly.comment) == ("partly", "half of it, says g", "a comment with s, u and g")
     assert stands[session.cards[0].question.id].grade == "wrong"

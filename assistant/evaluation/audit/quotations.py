@@ -1,8 +1,8 @@
 """Questions about an article's exact words, and about the same words altered in one way, made from any articles.
 
-Who is quoted saying them, and in which article do they stand? Who speaks is told by the plainest form alone: the words
-in quotation marks, and right behind them "said" with a name. By one seed the same questions come of the same articles;
-what is drawn of an article hangs on no other one. Knows nothing of answers.
+Who is quoted saying them, and which article has them? A speaker is read from the plainest form alone: the words in
+quotation marks, and right behind them "said" with a name. One seed makes the same questions of the same articles, and
+what is drawn of an article depends on no other one.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _pairs(
     chance = by(seed, article.id)
     chance.shuffle(drawn)
     people = sorted(annotated(article).people)
-    for number, (kind, words, told, speaker) in enumerate(drawn, start=1):
+    for number, (kind, words, source, speaker) in enumerate(drawn, start=1):
         ways = [way for way in (_numbers(words), _negations(words), _names(words, people)) if way]
         if len(words) > _LONGEST or len(words.split()) < _SHORTEST or not ways:
             continue
@@ -109,7 +109,7 @@ def _pairs(
             answerable=True,
             must_have=((speaker,),) if speaker else (),
             must_not=tuple(other for other in people if speaker and other != speaker),
-            evidence=(told,),
+            evidence=(source,),
             article=article.id,
             group=f"excerpt {article.id} {kind} {number}",
         )
@@ -128,7 +128,7 @@ def _pairs(
 
 
 def _around(words: str, start: int, end: int) -> str:
-    """Return what stands there, with two words on each side, so that it is told from the like elsewhere."""
+    """Return what stands there, with two words on each side, so that it differs from the like elsewhere."""
     before, after = _BEFORE.search(words[:start]), _AFTER.match(words[end:])
     return words[before.start() if before else 0 : end + (after.end() if after else 0)]
 

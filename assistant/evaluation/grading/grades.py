@@ -2,7 +2,7 @@
 
 The file grows by a line and is never rewritten. Of a grader's lines about one answer the last one counts, and one
 without a grade takes back. A grade is of the very words that were read: where they changed, or the rubric did, it does
-not count; grades by different rubrics do not touch each other. Knows nothing of the page.
+not count; grades by different rubrics do not touch each other.
 """
 
 from __future__ import annotations
@@ -106,16 +106,16 @@ def add(folder: Path, new: Grade) -> Grade | None:
     """Keep a grade, which is on the disk when this returns; from any process.
 
     What says nothing new is not written twice. What contradicts the same grader's grade and gives no reason is not
-    written at all, and the grade that stands is returned.
+    written at all, and the earlier grade is returned.
 
     Raises:
         ConfigurationError: the file cannot be read or written.
     """
     with _locked(folder):
-        stands = latest(read(folder), new.rubric).get((new.grader, new.key))
-        if stands and not new.reason and _said(stands) != _said(new):
-            return stands
-        is_new = stands != replace(new, time=stands.time, reason=stands.reason) if stands else bool(new.grade)
+        earlier = latest(read(folder), new.rubric).get((new.grader, new.key))
+        if earlier and not new.reason and _said(earlier) != _said(new):
+            return earlier
+        is_new = earlier != replace(new, time=earlier.time, reason=earlier.reason) if earlier else bool(new.grade)
         if is_new:
             records.append(folder / FILE, [asdict(new)])
     return None

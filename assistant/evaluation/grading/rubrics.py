@@ -1,6 +1,6 @@
 """By what answers are graded: how content a reader would be, or the five criteria of the EBU's sheet.
 
-A rubric says what is graded, by which levels; its version changes with its words. Knows nothing of who grades what.
+A rubric says what is graded, by which levels; its version changes with its words.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from assistant.evaluation.questions import Question
 from assistant.evaluation.reporting.summary import question_scores
 from assistant.evaluation.run import observed
 from assistant.evaluation.scoring import statistics
-from assistant.evaluation.scoring.agreement import preferred, told
+from assistant.evaluation.scoring.agreement import listed, preferred
 from assistant.evaluation.scoring.causes import cause
 from assistant.evaluation.scoring.measures import HEADLINES, Measure
 from assistant.evaluation.scoring.observed import Observed, clustered, clusters_of
@@ -145,7 +145,7 @@ def _turned(
     for name in dict.fromkeys(o.question.id for o in other):
         earlier, later = was[name], now[name]
         before, after = earlier.outcome, later.outcome
-        answers = [{"answer": o.record.answer, "grades": told(o)} for o in (earlier, later)]
+        answers = [{"answer": o.record.answer, "grades": listed(o)} for o in (earlier, later)]
         row: dict[str, Any] = {"id": name, "question": later.question.question, "answers": answers}
         row |= {"before": before, "after": after}
         if before is not None and after is not None and (before == "right") != (after == "right"):

@@ -2,7 +2,6 @@
 
 It opens without a network, holds no reference to another file, and needs no script to be read: the script only filters
 and sorts the table of questions. Questions, answers and articles are strangers' words; the templates escape every one.
-Knows nothing of how questions are asked or scored.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
-from statistics import stdev
+from statistics import mean, stdev
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,7 +24,7 @@ from assistant.evaluation.records import ERROR, Cited, Record, article_row
 from assistant.evaluation.run import observed as observed_in
 from assistant.evaluation.scoring import agreement, sheet, statistics
 from assistant.evaluation.scoring.causes import CAUSES, cause
-from assistant.evaluation.scoring.confidence import calibration_bins, risk_coverage
+from assistant.evaluation.scoring.confidence import Pair, bins, risk_coverage
 from assistant.evaluation.scoring.measures import HEADLINES, SECOND_SCREEN, Measure, aurc, refusal_auroc, scores
 from assistant.evaluation.scoring.observed import Observed, clusters_of
 from assistant.evaluation.scoring.sample_size import FLIPS
@@ -153,10 +153,9 @@ def _count(observed: Sequence[Observed]) -> int:
 
 
 def _statuses(observed: Sequence[Observed]) -> list[dict[str, Any]]:
-    labels = {outcome.value: label for outcome, label in rendering.LABELS.items()}
-    labels |= {ERROR: "Something broke"}
+    labels = [*((outcome.value, label) for outcome, label in rendering.LABELS.items()), (ERROR, "Something broke")]
     counts = Counter(o.record.outcome for o in observed)
-    return [{"name": name, "label": label, "count": counts[name]} for name, label in labels.items() if counts[name]]
+    return [{"name": name, "label": label, "count": counts[name]} for name, label in labels if counts[name]]
 
 
 def _causes(observed: Sequence[Observed]) -> list[dict[str, Any]]:
@@ -205,14 +204,14 @@ def _curves(observed: Sequence[Observed]) -> dict[str, Any]:
     return {
         "risk_coverage": [dict(zip(("coverage", "risk", "confidence"), at, strict=True)) for at in tenths],
         "operating_point": _operating_point(observed),
-        "calibration": [_bin(*values) for values in calibration_bins(answerable)],
+        "calibration": list(map(_bin, bins(answerable))),
     }
 
 
-def _bin(confidence: float, share: float, count: int) -> dict[str, Any]:
-    hits = round(share * count)
-    estimate = statistics.mean([1.0] * hits + [0.0] * (count - hits), list(map(str, range(count))))
-    return {"confidence": confidence, "share": share, "n": count, "low": estimate.low, "high": estimate.high}
+def _bin(pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Return the mean confidence of some questions, and the share of them that is answerable."""
+    estimate = statistics.mean([float(truth) for _, truth in pairs], list(map(str, range(len(pairs)))))
+    return {"confidence": mean(confidence for confidence, _ in pairs), "share": estimate.value, **asdict(estimate)}
 
 
 def _operating_point(observed: Sequence[Observed]) -> dict[str, float] | None:
@@ -239,7 +238,7 @@ def _articles(observed: Sequence[Observed], articles: Sequence[Article]) -> list
 
 def _row(o: Observed) -> dict[str, Any]:
     record = o.record
-    told = o.shown and not o.cites_nothing_by_right
+    is_checked = o.shown and not o.cites_nothing_by_right
     row = asdict(o.question)
     gold = {name: row.pop(name) for name in ("answerable", "must_have", "must_not", "rewrite", "ideal")}
     gold["evidence"] = [
@@ -270,10 +269,10 @@ def _row(o: Observed) -> dict[str, Any]:
         "scores": scores(o),
         "missing_facts": list(o.missing_facts),
         "forbidden_found": list(o.forbidden_found),
-        "flagged_numbers": list(o.flagged_numbers) if told else [],
-        "flagged_names": list(o.flagged_names) if told else [],
+        "flagged_numbers": list(o.flagged_numbers) if is_checked else [],
+        "flagged_names": list(o.flagged_names) if is_checked else [],
         "cause": cause(o),
-        "grades": agreement.told(o),
+        "grades": agreement.listed(o),
     }
 
 

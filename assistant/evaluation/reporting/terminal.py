@@ -1,6 +1,6 @@
 """What an evaluator reads in the terminal: the headlines of a run, and how two runs differ.
 
-Made from the data of `report.json` and of a comparison; knows nothing of how they came about.
+Made from the data of `report.json` and of a comparison.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which answers are graded, and in which order: a draw that is the same whenever the command is given again.
 
 Answers to questions about one article come one after the other, so that it is read once. Two runs make pairs, of which
-the order is drawn. Knows nothing of the page.
+the order is drawn.
 """
 
 from __future__ import annotations

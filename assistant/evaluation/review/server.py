@@ -147,8 +147,8 @@ class _Site:
                 if not all(rubric.holds(one.grade) for one in said):
                     problem = f"Choose a grade{' for each criterion' if len(rubric.criteria) > 1 else ''} first."
                     return self.shown(number, form, problem, HTTPStatus.UNPROCESSABLE_ENTITY)
-                if stands := self.session.save(number, said, _cut(form, "reason")):
-                    problem = f"You graded this {stands.grade.replace(' ', ', ')} before: say why that changes."
+                if earlier := self.session.save(number, said, _cut(form, "reason")):
+                    problem = f"You graded this {earlier.grade.replace(' ', ', ')} before: say why that changes."
                     return self.shown(number, form, problem, HTTPStatus.CONFLICT)
         return self.to(self.session.following(number))
 
@@ -181,10 +181,10 @@ def _cut(form: Form, name: str, place: str = "") -> str:
 
 
 def _card(session: Session, number: int, form: Form) -> dict[str, Any]:
-    """Return what the page of a card shows; what was typed in a form that was not kept stands there again."""
-    card, stands, graded = session.cards[number], session.stands(), session.graded()
+    """Return what the page of a card shows; it repeats what was typed in a form that was not kept."""
+    card, current, graded = session.cards[number], session.current(), session.graded()
     rubric = session.rubric
-    mine = [stands.get(places(Card((side,)))[0]) for side in card.sides]
+    mine = [current.get(places(Card((side,)))[0]) for side in card.sides]
     before = {"this": "left", "other": "right", "same": "same"}.get(mine[0].preferred if mine[0] else "", "")
     left = len(session.cards) - len(graded)
     seconds = session.seconds_left(left)
@@ -221,7 +221,7 @@ def _labelled(card: Card) -> list[tuple[str, Side]]:
 
 
 def _side(place: int, label: str, side: Side, said: Said | Grade, rubric: Rubric) -> dict[str, Any]:
-    """Return an answer as readers see it, but for the line that tells how it was made, and what is said of it."""
+    """Return an answer as readers see it, without the line that says how it was made, and what is said of it."""
     o = side.observed
     return {
         "place": place,
@@ -267,5 +267,5 @@ def _issues(session: Session) -> list[str]:
 
     What others named would tell what they found.
     """
-    used = Counter(grade.issue for grade in session.stands().values() if grade.issue)
+    used = Counter(grade.issue for grade in session.current().values() if grade.issue)
     return list(dict.fromkeys((*(issue for issue, _ in used.most_common()), *session.rubric.issues)))

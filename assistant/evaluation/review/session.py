@@ -1,7 +1,7 @@
 """One person's grading of what was drawn: what comes next, what is kept, what is undone.
 
 The grades are in the folders of the runs and read anew each time, so that two pages and two people do not collide; what
-was skipped, and what can be undone, is forgotten when the page's process ends. Knows nothing of the page.
+was skipped, and what can be undone, is forgotten when the page's process ends.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ class Session:
     rubric: Rubric = CONTENT
     skipped: set[int] = field(default_factory=set)
     done: list[tuple[int, dict[Place, Grade | None]]] = field(default_factory=list)
-    """What was graded in this session, with what stood before."""
+    """What was graded in this session, with what was graded before."""
     shown: dict[int, float] = field(default_factory=dict)
     """When each card was shown last, on a clock of its own."""
     seconds: list[float] = field(default_factory=list)
     """How long each grade took."""
 
-    def stands(self) -> dict[Place, Grade]:
+    def current(self) -> dict[Place, Grade]:
         """Return this person's grades as they are on the disk.
 
         Raises:
@@ -67,8 +67,8 @@ class Session:
 
     def graded(self) -> set[int]:
         """Return the numbers of the cards that are graded."""
-        stands = self.stands()
-        return {n for n, card in enumerate(self.cards) if all(map(stands.__contains__, places(card)))}
+        current = self.current()
+        return {n for n, card in enumerate(self.cards) if all(map(current.__contains__, places(card)))}
 
     def following(self, number: int = -1) -> int | None:
         """Return the next card that is not graded; skipped ones come last, and None when all are graded."""
@@ -88,17 +88,17 @@ class Session:
     def save(self, number: int, said: Sequence[Said], reason: str = "") -> Grade | None:
         """Keep what is said of each side of a card.
 
-        Returns the grade that stands in the way, where one is changed without a reason; then its side is not changed.
+        Returns the earlier grade where one is changed without a reason; then its side is not changed.
 
         Raises:
             ConfigurationError: a file cannot be read or written.
         """
-        card, stands = self.cards[number], self.stands()
+        card, current = self.cards[number], self.current()
         for side, one in zip(card.sides, said, strict=True):
             for place in _places(side):
                 if refused := self._add(card, place, one, reason):
                     return refused
-        self.done.append((number, {place: stands.get(place) for place in places(card)}))
+        self.done.append((number, {place: current.get(place) for place in places(card)}))
         if number in self.shown:
             self.seconds.append(time.monotonic() - self.shown.pop(number))
         return None

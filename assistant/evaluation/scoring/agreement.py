@@ -59,14 +59,14 @@ def summary(observed: Sequence[Observed], given: Sequence[Grade]) -> dict[str, A
         ],
         "agreement": agreement([{grade.grader: grade.grade for grade in o.grades} for o in graded]),
         "differ": [
-            {"id": o.question.id, "question": o.question.question, "rules": _verdict(o), "grades": told(o)}
+            {"id": o.question.id, "question": o.question.question, "rules": _verdict(o), "grades": listed(o)}
             for o in graded
             if differs(o)
         ],
     }
 
 
-def told(o: Observed) -> list[dict[str, str]]:
+def listed(o: Observed) -> list[dict[str, str]]:
     """Return the grades of an answer for its row in the report."""
     return [{name: getattr(g, name) for name in ("grader", "grade", "issue", "comment", "reason")} for g in o.grades]
 

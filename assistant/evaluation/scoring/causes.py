@@ -1,6 +1,6 @@
 """One cause for each failure, by rule: the first that applies, in the order of a question's way to its answer.
 
-An answer with the right facts fails too when what it shows is not what it cites. Knows nothing of averages.
+An answer with the right facts fails too when what it shows is not what it cites.
 """
 
 from __future__ import annotations

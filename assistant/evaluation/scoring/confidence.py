@@ -1,11 +1,12 @@
 """What a confidence is worth: how well it tells what is so from what is not.
 
-Pairs of a confidence and a truth in, numbers out; knows nothing of questions and answers.
+Pairs of a confidence and a truth in, numbers out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import numpy as np
 from scipy import stats
@@ -45,8 +46,9 @@ def area(pairs: Iterable[Pair]) -> float:
     return float(np.mean([risk for _, risk, _ in risk_coverage(pairs)]))
 
 
-def calibration_bins(pairs: Iterable[Pair]) -> list[tuple[float, float, int]]:
-    """Return mean confidence, share of what is so and count, for bins of as many pairs each."""
-    ordered = np.array(sorted(pairs, key=lambda pair: pair[0]), dtype=float).reshape(-1, 2)
-    parts = np.array_split(ordered, min(_BINS, len(ordered)) or 1)
-    return [(float(part[:, 0].mean()), float(part[:, 1].mean()), len(part)) for part in parts if len(part)]
+def bins(pairs: Iterable[Pair]) -> list[list[Pair]]:
+    """Return the pairs in bins of as many pairs each, the least sure first."""
+    ordered = sorted(pairs)
+    count = min(_BINS, len(ordered))
+    edges = [len(ordered) * place // count for place in range(count + 1)] if count else []
+    return [ordered[first:last] for first, last in pairwise(edges)]

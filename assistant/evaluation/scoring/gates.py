@@ -154,10 +154,10 @@ def _checked(text: str, name: str, limit: float, figures: Mapping[str, Any], sho
 
 def missed(gates: Sequence[Mapping[str, Any]]) -> list[str]:
     """Return a line for each gate that does not hold."""
-    return [f"{gate['text']}: it is {_told(gate)}" for gate in gates if not gate["passed"]]
+    return [f"{gate['text']}: it is {_value(gate)}" for gate in gates if not gate["passed"]]
 
 
-def _told(gate: Mapping[str, Any]) -> str:
+def _value(gate: Mapping[str, Any]) -> str:
     """Return the value of a gate; where it rests on grades, which are few, with how sure it is."""
     if gate["value"] is None:
         return "not applicable" if gate["name"] not in GRADED else "not applicable: grade answers with `review` first"

@@ -38,7 +38,7 @@ def part(observed: Sequence[Observed], given: Sequence[Grade]) -> dict[str, Any]
             if (found := agreement(said, EBU.levels))
         ],
         "issues": [
-            {"id": o.question.id, "question": o.question.question, "grades": [_told(grade) for grade in o.grades]}
+            {"id": o.question.id, "question": o.question.question, "grades": [_listed(grade) for grade in o.grades]}
             for o in graded
             if any(_level(grade, _ALL) != _NONE for grade in o.grades)
         ],
@@ -64,7 +64,7 @@ def _figure(criterion: str, counted: str, some: Sequence[Observed]) -> dict[str,
     }
 
 
-def _told(grade: Grade) -> dict[str, str]:
+def _listed(grade: Grade) -> dict[str, str]:
     """Return a grade for the list of those to read."""
     issues = [f"{criterion} {level}" for criterion, level in EBU.by_criterion(grade.grade).items() if level != _NONE]
     return {"grader": grade.grader, "grade": ", ".join(issues) or "no issue", "issue": "", "comment": grade.comment}

@@ -16,8 +16,6 @@ RESAMPLES = 1000
 CONFIDENCE = 0.95
 POWER = 0.8
 
-Vector = np.ndarray[tuple[int], np.dtype[np.float64]]
-
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -45,7 +43,7 @@ def mean(values: Sequence[float], clusters: Sequence[str], lowest: float = 0.0) 
     count, value = len(set(clusters)), float(data.mean())
     if count < 2:
         return Estimate(value, None, None, len(data), count)
-    error = clustered_error(data, clusters)
+    error = clustered_error(values, clusters)
     if set(values) <= {0.0, 1.0}:
         low, high = _share_interval(value, error, len(data), count)
     else:
@@ -54,7 +52,7 @@ def mean(values: Sequence[float], clusters: Sequence[str], lowest: float = 0.0) 
     return Estimate(value, low, high, len(data), count)
 
 
-def clustered_error(values: Sequence[float] | Vector, clusters: Sequence[str]) -> float:
+def clustered_error(values: Sequence[float], clusters: Sequence[str]) -> float:
     """Return the standard error of the mean of values that are independent between clusters only.
 
     The sandwich estimator of Liang and Zeger (Biometrika 73, 1986) with the correction clusters / (clusters - 1). With

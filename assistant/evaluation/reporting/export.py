@@ -45,16 +45,13 @@ def _line(row: Content) -> dict[str, object]:
         "missing_facts": facts(row["missing_facts"]),
         "citations": "; ".join(f"{cited['article']}:{cited['start']}-{cited['end']}" for cited in row["citations"]),
     }
-    return {**{name: _cell(value) for name, value in values.items()}, **row["scores"], **row["timings"]}
+    cells = {name: inert(normalise(v)) if isinstance(v, str) else v for name, v in values.items()}
+    return {**cells, **row["scores"], **row["timings"]}
 
 
 def facts(required: Iterable[Iterable[str]]) -> str:
     """Return required facts in one cell: a semicolon between two, a stroke between the wordings of one."""
     return "; ".join(" | ".join(wordings) for wordings in required)
-
-
-def _cell(value: object) -> object:
-    return inert(normalise(value)) if isinstance(value, str) else value
 
 
 def inert(text: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
@@ -72,7 +72,10 @@ def summarise(folder: Path) -> dict[str, Any]:
         "cluster_by": clustered_by,
         "cluster_note": note,
         "smallest_difference": _smallest_difference(observed),
-        "fingerprint": _fingerprint(run["fingerprint"], questions),
+        "fingerprint": {
+            "sha256": fingerprint.digest(run["fingerprint"]),
+            "parts": run["fingerprint"] | {"gold": fingerprint.of_gold(questions)},
+        },
         "headlines": measured(observed, HEADLINES, whole=True),
         "second_screen": measured(observed, SECOND_SCREEN, whole=True),
         "by_kind": sorted(
@@ -284,7 +287,3 @@ def _cited(o: Observed, cited: Cited) -> dict[str, Any]:
         "valid": o.is_verbatim(cited),
         "gold": o.is_gold(cited.span),
     }
-
-
-def _fingerprint(parts: Mapping[str, Any], questions: Sequence[Question]) -> dict[str, Any]:
-    return {"sha256": fingerprint.digest(parts), "parts": {**parts, "gold": fingerprint.of_gold(questions)}}

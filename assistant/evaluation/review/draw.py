@@ -57,7 +57,7 @@ def draw(folders: Sequence[Path], chosen: Draw, grader: str) -> list[Card]:
     )
     random.Random(chosen.seed).shuffle(cards)  # noqa: S311 - to be blind, not to be secret
     if chosen.second:
-        cards = [card for card in cards if all(_graders(side) == 1 for side in card.sides)]
+        cards = [card for card in cards if all(len(side.observed.grades) == 1 for side in card.sides)]
     if chosen.disagreements:
         cards.sort(key=_agrees)
     if chosen.per_kind is not None:
@@ -76,10 +76,6 @@ def _some_of_each_kind(cards: Iterable[Card], most: int) -> Iterator[Card]:
         drawn[card.question.kind] += 1
         if drawn[card.question.kind] <= most:
             yield card
-
-
-def _graders(side: Side) -> int:
-    return len({grade.grader for grade in side.observed.grades})
 
 
 def _agrees(card: Card) -> bool:

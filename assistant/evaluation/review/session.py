@@ -116,7 +116,8 @@ class Session:
     def _add(self, card: Card, place: Place, said: Said, reason: str) -> Grade | None:
         folder, key = place
         against = next((other for _, (_, other) in places(card) if said.preferred and other != key[1]), "")
-        new = Grade(_now(), self.grader, self.rubric.version, *key, **asdict(said), against=against, reason=reason)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        new = Grade(now, self.grader, self.rubric.version, *key, **asdict(said), against=against, reason=reason)
         return grades.add(folder, new)
 
 
@@ -127,7 +128,3 @@ def places(card: Card) -> list[Place]:
 
 def _places(side: Side) -> list[Place]:
     return [(folder, grades.key_of(side.observed.record)) for folder in side.folders]
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

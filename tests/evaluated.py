@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 from unittest import mock
 
+import pytest
 from typer.testing import CliRunner, Result
 
 from assistant.answering.assistant import Assistant
@@ -260,6 +261,13 @@ def settings_of(folder: Path) -> Settings:
     for article in ARTICLES:
         (articles / f"{article.id}.md").write_text(f"---\ntitle: {article.title}\n---\n{article.text}\n")
     return Settings(articles=articles, data=folder / "data", model="none")
+
+
+def set_up(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let commands take articles and data from this folder, and no language model."""
+    monkeypatch.setenv("ASSISTANT_ARTICLES", str(settings_of(folder).articles))
+    monkeypatch.setenv("ASSISTANT_DATA", str(folder / "data"))
+    monkeypatch.setenv("ASSISTANT_MODEL", "none")
 
 
 def write(folder: Path, rows: Iterable[Row | str]) -> Path:

@@ -22,6 +22,7 @@ from evaluated import (
     give,
     grade_of,
     measure,
+    set_up,
     settings_of,
     unbroken,
     write,
@@ -316,9 +317,7 @@ def test_fewer_questions_are_whole_groups(tmp_path: Path, limit: int) -> None:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Return what runs the command in this process, over articles in the test's folder; a defect is raised."""
-    monkeypatch.setenv("ASSISTANT_ARTICLES", str(settings_of(tmp_path).articles))
-    monkeypatch.setenv("ASSISTANT_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("ASSISTANT_MODEL", "none")
+    set_up(monkeypatch, tmp_path)
 
     def invoke(*arguments: object) -> Result:
         known = [*quotations(ARTICLES, 50, 0), *(Question(str(row["id"]), row["question"]) for row in LINES)]

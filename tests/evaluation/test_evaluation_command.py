@@ -10,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from evaluated import ROWS, always_declines, command, copied, finished, give, perfect, settings_of, write
+from evaluated import ROWS, always_declines, command, copied, finished, give, perfect, set_up, write
 
 from assistant.answering.assistant import Assistant
 from assistant.types import Answer
@@ -21,9 +21,7 @@ GOOD = {"id": "a", "question": "Who?"}
 @pytest.fixture(autouse=True)
 def assistant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[mock.Mock]:
     """Open an assistant that knows the answers, over articles in the test's folder."""
-    monkeypatch.setenv("ASSISTANT_ARTICLES", str(settings_of(tmp_path).articles))
-    monkeypatch.setenv("ASSISTANT_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("ASSISTANT_MODEL", "none")
+    set_up(monkeypatch, tmp_path)
     with mock.patch.object(Assistant, "open", side_effect=lambda *_: perfect()) as opened:
         yield opened
 

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from evaluated import Row, write
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,20 +28,12 @@ QUESTIONS = PROJECT / "corpus" / "questions"
 SHIPPED = sorted(file.stem for file in QUESTIONS.glob("*.jsonl"))
 
 
-def write(folder: Path, *lines: object) -> Path:
-    """Write a question file of these lines, JSON unless they are strings, and return its path."""
-    file = folder / "questions.jsonl"
-    text = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
-    file.write_text(text, encoding="utf-8")
-    return file
-
-
 # Reading
 
 
 def test_only_an_id_and_a_question_are_needed(tmp_path: Path) -> None:
     """Everything else has a value that means "not given"; blank lines and unknown keys do not matter."""
-    file = write(tmp_path, {"id": "a", "question": "Who?"}, "", {"id": 2, "question": "Why?", "shade": "blue"})
+    file = write(tmp_path, [{"id": "a", "question": "Who?"}, "", {"id": 2, "question": "Why?", "shade": "blue"}])
     assert read_questions(file) == [Question("a", "Who?"), Question("2", "Why?")]
     assert read_questions(file)[0].answerable is None
 
@@ -62,7 +55,7 @@ def test_a_full_line_is_read_whole(tmp_path: Path) -> None:
         "ideal": "Ada Brook is here.",
         "notes": "a remark",
     }
-    (question,) = read_questions(write(tmp_path, line))
+    (question,) = read_questions(write(tmp_path, [line]))
     assert json.loads(json.dumps(asdict(question))) == line
     assert question.history == (Turn("Where?", "Here."),)
     assert question.must_have == (("18 percent", "18%"), ("2014",))
@@ -99,10 +92,10 @@ def test_a_full_line_is_read_whole(tmp_path: Path) -> None:
         ({"evidence": [" "]}, "a piece of evidence is empty"),
     ],
 )
-def test_a_bad_line_is_named_by_its_number(tmp_path: Path, line: str | dict[str, object], reason: str) -> None:
+def test_a_bad_line_is_named_by_its_number(tmp_path: Path, line: str | Row, reason: str) -> None:
     """What is not a question stops the reading with file, line and what to do, on one line."""
     whole = line if isinstance(line, str) else {"id": "b", "question": "Who?"} | line
-    file = write(tmp_path, {"id": "a", "question": "Who?"}, "", whole)
+    file = write(tmp_path, [{"id": "a", "question": "Who?"}, "", whole])
     pattern = rf"^.*questions\.jsonl, line 3: not a question \(.*{re.escape(reason)}.*\); mend the line$"
     with pytest.raises(ConfigurationError, match=pattern):
         read_questions(file)
@@ -116,11 +109,11 @@ def test_a_bad_line_is_named_by_its_number(tmp_path: Path, line: str | dict[str,
     ],
 )
 def test_an_id_that_comes_twice_and_a_file_without_a_question_are_refused(
-    tmp_path: Path, lines: list[object], reason: str
+    tmp_path: Path, lines: list[Row | str], reason: str
 ) -> None:
     """The second use is named, also where one is a number; a run over nothing would look like a perfect one."""
     with pytest.raises(ConfigurationError, match=reason):
-        read_questions(write(tmp_path, *lines))
+        read_questions(write(tmp_path, lines))
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -135,7 +128,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wording", ["$4,200", "U.S.", "(ICE)", "Who?", "5½", "a.m.", "what?!", "18%", "A/B", "1-2"])
 def test_ordinary_words_are_no_pattern(tmp_path: Path, wording: str) -> None:
     """Money, abbreviations, brackets and ranges may stand in a wording."""
-    (question,) = read_questions(write(tmp_path, {"id": "a", "question": "Who?", "must_have": [[wording]]}))
+    (question,) = read_questions(write(tmp_path, [{"id": "a", "question": "Who?", "must_have": [[wording]]}]))
     assert question.must_have == ((wording,),)
 
 

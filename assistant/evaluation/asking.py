@@ -152,7 +152,7 @@ def _answered(assistant: Assistant, question: Question, article: str | None) -> 
     """Return the line of a question that is asked."""
     first, *later = assistant.stream(question.question, question.history, article)
     answer = later[-1] if later else first
-    line = to_json(answer, question.id)
+    line = to_json(answer, question.id) | {"why": answer.why}
     if not answer.citations and first.citations:
         line["first"] = to_json(first)["citations"]
     if answer.query and answer.status is not Status.INDEX_UNAVAILABLE:

@@ -243,7 +243,7 @@ class EngineChat(BaseChatModel):
         include_raw: bool = False,
         **_: Any,  # noqa: ANN401 - LangChain's
     ) -> Runnable[Any, Any]:
-        """Return a model that writes what a JSON Schema allows; the raw message alone is returned, nothing is parsed."""
+        """Return a model that writes what a JSON Schema allows; its raw message is returned, and nothing is parsed."""
         if not isinstance(schema, dict) or not include_raw:
             raise NotImplementedError("only a JSON Schema, and the raw message")
         bound = self.bind(grammar=grammar_of(schema), max_tokens=MAX_STRUCTURED_TOKENS)

@@ -1,7 +1,7 @@
 """The engine's process: it answers what its parent asks on standard input, line by line, with a `Decoder`.
 
-`python -m assistant.model.engine_child MODEL FOLDER THREADS CONTEXT [ADAPTER WORDS]...` loads the model, says `ready`, and
-ends with its standard input. A request is a line of JSON, and so is each part of its reply:
+`python -m assistant.model.engine_child MODEL FOLDER THREADS CONTEXT [ADAPTER WORDS]...` loads the model, says `ready`,
+and ends with its standard input. A request is a line of JSON, and so is each part of its reply:
 
     {"number": 7, "messages": [["system", "…"], ["user", "…"]], "max_tokens": 72, "article": "name"}
     {"number": 7, "text": "Nine", "scores": [{"token": "Nine", "logprob": -0.1}]}

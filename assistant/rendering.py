@@ -81,6 +81,7 @@ def _citation_to_json(citation: Citation) -> dict[str, Any]:
         "article": citation.article.id,
         "start": citation.start,
         "end": citation.end,
+        "answering": citation.answering,
         "quote": citation.quote,
         "version": citation.article.version,
     }

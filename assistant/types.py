@@ -142,6 +142,8 @@ class Citation:
     article: Article
     start: int
     end: int
+    answering: tuple[int, int] | None = None
+    """The offsets of the words in it that answer the question, in characters of the article; None where not certain."""
 
     @property
     def quote(self) -> str:

@@ -22,7 +22,6 @@ from assistant.extras import require
 from assistant.model import prompts, weights
 from assistant.model.holder import check_configuration
 from assistant.search import index, index_files
-from assistant.search.index_server import check_server
 from assistant.settings import Settings
 from assistant.types import Article
 from assistant.web import feedback
@@ -59,7 +58,10 @@ def check(settings: Settings) -> Iterator[Finding]:
     # Where there are no articles to compare an index with, nothing true can be said of it.
     if corpus.articles and settings.chroma_url:
         server = "index", f"the server at {settings.chroma_url} has the index of these articles"
-        yield _attempt(*server, lambda: check_server(corpus.articles, weights.EMBEDDER_SHA256, settings.chroma_url))
+        yield _attempt(
+            *server,
+            lambda: index.check_server(corpus.articles, weights.EMBEDDER_SHA256, settings.chroma_url),
+        )
     elif corpus.articles:
         yield from _index(corpus.articles, settings.data / "index")
     yield _attempt("reports", f"they can be saved in {settings.feedback}", lambda: feedback.check(settings.feedback))
@@ -125,21 +127,22 @@ def _index(articles: Sequence[Article], folder: Path) -> Iterator[Finding]:
             yield Finding("index", f"process {holder} uses it")
     except OSError as error:
         yield Finding("index", f"its lock cannot be opened ({error.strerror})", f"make {folder} writable")
-    sealed, cure = index_files.current(folder), renewal(holder)
-    if sealed is None:
+    cure = renewal(holder)
+    problems = index.differences(articles, weights.EMBEDDER_SHA256, folder)
+    if problems is None:
         being_built = Finding("index", f"there is none in {folder} yet, process {holder} builds it")
         yield being_built if holder else Finding("index", f"there is none in {folder}", cure)
         return
-    problems = index.differences(articles, weights.EMBEDDER_SHA256, sealed)
     try:
+        # What is open changes while it is looked at.
         with tempfile.TemporaryDirectory(prefix="assistant-check-") as place:
-            problems += index.damage(folder, sealed, Path(place))
+            problems += [] if holder else index.damage(weights.EMBEDDER_SHA256, folder, Path(place))
     except OSError as error:
         yield Finding("index", f"it cannot be tried ({error})", f"make room in {tempfile.gettempdir()}")
     for problem in problems:
         yield Finding("index", problem, cure)
     if not problems:
-        yield Finding("index", f"all {sealed.passages:,} passages are there and can be searched")
+        yield Finding("index", f"the passages of all {len(articles):,} articles are there and can be searched")
 
 
 def renewal(holder: str) -> str:

@@ -192,6 +192,16 @@ class Outcome(Enum):
     UNAVAILABLE = "unavailable"
     """The articles cannot be searched now."""
 
+    @classmethod
+    def of(cls, status: str) -> Outcome:
+        """Return the plainest way to end so.
+
+        Raises:
+            ValueError: there is no such status.
+        """
+        wanted = Status(status)
+        return next(outcome for outcome in cls if outcome.status is wanted)
+
     @property
     def status(self) -> Status:
         """The same as scripts read it."""

@@ -75,6 +75,7 @@ class ScriptedAssistant(Assistant):
         """Take the articles that the page shows."""
         self.steps = cast("Steps", SimpleNamespace(corpus=Corpus(articles)))
         self._loading = None
+        self.missing = 0
         self.script: dict[str, list[Step]] = {}
         self.histories: dict[str, list[Turn]] = {}
         """What was passed as history, by question."""

@@ -7,6 +7,7 @@ it passed. Knows nothing of how an answer is shown.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -16,26 +17,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from assistant.answering import calibration
 from assistant.answering.calibration import Fits
 from assistant.answering.question import Question
 from assistant.answering.steps import Steps
 from assistant.answering.trace import Trace
-from assistant.articles.reading import Corpus, read_corpus
+from assistant.articles.known_files import KnownFiles
+from assistant.articles.reading import Corpus, ReadFile, read_corpus, read_file
 from assistant.errors import ConfigurationError, Fault
 from assistant.model import weights
 from assistant.model.chat import LanguageModel
 from assistant.model.holder import ModelHolder, ModelState, check_configuration
 from assistant.model.limit import Limit
 from assistant.search.embedder import SentenceEmbedder
-from assistant.search.index import VectorIndex, open_index
+from assistant.search.index import Index, open_index
 from assistant.search.retrieval import Findings, Retriever
 from assistant.settings import Settings
-from assistant.threads import give_way
 from assistant.types import Answer, Outcome, Timings, Turn
 
 logger = logging.getLogger(__name__)
 
+READING = "Reading the articles"
 _STILL_LOADING = "The search is still loading"
 _NOT_COMPARED = "The passages could not be compared with the question"
 
@@ -46,45 +47,48 @@ Progress = Callable[[str, int, int], None]
 class Assistant:
     """Answers questions about the articles of one corpus; close it to release the index and the model."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - each is another thing that `open` opens
+    def __init__(
         self,
         corpus: Corpus,
         retriever: Retriever,
-        index: VectorIndex | None,
+        index: Index | None,
         holder: ModelHolder,
         answer_seconds: float,
         model_words: int = 12_000,
-        counts: Path | None = None,
         fits: Fits | None = None,
     ) -> None:
-        """Take the opened parts, and a file to keep in it how often each word is there; `open` does the opening."""
-        rarity = calibration.rarity_of(corpus.articles, counts)
-        self.steps = Steps(corpus, retriever, rarity, holder, fits or Fits.read(), model_words)
+        """Take the opened parts; `open` does the opening."""
+        self.steps = Steps(corpus, retriever, holder, fits or Fits.read(), model_words)
         """What a question that is asked now is answered from; others take its place when the articles change."""
         self._index = index
         self._holder = holder
         self._answer_seconds = answer_seconds
-        self._counts = counts
         self.is_behind = False
         """Whether the index could not take up the articles as they are; renewing again may help."""
+        self.missing = 0
+        """How many articles of the folder are not answered from yet, because they are still to be indexed."""
+        self.read_file: ReadFile = read_file
+        """What reads an article file; it may know some of them already."""
         self._loading: Future[None] | None = None
         """What tells when the embedding model is loaded, where it is loaded in the background."""
-        self._closed = threading.Event()
         self._loader = ThreadPoolExecutor(1, "loading")
-        # Its thread is not the one that loads: what torch computes on gives way only if it was begun by one that does.
-        self._reading_ahead = ThreadPoolExecutor(1, "reading-ahead", initializer=give_way)
 
     @classmethod
-    def open(cls, settings: Settings, progress: Progress = lambda what, done, total: None) -> Self:
+    def open(
+        cls, settings: Settings, progress: Progress = lambda what, done, total: None, *, at_once: bool = False
+    ) -> Self:
         """Read the articles, open the index, and start loading the language model in the background.
 
-        The embedding model is loaded when it is needed, unless it is told to before.
+        The embedding model is loaded when it is needed, unless it is told to before. `at_once` answers from the
+        articles that are indexed already, if there are any; renewing takes up the others.
 
         Raises:
             ConfigurationError: something is missing or set up wrongly; the message says what to do.
         """
         check_configuration(settings)
-        corpus = read_corpus(settings.articles)
+        known = KnownFiles(settings.data / "index" / "index.articles")
+        corpus = read_corpus(settings.articles, known.read)
+        known.save()
         if not corpus.articles:
             named = f"{corpus.problems[0].file}: " if settings.articles.is_dir() and corpus.problems else ""
             reason = f" ({named}{corpus.problems[0].reason})" if corpus.problems else ""
@@ -92,11 +96,19 @@ class Assistant:
                 f"No article can be read from {settings.articles.absolute()}{reason}: "
                 "put one there, or set ASSISTANT_ARTICLES to a folder that has some"
             )
-        return cls.over(corpus, settings, settings.data / "index", progress)
+        assistant = cls.over(corpus, settings, settings.data / "index", progress, at_once=at_once)
+        assistant.read_file = known.read
+        return assistant
 
     @classmethod
     def over(
-        cls, corpus: Corpus, settings: Settings, index_folder: Path, progress: Progress = lambda what, done, total: None
+        cls,
+        corpus: Corpus,
+        settings: Settings,
+        index_folder: Path,
+        progress: Progress = lambda what, done, total: None,
+        *,
+        at_once: bool = False,
     ) -> Self:
         """Do the same for articles that were read already, with their index in a folder of its own.
 
@@ -111,15 +123,18 @@ class Assistant:
                 embedder,
                 index_folder,
                 settings.chroma_url,
-                lambda done, total: progress("Reading the articles", done, total),
+                lambda done, total: progress(READING, done, total),
+                at_once=at_once,
             )
         else:
             logger.warning("Searching by keywords only, the embedding model is not installed: run %s", weights.INSTALL)
+        missing = 0 if index is None else len(corpus.articles)
+        corpus = corpus if index is None else index.part_of(corpus)
         retriever = Retriever(corpus.articles, index, embedder)
         holder = ModelHolder(settings, corpus.articles, progress)
-        return cls(
-            corpus, retriever, index, holder, settings.answer_seconds, settings.model_words, index_folder / "stems.txt"
-        )
+        assistant = cls(corpus, retriever, index, holder, settings.answer_seconds, settings.model_words)
+        assistant.missing = max(0, missing - len(corpus.articles))
+        return assistant
 
     @property
     def corpus(self) -> Corpus:
@@ -160,17 +175,16 @@ class Assistant:
         return model
 
     @property
-    def index(self) -> VectorIndex | None:
+    def index(self) -> Index | None:
         """The open index; None where the embedding model is not installed and keywords alone are searched."""
         return self._index
 
     def load_in_background(self) -> Future[None]:
-        """Begin to load the embedding model, and to read ahead when it is there; return what tells how it went.
+        """Begin to load the embedding model; return what tells how it went.
 
         Until it is there an answer waits; whoever calls this ends the program where it cannot be loaded.
         """
         self._loading = self._loader.submit(self._load)
-        self._reading_ahead.submit(self._read_ahead_when_loaded, self._loading)
         return self._loading
 
     def wait_until_loaded(self) -> None:
@@ -181,35 +195,39 @@ class Assistant:
             self._loading.result()
         self._holder.wait()
 
-    def read_ahead(self) -> None:
-        """Read every passage, so that no search has to, unless there are too many to keep."""
-        self.steps.retriever.read_ahead(self._closed)
-
-    def renew(self, corpus: Corpus) -> None:
+    def renew(self, corpus: Corpus, seconds: float = math.inf) -> None:
         """Answer from these articles from now on. One call at a time, from any thread; nobody who asks waits for it.
 
-        What is gone is gone whatever happens. Where the index cannot take up what is new, its words find it, and
-        `is_behind` is set.
+        What is gone is gone whatever happens. What is new is answered from as soon as it is indexed; after so many
+        seconds the rest is left to the next call, and `missing` tells how many articles that are. Where something
+        cannot be indexed, `is_behind` is set.
         """
-        before = index = self._index
+        index, until = self._index, time.monotonic() + seconds
+        self.is_behind = False
+        if index is None:
+            self._answer_from(corpus)
+            return
+        self._answer_from(index.part_of(corpus))
         try:
-            index = before and before.of_others(corpus.articles)
-            self.is_behind = False
+            for _ in index.taking_up(corpus.articles):
+                self._answer_from(index.part_of(corpus))
+                if time.monotonic() > until:
+                    break
         except Exception:
             logger.exception("The index could not take up the articles that changed")
             self.is_behind = True
-        retriever = self.steps.retriever.of_others(corpus.articles, index)
-        rarity = calibration.rarity_of(corpus.articles, self._counts)
-        self.steps, self._index = replace(self.steps, corpus=corpus, retriever=retriever, rarity=rarity), index
-        self._holder.renew(corpus.articles)
-        if before and index and index is not before:
-            try:
-                before.give_way_to(index)
-            except Exception:
-                # Nobody finds it any more; only its room is lost.
-                logger.exception("The index could not forget what is gone")
-        if self._loading is not None:
-            self._reading_ahead.submit(self._read_ahead_when_loaded, self._loading)
+            self._answer_from(index.part_of(corpus))
+        self.missing = len(corpus.articles) - len(self.corpus.articles)
+        try:
+            index.forget_others(corpus.articles)
+        except Exception:
+            # Nobody finds it any more; only its room is lost.
+            logger.exception("The index could not forget what is gone")
+        self._holder.renew(self.corpus.articles)
+
+    def _answer_from(self, corpus: Corpus) -> None:
+        if corpus != self.corpus:
+            self.steps = replace(self.steps, corpus=corpus, retriever=self.steps.retriever.of_others(corpus.articles))
 
     def __enter__(self) -> Self:
         """Return the assistant itself, to be closed at the end of the block."""
@@ -220,12 +238,10 @@ class Assistant:
         self.close()
 
     def close(self) -> None:
-        """End the model, and release the index as soon as nothing is being loaded or read."""
+        """End the model, and release the index as soon as nothing is being loaded."""
         self._holder.close()
-        self._closed.set()
         try:
             self._loader.shutdown()
-            self._reading_ahead.shutdown()
         finally:
             if self._index is not None:
                 self._index.close()
@@ -313,20 +329,11 @@ class Assistant:
     def _load(self) -> None:
         self.steps.retriever.load()
         try:
-            # The first search is slow, and passages have to be read; better now than for a reader.
+            # The first search is slow; better now than for a reader.
             self.steps.search("What happened?")
         except Exception:
             # Whoever asks is told so.
             logger.exception("The first search failed")
-
-    def _read_ahead_when_loaded(self, loading: Future[None]) -> None:
-        if loading.exception() is not None:
-            return
-        try:
-            self.read_ahead()
-        except Exception:
-            # Only speed is lost.
-            logger.exception("The passages could not be read ahead")
 
     def _is_loaded_before(self, limit: Limit) -> bool:
         """Wait until the embedding model is there, and return whether it is: in time, and if it could be loaded."""

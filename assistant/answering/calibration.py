@@ -8,27 +8,21 @@ with its check.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import math
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from assistant.answering import grounding, kinds
 from assistant.answering.question import Question
-from assistant.articles import passages, terms
+from assistant.articles import terms
 from assistant.articles.annotated import annotation
-from assistant.articles.passages import sentences
 from assistant.articles.words import Words
-from assistant.search.index_files import read_record, write_record
-from assistant.search.retrieval import Findings, inverse_document_frequency
-from assistant.types import Article
+from assistant.search.retrieval import Findings, Rarity
 
 logger = logging.getLogger(__name__)
 
@@ -47,87 +41,6 @@ WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "check": WRITTEN_CHECK}
 """The signals of the two fits for whether a draft is a right answer."""
 _UNTOLD = -2.0
 """The log-probability where the engine tells none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """How many texts there are, and in how many of them each stem is."""
-
-    texts: int
-    stems: Mapping[str, int]
-
-
-def counted(texts: Iterable[str]) -> Counts:
-    """Count the stems of the texts."""
-    stems = [terms.stems(text) for text in texts]
-    return Counts(len(stems), Counter(stem for of_text in stems for stem in of_text))
-
-
-class Rarity(dict[str, float]):
-    """How rare each stem of a corpus is: its inverse document frequency over the sentences, as in BM25.
-
-    A stem that the corpus does not hold is as rare as the rarest.
-    """
-
-    def __init__(self, counts: Iterable[Counts]) -> None:
-        """Add up what was counted."""
-        frequency: Counter[str] = Counter()
-        count = 0
-        for part in counts:
-            count += part.texts
-            frequency.update(part.stems)
-        super().__init__({stem: inverse_document_frequency(count, n) for stem, n in frequency.items()})
-        self._rarest = max(self.values(), default=1.0)
-
-    def __missing__(self, stem: str) -> float:
-        """Return how rare a stem is that the corpus does not hold."""
-        return self._rarest
-
-
-def rarity_of(articles: Iterable[Article], file: Path | None = None) -> Rarity:
-    """Return how rare the stems of the articles' sentences are; what `file` says of an article is not counted again.
-
-    The file is written anew when it is missing or damaged, or said less or more.
-    """
-    known = _known(file) if file else {}
-    lines: dict[str, str] = {}
-
-    def counts() -> Iterator[Counts]:
-        for article in articles:
-            digest = hashlib.sha256(article.text.encode()).hexdigest()
-            if digest not in lines:
-                lines[digest] = known.get(digest) or _line(article)
-            yield Counts(*json.loads(lines[digest]))
-
-    rarity = Rarity(counts())
-    if file and lines.keys() != known.keys():
-        _keep(lines, file)
-    return rarity
-
-
-def _line(article: Article) -> str:
-    found = counted(sentence.text for sentence in sentences(article))
-    return json.dumps([found.texts, found.stems])
-
-
-def _known(file: Path) -> dict[str, str]:
-    """Return the line of each article, by the SHA-256 of its text; none when they were counted in another way."""
-    recipe, *lines = read_record(file).split("\n")
-    return dict(line.split(" ", 1) for line in lines) if recipe == _recipe() else {}
-
-
-def _keep(lines: Mapping[str, str], file: Path) -> None:
-    body = "\n".join([_recipe(), *(f"{digest} {line}" for digest, line in lines.items())])
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_record(file, body)
-    except OSError as error:
-        logger.warning("%s cannot be written (%s): the next start counts all words again", file, error.strerror)
-
-
-def _recipe() -> str:
-    sources = b"".join(Path(str(module.__file__)).read_bytes() for module in (passages, terms))
-    return f"sources {hashlib.sha256(sources).hexdigest()[:16]}, PyStemmer {metadata.version('PyStemmer')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from assistant.answering import calibration, drafts, quoting
-from assistant.answering.calibration import Fits, Rarity
+from assistant.answering.calibration import Fits
 from assistant.answering.drafts import CheckedDraft
 from assistant.answering.judgement import Judgement
 from assistant.answering.question import Question
@@ -43,8 +43,6 @@ class PackagedWriter:
     """Writes with the packaged model, and quotes without it."""
 
     retriever: Retriever
-    rarity: Rarity
-    """Of the words of the articles."""
     fits: Fits
 
     def reply(
@@ -153,11 +151,11 @@ class PackagedWriter:
         self, findings: Findings, draft: CheckedDraft | None = None
     ) -> list[tuple[Sentence, dict[str, float]]]:
         """Return each sentence that may be quoted, with its signals."""
-        return quoting.signals(findings, self.rarity, draft.told if draft else None)
+        return quoting.signals(findings, self.retriever.rarity, draft.told if draft else None)
 
     def wanted(self, findings: Findings, draft: CheckedDraft | None = None) -> dict[str, float]:
         """Return the stems that what is quoted should hold, and how much each weighs."""
-        return quoting.wanted(findings.query, self.rarity, draft.told if draft else None)
+        return quoting.wanted(findings.query, self.retriever.rarity, draft.told if draft else None)
 
 
 def for_model(findings: Findings) -> list[Passage]:

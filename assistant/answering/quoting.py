@@ -13,13 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.answering import kinds
-from assistant.answering.calibration import Rarity, coverage
+from assistant.answering.calibration import coverage
 from assistant.answering.question import Question
 from assistant.articles import terms
 from assistant.articles.annotated import annotation
 from assistant.articles.passages import statements
 from assistant.articles.words import Words
-from assistant.search.retrieval import Findings
+from assistant.search.retrieval import Findings, Rarity
 from assistant.types import Passage, Sentence
 
 MOST_SENTENCES = 3

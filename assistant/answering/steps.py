@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from assistant.answering import attribution, material, quoting, rules, wording
-from assistant.answering.calibration import Fits, Rarity
+from assistant.answering.calibration import Fits
 from assistant.answering.capable import CapableWriter
 from assistant.answering.material import Material
 from assistant.answering.packaged import PackagedWriter
@@ -45,8 +45,6 @@ class Steps:
 
     corpus: Corpus
     retriever: Retriever
-    rarity: Rarity
-    """Of the words of these articles."""
     holder: ModelHolder
     fits: Fits
     model_words: int
@@ -55,7 +53,7 @@ class Steps:
     @property
     def packaged(self) -> PackagedWriter:
         """The writer for the packaged model, and for none."""
-        return PackagedWriter(self.retriever, self.rarity, self.fits)
+        return PackagedWriter(self.retriever, self.fits)
 
     def meant(self, article: str | None) -> list[Article]:
         """Return the articles that a question may be about: the named one, or all."""
@@ -100,14 +98,14 @@ class Steps:
         return max(found, key=lambda findings: self.packaged.undrafted(findings).answerable)
 
     def thorough(self, findings: Findings, question: Question) -> Findings:
-        """Return what is found when there is time to read the passages."""
+        """Return what is found when there is time to load the embedding model."""
         if not findings.rough:
             return findings
         try:
             return self.find(question, findings.article)
         except Exception:
             # The quotation stands already; what ranks alone found is enough to go on.
-            logger.exception("The search with time to read failed")
+            logger.exception("The search by meaning failed")
             return findings
 
     def reply(self, question: Question, findings: Findings, limit: Limit, trace: Trace) -> Reply:

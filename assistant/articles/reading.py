@@ -66,7 +66,11 @@ class Corpus:
         return [article for article in self.articles if article.title_by == _BY_FILE_NAME]
 
 
-def read_corpus(folder: Path, read: Callable[[Path], tuple[Article, tuple[str, ...]]] | None = None) -> Corpus:
+ReadFile = Callable[[Path, Path | None], tuple[Article, tuple[str, ...]]]
+"""What returns the article of a file in a folder, and what had to be left out of it, as `read_file` does."""
+
+
+def read_corpus(folder: Path, read: ReadFile | None = None) -> Corpus:
     """Read every article file of a folder and its subfolders; what cannot be used, or not all, is named in `problems`.
 
     `read` may be a reader of files that knows some of them already.
@@ -81,7 +85,7 @@ def read_corpus(folder: Path, read: Callable[[Path], tuple[Article, tuple[str, .
     for file, path in sorted(files.items()):
         try:
             if path.suffix.lower() in SUFFIXES and (path.is_file() or path.is_symlink()):
-                articles[file], left_out = read(path) if read else read_file(path, folder)
+                articles[file], left_out = (read or read_file)(path, folder)
                 of_id[articles[file].id].append(file)
                 problems += [Problem(file, reason, skipped=False) for reason in left_out]
         except HeldBackError as error:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from watchfiles import watch
 
-from assistant.articles.reading import Corpus, listed, read_corpus, read_file
+from assistant.articles.reading import Corpus, ReadFile, listed, read_corpus, read_file
 from assistant.articles.standing import HeldBackError
 from assistant.types import Article
 
@@ -33,22 +33,31 @@ _State = tuple[int, int, int, int] | None
 _log = logging.getLogger(__name__)
 
 
-def changes(folder: Path, served: Corpus, stop: threading.Event) -> Iterator[Corpus]:
+def changes(
+    folder: Path,
+    served: Corpus,
+    stop: threading.Event,
+    read: ReadFile = read_file,
+    goes_on: Callable[[], bool] = lambda: False,
+) -> Iterator[Corpus]:
     """Yield the articles of the folder whenever they are others than before, until `stop` is set.
 
-    They come again every half a minute, for whoever could not take them up. While something is wrong with the folder
-    itself, the log says what, and the articles stand as they were.
+    They come again every half a minute, for whoever could not take them up, and at once while that goes on. While
+    something is wrong with the folder itself, the log says what, and the articles stand as they were. `read` may be a
+    reader of files that knows some of them already.
     """
-    files, again = _Files(folder), time.monotonic() + _AGAIN_SECONDS
+    files, again = _Files(folder, read), time.monotonic() + _AGAIN_SECONDS
     while not stop.is_set():
         try:
             found = files.look()
         except Exception:  # noqa: BLE001 - it may go well the next time
             _log.exception("The folder of articles could not be looked at")
             found = None
-        if found is not None and (found != served or time.monotonic() >= again):
+        if found is not None and (found != served or goes_on() or time.monotonic() >= again):
             served, again = found, time.monotonic() + _AGAIN_SECONDS
             yield served
+            if goes_on():
+                continue
         _wait(files.folders, QUIET_SECONDS / 2 if files.are_changing else _LOOK_SECONDS, stop)
 
 
@@ -80,8 +89,9 @@ def _wait(folders: Iterable[Path], seconds: float, stop: threading.Event) -> Non
 class _Files:
     """The files of a folder, and what was read of each."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, read: Callable[[Path], tuple[Article, str]]) -> None:
         self._folder = folder
+        self._read_file = read
         self._states: dict[Path, tuple[_State, float]] = {}
         """What each file was at the last look, and since when; what was there at first counts at once."""
         with suppress(OSError):
@@ -153,7 +163,7 @@ class _Files:
         if known != state and self._states.get(path, (None, 0.0))[0] == state and not self._is_fresh(path):
             now: tuple[Article, tuple[str, ...]] | Exception
             try:
-                now = read_file(path, self._folder)
+                now = self._read_file(path, self._folder)
             except Exception as error:  # noqa: BLE001 - it is told of this file, as `read_corpus` does
                 now = error
             if _state(path) == state:  # Else it was changed while it was read.

@@ -26,7 +26,7 @@ from assistant.evaluation.scoring.observed import paragraph_of
 from assistant.model.holder import model_name
 from assistant.rendering import to_json
 from assistant.settings import Settings
-from assistant.types import Answer, Article, Status
+from assistant.types import Answer, Article, Outcome, Status
 
 logger = logging.getLogger(__name__)
 
@@ -111,9 +111,6 @@ def _loaded(plan: Plan, progress: Progress) -> Iterator[Assistant]:
     with closing(opened) as assistant:
         progress("Loading the language model", 0, 0)
         assistant.wait_until_loaded()
-        # As a server has done by the time that readers come.
-        progress("Reading the articles", 0, 0)
-        assistant.read_ahead()
         yield assistant
 
 
@@ -140,7 +137,7 @@ def ask(assistant: Assistant, plan: Plan, folder: Path, progress: Progress) -> N
             except Exception as error:
                 logger.exception("The question %s failed", question.id)
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
-                failed = Answer(question.question, Status.DECLINED, model=assistant.model_name, error=reason)
+                failed = Answer(question.question, Outcome.DECLINED, model=assistant.model_name, error=reason)
                 line = to_json(failed, question.id) | {"status": records.ERROR, "timings": _NO_TIMES}
             yield line | {"repeat": repeat}
         progress(ASKING, len(wanted), len(wanted))

@@ -1,17 +1,16 @@
-"""A Chroma collection of passages: made, filled, searched, and seen to work. Knows nothing of where it is kept.
+"""A Chroma collection of passages: opened, filled, searched, and seen to work; in a folder of this machine or a server.
 
-Chroma never embeds: it is given our own vectors. As `python -m assistant.search.collection` it tries a database in a
-process of its own, since damage may kill the process that meets it.
+Chroma never embeds: it is given our own vectors. It names what is near; how near that is, our own files tell. As
+`python -m assistant.search.collection` it tries a database in a process of its own, since damage may kill the process
+that meets it.
 """
 
 from __future__ import annotations
 
-import hashlib
-import math
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -19,18 +18,15 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx
 import numpy as np
 
-from assistant.articles import passages as splitter
 from assistant.errors import ConfigurationError
-from assistant.search.vectors import Vector, Vectors
+from assistant.search.embedder import Vector, Vectors
 from assistant.settings import PROJECT
-from assistant.types import Article, Passage
 
 if TYPE_CHECKING:
     from chromadb.api.client import Client
     from chromadb.api.models.Collection import Collection
 
-SCHEMA = "5"
-BATCH = 1000
+_BATCH = 1000
 """So many passages are asked for, or added, at a time."""
 _SAMPLE = 200
 """How many passages are looked up by their own vectors to see whether a collection works."""
@@ -41,30 +37,15 @@ _FOUND = 0.2
 broken one finds hardly any."""
 _CHECK_SECONDS = 600
 """How long opening and searching a database may take before it counts as damaged."""
-_NAME = "articles"
-_HNSW: dict[str, object] = {"space": "cosine", "ef_construction": 400, "ef_search": 400, "max_neighbors": 48}
-"""The defaults miss exact matches in clustered data."""
-_LARGE = 50_000
-"""With more passages than this the graph is made with half the care, which takes half the time."""
-_SYNCED = 20_000
-"""After how many passages, about, Chroma writes its graph and forgets its log, which it reads at every addition."""
-
-
-def fingerprint(articles: Iterable[Article], embedder: str) -> str:
-    """Return the SHA-256, in hexadecimal, of everything that the vectors depend on."""
-    digests = sorted(f"{article.id} {article.version}\n" for article in articles)
-    return digest("".join([f"{recipe(embedder)}\n", *digests]))
-
-
-def recipe(embedder: str) -> str:
-    """Return how passages become vectors, in a line: collections of another recipe are never searched."""
-    source = Path(splitter.__file__).read_text(encoding="utf-8")
-    return f"schema {SCHEMA}, splitter {digest(source)[:16]}, embedder {embedder}"
-
-
-def digest(text: str) -> str:
-    """Return the SHA-256 of a text, in hexadecimal."""
-    return hashlib.sha256(text.encode()).hexdigest()
+_HNSW: dict[str, object] = {
+    "space": "cosine",
+    "ef_construction": 200,
+    "ef_search": 400,
+    "max_neighbors": 48,
+    "sync_threshold": 5000,
+}
+"""The defaults miss exact matches in clustered data. After so many passages Chroma writes its graph and forgets its
+log; what is left in the log is added anew whenever the collection is opened."""
 
 
 def client_of(folder: Path, resources: ExitStack) -> Client:
@@ -77,45 +58,43 @@ def client_of(folder: Path, resources: ExitStack) -> Client:
     return client
 
 
-def collection_of(client: Client, name: str = _NAME) -> Collection:
-    """Return a collection that is there."""
-    return client.get_collection(name, embedding_function=None)
-
-
-def made(client: Client, size: int, name: str = _NAME, metadata: dict[str, Any] | None = None) -> Collection:
-    """Return the collection of this name; where there is none, a new one for so many passages."""
-    hnsw = {**_HNSW, "sync_threshold": max(1, size // _shares(size))}
-    if size > _LARGE:
-        hnsw["ef_construction"] = 200
+def made(client: Client, name: str = "articles", metadata: dict[str, Any] | None = None) -> Collection:
+    """Return the collection of this name; where there is none, a new one."""
     return client.get_or_create_collection(
         name,
         embedding_function=None,
-        configuration={"hnsw": hnsw},  # type: ignore[arg-type]
+        configuration={"hnsw": _HNSW},  # type: ignore[arg-type]
         metadata=metadata,
     )
 
 
-def fill(collection: Collection, wanted: Sequence[Passage], vectors: Mapping[str, Vector]) -> None:
-    """Add passages, with the vectors of their texts; what is there already stays as it is."""
-    # Each share ends where Chroma writes its graph: what was left over would be added anew whenever it is opened.
-    for share in np.array_split(np.arange(len(wanted)), _shares(len(wanted))):
-        for numbers in (share[start : start + BATCH] for start in range(0, len(share), BATCH)):
-            batch = [wanted[number] for number in numbers]
-            collection.add(
-                ids=[passage.id for passage in batch],
-                embeddings=[vectors[passage.text] for passage in batch],  # type: ignore[arg-type]
-                metadatas=[{"article": passage.article.id, "digest": digest(passage.text)} for passage in batch],
-            )
+def add(collection: Collection, names: Sequence[str], vectors: Sequence[Vector]) -> None:
+    """Add passages; what is there already stays as it is."""
+    for start in range(0, len(names), _BATCH):
+        batch = slice(start, start + _BATCH)
+        collection.add(ids=list(names[batch]), embeddings=list(vectors[batch]))  # type: ignore[arg-type]
 
 
-def holds(collection: Collection, wanted: Sequence[Passage]) -> bool:
-    """Whether the passages are in the collection, by a sample, and enough of them are found by their own vectors."""
-    if not wanted:
-        return True
-    sample = [passage.id for passage in wanted[:: max(1, len(wanted) // _SAMPLE)]]
-    stored = collection.get(ids=sample, include=["embeddings"])
-    vectors = np.asarray(stored["embeddings"], dtype=np.float32)
-    return len(stored["ids"]) == len(sample) and find_themselves(collection, vectors)
+def remove(collection: Collection, names: Sequence[str]) -> None:
+    """Take passages out; they need not be there."""
+    for start in range(0, len(names), _BATCH):
+        collection.delete(ids=list(names[start : start + _BATCH]))
+
+
+def held(collection: Collection, names: Iterable[str] | None = None) -> set[str]:
+    """Return the names of the passages in a collection, of all or of some."""
+    if names is None:
+        return set(collection.get(include=[])["ids"])
+    wanted, found = list(names), set[str]()
+    for start in range(0, len(wanted), _BATCH):
+        found.update(collection.get(ids=wanted[start : start + _BATCH], include=[])["ids"])
+    return found
+
+
+def nearest(collection: Collection, vector: Vector, limit: int) -> list[str]:
+    """Return the names of the passages that are nearest, best first."""
+    found = collection.query(query_embeddings=[vector], n_results=limit, include=[])  # type: ignore[arg-type]
+    return found["ids"][0]
 
 
 def find_themselves(collection: Collection, vectors: Vectors) -> bool:
@@ -127,9 +106,9 @@ def find_themselves(collection: Collection, vectors: Vectors) -> bool:
     return sum(bool(row) and row[0] < _SAME for row in found["distances"] or []) >= _FOUND * len(vectors)
 
 
-def works(database: Path, size: int) -> bool:
-    """Whether Chroma can search a database of so many passages; it is tried in a child process, and written to."""
-    command = [sys.executable, "-m", "assistant.search.collection", str(database.absolute()), str(size)]
+def works(database: Path, least: int = 0) -> bool:
+    """Whether Chroma can search a database of so many passages at least; a child process tries it, and writes to it."""
+    command = [sys.executable, "-m", "assistant.search.collection", str(database.absolute()), str(least)]
     try:
         tried = subprocess.run(command, cwd=PROJECT, capture_output=True, timeout=_CHECK_SECONDS, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
@@ -137,11 +116,12 @@ def works(database: Path, size: int) -> bool:
     return tried.returncode == 0
 
 
-def works_here(database: Path, size: int) -> bool:
+def works_here(database: Path, least: int = 0) -> bool:
     """Tell the same in this very process, which a damaged database may end."""
     with ExitStack() as resources:
-        collection = collection_of(client_of(database, resources))
-        if collection.count() != size:
+        collection = made(client_of(database, resources))
+        size = collection.count()
+        if size < least:
             return False
         offsets = [tenth * size // 10 for tenth in range(10)]
         pages = [collection.get(limit=_SAMPLE // 10, offset=offset, include=["embeddings"]) for offset in offsets]
@@ -160,11 +140,6 @@ def named_errors(place: str, *, shared: bool) -> Iterator[None]:
         cure = "look at the server's log" if shared else "make room there, or set ASSISTANT_DATA to another folder"
         reason = str(error).partition("\n")[0]
         raise ConfigurationError(f"The index at {place} cannot be used ({reason}): {cure}") from error
-
-
-def _shares(size: int) -> int:
-    """Return how often Chroma writes its graph while so many passages are added."""
-    return max(1, math.ceil(size / _SYNCED))
 
 
 if __name__ == "__main__":

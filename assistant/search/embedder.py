@@ -7,7 +7,8 @@ and length 1, so a dot product is the cosine.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 
 MAX_TOKENS = 256
 """What the model was trained to read; text beyond it is cut off."""
+_AT_ONCE = 32
+"""So many texts at most are read at once."""
+_ALIKE, _ALIKE_CHARACTERS = 1.25, 20
+"""Texts are read at once where the longest has at most so many times the characters of the shortest, and these more."""
+
+Vector = np.ndarray[tuple[int], np.dtype[np.float32]]
+Vectors = np.ndarray[tuple[int, int], np.dtype[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,10 @@ class TokenVectors:
     """Where each starts and ends, in characters of the text."""
     vectors: np.ndarray
     """One row a token, of length 1."""
+
+    def within(self, start: int, end: int) -> list[int]:
+        """Return the numbers of the tokens between two places of the text."""
+        return [number for number, span in enumerate(self.spans) if start <= span[0] and span[1] <= end]
 
 
 class SentenceEmbedder(Embeddings):
@@ -60,25 +72,34 @@ class SentenceEmbedder(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """Return one vector a text, in the order of the texts."""
-        model, _ = self._loaded.get()
-        with threads_for(len(texts)):
-            vectors = model.encode(texts, normalize_embeddings=True, show_progress_bar=False)
-        rows: list[list[float]] = vectors.tolist()
-        return rows
+        vectors = self.vectors(texts)
+        return [vectors[text].tolist() for text in texts]
 
     def embed_query(self, text: str) -> list[float]:
         """Return the vector of a question."""
-        return self.embed_documents([text])[0]
+        return self.embed_query_and_tokens(text)[0].tolist()
 
-    def embed_tokens(self, texts: Sequence[str]) -> list[TokenVectors]:
-        """Return what the tokens of each text mean, in the order of the texts."""
-        return [tokens for _, tokens in self._read(texts)]
-
-    def embed_query_and_tokens(self, text: str) -> tuple[list[float], TokenVectors]:
+    def embed_query_and_tokens(self, text: str) -> tuple[Vector, TokenVectors]:
         """Return the vector of a question, and those of its tokens, from reading it once."""
         return self._read([text])[0]
 
-    def _read(self, texts: Sequence[str]) -> list[tuple[list[float], TokenVectors]]:
+    def vectors(self, texts: Iterable[str]) -> dict[str, Vector]:
+        """Return the vector of each text."""
+        return {text: vector for text, (vector, _) in self.read(texts).items()}
+
+    def read(self, texts: Iterable[str]) -> dict[str, tuple[Vector, TokenVectors]]:
+        """Return the vector of each text, and those of its tokens."""
+        # Texts of like length are read together, or the short ones would be filled up to the longest.
+        ordered = sorted(set(texts), key=lambda text: (len(text), text))
+        found: dict[str, tuple[Vector, TokenVectors]] = {}
+        while ordered:
+            longest = _ALIKE * len(ordered[0]) + _ALIKE_CHARACTERS
+            batch = [text for text in ordered[:_AT_ONCE] if len(text) <= longest]
+            found |= dict(zip(batch, self._read(batch), strict=True))
+            ordered = ordered[len(batch) :]
+        return found
+
+    def _read(self, texts: Sequence[str]) -> list[tuple[Vector, TokenVectors]]:
         """Read all texts at once. A question takes 19 ms so; what `encode` does besides would add 4."""
         import torch  # noqa: PLC0415 - slow to import; the page starts first
 
@@ -94,14 +115,29 @@ class SentenceEmbedder(Embeddings):
         )
         lengths = read["attention_mask"].sum(dim=1).tolist()
         spans = [of_text[:length] for of_text, length in zip(read.pop("offset_mapping").tolist(), lengths, strict=True)]
-        with threads_for(len(texts)), torch.inference_mode():
+        # Rounded in its products alone, a vector's cosine to the one that is not is above 0.9999, in half the time.
+        is_quick = len(texts) > 1 and "avx512_bf16" in _features()
+        rounded = torch.autocast("cpu", torch.bfloat16, enabled=is_quick)
+        with threads_for(len(texts)), torch.inference_mode(), rounded:
             outputs = model(dict(read))
         return [
             (vector, _token_vectors(tokens, of_text))
             for vector, tokens, of_text in zip(
-                outputs["sentence_embedding"].tolist(), outputs["token_embeddings"].numpy(), spans, strict=True
+                outputs["sentence_embedding"].float().numpy(),
+                outputs["token_embeddings"].float().numpy(),
+                spans,
+                strict=True,
             )
         ]
+
+
+@functools.cache
+def _features() -> frozenset[str]:
+    """Return what the processor can do; nothing where torch does not tell."""
+    import torch  # noqa: PLC0415
+
+    found = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return frozenset(name for name, is_there in found.items() if is_there)
 
 
 def _load(folder: Path) -> SentenceTransformer:

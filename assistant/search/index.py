@@ -1,62 +1,55 @@
-"""The meaning of every passage, in Chroma: in a folder of this machine, or on a server that is shared.
+"""What of the articles is indexed: their words, what the embedder made of them, and which passages are near a vector.
 
-The article files are the record; the index is a cache that can be rebuilt from them at any time. In a folder a database
-is built aside, sealed with checksums, tried by a child process, and put in use in one step. What is opened is a copy of
-it; where few articles changed since it was sealed, the copy is changed into them, so that no interruption can spoil
-what is sealed. Knows nothing of keywords or ranking.
+The article files are the record; the index is a cache that can be rebuilt from them at any time. An article is taken up
+in three steps, each of which may be done again: its words are put in place, what the embedder makes of it is written
+to a file of its own, and its vectors are given to Chroma, which lies in the same folder or on a server that is shared.
+It counts as indexed when the first and the last are there; whatever was interrupted before is done anew. Knows nothing
+of ranking.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from importlib import metadata
+from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from assistant.articles.passages import passages
+from assistant.articles.reading import Corpus
 from assistant.errors import ConfigurationError
-from assistant.search import index_files
-from assistant.search.collection import (
-    client_of,
-    collection_of,
-    fill,
-    fingerprint,
-    holds,
-    made,
-    named_errors,
-    recipe,
-    works,
-)
-from assistant.search.index_files import Sealed
-from assistant.search.index_server import STAMP_SECONDS, connected, leave, open_on_server, stamp_use
-from assistant.search.vectors import NamedEmbeddings, Progress, forget_others, vectors_of
-from assistant.types import Article, Passage
+from assistant.search import collection as chroma
+from assistant.search.article_files import ArticleFiles, NamedEmbeddings, key_of, keys_of, recipe
+from assistant.search.collection import client_of, made, named_errors, works
+from assistant.search.embedder import Vector
+from assistant.search.index_files import CHROMA, KEYWORDS, damaged, is_sealed, lock, seal, unseal
+from assistant.search.index_server import STAMP_SECONDS, connected, known_collection, shared_collection, stamp_use
+from assistant.search.keywords import Keywords
+from assistant.types import Article
 
 if TYPE_CHECKING:
     from chromadb.api.client import Client
-    from chromadb.api.models.Collection import Collection
+    from chromadb.api.models.Collection import Collection as Vectors
 
 logger = logging.getLogger(__name__)
 
-VECTORS = "vectors.sqlite"
-_FEW_CHANGES = 0.1
-"""Of the sealed articles at most this share may have changed, or a new database is built."""
-_BYTES_A_PASSAGE = 16_000
-"""Disk that a passage takes while it is indexed: its vector, graph and SQLite, their copy, and some to spare."""
+_AT_ONCE = 30
+"""So many articles are put in use together, since Chroma and the words take a moment each time."""
+_BYTES_AN_ARTICLE = 1_000_000
+"""Disk that an article of the usual length takes while it is indexed, and some to spare."""
 _BYTES_AT_LEAST = 30_000_000
-_FEW = 40
-"""An article with less than this part of all passages is compared passage by passage: the graph has to pass over all
-others to find those of one article, and to fetch a vector takes as long as to pass over so many. Chroma looks at every
-passage as well to find those of an article, so they are fetched by their names."""
+
+Progress = Callable[[int, int], None]
+"""Called with the articles taken up and the articles to take up."""
 
 
 def _silent(done: int, total: int) -> None:
@@ -65,122 +58,148 @@ def _silent(done: int, total: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class IndexReport:
-    """What opening the index had to do."""
+    """What is in an index, and what it took to bring it there since it was opened."""
 
     fingerprint: str
+    """SHA-256, in hexadecimal, of the articles and of how they are indexed."""
     articles: int
     passages: int
     embedded: int
-    """Texts whose vector was computed now; 0 when nothing changed."""
+    """Passages that the embedder read; 0 when nothing changed."""
 
 
 @dataclass(slots=True, eq=False)
-class VectorIndex:
-    """An open index; close it to release the folder, and with it every one that was made of this one."""
+class Index:
+    """An open index; close it to release the folder."""
 
-    articles: Mapping[str, Article]
-    """By their ids."""
-    report: IndexReport
-    collection: Collection
-    embedder: NamedEmbeddings
-    folder: Path
-    client: Client | None
-    """Of the Chroma server, where the index is kept on one."""
-    resources: ExitStack
-    """To close the client and release the lock."""
-    stamped: float = field(default_factory=time.monotonic, init=False)
+    keywords: Keywords
+    files: ArticleFiles
+    vectors: Vectors | None = None
+    """Chroma's; None where there is no embedder, or nothing is kept."""
+    held: set[str] = field(default_factory=set)
+    """The keys of the articles that are indexed."""
+    found: set[str] = field(default_factory=set)
+    """The keys of those whose words are in place: where Chroma failed there may be more."""
+    embedded: int = 0
+    is_shared: bool = False
+    """Whether Chroma is on a server."""
+    resources: ExitStack = field(default_factory=ExitStack)
+    stamped: float = field(default_factory=time.monotonic)
     """When a server was told last that the collection is in use."""
 
-    def search(self, vector: list[float], limit: int, article: str | None = None) -> dict[str, float]:
-        """Return the cosine similarity of the nearest passages by id, best first, of one article where one is named."""
-        if self.client and time.monotonic() - self.stamped > STAMP_SECONDS:
+    @classmethod
+    def in_memory(cls, articles: Sequence[Article], embedder: NamedEmbeddings | None) -> Index:
+        """Return an index of these articles that keeps nothing, and finds by words alone."""
+        index = cls(Keywords(None), ArticleFiles(None, embedder))
+        index.take_up(articles)
+        return index
+
+    @property
+    def report(self) -> IndexReport:
+        """What is in it."""
+        made_by = self.files.embedder.name if self.files.embedder else ""
+        digest = hashlib.sha256("\n".join([recipe(made_by), *sorted(self.held)]).encode(errors="surrogatepass"))
+        return IndexReport(digest.hexdigest(), len(self.held), self.keywords.passages, self.embedded)
+
+    def part_of(self, corpus: Corpus) -> Corpus:
+        """Return the part of a corpus that can be found: whose words are in place."""
+        part = tuple(article for article in corpus.articles if key_of(article) in self.found)
+        return corpus if part == corpus.articles else replace(corpus, articles=part)
+
+    def take_up(self, articles: Sequence[Article], progress: Progress = _silent) -> None:
+        """Index those of the articles that are not.
+
+        Raises:
+            Exception: whatever went wrong; what was indexed before is.
+        """
+        for done, total in self.taking_up(articles):
+            progress(done, total)
+
+    def taking_up(self, articles: Sequence[Article]) -> Iterator[tuple[int, int]]:
+        """Index those of the articles that are not, some at a time; yield how many are, and how many are to be.
+
+        Raises:
+            Exception: as `take_up`.
+        """
+        wanted = {key: article for key, article in keys_of(articles).items() if key not in self.held}
+        rest, done = iter(wanted.items()), 0
+        while some := dict(islice(rest, _AT_ONCE)):
+            self._take_up(some)
+            done += len(some)
+            yield done, len(wanted)
+        self.keywords.settle()
+
+    def forget_others(self, articles: Sequence[Article]) -> None:
+        """Take out all other articles.
+
+        Raises:
+            Exception: whatever went wrong; it can be done again.
+        """
+        others = self.found - keys_of(articles).keys()
+        names = {key: self.keywords.passages_of(key) for key in others}
+        self.held -= others
+        self.found -= others
+        for key in others:
+            self.keywords.remove(key)
+        if others:
+            self.keywords.commit()
+            self.keywords.settle()
+        for key in others:
+            # Other machines may still search a collection that is shared.
+            if self.vectors is not None and not self.is_shared:
+                chroma.remove(self.vectors, names[key])
+            self.files.forget(key)
+
+    def nearest(self, vector: Vector, limit: int) -> list[str]:
+        """Return the ids of the passages that are nearest to a vector, best first, also of articles that are gone."""
+        if self.vectors is None or not (count := self.keywords.passages):
+            return []
+        if self.is_shared and time.monotonic() - self.stamped > STAMP_SECONDS:
             self.stamped = time.monotonic()
-            stamp_use(self.collection)
-        if article:
-            if article not in self.articles:
-                return {}
-            names = _names_of_passages(self.articles[article])
-            if len(names) * _FEW < self.report.passages:
-                return self._compared(vector, names, limit)
-        if not self.report.passages:
-            return {}
-        found = self.collection.query(
-            query_embeddings=[vector],  # type: ignore[arg-type]
-            n_results=min(limit, self.report.passages),
-            where={"article": article} if article else None,
-            include=["distances"],
-        )
-        distances = (found["distances"] or [[]])[0]
-        return {passage: 1.0 - distance for passage, distance in zip(found["ids"][0], distances, strict=True)}
+            stamp_use(self.vectors)
+        return chroma.nearest(self.vectors, vector, min(limit, count))
 
-    def of_others(self, articles: Sequence[Article]) -> VectorIndex:
-        """Return an index of other articles; this one can be searched as before until it gives way.
-
-        Raises:
-            Exception: whatever Chroma raises where there is no room, or the server does not answer.
-        """
-        collection = self.collection
-        if self.client:
-            # Other processes share the collection, which stays as it is.
-            collection, embedded = open_on_server(articles, self.embedder, self.client, _silent)
-        else:
-            new = [passage for article in articles if not self.has(article) for passage in passages(article)]
-            embedded = _add(collection, new, self.embedder, self.folder, _silent)
-            if sealed := index_files.current(self.folder):
-                index_files.switch(self.folder, replace(sealed, latest=_digests(articles)))
-        report = _report(articles, self.embedder, embedded)
-        return replace(self, articles=_by_id(articles), report=report, collection=collection)
-
-    def give_way_to(self, other: VectorIndex) -> None:
-        """Let go of what is searched here and not there; this one is searched no more.
-
-        Raises:
-            Exception: as for `of_others`.
-        """
-        if self.client:
-            if other.report.fingerprint != self.report.fingerprint:
-                leave(self.collection)
-            return
-        for article in self.articles.values():
-            if not other.has(article):
-                self.collection.delete(ids=_names_of_passages(article))
-
-    def has(self, article: Article) -> bool:
-        """Whether this very version of an article is searched here."""
-        known = self.articles.get(article.id)
-        return known is not None and known.version == article.version
+    def nearest_of(self, vector: Vector, articles: Collection[Article], limit: int) -> list[str]:
+        """Return the same of some articles, compared passage by passage."""
+        if self.vectors is None:
+            return []
+        found = [passage for article in articles for passage in self.files.passages(article)]
+        similarities = [float(computed.vector @ vector) for computed in self.files.read(found)]
+        return [found[number].id for number in np.argsort(np.negative(similarities), kind="stable")[:limit]]
 
     def close(self) -> None:
-        """Close the database and let another process use the folder; closing twice does nothing."""
+        """Close it and let another process use the folder; closing twice does nothing."""
         self.resources.close()
 
-    def _compared(self, vector: list[float], names: list[str], limit: int) -> dict[str, float]:
-        """Return the cosine similarity of the nearest of the passages with these ids, best first."""
-        stored = self.collection.get(ids=names, include=["embeddings"])
-        vectors = np.asarray(stored["embeddings"], dtype=np.float32).reshape(-1, len(vector))
-        similarities = vectors @ vector / (np.linalg.norm(vectors, axis=1) * np.linalg.norm(vector))
-        best = np.argsort(-similarities, kind="stable")[:limit]
-        return {stored["ids"][number]: float(similarities[number]) for number in best}
+    def _take_up(self, wanted: dict[str, Article]) -> None:
+        for key, article in wanted.items():
+            self.keywords.add(key, self.files.passages(article))
+        self.keywords.commit()
+        self.found |= wanted.keys()
+        if self.vectors is not None:
+            for article in wanted.values():
+                if not self.files.has(article):
+                    self.files.compute(article)
+                    self.embedded += len(self.files.passages(article))
+            found = [passage for article in wanted.values() for passage in self.files.passages(article)]
+            names = [passage.id for passage in found]
+            chroma.add(self.vectors, names, [computed.vector for computed in self.files.read(found)])
+        self.held |= wanted.keys()
 
 
-@lru_cache(maxsize=1000)
-def _names_of_passages(article: Article) -> list[str]:
-    return [passage.id for passage in passages(article)]
+def open_index(  # noqa: PLR0913 - each says where, what or how
+    articles: Sequence[Article],
+    embedder: NamedEmbeddings,
+    folder: Path,
+    url: str = "",
+    progress: Progress = _silent,
+    *,
+    at_once: bool = False,
+) -> Index:
+    """Open the index in `folder`, its vectors there or on the Chroma server at `url`, and bring it up to the articles.
 
-
-def _by_id(articles: Iterable[Article]) -> dict[str, Article]:
-    return {article.id: article for article in articles}
-
-
-def _report(articles: Sequence[Article], embedder: NamedEmbeddings, embedded: int) -> IndexReport:
-    count = sum(len(_names_of_passages(article)) for article in articles)
-    return IndexReport(fingerprint(articles, embedder.name), len(articles), count, embedded)
-
-
-def open_index(
-    articles: Sequence[Article], embedder: NamedEmbeddings, folder: Path, url: str = "", progress: Progress = _silent
-) -> VectorIndex:
-    """Open the index of these articles, in `folder` or on the Chroma server at `url`; build what is missing.
+    Where it is wanted at once, nothing is taken up but what cannot be done without, the first article, and nothing is
+    taken out: `part_of` tells what is there.
 
     Raises:
         IndexLockedError: another process uses the folder.
@@ -188,132 +207,144 @@ def open_index(
     """
     with named_errors(url or str(folder), shared=bool(url)), ExitStack() as resources:
         client = connected(url, resources) if url else None
-        if client:
-            collection, embedded = open_on_server(articles, embedder, client, progress)
-        else:
-            collection, embedded = _open_in_folder(articles, embedder, folder, progress, resources)
-        report = _report(articles, embedder, embedded)
-        return VectorIndex(_by_id(articles), report, collection, embedder, folder, client, resources.pop_all())
+        resources.callback(lock(folder).release)
+        place = folder / place_of(embedder.name)
+        _tidy(folder, place)
+        for path in damaged(place):
+            logger.warning("%s has changed or is missing, and what it belongs to is built anew", path)
+            shutil.rmtree(place / path.relative_to(place).parts[0], ignore_errors=True)
+        if not is_sealed(place) and (place / CHROMA).exists() and not works(place / CHROMA):
+            logger.warning("The index of vectors is damaged and is built anew")
+            shutil.rmtree(place / CHROMA)
+        unseal(place)
+        resources.callback(_seal, place)
+        index = Index(_keywords(place / KEYWORDS), ArticleFiles(place / "articles", embedder))
+        resources.callback(index.keywords.close)
+        _open_vectors(index, articles, client, place / CHROMA, resources)
+        check_room(folder, len(keys_of(articles).keys() - index.held))
+        if not at_once:
+            index.take_up(articles, progress)
+            index.forget_others(articles)
+        elif index.held.isdisjoint(keys_of(articles)):
+            index.take_up(articles[:1], progress)
+        index.resources = resources.pop_all()
+        return index
 
 
-def differences(articles: Iterable[Article], embedder: str, sealed: Sealed) -> list[str]:
-    """Return why the index is not that of these articles, each in a few words; nothing when it is."""
-    if sealed.recipe != _recipe(embedder):
-        return ["it was built with another embedding model, splitter, schema or release of Chroma"]
-    wanted, indexed = _digests(articles), sealed.latest
-    changed = {article for article in wanted.keys() & indexed.keys() if wanted[article] != indexed[article]}
-    added, gone = wanted.keys() - indexed.keys(), indexed.keys() - wanted.keys()
-    found = {"added": added, "taken away": gone, "changed": changed}
-    return [f"the article {article} was {what}" for what, those in found.items() for article in sorted(those)]
+def place_of(embedder: str) -> str:
+    """Return the name of the folder for what is made with an embedder, by this code and these libraries."""
+    # Another release may read its own files in another way.
+    releases = ", ".join(f"{name} {metadata.version(name)}" for name in ("chromadb", "tantivy"))
+    return hashlib.sha256(f"{recipe(embedder)}, {releases}".encode()).hexdigest()[:16]
 
 
-def damage(folder: Path, sealed: Sealed, place: Path) -> list[str]:
-    """Return what is wrong with a sealed database, each in a few words; nothing when it can be searched.
-
-    Its files must be as they were sealed, and enough of a sample of its passages be found by itself. What is tried is a
-    copy at `place`, so another process may have the index open.
+def check_room(folder: Path, articles: int) -> None:
+    """See whether there is room for so many more articles.
 
     Raises:
-        OSError: there is no room for the copy.
+        ConfigurationError: there is not.
     """
-    if found := index_files.copy_out(folder, sealed, place):
-        return found
-    return [] if works(place, sealed.passages) else [f"Chroma cannot search {folder / sealed.name}"]
-
-
-# In a folder
-
-
-def _open_in_folder(
-    articles: Sequence[Article], embedder: NamedEmbeddings, folder: Path, progress: Progress, resources: ExitStack
-) -> tuple[Collection, int]:
-    """Return a collection of these articles, and how many texts had to be embedded for it."""
-    resources.callback(index_files.lock(folder).release)
-    index_files.tidy(folder)
-    opened, embedded = _open_copy(articles, embedder, folder, progress, resources), 0
-    if opened is None:
-        embedded = _build(articles, embedder, folder, progress)
-        index_files.tidy(folder)
-        opened = _open_copy(articles, embedder, folder, progress, resources)
-    if opened is None:
-        raise RuntimeError("the index that was just built cannot be opened")
-    collection, embedded_for_changes = opened
-    return collection, embedded + embedded_for_changes
-
-
-def _open_copy(
-    articles: Sequence[Article], embedder: NamedEmbeddings, folder: Path, progress: Progress, resources: ExitStack
-) -> tuple[Collection, int] | None:
-    """Open a copy of what is sealed, changed into these articles; None where a database has to be built for them."""
-    sealed, wanted = index_files.current(folder), _digests(articles)
-    if sealed is None or sealed.recipe != _recipe(embedder.name):
-        return None
-    changed = {name for name, _ in sealed.articles.items() ^ wanted.items()}
-    if len(changed) > _FEW_CHANGES * len(sealed.articles):
-        return None
-    with ExitStack() as opened:
-        place = Path(opened.enter_context(TemporaryDirectory(dir=folder, prefix="open-", ignore_cleanup_errors=True)))
-        if found := index_files.copy_out(folder, sealed, place):
-            logger.warning("The index is damaged and will be built anew: %s", "; ".join(found))
-            return None
-        collection = collection_of(client_of(place, opened))
-        new = [passage for article in articles if article.id in changed for passage in passages(article)]
-        embedded = 0
-        if changed:
-            collection.delete(where={"article": {"$in": sorted(changed)}})  # type: ignore[dict-item]
-            embedded = _add(collection, new, embedder, folder, progress)
-        if not holds(collection, new):
-            logger.warning("The index does not find what was added to it and will be built anew")
-            return None
-        if sealed.latest != wanted:
-            index_files.switch(folder, replace(sealed, latest=wanted))
-        resources.callback(opened.pop_all().close)
-        return collection, embedded
-
-
-def _add(
-    collection: Collection, new: Sequence[Passage], embedder: NamedEmbeddings, folder: Path, progress: Progress
-) -> int:
-    """Add passages to an open collection; return how many texts had to be embedded."""
-    vectors, embedded = vectors_of((passage.text for passage in new), folder / VECTORS, embedder, progress)
-    fill(collection, new, vectors)
-    return embedded
-
-
-def _build(articles: Sequence[Article], embedder: NamedEmbeddings, folder: Path, progress: Progress) -> int:
-    """Build a database aside, seal it, try it and put it in use; return how many texts had to be embedded."""
-    wanted = [passage for article in articles for passage in passages(article)]
-    _check_room(folder, len(wanted))
-    texts = {passage.text for passage in wanted}
-    vectors, embedded = vectors_of(texts, folder / VECTORS, embedder, progress)
-    with TemporaryDirectory(dir=folder, prefix="building-", ignore_cleanup_errors=True) as place:
-        building, trial = Path(place, "database"), Path(place, "trial")
-        with ExitStack() as resources:
-            fill(made(client_of(building, resources), len(wanted)), wanted, vectors)
-        name, files = index_files.seal(building, folder)
-        digests = _digests(articles)
-        sealed = Sealed(name, _recipe(embedder.name), len(wanted), digests, digests, files)
-        if found := damage(folder, sealed, trial):
-            raise RuntimeError(f"the index that was just built does not work: {'; '.join(found)}")
-    index_files.switch(folder, sealed)
-    forget_others(texts, folder / VECTORS, embedder.name)
-    return embedded
-
-
-def _check_room(folder: Path, passages_to_write: int) -> None:
-    need = _BYTES_AT_LEAST + _BYTES_A_PASSAGE * passages_to_write
+    need = _BYTES_AT_LEAST + _BYTES_AN_ARTICLE * articles
     free = shutil.disk_usage(folder).free
-    if free < need:
+    if articles and free < need:
         raise ConfigurationError(
             f"The index needs about {need / 1e6:.0f} MB, and {folder} has {free / 1e6:.0f} MB: "
             "make room there, or set ASSISTANT_DATA to another folder"
         )
 
 
-def _digests(articles: Iterable[Article]) -> dict[str, str]:
-    return {article.id: article.version for article in articles}
+def _tidy(folder: Path, place: Path) -> None:
+    """Delete what was made in another way, by an earlier release too, and what was interrupted."""
+    place.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir() and path != place:
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.is_file() and not path.name.startswith("index."):
+            path.unlink()
+    for path in (place / "articles").glob("*/.*.partial"):
+        path.unlink()
 
 
-def _recipe(embedder: str) -> str:
-    # Another release of Chroma may read its own files in another way.
-    return f"{recipe(embedder)}, Chroma {metadata.version('chromadb')}"
+def _keywords(place: Path) -> Keywords:
+    """Open the words of a folder, anew where what is there cannot be read."""
+    try:
+        return Keywords(place)
+    except ValueError as error:
+        logger.warning("The index of words is damaged and is built anew: %s", error)
+        shutil.rmtree(place)
+        return Keywords(place)
+
+
+def _open_vectors(
+    index: Index, articles: Sequence[Article], client: Client | None, database: Path, resources: ExitStack
+) -> None:
+    """Open the vectors, and note which articles are indexed: those with words and with all their vectors."""
+    known = index.keywords.articles()
+    index.found = set(known)
+    if client is not None:
+        index.is_shared = True
+        names = {key: [p.id for p in index.files.passages(article)] for key, article in keys_of(articles).items()}
+        every = [name for of_article in names.values() for name in of_article]
+        index.vectors = shared_collection(client, every, database.parent.name)
+        there = chroma.held(index.vectors, every)
+        index.held = {key for key, some in names.items() if key in known and there.issuperset(some)}
+        return
+    database.mkdir(exist_ok=True)
+    index.vectors = made(client_of(database, resources))
+    there = chroma.held(index.vectors)
+    counts = Counter(name.rpartition(":")[0] for name in there)
+    index.held = {key for key, count in known.items() if counts[key] == count}
+    chroma.remove(index.vectors, [name for name in there if name.rpartition(":")[0] not in known])
+
+
+def _seal(place: Path) -> None:
+    with suppress(OSError):  # Then the next start tries it.
+        seal(place)
+
+
+# What is wrong with it, for whoever looks without opening it
+
+
+def differences(articles: Sequence[Article], embedder: str, folder: Path) -> list[str] | None:
+    """Return why the index in a folder is not that of these articles; None where there is none at all."""
+    place = folder / place_of(embedder)
+    if not (place / KEYWORDS).is_dir():
+        others = folder.is_dir() and any((other / KEYWORDS).is_dir() for other in folder.iterdir())
+        return ["it was built with another embedding model, splitter, or release of a library"] if others else None
+    indexed = dict(key.rsplit("@", 1) for key in Keywords(place / KEYWORDS).articles())
+    wanted = {article.id: article.version for article in articles}
+    changed = {article for article in wanted.keys() & indexed.keys() if wanted[article] != indexed[article]}
+    added, gone = wanted.keys() - indexed.keys(), indexed.keys() - wanted.keys()
+    found = {"added": added, "taken away": gone, "changed": changed}
+    return [f"the article {article} was {what}" for what, those in found.items() for article in sorted(those)]
+
+
+def damage(embedder: str, folder: Path, trial: Path) -> list[str]:
+    """Return what is wrong with a closed index, each in a few words; a copy of its database is tried at `trial`.
+
+    Raises:
+        OSError: there is no room for the copy.
+    """
+    place = folder / place_of(embedder)
+    if found := damaged(place):
+        return [f"{path} {'has changed' if path.is_file() else 'is missing'}" for path in found]
+    if not (place / CHROMA).is_dir():
+        return []
+    shutil.copytree(place / CHROMA, trial, dirs_exist_ok=True)
+    size = Keywords(place / KEYWORDS).passages
+    return [] if works(trial, size) else [f"Chroma cannot search {place / CHROMA}"]
+
+
+def check_server(articles: Sequence[Article], embedder: str, url: str) -> None:
+    """See whether a Chroma server has the vectors of these articles.
+
+    Raises:
+        ConfigurationError: it does not answer, or has not.
+    """
+    with named_errors(url, shared=True), ExitStack() as resources:
+        names = [passage.id for article in articles for passage in passages(article)]
+        collection = known_collection(connected(url, resources), names, place_of(embedder))
+        if collection is None or len(chroma.held(collection, names)) < len(names):
+            raise ConfigurationError(
+                f"The server at {url} has no index of these articles: run python -m assistant index"
+            )

@@ -1,16 +1,11 @@
-"""The folder of the embedded index: a sealed database, its checksums, and the file that says which one is in use.
+"""The files of an index that are whole or not there, and the lock that lets one process write them.
 
-    CURRENT.json      what is in use: the sealed database, the SHA-256 of its files, and its articles
-    NAME/             the sealed database: written once, then never again
-    vectors.sqlite    the vector of each text, so that building anew embeds nothing
-    stems.txt         counts of the words of each article, which no search needs
-    index.lock        held by the process that has the index open; its number is in index.pid
-    building-…/       a database that is not sealed yet
-    open-…/           a copy of the sealed database, which is searched: Chroma writes even when it only reads
-
-Everything becomes visible by a rename, last of all CURRENT.json, so whatever is interrupted leaves the index before in
-place. Every other folder is what an interrupted process left, and the next start deletes it. Knows nothing of vectors
-or of Chroma but the name of its database.
+RECIPE/            all that was made in one way; a folder of another way is deleted
+    articles/      what the embedder made of each article: `article_files.py`
+    keywords/      the words of all passages and sentences: `keywords.py`
+    chroma/        the passages' vectors, to find the nearest: `collection.py`
+    sealed.json    what the files of `keywords` and `chroma` were when they were last closed
+index.lock         held by the process that has the index open; its number is in index.pid
 """
 
 from __future__ import annotations
@@ -18,107 +13,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
-import shutil
-import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
-from dataclasses import asdict, dataclass
+import time
 from pathlib import Path
 
 import filelock
 
 from assistant.errors import ConfigurationError, IndexLockedError
 
-DATABASE = "chroma.sqlite3"
-
-
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """A sealed database, as CURRENT.json tells of it."""
-
-    name: str
-    recipe: str
-    """How it was made; it is opened only by code that would make it in the same way."""
-    passages: int
-    articles: Mapping[str, str]
-    """SHA-256 of the text of each article in it, by the article's id."""
-    latest: Mapping[str, str]
-    """The same of the articles that the index was last opened for; where they differ, the copy is changed into them."""
-    files: Mapping[str, str]
-    """SHA-256 of each file, by its path in the database's folder."""
-
-
-def current(folder: Path) -> Sealed | None:
-    """Return what is in use; None where there is no record, or a damaged one."""
-    try:
-        return Sealed(**json.loads(read_record(folder / "CURRENT.json")))
-    except (ValueError, TypeError):
-        return None
-
-
-def switch(folder: Path, sealed: Sealed) -> None:
-    """Put a sealed database in use.
-
-    Raises:
-        OSError: there is no room.
-    """
-    write_record(folder / "CURRENT.json", json.dumps(asdict(sealed)))
-
-
-def seal(building: Path, folder: Path) -> tuple[str, dict[str, str]]:
-    """Seal a closed database, on disk to its last byte; return its new name and the SHA-256 of its files.
-
-    Raises:
-        OSError, sqlite3.Error: there is no room.
-    """
-    name = secrets.token_hex(8)
-    # Chroma may still be closing it in a thread of its own: the copy is of one moment, and without free pages.
-    copy = building / "sealed.sqlite3"
-    with closing(sqlite3.connect(building / DATABASE)) as connection:
-        connection.execute("VACUUM INTO ?", (str(copy),))
-    copy.replace(building / DATABASE)
-    (building / f"{DATABASE}-journal").unlink(missing_ok=True)
-    files = {}
-    for path in sorted(path for path in building.rglob("*") if path.is_file()):
-        _sync(path)
-        files[str(path.relative_to(building))] = _sha256(path)
-    building.replace(folder / name)
-    _sync(folder)
-    return name, files
-
-
-def copy_out(folder: Path, sealed: Sealed, place: Path) -> list[str]:
-    """Copy a sealed database to an empty place, and return what is wrong with it; nothing when it may be opened.
-
-    Raises:
-        OSError: there is no room.
-    """
-    found = []
-    for name, sha256 in sealed.files.items():
-        source, target = folder / sealed.name / name, place / name
-        if not source.is_file():
-            found.append(f"{source} is missing")
-            continue
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, target)
-        # The copy is digested, not what was sealed: that is what will be read.
-        if _sha256(target) != sha256:
-            found.append(f"{source} has changed")
-    return found
-
-
-def tidy(folder: Path) -> None:
-    """Delete what is not in use: what was sealed before, and the rest of what was interrupted."""
-    sealed = current(folder)
-    for path in folder.iterdir():
-        if path.is_dir() and (sealed is None or path.name != sealed.name):
-            shutil.rmtree(path, ignore_errors=True)
-    for path in folder.glob("*.partial"):
-        path.unlink()
-
-
-# The lock
+SEALED = KEYWORDS, CHROMA = "keywords", "chroma"
+_RECORD = "sealed.json"
+_CLOSING_SECONDS = 5.0
+"""Chroma closes its files in a thread of its own, within a moment."""
 
 
 def lock(folder: Path) -> filelock.BaseFileLock:
@@ -165,7 +70,58 @@ def _holder(folder: Path) -> str:
     return file.read_text() if file.exists() else "unknown"
 
 
-# Files that are whole or not there
+def seal(place: Path) -> None:
+    """Note the SHA-256 of every file of a closed index; where it is still being closed after a while, note nothing.
+
+    Raises:
+        OSError: there is no room.
+    """
+    patience = time.monotonic() + _CLOSING_SECONDS
+    while any(link.startswith(str(place)) for link in _open_files()):
+        if time.monotonic() > patience:
+            return
+        time.sleep(0.01)
+    write_record(place / _RECORD, json.dumps({str(path.relative_to(place)): _sha256(path) for path in _files(place)}))
+
+
+def is_sealed(place: Path) -> bool:
+    """Whether an index was closed, and not opened since."""
+    return bool(read_record(place / _RECORD))
+
+
+def unseal(place: Path) -> None:
+    """Note that the files may change from now on."""
+    (place / _RECORD).unlink(missing_ok=True)
+
+
+def damaged(place: Path) -> list[Path]:
+    """Return the files that are not as they were sealed, or gone."""
+    files: dict[str, str] = json.loads(read_record(place / _RECORD) or "{}")
+    found = ((place / name, digest) for name, digest in files.items())
+    return [path for path, digest in found if not path.is_file() or _sha256(path) != digest]
+
+
+def _files(place: Path) -> list[Path]:
+    """Return the files whose damage nothing else would tell; locks are none of them."""
+    found = (path for part in SEALED for path in (place / part).rglob("*"))
+    return sorted(path for path in found if path.is_file() and not path.name.endswith(".lock"))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _open_files() -> list[str]:
+    """Return the files that this process has open, as far as the system tells."""
+    descriptors = Path("/proc/self/fd")
+    found = []
+    for link in descriptors.iterdir() if descriptors.is_dir() else ():
+        try:
+            found.append(str(link.readlink()))
+        except OSError:
+            continue  # It was closed meanwhile.
+    return found
 
 
 def read_record(path: Path) -> str:
@@ -183,22 +139,19 @@ def write_record(path: Path, body: str) -> None:
     Raises:
         OSError: there is no room, or the folder cannot be written.
     """
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_text(f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}", encoding="utf-8")
-    _sync(partial)
-    partial.replace(path)
-    _sync(path.parent)
+    write_whole(path, f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}".encode())
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, as far as this machine goes on: where its power fails, a checksum tells.
 
-
-def _sync(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    Raises:
+        OSError: there is no room, or the folder cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise

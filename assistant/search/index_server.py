@@ -1,28 +1,27 @@
-"""The index on a Chroma server that several processes share.
+"""The passages' vectors on a Chroma server that several machines share.
 
-A collection is named by the fingerprint of its articles, so what it has to hold is known, and several processes may
-fill it at once, since what is there already stays as it is. Collections of other articles lend the vectors of texts
-that they share, and are deleted when nobody has used them for a month. Knows nothing of the folder of this machine.
+A collection holds the passages of one archive in all versions that one of its machines may still search; each machine
+leaves out what is not its own. So an article that comes or changes is added, and nothing else is touched. A machine
+takes the collection that has most of its passages. Where more than half of it is of no use any more, a new one is made,
+and what nobody has used for a month is deleted. Knows nothing of the folder of this machine.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
 import urllib.parse
-from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
-import numpy as np
 
-from assistant.articles.passages import passages
 from assistant.errors import ConfigurationError
-from assistant.search.collection import BATCH, digest, fill, fingerprint, holds, made, named_errors, recipe
-from assistant.search.vectors import NamedEmbeddings, Progress, Vector, embedded
-from assistant.types import Article, Passage
+from assistant.search.collection import held, made
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from chromadb.api.client import Client
     from chromadb.api.models.Collection import Collection
 
@@ -34,53 +33,42 @@ _FIRST_ANSWER_SECONDS = 5.0
 """How long it may take to say that it is there."""
 _SERVER_SECONDS = 30
 """How long a server may take for one request."""
+_SAMPLE = 200
+"""By so many of its passages a machine knows its collection."""
 
 
-def open_on_server(
-    articles: Sequence[Article], embedder: NamedEmbeddings, client: Client, progress: Progress
-) -> tuple[Collection, int]:
-    """Return the collection of these articles, whole, and how many texts had to be embedded for it."""
-    wanted = [passage for article in articles for passage in passages(article)]
-    name = _name(articles, embedder.name)
-    count = 0
-    for _ in range(2):
-        collection = made(client, len(wanted), name, {"recipe": recipe(embedder.name), "used": time.time()})
-        if collection.count() != len(wanted):
-            vectors, count = _vectors_of(wanted, client, embedder, progress)
-            fill(collection, wanted, vectors)
-        if _is_whole(collection, wanted):
-            stamp_use(collection)
-            _forget_unused(client, name)
-            return collection, count
-        client.delete_collection(name)
-    raise RuntimeError("the index that was just built does not find its own passages")
+def shared_collection(client: Client, names: Sequence[str], recipe: str) -> Collection:
+    """Return the collection that has most of these passages, made in the same way; a new one where none has."""
+    if found := known_collection(client, names, recipe):
+        stamp_use(found)
+        return found
+    # Named by what it is made for, so that several machines that begin at once make one.
+    name = hashlib.sha256("\n".join([recipe, *names]).encode(errors="surrogatepass")).hexdigest()
+    return made(client, f"articles-{name[:40]}", {"recipe": recipe, "used": time.time()})
 
 
-def check_server(articles: Sequence[Article], embedder: str, url: str) -> None:
-    """See whether a Chroma server has the index of these articles and finds in it what it should.
+def known_collection(client: Client, names: Sequence[str], recipe: str) -> Collection | None:
+    """Return the collection that has most of these passages, if one has more than half; delete what is unused."""
+    from chromadb.errors import NotFoundError  # noqa: PLC0415 - slow to import
 
-    Raises:
-        ConfigurationError: it does not answer, or has not.
-    """
-    with named_errors(url, shared=True), ExitStack() as resources:
-        client = connected(url, resources)
-        name = _name(articles, embedder)
-        wanted = [passage for article in articles for passage in passages(article)]
-        collection = next((each for each in _ours(client) if each.name == name), None)
-        if collection is None or not _is_whole(collection, wanted):
-            raise ConfigurationError(
-                f"The server at {url} has no index of these articles: run python -m assistant index"
-            )
-
-
-def stamp_use(collection: Collection, seconds_ago: float = 0.0) -> None:
-    """Note when the collection was in use."""
-    collection.modify(metadata={**(collection.metadata or {}), "used": time.time() - seconds_ago})
+    sample = names[:: max(1, len(names) // _SAMPLE)]
+    found = []
+    for collection in _ours(client):
+        if time.time() - _last_used(collection) > _UNUSED_SECONDS:
+            with suppress(NotFoundError):  # Another process may delete it too.
+                client.delete_collection(collection.name)
+        elif (collection.metadata or {}).get("recipe") == recipe:
+            with suppress(NotFoundError):
+                share = len(held(collection, sample))
+                # Of a part of another archive, and of one that holds mostly what is gone, a new one is made.
+                if share > len(sample) / 2 and collection.count() <= 2 * len(names):
+                    found.append((share, collection.name, collection))
+    return max(found, key=lambda each: each[:2])[2] if found else None
 
 
-def leave(collection: Collection) -> None:
-    """Let the collection be deleted after two days, unless another process notes that it uses it."""
-    stamp_use(collection, _UNUSED_SECONDS - 2 * STAMP_SECONDS)
+def stamp_use(collection: Collection) -> None:
+    """Note that the collection is in use."""
+    collection.modify(metadata={**(collection.metadata or {}), "used": time.time()})
 
 
 def _last_used(collection: Collection) -> float:
@@ -88,57 +76,7 @@ def _last_used(collection: Collection) -> float:
 
 
 def _ours(client: Client) -> list[Collection]:
-    """Return all collections of articles, first the one that was used last."""
-    found = [collection for collection in client.list_collections() if collection.name.startswith("articles-")]
-    return sorted(found, key=_last_used, reverse=True)
-
-
-def _name(articles: Sequence[Article], embedder: str) -> str:
-    return f"articles-{fingerprint(articles, embedder)[:40]}"
-
-
-def _is_whole(collection: Collection, wanted: Sequence[Passage]) -> bool:
-    return collection.count() == len(wanted) and holds(collection, wanted)
-
-
-def _vectors_of(
-    wanted: Iterable[Passage], client: Client, embedder: NamedEmbeddings, progress: Progress
-) -> tuple[dict[str, Vector], int]:
-    """Return the vectors by text: those that our collections of the same recipe hold, and the others embedded."""
-    missing = {digest(passage.text): passage.text for passage in wanted}
-    vectors: dict[str, Vector] = {}
-    # That of the articles before they changed has the most of them.
-    for collection in _ours(client):
-        if (collection.metadata or {}).get("recipe") == recipe(embedder.name):
-            lent = _lent(collection, missing)
-            vectors |= lent
-            missing = {key: text for key, text in missing.items() if text not in lent}
-    for batch in embedded(missing.values(), embedder, progress):
-        vectors |= batch
-    return vectors, len(missing)
-
-
-def _lent(collection: Collection, texts: Mapping[str, str]) -> dict[str, Vector]:
-    """Return the vectors, by text, that the collection holds of texts that are given by their digests."""
-    lent: dict[str, Vector] = {}
-    digests = list(texts)
-    for start in range(0, len(digests), BATCH):
-        batch = digests[start : start + BATCH]
-        page = collection.get(where={"digest": {"$in": batch}}, include=["embeddings", "metadatas"])  # type: ignore[dict-item]
-        entries: Sequence[Mapping[str, object]] = page["metadatas"] or []
-        vectors = np.asarray(page["embeddings"], dtype=np.float32)
-        lent |= {texts[str(entry["digest"])]: vector for entry, vector in zip(entries, vectors, strict=True)}
-    return lent
-
-
-def _forget_unused(client: Client, name: str) -> None:
-    """Delete collections of ours, but this one, that nobody has used for a month."""
-    from chromadb.errors import NotFoundError  # noqa: PLC0415 - slow to import
-
-    for collection in _ours(client):
-        if collection.name != name and time.time() - _last_used(collection) > _UNUSED_SECONDS:
-            with suppress(NotFoundError):  # Another process may delete it too.
-                client.delete_collection(collection.name)
+    return [collection for collection in client.list_collections() if collection.name.startswith("articles-")]
 
 
 def connected(url: str, resources: ExitStack) -> Client:

@@ -19,7 +19,7 @@ from typing import Any
 from assistant.articles.reading import normalise
 from assistant.errors import ConfigurationError
 from assistant.rendering import to_json
-from assistant.types import Answer, Status, Turn
+from assistant.types import Answer, Outcome, Status, Turn
 from assistant.web import database
 from assistant.web.observability import log
 
@@ -90,7 +90,7 @@ def check(file: Path) -> None:
     try:
         if file.exists():
             with database.writing(file, _SCHEMA, MAX_FILE_BYTES) as opened:
-                _add(opened, Feedback(Answer(" " * _ROOM, Status.DECLINED), helpful=False))
+                _add(opened, Feedback(Answer(" " * _ROOM, Outcome.DECLINED), helpful=False))
                 opened.rollback()
         else:
             folder = next(folder for folder in file.absolute().parents if folder.exists())

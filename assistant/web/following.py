@@ -29,13 +29,18 @@ def following(service: Service) -> Iterator[None]:
 
 
 def _follow(service: Service, stop: threading.Event) -> None:
-    said = set(service.assistant.corpus.problems)
-    for corpus in changes(service.settings.articles, service.assistant.corpus, stop):
+    assistant = service.assistant
+    said = set(assistant.corpus.problems)
+
+    def goes_on() -> bool:
+        return assistant.missing > 0 and not stop.is_set()
+
+    for corpus in changes(service.settings.articles, assistant.corpus, stop, assistant.read_file, goes_on):
         for problem in set(corpus.problems) - said:
             log.warning("%s", problem)
         said = set(corpus.problems)
-        if corpus.articles == service.assistant.corpus.articles and not service.is_behind:
+        if corpus.articles == assistant.corpus.articles and not service.is_behind:
             continue
         service.renew(corpus)
         if not service.is_behind:
-            log.info("articles", extra={"fields": {"articles": len(corpus.articles)}})
+            log.info("articles", extra={"fields": {"articles": len(corpus.articles), "missing": assistant.missing}})

@@ -83,7 +83,7 @@ def serve(settings: Settings, progress: Progress = lambda what, done, total: Non
                     progress(what, done, total)
                     note(what, done, total)
 
-                assistant = resources.enter_context(closing(Assistant.open(settings, tell)))
+                assistant = resources.enter_context(closing(Assistant.open(settings, tell, at_once=True)))
                 for problem in assistant.corpus.problems:
                     log.warning("%s", problem)
                 # It takes seconds, and the page can be read and asked meanwhile.
@@ -163,7 +163,12 @@ def _add_checks(app: FastAPI, service: Service) -> None:
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
         ready = service.ready and service.assistant.is_loaded
-        state = {"ready": ready, "model": service.assistant.model_state.kind}
+        state = {
+            "ready": ready,
+            "model": service.assistant.model_state.kind,
+            "articles": len(service.articles),
+            "missing": service.assistant.missing,
+        }
         return JSONResponse(state, 200 if ready else 503)
 
     @app.get("/metrics", include_in_schema=False)

@@ -50,6 +50,8 @@ _REPORTS_PER_HOUR = 100
 _CALLS_PER_MINUTE = 60
 """Of the page's calls from one address, beside its questions: a page begins with one or two, and each press of a button
 is one, so that a reader never has so many. Each takes time from all others, so that nobody may have any number."""
+_RENEWAL_SECONDS = 5.0
+"""For so long new articles are taken up before the folder is looked at again."""
 _AT_ONCE = 30
 """So many calls at once, and so many streams open, has a household that opens all its tabs again."""
 
@@ -179,9 +181,11 @@ class Service:
     def renew(self, corpus: Corpus) -> None:
         """Answer from these articles from now on, and show them; from any thread. Nothing is raised.
 
+        Where there are many new ones, the rest of them is left to the next call: what is gone must not wait for them.
+
         What fails keeps nothing else from being done, and leaves the service behind.
         """
-        renewals: list[Callable[[], None]] = [partial(self.assistant.renew, corpus), *self.renewals]
+        renewals: list[Callable[[], None]] = [partial(self.assistant.renew, corpus, _RENEWAL_SECONDS), *self.renewals]
         has_failed = False
         for renew in renewals:
             try:

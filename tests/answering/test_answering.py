@@ -29,7 +29,7 @@ from assistant.answering.assistant import Assistant
 from assistant.answering.calibration import Quoting
 from assistant.answering.grounding import support
 from assistant.answering.quoting import MOST_SENTENCES
-from assistant.articles.passages import passages, sentences
+from assistant.articles.passages import sentences
 from assistant.articles.reading import Corpus
 from assistant.errors import ModelError
 from assistant.model.chat import LanguageModel
@@ -37,8 +37,8 @@ from assistant.model.engine import Engine
 from assistant.model.holder import ModelHolder
 from assistant.model.probes import State
 from assistant.search.embedder import SentenceEmbedder
-from assistant.search.index import VectorIndex, open_index
-from assistant.search.retrieval import Findings, Retriever
+from assistant.search.index import Index, open_index
+from assistant.search.retrieval import Retriever
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Passage, Sentence, Status, Turn
 
@@ -107,7 +107,7 @@ def answers_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 
 @pytest.fixture(scope="module")
-def index(tmp_path_factory: pytest.TempPathFactory, article: Article) -> Iterator[VectorIndex]:
+def index(tmp_path_factory: pytest.TempPathFactory, article: Article) -> Iterator[Index]:
     """Index the article that ships in a real Chroma."""
     index = open_index([article], WordEmbedder(), tmp_path_factory.mktemp("index"))
     yield index
@@ -115,7 +115,7 @@ def index(tmp_path_factory: pytest.TempPathFactory, article: Article) -> Iterato
 
 
 @pytest.fixture
-def retriever(article: Article, index: VectorIndex) -> Retriever:
+def retriever(article: Article, index: Index) -> Retriever:
     """Search the article that ships."""
     return Retriever([article], index, WordEmbedder())
 
@@ -819,17 +819,6 @@ def test_closing_waits_until_nothing_is_loaded_any_more(arriving: Arriving) -> N
     assert not closing_it.is_alive()
 
 
-def test_what_is_loaded_in_the_background_is_read_ahead_too(arriving: Arriving) -> None:
-    """No question has to wait until a passage has been read."""
-    assistant, may_load = arriving
-    may_load.set()
-    assistant.wait_until_loaded()
-    assistant._reading_ahead.shutdown()
-    late_interaction = assistant.steps.retriever._late_interaction
-    assert late_interaction is not None
-    assert late_interaction.has_read(passages(assistant.corpus.articles[0]))
-
-
 def test_an_embedding_model_that_cannot_be_loaded_is_told_of(opened: Opened, real_embedder: SentenceEmbedder) -> None:
     """Whoever wanted it loaded gets the reason."""
 
@@ -841,17 +830,6 @@ def test_an_embedding_model_that_cannot_be_loaded_is_told_of(opened: Opened, rea
     with pytest.raises(OSError, match="its file is gone"):
         assistant.wait_until_loaded()
     assert not assistant.is_loaded
-
-
-def test_closing_calls_reading_ahead_off(arriving: Arriving, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that is told to stop does not read to the end what nobody will ask for."""
-    assistant, may_load = arriving
-    called_off: list[bool] = []
-    monkeypatch.setattr(assistant.steps.retriever, "read_ahead", lambda stopped: called_off.append(stopped.wait(30)))
-    may_load.set()
-    assistant.wait_until_loaded()
-    assistant.close()
-    assert called_off == [True]
 
 
 # Refusals
@@ -917,54 +895,10 @@ def test_a_broken_search_is_told_apart_from_a_refusal(
 
 @pytest.fixture
 def by_word(article: Article, real_embedder: SentenceEmbedder, indexed: Path) -> Iterator[Retriever]:
-    """Search the article that ships as readers do, with the packaged embedder; no passage has been read yet."""
+    """Search the article that ships as readers do, with the packaged embedder."""
     index = open_index([article], real_embedder, indexed)
     yield Retriever([article], index, real_embedder)
     index.close()
-
-
-def patiences(retriever: Retriever, monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Return the list to which each search adds whether it may read passages."""
-    search, asked = retriever.search, []
-
-    def remembered(query: str, limit: int = 10, article: str | None = None, *, may_read: bool = True) -> Findings:
-        asked.append(may_read)
-        return search(query, limit, article, may_read=may_read)
-
-    monkeypatch.setattr(retriever, "search", remembered)
-    return asked
-
-
-def test_the_first_evidence_waits_for_no_passage_to_be_read(
-    assemble: Assemble, by_word: Retriever, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What ranks find is quoted at once, then the passages are read; asked again, one search is enough."""
-    asked = patiences(by_word, monkeypatch)
-    assistant = assemble(lambda: None, name="none", search=by_word)
-    assert len(list(assistant.stream(CRIME))) == 2
-    assert asked == [False, True]
-    assistant.ask(CRIME)
-    assert asked == [False, True, False]
-
-
-def test_where_passages_cannot_be_read_the_ranks_decide(
-    assemble: Assemble,
-    model: ScriptedModel,
-    by_word: Retriever,
-    real_embedder: SentenceEmbedder,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A reader who has evidence before the eyes keeps it, whatever ails the comparison word by word."""
-
-    def broken(_: object) -> None:
-        raise RuntimeError("no memory")
-
-    monkeypatch.setattr(real_embedder, "embed_tokens", broken)
-    answer = assemble(lambda: None, name="none", search=by_word).ask(CRIME)
-    assert answer.status is Status.QUOTED
-    assert "18 percent" in answer.text
-    model.enqueue(TRUE)
-    assert assemble(lambda: LanguageModel(model, "scripted"), search=by_word).ask(CRIME).status is Status.ANSWERED
 
 
 def test_a_draft_tells_by_its_vector_which_sentence_it_was_made_from(

@@ -2,17 +2,15 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from conftest import WordEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.answering import calibration
-from assistant.answering.calibration import Counts, Rarity, counted, coverage, rarity_of
+from assistant.answering.calibration import coverage
 from assistant.answering.question import Question
 from assistant.answering.quoting import (
     MOST_SENTENCES,
@@ -29,7 +27,7 @@ from assistant.articles.passages import is_label, passages, sentences, statement
 from assistant.articles.terms import stems
 from assistant.search.embedder import SentenceEmbedder
 from assistant.search.index import open_index
-from assistant.search.retrieval import Findings, Retriever
+from assistant.search.retrieval import Findings, Rarity, Retriever
 from assistant.types import Article, Sentence
 
 BESIDE = "What happened in the city?"
@@ -53,14 +51,13 @@ def retriever(tmp_path_factory: pytest.TempPathFactory, article: Article) -> Ite
 def told(article: Article, real_embedder: SentenceEmbedder) -> Teller:
     """Return what a draft tells, if there is one, with how like it the sentences of the article are."""
     retriever, found = Retriever([article], None, real_embedder), passages(article)
-    retriever.similarities("", found)
     return lambda draft: None if draft is None else Told(draft, retriever.similarities(draft, found))
 
 
 @pytest.fixture(scope="module")
 def rarity(article: Article) -> Rarity:
     """Return how rare the stems of the article are."""
-    return rarity_of([article])
+    return Retriever([article], None, None).rarity
 
 
 @pytest.fixture(scope="module")
@@ -263,26 +260,12 @@ def test_the_people_whom_a_sentence_means_are_among_its_words(
 # Rarity
 
 
+def rarity_of(texts: Sequence[str]) -> Rarity:
+    """Return how rare the stems of an article of these sentences are."""
+    return Retriever([Article("a", "\n\n".join(texts), "A")], None, None).rarity
+
+
 TEXTS = st.lists(st.lists(st.sampled_from(["bridge", "river", "pillar", "mayor"]), max_size=4).map(" ".join))
-
-
-@given(TEXTS)
-def test_a_stem_that_the_corpus_does_not_hold_is_as_rare_as_the_rarest(texts: list[str]) -> None:
-    """It weighs as much as the rarest that is there, as 1 where there is none, and asking for it does not add it."""
-    rarity = Rarity([counted(texts)])
-    held = dict(rarity)
-    assert rarity["zeppelin"] == max(held.values(), default=1.0)
-    assert dict(rarity) == held
-
-
-@given(TEXTS)
-def test_a_stem_of_more_sentences_is_less_rare(texts: list[str]) -> None:
-    """Rarity is above 0, and falls with the number of sentences that hold the stem, however often each does."""
-    rarity = Rarity([counted(texts)])
-    frequency = {stem: sum(stem in stems(text) for text in texts) for stem in rarity}
-    for one, other in itertools.product(rarity, repeat=2):
-        assert rarity[one] > 0
-        assert (rarity[one] < rarity[other]) == (frequency[one] > frequency[other])
 
 
 STEMS = st.frozensets(st.sampled_from(["bridg", "river", "pillar", "mayor", "zeppelin", ""]))
@@ -293,7 +276,7 @@ def test_coverage_is_a_share(
     texts: list[str], wanted: frozenset[str], held: frozenset[str], more: frozenset[str]
 ) -> None:
     """It is 0 to 1, 1 where all is held, 0 where nothing is, and never falls when more is held."""
-    rarity = Rarity([counted(texts)])
+    rarity = rarity_of(texts)
     share = coverage(wanted, held, rarity)
     assert 0.0 <= share <= coverage(wanted, held | more, rarity) <= 1.0
     assert (share == 1.0) == (wanted <= held)
@@ -302,73 +285,8 @@ def test_coverage_is_a_share(
 
 def test_a_rare_word_covers_more_than_a_common_one() -> None:
     """The word that one sentence has tells more of it than the word of all."""
-    rarity = Rarity([counted(["The bridge pillar.", "The bridge.", "A bridge.", "Bridges."])])
+    rarity = rarity_of(["The bridge pillar.", "The bridge.", "A bridge.", "Bridges."])
     assert coverage({"bridg", "pillar"}, {"pillar"}, rarity) > 0.5 > coverage({"bridg", "pillar"}, {"bridg"}, rarity)
-
-
-def articles_of(*texts: str) -> list[Article]:
-    """Return an article of each text."""
-    return [Article(str(number), text, "An article") for number, text in enumerate(texts)]
-
-
-@pytest.fixture
-def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return a list that grows by each sentence whose words are counted."""
-    sentences_read: list[str] = []
-
-    def watched(texts: Iterable[str]) -> Counts:
-        each = list(texts)
-        sentences_read.extend(each)
-        return counted(each)
-
-    monkeypatch.setattr(calibration, "counted", watched)
-    return sentences_read
-
-
-def test_only_what_changed_is_counted_again(tmp_path: Path, read: list[str]) -> None:
-    """With a file to keep the counts in the rarities are the same as without, however the articles change."""
-    bridge, river, mayor = "A bridge. The 2 bridges fell.", "The river rose.", "The mayor of the bridge spoke."
-    corpora: list[tuple[list[Article], list[str]]] = [
-        (articles_of(bridge, river), ["A bridge.", "The 2 bridges fell.", "The river rose."]),
-        (articles_of(bridge, river), []),
-        (articles_of(bridge, mayor, bridge), ["The mayor of the bridge spoke."]),
-        (articles_of(river), ["The river rose."]),
-        ([], []),
-    ]
-    for corpus, expected in corpora:
-        read.clear()
-        kept = rarity_of(corpus, tmp_path / "index" / "stems.txt")
-        assert read == expected
-        assert kept == rarity_of(corpus)
-        assert kept["zeppelin"] == rarity_of(corpus)["zeppelin"]
-
-
-@pytest.mark.parametrize("damage", [b"", b"garbage", b"\xff\x00", b"fell", None])
-def test_counts_that_are_damaged_or_of_another_way_to_count_are_counted_again(
-    tmp_path: Path, read: list[str], damage: bytes | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file that is not as this code would have written it is not believed; it is written anew."""
-    file, corpus = tmp_path / "stems.txt", articles_of("The river rose.")
-    rarity = rarity_of(corpus, file)
-    whole = file.read_bytes()
-    if damage is None:
-        monkeypatch.setattr(calibration, "_recipe", lambda: "another")
-    else:
-        file.write_bytes(whole.replace(b"rose", b"fell") if damage == b"fell" else damage)
-    read.clear()
-    assert rarity_of(corpus, file) == rarity
-    assert read == ["The river rose."]
-    assert (file.read_bytes() == whole) is (damage is not None)
-
-
-def test_counts_that_cannot_be_kept_are_used_all_the_same(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """One line of the log says where they could not be written."""
-    (tmp_path / "file").write_text("")
-    corpus = articles_of("The river rose.")
-    assert rarity_of(corpus, tmp_path / "file" / "index" / "stems.txt") == rarity_of(corpus)
-    assert caplog.messages == [
-        f"{tmp_path}/file/index/stems.txt cannot be written (Not a directory): the next start counts all words again"
-    ]
 
 
 # The choice

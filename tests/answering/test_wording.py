@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.answering.calibration import Rarity, counted
 from assistant.answering.question import Question
 from assistant.answering.quoting import Window, choose, signals
 from assistant.answering.wording import declined, quoted
@@ -88,8 +87,9 @@ HEADINGS = ("Who pays for the bridge?", "Smith, the bridge and the county", "## 
 def test_a_label_alone_is_never_a_quotation(paragraphs: list[str], question: str) -> None:
     """However like the question a heading is, it is neither quoted nor offered as the closest words."""
     article = Article("made-up", "\n\n".join(paragraphs), "")
-    findings = Retriever([article], None, None).search(question)
-    candidates = signals(findings, Rarity([counted(SAID)]))
+    retriever = Retriever([article], None, None)
+    findings = retriever.search(question)
+    candidates = signals(findings, retriever.rarity)
     assert candidates
     assert not [sentence.text for sentence, _ in candidates if is_label(sentence)]
     likely = [(sentence, own["asked"]) for sentence, own in candidates]

@@ -33,7 +33,8 @@ def followed(folder: Path) -> Iterator[SimpleQueue[Corpus]]:
         wait(*arguments)
 
     def follow() -> None:
-        for corpus in changes(folder, served, stop):
+        # Looked up each time, for a test that lets reading fail.
+        for corpus in changes(folder, served, stop, lambda path: watching.read_file(path)):
             seen.put(corpus)
 
     thread = threading.Thread(target=follow)

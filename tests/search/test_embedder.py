@@ -23,7 +23,8 @@ def test_vectors_have_384_dimensions_and_length_one(real_embedder: SentenceEmbed
     vectors = np.array(real_embedder.embed_documents(texts))
     assert vectors.shape == (6, 384)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(6), abs=1e-5)
-    assert vectors == pytest.approx(np.array([real_embedder.embed_query(text) for text in texts]), abs=1e-4)
+    alone = np.array([real_embedder.embed_query(text) for text in texts])
+    assert np.sum(vectors * alone, axis=1) == pytest.approx(np.ones(6), abs=1e-4)
     assert real_embedder.embed_documents([]) == []
 
 
@@ -64,16 +65,18 @@ def test_tokens_stand_where_their_words_stand(real_embedder: SentenceEmbedder) -
     A short text among long ones, or as a question, is read as it is alone; an empty one has no tokens.
     """
     text = "Zoë’s mayor resigned, twice."
-    short, long, none = real_embedder.embed_tokens([text, "A much longer one. " * 100, ""])
+    texts = [text, "A much longer one. " * 100, ""]
+    read = real_embedder.read(texts)
+    short, long, none = (read[each][1] for each in texts)
     assert "".join(text[start:end] for start, end in short.spans) == text.replace(" ", "")
     assert np.linalg.norm(short.vectors, axis=1) == pytest.approx(np.ones(len(short.spans)), abs=1e-5)
     assert short.vectors.shape == (len(short.spans), 384)
-    [alone] = real_embedder.embed_tokens([text])
+    _, alone = real_embedder.read([text])[text]
     vector, asked = real_embedder.embed_query_and_tokens(text)
     assert vector == pytest.approx(real_embedder.embed_query(text), abs=1e-5)
     for other in (alone, asked):
         assert short.spans == other.spans
-        assert short.vectors == pytest.approx(other.vectors, abs=1e-4)
+        assert np.sum(short.vectors * other.vectors, axis=1) == pytest.approx(np.ones(len(short.spans)), abs=1e-3)
     assert len(long.spans) == len(long.vectors) == MAX_TOKENS - 2
     assert len(none.spans) == len(none.vectors) == 0
 
@@ -81,10 +84,10 @@ def test_tokens_stand_where_their_words_stand(real_embedder: SentenceEmbedder) -
 def test_reading_tokens_leaves_the_tokenizer_of_the_model_as_it_was(real_embedder: SentenceEmbedder) -> None:
     """It keeps how it pads from one call to the next, so threads that ask in two ways would mix texts up."""
     tokenizer = real_embedder._loaded.get()[0].tokenizer.backend_tokenizer
-    real_embedder.embed_documents(["Short.", "A much longer one."])
+    real_embedder._loaded.get()[0].encode(["Short.", "A much longer one."])
     before = tokenizer.padding, tokenizer.truncation
     assert all(before)
-    real_embedder.embed_tokens(["Short.", "A much longer one."])
+    real_embedder.read(["Short.", "A much longer one."])
     assert (tokenizer.padding, tokenizer.truncation) == before
 
 

@@ -1,10 +1,10 @@
 """Searching: how ranks are fused, what an odd query finds, and whether the right sentence comes first."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from random import Random
 
@@ -17,18 +17,9 @@ from hypothesis import strategies as st
 from assistant.answering.assistant import Assistant
 from assistant.articles.passages import passages
 from assistant.model import weights
-from assistant.search import retrieval
-from assistant.search.embedder import SentenceEmbedder
-from assistant.search.index import VectorIndex, open_index
-from assistant.search.retrieval import (
-    Findings,
-    KeywordIndex,
-    Retriever,
-    best_first,
-    fuse,
-    keywords_of,
-    reciprocal_ranks,
-)
+from assistant.search.embedder import SentenceEmbedder, TokenVectors, Vector
+from assistant.search.index import Index, open_index
+from assistant.search.retrieval import Findings, Retriever, fuse, reciprocal_ranks
 from assistant.settings import Settings
 from assistant.types import Article, Status
 
@@ -46,7 +37,7 @@ BETA = Article(
     text="The school board hired a teacher of music.\n\nThe bridge club meets in the school on Mondays.",
 )
 
-RANKING = st.lists(st.integers(0, 30), unique=True, max_size=15)
+RANKING = st.lists(st.sampled_from("abcdefghij"), unique=True, max_size=8)
 
 
 @pytest.fixture(scope="module")
@@ -60,21 +51,15 @@ def retriever(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Retriever]:
 @pytest.fixture(scope="module")
 def index(
     tmp_path_factory: pytest.TempPathFactory, article: Article, real_embedder: SentenceEmbedder
-) -> Iterator[VectorIndex]:
+) -> Iterator[Index]:
     """Index the article that ships with the packaged embedder."""
     with closing(open_index([article], real_embedder, tmp_path_factory.mktemp("index"))) as index:
         yield index
 
 
 @pytest.fixture(scope="module")
-def shipped(article: Article, index: VectorIndex, real_embedder: SentenceEmbedder) -> Retriever:
+def shipped(article: Article, index: Index, real_embedder: SentenceEmbedder) -> Retriever:
     """Search the article that ships."""
-    return Retriever([article], index, real_embedder)
-
-
-@pytest.fixture
-def unread(article: Article, index: VectorIndex, real_embedder: SentenceEmbedder) -> Retriever:
-    """Search the article that ships, of which no passage was read yet."""
     return Retriever([article], index, real_embedder)
 
 
@@ -87,73 +72,27 @@ def first(findings: Findings) -> str:
 
 
 @given(st.lists(RANKING, max_size=4), st.randoms(use_true_random=False))
-def test_the_order_of_the_rankings_does_not_matter(rankings: list[list[int]], random: Random) -> None:
-    """Fusing is adding: each key has the sum of what the rankings give it, and a single ranking stays as it is.
-
-    Equal scores come in the order of the text, so that a tie never depends on the machine.
-    """
+def test_the_order_of_the_rankings_does_not_matter(rankings: list[list[str]], random: Random) -> None:
+    """Fusing is adding: each key has the sum of what the rankings give it, and a single ranking stays as it is."""
     scores = fuse(*map(reciprocal_ranks, rankings))
     shuffled = rankings.copy()
     random.shuffle(shuffled)
     assert fuse(*map(reciprocal_ranks, shuffled)) == pytest.approx(scores)
     assert set(scores) == {key for ranking in rankings for key in ranking}
-    assert [best_first(reciprocal_ranks(ranking)) for ranking in rankings] == rankings
-    assert best_first({3: 0.5, 1: 0.5, 2: 0.75}) == [2, 1, 3]
+    assert [_best_first(reciprocal_ranks(ranking)) for ranking in rankings] == rankings
 
 
-@given(RANKING, RANKING, st.integers(0, 30))
-def test_a_better_rank_never_hurts(one: list[int], two: list[int], key: int) -> None:
+@given(RANKING, RANKING, st.sampled_from("abcdefghij"))
+def test_a_better_rank_never_hurts(one: list[str], two: list[str], key: str) -> None:
     """A key that another ranking puts first does not fall behind any key it was before."""
     rest = [other for other in two if other != key]
-    before = best_first(fuse(reciprocal_ranks(one), reciprocal_ranks([*rest, key])))
-    after = best_first(fuse(reciprocal_ranks(one), reciprocal_ranks([key, *rest])))
+    before = _best_first(fuse(reciprocal_ranks(one), reciprocal_ranks([*rest, key])))
+    after = _best_first(fuse(reciprocal_ranks(one), reciprocal_ranks([key, *rest])))
     assert set(before[before.index(key) :]) <= set(after[after.index(key) :])
 
 
-# Keywords
-
-
-def test_keywords_are_stemmed_and_stop_words_ignored() -> None:
-    """Another form of a word is found, and a word that every text has is not looked for."""
-    index = KeywordIndex(["The engineers inspected it.", "The mayor and the council.", "The the the."])
-    assert list(index.search(keywords_of("inspecting engineer"), 5)) == [0]
-    assert index.search(keywords_of("the and"), 5) == {}
-    for nothing in ([], [""], ["the and of"], ["…", "?!"]):
-        assert KeywordIndex(nothing).search(keywords_of("the mayor"), 5) == {}
-
-
-@given(
-    st.lists(st.lists(st.sampled_from(["bridge", "river", "pillar", "mayor"]), max_size=4), min_size=1, max_size=40),
-    st.integers(1, 10),
-    st.tuples(st.integers(0, 40), st.integers(0, 40)),
-)
-def test_keywords_in_a_slice_are_those_of_all_that_lie_in_it(
-    words: list[list[str]], limit: int, ends: tuple[int, int]
-) -> None:
-    """Looking at some of the texts is looking at all that have a word and leaving out others; ties in reading order."""
-    index = KeywordIndex([" ".join(text) for text in words])
-    start, stop = sorted(ends)
-    everywhere = index.search(keywords_of("bridge river pillar"), len(words))
-    assert everywhere.keys() == {number for number, text in enumerate(words) if {*text} - {"mayor"}}
-    assert list(everywhere.items()) == sorted(everywhere.items(), key=lambda found: (-found[1], found[0]))
-    expected = [found for found in everywhere.items() if start <= found[0] < stop][:limit]
-    assert list(index.search(keywords_of("bridge river pillar"), limit, slice(start, stop)).items()) == expected
-
-
-def test_a_word_that_few_texts_have_is_rare() -> None:
-    """The fewer texts have a word, the rarer it is, and one that none has is rarest."""
-    index = KeywordIndex(["bridge", "bridge river", "bridge river pillar"])
-    bridge, river, pillar, zebra = map(index.rarity, ("bridg", "river", "pillar", "zebra"))
-    assert 0 < bridge < river < pillar < zebra
-    assert KeywordIndex(["the of"]).rarity("bridg") == KeywordIndex(["the of"]).rarity("river") > 0
-
-
-@given(st.text(st.sampled_from(sorted("abcdeIKnst é5’'-,.?")), max_size=60))
-def test_keywords_are_the_same_wherever_they_stand(query: str) -> None:
-    """What is weighed word by word is what BM25 looks for, and each word stands where it is said to."""
-    spans = retrieval.keyword_spans(query)
-    assert [word for word, _, _ in spans] == keywords_of(query)
-    assert all(query[start:end].strip() == query[start:end] != "" for _, start, end in spans)
+def _best_first(scores: Mapping[str, float]) -> list[str]:
+    return sorted(scores, key=lambda key: (-scores[key], key))
 
 
 # Search
@@ -179,7 +118,12 @@ def test_findings_are_sentences_with_their_passages(retriever: Retriever) -> Non
 
 def test_search_within_an_article_is_search_of_all_without_the_others() -> None:
     """What the words find in an article is what they find among all the articles and lies in it, in the same order."""
-    articles = [replace(article, id=f"{article.id}{copy}") for copy in range(3) for article in (ALPHA, BETA)]
+    articles = [
+        Article(f"{word} {number}", f"The {word} of {place} fell. {place} has a {word}, {number} {end}.", "A")
+        for number, (word, place, end) in enumerate(
+            product(("bridge", "school", "mayor"), ("Oslo", "Lima"), ("x", "y"))
+        )
+    ]
     retriever, question = Retriever(articles, None, None), "bridge river school mayor"
     everywhere = retriever.search(question, limit=1000)
     for article in articles:
@@ -207,7 +151,7 @@ def test_neither_words_nor_vectors_leave_the_article(
     assert len(findings.hits) == len(findings.evidence) == (2 if named else 0)
     vectors = np.array(word_embedder.embed_documents([each.text for found in named for each in passages(found)]))
     nearest = vectors @ np.array(word_embedder.embed_query(question)) if named else []
-    assert list(findings.similarities.values()) == pytest.approx(sorted(nearest, reverse=True), abs=1e-3)
+    assert sorted(findings.similarities.values()) == pytest.approx(sorted(nearest), abs=1e-5)
     assert findings.similarities.keys() == {each.id for found in named for each in passages(found)}
     assert findings.similarity == max(findings.similarities.values(), default=0.0)
     # Where words cannot be compared at all, there is nothing better to wait for.
@@ -231,8 +175,8 @@ def test_a_copied_sentence_is_most_similar_to_itself(shipped: Retriever, article
     for sentence in everything[::5]:
         similarities = shipped.similarities(sentence.text, found)
         assert similarities.keys() == {each.id for each in everything}
-        assert similarities[sentence.id] == pytest.approx(1.0, abs=1e-5)
-        assert similarities[sentence.id] == pytest.approx(max(similarities.values()), abs=1e-5)
+        assert similarities[sentence.id] == pytest.approx(1.0, abs=1e-3)
+        assert similarities[sentence.id] == pytest.approx(max(similarities.values()), abs=1e-3)
 
 
 def test_each_sentence_that_is_compared_is_so_by_its_own_vector_too(
@@ -243,7 +187,7 @@ def test_each_sentence_that_is_compared_is_so_by_its_own_vector_too(
     found = [evidence.sentence for evidence in findings.evidence]
     vectors = np.array(real_embedder.embed_documents([sentence.text for sentence in found]))
     expected = vectors @ np.array(real_embedder.embed_query(findings.query))
-    assert [findings.similarities[sentence.id] for sentence in found] == pytest.approx(expected.tolist(), abs=1e-5)
+    assert [findings.similarities[sentence.id] for sentence in found] == pytest.approx(expected.tolist(), abs=1e-3)
 
 
 def test_without_vectors_nothing_is_similar(retriever: Retriever) -> None:
@@ -286,18 +230,25 @@ def test_what_answers_is_found(shipped: Retriever, best: int, question: str, wor
     assert any(words in text for text in (passages_found if best == 5 else sentences))
 
 
-def test_a_passage_that_was_not_read_leaves_the_order_to_the_ranks(unread: Retriever) -> None:
-    """Who may not wait gets what the ranks find, told as rough, until the passages have been read once."""
-    question = "In what mood did the federal visitors walk out of the talks?"
-    rough = unread.search(question, may_read=False)
-    compared = unread.search(question)
-    assert (rough.rough, compared.rough) == (True, False)
-    assert [hit.passage for hit in rough.hits] != [hit.passage for hit in compared.hits]
-    assert unread.search(question, may_read=False) == compared
+def test_nothing_is_embedded_but_the_question(
+    article: Article, index: Index, real_embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Passages that nobody has asked about before are compared from what was computed when they were indexed."""
+    read, embed = list[str](), real_embedder._read
+
+    def watched(texts: Sequence[str]) -> list[tuple[Vector, TokenVectors]]:
+        read.extend(texts)
+        return embed(texts)
+
+    monkeypatch.setattr(real_embedder, "_read", watched)
+    retriever, question = Retriever([article], index, real_embedder), "Where did the demonstrators set up their tents?"
+    assert retriever.search(question, may_read=False).evidence
+    assert retriever.similarities("A draft.", passages(article))
+    assert read == [question, "A draft."]
 
 
 def test_while_the_embedding_model_loads_keywords_find_what_may_not_wait(
-    article: Article, index: VectorIndex, late_embedder: tuple[SentenceEmbedder, threading.Event]
+    article: Article, index: Index, late_embedder: tuple[SentenceEmbedder, threading.Event]
 ) -> None:
     """Who may not wait gets what keywords alone find, told as rough even where that is nothing; who may, waits."""
     embedder, may_load = late_embedder
@@ -314,24 +265,6 @@ def test_while_the_embedding_model_loads_keywords_find_what_may_not_wait(
     assert (found.rough, found.similarities) == (True, {})
     keywords = Retriever([article], None, None).search(question)
     assert [each.sentence for each in found.evidence] == [each.sentence for each in keywords.evidence]
-
-
-def test_what_was_read_ahead_needs_not_be_read_for_a_question(
-    unread: Retriever, article: Article, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Then who may not wait gets the same; of more than can be kept nothing is read, nor once that was called off."""
-    questions = ["Who visited the mayor?", "What did the deputies demand?"]
-    ahead, called_off = threading.Event(), threading.Event()
-    called_off.set()
-    unread.read_ahead(called_off)
-    monkeypatch.setattr(retrieval, "KEPT", len(passages(article)) - 1)
-    unread.read_ahead(ahead)
-    assert all(unread.search(question, may_read=False).rough for question in questions)
-    monkeypatch.undo()
-    unread.read_ahead(ahead)
-    found = [unread.search(question, may_read=False) for question in questions]
-    assert found == [unread.search(question) for question in questions]
-    assert not any(findings.rough for findings in found)
 
 
 def test_what_is_near_the_article_is_more_similar_than_what_is_not(shipped: Retriever) -> None:

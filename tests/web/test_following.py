@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from conftest import WordEmbedder
 from served import CITATION, DECLINED, FERRY, OPEN, QUOTED, WRITTEN, ScriptedAssistant, in_a_loop, serving
@@ -18,7 +19,7 @@ from assistant.answering.assistant import Assistant
 from assistant.articles import watching
 from assistant.articles.reading import read_corpus
 from assistant.model.holder import ModelHolder
-from assistant.search import index
+from assistant.search import collection
 from assistant.search.index import open_index
 from assistant.search.retrieval import Retriever
 from assistant.types import Answer, Status
@@ -75,7 +76,7 @@ def test_an_answer_is_of_the_articles_as_they_are(assistant: Assistant, folder: 
     assert SECRET not in words(assistant.ask("Who resigned over the harbour affair?"))
     assert assistant.index is not None
     versions = {article.version for article in assistant.corpus.articles}
-    found = assistant.index.search([1.0] * len(WordEmbedder().embed_query("x")), 100)
+    found = assistant.index.nearest(np.ones(512, dtype=np.float32), 100)
     assert {name.partition("@")[2].partition(":")[0] for name in found} == versions
 
 
@@ -196,7 +197,7 @@ def test_an_index_that_cannot_follow_is_behind_and_no_more(
     (folder / "mayor.md").unlink()
     corpus = read_corpus(folder)
     with monkeypatch.context() as broken:
-        broken.setattr(index, "fill", failing)
+        broken.setattr(collection, "add", failing)
         assistant.renew(corpus)
     was_behind = assistant.is_behind
     assert SECRET not in words(assistant.ask("Who resigned over the harbour affair?"))
@@ -205,7 +206,7 @@ def test_an_index_that_cannot_follow_is_behind_and_no_more(
     assert (was_behind, assistant.is_behind) == (True, False)
     assert assistant.index is not None
     versions = {article.version for article in corpus.articles}
-    found = assistant.index.search([1.0] * len(WordEmbedder().embed_query("x")), 100)
+    found = assistant.index.nearest(np.ones(512, dtype=np.float32), 100)
     assert {name.partition("@")[2].partition(":")[0] for name in found} == versions
 
 
@@ -216,7 +217,7 @@ def test_an_index_that_is_behind_is_tried_again(
     monkeypatch.setattr(watching, "_AGAIN_SECONDS", 0.2)
     service = Service(assistant, replace(OPEN, articles=folder))
     with monkeypatch.context() as broken, following(service):
-        broken.setattr(index, "fill", failing)
+        broken.setattr(collection, "add", failing)
         write(folder, "school", "The school on the hill has a new roof.")
         until(lambda: assistant.is_behind)
         broken.undo()

@@ -39,7 +39,6 @@ def test_a_question_alone_takes_one_thread_and_several_texts_all(
 ) -> None:
     """Beside a busy engine it is read as soon as one processor has a moment; an index is built as fast as can be."""
     real_embedder.embed_documents(texts)
-    real_embedder.embed_tokens(texts)
     assert seen == {threads}
 
 
@@ -62,7 +61,7 @@ def test_a_thread_that_gives_way_computes_less_urgently(real_embedder: SentenceE
         register_module_forward_pre_hook(lambda *_: urgencies.add(urgency())),
         ThreadPoolExecutor(1, initializer=give_way) as giving_way,
     ):
-        giving_way.submit(real_embedder.embed_tokens, ["The mayor spoke.", "So did others."]).result()
+        giving_way.submit(real_embedder.read, ["The mayor spoke.", "So did others."]).result()
     assert urgencies == {min(own + LESS_URGENT, 19)}
     assert urgency() == own
 

@@ -98,5 +98,5 @@ def _to_promptfoo(question: Question, o: Observed | None) -> Row:
 
 def _response(o: Observed) -> str:
     """Return what the reader saw: the answer without its markers, or that there is none."""
-    labels = (label for status, label in rendering.LABELS.items() if status == o.record.status)
-    return o.words or next(labels, o.record.status)
+    labels = {outcome.value: label for outcome, label in rendering.LABELS.items()}
+    return o.words or labels.get(o.record.outcome, o.record.status)

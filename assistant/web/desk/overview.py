@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from typing import Any, Generic, TypeVar
 
 from assistant.rendering import LABELS
-from assistant.types import Article, Status
+from assistant.types import Article, Outcome
 from assistant.web.desk.rules import same
 from assistant.web.desk.store import ENDS, Act, Asked
 
@@ -203,7 +203,7 @@ def _report(line: Mapping[str, Any], articles: Mapping[str, Article]) -> Report 
     """Return a report; None where it is about an article that is gone, or not known to be about one that is here."""
     kept = line["feedback"]
     answer, about, asked_of = kept["answer"], kept["articles"], kept["asked_of"]
-    told = answer["answer"] or LABELS[Status(answer["status"])]
+    told = answer["answer"] or LABELS[Outcome.of(answer["status"])]
     if (about is None and answer["answer"]) or not {*(about or ()), asked_of} <= {"", *articles}:
         return None
     article = asked_of or next(iter(about or ()), "")

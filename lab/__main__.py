@@ -6,6 +6,7 @@ Each command imports what it needs by itself, so that help comes at once.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from assistant.command import Json, errors_as_lines, opened, progress
+from assistant.command import Json, errors_as_lines, opened, pace, progress
 from assistant.extras import require
 from assistant.model.probes import OPENING_PROBE
 from assistant.model.weights import CHECKER_FILE, WRITER_FILE, language_model_file
@@ -30,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Measures prompt injection; trains and fits what ships.",
+    help="Measures prompt injection and archives; trains and fits what ships.",
 )
 
 
@@ -65,6 +66,37 @@ def injections(
     for result in results:
         if result.outcome == "obeyed":
             typer.echo(f"obeyed {result.injection.id}: {result.answer.text}")
+
+
+@app.command()
+def archive(  # noqa: PLR0913, PLR0917 - each is an option of the command
+    folder: Annotated[Path, typer.Argument(help="Folder of article files; made where it is not there.")],
+    out: Annotated[Path, typer.Option(help="Folder for the index, and what else is kept.")] = Path("runs/archive"),
+    make: Annotated[int, typer.Option(min=0, help="Make so many articles in the folder, and do no more.")] = 0,
+    made_vectors: Annotated[bool, typer.Option(help="Embed some for real, and make up the others' vectors.")] = False,  # noqa: FBT002
+    kills: Annotated[int, typer.Option(min=0, help="Kill the indexer so often at random, and measure no more.")] = 0,
+    as_json: Json = False,  # noqa: FBT002
+) -> None:
+    """Measure how an archive is indexed, started, asked and changed, beside one article alone."""
+    with errors_as_lines():
+        from lab import archive as measuring  # noqa: PLC0415
+
+        if make:
+            measuring.make(folder, make)
+            return
+        out.mkdir(parents=True, exist_ok=True)
+        with pace("Indexing") as show:
+            if kills:
+                lost, differing = measuring.killed(folder, out, kills, show)
+                typer.echo(f"killed {kills} times: articles lost {lost}, answers that differ {differing}")
+                return
+            figures = measuring.measure(folder, out, is_made=made_vectors, progress=show)
+    if as_json:
+        typer.echo(json.dumps([asdict(figure) for figure in figures]))
+        return
+    for figure in figures:
+        ratio = f"{figure.of_one:>12,.3g}{figure.value / figure.of_one:>10.2f} times" if figure.of_one else ""
+        typer.echo(f"{figure.name:<50}{figure.value:>12,.4g} {figure.unit:<4}{ratio}")
 
 
 @app.command()

@@ -47,7 +47,7 @@ Progress = Callable[[str, int, int], None]
 class Assistant:
     """Answers questions about the articles of one corpus; close it to release the index and the model."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is another thing that `open` opens
         self,
         corpus: Corpus,
         retriever: Retriever,

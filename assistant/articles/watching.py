@@ -89,7 +89,7 @@ def _wait(folders: Iterable[Path], seconds: float, stop: threading.Event) -> Non
 class _Files:
     """The files of a folder, and what was read of each."""
 
-    def __init__(self, folder: Path, read: Callable[[Path], tuple[Article, str]]) -> None:
+    def __init__(self, folder: Path, read: ReadFile) -> None:
         self._folder = folder
         self._read_file = read
         self._states: dict[Path, tuple[_State, float]] = {}
@@ -150,7 +150,7 @@ class _Files:
     def _is_fresh(self, path: Path) -> bool:
         return self._now - self._states[path][1] < QUIET_SECONDS
 
-    def _settled(self, path: Path) -> tuple[Article, tuple[str, ...]]:
+    def _settled(self, path: Path, folder: Path | None) -> tuple[Article, tuple[str, ...]]:
         """Return what a file holds, or held until it began to change.
 
         Raises:
@@ -163,7 +163,7 @@ class _Files:
         if known != state and self._states.get(path, (None, 0.0))[0] == state and not self._is_fresh(path):
             now: tuple[Article, tuple[str, ...]] | Exception
             try:
-                now = self._read_file(path, self._folder)
+                now = self._read_file(path, folder)
             except Exception as error:  # noqa: BLE001 - it is told of this file, as `read_corpus` does
                 now = error
             if _state(path) == state:  # Else it was changed while it was read.

@@ -261,7 +261,7 @@ def _tidy(folder: Path, place: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         elif path.is_file() and not path.name.startswith("index."):
             path.unlink()
-    for path in (place / "articles").glob("*/.*.partial"):
+    for path in place.rglob(".*.partial"):
         path.unlink()
 
 

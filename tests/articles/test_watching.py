@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
@@ -23,7 +23,7 @@ WITHIN = 5.0
 
 
 @contextmanager
-def followed(folder: Path) -> Iterator[SimpleQueue[Corpus]]:
+def followed(folder: Path, read: Callable[[Path], tuple[Article, str]] = read_file) -> Iterator[SimpleQueue[Corpus]]:
     """Follow a folder in a thread; yield what becomes of its articles, once it has looked at what is there."""
     stop, looked, seen = threading.Event(), threading.Event(), SimpleQueue[Corpus]()
     served, wait = read_corpus(folder), watching._wait
@@ -33,8 +33,7 @@ def followed(folder: Path) -> Iterator[SimpleQueue[Corpus]]:
         wait(*arguments)
 
     def follow() -> None:
-        # Looked up each time, for a test that lets reading fail.
-        for corpus in changes(folder, served, stop, lambda path: watching.read_file(path)):
+        for corpus in changes(folder, served, stop, read):
             seen.put(corpus)
 
     thread = threading.Thread(target=follow)
@@ -189,16 +188,17 @@ def test_a_file_that_could_not_be_read_is_tried_again(folder: Path, monkeypatch:
     """It is served as soon as it can be read, although nothing of the file has changed."""
     monkeypatch.setattr(watching, "_LOOK_SECONDS", 0.1)
 
-    def refuse(path: Path, folder: Path) -> tuple[Article, tuple[str, ...]]:
-        if path.name == "ferry.txt":
+    refused = [True]
+
+    def read(path: Path, folder: Path | None) -> tuple[Article, tuple[str, ...]]:
+        if path.name == "ferry.txt" and refused:
             raise PermissionError(f"Permission denied: {path}")
         return read_file(path, folder)
 
-    with monkeypatch.context() as refused, followed(folder) as seen:
-        refused.setattr(watching, "read_file", refuse)
+    with followed(folder, read) as seen:
         (folder / "ferry.txt").write_text("The ferry leaves at ten.")
         until(seen, BRIDGE)
-        refused.undo()
+        refused.clear()
         until(seen, BRIDGE | {"ferry": "The ferry leaves at ten."})
 
 

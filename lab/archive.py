@@ -127,7 +127,7 @@ def measure(folder: Path, data: Path, *, is_made: bool, progress: Callable[[str,
     for place in (one.articles, one.data):
         place.mkdir(exist_ok=True)
     shutil.copy(min(folder.iterdir()), one.articles)
-    found = []
+    found: list[dict[str, float]] = []
     for each in (settings, one):
         progress("Serving and asking", len(found), 2)
         found.append(_served(each) | _asked(each, read_corpus(each.articles).articles))
@@ -270,16 +270,15 @@ def killed(folder: Path, data: Path, times: int, progress: Callable[[str, int, i
     def computed() -> set[Path]:
         return {path for path in (data / "index").glob("*/articles/*/*") if not path.name.startswith(".")}
 
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     for number in range(times):
         progress("Killing the indexer", number, times)
-        process = subprocess.Popen(command, cwd=PROJECT, env=environment, **silent)  # noqa: S603 - our own command
+        process = subprocess.Popen(command, cwd=PROJECT, env=environment, stderr=subprocess.DEVNULL)  # noqa: S603 - our own command
         time.sleep(chance.uniform(4, 20))
         process.kill()
         process.wait()
         lost += len(before - computed())
         before = computed()
-    subprocess.run(command, cwd=PROJECT, env=environment, check=True, **silent)  # noqa: S603
+    subprocess.run(command, cwd=PROJECT, env=environment, check=True, stderr=subprocess.DEVNULL)  # noqa: S603
     anew = Settings(articles=folder, data=data, model="none")
     differing, words = 0, random.Random(1)  # noqa: S311
     articles = read_corpus(folder).articles

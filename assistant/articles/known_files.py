@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -21,6 +22,7 @@ State = tuple[int, int, int, int]
 
 _Entry = tuple[State, Article, tuple[str, ...]]
 _ENTRIES = TypeAdapter(dict[str, _Entry])
+_NO_UNICODE = re.compile("[\ud800-\udfff]")
 
 
 def state_of(path: Path) -> State:
@@ -55,13 +57,13 @@ class KnownFiles:
             Exception: as `read_file`.
         """
         state = state_of(path)
-        name = ascii(str(path))  # It may hold what is no letter.
-        known = self._before.get(name)
+        known = self._before.get(str(path))
         if known is None or known[0] != state:
             known = state, *read_file(path, folder)
             if state_of(path) != state:  # It was changed meanwhile.
                 return known[1:]
-        self._now[name] = known
+        if not _NO_UNICODE.search(str(path)):  # It may be the title, and cannot be kept.
+            self._now[str(path)] = known
         return known[1:]
 
     def save(self) -> None:

@@ -26,7 +26,7 @@ from assistant.settings import PROJECT, Settings
 from assistant.types import Article
 
 PACKAGES = """
-    bm25s chromadb ik-llama-cpp-python langchain langchain-core langchain-openai numpy pystemmer sentence-transformers
+    tantivy chromadb ik-llama-cpp-python langchain langchain-core langchain-openai numpy pystemmer sentence-transformers
     torch transformers
 """.split()
 """What finds and writes answers."""

@@ -24,10 +24,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from assistant.articles import terms
 from assistant.articles.passages import passages
 from assistant.articles.reading import Corpus
 from assistant.errors import ConfigurationError
 from assistant.search import collection as chroma
+from assistant.search import keywords
 from assistant.search.article_files import ArticleFiles, NamedEmbeddings, key_of, keys_of, recipe
 from assistant.search.collection import client_of, made, named_errors, works
 from assistant.search.embedder import Vector
@@ -234,8 +236,9 @@ def open_index(  # noqa: PLR0913 - each says where, what or how
 def place_of(embedder: str) -> str:
     """Return the name of the folder for what is made with an embedder, by this code and these libraries."""
     # Another release may read its own files in another way.
-    releases = ", ".join(f"{name} {metadata.version(name)}" for name in ("chromadb", "tantivy"))
-    return hashlib.sha256(f"{recipe(embedder)}, {releases}".encode()).hexdigest()[:16]
+    releases = ", ".join(f"{name} {metadata.version(name)}" for name in ("chromadb", "tantivy", "pystemmer"))
+    words = b"".join(Path(str(module.__file__)).read_bytes() for module in (keywords, terms))
+    return hashlib.sha256(f"{recipe(embedder)}, {releases}".encode() + words).hexdigest()[:16]
 
 
 def check_room(folder: Path, articles: int) -> None:

@@ -1,0 +1,84 @@
+"""What was read of article files is kept, and a file that changed is read again."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from assistant.articles import known_files
+from assistant.articles.known_files import KnownFiles
+from assistant.articles.reading import Corpus, read_corpus, read_file
+from assistant.types import Article
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder of articles: with all that may be stated, without, and one that cannot be read."""
+    folder = tmp_path / "articles"
+    folder.mkdir()
+    head = "---\ntitle: Bridge\ndate: 2025-03-27\ncorrections:\n- text: Not May.\n  date: 2025-03-28\nfree: true\n---\n"
+    (folder / "bridge.md").write_text(f"{head}# A heading\n\nThe bridge “is” closed.")
+    (folder / "école\udcff.txt").write_text("The school is closed.")
+    (folder / "broken.txt").write_bytes(b"\xff\xfe\xff")
+    return folder
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return the list to which the name of each file is added that is read."""
+    names = list[str]()
+
+    def watched(path: Path) -> tuple[Article, str]:
+        names.append(path.name)
+        return read_file(path)
+
+    monkeypatch.setattr(known_files, "read_file", watched)
+    return names
+
+
+def corpus_of(folder: Path, file: Path) -> Corpus:
+    """Read the articles of a folder, and keep what was read."""
+    known = KnownFiles(file)
+    corpus = read_corpus(folder, known.read)
+    known.save()
+    return corpus
+
+
+def test_only_what_changed_is_read_again(folder: Path, tmp_path: Path, read: list[str]) -> None:
+    """What is kept is what a reader would find; what cannot be read or kept is read each time."""
+    kept = tmp_path / "data" / "known"
+    assert corpus_of(folder, kept) == read_corpus(folder)
+    read.clear()
+    assert corpus_of(folder, kept) == read_corpus(folder)
+    assert read == ["broken.txt", "école\udcff.txt"]
+    read.clear()
+    before = (folder / "bridge.md").stat()
+    (folder / "bridge.md").write_text((folder / "bridge.md").read_text().replace("closed", "opened"))
+    os.utime(folder / "bridge.md", ns=(before.st_atime_ns, before.st_mtime_ns))  # As a clock that goes back may do.
+    (folder / "école\udcff.txt").unlink()
+    assert corpus_of(folder, kept) == read_corpus(folder)
+    assert read == ["bridge.md", "broken.txt"]
+
+
+@pytest.mark.parametrize("damage", ["bit", "cut", "other code"])
+def test_what_is_damaged_or_of_other_code_is_not_believed(
+    folder: Path, tmp_path: Path, read: list[str], monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """All files are read again then."""
+    kept = tmp_path / "known"
+    corpus_of(folder, kept)
+    content = kept.read_bytes()
+    if damage == "other code":
+        monkeypatch.setattr(known_files, "_recipe", lambda: b"another")
+    else:
+        kept.write_bytes(content[:-5] if damage == "cut" else content.replace(b"closed", b"opened"))
+    read.clear()
+    assert corpus_of(folder, kept) == read_corpus(folder)
+    assert len(read) == 3
+
+
+def test_where_nothing_can_be_kept_all_is_read(folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One line of the log says so."""
+    (tmp_path / "file").touch()
+    assert corpus_of(folder, tmp_path / "file" / "known") == read_corpus(folder)
+    assert [message.partition(" (")[0] for message in caplog.messages] == [f"{tmp_path}/file/known cannot be written"]

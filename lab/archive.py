@@ -202,7 +202,7 @@ def _server(settings: Settings) -> Iterator[tuple[subprocess.Popen[bytes], str]]
             yield process, address
         finally:
             process.terminate()
-            process.wait(60)
+            process.wait(600)
 
 
 def _state(address: str) -> dict[str, float]:

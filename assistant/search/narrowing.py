@@ -84,20 +84,20 @@ def _whole(year: int, month: int | None = None) -> tuple[datetime.date, datetime
 
 
 def folded(passages: Iterable[Passage], limit: int) -> list[Passage]:
-    """Return the first passages, at most so many, of those that tell the same in the same words only the newest.
+    """Return the first passages, at most so many, of those that are copies only the newest, in the place of the first.
 
-    It takes the place of the first of them.
+    No further passage is looked at than the first that there is no place for.
     """
     kept: list[tuple[Passage, set[str]]] = []
     for passage in passages:
         words = set(passage.text.lower().split())
-        twin = next(
-            (number for number, (other, held) in enumerate(kept) if _are_copies(passage, words, other, held)), None
-        )
-        if twin is not None:
+        copies = (number for number, (other, held) in enumerate(kept) if _are_copies(passage, words, other, held))
+        if (twin := next(copies, None)) is not None:
             if is_newer(passage.article, kept[twin][0].article):
                 kept[twin] = passage, words
-        elif len(kept) < limit:
+        elif len(kept) == limit:
+            break
+        else:
             kept.append((passage, words))
     return [passage for passage, _ in kept]
 

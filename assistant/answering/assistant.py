@@ -88,7 +88,6 @@ class Assistant:
         check_configuration(settings)
         known = KnownFiles(settings.data / "index" / "index.articles")
         corpus = read_corpus(settings.articles, known.read)
-        known.save()
         if not corpus.articles:
             named = f"{corpus.problems[0].file}: " if settings.articles.is_dir() and corpus.problems else ""
             reason = f" ({named}{corpus.problems[0].reason})" if corpus.problems else ""
@@ -97,6 +96,7 @@ class Assistant:
                 "put one there, or set ASSISTANT_ARTICLES to a folder that has some"
             )
         assistant = cls.over(corpus, settings, settings.data / "index", progress, at_once=at_once)
+        known.save()
         assistant.read_file = known.read
         return assistant
 

@@ -44,6 +44,7 @@ def lock(folder: Path) -> filelock.BaseFileLock:
             "stop it, or set ASSISTANT_DATA to another folder"
         ) from error
     except OSError as error:
+        held.release()
         raise ConfigurationError(
             f"The folder {folder} cannot be written ({error.strerror}): set ASSISTANT_DATA to another one"
         ) from error

@@ -12,9 +12,12 @@ import re
 from collections.abc import Iterator
 from itertools import combinations, pairwise
 
-from assistant.answering import attribution, understanding
-from assistant.articles import terms
-from assistant.articles.speakers import NAME, SAID, context_of, outside_quotations
+from assistant.answering.kinds import asked_kind, fits
+from assistant.answering.question import Question
+from assistant.articles.annotated import annotated, annotation
+from assistant.articles.speakers import NAME, SAID, outside_quotations
+from assistant.articles.terms import main_words
+from assistant.articles.words import Words
 from assistant.search.span_finder import Span
 from assistant.types import Sentence
 
@@ -72,30 +75,27 @@ def answering(question: str, sentence: Sentence, draft: str = "", span: Span | N
     `question` stands by itself; `draft` is what a model wrote, right or not; `span` is what the span finder found in
     this sentence.
     """
-    asks_who = attribution.asks_who_said(question)
-    if asks_who and (speaker := _speaker(sentence)):
+    asked = Question.of(question)
+    if asked.asks_who_said and (speaker := _speaker(sentence)):
         return speaker
-    text, asked, kind = sentence.article.text, understanding.kinds(question), understanding.asked_kind(question)
-    known = terms.known_names(text)
-    says_yes_or_no = understanding.asks_yes_or_no(question)
+    text, held_by_question, kind = sentence.article.text, Words(question), asked_kind(question)
     # What decides between yes and no repeats the question's words.
-    old = frozenset() if says_yes_or_no else asked.stems
-    told = (terms.stems(draft) - old) & terms.stems(sentence.text)
+    old = frozenset() if asked.is_yes_or_no else held_by_question.stems
+    told = (Words(draft).stems - old) & annotation(sentence).words.stems
     of_kind = kind not in {"other", "person"}
-    wants_more = says_yes_or_no or understanding.asks_two(question) or _WANTS_A_CLAUSE.search(question)
+    wants_more = asked.is_yes_or_no or asked.asks_two or _WANTS_A_CLAUSE.search(question)
     is_phrase = of_kind and not wants_more
 
     def weight(start: int, end: int) -> float:
-        words = text[start:end]
-        held = terms.stems(words)
-        new = held - old
-        tells = (terms.names(words, known) if asks_who else held) - asked.stems
-        if (told and new.isdisjoint(told)) or not (says_yes_or_no or tells):
+        words = Words(text[start:end], annotated(sentence.article).names)
+        new = words.stems - old
+        tells = (words.names if asked.asks_who_said else words.stems) - held_by_question.stems
+        if (told and new.isdisjoint(told)) or not (asked.is_yes_or_no or tells):
             return -math.inf
         of_draft = 2 * len(new & told) / (len(new) + len(told) or 1)
-        fits = of_kind and understanding.fits(kind, asked, understanding.kinds(words, known))
-        cost = (_WORD_OF_PHRASE if is_phrase else _WORD_OF_CLAUSES) * len(words.split())
-        return of_draft + _pointed_to(span, start, end) + _KIND * fits - cost
+        is_of_kind = of_kind and fits(kind, held_by_question, words)
+        cost = (_WORD_OF_PHRASE if is_phrase else _WORD_OF_CLAUSES) * len(words.text.split())
+        return of_draft + _pointed_to(span, start, end) + _KIND * is_of_kind - cost
 
     weighed = {piece: weight(*piece) for piece in _pieces(sentence, phrases=is_phrase)}
     best = max(weighed, key=lambda piece: weighed[piece], default=None)
@@ -107,11 +107,11 @@ def lead_in(sentence: Sentence) -> str:
 
     Empty where that is not certain: the sentence right before must name them, and nobody else who may be meant.
     """
-    context, text = context_of(sentence), sentence.article.text
+    context, text = annotation(sentence).context, sentence.article.text
     if not context.needs or text[context.needs[-1].end : sentence.start].strip():
         return ""
     before = context.needs[-1]
-    speaker = context_of(before).speaker or ""
+    speaker = annotation(before).context.speaker or ""
     if sentence.text[0] in '“"':
         name = _name_in(before, speaker) if speaker == context.speaker else ""
         return f"{name} said:" if name else ""
@@ -129,14 +129,14 @@ def _name_in(sentence: Sentence, part: str) -> str:
     found = (match for match in re.finditer(NAME, outside) if not _IS_OF_ANOTHER.match(outside, match.end()))
     name = next((re.sub(r"^.*['’]s\s+", "", match[0]) for match in found if part and part in match[0]), "")
     # "On Monday Ann Lee" is more than a name.
-    is_name = bool(terms.main_words(name.split(" ")[0])) and not understanding.kinds(name).dates
-    is_known = terms.stems(name) <= terms.known_names(sentence.article.text) and not name.endswith(("'s", "’s"))
+    is_name = bool(main_words(name.split(" ")[0])) and not Words(name).dates
+    is_known = Words(name).stems <= annotated(sentence.article).names and not name.endswith(("'s", "’s"))
     return name if is_name and is_known and len(name.split()) <= 6 else ""
 
 
 def _speaker(sentence: Sentence) -> tuple[int, int] | None:
     """Return where a sentence names who speaks in it; None where it says "he" or its speaker is told otherwise."""
-    text, speaker = sentence.article.text, context_of(sentence).speaker
+    text, speaker = sentence.article.text, annotation(sentence).context.speaker
     # What has no capital is a "he", or no speaker at all.
     if speaker is None or speaker.islower() or (start := text.find(speaker, sentence.start, sentence.end)) < 0:
         return None

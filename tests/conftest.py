@@ -11,7 +11,9 @@
     address          where the server is
     browser          Chromium, one for each file of tests
     page             the chat in two panes, at the `address`
-    model            a chat model that says what it was told to; remembers what it was asked
+    by_words         a search of the article that ships, with the vectors of words
+    by_meaning       the same with the packaged weights
+    writing          an assistant whose packaged model says what the test tells it
 
 Every test runs without the ASSISTANT_* variables of the person who starts it, and no test can reach another machine.
 """
@@ -26,34 +28,29 @@ import shutil
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
-import numpy as np
 import pytest
-from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.embeddings import Embeddings
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
-from pydantic import Field
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
 from assistant.articles.reading import read_file
-from assistant.model import probes
-from assistant.model.probes import State
 from assistant.model.weights import EMBEDDER_SHA256, LANGUAGE_MODEL_NAME, embedder_folder, language_model_file
 from assistant.search.embedder import SentenceEmbedder
+from assistant.search.index import open_index
+from assistant.search.retrieval import Retriever
 from assistant.settings import PROJECT, Settings, go_offline
 from assistant.types import Article
 
 if TYPE_CHECKING:
+    from answers import Packaged
     from playwright.sync_api import Browser, Page
     from sentence_transformers import SentenceTransformer
     from served import ScriptedAssistant
@@ -129,14 +126,14 @@ LANGUAGE_MODEL = (
     "test_decoder",
     "test_engine_library",
     "test_drafting",
-    "test_careful_provider",
+    "test_grammar",
 )
 """The files that run the language model. One process has them all, so that no two engines run at once."""
 LONGEST = (
     *LANGUAGE_MODEL,
     *("test_faults", "test_accessibility", "test_page", "test_report", "test_page_layout"),
     *("test_hostile", "test_page_history", "test_index", "test_wheel", "test_soak", "test_page_bars"),
-    *("test_answering", "test_embedding", "test_review", "test_calibrate", "test_follow_ups", "test_door"),
+    *("test_packaged", "test_assistant", "test_embedding", "test_review", "test_calibrate", "test_follow_ups", "test_door"),
 )
 """The files that take longest. They begin first, so that at the end no process waits for the other."""
 
@@ -307,87 +304,25 @@ def word_embedder() -> WordEmbedder:
     return WordEmbedder()
 
 
-@dataclass(frozen=True)
-class Reply:
-    """One reply of the scripted model."""
-
-    text: str
-    finish_reason: str | None = "stop"
-    """As a provider reports it: "stop", "length", or None for a stream that was cut off."""
-    delay: float = 0.0
-    """Seconds before each word."""
-    error: Exception | None = None
-    """Raised after the text."""
-    metadata: dict[str, Any] = field(default_factory=dict)
-    """Anything else that a provider reports at the end, as in {"logprobs": ...}."""
+@pytest.fixture(scope="session")
+def by_words(article: Article, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Retriever]:
+    """Search the article that ships, in a real Chroma, with the vectors of words."""
+    with closing(open_index([article], WordEmbedder(), tmp_path_factory.mktemp("by-words"))) as index:
+        yield Retriever([article], index, WordEmbedder())
 
 
-def state_of(answers: float, right: float) -> State:
-    """Return a state of which the probes of a check say this, as log-odds."""
-    return _state(probes.PROBES, answers, right)
-
-
-def beginning_of(yes: float) -> State:
-    """Return a state in which an answer begins with a yes, as log-odds."""
-    return _state(probes.OPENING_PROBE, yes)
-
-
-def _state(file: Path, *log_odds: float) -> State:
-    with np.load(file) as fitted:
-        told = np.array(log_odds) - fitted["intercepts"]
-        state, *_ = np.linalg.lstsq(fitted["weights"].astype(np.float64), told, rcond=None)
-    told_by: State = state.astype(np.float32)
-    return told_by
-
-
-class ScriptedModel(BaseChatModel):
-    """Gives the enqueued replies in order, word by word when streamed, and fails when asked more often."""
-
-    replies: list[Reply] = Field(default_factory=list)
-    prompts: list[list[BaseMessage]] = Field(default_factory=list)
-    """The messages of each call, in order."""
-
-    def enqueue(self, *replies: Reply | str) -> None:
-        """Add replies; a string is one that ends well."""
-        self.replies += [Reply(reply) if isinstance(reply, str) else reply for reply in replies]
-
-    @property
-    def _llm_type(self) -> str:
-        return "scripted"
-
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,  # noqa: ARG002 - LangChain's signature
-        run_manager: CallbackManagerForLLMRun | None = None,  # noqa: ARG002
-        **_: Any,  # noqa: ANN401
-    ) -> Iterator[ChatGenerationChunk]:
-        self.prompts.append(messages)
-        assert self.replies, "the model was asked more often than the test has replies for"
-        reply = self.replies.pop(0)
-        for word in re.findall(r"\s*\S+\s*$|\s*\S+|\s+", reply.text):
-            time.sleep(reply.delay)
-            yield ChatGenerationChunk(message=AIMessageChunk(content=word))
-        if reply.error is not None:
-            raise reply.error
-        metadata = reply.metadata | ({"finish_reason": reply.finish_reason} if reply.finish_reason else {})
-        yield ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata=metadata))
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,  # noqa: ANN401
-    ) -> ChatResult:
-        first, *rest = (chunk.message for chunk in self._stream(messages, stop, run_manager, **kwargs))
-        message = first
-        for chunk in rest:
-            message += chunk
-        return ChatResult(generations=[ChatGeneration(message=message)])
+@pytest.fixture(scope="session")
+def by_meaning(
+    article: Article, real_embedder: SentenceEmbedder, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Retriever]:
+    """Search the article that ships as readers do, with the packaged embedder."""
+    with closing(open_index([article], real_embedder, tmp_path_factory.mktemp("by-meaning"))) as index:
+        yield Retriever([article], index, real_embedder)
 
 
 @pytest.fixture
-def model() -> ScriptedModel:
-    """Return a chat model without replies; the test enqueues them."""
-    return ScriptedModel()
+def writing(article: Article, by_words: Retriever) -> Packaged:
+    """Return an assistant whose packaged model writes about the article that ships what the test tells it."""
+    from answers import Packaged  # noqa: PLC0415 - slow to import
+
+    return Packaged([article], by_words)

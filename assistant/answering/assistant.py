@@ -206,7 +206,12 @@ class Assistant:
         self.is_behind = False
         if index is None:
             self._answer_from(corpus)
-            return
+        else:
+            self._take_up(index, corpus, until)
+        self.missing = len(corpus.articles) - len(self.corpus.articles)
+        self._holder.renew(self.corpus.articles)
+
+    def _take_up(self, index: Index, corpus: Corpus, until: float) -> None:
         self._answer_from(index.part_of(corpus))
         try:
             for _ in index.taking_up(corpus.articles):
@@ -217,13 +222,11 @@ class Assistant:
             logger.exception("The index could not take up the articles that changed")
             self.is_behind = True
             self._answer_from(index.part_of(corpus))
-        self.missing = len(corpus.articles) - len(self.corpus.articles)
         try:
             index.forget_others(corpus.articles)
         except Exception:
             # Nobody finds it any more; only its room is lost.
             logger.exception("The index could not forget what is gone")
-        self._holder.renew(self.corpus.articles)
 
     def _answer_from(self, corpus: Corpus) -> None:
         if corpus != self.corpus:
@@ -294,24 +297,26 @@ class Assistant:
             return
         findings = self._found(steps, question, article, trace)
         base = replace(base, query=findings.query if findings else "")
-        if findings is None or not findings.evidence:
+        if findings is None or not (findings.evidence or steps.reads_all(article)):
             # By keywords alone no question is declined.
             is_searched = findings is not None and not findings.rough
             yield finished(base if is_searched else replace(base, outcome=Outcome.UNAVAILABLE))
             return
         with trace.step("quote"):
             first = steps.at_once(base, question, findings)
-        first = replace(first, timings=Timings(first_ms=_milliseconds(started)), final=False)
-        yield first
+        timings = Timings(first_ms=_milliseconds(started) if first else None)
+        if first is not None:
+            yield replace(first, timings=timings, final=False)
         limit = Limit.of_seconds(self._answer_seconds, stopped)
         if not self._is_loaded_before(limit):
-            yield finished(replace(first, error=_STILL_LOADING, fault=Fault.LOADING))
+            unfinished = first or replace(base, outcome=Outcome.UNAVAILABLE)
+            yield finished(replace(unfinished, timings=timings, error=_STILL_LOADING, fault=Fault.LOADING))
             return
         with trace.step("search"):
             findings = steps.thorough(findings, question)
         reply = steps.reply(question, findings, limit, trace)
         with trace.step("decide"):
-            final = steps.decide(replace(base, timings=first.timings), question, findings, reply)
+            final = steps.decide(replace(base, timings=timings), question, findings, reply)
         if findings.rough and final.error is None:
             final = replace(final, error=_NOT_COMPARED)
         yield finished(final)

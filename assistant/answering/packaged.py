@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from assistant.answering import calibration, drafts, quoting
 from assistant.answering.calibration import Fits
@@ -44,6 +45,8 @@ class PackagedWriter:
 
     retriever: Retriever
     fits: Fits
+    probes: Path = probes.PROBES
+    """What reads the state that a check leaves the model in."""
 
     def reply(
         self, question: Question, findings: Findings, model: LanguageModel | None, limit: Limit, trace: Trace
@@ -95,7 +98,7 @@ class PackagedWriter:
 
     def _judged(self, undrafted: Judgement, checked: CheckedDraft, state: State) -> Judgement:
         """Return what is known with a draft and the state that its check left."""
-        signals = {**checked.signals, **probes.signals(state)}
+        signals = {**checked.signals, **probes.signals(state, self.probes)}
         # No fit of a draft was made without an embedding model.
         answered = self.fits.answerable["check"] if undrafted.findings.similarities else undrafted.answered
         draft = replace(checked, signals=signals)
@@ -119,7 +122,7 @@ class PackagedWriter:
         quoted = self.to_quote(question, judgement.findings, judgement.draft)
         reply = Reply("yes", quoted=tuple(quoted), confidence=round(judgement.answerable, 4))
         trace.note(**judgement.told(question))
-        if judgement.is_declined:
+        if judgement.is_declined or not quoted:
             return replace(reply, answerable="no")
         draft, speech = judgement.shown(question), judgement.speech(question, quoted)
         # The article's marks tell better than a model who said something; what somebody said reads better as it wrote.
@@ -142,9 +145,11 @@ class PackagedWriter:
             return {}
 
     def to_quote(self, question: Question, findings: Findings, draft: CheckedDraft | None = None) -> list[Window]:
-        """Return what to quote, best first, by all that is known."""
+        """Return what to quote, best first, by all that is known; nothing where nothing was found."""
         fitted = self.fits.quoted["draft" if draft else "words"]
         likely = [(sentence, fitted.probability(signals)) for sentence, signals in self.quotable(findings, draft)]
+        if not likely:
+            return []
         return quoting.choose(question, likely, fitted.further_share, self.wanted(findings, draft))
 
     def quotable(

@@ -74,14 +74,19 @@ class Steps:
         wanted = question.overview(meant[0]) if len(meant) == 1 else None
         return wording.overview(base, meant[0], wanted) if wanted else None
 
-    def at_once(self, base: Answer, question: Question, findings: Findings) -> Answer:
+    def reads_all(self, article: str | None) -> bool:
+        """Whether a capable model answers from all that is meant, whatever a search finds."""
+        models = self.holder.get()
+        return isinstance(models, CapableModels) and material.fit_whole(self.meant(article), self.model_words)
+
+    def at_once(self, base: Answer, question: Question, findings: Findings) -> Answer | None:
         """Return what is shown before a model has said anything: the sentence that answers best, or an overview."""
         overview = self.overview(base, question, findings.article)
         return overview or self._quoted(base, question, self.packaged.to_quote(question, findings))
 
-    def _quoted(self, base: Answer, question: Question, windows: Sequence[Window]) -> Answer:
+    def _quoted(self, base: Answer, question: Question, windows: Sequence[Window]) -> Answer | None:
         # A second piece more often stands beside the point than it adds what is missing.
-        return wording.quoted(base, windows, in_one_piece=not question.asks_two)
+        return wording.quoted(base, windows, in_one_piece=not question.asks_two) if windows else None
 
     def search(self, query: str, article: str | None = None, limit: int = 10) -> Findings:
         """Return what retrieval finds for a standalone question: at most so many passages, and so many sentences."""
@@ -185,4 +190,5 @@ class Steps:
                 return wording.written(base, reply.statements, Outcome.SPEECH)
             outcome = Outcome.PARTLY if reply.answerable == "partly" else Outcome.WRITTEN
             return wording.written(base, reply.statements, outcome)
-        return self.overview(base, question, findings.article) or self._quoted(base, question, quoted)
+        overview = self.overview(base, question, findings.article)
+        return overview or self._quoted(base, question, quoted) or wording.declined(base, findings)

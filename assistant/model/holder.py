@@ -58,11 +58,23 @@ class ModelState:
 class ModelHolder:
     """Loads the models in the background, says how far they are, and starts a dead engine again."""
 
-    def __init__(self, settings: Settings, articles: Sequence[Article], progress: Progress) -> None:
-        """Start loading; returns at once."""
+    def __init__(
+        self,
+        settings: Settings,
+        articles: Sequence[Article],
+        progress: Progress = lambda what, done, total: None,
+        open_them: Callable[[Settings, Progress], Models | None] | None = None,
+        restart_seconds: Sequence[float] = RESTART_SECONDS,
+    ) -> None:
+        """Start loading, with `open_models` where nothing else is named; returns at once.
+
+        The pauses are those before a dead engine is started again, one after the other.
+        """
         self._settings = settings
         self._articles = articles
         self._progress = progress
+        self._open = open_them or open_models
+        self._restart_seconds = restart_seconds
         self._models: Models | None = None
         self._failure: AssistantError | None = None
         self._restarts = 0
@@ -95,7 +107,7 @@ class ModelHolder:
         if broken and not self._loading.is_alive() and not self._closed:
             if time.monotonic() - self._started > CALM_SECONDS:
                 self._restarts = 0
-            pause = RESTART_SECONDS[min(self._restarts, len(RESTART_SECONDS) - 1)]
+            pause = self._restart_seconds[min(self._restarts, len(self._restart_seconds) - 1)]
             self._restarts += 1
             self._started = time.monotonic()
             self._loading = threading.Thread(target=self._load, args=(pause,), name="language-model", daemon=True)
@@ -127,7 +139,7 @@ class ModelHolder:
     def _load(self, pause: float = 0.0) -> None:
         try:
             time.sleep(pause)
-            models = open_models(self._settings, self._progress)
+            models = self._open(self._settings, self._progress)
             if models is None:
                 return
             if self._closed:

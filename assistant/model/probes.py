@@ -24,16 +24,16 @@ State = npt.NDArray[np.float32]
 """What the model's last layer makes of all that was read: 1,536 numbers of the packaged one."""
 
 
-def signals(state: State) -> dict[str, float]:
+def signals(state: State, file: Path = PROBES) -> dict[str, float]:
     """Return log-odds, each within `MOST`: the passages answer the question, and the draft is right."""
-    weights, intercepts = _probes(PROBES)
+    weights, intercepts = _probes(file)
     answers, right = np.clip(weights @ state + intercepts, -MOST, MOST)
     return {"answers": float(answers), "right": float(right)}
 
 
-def opening(state: State) -> str:
+def opening(state: State, file: Path = OPENING_PROBE) -> str:
     """Return how the answer to a yes-or-no question opens that begins in this state: "Yes," or "No,"."""
-    weights, intercepts = _probes(OPENING_PROBE)
+    weights, intercepts = _probes(file)
     return "Yes," if (weights @ state + intercepts)[0] > 0 else "No,"
 
 

@@ -85,6 +85,7 @@ class Retriever:
     def __init__(self, articles: Sequence[Article], index: Index | None, embedder: Embeddings | None) -> None:
         """Take the articles, the index that holds them and its embedder; without an index, words alone find."""
         self._articles = keys_of(articles)
+        self._given = index
         self._index = index or Index.in_memory(articles, embedder if isinstance(embedder, SentenceEmbedder) else None)
         self.embedder = embedder
         """What makes vectors of texts; None where keywords alone count."""
@@ -93,8 +94,8 @@ class Retriever:
         self._embedded = lru_cache(maxsize=256)(self._embed)
 
     def of_others(self, articles: Sequence[Article]) -> Retriever:
-        """Return a retriever of other articles of the same index."""
-        return Retriever(articles, self._index, self.embedder)
+        """Return a retriever of other articles of the same index; without one, the words are indexed anew."""
+        return Retriever(articles, self._given, self.embedder)
 
     def load(self) -> None:
         """Load the embedding model now, if there is one that is loaded when it is first needed."""

@@ -10,28 +10,30 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.answering import calibration, quoting, understanding, wording
+from assistant.answering import calibration, quoting, wording
 from assistant.answering.assistant import Assistant
-from assistant.answering.drafts import CheckedDraft, holds
+from assistant.answering.drafts import CheckedDraft, slips
 from assistant.answering.judgement import Judgement
+from assistant.answering.packaged import PackagedWriter
+from assistant.answering.question import Question as Asked
 from assistant.answering.quoting import Window
-from assistant.errors import ConfigurationError
+from assistant.answering.trace import Trace
+from assistant.errors import ConfigurationError, ModelError
 from assistant.evaluation.questions import Question, evidence_spans, holds_facts
 from assistant.evaluation.questions import holds as holds_wording
-from assistant.model import probes
-from assistant.types import Answer, Sentence, Status
+from assistant.model.limit import Limit
+from assistant.model.probes import PROBES
+from assistant.types import Answer, Outcome, Sentence
 from lab.training.probes import Graded
 from lab.training.probes import fit as fit_probes
 from lab.training.probes import save as save_probes
@@ -51,10 +53,6 @@ cross-validation, 8 (the article that ships) and 30 (readers') get one, and 37 a
 12 and 37, and 41 and 27; with 30, 12 and 43, and 43 and 32."""
 LEAST_DRAFTED = 0.95
 """A draft that was cut off in its first sentence is none; where more are missing, the model was not there."""
-PROVIDER = "provider"
-LEAST_SHOWN = 0.7
-"""Of a careful provider's right answers seven in ten are meant to be shown: more bring much more that is wrong
-(lab/LOG.md)."""
 NEVER = 2.0
 """A threshold that no probability reaches."""
 FURTHER_SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
@@ -75,6 +73,7 @@ class Observation:
     """What the assistant saw for one development question."""
 
     question: Question
+    asked: Asked
     seen: Judgement
     graded: Mapping[str, str]
     """Answers to it that were graded by reading, and their grades."""
@@ -90,8 +89,9 @@ def observe(
     hard: Sequence[Question],
     progress: Callable[[int, int], None],
     graded: Sequence[Graded] = (),
+    probes: Path = PROBES,
 ) -> list[Observation]:
-    """Run every question up to the decision; those that never reach it are left out.
+    """Run every question up to the decision, with these probes; those that never reach it are left out.
 
     Raises:
         ConfigurationError: a question without an answer is of a kind that nothing is aimed at; no question was run.
@@ -105,16 +105,19 @@ def observe(
     grades: dict[str, dict[str, str]] = {}
     for each in graded:
         grades.setdefault(each.question.id, {})[each.answer] = each.grade
-    found = []
+    writer, found = replace(assistant.steps.packaged, probes=probes), []
     for number, question in enumerate([*usual, *hard], start=1):
-        asked = understanding.clean(question.question)
-        if not understanding.problem(asked, question.history) and not understanding.asks_about_article(asked):
-            findings = assistant.steps.find(asked, question.history, question.article or None)
+        asked = Asked.of(question.question, question.history)
+        if not asked.problem and not asked.about_article:
+            findings = assistant.steps.find(asked, question.article or None)
             if findings.evidence:
-                deadline = time.monotonic() + SECONDS
-                seen = assistant.steps.judge(asked, question.history, findings, deadline)
-                graded_here, quotable = grades.get(question.id, {}), _quotable(assistant, seen)
-                found.append(Observation(question, seen, graded_here, quotable, usual=number <= len(usual)))
+                assistant.steps.holder.read_now(assistant.model, findings.hits[0].passage.article)
+                try:
+                    seen = writer.judge(asked, findings, assistant.model, Limit.of_seconds(SECONDS), Trace())
+                except ModelError:
+                    seen = writer.undrafted(findings)
+                graded_here, quotable = grades.get(question.id, {}), _quotable(writer, seen)
+                found.append(Observation(question, asked, seen, graded_here, quotable, usual=number <= len(usual)))
         progress(number, len(usual) + len(hard))
     return found
 
@@ -141,9 +144,9 @@ def observe_readers(
             kept = [number for number, each in enumerate(graded) if each.question.article not in left_out]
             file = Path(folder) / f"{fold}.npz"
             save_probes(*fit_probes(told[kept], [graded[number] for number in kept]), file)
-            with patch.object(probes, "PROBES", file):
-                own = [question for question in questions if question.article in left_out]
-                found += observe(assistant, own, [], partial(_further, progress, len(found), len(questions)), graded)
+            own = [question for question in questions if question.article in left_out]
+            further = partial(_further, progress, len(found), len(questions))
+            found += observe(assistant, own, [], further, graded, file)
     return found
 
 
@@ -151,10 +154,9 @@ def _further(progress: Callable[[int, int], None], before: int, total: int, done
     progress(before + done, total)
 
 
-def _quotable(assistant: Assistant, seen: Judgement) -> dict[str, Quotable]:
-    steps, found = assistant.steps, seen.findings
-    drafts = {"words": None, "draft": seen.draft}
-    return {name: (steps.wanted(found, draft), steps.quotable(found, draft)) for name, draft in drafts.items()}
+def _quotable(writer: PackagedWriter, seen: Judgement) -> dict[str, Quotable]:
+    found, drafts = seen.findings, {"words": None, "draft": seen.draft}
+    return {name: (writer.wanted(found, draft), writer.quotable(found, draft)) for name, draft in drafts.items()}
 
 
 def fit(observations: Sequence[Observation]) -> dict[str, Any]:
@@ -163,42 +165,18 @@ def fit(observations: Sequence[Observation]) -> dict[str, Any]:
     Raises:
         ConfigurationError: too many questions got no draft, or no check of it.
     """
-    judged = [o for o in observations if o.seen.draft is not None and o.seen.fit == "check"]
+    judged = [o for o in observations if o.seen.draft is not None and o.seen.findings.similarities]
     if len(judged) < LEAST_DRAFTED * len(observations):
         raise ConfigurationError("Too many questions got no draft and check: calibrate with the packaged model alone")
     observations = judged
-    answered = {
-        name: _answerable(observations, signals) for name, signals in calibration.SIGNALS.items() if name != PROVIDER
-    }
-    written = {
-        name: _written(observations, name, answered[name]) for name in calibration.WRITTEN_SIGNALS if name != PROVIDER
-    }
+    answered = {name: _answerable(observations, signals) for name, signals in calibration.SIGNALS.items()}
+    written = {name: _written(observations, name, answered[name]) for name in calibration.WRITTEN_SIGNALS}
     (answer, sure), (draft, right) = answered["check"], written["check"]
     shown = _hold(observations) & (sure >= answer.threshold) & (right >= draft.threshold)
     return {
         "answerable": {name: asdict(fitted) for name, (fitted, _) in answered.items()},
         "quoted": _quoting(observations, shown),
         "written": {name: asdict(fitted) for name, (fitted, _) in written.items()},
-    }
-
-
-def fit_provider(observations: Sequence[Observation]) -> dict[str, Any]:
-    """Return those contents of `calibration.json` that are for a provider's drafts, which the packaged model checks.
-
-    How often a provider's model is wrong is not known here. So the threshold is the highest one under which
-    `LEAST_SHOWN` of the right drafts are shown that have an answer.
-    """
-    answer, sure = _answerable(observations, calibration.SIGNALS[PROVIDER])
-    names, right = calibration.WRITTEN_SIGNALS[PROVIDER], _right(observations)
-    matrix, groups = _matrix(observations, names), _groups(o.question for o in observations)
-    regression, likely = _regression(matrix, right, np.ones(len(right)), groups, names, 0.03)
-    may_be_shown = _hold(observations) & (sure >= answer.threshold)
-    counted = right & np.array([bool(o.question.answerable) for o in observations])
-    shown = np.where(may_be_shown, likely, 0.0)[counted]
-    threshold = round(float(np.quantile(shown, 1 - LEAST_SHOWN)), 3)
-    return {
-        "answerable": {PROVIDER: asdict(answer)},
-        "written": {PROVIDER: asdict(calibration.Calibration(**asdict(regression), threshold=threshold))},
     }
 
 
@@ -211,32 +189,27 @@ def _quoting(observations: Sequence[Observation], written: NDArray[np.bool_]) ->
     used = [o for o, is_used in zip(observations, with_evidence, strict=True) if is_used]
     fitted = {}
     for name in quoting.SIGNALS:
-        found = [(o.question, *o.quotable[name]) for o in used]
         counted = ~written[with_evidence] if name == "draft" else np.ones(len(used), dtype=bool)
-        fitted[name] = asdict(_fit_quoting(found, counted, quoting.SIGNALS[name]))
+        fitted[name] = asdict(_fit_quoting(used, counted, name))
     return fitted
 
 
-def _fit_quoting(
-    found: Sequence[tuple[Question, Wanted, Sequence[Candidate]]], counted: NDArray[np.bool_], names: tuple[str, ...]
-) -> calibration.Quoting:
+def _fit_quoting(used: Sequence[Observation], counted: NDArray[np.bool_], name: str) -> calibration.Quoting:
     """Fit to where the evidence stands, and take the share that serves most of those counted; of equals the shorter."""
-    rows = [(question, *candidate) for question, _, candidates in found for candidate in candidates]
-    matrix = np.array([[signals[name] for name in names] for _, _, signals in rows])
+    names = quoting.SIGNALS[name]
+    rows = [(o.question, *candidate) for o in used for candidate in o.quotable[name][1]]
+    matrix = np.array([[signals[each] for each in names] for _, _, signals in rows])
     labels = np.array([_holds_evidence(sentence, question) for question, sentence, _ in rows])
     groups = _groups(question for question, _, _ in rows)
     regression, held_out = _regression(matrix, labels, np.ones(len(rows)), groups, names, 0.3)
     unseen = iter(held_out)
-    guessed = [
-        (question, wanted, [(sentence, next(unseen)) for sentence, _ in candidates])
-        for question, wanted, candidates in found
-    ]
+    guessed = [(o, [(sentence, next(unseen)) for sentence, _ in o.quotable[name][1]]) for o in used]
     to_serve = [guess for guess, is_counted in zip(guessed, counted, strict=True) if is_counted]
 
     def quality(further_share: float) -> tuple[int, int]:
         texts = [
-            (question, _as_quoted(question.question, quoting.choose(question.question, ranked, further_share, wanted)))
-            for question, wanted, ranked in to_serve
+            (o.question, _as_quoted(o.asked, quoting.choose(o.asked, ranked, further_share, o.quotable[name][0])))
+            for o, ranked in to_serve
         ]
         served = sum(
             holds_facts(text, question.must_have) and not _says_forbidden(text, question) for question, text in texts
@@ -246,10 +219,10 @@ def _fit_quoting(
     return calibration.Quoting(**asdict(regression), further_share=max(FURTHER_SHARES, key=quality))
 
 
-def _as_quoted(question: str, windows: Sequence[Window]) -> str:
+def _as_quoted(asked: Asked, windows: Sequence[Window]) -> str:
     """Return the words that a reader is shown of what was chosen to be quoted."""
-    one_piece = not understanding.asks_two(question)
-    shown = wording.quoted(Answer(question, Status.QUOTED), windows, in_one_piece=one_piece)
+    base = Answer(asked.text, Outcome.QUOTED)
+    shown = wording.quoted(base, windows, in_one_piece=not asked.asks_two)
     return " ".join(citation.quote for citation in shown.citations)
 
 
@@ -260,11 +233,8 @@ def _holds_evidence(sentence: Sentence, question: Question) -> bool:
 
 
 def save(fitted: dict[str, Any], path: Path = calibration.CALIBRATION) -> None:
-    """Write the fitted values into the file; those of other fits stay."""
-    values = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    for part, fits in fitted.items():
-        values[part] = values.get(part, {}) | fits
-    path.write_text(json.dumps(values, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    """Write the fitted values into the file."""
+    path.write_text(json.dumps(fitted, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _says_forbidden(text: str, question: Question) -> bool:
@@ -308,7 +278,7 @@ def _matrix(observations: Sequence[Observation], names: tuple[str, ...]) -> Floa
 
 
 def _hold(observations: Sequence[Observation]) -> NDArray[np.bool_]:
-    return np.array([holds(_draft(o), o.seen.findings.query) for o in observations])
+    return np.array([not slips(_draft(o), o.asked, o.seen.findings.query) for o in observations])
 
 
 def _shares(observations: Sequence[Observation]) -> Floats:

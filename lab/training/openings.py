@@ -8,16 +8,15 @@ that was written to the question; left to itself the writer says "No" too often.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from assistant.answering import understanding
+from assistant.answering.question import Question
 from assistant.articles.passages import passages
-from assistant.errors import ConfigurationError
 from assistant.model.chat import LanguageModel, text_of
+from assistant.model.limit import Limit
 from assistant.types import Article
 from lab.training.probes import SECONDS, Floats, probe
 from lab.training.readers import ReaderQuestion
@@ -47,7 +46,7 @@ def asked_about(
         for report in reports
         if text_of(passages(Article(report.id, report.text, ""))) not in learned
         for each in questions.get(report.id, ())
-        if understanding.asks_yes_or_no(each.question) and re.match(r"(?:Yes|No)\b", each.right)
+        if Question.of(each.question).is_yes_or_no and re.match(r"(?:Yes|No)\b", each.right)
     ]
 
 
@@ -55,17 +54,13 @@ def states(model: LanguageModel, asked: Sequence[Asked], progress: Callable[[int
     """Return the state in which the model begins each answer: (answers, width); about ten seconds a report.
 
     Raises:
-        ConfigurationError: the model's states cannot be read.
         ModelError: it failed.
     """
     found = []
     for done, each in enumerate(asked, start=1):
         evidence = passages(Article(each.report.id, each.report.text, ""))
-        deadline = time.monotonic() + SECONDS
-        state = model.beginning(each.question.question, each.question.history, evidence, deadline)
-        if state is None:
-            raise ConfigurationError("Only the packaged model has probes: unset ASSISTANT_MODEL")
-        found.append(state)
+        limit = Limit.of_seconds(SECONDS)
+        found.append(model.beginning(each.question.question, each.question.history, evidence, limit))
         progress(done, len(asked))
     return np.array(found, dtype=np.float64)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.answering import understanding
 from assistant.answering.assistant import Assistant
-from assistant.answering.steps import for_model
+from assistant.answering.packaged import for_model
+from assistant.answering.question import Question as Asked
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, line_of, read_text
+from assistant.model.limit import Limit
 from assistant.model.probes import PROBES
 from assistant.types import Turn
 from lab.training.checks import Check
@@ -115,23 +115,15 @@ def states(
     """Return the state that the check of each answer leaves the model in: (answers, width); some two seconds each.
 
     Raises:
-        ConfigurationError: there is no model that was trained to check.
+        ConfigurationError: the packaged model cannot be asked.
         ModelError: one could not be checked.
     """
     found = []
     for done, each in enumerate(graded, start=1):
-        asked, history = understanding.clean(each.question.question), each.question.history
-        findings = assistant.steps.find(asked, history, each.question.article or None)
-        state = assistant.model.check(
-            asked,
-            understanding.leaned_on(asked, history, findings.query),
-            for_model(findings),
-            each.answer,
-            time.monotonic() + SECONDS,
-        )
-        if state is None:
-            raise ConfigurationError("Only the packaged model was trained to check: unset ASSISTANT_MODEL")
-        found.append(state)
+        asked = Asked.of(each.question.question, each.question.history)
+        findings = assistant.steps.find(asked, each.question.article or None)
+        turns, limit = asked.turns_for(findings.query), Limit.of_seconds(SECONDS)
+        found.append(assistant.model.check(asked.text, turns, for_model(findings), each.answer, limit))
         progress(done, len(graded))
     return np.array(found, dtype=np.float64)
 

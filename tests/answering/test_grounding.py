@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from assistant.answering.grounding import Claim, Evidence, Support, may_say_yes, support, tells_machines, weakest
 from assistant.answering.kinds import fits_question
-from assistant.articles.passages import sentences
 from assistant.articles.annotated import annotated
+from assistant.articles.passages import sentences
 from assistant.articles.terms import numbers, stems
 from assistant.articles.words import Words
 from assistant.types import Article, Sentence

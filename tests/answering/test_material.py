@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from assistant.answering.material import fit_whole, of_articles, of_findings
 from assistant.articles.passages import passages, sentences
 from assistant.search.retrieval import Findings
-from assistant.types import Article, Correction, Evidence, Hit
+from assistant.types import Article, Correction, Hit
 
 OLD = Article(
     "old", "The bridge has 40 cracks. It stays open.\n\nNobody was hurt.", "Bridge", date=datetime.date(2025, 5, 3)

@@ -9,7 +9,7 @@ from assistant.answering.quoting import Window, choose, signals
 from assistant.answering.wording import declined, quoted
 from assistant.articles.passages import is_label, sentences
 from assistant.search.retrieval import Retriever
-from assistant.types import Answer, Article, Outcome, Sentence, Status
+from assistant.types import Answer, Article, Outcome, Sentence
 
 BASE = Answer("Who quit?", Outcome.DECLINED)
 TEXT = "Ann won. She left.\n\nBob quit. He cried.\n\nEve came. Dan ran."

@@ -7,57 +7,37 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
-from conftest import ScriptedModel, WordEmbedder, state_of
+from answers import Packaged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.answering import calibration, quoting
 from assistant.answering.assistant import Assistant
-from assistant.articles.reading import Corpus
+from assistant.answering.calibration import Fits
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import read_questions
-from assistant.model.chat import LanguageModel
-from assistant.model.holder import ModelHolder
-from assistant.model.probes import State
-from assistant.search.index import open_index
 from assistant.search.retrieval import Retriever
-from assistant.settings import PROJECT, Settings
+from assistant.settings import PROJECT
 from assistant.types import Article
 from lab.training import calibration as calibrate
-from lab.training.calibration import MOST_WRONG, Observation, fit, fit_provider, observe, save
-
-
-class ModelThatTells(LanguageModel):
-    """Is as sure of each answer as of the next."""
-
-    def check(self, *_: object, **__: object) -> State:
-        """Return the same for every question."""
-        return state_of(0.5, 0.5)
+from lab.training.calibration import MOST_WRONG, Observation, fit, observe, save
 
 
 @pytest.fixture(scope="module")
-def observed(tmp_path_factory: pytest.TempPathFactory, article: Article) -> tuple[Assistant, list[Observation]]:
+def observed(article: Article, by_words: Retriever) -> tuple[Assistant, list[Observation]]:
     """Run 80 development questions once, with a model that answers two of three that have an answer."""
     questions = read_questions(PROJECT / "corpus" / "questions" / "development.jsonl")
     answerable = [q for q in questions if q.answerable and q.evidence][:48]
     others = [q for q in questions if not q.answerable and q.kind != "about"][:32]
-    model = ScriptedModel()
+    writing = Packaged([article], by_words)
     written = [
         (question if question.answerable and number % 3 else answerable[number % len(answerable) - 1]).evidence[0]
         for number, question in enumerate([*answerable, *others])
     ]
-    model.enqueue(*written)
-    embedder = WordEmbedder()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("assistant.model.holder.open_language_model", lambda *_: ModelThatTells(model, "scripted"))
-        holder = ModelHolder(Settings(model="scripted:test"), [article], lambda what, done, total: None)
-        holder.wait()
-    index = open_index([article], embedder, tmp_path_factory.mktemp("index"))
-    assistant = Assistant(Corpus((article,)), Retriever([article], index, embedder), None, holder, 10.0)
-    found = observe(assistant, [*answerable, *others], [], lambda done, total: None)
-    index.close()
-    assert len(model.prompts) == len(written)
-    return assistant, found
+    writing.model.enqueue(*written)
+    found = observe(writing.assistant, [*answerable, *others], [], lambda done, total: None)
+    assert len(writing.drafted) == len(written)
+    return writing.assistant, found
 
 
 @pytest.fixture(autouse=True)
@@ -66,33 +46,23 @@ def folds_are_drawn_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calibrate, "REPEATS", 2)
 
 
-def test_what_is_fitted_can_be_read_again(
-    observed: tuple[Assistant, list[Observation]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The file holds every fit, with a weight for each of its signals, and the product reads it; each fit stays."""
-    file = tmp_path / "calibration.json"
-    save(fit_provider(observed[1]), file)
-    save(fit(observed[1]), file)
-    monkeypatch.setattr(calibration, "CALIBRATION", file)
-    for read in (calibration.calibration, calibration.written):
-        read.cache_clear()
-    try:
-        for name, signals in calibration.SIGNALS.items():
-            assert set(calibration.calibration(name).weight) == set(signals)
-        for name, signals in calibration.WRITTEN_SIGNALS.items():
-            assert set(calibration.written(name).weight) == set(signals)
-    finally:
-        monkeypatch.undo()
-        for read in (calibration.calibration, calibration.written):
-            read.cache_clear()
+def test_what_is_fitted_can_be_read_again(observed: tuple[Assistant, list[Observation]], tmp_path: Path) -> None:
+    """The file holds every fit, with a weight for each of its signals, and the product reads it."""
+    save(fit(observed[1]), tmp_path / "calibration.json")
+    assert weights_of(Fits.read(tmp_path / "calibration.json")) == weights_of(Fits.read())
+
+
+def weights_of(fits: Fits) -> dict[str, dict[str, set[str]]]:
+    """Return the signals that each fit has a weight for."""
+    parts = {"answerable": fits.answerable, "written": fits.written, "quoted": fits.quoted}
+    return {part: {name: set(fit.weight) for name, fit in some.items()} for part, some in parts.items()}
 
 
 def test_what_ships_was_fitted_to_the_signals_that_there_are() -> None:
     """Each fit that the product asks for is in the file, with a weight for each of its signals, and no other is."""
-    shipped = json.loads(calibration.CALIBRATION.read_text(encoding="utf-8"))
     wanted = {"answerable": calibration.SIGNALS, "written": calibration.WRITTEN_SIGNALS, "quoted": quoting.SIGNALS}
-    found = {part: {name: set(fit["weight"]) for name, fit in fits.items()} for part, fits in shipped.items()}
-    assert found == {part: {name: set(signals) for name, signals in fits.items()} for part, fits in wanted.items()}
+    expected = {part: {name: set(signals) for name, signals in fits.items()} for part, fits in wanted.items()}
+    assert weights_of(Fits.read()) == expected
 
 
 def test_the_same_observations_give_the_same_file(observed: tuple[Assistant, list[Observation]]) -> None:
@@ -115,9 +85,17 @@ def test_after_a_draft_those_tell_how_much_is_quoted_that_get_a_quotation(
 def test_without_drafts_nothing_is_fitted(observed: tuple[Assistant, list[Observation]]) -> None:
     """A model that was not there would be taken for one that has nothing to say."""
     _, found = observed
-    for missing in ({"draft": None}, {"fit": "draft"}):
-        with pytest.raises(ConfigurationError, match="no draft"):
-            fit([replace(o, seen=replace(o.seen, **missing)) for o in found])
+    with pytest.raises(ConfigurationError, match="no draft"):
+        fit([replace(o, seen=replace(o.seen, draft=None)) for o in found])
+
+
+def test_a_question_whose_draft_fails_is_observed_without_one(
+    observed: tuple[Assistant, list[Observation]], writing: Packaged
+) -> None:
+    """One failure does not end half an hour of questions."""
+    writing.model.enqueue("")
+    (observation,) = observe(writing.assistant, [observed[1][0].question], [], lambda done, total: None)
+    assert observation.seen.draft is None
 
 
 @pytest.mark.parametrize("kind", ["feedback", ""])

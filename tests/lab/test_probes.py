@@ -2,21 +2,21 @@
 
 import json
 from pathlib import Path
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from answers import Packaged
+from scripted_engine import SURE, state_of
 
 from assistant.articles.passages import passages
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, read_questions
 from assistant.model import probes
 from assistant.model.chat import text_of
-from assistant.search.retrieval import Retriever
 from assistant.settings import PROJECT
 from assistant.types import Article
 from lab.training import openings
-from lab.training.probes import GRADES, REPORTS, Graded, fit, judged, probe, read_graded, save, states
+from lab.training.probes import GRADES, REPORTS, Graded, fit, judged, read_graded, save, states
 from lab.training.readers import ReaderQuestion, read_reader_questions, read_verdicts
 from lab.training.reports import GRADED, JUDGED, Report, read_reports
 from lab.training.reports import READERS as READER_QUESTIONS
@@ -31,22 +31,21 @@ def question(number: int, *, answerable: bool) -> Question:
     return Question(id=f"q{number}", question="Who?", answerable=answerable)
 
 
-def test_what_was_fitted_tells_right_answers_from_wrong_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_fitted_tells_right_answers_from_wrong_ones(tmp_path: Path) -> None:
     """Once read, a state like those of right answers has odds above one, one like those of other questions below."""
     rng = np.random.default_rng(0)
     graded = [Graded(question(n, answerable=n % 4 < 2), "He did.", GRADES[n % 4]) for n in range(80)]
     told = rng.normal(size=(80, 12)) + 4 * np.array(
         [[g.question.answerable, g.grade in ("good", "partly")] * 6 for g in graded]
     )
-    save(*fit(told, graded), tmp_path / "probes.npz")
-    monkeypatch.setattr(probes, "PROBES", tmp_path / "probes.npz")
-    save(*probe(told, [[g.grade in ("good", "partly") for g in graded]]), tmp_path / "provider.npz")
-    monkeypatch.setattr(probes, "PROVIDER_PROBE", tmp_path / "provider.npz")
-    right, none = (probes.signals(told[[g.grade == grade for g in graded]].mean(axis=0)) for grade in ("good", "wrong"))
+    file = tmp_path / "probes.npz"
+    save(*fit(told, graded), file)
+    means = (told[[g.grade == grade for g in graded]].mean(axis=0) for grade in ("good", "wrong"))
+    right, none = (probes.signals(mean, file) for mean in means)
     assert min(right.values()) > 0 > max(none.values())
 
 
-def test_how_an_answer_opens_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_how_an_answer_opens_is_told(tmp_path: Path) -> None:
     """A state like those before a yes tells a yes, and one like those before a no tells a no."""
     rng = np.random.default_rng(0)
     asked = [
@@ -55,8 +54,8 @@ def test_how_an_answer_opens_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
     ]
     told = rng.normal(size=(160, 12)) + 4 * np.array([[each.opens_with_yes] * 12 for each in asked])
     save(*openings.fit(told, asked), tmp_path / "opening.npz")
-    monkeypatch.setattr(probes, "OPENING_PROBE", tmp_path / "opening.npz")
-    told_by = [probes.opening(np.full(12, value, dtype=np.float32)) for value in (5, -1)]
+    states = (np.full(12, value, dtype=np.float32) for value in (5, -1))
+    told_by = [probes.opening(state, tmp_path / "opening.npz") for state in states]
     assert told_by == ["Yes,", "No,"]
 
 
@@ -88,13 +87,12 @@ def test_a_line_that_is_no_graded_answer_is_named(line: str, tmp_path: Path) -> 
         read_graded(file, [question(1, answerable=True)])
 
 
-def test_only_the_model_that_was_trained_to_check_can_be_fitted_to(article: Article) -> None:
-    """Another one leaves no state."""
-    assistant = Mock(spec=["steps", "model"])
-    assistant.steps.find.return_value = Retriever([article], None, None).search("Who is Krasner?")
-    assistant.model.check.return_value = None
-    with pytest.raises(ConfigurationError, match="unset ASSISTANT_MODEL"):
-        states(assistant, [Graded(question(1, answerable=True), "He did.", "good")])
+def test_the_state_of_a_check_is_kept_for_each_answer(article: Article) -> None:
+    """It is asked about the article as the product gives it."""
+    writing = Packaged([article])
+    graded = [Graded(question(number, answerable=True), f"{number} did.", "good") for number in range(2)]
+    assert states(writing.assistant, graded) == pytest.approx(np.array([state_of(SURE)] * 2), rel=1e-5)
+    assert [str(prompt[-2].content) for prompt in writing.model.prompts[-2:]] == ["0 did.", "1 did."]
 
 
 def test_answers_about_reports_are_drawn_with_what_they_were_judged() -> None:

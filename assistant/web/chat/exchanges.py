@@ -37,6 +37,8 @@ class Exchange:
     question: str
     article: Article | None = None
     """The only one of several to answer from; None for all."""
+    stands_alone: bool = False
+    """Whether it follows on nothing that was said before."""
     answer: Answer | None = None
     """The newest snapshot."""
     notice: str = ""
@@ -76,8 +78,9 @@ class Conversation:
 
     @property
     def turns(self) -> tuple[Turn, ...]:
-        """The complete exchanges, oldest first."""
-        return tuple(exchange.turn for exchange in self.exchanges if exchange.turn)
+        """The complete exchanges that the newest one follows on, oldest first."""
+        begin = max((place for place, each in enumerate(self.exchanges) if each.stands_alone), default=0)
+        return tuple(exchange.turn for exchange in self.exchanges[begin:] if exchange.turn)
 
     @property
     def last(self) -> Exchange | None:

@@ -133,7 +133,7 @@ class Layout:
 
     def _lay_out_reading(self) -> None:
         self.picker = gr.Dropdown(self._choices(), value="", label="Answer from", elem_id="picker")
-        self.picked = gr.Textbox(visible="hidden", label="Which article was chosen before")
+        self.picked = gr.Textbox(visible="hidden", elem_id="picked", label="Which article was chosen before")
         self._to_list = _text("", "to-list")
         self.pane = _text("", "pane")
 

@@ -46,6 +46,7 @@ EDITING = "Change your question and send it. The new answer takes the place of t
 ELSE = "Ask in other words, or something else."
 KEPT = "The last answer stays."
 BACK = "Your conversation is here again."
+NEXT = "{told} Your next question is about {what}."
 ELSEWHERE = "The answer is being made for other tabs of yours. Load this page again in a moment."
 
 READY = "Ready."
@@ -82,6 +83,8 @@ class Page:
         self._conversations: Conversations[Update] = Conversations()
         self._asked: WeakValueDictionary[str, Kept[Update]] = WeakValueDictionary()
         """By page, what it asked last."""
+        self._linked: LRUCache[str, str] = LRUCache(MOST)
+        """By page, the question that its address held, until it is asked."""
         with Blocks(title=NAME, analytics_enabled=False, fill_width=True) as self.blocks:
             self._parts = Layout(service)
             self._connect(self._parts)
@@ -134,9 +137,18 @@ class Page:
         """Whether a call of the page's asks what is answered already, or being answered."""
         match call.data:
             case [str() as question, str() | None as article, str() | None as token]:
-                turns = self._conversation(token).before_next.turns
-                return self._service.costs_nothing(question, turns, _id(self._chosen(article)))
+                exchange, before = self._next(question, article, token, call.session_hash)
+                return self._service.costs_nothing(question, before.with_next(exchange).turns, _id(exchange.article))
         return False
+
+    def _next(
+        self, question: str | None, article: str | None, token: str | None, page: str
+    ) -> tuple[Exchange, Conversation]:
+        """Return an exchange that begins, and the conversation before it: a linked question follows on nothing."""
+        conversation = self._conversation(token)
+        is_linked = question is not None and self._linked.get(page) == question
+        before = replace(conversation, is_editing=False) if is_linked else conversation.before_next
+        return Exchange(before.next_number, question or "", self._chosen(article), is_linked), before
 
     def _conversation(self, token: str | None) -> Conversation:
         """Return what is kept under a token; where that is gone, a new conversation that says so."""
@@ -150,8 +162,9 @@ class Page:
         self, question: str | None, article: str | None, token: str | None, request: gr.Request
     ) -> AsyncGenerator[Update]:
         """Yield what changes while a question is answered."""
-        before = self._conversation(token).before_next
-        exchange = Exchange(before.next_number, question or "", self._chosen(article))
+        page = request.session_hash or ""
+        exchange, before = self._next(question, article, token, page)
+        self._linked.pop(page, None)
         async with aclosing(self._answered(exchange, before, token, request)) as updates:
             async for update in updates:
                 yield update
@@ -160,7 +173,7 @@ class Page:
         """Yield the same for the last question once more."""
         conversation = self._conversation(token)
         last = conversation.last
-        exchange = last and Exchange(last.number, last.question, last.article)
+        exchange = last and Exchange(last.number, last.question, last.article, last.stands_alone)
         async with aclosing(self._answered(exchange, conversation.without_last, token, request)) as updates:
             async for update in updates:
                 yield update
@@ -208,7 +221,8 @@ class Page:
         started = time.monotonic()
         try:
             yield self._begun(exchange, before) | {self._parts.token: kept.token}
-            events = self._service.answers(exchange.question, before.turns, _id(exchange.article), client=client)
+            turns = before.with_next(exchange).turns
+            events = self._service.answers(exchange.question, turns, _id(exchange.article), client=client)
             async with aclosing(events):
                 async for event in events:
                     if kept.is_stopped:
@@ -303,7 +317,7 @@ class Page:
 
     # The conversation as a whole
 
-    async def _come_back(self, token: str | None) -> AsyncGenerator[Update]:
+    async def _come_back(self, token: str | None, request: gr.Request) -> AsyncGenerator[Update]:
         """Yield what a page shows that was loaded again, and what becomes of the question that is being answered."""
         kept = self._conversations.find(token or "")
         if kept and kept.answering and kept.answering.followers < _PAGES:
@@ -312,18 +326,20 @@ class Page:
                     yield update
         elif kept:
             told = ELSEWHERE if kept.answering else EDITING if kept.conversation.is_editing else BACK
-            yield self._again(self._conversation(token), told) | {self._parts.token: kept.token}
+            yield self._again(self._conversation(token), told, request) | {self._parts.token: kept.token}
         else:
             yield self._stands(self._conversation(token), READY)
 
-    def _again(self, conversation: Conversation, told: str) -> Update:
+    def _again(self, conversation: Conversation, told: str, request: gr.Request) -> Update:
+        """Return what shows the conversation again; it goes on with the article that the address names, or with all."""
         last = conversation.last
         if not last:
             return self._stands(conversation, NOTHING_YET)
+        article = self._chosen(request.query_params.get("article"))
+        if article != last.article:
+            told = NEXT.format(told=told, what=f"“{article.title}”" if article else "all articles")
         update = self._stands(conversation, told) | {self._parts.suggested: ""}
-        if last.article:
-            update |= self._parts.choosing(last.article)
-        if conversation.is_editing:
+        if conversation.is_editing and request.session_hash not in self._linked:
             update[self._parts.box] = last.question
         return update
 
@@ -372,7 +388,7 @@ class Page:
             self._seen[page] = renewals
             update = {self._parts.status: html_line(told), self._parts.suggested: suggested}
             if question:
-                update[self._parts.box] = question
+                update[self._parts.box] = self._linked[page] = question
         return update | (self._parts.choosing(article) if article or off else {})
 
     # The article

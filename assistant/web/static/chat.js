@@ -7,6 +7,7 @@ const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 const find = (selector, root = document) => root.querySelector(selector);
 const findAll = (selector, root = document) => [...root.querySelectorAll(selector)];
 const box = () => find("#question textarea");
+const picked = () => find("#picked textarea")?.value ?? ""; // The id of the article that was chosen; none for all.
 const behavior = () => (CALM.matches ? "auto" : "smooth");
 const isRunning = () => Boolean(find("#stop"));
 // What the server says as well, and this script must know, stands in the head of the page.
@@ -169,11 +170,13 @@ addEventListener("popstate", ({ state }) => {
   entry = state;
 });
 
-// The quotations of a new answer light up beside it; neither the focus nor the answer moves.
+// The quotations of a new answer light up beside it; neither the focus nor the answer moves. Those of another article than
+// the one that was chosen since do not.
 async function light() {
   const answer = findAll("#window .answer").at(-1);
   const link = answer?.matches(".answered, .quoted") ? find("a.cite", answer) : null;
-  const address = link ? addressOf(link) : "";
+  const isOther = link && picked() && decodeURIComponent(spanOf(link).pathname) !== `/article/${picked()}`;
+  const address = link && !isOther ? addressOf(link) : "";
   if (address === lit) return;
   lit = address;
   origin = null;
@@ -623,13 +626,25 @@ function follow() {
 let isAsked = false;
 
 function askFromAddress() {
-  if (isAsked || !isBack || !box()?.value || !new URLSearchParams(location.search).has("q")) return;
+  if (isAsked || !isBack || isRunning() || !box()?.value || !new URLSearchParams(location.search).has("q")) return;
   isAsked = true;
   // Not again when the page is loaded again, which finds the answer.
-  const address = new URL(location.href);
-  address.searchParams.delete("q");
-  history.replaceState(history.state, "", address);
+  setInAddress("q", "");
   find("#send")?.click();
+}
+
+function setInAddress(name, value) {
+  const address = new URL(location.href);
+  if (value) address.searchParams.set(name, value);
+  else address.searchParams.delete(name);
+  history.replaceState(history.state, "", address);
+}
+
+// The address names the article that the reader chose, so that the page that is loaded again goes on with it. In a frame
+// it says whose article the frame is for.
+function noteChoice() {
+  const named = new URLSearchParams(location.search).get("article") ?? "";
+  if (isBack && self === top && picked() !== named) setInAddress("article", picked());
 }
 
 // The focus goes into the form of a report when it opens, and back to where it came from when it closes.
@@ -704,6 +719,7 @@ function onChange() {
   follow();
   light();
   askFromAddress();
+  noteChoice();
   guideFocus();
 }
 

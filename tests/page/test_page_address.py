@@ -1,0 +1,91 @@
+"""Which article a question is about where there are several: the one of the address, and the one in sight."""
+
+import pytest
+from browser import answers, ask, chatting, finish, needs_chromium, question_box, status, wait_for_greeting
+from playwright.sync_api import Browser, Page, expect
+from served import ARTICLE, FERRY, WRITTEN, ScriptedAssistant
+
+from assistant.web.chat.page import BACK, NEXT
+
+pytestmark = needs_chromium
+
+OF_FERRY, OF_ALL = (NEXT.format(told=BACK, what=what) for what in ("“A ferry”", "all articles"))
+
+
+@pytest.fixture(scope="module")
+def assistant() -> ScriptedAssistant:
+    """Return an assistant with two articles."""
+    assistant = ScriptedAssistant(ARTICLE, FERRY)
+    assistant.script = {question: [WRITTEN] for question in ("First?", "Second?", "Third?", "Linked?")}
+    return assistant
+
+
+def goes_to(page: Page, address: str) -> None:
+    """Follow a link in this tab."""
+    page.goto(address)
+    wait_for_greeting(page)
+
+
+def expect_chosen(page: Page, choice: str, title: str) -> None:
+    """Expect the picker and the pane to show this."""
+    expect(page.get_by_label("Answer from")).to_have_value(choice)
+    expect(page.locator("#article h2")).to_have_text(title)
+
+
+def test_the_article_of_the_address_is_asked_about(
+    browser: Browser, address: str, assistant: ScriptedAssistant
+) -> None:
+    """Also in a tab with a conversation about another one, which goes on and says so; so it is with all of them."""
+    with chatting(browser, f"{address}/?article={ARTICLE.id}") as page:
+        ask(page, "First?")
+        goes_to(page, f"{address}/?article={FERRY.id}")
+        status(page, OF_FERRY)
+        expect_chosen(page, "A ferry, 27 March 2025", "A ferry")
+        expect(answers(page)).to_have_count(1)
+        ask(page, "Second?")
+        assert assistant.articles["Second?"] == FERRY.id
+        assert [turn.question for turn in assistant.histories["Second?"]] == ["First?"]
+        page.reload()
+        status(page, BACK)
+        expect_chosen(page, "A ferry, 27 March 2025", "A ferry")
+        goes_to(page, address)
+        status(page, OF_ALL)
+        expect_chosen(page, "All articles", "The articles")
+        ask(page, "Third?")
+        assert assistant.articles["Third?"] is None
+
+
+def test_the_address_names_what_was_chosen(browser: Browser, address: str) -> None:
+    """So that the page that is loaded again, or sent to somebody, is about the same."""
+    with chatting(browser, f"{address}/?article={ARTICLE.id}") as page:
+        ask(page, "First?")
+        picker = page.get_by_label("Answer from")
+        for words, choice, title, at in (
+            ("ferry", "A ferry, 27 March 2025", "A ferry", f"{address}/?article={FERRY.id}"),
+            ("All", "All articles", "The articles", f"{address}/"),
+        ):
+            picker.fill(words)
+            picker.press("Enter")
+            expect_chosen(page, choice, title)
+            expect(page).to_have_url(at)
+            page.reload()
+            expect(answers(page)).to_have_count(1)
+            expect(picker).to_have_value(choice)
+
+
+@pytest.mark.parametrize("is_editing", [False, True])
+def test_a_question_of_the_address_stands_alone(
+    browser: Browser, address: str, assistant: ScriptedAssistant, *, is_editing: bool
+) -> None:
+    """In a tab with a conversation it follows on nothing, takes no answer away, and what comes next follows on it."""
+    with chatting(browser, address) as page:
+        ask(page, "First?")
+        if is_editing:
+            page.get_by_role("button", name="Edit the question").click()
+            expect(question_box(page)).to_have_value("First?")
+        goes_to(page, f"{address}/?q=Linked%3F")
+        finish(page, 2)
+        expect(page.get_by_test_id("user")).to_contain_text(["First?", "Linked?"])
+        assert assistant.histories["Linked?"] == []
+        ask(page, "Second?")
+        assert [turn.question for turn in assistant.histories["Second?"]] == ["Linked?"]

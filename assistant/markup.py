@@ -196,6 +196,11 @@ def article_header(article: Article, level: int) -> str:
     return title + "".join(f'<p class="note">{line}</p>' for line in lines if line)
 
 
+def in_section(content: str, article: Article | None = None) -> str:
+    """Return an article, or a list, as the part of a page that the chat's script looks for; it has the article's id."""
+    return f'<section id="article" data-id="{escape(article.id if article else "")}">{content}</section>'
+
+
 Span = tuple[int, int]
 """Offsets into an article: of the first character, and after the last."""
 

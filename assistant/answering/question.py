@@ -109,6 +109,9 @@ _CONTENT_QUESTION = re.compile(
 )
 
 
+_IN_SIGHT = re.compile(
+    r"\b(?:(?:this|that|your) (?:news )?(?:article|story|piece|text|report|excerpt)|the article)\b", re.IGNORECASE
+)
 _IN_ARTICLE = re.compile(rf"\bin\s+{_THIS_ARTICLE}", re.IGNORECASE)
 _MEASURE = re.compile(r"\b(?:words|paragraphs|characters|sentences)\b", re.IGNORECASE)
 
@@ -213,8 +216,8 @@ class Question:
 
     @cached_property
     def means_article_in_sight(self) -> bool:
-        """Whether it says "this article", or asks for a whole that it does not name."""
-        return bool(re.search(_THIS_ARTICLE, self.text, re.IGNORECASE)) or wanted(self.text, "") is not None
+        """Whether it is about an article that its reader has before them: "this article", or an overview of it."""
+        return bool(_IN_SIGHT.search(self.text) or self.about_article or wanted(self.text, ""))
 
     def overview(self, article: Article) -> Wanted | None:
         """Return what it wants of an article as a whole; None where it asks for something in it.

@@ -9,6 +9,8 @@ from assistant.web.chat.page import BACK, NEXT
 
 pytestmark = needs_chromium
 
+OF_ONE = ("What is this article about?", "tldr", "Does this story mention a bridge?", "When was the article published?")
+OF_ANY = ("When does it leave?", "What does the law say about this?")
 OF_FERRY, OF_ALL = (NEXT.format(told=BACK, what=what) for what in ("“A ferry”", "all articles"))
 
 
@@ -16,7 +18,9 @@ OF_FERRY, OF_ALL = (NEXT.format(told=BACK, what=what) for what in ("“A ferry�
 def assistant() -> ScriptedAssistant:
     """Return an assistant with two articles."""
     assistant = ScriptedAssistant(ARTICLE, FERRY)
-    assistant.script = {question: [WRITTEN] for question in ("First?", "Second?", "Third?", "Linked?")}
+    assistant.script = {
+        question: [WRITTEN] for question in ("First?", "Second?", "Third?", "Linked?", *OF_ONE, *OF_ANY)
+    }
     return assistant
 
 
@@ -50,7 +54,7 @@ def test_the_article_of_the_address_is_asked_about(
         expect_chosen(page, "A ferry, 27 March 2025", "A ferry")
         goes_to(page, address)
         status(page, OF_ALL)
-        expect_chosen(page, "All articles", "The articles")
+        expect(page.get_by_label("Answer from")).to_have_value("All articles")
         ask(page, "Third?")
         assert assistant.articles["Third?"] is None
 
@@ -89,3 +93,22 @@ def test_a_question_of_the_address_stands_alone(
         assert assistant.histories["Linked?"] == []
         ask(page, "Second?")
         assert [turn.question for turn in assistant.histories["Second?"]] == ["Linked?"]
+
+
+def test_this_article_is_the_one_in_sight(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
+    """An article of the list that lies open is asked about, though all are searched; without one, or else, all are."""
+    with chatting(browser, address) as page:
+        ask(page, OF_ONE[0])
+        assert assistant.articles[OF_ONE[0]] is None
+        page.get_by_role("link", name="All articles").click()
+        page.locator("#article li a", has_text="A ferry").click()
+        expect(page.locator("#article h2")).to_have_text("A ferry")
+        for question in (*OF_ONE, *OF_ANY):
+            ask(page, question)
+            is_of_ferry = question in OF_ONE
+            assert assistant.articles[question] == (FERRY.id if is_of_ferry else None)
+            assert answers(page).last.get_by_text("Only this article was searched: A ferry").count() == is_of_ferry
+            page.get_by_role("link", name="All articles").click()
+            page.locator("#article li a", has_text="A ferry").click()
+            expect(page.locator("#article h2")).to_have_text("A ferry")
+        expect(page.get_by_label("Answer from")).to_have_value("All articles")

@@ -160,7 +160,7 @@ def test_an_open_page_gets_the_articles_once_when_they_change() -> None:
             return SimpleNamespace(session_hash=tab, client=None, query_params={})
 
         async def sent(tab: str) -> int:
-            return sum([page._parts.picker in update async for update in page._ask("When?", "", "", of(tab))])
+            return sum([page._parts.picker in update async for update in page._ask("When?", "", "", "", of(tab))])
 
         await page._greet(of("early"))
         counts = [await sent("early")]

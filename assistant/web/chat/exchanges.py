@@ -36,7 +36,9 @@ class Exchange:
     number: int
     question: str
     article: Article | None = None
-    """The only one of several to answer from; None for all."""
+    """The only one of several that was chosen to answer from; None for all."""
+    in_sight: Article | None = None
+    """The one that the reader had before them, where all are searched and the question is about "this article"."""
     stands_alone: bool = False
     """Whether it follows on nothing that was said before."""
     answer: Answer | None = None
@@ -47,9 +49,14 @@ class Exchange:
     """Questions that the article is known to answer."""
 
     @property
+    def only(self) -> Article | None:
+        """The only article to answer from; None for all."""
+        return self.article or self.in_sight
+
+    @property
     def searched(self) -> str:
         """What is said where the answer may stand in another article; nothing where all were searched."""
-        return f"Only this article was searched: {source_line(self.article)}." if self.article else ""
+        return f"Only this article was searched: {source_line(self.only)}." if self.only else ""
 
     @property
     def turn(self) -> Turn | None:
@@ -60,7 +67,7 @@ class Exchange:
 
     def without_gone(self, articles: Collection[str]) -> Exchange:
         """Return the exchange without what it says of articles other than those of these ids."""
-        told = {article.id for article in (self.article, *(self.answer.articles if self.answer else ())) if article}
+        told = {article.id for article in (self.only, *(self.answer.articles if self.answer else ())) if article}
         if not told.issubset(articles):
             return Exchange(self.number, self.question, notice=GONE)
         return replace(self, follow_ups=tuple(each for each in self.follow_ups if each.article in articles))

@@ -11,7 +11,7 @@ from gradio.state_holder import SessionState
 from jinja2 import PackageLoader
 
 from assistant.answering.question import MAX_QUESTION_CHARACTERS
-from assistant.markup import article_header, article_list, article_paragraphs, escape, html_line
+from assistant.markup import article_header, article_list, article_paragraphs, escape, html_line, in_section
 from assistant.rendering import source_line
 from assistant.types import Article
 from assistant.web.chat.exchanges import EVERYWHERE
@@ -134,6 +134,8 @@ class Layout:
     def _lay_out_reading(self) -> None:
         self.picker = gr.Dropdown(self._choices(), value="", label="Answer from", elem_id="picker")
         self.picked = gr.Textbox(visible="hidden", elem_id="picked", label="Which article was chosen before")
+        # The script writes here which article stands beside the conversation.
+        self.in_sight = gr.Textbox(visible="hidden", elem_id="in-sight", label="Which article is shown")
         self._to_list = _text("", "to-list")
         self.pane = _text("", "pane")
 
@@ -188,11 +190,10 @@ class Layout:
         """Return the article, or a list of all."""
         article = self._only(article)
         if article is None:
-            words = article_list(self._service.articles.values(), level=2)
-        else:
-            off = switched_off(self._off(article))
-            words = f"{article_header(article, level=2)}{off}<article>{article_paragraphs(article)}</article>"
-        return f'<section id="article">{words}</section>'
+            return in_section(article_list(self._service.articles.values(), level=2))
+        off = switched_off(self._off(article))
+        words = f"{article_header(article, level=2)}{off}<article>{article_paragraphs(article)}</article>"
+        return in_section(words, article)
 
 
 def _text(html: str, name: str) -> gr.Markdown:

@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 import gradio as gr
 from cachetools import LRUCache
 
-from assistant.answering.question import MAX_QUESTION_CHARACTERS
+from assistant.answering.question import MAX_QUESTION_CHARACTERS, Question
 from assistant.markup import html_line
 from assistant.rendering import LABELS
 from assistant.types import Answer, Article, Status
@@ -114,7 +114,7 @@ class Page:
             gr.on(
                 [parts.box.submit, parts.send.click],
                 self._ask,
-                [parts.box, parts.picker, parts.token],
+                [parts.box, parts.picker, parts.in_sight, parts.token],
                 **at_any_time,
             ),
             parts.retry.click(self._ask_again, [parts.token], **at_any_time),
@@ -136,19 +136,21 @@ class Page:
     def costs_nothing(self, call: Call) -> bool:
         """Whether a call of the page's asks what is answered already, or being answered."""
         match call.data:
-            case [str() as question, str() | None as article, str() | None as token]:
-                exchange, before = self._next(question, article, token, call.session_hash)
-                return self._service.costs_nothing(question, before.with_next(exchange).turns, _id(exchange.article))
+            case [str() | None as question, article, in_sight, token]:
+                exchange, before = self._next(question, article, in_sight, token, call.session_hash)
+                return self._service.costs_nothing(exchange.question, before.with_next(exchange).turns, _id(exchange.only))
         return False
 
     def _next(
-        self, question: str | None, article: str | None, token: str | None, page: str
+        self, question: str | None, article: str | None, in_sight: str | None, token: str | None, page: str
     ) -> tuple[Exchange, Conversation]:
         """Return an exchange that begins, and the conversation before it: a linked question follows on nothing."""
-        conversation = self._conversation(token)
-        is_linked = question is not None and self._linked.get(page) == question
+        question, conversation = question or "", self._conversation(token)
+        is_linked = self._linked.get(page) == question
         before = replace(conversation, is_editing=False) if is_linked else conversation.before_next
-        return Exchange(before.next_number, question or "", self._chosen(article), is_linked), before
+        chosen = self._chosen(article)
+        shown = self._chosen(in_sight) if chosen is None and Question.of(question).means_article_in_sight else None
+        return Exchange(before.next_number, question, chosen, shown, is_linked), before
 
     def _conversation(self, token: str | None) -> Conversation:
         """Return what is kept under a token; where that is gone, a new conversation that says so."""
@@ -159,11 +161,11 @@ class Page:
         return conversation.without_gone(self._service.articles)
 
     async def _ask(
-        self, question: str | None, article: str | None, token: str | None, request: gr.Request
+        self, question: str | None, article: str | None, in_sight: str | None, token: str | None, request: gr.Request
     ) -> AsyncGenerator[Update]:
         """Yield what changes while a question is answered."""
         page = request.session_hash or ""
-        exchange, before = self._next(question, article, token, page)
+        exchange, before = self._next(question, article, in_sight, token, page)
         self._linked.pop(page, None)
         async with aclosing(self._answered(exchange, before, token, request)) as updates:
             async for update in updates:
@@ -173,7 +175,7 @@ class Page:
         """Yield the same for the last question once more."""
         conversation = self._conversation(token)
         last = conversation.last
-        exchange = last and Exchange(last.number, last.question, last.article, last.stands_alone)
+        exchange = last and replace(last, answer=None, notice="", follow_ups=())
         async with aclosing(self._answered(exchange, conversation.without_last, token, request)) as updates:
             async for update in updates:
                 yield update
@@ -222,7 +224,7 @@ class Page:
         try:
             yield self._begun(exchange, before) | {self._parts.token: kept.token}
             turns = before.with_next(exchange).turns
-            events = self._service.answers(exchange.question, turns, _id(exchange.article), client=client)
+            events = self._service.answers(exchange.question, turns, _id(exchange.only), client=client)
             async with aclosing(events):
                 async for event in events:
                     if kept.is_stopped:
@@ -252,7 +254,7 @@ class Page:
                 window = messages(self._without_gone(before.with_next(exchange)))
                 update = {self._parts.window: window, self._parts.status: html_line(STARTING)}
             case Answer():
-                starters = await self._offered(exchange.article)
+                starters = await self._offered(exchange.only)
                 asked = {exchange.question, *(earlier.question for earlier in before.exchanges)}
                 next_ones = nearest(starters, event, asked)
                 exchange = replace(exchange, answer=event, notice="", follow_ups=next_ones)

@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from assistant import rendering
-from assistant.markup import Span, article_header, article_list, article_paragraphs, escape
+from assistant.markup import Span, article_header, article_list, article_paragraphs, escape, in_section
 from assistant.web.service import Service
 
 FILES = Path(__file__).parents[1] / "static"
@@ -55,12 +55,12 @@ def add_pages(app: FastAPI, service: Service) -> None:
         paragraphs = article_paragraphs(article, _span(start, end), others)
         header = article_header(article, level=1)
         shown = f"{header}{off}{changed}<article>{paragraphs}</article>"
-        return plain_page(article.title, f'<section id="article">{shown}</section>')
+        return plain_page(article.title, in_section(shown, article))
 
     @router.get("/articles")
     async def show_articles() -> HTMLResponse:
         words = "The article assistant answers questions from these; its chat needs JavaScript."
-        listed = f'<section id="article">{article_list(service.articles.values(), level=1)}</section>'
+        listed = in_section(article_list(service.articles.values(), level=1))
         return plain_page("The articles", f'{listed}<p class="note">{words}</p>')
 
     @router.get("/about")

@@ -67,7 +67,16 @@ function show(page) {
   const heading = document.createElement("h2");
   heading.append(...title.childNodes);
   title.replaceWith(heading);
-  reading().replaceChildren(...find("#article", page).childNodes);
+  const article = find("#article", page);
+  reading().dataset.id = article.dataset.id;
+  reading().replaceChildren(...article.childNodes);
+}
+
+// A question about "this article" is about the one that is shown.
+function tellSight() {
+  const field = find("#in-sight textarea");
+  const id = reading()?.dataset.id ?? "";
+  if (field && field.value !== id) type(field, id);
 }
 
 // An article of the list, or the list. The link may be gone with what it stood in, and the focus with it.
@@ -720,6 +729,7 @@ function onChange() {
   light();
   askFromAddress();
   noteChoice();
+  tellSight();
   guideFocus();
 }
 

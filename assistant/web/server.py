@@ -77,7 +77,8 @@ def serve(settings: Settings, progress: Progress = lambda what, done, total: Non
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt), ExitStack() as resources:
             guard = partial(guarded, refused=refused, names=settings.names)
-            with starting(lambda app: server_configuration(guard(app), settings), listener) as note:
+            serving = partial(server_configuration, settings=settings)
+            with starting(lambda app: serving(guard(app)), listener, settings.embed_sites) as note:
 
                 def tell(what: str, done: int, total: int) -> None:
                     progress(what, done, total)

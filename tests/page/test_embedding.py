@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -23,7 +24,8 @@ from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Status
 from assistant.web.embedding.routes import with_embedding
 from assistant.web.middleware import guarded
-from assistant.web.server import refused
+from assistant.web.plain.starting import starting
+from assistant.web.server import refused, server_configuration
 from assistant.web.service import Service
 
 pytestmark = needs_chromium
@@ -431,3 +433,50 @@ def test_a_browser_without_highlights_lights_up_a_fragment(browser: Browser, pla
         cite(chat)
         expect(page.get_by_role("dialog")).to_have_count(0)
         expect(page.get_by_text("more than 200 cases")).to_be_in_viewport()
+
+
+# While the server starts
+
+
+def test_the_panel_waits_with_the_server(browser: Browser) -> None:
+    """The frame says from the first moment on that the assistant starts, and goes on to the chat by itself."""
+    assistant = ScriptedAssistant(FERRY)
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        script = f'<script src="ASSISTANT/embed.js" data-article="{FERRY.id}" async></script>'
+        with publisher({"/": PAGE.format(script)}, address) as server:
+            threading.Thread(target=server.serve_forever).start()
+            site = f"http://localhost:{server.server_port}"
+            settings = replace(OPEN, embed_sites=(site,))
+            with reading(browser, "about:blank", "503") as page:
+                configured = partial(server_configuration, settings=settings)
+                with starting(lambda app: configured(guarded(app, refused)), listener, settings.embed_sites) as note:
+                    note("Reading the articles", 1, 4)
+                    page.goto(site)
+                    opener(page).click()
+                    frame = page.locator("article-assistant").frame_locator("iframe")
+                    expect(frame.get_by_role("heading")).to_have_text("One moment, please")
+                    expect(frame.locator("main")).to_contain_text("Reading the articles: 25% so far.")
+                    expect(frame.get_by_role("link")).to_have_count(0)
+                    waiting = page.frames[1]
+                    assert (problems(page), problems(cast("Page", waiting))) == ([], [])
+                    assert waiting.evaluate("document.documentElement.scrollWidth <= innerWidth")
+                with serving(assistant, settings, listener):
+                    frame_of(page)
+            server.shutdown()
+
+
+def test_a_waiting_page_is_framed_by_the_listed_sites_alone() -> None:
+    """And at no other address; without sites, by nobody."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        configured = partial(server_configuration, settings=OPEN)
+        for sites, path, ancestors in (
+            (("https://news.test",), "embed?article=x", "https://news.test"),
+            (("https://news.test",), "about", "'none'"),
+            ((), "embed?article=x", "'none'"),
+        ):
+            with starting(lambda app: configured(guarded(app, refused)), listener, sites):
+                answer = httpx.get(f"{address}/{path}")
+            assert answer.status_code == 503
+            assert answer.headers["content-security-policy"].endswith(f"frame-ancestors {ancestors}")

@@ -10,15 +10,16 @@ from pathlib import Path
 
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from assistant.web.middleware import EMBEDDED, EMBEDDED_SCRIPTS, PAGE_POLICY, PLAIN_POLICY, with_headers
+from assistant.web.middleware import EMBEDDED, EMBEDDED_SCRIPTS, PAGE_POLICY, with_headers
+from assistant.web.plain.pages import plain_page
 from assistant.web.service import Service
 
 _FOLDER = Path(__file__).parent
 _OFF = "This assistant is on no other site: its operator has listed none."
-_NO_ARTICLE = "There is no such article here. It may have been taken away."
+_NO_ARTICLE = "<h1>There is no such article here</h1><p>It may have been taken away.</p>"
 
 
 def with_embedding(app: ASGIApp, service: Service) -> ASGIApp:
@@ -26,13 +27,11 @@ def with_embedding(app: ASGIApp, service: Service) -> ASGIApp:
     sites = service.settings.embed_sites
     ancestors = f"frame-ancestors {' '.join(sites)}"
     policy = {"content-security-policy": PAGE_POLICY.replace("frame-ancestors 'self'", ancestors)}
-    plain_policy = {"content-security-policy": PLAIN_POLICY.replace("frame-ancestors 'none'", ancestors)}
-    gone = PlainTextResponse(_NO_ARTICLE, 404, plain_policy)
-    of_host, of_frame = EMBEDDED_SCRIPTS
-    scripts = {of_host: _script(sites, "match.js", "host.js"), of_frame: _script(sites, "frame.js")}
+    gone = plain_page("No such article", _NO_ARTICLE, 404, sites)
+    scripts = scripts_for(sites)
 
     async def embedding(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] not in (EMBEDDED, *scripts):
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"] not in (EMBEDDED, *EMBEDDED_SCRIPTS):
             await app(scope, receive, send)
         elif not sites:
             raise HTTPException(404, _OFF)
@@ -57,6 +56,12 @@ def as_page(app: ASGIApp) -> ASGIApp:
         await app({**scope, **at}, receive, send)
 
     return page
+
+
+def scripts_for(sites: tuple[str, ...]) -> dict[str, Response]:
+    """Return by their paths the scripts for the pages of these sites and for the frame; none without a site."""
+    of_host, of_frame = EMBEDDED_SCRIPTS
+    return {of_host: _script(sites, "match.js", "host.js"), of_frame: _script(sites, "frame.js")} if sites else {}
 
 
 def _script(sites: tuple[str, ...], *names: str) -> Response:

@@ -7,6 +7,7 @@ settings, so that no page says otherwise. Knows nothing of questions.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
@@ -16,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from assistant import rendering
 from assistant.markup import Span, article_header, article_list, article_paragraphs, escape, in_section
+from assistant.web.middleware import PLAIN_POLICY
 from assistant.web.service import Service
 
 FILES = Path(__file__).parents[1] / "static"
@@ -96,7 +98,9 @@ def about(service: Service) -> str:
     )
 
 
-def plain_page(title: str, body: str, status: int = 200) -> HTMLResponse:
-    """Return a page that needs no script."""
-    page = TEMPLATES.get_template("page.html").render(title=escape(" ".join(title.split())), body=body)
-    return HTMLResponse(page, status)
+def plain_page(title: str, body: str, status: int = 200, framing: Sequence[str] = ()) -> HTMLResponse:
+    """Return a page that needs no script; the `framing` sites may have it in a frame, where it leads nowhere else."""
+    title = escape(" ".join(title.split()))
+    page = TEMPLATES.get_template("page.html").render(title=title, body=body, is_framed=bool(framing))
+    policy = PLAIN_POLICY.replace("frame-ancestors 'none'", f"frame-ancestors {' '.join(framing)}")
+    return HTMLResponse(page, status, {"content-security-policy": policy} if framing else None)

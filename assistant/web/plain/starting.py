@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Thread
 
@@ -22,6 +22,8 @@ from starlette.types import ASGIApp
 
 from assistant.markup import html_line
 from assistant.web.api import routes as api
+from assistant.web.embedding.routes import scripts_for
+from assistant.web.middleware import EMBEDDED
 from assistant.web.observability import log
 from assistant.web.plain.pages import FILES, plain_page
 
@@ -36,10 +38,13 @@ Progress = Callable[[str, int, int], None]
 
 
 @contextmanager
-def starting(guarded: Callable[[ASGIApp], uvicorn.Config], listener: socket.socket) -> Iterator[Progress]:
+def starting(
+    guarded: Callable[[ASGIApp], uvicorn.Config], listener: socket.socket, sites: Sequence[str] = ()
+) -> Iterator[Progress]:
     """Answer at a listening socket, which stays open, until the block ends; yield what is to be told of progress.
 
-    `guarded` says how an application is served to strangers.
+    `guarded` says how an application is served to strangers; the sites may have the chat, and what stands in its place,
+    on their pages.
     """
     said = [STARTING]
     logged = time.monotonic()
@@ -51,7 +56,7 @@ def starting(guarded: Callable[[ASGIApp], uvicorn.Config], listener: socket.sock
             logged = time.monotonic()
             log.info("starting", extra={"fields": {"what": what, "done": done, "total": total}})
 
-    server = uvicorn.Server(guarded(_app(said)))
+    server = uvicorn.Server(guarded(_app(said, tuple(sites))))
     # Closing what it listens at is the server's way to stop.
     thread = Thread(target=server.run, args=([listener.dup()],), name="starting")
     thread.start()
@@ -62,7 +67,9 @@ def starting(guarded: Callable[[ASGIApp], uvicorn.Config], listener: socket.sock
         thread.join()
 
 
-def _app(said: list[str]) -> ASGIApp:
+def _app(said: list[str], sites: tuple[str, ...]) -> ASGIApp:
+    scripts = scripts_for(sites)
+
     async def healthz(_: Request) -> Response:
         return PlainTextResponse("ok")
 
@@ -70,9 +77,13 @@ def _app(said: list[str]) -> ASGIApp:
         return JSONResponse({"ready": False, "model": "loading", "starting": said[0]}, 503)
 
     async def anything(request: Request) -> Response:
-        if request.url.path.startswith("/api/"):
+        path = request.url.path
+        if path.startswith("/api/"):
             return api.error(503, "starting", f"{said[0]} Please ask again later.", _AGAIN_SECONDS)
-        response = plain_page("Starting", f"<h1>One moment, please</h1>{html_line(f'{said[0]} {_BY_ITSELF}')}", 503)
+        if path in scripts:
+            return scripts[path]
+        body = f"<h1>One moment, please</h1>{html_line(f'{said[0]} {_BY_ITSELF}')}"
+        response = plain_page("Starting", body, 503, sites if path == EMBEDDED else ())
         response.headers.update({"retry-after": str(_AGAIN_SECONDS), "refresh": str(_AGAIN_SECONDS)})
         return response
 

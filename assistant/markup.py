@@ -6,6 +6,7 @@ Knows nothing of Gradio, nor of the page around it; the words of every state are
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
@@ -24,12 +25,23 @@ from assistant.rendering import (
     is_only_quotations,
     note,
     pieces,
-    source_line,
 )
 from assistant.types import Answer, Article, Citation, Outcome
 
+Span = tuple[int, int]
+"""Offsets into an article: of the first character, and after the last."""
+
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _PARAGRAPH = re.compile(r"[^\n]+(?:\n[^\n]+)*")
+MOST_LISTED = 100
+"""Articles; a reader searches for others."""
+_SEARCHED_FROM = 8
+"""Fewer are found at a glance."""
+_SEARCH = (
+    '<form role="search" action="/articles"><label for="search" class="hidden">Search the articles</label>'
+    '<input type="search" id="search" name="q" value="{words}" autocomplete="off" '
+    'placeholder="Search titles, sources, dates"><button>Search</button></form>'
+)
 _FRAGMENT_WORDS = 8
 """At each end of a long quotation; as many words hardly ever stand twice in one article."""
 
@@ -113,7 +125,7 @@ def _piece_to_html(piece: Piece, citations: Iterable[Citation]) -> str:
 def _items(citations: Iterable[Citation], anchor: str = "", copied: Collection[int] = frozenset()) -> list[str]:
     """Return the items of a list of quotations, numbered and reachable by their numbers where an anchor is given.
 
-    Of those that are `copied` above, only the place is told. A title that the quotation before has too is of the class
+    Of those that are `copied` above, only the article is told. One that the quotation before has too is of the class
     `again`: it is not shown, and is there to be copied.
     """
     items: list[str] = []
@@ -122,26 +134,17 @@ def _items(citations: Iterable[Citation], anchor: str = "", copied: Collection[i
         number = f"<b>&#91;{citation.number}&#93;</b>" if anchor else ""
         target = f' id="{anchor}-{citation.number}"' if anchor else ""
         quoted = "" if citation.number in copied else f"<blockquote>{escape(citation.quote)}</blockquote>"
-        title = "title again" if citation.article is article else "title"
+        told = "told again" if citation.article is article else "told"
+        beside = "".join(f", {words}" for words in beside_title(citation.article))
         items.append(
             f"<li{target}>{number}{quoted}"
-            f'<p class="source"><span class="{title}">{escape(source_line(citation.article))}, </span>'
-            f'paragraph {_paragraph(citation)}<span class="links">&emsp;{_links(citation)}</span></p></li>'
+            f'<p class="source"><span class="{told}"><span class="title">{escape(citation.article.title)}</span>'
+            f'<span class="beside">{escape(beside)}</span></span><span class="links"> '
+            f'<a class="cite" href="{article_link(citation)}">Show<span class="where"> in the article</span></a>'
+            "</span></p></li>"
         )
         article = citation.article
     return items
-
-
-def _links(citation: Citation) -> str:
-    links = [f'<a class="cite" href="{article_link(citation)}">Show in the article</a>']
-    if citation.article.url:
-        links.append(_link_out(publisher_link(citation), "At the publisher"))
-    return "&emsp;".join(links)
-
-
-def _link_out(address: str, words: str) -> str:
-    hidden = '<span class="hidden"> (opens in a new tab)</span>'
-    return f'<a href="{escape(address)}" target="_blank" rel="noopener noreferrer">{words}{hidden}</a>'
 
 
 def article_link(citation: Citation) -> str:
@@ -151,58 +154,76 @@ def article_link(citation: Citation) -> str:
     return f"/article/{article}?{place}#quote"
 
 
-def article_title_link(article: Article) -> str:
-    """Return the title of an article as a link of the class `open` to its page, and the rest of its `source_line`."""
-    link = f'<a class="open" href="/article/{quote(article.id, safe="")}">{escape(article.title)}</a>'
-    return ", ".join((link, *map(escape, beside_title(article))))
+def article_list(articles: Collection[Article], level: int, words: str = "") -> str:
+    """Return the articles that have all of these words in what is told of them, the newest first.
+
+    They stand under a heading of that level, and where there are many, with a form to search for others.
+    """
+    wanted = words.casefold().split()
+    found = [each for each in articles if all(word in _told(each).casefold() for word in wanted)]
+    found.sort(key=lambda each: each.date or datetime.date.min, reverse=True)
+    items = "".join(
+        f'<li><a class="open" href="/article/{quote(each.id, safe="")}">{escape(each.title)}</a>'
+        f'<p class="note">{escape(", ".join(_beside(each)))}</p></li>'
+        for each in found[:MOST_LISTED]
+    )
+    search = _SEARCH.format(words=escape(words)) if len(articles) >= _SEARCHED_FROM else ""
+    count = f"{len(found):,} of {len(articles):,} articles" if wanted or len(found) > MOST_LISTED else ""
+    more = f", of which these are the {MOST_LISTED} newest" if len(found) > MOST_LISTED else ""
+    told = f'<p class="note" id="count" role="status">{count}{more}</p>'
+    return f'<h{level}>The articles</h{level}>{search}{told}<ul id="found">{items}</ul>'
 
 
-def article_list(articles: Iterable[Article], level: int) -> str:
-    """Return the articles as a list of HTML, under a heading of that level."""
-    items = "".join(f"<li>{article_title_link(article)}</li>" for article in articles)
-    return f"<h{level}>The articles</h{level}><ul>{items}</ul>"
+def _beside(article: Article) -> list[str]:
+    """Return what is told of an article in a list, beside its title."""
+    return list(dict.fromkeys(words for words in (article.source, *beside_title(article)) if words))
 
 
-def publisher_link(citation: Citation) -> str:
-    """Return the article's own address with the quoted words as its text fragment, which a browser scrolls to."""
-    words = citation.quote.split()
+def _told(article: Article) -> str:
+    return " ".join((article.title, *_beside(article), article.author, article.section))
+
+
+def publisher_link(article: Article, span: Span = (0, 0)) -> str:
+    """Return the article's own address, with the words of a span as its text fragment, which a browser scrolls to."""
+    quoted = article.text[slice(*span)]
+    words = quoted.split()
+    if not words:
+        return article.url
     # A long one, or one over several paragraphs, is given by its beginning and its end.
-    is_short = len(words) <= 2 * _FRAGMENT_WORDS and "\n" not in citation.quote
+    is_short = len(words) <= 2 * _FRAGMENT_WORDS and "\n" not in quoted
     ends = [words] if is_short else [words[:_FRAGMENT_WORDS], words[-_FRAGMENT_WORDS:]]
     # A hyphen has a meaning of its own there.
     fragment = ",".join(quote(" ".join(end), safe="").replace("-", "%2D") for end in ends)
-    address, _, own = citation.article.url.partition("#")
+    address, _, own = article.url.partition("#")
     return f"{address}#{own}:~:text={fragment}"
 
 
-def _paragraph(citation: Citation) -> int:
-    """Return the number of the paragraph in which the quotation begins, from 1."""
-    return sum(match.start() <= citation.start for match in _PARAGRAPH.finditer(citation.article.text))
+def article_header(article: Article, level: int, span: Span = (0, 0)) -> str:
+    """Return the title of an article, and in a reader's words what is known of it.
 
-
-def article_header(article: Article, level: int) -> str:
-    """Return the title, date and source of an article as HTML; `level` is that of its heading."""
-    title = f"<h{level}>{escape(article.title)}</h{level}>"
-    notes = [article.author] if article.author else []
-    notes += [day(article.date)] if article.date else []
-    notes += [f"updated on {day(article.updated)}"] if article.updated not in (None, article.date) else []
-    notes += [article.section] if article.section else []
-    notes += ["subscribers only"] if article.free is False else []
-    notes += [f"title by {article.title_by}"] if article.title_by else []
-    notes += [article.told_apart_by] if article.told_apart_by not in ("", article.source) else []
-    lines = [escape(" · ".join(notes)), escape(article.source)]
+    `level` is that of the heading; the link to the publisher leads to the words of the span.
+    """
+    known = [f"By {article.author}"] if article.author else []
+    known += [day(article.date)] if article.date else []
+    known += [f"updated on {day(article.updated)}"] if article.updated not in (None, article.date) else []
+    known += [article.section] if article.section else []
+    known += ["for subscribers"] if article.free is False else []
+    known += [article.told_apart_by] if article.told_apart_by not in ("", article.source) else []
+    lines = [escape(" · ".join(known)), escape(article.source)]
+    if article.title_by:
+        lines.append(escape(f"It has no headline of its own: the title is from {article.title_by}."))
     if article.url:
-        lines.append(_link_out(article.url, "The article at its publisher"))
-    return title + "".join(f'<p class="note">{line}</p>' for line in lines if line)
+        lines.append(
+            f'<a class="publisher" href="{escape(publisher_link(article, span))}" target="_blank" '
+            'rel="noopener noreferrer">Read it at the publisher<span class="hidden"> (opens in a new tab)</span></a>'
+        )
+    notes = "".join(f'<p class="note">{line}</p>' for line in lines if line)
+    return f"<h{level}>{escape(article.title)}</h{level}>{notes}"
 
 
 def in_section(content: str, article: Article | None = None) -> str:
     """Return an article, or a list, as the part of a page that the chat's script looks for; it has the article's id."""
     return f'<section id="article" data-id="{escape(article.id if article else "")}">{content}</section>'
-
-
-Span = tuple[int, int]
-"""Offsets into an article: of the first character, and after the last."""
 
 
 def article_paragraphs(article: Article, current: Span = (0, 0), others: Iterable[Span] = ()) -> str:

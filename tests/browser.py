@@ -110,6 +110,12 @@ def ask(page: Page, *questions: str) -> None:
         finish(page, number)
 
 
+def press_in_menu(page: Page, name: str, number: int = -1) -> None:
+    """Open the menu under an answer, by its place the last one, and press a button in it."""
+    answers(page).nth(number).locator(".menu summary").click()
+    answers(page).nth(number).locator(".menu").get_by_role("button", name=name).click()
+
+
 def at_rest(page: Page) -> None:
     """Wait until the page has been drawn ten times in the same place."""
     page.evaluate(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from assistant.articles.passages import passages
 from assistant.articles.reading import MAX_FILE_BYTES, Corpus, normalise, read_corpus, read_file
-from assistant.markup import article_header, article_title_link
+from assistant.markup import article_header, article_list
 from assistant.rendering import source_line
 from assistant.settings import PROJECT
 from assistant.types import Article
@@ -52,7 +52,7 @@ def test_shipped_article_keeps_the_words_of_the_file(article: Article) -> None:
     assert article.text.startswith("ICE officials said they were unaware")
     assert article.text.endswith("Other cases were diverted into addiction rehab programs.")
     known = (article.id, article.date, article.title_by)
-    assert known == ("2018-10-18-philadelphia-ice", datetime.date(2018, 10, 18), "us")
+    assert known == ("2018-10-18-philadelphia-ice", datetime.date(2018, 10, 18), "the editors of this page")
 
 
 # Normalisation
@@ -641,7 +641,7 @@ def test_articles_of_one_title_are_told_apart(tmp_path: Path, heads: list[str], 
     assert source_line(other) == "Another"
     assert [source_line(each)[len(each.title) :].removeprefix(", ") for each in articles] == beside
     for one, another in combinations(articles, 2):
-        assert article_title_link(one).split("</a>")[1] != article_title_link(another).split("</a>")[1]
+        assert article_list([one], 1).split("</a>")[1] != article_list([another], 1).split("</a>")[1]
         assert article_header(one, 1) != article_header(another, 1)
 
 

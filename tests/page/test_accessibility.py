@@ -23,6 +23,7 @@ from browser import (
     chatting,
     finish,
     needs_chromium,
+    press_in_menu,
     problems,
     question_box,
     send,
@@ -237,7 +238,14 @@ def converse(page: Page, assistant: ScriptedAssistant) -> Iterator[str]:
     send(page, "Endless?")
     page.get_by_role("button", name="Stop").click()
     status(page, STOPPED)
-    yield "stopped"
+    answers(page).last.locator(".menu summary").click()
+    expect(page.get_by_role("button", name="Clear")).to_be_visible()
+    yield "stopped, with the menu open"
+    press_in_menu(page, "Clear")
+    expect(page.get_by_role("button", name="Undo")).to_be_visible()
+    yield "cleared"
+    page.get_by_role("button", name="Undo").click()
+    expect(answers(page).last).to_contain_text(STOPPED)
 
 
 def choose(page: Page, assistant: ScriptedAssistant) -> Iterator[str]:
@@ -421,6 +429,7 @@ def test_everything_that_groups_or_acts_has_a_name(page: Page, assistant: Script
     assert [level for level, _ in headings[4:]] == [2], "the article"
     named = [node for node in tree(page) if node["role"] in ("form", "group", "radiogroup")]
     assert [(node["role"], node["name"]) for node in named] == [
+        ("group", "More"),
         ("form", "Report on the answer to “Named too?”"),
         ("group", "The answer was"),
         ("group", "What is wrong with it?"),
@@ -552,7 +561,7 @@ def test_a_report_that_is_too_long_or_too_late_keeps_its_words(page: Page, assis
     status(page, COMMENT_TOO_LONG.format(excess=7))
     holds(report, "x" * (MAX_COMMENT_CHARACTERS + 7))
     report.get_by_label("Anything else").fill("Short.")
-    page.get_by_role("button", name="Clear").click()
+    press_in_menu(page, "Clear")
     expect(answers(page)).to_have_count(0)
     report.get_by_role("button", name="Send the report").click()
     status(page, GONE)

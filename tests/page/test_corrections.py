@@ -49,4 +49,4 @@ def test_the_article_says_whose_it_is_and_who_may_read_it(free: bool | None, is_
     """Its author is named, and that its publisher keeps it for subscribers; that everybody may read it is not said."""
     header = article_header(Article("ferry", TEXT, "A ferry", author="Jane Doe", free=free), level=2)
     assert "Jane Doe" in header
-    assert ("subscribers only" in header) is is_told
+    assert ("for subscribers" in header) is is_told

@@ -419,6 +419,8 @@ def test_an_opened_citation_lights_up_in_the_page(browser: Browser, place: Place
         assert lit(page) == ""
         chat.get_by_role("button", name="as the assistant has it").click()
         expect(chat.locator("#reading mark.current")).to_have_text(ASKED["Elsewhere?"])
+        expect(chat.locator("#reading a.publisher")).to_have_count(1)
+        expect(chat.locator("#reading a.publisher")).to_be_hidden()  # This is its page.
         chat.get_by_role("button", name="Back to the answer").click()
         expect(chat.locator("#reading")).to_be_hidden()
 

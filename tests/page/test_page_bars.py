@@ -55,7 +55,7 @@ def test_everything_can_be_done_with_the_keyboard(browser: Browser, address: str
         finish(page)
         expect(question_box(page)).to_be_focused()
         page.keyboard.press("Home")
-        page.evaluate("document.querySelector('#introduction a').focus()")
+        page.evaluate("document.querySelector('.skip a').focus()")
         tab_to(page, ".words a.cite")
         page.keyboard.press("Enter")
         expect(page.locator("#reading mark.current")).to_be_focused()
@@ -84,7 +84,7 @@ def test_nothing_is_cut_or_covered(
         ask(page, "W" * 400)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.locator(".answer").evaluate("answer => answer.scrollWidth <= answer.clientWidth")
-        page.evaluate("document.querySelector('#introduction a').focus()")
+        page.evaluate("document.querySelector('.skip a').focus()")
         for _ in range(12):
             page.keyboard.press("Tab")
             at_rest(page)
@@ -161,7 +161,7 @@ def test_a_conversation_can_be_printed(browser: Browser, address: str, assistant
         for words in ("On paper?", "It fell by nearly 18 percent.", QUOTE, PAYLOADS[-1]):
             expect(page.get_by_text(words).last).to_be_visible()
         expect(question_box(page)).not_to_be_visible()
-        expect(page.get_by_role("button", name="Clear")).not_to_be_visible()
+        expect(page.get_by_role("button", name="Edit the question")).not_to_be_visible()
         # A pane that scrolls would be cut on paper.
         cut = page.evaluate(
             """[...document.querySelectorAll("#panes, #conversation, #reading, #window, #window *")].filter(

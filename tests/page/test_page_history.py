@@ -17,6 +17,7 @@ from browser import (
     chatting,
     finish,
     needs_chromium,
+    press_in_menu,
     question_box,
     send,
     status,
@@ -143,8 +144,8 @@ def test_a_page_loaded_again_goes_on(browser: Browser, address: str, assistant: 
         expect(page.get_by_test_id("user")).to_contain_text(["First?", "Third?"])
         finish(page, 2)
         assert [turn.question for turn in assistant.histories["Third?"]] == ["First?"]
-        page.get_by_role("button", name="Clear").click()
-        status(page, CLEARED)
+        press_in_menu(page, "Clear")
+        status(page, re.compile(CLEARED))
         page.reload()
         wait_for_greeting(page)
         status(page, re.compile("^Ready"))
@@ -157,7 +158,7 @@ def test_a_page_loaded_again_leaves_the_focus_in_the_box(browser: Browser, addre
         ask(page, "First?")
         for is_there in (True, False):
             if not is_there:
-                page.get_by_role("button", name="Clear").focus()
+                page.get_by_role("button", name="Try again").focus()
             page.reload()
             holds(page, "First?")
             status(page, BACK)
@@ -225,6 +226,59 @@ def test_the_question_of_an_address_is_asked_once(browser: Browser, address: str
         status(page, BACK)
 
 
+# Cleared, and begun
+
+
+def test_what_was_cleared_can_be_brought_back(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
+    """All of it, with all that can be done with it; the next question follows on it."""
+    with chatting(browser, address) as page:
+        ask(page, "First?", "Second?")
+        press_in_menu(page, "Clear")
+        expect(answers(page)).to_have_count(0)
+        page.get_by_role("button", name="Undo").click()
+        holds(page, "First?", "Second?")
+        status(page, BACK)
+        expect(question_box(page)).to_be_focused()
+        ask(page, "Third?")
+        assert [turn.question for turn in assistant.histories["Third?"]] == ["First?", "Second?"]
+
+
+def test_what_was_cleared_is_gone_with_the_next_answer(browser: Browser, address: str) -> None:
+    """Nothing offers to bring it back, and the token that it had opens nothing."""
+    with chatting(browser, address) as page:
+        ask(page, "First?")
+        token = page.evaluate("sessionStorage.getItem('conversation')")
+        press_in_menu(page, "Clear")
+        expect(page.get_by_role("button", name="Undo")).to_be_visible()
+        ask(page, "Second?")
+        expect(page.get_by_role("button", name="Undo")).to_have_count(0)
+        page.goto(f"{address}/about")
+        page.evaluate("token => sessionStorage.setItem('conversation', token)", token)
+        page.goto(address)
+        expect(answers(page)).to_contain_text([LOST])
+
+
+@pytest.mark.parametrize("is_editing", [False, True])
+def test_a_draft_survives(browser: Browser, address: str, *, is_editing: bool) -> None:
+    """What stands in the box, also in place of the question that is edited, is there when the page is loaded again."""
+    with chatting(browser, address) as page:
+        ask(page, "First?")
+        if is_editing:
+            page.get_by_role("button", name="Edit the question").click()
+            expect(question_box(page)).to_have_value("First?")
+        question_box(page).fill("And what about")
+        page.reload()
+        holds(page, "First?")
+        expect(question_box(page)).to_have_value("And what about")
+        send(page, "Second?")
+        expect(page.get_by_test_id("user").last).to_contain_text("Second?")
+        finish(page, 1 if is_editing else 2)
+        page.reload()
+        expect(answers(page)).to_have_count(1 if is_editing else 2)
+        status(page, BACK)
+        expect(question_box(page)).to_have_value("")
+
+
 # Two tabs, and tabs that were closed
 
 
@@ -248,8 +302,8 @@ def test_two_tabs_go_on_each_by_itself(browser: Browser, address: str, assistant
             holds(other, "First?")
             ask(page, "In the one?")
             ask(other, "In the other?")
-            other.get_by_role("button", name="Clear").click()
-            status(other, CLEARED)
+            press_in_menu(other, "Clear")
+            status(other, re.compile(CLEARED))
         ask(page, "Again in the one?")
         assert [turn.question for turn in assistant.histories["In the other?"]] == ["First?"]
         assert [turn.question for turn in assistant.histories["Again in the one?"]] == ["First?", "In the one?"]

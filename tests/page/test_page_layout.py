@@ -18,6 +18,7 @@ from browser import (
     at_rest,
     chatting,
     needs_chromium,
+    press_in_menu,
     question_box,
     send,
     status,
@@ -184,7 +185,7 @@ def test_tab_leads_from_the_picker_to_the_list(browser: Browser, dozen: str) -> 
         page.get_by_label("Answer from").focus()
         expect(page.get_by_role("option").first).to_be_visible()
         page.keyboard.press("Tab")
-        expect(page.locator("#article a").first).to_be_focused()
+        expect(page.get_by_role("searchbox")).to_be_focused()
         expect(page.get_by_role("option")).to_have_count(0)
 
 
@@ -193,12 +194,12 @@ def test_tab_leads_from_the_picker_to_the_list(browser: Browser, dozen: str) -> 
 
 @pytest.mark.parametrize(("width", "height"), [(844, 390), (667, 331), (568, 320)])
 def test_a_phone_held_sideways_shows_the_box(browser: Browser, dozen: str, width: int, height: int) -> None:
-    """At the beginning, with an answer, and in the middle of it; and the answer has more than half of the height."""
+    """At the beginning, with an answer, and farther down in it; and the answer has more than half of the height."""
     with chatting(browser, dozen, **SIDEWAYS | {"viewport": {"width": width, "height": height}}) as page:
         for question in ("", "Written?"):
             if question:
                 ask(page, question)
-            for top in (0, 200):
+            for top in (0, 200) if question else (0,):
                 page.evaluate("top => scrollTo({ top, behavior: 'instant' })", top)
                 expect(page.locator("#question textarea")).to_be_in_viewport(ratio=1)
                 expect(page.locator("#send")).to_be_in_viewport(ratio=1)
@@ -239,7 +240,7 @@ def too_small(page: Page) -> list[str]:
     small: list[str] = page.evaluate(
         """least => {
             const controls = "button, input, textarea, summary, [role=option], nav a, .words a, .links a, .note a," +
-                " a.open, #introduction a, #note a, #to-list a";
+                " a.open, #note a, #to-list a";
             const shown = [...document.querySelectorAll(controls)].filter(each => each.checkVisibility(
                 { visibilityProperty: true, opacityProperty: true }) && !each.closest(".hidden, .skip, .toast-wrap"));
             const targets = shown.map(
@@ -305,7 +306,7 @@ def test_the_answer_comes_first_and_is_the_largest(browser: Browser, alone: str,
     Who clears can begin anew: the box has the focus, and it and the questions that are offered are in sight.
     """
     with chatting(browser, alone, **screen) as page:
-        expect(page.locator("#introduction a", has_text=ARTICLES[-1].title)).to_be_in_viewport(ratio=1)
+        expect(page.locator("#introduction", has_text=ARTICLES[-1].title)).to_be_in_viewport(ratio=1)
         ask(page, "Written?")
         read = page.locator("#conversation").inner_text().partition("It is not otherwise.")[0].split()
         assert 20 < len(read) <= MOST_WORDS
@@ -319,7 +320,7 @@ def test_the_answer_comes_first_and_is_the_largest(browser: Browser, alone: str,
             }"""
         )
         assert sizes[0] > sizes[1] > 0
-        page.get_by_role("button", name="Clear").click()
+        press_in_menu(page, "Clear")
         expect(answers(page)).to_have_count(0)
         expect(question_box(page)).to_be_focused()
         expect(question_box(page)).to_be_in_viewport(ratio=1)
@@ -334,7 +335,6 @@ def test_what_is_known_is_not_said_again(browser: Browser, alone: str, dozen: st
             answers(page).get_by_text("1 more quotation").click()
             shown = answers(page).inner_text()
             assert shown.count(FIRST.article.title) == count
-            assert len(re.findall(r"[Pp]aragraph \d", shown)) == 2
             answers(page).get_by_role("button", name=re.compile("^Copy ?,")).click()
             status(page, re.compile("copied"))
             assert page.evaluate("navigator.clipboard.readText()").count(FIRST.article.title) == 2

@@ -16,7 +16,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from assistant.articles.reading import normalise
-from assistant.markup import article_paragraphs, escape, markdown, publisher_link
+from assistant.markup import article_header, article_list, article_paragraphs, escape, markdown, publisher_link
 from assistant.rendering import (
     BY_RULE,
     CLOSEST_WORDS,
@@ -25,7 +25,6 @@ from assistant.rendering import (
     NOT_WRITTEN,
     OVERVIEW,
     READING,
-    WRITING,
     headline,
     pieces,
     terminal,
@@ -242,33 +241,32 @@ def test_escaped_text_is_text_wherever_it_stands(text: str) -> None:
 
 
 def test_quotations_name_their_article_and_lead_to_it() -> None:
-    """Under the answer stand the quoted words, the article's title and date, its paragraph, and a link to the place."""
+    """Under the answer stand the quoted words, the article's title and date, and a link to the place."""
     fell = cite(1, "It fell by a fifth.", date=datetime.date(2018, 10, 18))
     seen = Seen(markdown(Answer("?", Status.ANSWERED, "It fell. [1]", (fell,)), "answer-7"))
-    assert "[1]It fell by a fifth.A title, 18 October 2018, paragraph 1" in seen.text
+    assert "[1]It fell by a fifth.A title, 18 October 2018 Show in the article" in seen.text
     assert seen.all("href") == 2 * [f"/article/an-article?version={fell.article.version}&start=8&end=27#quote"]
     assert {"answer-7", "answer-7-1"} <= set(seen.all("id"))
     # What stays on the page must not say that it opens a tab.
     assert seen.all("target") == []
     assert "(opens in a new tab)" not in seen.text
-    article = an_article("One.\n\nTwo\nlines.\n\nThree.")
-    html = markdown(Answer("?", Status.QUOTED, "", (Citation(1, article, article.text.index("Three"), 20),)))
-    assert "paragraph 3" in Seen(html).text
-    assert 'id="paragraph-3"' in article_paragraphs(article)
+    assert 'id="paragraph-3"' in article_paragraphs(an_article("One.\n\nTwo\nlines.\n\nThree."))
 
 
 def test_a_quotation_leads_to_its_words_at_the_publisher() -> None:
-    """Where the article has an address, each quotation links to it with the quoted words as text fragment."""
-    citation = cite(1, "He said - well, all-in & more.", url="https://paper.test/story?id=1#top")
-    address = publisher_link(citation)
+    """Where the article has an address, its header links to it, with the quoted words as text fragment if there are."""
+    cited = cite(1, "He said - well, all-in & more.", url="https://paper.test/story?id=1#top")
+    address = publisher_link(cited.article, (cited.start, cited.end))
     assert address == "https://paper.test/story?id=1#top:~:text=He%20said%20%2D%20well%2C%20all%2Din%20%26%20more."
-    assert address in Seen(markdown(Answer("?", Status.QUOTED, "", (citation,)))).all("href")
+    assert Seen(article_header(cited.article, 2, (cited.start, cited.end))).all("href") == [address]
+    assert Seen(article_header(cited.article, 2)).all("href") == [cited.article.url]
 
 
 @pytest.mark.parametrize("quote", [" ".join("abcdefghijklmnopqrstuvwxyz"), "a b c d e f g h\n\ns t u v w x y z"])
 def test_a_long_quotation_is_given_by_its_ends(quote: str) -> None:
     """A browser finds a long quotation, or one over several paragraphs, by its first and its last words."""
-    address = publisher_link(cite(1, quote, url="https://paper.test"))
+    cited = cite(1, quote, url="https://paper.test")
+    address = publisher_link(cited.article, (cited.start, cited.end))
     assert address == "https://paper.test#:~:text=a%20b%20c%20d%20e%20f%20g%20h,s%20t%20u%20v%20w%20x%20y%20z"
 
 
@@ -295,11 +293,11 @@ def test_an_answer_of_quotations_says_nothing_twice(render: Callable[[Answer], s
     ],
 )
 def test_what_a_sentence_has_copied_is_not_quoted_again(words: str, is_copy: bool) -> None:  # noqa: FBT001
-    """Of such a quotation, and of no other, only the place is told under the answer."""
+    """Of such a quotation, and of no other, only the article is told under the answer."""
     quotations = (cite(1, "It fell by 5.5%, he said."), cite(2, "Ef gh ij."))
     html = markdown(Answer("?", Status.ANSWERED, f"{words} [1] Ef gh. [2]", quotations, model="a.gguf"))
     assert html.count("<blockquote>") == 2 - is_copy
-    assert Seen(html).text.count("paragraph 1") == 2
+    assert Seen(html).text.count("A title") == 2
 
 
 def test_an_overview_says_what_it_is() -> None:
@@ -348,11 +346,11 @@ def test_every_status_has_its_own_wording_everywhere(status: Status) -> None:
     assert len(set(LABELS.values())) == len(Status)
 
 
-@pytest.mark.parametrize(("status", "line"), [(Status.QUOTED, READING), (Status.ANSWERED, WRITING)])
-def test_a_snapshot_says_that_a_better_one_follows(status: Status, line: str) -> None:
+@pytest.mark.parametrize("status", [Status.QUOTED, Status.ANSWERED])
+def test_a_snapshot_says_that_a_better_one_follows(status: Status) -> None:
     """Words that may still be replaced are not presented as the answer."""
     answer = Answer("?", status, "Some words. [1]", (cite(1, "Words."),), final=False)
-    assert headline(answer) == line
+    assert headline(answer) == READING
     assert LABELS[status] not in Seen(markdown(answer)).text
     assert headline(replace(answer, final=True, model="a.gguf")) == LABELS[status]
 
@@ -448,3 +446,55 @@ def test_the_terminal_shows_the_status_in_colour_and_the_quotations_under_the_an
     text = shown(answer)
     assert text.index(LABELS[Status.ANSWERED]) < text.index("It fell. [1]") < text.index("[1] It fell by a fifth.")
     assert "\x1b[1;32m" in shown(answer, colours=True)
+
+
+# An article, and a list of them
+
+
+def test_the_header_says_in_a_readers_words_what_is_known() -> None:
+    """Who wrote it, when, for whom, where it is from, and whose the title is; what is not known is not said."""
+    article = replace(
+        an_article("Text.", date=OLD),
+        author="Jane Doe",
+        updated=NEW,
+        section="Courts",
+        free=False,
+        source="The Paper",
+        title_by="the file name",
+    )
+    assert re.findall(r'<p class="note">(.*?)</p>', article_header(article, 2)) == [
+        escape("By Jane Doe · 18 October 2018 · updated on 2 January 2019 · Courts · for subscribers"),
+        "The Paper",
+        escape("It has no headline of its own: the title is from the file name."),
+    ]
+    assert article_header(an_article("Text."), 2) == "<h2>A title</h2>"
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("", ["New", "Old", "Dateless"]),
+        ("paper", ["New", "Old"]),
+        ("PAPER 2018", ["Old"]),
+        ("old new", []),
+    ],
+)
+def test_a_list_has_the_newest_first_and_what_is_searched_for(words: str, found: list[str]) -> None:
+    """In titles, sources and dates, each of the words."""
+    articles = [
+        Article("c", "Text.", "Dateless"),
+        Article("b", "Text.", "Old", date=OLD, source="The Paper"),
+        Article("a", "Text.", "New", date=NEW, source="The Paper"),
+    ]
+    assert re.findall(r'class="open" href="[^"]*">([^<]*)<', article_list(articles, 2, words)) == found
+
+
+def test_a_long_list_can_be_searched_and_says_what_it_leaves_out() -> None:
+    """No more than a hundred are shown of an archive; where few are, there is no form."""
+    archive = [Article(str(number), "Text.", f"Title {number}") for number in range(1234)]
+    listed = article_list(archive, 2)
+    assert listed.count("<li>") == 100
+    assert "1,234 of 1,234 articles, of which these are the 100 newest" in listed
+    assert 'role="search"' in listed
+    assert 'role="search"' not in article_list(archive[:7], 2)
+    assert 'value="&#34;&#62;&#60;b&#62;"' in article_list(archive, 2, '"><b>')

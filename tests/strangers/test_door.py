@@ -102,7 +102,8 @@ def test_what_costs_nothing_is_let_in_although_the_line_is_full(address: str, as
             assert told == [ANSWERED, ANSWERED, TOLD_TO_WAIT, TOLD_TO_WAIT]
 
     asyncio.run(visit())
-    assert sorted(assistant.histories) == ["Before?", *(f"Inside{number}?" for number in range(AT_ONCE_LOCAL))]
+    asked = assistant.histories.keys() & assistant.script.keys()
+    assert sorted(asked) == ["Before?", *(f"Inside{number}?" for number in range(AT_ONCE_LOCAL))]
 
 
 def test_a_reader_who_takes_nothing_keeps_nobody_waiting(address: str, assistant: ScriptedAssistant) -> None:

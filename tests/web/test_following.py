@@ -134,7 +134,11 @@ def test_what_the_picker_shows_now_can_be_asked(assistant: Assistant, folder: Pa
             asking = next(each for each in config["dependencies"] if [box, "submit"] in each["targets"])
 
             def status(article: str) -> int:
-                call = {"fn_index": asking["id"], "session_hash": article, "data": ["What has a roof?", article, None]}
+                call = {
+                    "fn_index": asking["id"],
+                    "session_hash": article,
+                    "data": ["What has a roof?", article, "", None],
+                }
                 return client.post("/gradio_api/queue/join", json=call).status_code
 
             assert [status(article) for article in ("school", "bridge", "mayor")] == [200, 200, 422]
@@ -162,10 +166,10 @@ def test_an_open_page_gets_the_articles_once_when_they_change() -> None:
         async def sent(tab: str) -> int:
             return sum([page._parts.picker in update async for update in page._ask("When?", "", "", "", of(tab))])
 
-        await page._greet(of("early"))
+        await anext(page._greet(of("early")))
         counts = [await sent("early")]
         page.renew()
-        await page._greet(of("late"))
+        await anext(page._greet(of("late")))
         counts += [await sent("early"), await sent("early"), await sent("late")]
         page.renew()
         return [*counts, await sent("late"), await sent("late")]

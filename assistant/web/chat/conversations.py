@@ -47,7 +47,7 @@ class Kept(Generic[_Update]):
 
 
 class Conversations(Generic[_Update]):
-    """Keeps and finds them. Those without a question are not worth a place: do not keep them."""
+    """Keeps and finds them. One without a question is worth a place only where it goes on from one that was cleared."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Take a clock in seconds that never goes back."""

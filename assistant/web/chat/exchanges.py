@@ -6,7 +6,7 @@ their meaning. Knows nothing of how an answer comes about.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from assistant.answering.question import MAX_QUESTION_CHARACTERS
@@ -56,7 +56,10 @@ class Exchange:
     @property
     def searched(self) -> str:
         """What is said where the answer may stand in another article; nothing where all were searched."""
-        return f"Only this article was searched: {source_line(self.only)}." if self.only else ""
+        if self.only is None:
+            return ""
+        which = "" if self.answer and self.answer.citations else f": {source_line(self.only)}"
+        return f"Only this article was searched{which}."
 
     @property
     def turn(self) -> Turn | None:
@@ -123,13 +126,14 @@ class Conversation:
 
 
 def messages(conversation: Conversation) -> list[dict[str, str]]:
-    """Return the conversation as the chat window takes it."""
+    """Return the conversation as the chat window takes it; with the last exchange comes what can be done next."""
     shown: list[dict[str, str]] = []
     if conversation.is_lost:
         shown.append({"role": "assistant", "content": f'<p class="notice">{escape(LOST)}</p>'})
     for exchange in conversation.exchanges:
         is_last = exchange is conversation.last
-        shown.append({"role": "user", "content": _question(exchange)})
+        at_last = _at_question(conversation) if is_last else ""
+        shown.append({"role": "user", "content": f"{_question(exchange)}{at_last}"})
         shown.append({"role": "assistant", "content": _reply(exchange, is_last=is_last)})
     return shown
 
@@ -140,6 +144,13 @@ def _question(exchange: Exchange) -> str:
         question = f"{question[:MAX_QUESTION_CHARACTERS]}…"
     # A heading, so that a screen reader leads from question to question.
     return f'<h2 id="question-{exchange.number}"><span class="hidden">You asked: </span>{escape(question)}</h2>'
+
+
+def _at_question(conversation: Conversation) -> str:
+    """Return the buttons at the last question."""
+    if conversation.is_editing:
+        return _buttons("", {"keep": ("Keep the answer", "")})
+    return _buttons("", {"edit": ("Edit", " the question"), "retry": ("Try again", "")})
 
 
 def _reply(exchange: Exchange, *, is_last: bool) -> str:
@@ -154,7 +165,10 @@ def _reply(exchange: Exchange, *, is_last: bool) -> str:
         offered = tuple(starter.question for starter in exchange.follow_ups) if is_last else ()
         others = suggestions(ANSWERED_HERE if is_declined else ALSO_ANSWERED, offered)
         # Who got no answer is offered one before anything else.
-        parts += [others, _actions(exchange)] if is_declined else [_actions(exchange), others]
+        actions = _actions(exchange, is_last=is_last)
+        parts += [others, actions] if is_declined else [actions, others]
+    elif is_last:
+        parts.append(_actions(exchange, is_last=True))
     return f'<div class="reply">{"".join(parts)}</div>'
 
 
@@ -186,12 +200,23 @@ def _searched(exchange: Exchange, *, is_last: bool) -> str:
     return f'<p class="note searched">{escape(exchange.searched)} {button}</p>'
 
 
-def _actions(exchange: Exchange) -> str:
-    names = {"copy": "Copy", "link": "Copy link", "listen": "Listen", "helpful": "Helpful", "unhelpful": "Not helpful"}
-    value = f"{exchange.number} {exchange.article.id if exchange.article else ''}"
+def _actions(exchange: Exchange, *, is_last: bool) -> str:
+    """Return the one line of what can be done with an answer, and at the end of the last, with the conversation."""
+    value = f"{exchange.number} {exchange.only.id if exchange.only else ''}"
+    of_answer = f", answer {exchange.number}"
+    names = {"copy": "Copy", "link": "Link", "helpful": "Helpful", "unhelpful": "Not helpful"}
+    line = {name: (label, of_answer) for name, label in names.items()} if exchange.turn else {}
+    menu = {"listen": ("Listen", of_answer)} if exchange.turn else {}
+    menu |= {"save": ("Save as Markdown", ""), "clear": ("Clear", " the conversation")} if is_last else {}
+    more = f'<details class="menu"><summary>More</summary>{_buttons(value, menu)}</details>'
+    return _buttons(value, line, more)
+
+
+def _buttons(value: str, labels: Mapping[str, tuple[str, str]], more: str = "") -> str:
+    """Return a line of buttons by their names, each with what is seen on it and what is only heard."""
     buttons = "".join(
-        f'<button type="button" class="action" name="{name}" value="{value}">{label}'
-        f'<span class="hidden">, answer {exchange.number}</span></button>'
-        for name, label in names.items()
+        f'<button type="button" class="action" name="{name}" value="{escape(value)}">{seen}'
+        f'<span class="hidden">{heard}</span></button>'
+        for name, (seen, heard) in labels.items()
     )
-    return f'<p class="actions">{buttons}</p>'
+    return f'<div class="actions">{buttons}{more}</div>'

@@ -14,7 +14,6 @@ from assistant.answering.question import MAX_QUESTION_CHARACTERS
 from assistant.markup import article_header, article_list, article_paragraphs, escape, html_line, in_section
 from assistant.rendering import source_line
 from assistant.types import Article
-from assistant.web.chat.exchanges import EVERYWHERE
 from assistant.web.chat.feedback_form import ReportForm, Update
 from assistant.web.plain.pages import TEMPLATES, switched_off
 from assistant.web.service import TEXTS, Reason, Service
@@ -38,6 +37,10 @@ TAGS = _TEMPLATES.get_template("head.html").render(
 )
 """In the head from the beginning, as a part of Gradio's own template."""
 
+_SKIP = (
+    '<p class="skip"><a href="#question">Skip to the question box</a></p>'
+    '<p class="skip"><a href="#reading">Skip to the article</a></p>'
+)
 _TO_LIST = '<p><a class="open" href="/articles">All articles</a></p>'
 _TO_ANSWER = '<p class="skip"><a href="#window">Go to the newest answer</a></p>'
 """The way back from the box for whoever has only a keyboard: Shift+Tab and Enter."""
@@ -103,23 +106,17 @@ class Layout:
             feedback_options=None,
             elem_id="window",
         )
-        self.suggested = _text("", "starters")
         # Not Gradio's state, whose key is new each time the page is loaded. The script remembers the token for the tab,
         # and writes it into the other box when the page was loaded again.
         self.token = gr.Textbox(visible="hidden", elem_id="token", label="Which conversation")
         self.returning = gr.Textbox(visible="hidden", elem_id="returning", label="Which conversation before")
         self.report = ReportForm(service)
         self.spoken = _text("", "spoken")
-        with gr.Row(elem_id="tools", elem_classes="buttons", visible=False) as self.tools:
-            self.retry = gr.Button("Try again", size="sm", min_width=0, elem_id="retry")
-            self.edit = gr.Button("Edit the question", size="sm", min_width=0, elem_id="edit")
-            self.keep = gr.Button("Keep the answer", size="sm", min_width=0, visible=False)
-            gr.Button("Save as Markdown", size="sm", min_width=0, elem_id="export")
-            self.clear = gr.Button("Clear", size="sm", min_width=0, elem_id="clear")
-        # The button that a reader sees stands in the chat window, which is an output only.
-        self.everywhere = gr.Button(EVERYWHERE, visible="hidden", elem_id="everywhere")
-        told = {"limit": MAX_QUESTION_CHARACTERS, "days": service.settings.keep_questions}
-        _text(_TEMPLATES.get_template("note.html").render(told), "note")
+        # The buttons that a reader sees are drawn where they belong; the script presses these.
+        self.retry, self.edit, self.keep, self.clear, self.undo, self.everywhere = (
+            gr.Button(name, visible="hidden", elem_id=name)
+            for name in ("retry", "edit", "keep", "clear", "undo", "everywhere")
+        )
         with gr.Column(min_width=0, elem_id="dock"):
             with gr.Row(elem_id="state"):
                 self.status = _text(html_line(CONNECTING), "status")
@@ -130,6 +127,8 @@ class Layout:
                 self.box = gr.Textbox(label="Your question", lines=1, max_lines=6, scale=1, elem_id="question")
                 self.send = gr.Button("Ask", variant="primary", min_width=0, elem_id="send")
                 self.stop = gr.Button("Stop", min_width=0, visible=False, elem_id="stop")
+            _text(_TEMPLATES.get_template("note.html").render(days=service.settings.keep_questions), "note")
+        self.suggested = _text("", "starters")
 
     def _lay_out_reading(self) -> None:
         self.picker = gr.Dropdown(self._choices(), value="", label="Answer from", elem_id="picker")
@@ -174,25 +173,20 @@ class Layout:
         return next(iter(articles.values())) if article is None and len(articles) == 1 else article
 
     def _introduce(self, article: Article | None) -> str:
-        """Return what this is, and what it answers from: on a phone the article itself is farther down."""
+        """Return what this is, and what can be asked about: on a phone the article itself is farther down."""
         only = self._only(article)
-        these = escape(only.title) if only else f"these {len(self._service.articles)} articles"
+        these = f"“{only.title}”" if only else f"any of these {len(self._service.articles):,} articles"
         if self._off(article):
-            return f'<h1>{NAME}</h1><p>The chat about <a href="#article">{these}</a> is switched off.</p>'
-        return (
-            '<p class="skip"><a href="#question">Skip to the question box</a></p>'
-            f"<h1>{NAME}</h1>"
-            f'<p>An AI answers from <a href="#article">{these}</a>. <strong>It can be wrong:</strong> '
-            "check the quoted words.</p>"
-        )
+            return f"{_SKIP}<h1>{NAME}</h1><p>The chat about {escape(these)} is switched off.</p>"
+        return f'{_SKIP}<h1>{NAME}</h1><p class="lead">Ask about {escape(these)}</p>'
 
     def _reading(self, article: Article | None) -> str:
         """Return the article, or a list of all."""
         article = self._only(article)
         if article is None:
-            return in_section(article_list(self._service.articles.values(), level=2))
+            return in_section(article_list(self._service.articles.values(), 2))
         off = switched_off(self._off(article))
-        words = f"{article_header(article, level=2)}{off}<article>{article_paragraphs(article)}</article>"
+        words = f"{article_header(article, 2)}{off}<article>{article_paragraphs(article)}</article>"
         return in_section(words, article)
 
 

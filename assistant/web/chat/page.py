@@ -19,7 +19,7 @@ import gradio as gr
 from cachetools import LRUCache
 
 from assistant.answering.question import MAX_QUESTION_CHARACTERS, Question
-from assistant.markup import html_line
+from assistant.markup import escape, html_line
 from assistant.rendering import LABELS
 from assistant.types import Answer, Article, Status
 from assistant.web.chat.conversations import MOST, Conversations, Kept
@@ -42,6 +42,7 @@ from assistant.web.shared_stream import SharedStream
 
 STARTING = "Reading…"
 CLEARED = "The conversation is cleared."
+_UNDO = '<button type="button" class="action" name="undo">Undo</button>'
 EDITING = "Change your question and send it. The new answer takes the place of the last one."
 ELSE = "Ask in other words, or something else."
 KEPT = "The last answer stays."
@@ -55,7 +56,7 @@ _READY_WITHOUT_MODEL = {
     "loading": "Ready. The models are still loading; until then, answers come later or are quotations.",
     "unavailable": "Ready. The language model is not available: answers are quotations.",
 }
-_FIRST_STARTERS = 4
+_FIRST_STARTERS = 3
 AWAY_SECONDS = 10.0
 """In which a page that is loaded again in the middle of an answer comes back; else nobody computes for nobody."""
 _PAGES = 5
@@ -105,8 +106,8 @@ class Page:
         how: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         how["outputs"] = [
             parts.box, parts.window, parts.token, parts.status, parts.progress, parts.suggested, parts.send,
-            parts.stop, parts.tools, parts.keep, parts.picker, parts.picked, parts.pane, parts.spoken,
-            parts.introduction, parts.composer,
+            parts.stop, parts.picker, parts.picked, parts.pane, parts.spoken, parts.introduction,
+            parts.composer,
         ]  # fmt: skip
         # Else the page would drop, without a word, what is asked before it has read that nothing follows.
         at_any_time = how | {"trigger_mode": "multiple"}
@@ -124,9 +125,9 @@ class Page:
         parts.stop.click(self._end, [parts.token], **how)
         parts.edit.click(self._begin_edit, [parts.token], **how)
         parts.keep.click(self._end_edit, [parts.token], **how)
-        parts.clear.click(self._forget, [parts.picker, parts.token], **how)
-        choice = [parts.picker, parts.picked, parts.token]
-        parts.picker.input(self._choose, choice, trigger_mode="always_last", **how)
+        parts.clear.click(self._clear, [parts.picker, parts.token], **how)
+        parts.undo.click(self._bring_back, [parts.token], **how)
+        parts.picker.input(self._choose, [parts.picker, parts.picked], trigger_mode="always_last", **how)
         parts.returning.change(self._come_back, [parts.returning], **how)
         self.blocks.load(self._greet, None, **how)
         parts.report.connect(parts.token, self._conversation, parts.status)
@@ -138,7 +139,8 @@ class Page:
         match call.data:
             case [str() | None as question, article, in_sight, token]:
                 exchange, before = self._next(question, article, in_sight, token, call.session_hash)
-                return self._service.costs_nothing(exchange.question, before.with_next(exchange).turns, _id(exchange.only))
+                turns = before.with_next(exchange).turns
+                return self._service.costs_nothing(exchange.question, turns, _id(exchange.only))
         return False
 
     def _next(
@@ -195,7 +197,7 @@ class Page:
     ) -> AsyncGenerator[Update]:
         """Yield what changes while the exchange is completed, which follows on what was said before; None for none."""
         if exchange is None:
-            yield self._stands(before, READY)
+            yield self._stands(before, _heard(READY))
             return
         page = request.session_hash or ""
         if page in self._asked and self._asked[page].answering:
@@ -254,7 +256,7 @@ class Page:
                 window = messages(self._without_gone(before.with_next(exchange)))
                 update = {self._parts.window: window, self._parts.status: html_line(STARTING)}
             case Answer():
-                starters = await self._offered(exchange.only)
+                starters = await self._offered(self._starters.known(_id(exchange.only)))
                 asked = {exchange.question, *(earlier.question for earlier in before.exchanges)}
                 next_ones = nearest(starters, event, asked)
                 exchange = replace(exchange, answer=event, notice="", follow_ups=next_ones)
@@ -271,19 +273,19 @@ class Page:
             self._parts.box: "",
             self._parts.window: messages(before.with_next(exchange)),
             self._parts.status: html_line(STARTING),
-            self._parts.suggested: "",
             self._parts.spoken: "",
             self._parts.send: gr.update(visible=False),
             self._parts.stop: gr.update(visible=True),
-            self._parts.tools: gr.update(visible=False),
         }
 
     def _over(self, conversation: Conversation, kept: Kept[Update], told: str) -> Update:
         """Keep the conversation as it ended, and return what shows it and reads its last answer out."""
+        if not kept.conversation.exchanges:
+            self._conversations.forget(kept.before)  # What was cleared before it cannot be brought back any more.
         kept.conversation, kept.answering = conversation, None
         conversation = self._without_gone(conversation)
         shown = {self._parts.window: messages(conversation), self._parts.spoken: read_out(conversation.exchanges[-1])}
-        return shown | self._idle(told, conversation)
+        return shown | self._idle(_heard(told))
 
     def _undone(self, exchange: Exchange, kept: Kept[Update], told: str) -> Update:
         """Return the conversation as it was, with the question back in the box, to be mended or sent again."""
@@ -291,21 +293,19 @@ class Page:
         kept.answering = None
         conversation = self._without_gone(kept.conversation)
         as_it_was = {self._parts.token: kept.before, self._parts.window: messages(conversation)}
-        return {self._parts.box: exchange.question} | as_it_was | self._idle(told, conversation)
+        return {self._parts.box: exchange.question} | as_it_was | self._idle(html_line(told))
 
-    def _stands(self, conversation: Conversation, told: str) -> Update:
+    def _stands(self, conversation: Conversation, status: str) -> Update:
         """Return what shows the conversation as it is; that an earlier one is lost is said this once."""
         forgotten = {self._parts.token: ""} if conversation.is_lost and not conversation.exchanges else {}
-        return {self._parts.window: messages(conversation)} | forgotten | self._idle(told, conversation)
+        return {self._parts.window: messages(conversation)} | forgotten | self._idle(status)
 
-    def _idle(self, told: str, conversation: Conversation) -> Update:
+    def _idle(self, status: str) -> Update:
         return {
-            self._parts.status: html_line(told),
+            self._parts.status: status,
             self._parts.progress: "",
             self._parts.send: gr.update(visible=True),
             self._parts.stop: gr.update(visible=False),
-            self._parts.tools: gr.update(visible=bool(conversation.exchanges)),
-            self._parts.keep: gr.update(visible=conversation.is_editing),
         }
 
     def _end(self, token: str | None) -> Update:
@@ -315,7 +315,7 @@ class Page:
             kept.is_stopped = True
             return self._unchanged
         # Its end has not got through to the page.
-        return self._stands(self._conversation(token), STOPPED)
+        return self._stands(self._conversation(token), html_line(STOPPED))
 
     # The conversation as a whole
 
@@ -326,55 +326,62 @@ class Page:
             async with aclosing(kept.answering.follow()) as updates:
                 async for update in updates:
                     yield update
-        elif kept:
-            told = ELSEWHERE if kept.answering else EDITING if kept.conversation.is_editing else BACK
-            yield self._again(self._conversation(token), told, request) | {self._parts.token: kept.token}
+        elif kept and (kept.answering or kept.conversation.exchanges):
+            yield self._again(kept, request)
         else:
-            yield self._stands(self._conversation(token), READY)
+            yield self._stands(self._conversation(token), _heard(READY))
 
-    def _again(self, conversation: Conversation, told: str, request: gr.Request) -> Update:
+    def _again(self, kept: Kept[Update], request: gr.Request) -> Update:
         """Return what shows the conversation again; it goes on with the article that the address names, or with all."""
+        conversation = self._without_gone(kept.conversation)
+        token = {self._parts.token: kept.token}
         last = conversation.last
         if not last:
-            return self._stands(conversation, NOTHING_YET)
+            return self._stands(conversation, html_line(NOTHING_YET)) | token
+        told = ELSEWHERE if kept.answering else EDITING if conversation.is_editing else BACK
         article = self._chosen(request.query_params.get("article"))
         if article != last.article:
             told = NEXT.format(told=told, what=f"“{article.title}”" if article else "all articles")
-        update = self._stands(conversation, told) | {self._parts.suggested: ""}
-        if conversation.is_editing and request.session_hash not in self._linked:
-            update[self._parts.box] = last.question
-        return update
+        status = _heard(told) if told == BACK else html_line(told)
+        return self._stands(conversation, status) | token
 
     def _begin_edit(self, token: str | None, request: gr.Request) -> Update:
-        conversation = self._conversation(token)
+        conversation = replace(self._conversation(token), is_editing=True)
         if not conversation.last:
-            return self._stands(conversation, READY)
-        edited = replace(conversation, is_editing=True)
-        token = self._kept(edited, token, client_of(request)).token
-        return {self._parts.token: token, self._parts.box: conversation.last.question} | self._idle(EDITING, edited)
+            return self._stands(conversation, _heard(READY))
+        token = self._kept(conversation, token, client_of(request)).token
+        edited = {self._parts.token: token, self._parts.box: conversation.last.question}
+        return self._stands(conversation, html_line(EDITING)) | edited
 
     def _end_edit(self, token: str | None, request: gr.Request) -> Update:
         conversation = replace(self._conversation(token), is_editing=False)
         if not conversation.exchanges:
-            return self._stands(conversation, READY)
+            return self._stands(conversation, _heard(READY))
         token = self._kept(conversation, token, client_of(request)).token
-        return {self._parts.token: token, self._parts.box: ""} | self._idle(KEPT, conversation)
+        return self._stands(conversation, html_line(KEPT)) | {self._parts.token: token, self._parts.box: ""}
 
     def _kept(self, conversation: Conversation, before: str | None, client: Client) -> Kept[Update]:
         kept: Kept[Update] = Kept(conversation, client_key(client.address), before or "")
         self._conversations.keep(kept)
         return kept
 
-    async def _forget(self, article: str | None, token: str | None) -> Update:
-        self._conversations.forget(token or "")
+    async def _clear(self, article: str | None, token: str | None, request: gr.Request) -> Update:
+        """Begin anew. What is cleared can be brought back until the next question is answered."""
+        can_undo = bool(self._conversation(token).exchanges)
         return {
-            self._parts.token: "",
+            self._parts.token: self._kept(Conversation(), token, client_of(request)).token if can_undo else "",
             self._parts.window: [],
             self._parts.suggested: await self._first_suggestions(self._chosen(article)),
-        } | self._idle(CLEARED, Conversation())
+        } | self._idle(f"<p>{CLEARED} {_UNDO if can_undo else ''}</p>")
 
-    async def _greet(self, request: gr.Request) -> Update:
-        """Return what the page begins with; its address may name an article, and hold a question for the box."""
+    def _bring_back(self, token: str | None, request: gr.Request) -> Update:
+        """Return what shows the conversation again that was cleared."""
+        cleared = self._conversations.find(token or "")
+        before = self._conversations.find(cleared.before) if cleared else None
+        return self._again(before, request) if before else self._stands(self._conversation(token), _heard(READY))
+
+    async def _greet(self, request: gr.Request) -> AsyncGenerator[Update]:
+        """Yield what the page begins with; its address may name an article, and hold a question for the box."""
         page = request.session_hash or ""
         renewals = self._renewals
         asked = request.query_params
@@ -384,37 +391,38 @@ class Page:
         ready = _READY_WITHOUT_MODEL.get(state, READY)
         off = await self._service.switched_off(_id(article))
         told = self._service.notice or off or ready
-        suggested = await self._first_suggestions(article)
         update = self._unchanged
         if page not in self._seen:  # A reader may have asked before all this was there.
             self._seen[page] = renewals
-            update = {self._parts.status: html_line(told), self._parts.suggested: suggested}
+            status = _heard(told) if told in (READY, _READY_WITHOUT_MODEL["none"]) else html_line(told)
+            update = {self._parts.status: status}
             if question:
                 update[self._parts.box] = self._linked[page] = question
-        return update | (self._parts.choosing(article) if article or off else {})
+        yield update | (self._parts.choosing(article) if article or off else {})
+        yield {self._parts.suggested: await self._first_suggestions(article)}
 
     # The article
 
-    async def _choose(self, chosen: str | None, before: str | None, token: str | None) -> Update:
-        """Return what shows the choice. Gradio tells of it whenever the reader leaves the picker: then all stays."""
+    async def _choose(self, chosen: str | None, before: str | None) -> AsyncGenerator[Update]:
+        """Yield what shows the choice. Gradio tells of it whenever the reader leaves the picker: then all stays."""
         if (chosen or "") == (before or ""):
-            return self._unchanged
+            yield self._unchanged
+            return
         article = self._chosen(chosen)
         words, earlier = [await self._service.switched_off(each) for each in (_id(article), before)]
         update = self._parts.showing(article)
         if words or earlier:
-            update[self._parts.status] = html_line(words or READY)
-        if not self._conversation(token).exchanges:
-            update[self._parts.suggested] = await self._first_suggestions(article)
-        return update
+            update[self._parts.status] = html_line(words) if words else _heard(READY)
+        yield update
+        yield {self._parts.suggested: await self._first_suggestions(article)}
 
     async def _first_suggestions(self, article: Article | None) -> str:
-        starters = await self._offered(article)
+        starters = await self._offered(await self._starters.of(_id(article)))
         return suggestions(ANSWERED_HERE, tuple(starter.question for starter in starters[:_FIRST_STARTERS]))
 
-    async def _offered(self, article: Article | None) -> tuple[Starter, ...]:
+    async def _offered(self, starters: tuple[Starter, ...]) -> tuple[Starter, ...]:
         off = await self._service.off()
-        return tuple(each for each in await self._starters.of(_id(article)) if each.article not in off)
+        return tuple(each for each in starters if each.article not in off)
 
     def _chosen(self, identifier: str | None) -> Article | None:
         """Return the only article to answer from; None for all, and for what is no article."""
@@ -424,6 +432,11 @@ class Page:
 
 def _id(article: Article | None) -> str | None:
     return article.id if article else None
+
+
+def _heard(words: str) -> str:
+    """Return words for the line above the box that need not be seen: the page shows what they say."""
+    return f'<p class="hidden">{escape(words)}</p>'
 
 
 def _waiting(ahead: int) -> str:

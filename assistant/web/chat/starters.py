@@ -1,25 +1,34 @@
 """Questions that the articles are known to answer: offered at the beginning, after an answer, and after a refusal.
 
 They stand in `starters.jsonl` beside the folder of articles, one a line: a `question`, the id of its `article`, and the
-`evidence`, the words of the article that answer it. One is
+`evidence`, the words of the article that answer it. Where there are none for an article, they are made from it. One is
 offered only when the assistant, asked that question, quotes those words. Knows nothing of the page.
 """
 
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 import logging
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice, starmap
 from pathlib import Path
 
+from assistant.answering import quoting
 from assistant.answering.assistant import Assistant
-from assistant.types import Answer, Citation
+from assistant.types import Answer, Citation, Sentence
+from assistant.web.chat.made_questions import questions_of
 
 _MOST_CHECKED = 24
 """Of one choice of articles: checking takes about a twentieth of a second each."""
+_MADE = 4
+"""So many that were made are enough."""
+_NAMES = re.compile(" [A-ZÀ-Þ]")
+_OVERVIEW = "What is this article about?"
 
 _log = logging.getLogger(__name__)
 
@@ -79,24 +88,59 @@ class Starters:
 
     async def of(self, article: str | None) -> tuple[Starter, ...]:
         """Return the checked questions of an article, or of all of them together. It takes a second at first."""
+        # Whoever leaves meanwhile does not end it for the others.
+        return await asyncio.shield(self._checking(article))
+
+    def known(self, article: str | None) -> tuple[Starter, ...]:
+        """Return the same at once: none while they are checked."""
+        checking = self._checking(article)
+        return checking.result() if checking.done() else ()
+
+    def _checking(self, article: str | None) -> asyncio.Task[tuple[Starter, ...]]:
         choice = article, self._assistant.is_loaded
         if choice not in self._checked:
             self._checked[choice] = asyncio.create_task(asyncio.to_thread(self._check, article))
-        # Whoever leaves meanwhile does not end it for the others.
-        return await asyncio.shield(self._checked[choice])
+        return self._checked[choice]
 
     def _check(self, article: str | None) -> tuple[Starter, ...]:
-        candidates = [starter for starter in self._starters if article in (None, starter.article)]
-        return tuple(starter for starter in candidates[:_MOST_CHECKED] if self._is_answered(starter, article))
+        given = [starter for starter in self._starters if article in (None, starter.article)]
+        found = tuple(starter for starter in given[:_MOST_CHECKED] if self._is_answered(starter, article))
+        if found:
+            return found
+        made = islice(self._made(article), _MOST_CHECKED)
+        return tuple(islice((starter for starter in made if self._is_answered(starter, article)), _MADE))
+
+    def _made(self, article: str | None) -> Iterator[Starter]:
+        """Yield questions that are made from the article.
+
+        From all of them one each that names somebody or something, beginning with the newest.
+        """
+        articles = [each for each in self._assistant.corpus.articles if article in (None, each.id)]
+        if len(articles) == 1:
+            lead = quoting.lead(articles[0])
+            opening = ((_OVERVIEW, lead[0].sentences[0]),) if lead else ()
+            yield from starmap(_starter, (*opening, *questions_of(articles[0])))
+        else:
+            articles.sort(key=lambda each: each.date or datetime.date.min, reverse=True)
+            for each in articles:
+                named = ((question, words) for question, words in questions_of(each) if _NAMES.search(question))
+                yield from starmap(_starter, islice(named, 1))
 
     def _is_answered(self, starter: Starter, article: str | None) -> bool:
-        # The first snapshot is made of quotations, before any model is asked.
+        # The first snapshot is made of quotations, before any model is asked. Without one, the last is as cheap.
         try:
             with closing(self._assistant.stream(starter.question, article=article)) as snapshots:
-                return any(_holds(citation, starter) for citation in next(snapshots).citations)
+                answer = next(snapshots)
+                if self._assistant.model_state == "none":
+                    *_, answer = answer, *snapshots
+                return any(_holds(citation, starter) for citation in answer.citations)
         except Exception:  # noqa: BLE001 - a question that cannot be checked is not offered, whatever the reason
             _log.exception("a starter question could not be checked")
             return False
+
+
+def _starter(question: str, answering: Sentence) -> Starter:
+    return Starter(question, answering.article.id, answering.start, answering.end)
 
 
 def _holds(citation: Citation, starter: Starter) -> bool:

@@ -69,6 +69,7 @@ tell({ assistant: "ready" });
 // The line above the box; the next thing that happens takes its place.
 function sayWhere(isFound) {
   const line = find("#status p");
+  line.className = "";
   if (isFound) {
     line.textContent = "The words are lit up on the page.";
     return;
@@ -97,7 +98,9 @@ async function cite(link) {
   const response = await fetch(link.href).catch(() => null);
   if (!response?.ok) {
     // Its page may stand in no frame.
-    find("#status p").textContent = "The article cannot be shown now. It may have been taken away.";
+    const line = find("#status p");
+    line.className = "";
+    line.textContent = "The article cannot be shown now. It may have been taken away.";
     return;
   }
   const page = new DOMParser().parseFromString(await response.text(), "text/html");

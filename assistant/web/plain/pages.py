@@ -55,15 +55,18 @@ def add_pages(app: FastAPI, service: Service) -> None:
         others = [_span(*pair.split("-", 1)) for pair in also.split(",")[:_MOST_SPANS] if "-" in pair]
         off = switched_off(await service.switched_off(identifier))
         paragraphs = article_paragraphs(article, _span(start, end), others)
-        header = article_header(article, level=1)
+        header = article_header(article, 1, _span(start, end))
         shown = f"{header}{off}{changed}<article>{paragraphs}</article>"
         return plain_page(article.title, in_section(shown, article))
 
     @router.get("/articles")
-    async def show_articles() -> HTMLResponse:
+    async def show_articles(q: str = "") -> HTMLResponse:
         words = "The article assistant answers questions from these; its chat needs JavaScript."
-        listed = in_section(article_list(service.articles.values(), level=1))
-        return plain_page("The articles", f'{listed}<p class="note">{words}</p>')
+        listed = in_section(article_list(service.articles.values(), 1, q))
+        page = plain_page("The articles", f'{listed}<p class="note">{words}</p>')
+        # To search is to send a form.
+        page.headers["content-security-policy"] = PLAIN_POLICY.replace("form-action 'none'", "form-action 'self'")
+        return page
 
     @router.get("/about")
     async def show_about() -> HTMLResponse:

@@ -15,10 +15,12 @@ const SAID = find("meta[name=chat]").dataset;
 const LIMIT = Number(SAID.limit);
 const COUNTED_FROM = LIMIT - 100;
 
-// Only the text is changed: the elements are Gradio's.
+// Only the text is changed, and that it is seen: the elements are Gradio's.
 function say(words) {
   const line = find("#status p");
-  if (line) line.textContent = words;
+  if (!line) return;
+  line.textContent = words;
+  line.className = "";
 }
 
 // Gradio listens to what is typed, so this is how a value gets to it.
@@ -78,6 +80,28 @@ function tellSight() {
   const id = reading()?.dataset.id ?? "";
   if (field && field.value !== id) type(field, id);
 }
+
+// The list of articles follows what is typed into its search.
+let searching = 0;
+
+async function narrow(field) {
+  const page = await load(`/articles?${new URLSearchParams({ q: field.value })}`).catch(() => null);
+  if (!page || !field.isConnected) return;
+  find("#count").textContent = find("#count", page).textContent;
+  find("#found").replaceChildren(...find("#found", page).childNodes);
+}
+
+document.addEventListener("input", ({ target }) => {
+  if (!target.matches("#article [type=search]")) return;
+  clearTimeout(searching);
+  searching = setTimeout(narrow, 200, target);
+});
+
+document.addEventListener("submit", (event) => {
+  if (!event.target.matches("#article form")) return;
+  event.preventDefault();
+  narrow(find("[type=search]", event.target));
+});
 
 // An article of the list, or the list. The link may be gone with what it stood in, and the focus with it.
 async function open(address) {
@@ -346,12 +370,23 @@ function save() {
   say("The conversation is saved as answers.md.");
 }
 
+const press = (id) => find(`#${id}`).click();
+
 const actions = {
   copy: (number) => copy(`${questionOf(number)}\n\n${answerOf(number)}\n\n${label()}\n`, "The answer is copied, with its quotations."),
   link: (number, article) => copy(linkTo(number, article), "The link is copied. It asks the same question again."),
   listen: (number, _, button) => listen(number, button),
   helpful: (number) => report("helpful", number),
   unhelpful: (number) => report("unhelpful", number),
+  save,
+  retry: () => {
+    keep(lastQuestion());
+    press("retry");
+  },
+  edit: () => press("edit"),
+  keep: () => press("keep"),
+  clear: () => press("clear"),
+  undo: () => press("undo"),
 };
 
 let reportedFrom = "";
@@ -382,22 +417,27 @@ document.addEventListener("click", (event) => {
   } else if (target.matches("button.suggestion")) {
     if (!isRunning()) ask(target.textContent);
   } else if (target.matches("button.action")) {
+    if (target.closest("details")) target.closest("details").open = false;
     actions[target.name](...target.value.split(" "), target);
   } else if (target.matches("button.back")) {
     goBack();
   } else if (target.matches("#send")) {
     keep(box().value);
-  } else if (target.matches("#retry, #everywhere")) {
+  } else if (target.matches("button.everywhere") && !isRunning()) {
     keep(lastQuestion());
-  } else if (target.matches("button.everywhere")) {
-    if (!isRunning()) find("#everywhere").click();
-  } else if (target.matches("#export")) {
-    save();
+    press("everywhere");
   }
   // A button that a key was pressed on may be gone in a moment, and the focus with it.
-  const isGoing = event.detail === 0 && target.matches("#send, #stop, #tools button:not(#export), button.suggestion, button.everywhere");
-  if (isGoing || target.matches("#edit, #clear")) box().focus();
+  const isGoing = event.detail === 0 && target.matches("#send, #stop, [name=retry], [name=keep], button.suggestion, button.everywhere");
+  if (isGoing || target.matches("button:is([name=edit], [name=clear], [name=undo])")) box().focus();
 });
+
+// A menu closes when the reader goes elsewhere.
+for (const event of ["pointerdown", "focusin"]) {
+  document.addEventListener(event, ({ target }) => {
+    for (const menu of findAll("details.menu[open]")) if (!menu.contains(target)) menu.open = false;
+  });
+}
 
 // Before Gradio sees the key and empties the box.
 document.addEventListener("keydown", ({ key, shiftKey, isComposing, target }) => {
@@ -406,16 +446,22 @@ document.addEventListener("keydown", ({ key, shiftKey, isComposing, target }) =>
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
-  if (!preview.hidden) hidePreview();
+  const menu = find("details.menu[open]");
+  if (menu) {
+    menu.open = false;
+    find("summary", menu).focus();
+  } else if (!preview.hidden) hidePreview();
   else if (origin && document.activeElement?.closest("#reading") && !document.activeElement.closest("#picker")) goBack();
 });
+
+const inCharacters = (count) => `${count} character${count === 1 ? "" : "s"}`;
 
 document.addEventListener("input", ({ target }) => {
   if (target !== box()) return;
   const length = [...target.value.trim().replace(/\s+/g, " ")].length;
   const counter = find("#counter");
-  counter.textContent =
-    length > LIMIT ? `: ${length - LIMIT} too many` : length >= COUNTED_FROM ? `: ${LIMIT - length} left` : "";
+  const [excess, left] = [length - LIMIT, LIMIT - length];
+  counter.textContent = excess > 0 ? `${inCharacters(excess)} too many.` : length >= COUNTED_FROM ? `${inCharacters(left)} left.` : "";
   counter.classList.toggle("full", length >= COUNTED_FROM);
 });
 
@@ -451,7 +497,7 @@ function noteSigns() {
   const refusal = find("[data-testid=toast-text]");
   if (refusal?.textContent.includes(SAID.busy) && !hasBegun) {
     // The door was shut before the question was taken up. The line above the box is where readers look, and it stays.
-    find("#status p").textContent = refusal.textContent;
+    say(refusal.textContent);
     find("[data-testid=toast-close]")?.click();
     rest();
     return;
@@ -527,7 +573,12 @@ let isBack = false;
 // A page that is loaded again begins without a focus.
 const IN_BOX = "in the box";
 const wasInBox = sessionStorage.getItem(IN_BOX);
-addEventListener("pagehide", () => sessionStorage.setItem(IN_BOX, document.activeElement === box() ? "yes" : ""));
+const DRAFT = "draft";
+const draft = sessionStorage.getItem(DRAFT);
+addEventListener("pagehide", () => {
+  sessionStorage.setItem(IN_BOX, document.activeElement === box() ? "yes" : "");
+  sessionStorage.setItem(DRAFT, box()?.value ?? "");
+});
 
 // Gradio puts the messages there first, and what they say a moment later.
 function isShown() {
@@ -554,6 +605,9 @@ function begin() {
   if (!asked) sessionStorage.removeItem(TOKEN); // That the conversation is gone is not told again.
   if (isRunning()) watchFor(asked);
   else if (interrupted && asked !== interrupted.trim()) giveBack();
+  // Where the last question is being changed it is the draft.
+  const words = draft || (find("button[name=keep]") ? lastQuestion() : "");
+  if (words && !isAsked && !linkedQuestion()) type(box(), words);
   if (wasInBox && document.activeElement === document.body) box().focus({ preventScroll: true });
   if (!isJump(history.state)) return;
   // Not to the newest question, but to the words that were open.
@@ -579,6 +633,7 @@ function name() {
   for (const message of findAll("[data-testid=bot][aria-label], [data-testid=user][aria-label]")) message.removeAttribute("aria-label");
   quieten();
   nameForm();
+  for (const group of findAll("#window details:not([aria-label])")) group.setAttribute("aria-label", find("summary", group).textContent);
   // A list that scrolls would be a stop of the Tab key, and be gone as soon as it has the focus.
   for (const list of findAll("#picker [role=listbox]:not([tabindex])")) list.tabIndex = -1;
   const status = find("#status");
@@ -633,9 +688,10 @@ function follow() {
 
 // The server has put the question of the address into the box.
 let isAsked = false;
+const linkedQuestion = () => new URLSearchParams(location.search).get("q");
 
 function askFromAddress() {
-  if (isAsked || !isBack || isRunning() || !box()?.value || !new URLSearchParams(location.search).has("q")) return;
+  if (isAsked || !isBack || isRunning() || !box()?.value || !linkedQuestion()) return;
   isAsked = true;
   // Not again when the page is loaded again, which finds the answer.
   setInAddress("q", "");
@@ -664,7 +720,8 @@ function guideFocus() {
   if (field && !isOpen) {
     isOpen = true;
     field.focus({ preventScroll: true });
-    find("#report").scrollIntoView({ block: "start", behavior: behavior() });
+    // The form stands at the lower edge of the screen, and the answer above it.
+    find(reportedFrom)?.closest(".reply").scrollIntoView({ block: "start", behavior: behavior() });
   } else if (isOpen && !find("#report")) {
     isOpen = false;
     (find(reportedFrom) ?? box()).focus();

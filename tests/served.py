@@ -17,8 +17,9 @@ import uvicorn
 from assistant.answering.assistant import Assistant
 from assistant.answering.steps import Steps
 from assistant.articles.reading import Corpus
+from assistant.model.holder import ModelState
 from assistant.settings import Settings, networks
-from assistant.types import Answer, Article, Citation, Status, Turn
+from assistant.types import Answer, Article, Citation, Outcome, Turn
 from assistant.web.server import Server, create_app, server_configuration
 from assistant.web.service import Service
 
@@ -48,9 +49,9 @@ ARTICLE = Article(
     source=PAYLOADS[1],
 )
 CITATION = Citation(1, ARTICLE, ARTICLE.text.index(QUOTE), ARTICLE.text.index(QUOTE) + len(QUOTE))
-WRITTEN = Answer("", Status.ANSWERED, "It fell by nearly 18 percent. [1]", (CITATION,), model="a-model")
-QUOTED = Answer("", Status.QUOTED, f"{QUOTE} [1]", (CITATION,))
-DECLINED = Answer("", Status.DECLINED, closest=(CITATION,))
+WRITTEN = Answer("", Outcome.WRITTEN, "It fell by nearly 18 percent. [1]", (CITATION,), model="a-model")
+QUOTED = Answer("", Outcome.QUOTED, f"{QUOTE} [1]", (CITATION,))
+DECLINED = Answer("", Outcome.DECLINED, closest=(CITATION,))
 OTHER_QUOTE = "It fell for years."
 OTHER_CITATION = Citation(
     2, ARTICLE, ARTICLE.text.index(OTHER_QUOTE), ARTICLE.text.index(OTHER_QUOTE) + len(OTHER_QUOTE)
@@ -63,7 +64,7 @@ FERRY = Article(
     date=datetime.date(2025, 3, 27),
     url="https://x.test/f",
 )
-TOO_LONG = Answer("", Status.BLOCKED_INPUT, "Please keep it shorter.")
+TOO_LONG = Answer("", Outcome.BLOCKED, "Please keep it shorter.")
 
 Step = Answer | Exception | threading.Event
 
@@ -85,9 +86,9 @@ class ScriptedAssistant(Assistant):
         """The questions whose stream has ended, whichever way."""
 
     @property
-    def model_state(self) -> str:
+    def model_state(self) -> ModelState:
         """Never get ready, which the page has to do without."""
-        return "loading"
+        return ModelState("loading")
 
     def stream(
         self,

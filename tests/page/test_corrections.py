@@ -6,7 +6,7 @@ import pytest
 
 from assistant.markup import article_header, markdown
 from assistant.rendering import corrections, headline, to_json
-from assistant.types import Answer, Article, Citation, Correction, Status
+from assistant.types import Answer, Article, Citation, Correction, Outcome
 
 TEXT = "The ferry leaves at ten. It costs nine dollars."
 DAY, LATER = datetime.date(2025, 3, 27), datetime.date(2025, 3, 28)
@@ -15,7 +15,7 @@ DAY, LATER = datetime.date(2025, 3, 27), datetime.date(2025, 3, 28)
 def answered(*given: Correction) -> Answer:
     """Return an answer that quotes the first sentence of an article that was corrected so."""
     article = Article("ferry", TEXT, "A ferry", date=DAY, updated=LATER, corrections=given)
-    return Answer("When?", Status.QUOTED, "The ferry leaves at ten. [1]", (Citation(1, article, 0, 24),))
+    return Answer("When?", Outcome.QUOTED, "The ferry leaves at ten. [1]", (Citation(1, article, 0, 24),))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from playwright.sync_api import Browser, Page, expect
 from served import ARTICLE, CITATION, FERRY, OPEN, WRITTEN, ScriptedAssistant, running
 
 from assistant.rendering import LABELS
-from assistant.types import Status
+from assistant.types import Outcome
 from assistant.web import feedback
 from assistant.web.desk import store
 from assistant.web.desk.store import Act, Asked, Do
@@ -136,5 +136,5 @@ def test_readers_see_what_editors_did(browser: Browser, desk: str) -> None:
     with chatting(browser, f"{address}/?article=a-story") as page:
         ask(page, "who wrote it")
         expect(answers(page).locator(".words")).to_have_text("The desk wrote it.— The Desk")
-        expect(answers(page).locator(".headline")).to_have_text(LABELS[Status.PINNED])
+        expect(answers(page).locator(".headline")).to_have_text(LABELS[Outcome.PINNED])
         expect(answers(page).locator("a.cite")).to_have_count(0)

@@ -21,7 +21,7 @@ from served import FERRY, OPEN, ScriptedAssistant, serving
 from starlette.applications import Starlette
 
 from assistant.settings import Settings
-from assistant.types import Answer, Article, Citation, Status
+from assistant.types import Answer, Article, Citation, Outcome
 from assistant.web.embedding.routes import with_embedding
 from assistant.web.middleware import guarded
 from assistant.web.plain.starting import starting
@@ -47,7 +47,7 @@ def cited(article: Article, words: str) -> Answer:
     """Return an answer that quotes these words."""
     start = article.text.index(words)
     citation = Citation(1, article, start, start + len(words))
-    return Answer("", Status.ANSWERED, "It is so. [1]", (citation,))
+    return Answer("", Outcome.WRITTEN, "It is so. [1]", (citation,))
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,7 @@ from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
 from assistant.articles.reading import Corpus
 from assistant.rendering import CLOSEST_WORDS, LABELS, READING
 from assistant.settings import Settings
-from assistant.types import Answer, Citation, Status, Turn
+from assistant.types import Answer, Citation, Outcome, Turn
 from assistant.web.chat import page as page_module
 from assistant.web.chat.exchanges import ALSO_ANSWERED, ANSWERED_HERE, EVERYWHERE, STOPPED
 from assistant.web.chat.page import CLEARED, EDITING, ELSE, KEPT, STARTING
@@ -86,7 +86,7 @@ def assistant() -> ScriptedAssistant:
     assistant = ScriptedAssistant(ARTICLE)
     large = Citation(1, ARTICLE, 0, len("The city is large."))
     for question, citation in zip(STARTERS, (CITATION, replace(OTHER_CITATION, number=1), large, large), strict=True):
-        assistant.script[question] = [Answer("", Status.QUOTED, f"{citation.quote} [1]", (citation,))]
+        assistant.script[question] = [Answer("", Outcome.QUOTED, f"{citation.quote} [1]", (citation,))]
     return assistant
 
 
@@ -115,7 +115,7 @@ def test_evidence_is_replaced_by_the_answer(page: Page, assistant: ScriptedAssis
     expect(page.locator("#reading mark.current")).to_have_text(QUOTE)
     expect(page.locator("#progress")).to_have_text(re.compile(r"\b[1-9]\d* s\b"))
     go_on.set()
-    expect(answers(page)).to_contain_text(LABELS[Status.ANSWERED])
+    expect(answers(page)).to_contain_text(LABELS[Outcome.WRITTEN])
     expect(answers(page)).to_contain_text("It fell by nearly 18 percent.")
     expect(answers(page)).not_to_contain_text(READING)
     status(page, "The answer is complete, with 1 quotation.")
@@ -133,7 +133,7 @@ def test_nothing_jumps_when_the_answer_takes_the_place_of_the_quotation(
     """What stays on the screen stays where it is, although the quotation has more lines than the answer."""
     go_on = threading.Event()
     whole = Citation(1, ARTICLE, ARTICLE.text.index("A caption."), OTHER_CITATION.end)
-    first = Answer("", Status.QUOTED, f"{whole.quote} [1]", (whole,), final=False)
+    first = Answer("", Outcome.QUOTED, f"{whole.quote} [1]", (whole,), final=False)
     question = f"Replaced at {options['viewport']['width']}?"  # Asked before, it would be answered at once.
     assistant.script |= {"Before?": [WRITTEN], question: [first, go_on, WRITTEN]}
     with chatting(browser, address, **options) as page:
@@ -227,7 +227,7 @@ def test_a_refusal_cites_nothing_however_late_the_article_comes(page: Page, assi
         send(page, "Who is late?")
     go_on.set()
     finish(page)
-    expect(answers(page).locator(".headline")).to_have_text(LABELS[Status.DECLINED])
+    expect(answers(page).locator(".headline")).to_have_text(LABELS[Outcome.DECLINED])
     with page.expect_event("requestfinished", lambda request: bool(marked.search(request.url))):
         late[0].continue_()
     at_rest(page)
@@ -368,9 +368,9 @@ def two_articles(settings: Settings) -> Iterator[tuple[str, ScriptedAssistant]]:
     assistant = ScriptedAssistant(ARTICLE, FERRY)
     ferry = Citation(2, FERRY, 0, len("The ferry leaves at nine."))
     assistant.script["When does the ferry leave?"] = [
-        Answer("", Status.QUOTED, "The ferry leaves at nine. [1]", (replace(ferry, number=1),))
+        Answer("", Outcome.QUOTED, "The ferry leaves at nine. [1]", (replace(ferry, number=1),))
     ]
-    assistant.script["Of both?"] = [Answer("", Status.ANSWERED, "It fell. [1] It leaves. [2]", (CITATION, ferry))]
+    assistant.script["Of both?"] = [Answer("", Outcome.WRITTEN, "It fell. [1] It leaves. [2]", (CITATION, ferry))]
     with running(assistant, settings) as address:
         yield address, assistant
 
@@ -604,7 +604,7 @@ def test_an_answer_is_copied_with_its_citations_and_what_it_is(
         status(page, "The answer is copied, with its quotations.")
         copied = page.evaluate("navigator.clipboard.readText()")
         words = "It fell by nearly 18 percent. [1] For years. [2]"
-        assert copied.startswith(f"Copy & paste <this>?\n\n{words}\n\n{LABELS[Status.ANSWERED]}")
+        assert copied.startswith(f"Copy & paste <this>?\n\n{words}\n\n{LABELS[Outcome.WRITTEN]}")
         start, end = CITATION.start, CITATION.end
         assert f"[1] “{QUOTE}”\n" in copied
         assert f"{address}/article/a-story?version={ARTICLE.version}&start={start}&end={end}#quote" in copied
@@ -663,7 +663,7 @@ def test_a_conversation_is_saved_as_markdown(page: Page, assistant: ScriptedAssi
     text = Path(download.value.path()).read_text(encoding="utf-8")
     assert "## \\*Bold\\* \\<b\\>?" in text
     assert f"> \\[1\\] {QUOTE}" in text
-    assert text.index("## Refused?") < text.index(LABELS[Status.DECLINED])
+    assert text.index("## Refused?") < text.index(LABELS[Outcome.DECLINED])
     assert "made by AI and can be wrong" in text
 
 

@@ -14,7 +14,7 @@ from browser import answers, ask, at_rest, chatting, finish, needs_chromium, que
 from playwright.sync_api import Browser, Page, expect
 from served import ALIVE, ARTICLE, OPEN, PAYLOADS, QUOTE, QUOTED, WRITTEN, ScriptedAssistant, running, serving
 
-from assistant.types import Answer, Citation, Status
+from assistant.types import Answer, Citation, Outcome
 from assistant.web.chat.layout import OFFLINE
 from assistant.web.chat.page import BACK
 from assistant.web.service import THANKS
@@ -108,7 +108,7 @@ def test_what_strangers_write_is_inert(browser: Browser, address: str, assistant
     whole = Citation(1, ARTICLE, 0, len(ARTICLE.text))
     with chatting(browser, address) as page:
         for number, payload in enumerate(PAYLOADS, start=1):
-            assistant.script[f"q {payload}"] = [Answer("", Status.ANSWERED, f"{payload} [1]", (whole,))]
+            assistant.script[f"q {payload}"] = [Answer("", Outcome.WRITTEN, f"{payload} [1]", (whole,))]
             ask(page, f"q {payload}")
             shown = answers(page).nth(number - 1).locator(".words").inner_text()
             assert "".join(payload.split()) in "".join(shown.split())

@@ -28,7 +28,7 @@ from playwright.sync_api import Browser, Page, expect
 from served import OPEN, ScriptedAssistant, running
 
 from assistant.settings import PROJECT, Settings
-from assistant.types import Answer, Article, Citation, Status
+from assistant.types import Answer, Article, Citation, Outcome
 from assistant.web.chat.exchanges import STOPPED
 
 pytestmark = needs_chromium
@@ -74,12 +74,12 @@ FIRST, SECOND = a_quotation(1, ARTICLES[-1], 0.5), a_quotation(2, ARTICLES[-1], 
 COPIED = f"{FIRST.quote} [1]"
 SCRIPT: dict[str, list[Any]] = {
     "Written?": [
-        Answer("", Status.ANSWERED, "It is so. [1] It is not otherwise. [2]", (FIRST, SECOND), model="a-model")
+        Answer("", Outcome.WRITTEN, "It is so. [1] It is not otherwise. [2]", (FIRST, SECOND), model="a-model")
     ],
-    "Quoted?": [Answer("", Status.QUOTED, COPIED, (FIRST,), error="It broke.")],
-    "Copied?": [Answer("", Status.ANSWERED, COPIED, (FIRST,), model="a-model")],
-    "Half copied?": [Answer("", Status.ANSWERED, f"{COPIED} It is so. [2]", (FIRST, SECOND), model="a-model")],
-    "Declined?": [Answer("", Status.DECLINED, closest=(FIRST, SECOND))],
+    "Quoted?": [Answer("", Outcome.QUOTED, COPIED, (FIRST,), error="It broke.")],
+    "Copied?": [Answer("", Outcome.WRITTEN, COPIED, (FIRST,), model="a-model")],
+    "Half copied?": [Answer("", Outcome.WRITTEN, f"{COPIED} It is so. [2]", (FIRST, SECOND), model="a-model")],
+    "Declined?": [Answer("", Outcome.DECLINED, closest=(FIRST, SECOND))],
     "Broken?": [RuntimeError("x")],
 }
 STARTERS = ("Quoted?", "Copied?")
@@ -92,7 +92,7 @@ def served(folder: Path, *articles: Article) -> Iterator[str]:
     settings: Settings = replace(OPEN, articles=folder / "articles", data=folder, feedback=folder / "feedback.sqlite3")
     assistant = ScriptedAssistant(*articles)
     markers = " ".join(f"It is so. [{citation.number}]" for citation in QUOTATIONS)
-    assistant.script |= SCRIPT | {"Of all?": [Answer("", Status.ANSWERED, markers, QUOTATIONS, model="a-model")]}
+    assistant.script |= SCRIPT | {"Of all?": [Answer("", Outcome.WRITTEN, markers, QUOTATIONS, model="a-model")]}
     # An end of its own for each test that stops it.
     assistant.script["Endless?"] = [replace(SCRIPT["Quoted?"][0], final=False), threading.Event()]
     with running(assistant, settings) as address:

@@ -18,12 +18,9 @@ from rich.console import Console
 from assistant.articles.reading import normalise
 from assistant.markup import article_header, article_list, article_paragraphs, escape, markdown, publisher_link
 from assistant.rendering import (
-    BY_RULE,
     CLOSEST_WORDS,
-    FROM_RECORD,
     LABELS,
     NOT_WRITTEN,
-    OVERVIEW,
     READING,
     headline,
     pieces,
@@ -31,7 +28,7 @@ from assistant.rendering import (
     to_json,
     without_markers,
 )
-from assistant.types import Answer, Article, Citation, Status, Timings
+from assistant.types import Answer, Article, Citation, Outcome, Timings
 
 OURS = {"div", "p", "ol", "li", "b", "blockquote", "a", "span", "br", "details", "summary"}
 """The elements that an answer consists of."""
@@ -126,7 +123,7 @@ def test_json_has_exactly_the_form_of_the_contract() -> None:
     """The keys and values that scripts read are those of the contract; what there is not is null; more may follow."""
     answer = Answer(
         question="How much?",
-        status=Status.ANSWERED,
+        outcome=Outcome.WRITTEN,
         text="Nine. [1]",
         citations=(cite(1, "Nine."),),
         timings=Timings(95.2, 2100.4),
@@ -149,7 +146,7 @@ def test_json_has_exactly_the_form_of_the_contract() -> None:
         == seen
     )
     assert list(seen)[:8] == ["id", "question", "status", "answer", "citations", "timings", "model", "error"]
-    seen = to_json(Answer("?", Status.INDEX_UNAVAILABLE, error="It broke."))
+    seen = to_json(Answer("?", Outcome.UNAVAILABLE, error="It broke."))
     assert (seen["id"], seen["timings"]["first_ms"], seen["citations"], seen["error"]) == (None, None, [], "It broke.")
 
 
@@ -169,7 +166,7 @@ def test_json_has_exactly_the_form_of_the_contract() -> None:
 def test_the_links_of_an_answer_are_the_markers_that_were_appended(sentences: list[tuple[str, list[int]]]) -> None:
     """Each appended marker is a link to its quotation, in order; brackets inside a sentence never are one."""
     text = " ".join(f"{words} {''.join(f'[{number}]' for number in numbers)}" for words, numbers in sentences)
-    answer = Answer("?", Status.ANSWERED, text, tuple(cite(number, "Words."[:number]) for number in range(1, 5)))
+    answer = Answer("?", Outcome.WRITTEN, text, tuple(cite(number, "Words."[:number]) for number in range(1, 5)))
     appended = [number for _, numbers in sentences for number in numbers]
     assert markers(markdown(answer)) == [(number, 8 + number) for number in appended]
     assert without_markers(answer) == " ".join(words for words, _ in sentences)
@@ -191,14 +188,14 @@ def test_the_links_of_an_answer_are_the_markers_that_were_appended(sentences: li
 )
 def test_brackets_of_the_article_are_not_citations(text: str, quote: str, linked: list[int]) -> None:
     """A bracketed number in the article's own words, or without a citation, stays text."""
-    found = pieces(Answer("?", Status.ANSWERED, text, (cite(1, quote),)))
+    found = pieces(Answer("?", Outcome.WRITTEN, text, (cite(1, quote),)))
     assert [number for piece in found for number in piece.numbers] == linked
 
 
 def test_the_marker_behind_a_quotation_is_a_link_whatever_is_quoted_next() -> None:
     """A sentence that is too long for one piece goes on in small letters in the next one."""
     first, rest = "Its faculty includes Ann Lee and", "former mayor Bo Tang [2] and others."
-    answer = Answer("?", Status.ANSWERED, f"{first} [1] {rest} [2]", (cite(1, first), cite(2, rest)))
+    answer = Answer("?", Outcome.WRITTEN, f"{first} [1] {rest} [2]", (cite(1, first), cite(2, rest)))
     assert [piece.numbers for piece in pieces(answer)] == [(1,), (2,)]
     assert without_markers(answer) == f"{first} {rest}"
 
@@ -212,8 +209,8 @@ def test_nothing_that_a_stranger_wrote_becomes_markup(words: str, quote: str, ti
     """The words of model, article and title are seen as they are, between elements and attributes of ours only."""
     quote = normalise(quote)
     citation = cite(1, quote, title)
-    written = Answer("?", Status.ANSWERED, f"{words} [1]", (citation,))
-    declined = Answer("?", Status.DECLINED, closest=(citation,))
+    written = Answer("?", Outcome.WRITTEN, f"{words} [1]", (citation,))
+    declined = Answer("?", Outcome.DECLINED, closest=(citation,))
     for html in (markdown(written), markdown(declined)):
         assert "\n\n" not in html
         assert MarkdownIt("commonmark").render(html).strip() == html.strip()
@@ -243,7 +240,7 @@ def test_escaped_text_is_text_wherever_it_stands(text: str) -> None:
 def test_quotations_name_their_article_and_lead_to_it() -> None:
     """Under the answer stand the quoted words, the article's title and date, and a link to the place."""
     fell = cite(1, "It fell by a fifth.", date=datetime.date(2018, 10, 18))
-    seen = Seen(markdown(Answer("?", Status.ANSWERED, "It fell. [1]", (fell,)), "answer-7"))
+    seen = Seen(markdown(Answer("?", Outcome.WRITTEN, "It fell. [1]", (fell,)), "answer-7"))
     assert "[1]It fell by a fifth.A title, 18 October 2018 Show in the article" in seen.text
     assert seen.all("href") == 2 * [f"/article/an-article?version={fell.article.version}&start=8&end=27#quote"]
     assert {"answer-7", "answer-7-1"} <= set(seen.all("id"))
@@ -271,11 +268,11 @@ def test_a_long_quotation_is_given_by_its_ends(quote: str) -> None:
 
 
 @pytest.mark.parametrize("render", [markdown, shown])
-@pytest.mark.parametrize("status", [Status.QUOTED, Status.ANSWERED])
-def test_an_answer_of_quotations_says_nothing_twice(render: Callable[[Answer], str], status: Status) -> None:
+@pytest.mark.parametrize("outcome", [Outcome.QUOTED, Outcome.WRITTEN])
+def test_an_answer_of_quotations_says_nothing_twice(render: Callable[[Answer], str], outcome: Outcome) -> None:
     """Where the answer is its quotations, they are shown once, also where a model chose the words."""
-    answer = Answer("?", status, "Ab cd. [1] Ef gh. [2]", (cite(1, "Ab cd."), cite(2, "Ef gh.")), model="a.gguf")
-    assert headline(answer) == LABELS[Status.QUOTED]
+    answer = Answer("?", outcome, "Ab cd. [1] Ef gh. [2]", (cite(1, "Ab cd."), cite(2, "Ef gh.")), model="a.gguf")
+    assert headline(answer) == LABELS[Outcome.QUOTED]
     text = Seen(render(answer)).text
     assert (text.count("Ab cd."), text.count("Ef gh.")) == (1, 1)
     assert text.index("Ab cd.") < text.index("Ef gh.")
@@ -295,27 +292,19 @@ def test_an_answer_of_quotations_says_nothing_twice(render: Callable[[Answer], s
 def test_what_a_sentence_has_copied_is_not_quoted_again(words: str, is_copy: bool) -> None:  # noqa: FBT001
     """Of such a quotation, and of no other, only the article is told under the answer."""
     quotations = (cite(1, "It fell by 5.5%, he said."), cite(2, "Ef gh ij."))
-    html = markdown(Answer("?", Status.ANSWERED, f"{words} [1] Ef gh. [2]", quotations, model="a.gguf"))
+    html = markdown(Answer("?", Outcome.WRITTEN, f"{words} [1] Ef gh. [2]", quotations, model="a.gguf"))
     assert html.count("<blockquote>") == 2 - is_copy
     assert Seen(html).text.count("A title") == 2
-
-
-def test_an_overview_says_what_it_is() -> None:
-    """The title is the record's, all other words are the article's, and nothing is repeated."""
-    lead = cite(1, "Ab cd.")
-    answer = Answer("?", Status.ANSWERED, "The title is “Ab cd.”. Ab cd. [1]", (lead,), records=(lead.article,))
-    assert headline(answer) == OVERVIEW
-    assert "<blockquote>" not in markdown(answer)
 
 
 def test_the_answer_comes_first_and_one_quotation_is_open() -> None:
     """What it is stands after the words; the other quotations are one tap away, and a snapshot has none yet."""
     citations = (cite(1, "Ab cd."), cite(2, "Ef gh."), cite(3, "Ij kl."))
-    answer = Answer("?", Status.ANSWERED, "So. [1] Then. [2][3]", citations, model="a.gguf")
+    answer = Answer("?", Outcome.WRITTEN, "So. [1] Then. [2][3]", citations, model="a.gguf")
     shown_at_once, _, one_tap_away = markdown(answer).partition("<details>")
     seen = Seen(shown_at_once).text
     assert seen.startswith("So.")
-    assert seen.index("Then.") < seen.index(LABELS[Status.ANSWERED]) < seen.index("Ab cd.")
+    assert seen.index("Then.") < seen.index(LABELS[Outcome.WRITTEN]) < seen.index("Ab cd.")
     assert [words in Seen(one_tap_away).text for words in ("2 more", "Ab cd.", "Ef gh.", "Ij kl.")] == [1, 0, 1, 1]
     assert "Ab cd." not in markdown(replace(answer, final=False))
 
@@ -323,66 +312,64 @@ def test_the_answer_comes_first_and_one_quotation_is_open() -> None:
 @pytest.mark.parametrize("render", [markdown, shown])
 def test_a_refusal_offers_the_closest_words_as_no_answer(render: Callable[[Answer], str]) -> None:
     """A refusal says so, labels the closest words, and numbers nothing."""
-    answer = Answer("?", Status.DECLINED, closest=(cite(1, "Something else."),))
+    answer = Answer("?", Outcome.DECLINED, closest=(cite(1, "Something else."),))
     text = Seen(render(answer)).text
-    assert text.index(LABELS[Status.DECLINED]) < text.index(CLOSEST_WORDS) < text.index("Something else.")
+    assert text.index(LABELS[Outcome.DECLINED]) < text.index(CLOSEST_WORDS) < text.index("Something else.")
     assert "[1]" not in text
 
 
 # Wording
 
 
-@pytest.mark.parametrize("status", Status)
-def test_every_status_has_its_own_wording_everywhere(status: Status) -> None:
-    """Page and terminal show the fixed wording of the status and the text that comes with it; the page this first."""
-    citations = (cite(1, "Words."),) if status is Status.ANSWERED else ()
-    answer = Answer("?", status, "Some text.", citations, model="a.gguf")
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_has_its_own_wording_everywhere(outcome: Outcome) -> None:
+    """Page and terminal show the fixed wording of the outcome and the text that comes with it; the page this first."""
+    citations = (cite(1, "Words."),) if outcome in (Outcome.WRITTEN, Outcome.PARTLY) else ()
+    answer = Answer("?", outcome, "Some text.", citations, model="a.gguf")
     for text, first, second in (
-        (Seen(markdown(answer)).text, "Some text.", LABELS[status]),
-        (shown(answer), LABELS[status], "Some text."),
+        (Seen(markdown(answer)).text, "Some text.", LABELS[outcome]),
+        (shown(answer), LABELS[outcome], "Some text."),
     ):
         assert text.startswith(first)
         assert second in text
-    assert len(set(LABELS.values())) == len(Status)
+    assert len(set(LABELS.values())) == len(Outcome)
 
 
-@pytest.mark.parametrize("status", [Status.QUOTED, Status.ANSWERED])
-def test_a_snapshot_says_that_a_better_one_follows(status: Status) -> None:
+@pytest.mark.parametrize("outcome", [Outcome.QUOTED, Outcome.WRITTEN])
+def test_a_snapshot_says_that_a_better_one_follows(outcome: Outcome) -> None:
     """Words that may still be replaced are not presented as the answer."""
-    answer = Answer("?", status, "Some words. [1]", (cite(1, "Words."),), final=False)
+    answer = Answer("?", outcome, "Some words. [1]", (cite(1, "Words."),), final=False)
     assert headline(answer) == READING
-    assert LABELS[status] not in Seen(markdown(answer)).text
-    assert headline(replace(answer, final=True, model="a.gguf")) == LABELS[status]
+    assert LABELS[outcome] not in Seen(markdown(answer)).text
+    assert headline(replace(answer, final=True, model="a.gguf")) == LABELS[outcome]
 
 
 OLD, NEW = datetime.date(2018, 10, 18), datetime.date(2019, 1, 2)
 
 
 @pytest.mark.parametrize(
-    ("status", "citations", "line"),
+    ("outcome", "citations", "line"),
     [
-        (Status.ANSWERED, (cite(1, "“Yes,” Brook said."),), BY_RULE),  # No model wrote it.
-        (Status.ANSWERED, (), FROM_RECORD),  # It does not claim to rest on quoted words.
-        (Status.QUOTED, (cite(1, "Ab."),), LABELS[Status.QUOTED]),
+        (Outcome.QUOTED, (cite(1, "Ab."),), LABELS[Outcome.QUOTED]),
         (
-            Status.QUOTED,
+            Outcome.QUOTED,
             (cite(1, "Ab.", date=OLD), cite(2, "Cd.", date=OLD)),
-            f"{LABELS[Status.QUOTED]}, as of 18 October 2018",
+            f"{LABELS[Outcome.QUOTED]}, as of 18 October 2018",
         ),
         # Each quotation has its own.
-        (Status.QUOTED, (cite(1, "Ab.", date=OLD), cite(2, "Cd.", date=NEW)), LABELS[Status.QUOTED]),
+        (Outcome.QUOTED, (cite(1, "Ab.", date=OLD), cite(2, "Cd.", date=NEW)), LABELS[Outcome.QUOTED]),
     ],
 )
 def test_the_line_beside_says_what_it_rests_on_and_as_of_when(
-    status: Status, citations: tuple[Citation, ...], line: str
+    outcome: Outcome, citations: tuple[Citation, ...], line: str
 ) -> None:
     """Words of an article or its record, and the date of all of them."""
-    assert headline(Answer("?", status, "Words.", citations)) == line
+    assert headline(Answer("?", outcome, "Words.", citations)) == line
 
 
 def test_only_the_operator_sees_why_the_model_failed() -> None:
     """The terminal shows the error; a reader of the page is told that the quotation stands."""
-    answer = Answer("?", Status.QUOTED, "Ab. [1]", (cite(1, "Ab."),), error="connection to 10.0.0.7 refused")
+    answer = Answer("?", Outcome.QUOTED, "Ab. [1]", (cite(1, "Ab."),), error="connection to 10.0.0.7 refused")
     assert "10.0.0.7" in shown(answer)
     assert "10.0.0.7" not in Seen(markdown(answer)).text
     assert NOT_WRITTEN in Seen(markdown(answer)).text
@@ -427,7 +414,7 @@ def test_a_quotation_over_two_paragraphs_is_marked_in_both() -> None:
 @given(strange_text, strange_text, strange_text)
 def test_no_character_commands_the_terminal(words: str, quote: str, error: str) -> None:
     """Whatever comes from elsewhere, the terminal receives printable characters and line feeds."""
-    answer = Answer("?", Status.QUOTED, f"{words} [1]", (cite(1, quote, title=words),), error=error)
+    answer = Answer("?", Outcome.QUOTED, f"{words} [1]", (cite(1, quote, title=words),), error=error)
     assert not {c for c in shown(answer) if unicodedata.category(c) == "Cc" and c not in "\n\t"}
 
 
@@ -437,14 +424,14 @@ def test_no_character_commands_the_terminal(words: str, quote: str, error: str) 
 def test_terminal_sequences_leave_nothing_behind(sequence: str) -> None:
     """A sequence goes as a whole, not only its first character; the markup of our terminal library is text."""
     words = "[bold]fore[/bold] [link=https://evil.test]x[/link]. [1]"
-    assert f"\nbe{words}\n" in shown(Answer("?", Status.ANSWERED, f"be{sequence}{words}", (cite(1, "Ab."),)))
+    assert f"\nbe{words}\n" in shown(Answer("?", Outcome.WRITTEN, f"be{sequence}{words}", (cite(1, "Ab."),)))
 
 
 def test_the_terminal_shows_the_status_in_colour_and_the_quotations_under_the_answer() -> None:
     """A person sees what kind of answer it is, the answer, and the words it rests on, in that order."""
-    answer = Answer("?", Status.ANSWERED, "It fell. [1]", (cite(1, "It fell by a fifth."),), model="a.gguf")
+    answer = Answer("?", Outcome.WRITTEN, "It fell. [1]", (cite(1, "It fell by a fifth."),), model="a.gguf")
     text = shown(answer)
-    assert text.index(LABELS[Status.ANSWERED]) < text.index("It fell. [1]") < text.index("[1] It fell by a fifth.")
+    assert text.index(LABELS[Outcome.WRITTEN]) < text.index("It fell. [1]") < text.index("[1] It fell by a fifth.")
     assert "\x1b[1;32m" in shown(answer, colours=True)
 
 

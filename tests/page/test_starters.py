@@ -6,15 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from served import ARTICLE, CITATION, DECLINED, FERRY, QUOTED, ScriptedAssistant, Step
 
 from assistant.answering.assistant import Assistant
 from assistant.articles.reading import Corpus
 from assistant.settings import Settings
-from assistant.types import Answer, Article, Citation, Status
-from assistant.web.chat.made_questions import questions_of
+from assistant.types import Answer, Article, Citation, Outcome
 from assistant.web.chat.starters import Starter, Starters, nearest, read_starters
 
 STARTER = Starter("By how much did it fall?", ARTICLE.id, CITATION.start, CITATION.end)
@@ -57,92 +54,64 @@ def test_a_file_that_cannot_be_read_offers_nothing(
 
 # Made from the articles
 
-SENTENCES = {
-    "The gates will be closed on Friday.": "When will the gates be closed?",
-    "The road is shut because the wall fell.": "Why is the road shut?",
-    "The office has assessed more than 200 cases since February.": "How many cases has the office assessed?",
-    "The ward has 24 beds.": "How many beds does the ward have?",
-    "The goalkeeper made 19 saves.": "How many saves did the goalkeeper make?",
-    "The company raised $210m in spring.": "How much did the company raise?",
-    "The owners refused to talk.": "What did the owners refuse to do?",
-    "The council approved a budget.": "What did the council approve?",
-    "The bridge was built by the army.": "Who built the bridge?",
-    "Lydia Chepkorir won the Kipsoma Half Marathon on Sunday.": "Who won the Kipsoma Half Marathon?",
-    "Mateo Reyes, a schoolteacher, said he was late.": "Who is Mateo Reyes?",
-}
-SILENT = (
-    "He said it would be closed on Friday.",
-    "“The gates will be closed on Friday,” she said.",
-    "The man who was hired in May was late.",
-    "It has 24 beds.",
-    "Kestrel Power, a company in Hull, said it was late.",
-    "The dividend is unchanged at 4 cents.",
-)
-
-
-@pytest.mark.parametrize(("sentence", "question"), SENTENCES.items())
-def test_a_sentence_is_asked_for(sentence: str, question: str) -> None:
-    """Where its form says what can be asked; the sentence comes along."""
-    ((made, answering),) = questions_of(Article("an-article", sentence, "A title"))
-    assert (made, answering.text) == (question, sentence)
-
-
-@pytest.mark.parametrize("sentence", SILENT)
-def test_a_sentence_that_leaves_open_what_it_is_about_is_not_asked_for(sentence: str) -> None:
-    """A pronoun, somebody's words, a clause within, a thing that may be taken for a person: no question is made."""
-    assert list(questions_of(Article("an-article", sentence, "A title"))) == []
-
-
-@given(st.lists(st.sampled_from([*SENTENCES, *SILENT]) | st.text(max_size=80), max_size=8))
-def test_no_question_is_made_twice(sentences: list[str]) -> None:
-    """And each comes with a sentence of the article."""
-    article = Article("an-article", " ".join(sentences), "A title")
-    made = list(questions_of(article))
-    assert len({question for question, _ in made}) == len(made)
-    assert all(sentence.article is article and sentence.text in article.text for _, sentence in made)
-
-
 def told(article: Article, quote: str) -> list[Step]:
     """Return the script of an assistant that quotes these words."""
     start = article.text.index(quote)
-    return [Answer("", Status.QUOTED, f"{quote} [1]", (Citation(1, article, start, start + len(quote)),))]
+    return [Answer("", Outcome.QUOTED, f"{quote} [1]", (Citation(1, article, start, start + len(quote)),))]
 
 
-ENGLISH = Article("english", " ".join(SENTENCES), "English")
+ENGLISH = Article(
+    "english",
+    "The half marathon was won by Lydia Chepkorir, a nurse, on Sunday. Chepkorir said that the hills of the half marathon "
+    "were kind. Mateo Reyes, a teacher who came last, said that the half marathon is too long. Reyes walked home.",
+    "The half marathon",
+)
+LYDIA = "The half marathon was won by Lydia Chepkorir, a nurse, on Sunday."
+MATEO = "Mateo Reyes, a teacher who came last, said that the half marathon is too long."
+MADE = {
+    "What is this article about?": LYDIA,
+    "What are the main points?": LYDIA,
+    "Who is Lydia Chepkorir?": LYDIA,
+    "Who is Mateo Reyes?": MATEO,
+}
 
 
 def test_what_is_made_is_offered_where_its_sentence_is_quoted() -> None:
-    """Of one article up to four, first what it is about; those that another sentence answers, or none, are left out."""
-    sentences = list(SENTENCES.items())
+    """Of one article what it is about and who is in it; what another sentence answers, or none, is left out."""
     assistant = ScriptedAssistant(ENGLISH)
-    assistant.script |= {question: told(ENGLISH, sentence) for sentence, question in sentences}
-    assistant.script["What is this article about?"] = told(ENGLISH, sentences[0][0])
-    assistant.script[sentences[1][1]] = told(ENGLISH, sentences[2][0])
-    assistant.script[sentences[2][1]] = [DECLINED]
-    assistant.script[sentences[3][1]] = [RuntimeError("x")]
-    offered = [starter.question for starter in asyncio.run(Starters(assistant, ()).of(ENGLISH.id))]
-    assert offered == ["What is this article about?", *(sentences[number][1] for number in (0, 4, 5))]
+    assistant.script |= {question: told(ENGLISH, sentence) for question, sentence in MADE.items()}
+
+    def offered() -> list[str]:
+        return [starter.question for starter in asyncio.run(Starters(assistant, ()).of(ENGLISH.id))]
+
+    assert offered() == list(MADE)
+    assistant.script["What are the main points?"] = [DECLINED]
+    assistant.script["Who is Lydia Chepkorir?"] = told(ENGLISH, MATEO)
+    assert offered() == ["What is this article about?", "Who is Mateo Reyes?"]
+    assistant.script["Who is Mateo Reyes?"] = [RuntimeError("x")]
+    assert offered() == ["What is this article about?"]
 
 
 def test_of_all_articles_what_is_made_names_somebody() -> None:
     """One question an article, the newest first, since nothing says which article is meant."""
-    other = replace(FERRY, text="The ferry was sold in May. Mateo Reyes, a schoolteacher, said he was late.")
+    other = replace(FERRY, text=f"The ferry was sold in May. {MATEO} Reyes did not mind.")
     assistant = ScriptedAssistant(ENGLISH, other)
-    assistant.script |= {question: told(ENGLISH, sentence) for sentence, question in SENTENCES.items()}
-    assistant.script["Who is Mateo Reyes?"] = told(other, "Mateo Reyes, a schoolteacher, said he was late.")
+    assistant.script |= {question: told(ENGLISH, sentence) for question, sentence in MADE.items()}
+    assistant.script["Who is Mateo Reyes?"] = told(other, MATEO)
     offered = asyncio.run(Starters(assistant, ()).of(None))
     assert [(starter.question, starter.article) for starter in offered] == [
         ("Who is Mateo Reyes?", "ferry"),
-        ("Who won the Kipsoma Half Marathon?", "english"),
+        ("Who is Lydia Chepkorir?", "english"),
     ]
 
 
 def test_what_the_file_offers_goes_before_what_is_made() -> None:
     """Where one of its questions is answered, none is made."""
     assistant = ScriptedAssistant(ENGLISH)
-    sentence, question = next(iter(SENTENCES.items()))
-    assistant.script[question] = told(ENGLISH, sentence)
-    starter = Starter(question, ENGLISH.id, 0, len(sentence))
+    question = "Who is Mateo Reyes?"
+    assistant.script[question] = told(ENGLISH, MATEO)
+    start = ENGLISH.text.index(MATEO)
+    starter = Starter(question, ENGLISH.id, start, start + len(MATEO))
     assert asyncio.run(Starters(assistant, (starter,)).of(ENGLISH.id)) == (starter,)
     assert list(assistant.articles) == [question]
 

@@ -11,24 +11,22 @@ import asyncio
 import datetime
 import json
 import logging
-import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice, starmap
+from itertools import islice
 from pathlib import Path
 
-from assistant.answering import quoting
 from assistant.answering.assistant import Assistant
-from assistant.types import Answer, Citation, Sentence
-from assistant.web.chat.made_questions import questions_of
+from assistant.answering.overview import Wanted, main_people, sentences_of
+from assistant.articles.annotated import annotated
+from assistant.types import Answer, Article, Citation, Sentence
 
 _MOST_CHECKED = 24
 """Of one choice of articles: checking takes about a twentieth of a second each."""
 _MADE = 4
 """So many that were made are enough."""
-_NAMES = re.compile(" [A-ZÀ-Þ]")
-_OVERVIEW = "What is this article about?"
+_OVERVIEWS = {"What is this article about?": Wanted.GIST, "What are the main points?": Wanted.POINTS}
 
 _log = logging.getLogger(__name__)
 
@@ -111,32 +109,31 @@ class Starters:
         return tuple(islice((starter for starter in made if self._is_answered(starter, article)), _MADE))
 
     def _made(self, article: str | None) -> Iterator[Starter]:
-        """Yield questions that are made from the article.
-
-        From all of them one each that names somebody or something, beginning with the newest.
-        """
+        """Yield questions that can be asked of any article; of all together, who somebody is in each of the newest."""
         articles = [each for each in self._assistant.corpus.articles if article in (None, each.id)]
         if len(articles) == 1:
-            lead = quoting.lead(articles[0])
-            opening = ((_OVERVIEW, lead[0].sentences[0]),) if lead else ()
-            yield from starmap(_starter, (*opening, *questions_of(articles[0])))
-        else:
-            articles.sort(key=lambda each: each.date or datetime.date.min, reverse=True)
-            for each in articles:
-                named = ((question, words) for question, words in questions_of(each) if _NAMES.search(question))
-                yield from starmap(_starter, islice(named, 1))
+            for question, wanted in _OVERVIEWS.items():
+                yield from (_starter(question, sentence) for sentence in sentences_of(articles[0], wanted)[:1])
+        for each in sorted(articles, key=lambda each: each.date or datetime.date.min, reverse=True):
+            yield from islice(_asked_of_people(each), 1 if len(articles) > 1 else None)
 
     def _is_answered(self, starter: Starter, article: str | None) -> bool:
         # The first snapshot is made of quotations, before any model is asked. Without one, the last is as cheap.
         try:
             with closing(self._assistant.stream(starter.question, article=article)) as snapshots:
                 answer = next(snapshots)
-                if self._assistant.model_state == "none":
+                if self._assistant.model_state.kind == "none":
                     *_, answer = answer, *snapshots
                 return any(_holds(citation, starter) for citation in answer.citations)
         except Exception:  # noqa: BLE001 - a question that cannot be checked is not offered, whatever the reason
             _log.exception("a starter question could not be checked")
             return False
+
+
+def _asked_of_people(article: Article) -> Iterator[Starter]:
+    """Yield who each person is whom the article says most of, where it is certain to be a person."""
+    certain = annotated(article).people.values()
+    return (_starter(f"Who is {name}?", sentence) for name, sentence in main_people(article) if name in certain)
 
 
 def _starter(question: str, answering: Sentence) -> Starter:

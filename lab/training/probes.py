@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from assistant.answering.assistant import Assistant
 from assistant.answering.packaged import for_model
 from assistant.answering.question import Question as Asked
-from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import Question, line_of, read_text
 from assistant.model.limit import Limit
 from assistant.model.probes import PROBES

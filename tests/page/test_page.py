@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
 from browser import (
     DESKTOP,
     PHONE,
@@ -50,7 +51,6 @@ from served import (
 )
 
 from assistant.answering.steps import Steps
-from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
 from assistant.articles.reading import Corpus
 from assistant.rendering import CLOSEST_WORDS, LABELS, READING
 from assistant.settings import Settings

@@ -54,6 +54,7 @@ def test_a_file_that_cannot_be_read_offers_nothing(
 
 # Made from the articles
 
+
 def told(article: Article, quote: str) -> list[Step]:
     """Return the script of an assistant that quotes these words."""
     start = article.text.index(quote)

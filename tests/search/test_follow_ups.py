@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from itertools import islice
 
 import pytest
+from assistant.answering.understanding import queries, standalone
 
 from assistant.answering.assistant import Assistant
-from assistant.answering.understanding import queries, standalone
 from assistant.articles.reading import Corpus
 from assistant.settings import Settings
 from assistant.types import Article, Status, Turn

@@ -6,11 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from served import CITATION
-from test_index import ids
-
 from assistant.answering.understanding import (
     MAX_QUESTION_CHARACTERS,
     asks_about_article,
@@ -19,6 +14,11 @@ from assistant.answering.understanding import (
     quoted_words,
     standalone,
 )
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from served import CITATION
+from test_index import ids
+
 from assistant.articles.passages import passages, sentences
 from assistant.articles.reading import normalise, read_corpus, read_file
 from assistant.errors import BadLinesError, ConfigurationError

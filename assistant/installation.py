@@ -21,7 +21,7 @@ from assistant.errors import AssistantError, ConfigurationError
 from assistant.extras import require
 from assistant.model import prompts, weights
 from assistant.model.holder import check_configuration
-from assistant.search import index, index_files
+from assistant.search import index, index_files, span_finder
 from assistant.settings import Settings
 from assistant.types import Article
 from assistant.web import feedback
@@ -52,6 +52,8 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield _attempt("prompts", "all are there", prompts.check)
     embedder = "embedding model", "it is whole and the official one"
     yield _attempt(*embedder, lambda: weights.check(weights.embedder_file(), weights.EMBEDDER_SHA256))
+    words = "span finder", "it is whole and belongs to this code"
+    yield _attempt(*words, lambda: weights.check(span_finder.FILE, span_finder.SHA256))
     yield _attempt("checker", "its weights belong to this code", weights.checker_file)
     yield _attempt("writer", "its weights belong to this code", weights.writer_file)
     yield from _language_model(settings)

@@ -144,11 +144,17 @@ class Citation:
     end: int
     answering: tuple[int, int] | None = None
     """The offsets of the words in it that answer the question, in characters of the article; None where not certain."""
+    lead: str = ""
+    """Words of ours that belong before it where it does not name whom it means, such as "Ann Lee said:"."""
 
     @property
     def quote(self) -> str:
         """The quoted words, exactly as they stand in the article."""
         return self.article.text[self.start : self.end]
+
+    def holds(self, sentence: Sentence) -> bool:
+        """Whether a sentence is among the quoted words."""
+        return self.article == sentence.article and self.start <= sentence.start < self.end
 
 
 class Status(StrEnum):

@@ -118,8 +118,8 @@ def checked(stream: Iterable[Answer]) -> Answer:
         assert [citation.number for citation in snapshot.citations] == list(range(1, len(snapshot.citations) + 1))
         match snapshot.outcome:
             case Outcome.QUOTED:
-                quotations = [f"{citation.quote} [{citation.number}]" for citation in snapshot.citations]
-                assert snapshot.text == " ".join(quotations)
+                quotations = [f"{each.lead} {each.quote} [{each.number}]" for each in snapshot.citations]
+                assert snapshot.text == " ".join(map(str.strip, quotations))
                 assert 0 < sum(len(_within(citation)) for citation in snapshot.citations) <= MOST_SENTENCES
             case Outcome.WRITTEN | Outcome.PARTLY | Outcome.SPEECH:
                 for words, evidence in claims(snapshot):

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Self
 
 from assistant.answering.calibration import Fits
+from assistant.answering.marks import Find
 from assistant.answering.question import Question
 from assistant.answering.steps import Steps
 from assistant.answering.trace import Trace
@@ -31,6 +32,7 @@ from assistant.model.limit import Limit
 from assistant.search.embedder import SentenceEmbedder
 from assistant.search.index import Index, open_index
 from assistant.search.retrieval import Findings, Retriever
+from assistant.search.span_finder import SpanFinder
 from assistant.settings import Settings
 from assistant.types import Answer, Outcome, Timings, Turn
 
@@ -56,9 +58,10 @@ class Assistant:
         answer_seconds: float,
         model_words: int = 12_000,
         fits: Fits | None = None,
+        find_words: Find = lambda question, sentence: None,
     ) -> None:
         """Take the opened parts; `open` does the opening."""
-        self.steps = Steps(corpus, retriever, holder, fits or Fits.read(), model_words)
+        self.steps = Steps(corpus, retriever, holder, fits or Fits.read(), model_words, find_words)
         """What a question that is asked now is answered from; others take its place when the articles change."""
         self._index = index
         self._holder = holder
@@ -115,9 +118,11 @@ class Assistant:
         Raises:
             ConfigurationError: something is missing or set up wrongly; the message says what to do.
         """
-        embedder = index = None
+        embedder = index = finder = None
         if weights.embedder_is_packaged():
-            embedder = SentenceEmbedder.from_folder(weights.embedder_folder(settings.data), weights.EMBEDDER_SHA256)
+            folder = weights.embedder_folder(settings.data)
+            embedder = SentenceEmbedder.from_folder(folder, weights.EMBEDDER_SHA256)
+            finder = SpanFinder.from_folder(folder)
             index = open_index(
                 corpus.articles,
                 embedder,
@@ -132,7 +137,15 @@ class Assistant:
         corpus = corpus if index is None else index.part_of(corpus)
         retriever = Retriever(corpus.articles, index, embedder)
         holder = ModelHolder(settings, corpus.articles, progress)
-        assistant = cls(corpus, retriever, index, holder, settings.answer_seconds, settings.model_words)
+        assistant = cls(
+            corpus,
+            retriever,
+            index,
+            holder,
+            settings.answer_seconds,
+            settings.model_words,
+            find_words=finder.find if finder else lambda question, sentence: None,
+        )
         assistant.missing = max(0, missing - len(corpus.articles))
         return assistant
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import combinations, pairwise
 
 from assistant.answering.kinds import asked_kind, fits
@@ -19,7 +20,7 @@ from assistant.articles.speakers import NAME, SAID, outside_quotations
 from assistant.articles.terms import main_words
 from assistant.articles.words import Words
 from assistant.search.span_finder import Span
-from assistant.types import Sentence
+from assistant.types import Citation, Sentence
 
 # Chosen by hand on fit.jsonl, development.jsonl and hard.jsonl: where a sentence answers, fewer than one mark in twenty
 # is wrong.
@@ -67,6 +68,23 @@ _WANTS_A_CLAUSE = re.compile(
 _SOMEBODY = re.compile(r"\b(?:he|she|him|his|hers?)\b", re.IGNORECASE)
 _IS_OF_ANOTHER = re.compile(r"['’]|, [A-ZÀ-Þ]")
 """Behind these words comes who is meant: "the study's author", "its head for Canada, Ann Lee"."""
+
+
+Find = Callable[[str, Sentence], Span | None]
+"""Finds the words of a sentence that answer a question best."""
+
+
+def marked(citation: Citation, sentences: Iterable[Sentence], question: str, draft: str, find: Find) -> Citation:
+    """Return a citation with the words that answer marked, in the first of these sentences that it holds and has such.
+
+    `question` stands by itself; `draft` is what a model wrote, right or not.
+    """
+    for sentence in sentences:
+        if citation.holds(sentence):
+            words = answering(question, sentence, draft, find(question, sentence))
+            if words is not None:
+                return replace(citation, answering=words)
+    return citation
 
 
 def answering(question: str, sentence: Sentence, draft: str = "", span: Span | None = None) -> tuple[int, int] | None:

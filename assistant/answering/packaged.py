@@ -120,7 +120,8 @@ class PackagedWriter:
     def decided(self, question: Question, judgement: Judgement, trace: Trace) -> Reply:
         """Return the reply that is made of a judgement."""
         quoted = self.to_quote(question, judgement.findings, judgement.draft)
-        reply = Reply("yes", quoted=tuple(quoted), confidence=round(judgement.answerable, 4))
+        drafted = judgement.draft.told.text if judgement.draft else ""
+        reply = Reply("yes", quoted=tuple(quoted), drafted=drafted, confidence=round(judgement.answerable, 4))
         trace.note(**judgement.told(question))
         if judgement.is_declined or not quoted:
             return replace(reply, answerable="no")

@@ -36,6 +36,8 @@ class Reply:
     """Where there is no answer: what the article says that comes nearest."""
     quoted: tuple[Window, ...] = ()
     """What is quoted where nothing that was written may be shown, best first; empty where the writer cannot tell."""
+    drafted: str = ""
+    """What a model wrote, shown or not: it tells which of the quoted words answer."""
     by_rule: bool = False
     """The statements are told by rule from the article's quotation marks: no model wrote them."""
     confidence: float | None = None

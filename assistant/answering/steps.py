@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from assistant.answering import attribution, material, quoting, rules, wording
+from assistant.answering import attribution, marks, material, quoting, rules, wording
 from assistant.answering.calibration import Fits
 from assistant.answering.capable import CapableWriter
 from assistant.answering.material import Material
@@ -49,6 +49,8 @@ class Steps:
     fits: Fits
     model_words: int
     """Articles of at most so many words in all are given to a capable model as a whole."""
+    find_words: marks.Find = lambda question, sentence: None
+    """What points to the words of a sentence that answer a question."""
 
     @property
     def packaged(self) -> PackagedWriter:
@@ -81,12 +83,26 @@ class Steps:
 
     def at_once(self, base: Answer, question: Question, findings: Findings) -> Answer | None:
         """Return what is shown before a model has said anything: the sentence that answers best, or an overview."""
-        overview = self.overview(base, question, findings.article)
-        return overview or self._quoted(base, question, self.packaged.to_quote(question, findings))
+        windows = self.packaged.to_quote(question, findings)
+        if (overview := self.overview(base, question, findings.article)) or not windows:
+            return overview
+        quoted = wording.quoted(base, windows)
+        return quoted if question.asks_two else wording.in_one_piece(quoted, windows)
 
-    def _quoted(self, base: Answer, question: Question, windows: Sequence[Window]) -> Answer | None:
+    def _quoted(self, base: Answer, question: Question, windows: Sequence[Window], draft: str) -> Answer:
+        """Return a quotation with the words that answer marked; of several pieces the best one, where it has such."""
+        quoted = wording.quoted(base, windows)
+        sentences = [sentence for window in windows for sentence in window.sentences]
+        try:
+            citations = [marks.marked(each, sentences, base.query, draft, self.find_words) for each in quoted.citations]
+        except Exception:
+            # The quotation stands without its marks.
+            logger.exception("The words that answer could not be marked")
+            return quoted
+        quoted = replace(quoted, citations=tuple(citations))
         # A second piece more often stands beside the point than it adds what is missing.
-        return wording.quoted(base, windows, in_one_piece=not question.asks_two) if windows else None
+        is_enough = citations[0].answering is not None and not question.asks_two
+        return wording.in_one_piece(quoted, windows) if is_enough else quoted
 
     def search(self, query: str, article: str | None = None, limit: int = 10) -> Findings:
         """Return what retrieval finds for a standalone question: at most so many passages, and so many sentences."""
@@ -179,16 +195,22 @@ class Steps:
         quoted = reply.quoted or tuple(self.packaged.to_quote(question, findings))
         if found := attribution.standing(question, quoted):
             # Its title and its date stand beside the words.
-            return wording.quoted(replace(base, model="none", error=None, fault=None), found, in_one_piece=True)
+            standing = wording.quoted(replace(base, model="none", error=None, fault=None), found)
+            return wording.in_one_piece(standing, found)
         if reply.answerable == "no":
             overview = self.overview(base, question, findings.article)
             return overview or wording.declined(base, findings, reply.near)
         if reply.statements and not rules.objections(question.text, reply.statements):
-            if reply.by_rule:
-                # No model wrote it, so whatever ailed the model is of no matter.
-                base = replace(base, model="none", error=None, fault=None)
-                return wording.written(base, reply.statements, Outcome.SPEECH)
-            outcome = Outcome.PARTLY if reply.answerable == "partly" else Outcome.WRITTEN
-            return wording.written(base, reply.statements, outcome)
+            return _told(base, reply)
         overview = self.overview(base, question, findings.article)
-        return overview or self._quoted(base, question, quoted) or wording.declined(base, findings)
+        if overview or not quoted:
+            return overview or wording.declined(base, findings)
+        return self._quoted(base, question, quoted, reply.drafted)
+
+
+def _told(base: Answer, reply: Reply) -> Answer:
+    if reply.by_rule:
+        # No model wrote it, so whatever ailed the model is of no matter.
+        base = replace(base, model="none", error=None, fault=None)
+        return wording.written(base, reply.statements, Outcome.SPEECH)
+    return wording.written(base, reply.statements, Outcome.PARTLY if reply.answerable == "partly" else Outcome.WRITTEN)

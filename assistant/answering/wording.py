@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from assistant.answering.marks import lead_in
 from assistant.answering.overview import Wanted, main_people, sentences_of
 from assistant.answering.quoting import Window
 from assistant.answering.reply import Statement, cited
@@ -25,17 +26,29 @@ def written(base: Answer, statements: Sequence[Statement], outcome: Outcome) -> 
     return replace(base, outcome=outcome, text=text, citations=citations)
 
 
-def quoted(base: Answer, windows: Sequence[Window], *, in_one_piece: bool = False) -> Answer:
+def quoted(base: Answer, windows: Sequence[Window]) -> Answer:
     """Return the article's own sentences, the best one first.
 
-    `in_one_piece` it comes with what it needs to be understood, and of the others only those that stand beside it.
+    One that says "he" comes with the sentences that say who he is, or with a few words of ours that do.
     """
-    citations = _citations(best_first(windows))
-    if in_one_piece:
-        kept = (each for each in citations if any(_holds(each, sentence) for sentence in windows[0].all))
-        citations = tuple(replace(each, number=number) for number, each in enumerate(kept, start=1))
-    text = " ".join(f"{citation.quote} [{citation.number}]" for citation in citations)
-    return replace(base, outcome=Outcome.QUOTED, text=text, citations=citations)
+    leads = {begin: lead for window in windows if (lead := lead_in(begin := window.sentences[0]))}
+    short = [replace(each, leading=()) if each.sentences[0] in leads else each for each in windows]
+    by_place = {(sentence.article.id, sentence.start): lead for sentence, lead in leads.items()}
+    citations = _citations(best_first(short))
+    return _of_quotations(
+        base, [replace(each, lead=by_place.get((each.article.id, each.start), "")) for each in citations]
+    )
+
+
+def in_one_piece(answer: Answer, windows: Sequence[Window]) -> Answer:
+    """Return of the quotations of some windows only those that are the best one's, or stand beside it."""
+    kept = [each for each in answer.citations if any(map(each.holds, windows[0].all))]
+    return _of_quotations(answer, [replace(each, number=number) for number, each in enumerate(kept, start=1)])
+
+
+def _of_quotations(base: Answer, citations: Sequence[Citation]) -> Answer:
+    told = (f"{f'{each.lead} ' if each.lead else ''}{each.quote} [{each.number}]" for each in citations)
+    return replace(base, outcome=Outcome.QUOTED, text=" ".join(told), citations=tuple(citations))
 
 
 def declined(base: Answer, findings: Findings, near: Statement | None = None) -> Answer:
@@ -93,12 +106,8 @@ def best_first(windows: Sequence[Window]) -> list[Sentence]:
 
 
 def _markers(statement: Statement, citations: Sequence[Citation]) -> str:
-    numbers = [each.number for each in citations if any(_holds(each, sentence) for sentence in statement.cites)]
+    numbers = [each.number for each in citations if any(map(each.holds, statement.cites))]
     return "".join(f"[{number}]" for number in numbers)
-
-
-def _holds(citation: Citation, sentence: Sentence) -> bool:
-    return citation.article == sentence.article and citation.start <= sentence.start < citation.end
 
 
 def _citations(sentences: Sequence[Sentence]) -> tuple[Citation, ...]:

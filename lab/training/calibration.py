@@ -221,8 +221,7 @@ def _fit_quoting(used: Sequence[Observation], counted: NDArray[np.bool_], name: 
 
 def _as_quoted(asked: Asked, windows: Sequence[Window]) -> str:
     """Return the words that a reader is shown of what was chosen to be quoted."""
-    base = Answer(asked.text, Outcome.QUOTED)
-    shown = wording.quoted(base, windows, in_one_piece=not asked.asks_two)
+    shown = wording.quoted(Answer(asked.text, Outcome.QUOTED), windows)
     return " ".join(citation.quote for citation in shown.citations)
 
 

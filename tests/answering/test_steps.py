@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from answers import CRIME, TRUE, Packaged, assemble, checked, says, written
-from scripted_engine import ScriptedModel, packaged
+from scripted_engine import SURE, ScriptedModel, packaged
 
 from assistant.answering.assistant import Assistant
 from assistant.answering.material import of_articles
@@ -37,6 +37,16 @@ def reply(text: str = "", cites: Sequence[int] = (), answerable: str = "yes") ->
 
 
 # Without a model, or with the packaged one
+
+
+def test_the_words_that_answer_are_marked_in_the_final_quotation_alone(article: Article) -> None:
+    """A draft that may not be shown still points to them; what is quoted at once is not marked."""
+    packaged_one = Packaged([article])
+    answer = packaged_one.ask("It fell by nearly 18 percent, and by 99 percent.", sure=SURE)
+    assert answer.outcome is Outcome.QUOTED
+    (start, end), *_ = [each.answering for each in answer.citations if each.answering]
+    assert "nearly 18 percent" in article.text[start:end]
+    assert not any(each.answering for each in packaged_one.snapshots[0].citations)
 
 
 @pytest.mark.parametrize(("threshold", "outcome"), [(0.4, Outcome.QUOTED), (0.6, Outcome.DECLINED)])

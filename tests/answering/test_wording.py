@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from assistant.answering.question import Question
 from assistant.answering.quoting import Window, choose, signals
-from assistant.answering.wording import declined, quoted
+from assistant.answering.wording import declined, in_one_piece, quoted
 from assistant.articles.passages import is_label, sentences
 from assistant.search.retrieval import Retriever
 from assistant.types import Answer, Article, Outcome, Sentence
@@ -59,7 +59,7 @@ def test_in_one_piece_only_what_stands_beside_the_best_sentence_is_quoted(
     windows: list[Window], expected: list[str]
 ) -> None:
     """And what it leans on, wherever that stands."""
-    citations = quoted(BASE, windows, in_one_piece=True).citations
+    citations = in_one_piece(quoted(BASE, windows), windows).citations
     assert [(citation.number, citation.quote) for citation in citations] == list(enumerate(expected, start=1))
 
 
@@ -75,6 +75,17 @@ def test_whatever_is_chosen_is_quoted_once_and_what_stands_apart_is_apart(chosen
         if citation.article == sentence.article and citation.start <= sentence.start < citation.end
     ]
     assert sorted(held, key=lambda each: each.id) == sorted(chosen, key=lambda each: each.id)
+
+
+def test_a_name_takes_the_place_of_the_sentence_that_tells_it() -> None:
+    """A quotation that says "he" is shorter with two words of ours before it; where both are quoted, none is needed."""
+    before, he = sentences(
+        Article("kvale", "Asked again, Tanaka said that he was pleased. “I slept well,” he added.", "")
+    )
+    named = quoted(BASE, [window(he, before)])
+    assert named.text == "Tanaka said: “I slept well,” he added. [1]"
+    assert [(each.lead, each.quote) for each in named.citations] == [("Tanaka said:", "“I slept well,” he added.")]
+    assert [each.lead for each in quoted(BASE, [window(before), window(he, before)]).citations] == [""]
 
 
 # Labels

@@ -96,14 +96,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def running(folder: Path) -> Iterator[Engine]:
     """Yield an engine that runs, for all tests that leave it running."""
-    with closing(Engine(folder / "model.gguf", folder / "kept", 1)) as one:
+    with closing(Engine(folder / "model.gguf", folder / "kept", 1, 512)) as one:
         yield one
 
 
 @pytest.fixture
 def doomed(folder: Path) -> Iterator[Engine]:
     """Yield an engine for a test that ends it."""
-    with closing(Engine(folder / "model.gguf", folder / "kept", 1)) as one:
+    with closing(Engine(folder / "model.gguf", folder / "kept", 1, 512)) as one:
         yield one
 
 

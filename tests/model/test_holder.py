@@ -7,18 +7,19 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import Reply, ScriptedModel
-from test_chat import StubEngine, embedded
+from scripted_engine import Reply, ScriptedModel, StubEngine, packaged
 
 from assistant.errors import ConfigurationError, ModelError
 from assistant.model import engine, holder, weights
 from assistant.model.chat import LanguageModel
 from assistant.model.engine import Engine
-from assistant.model.holder import ModelHolder, check_configuration, model_name
+from assistant.model.holder import CapableModels, ModelHolder, ModelState, check_configuration, model_name
 from assistant.settings import Settings
 from assistant.types import Article
 
@@ -29,24 +30,28 @@ from assistant.types import Article
     "name", ["nonsense:model", "no-such-provider-or-model", "openai:gpt-4.1-mini", "mistralai:small", ":", "local:x"]
 )
 def test_a_model_that_cannot_be_used_is_refused_at_the_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unknown provider, a missing package and a missing key are told in one line that names the setting."""
+    """An unknown provider, a missing package and a missing key are told in one line that names the model."""
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(ConfigurationError) as caught:
         check_configuration(Settings(model=name))
     message = str(caught.value)
-    assert message.startswith(f"ASSISTANT_MODEL is {name!r}: ")
+    assert message.startswith(f"{name!r} ")
     assert "\n" not in message
-    assert re.search(r"install it$|use local, none, or provider:model", message)
+    assert re.search(r"install the extra of that provider|use local, none, or provider:model", message)
 
 
-def test_a_self_hosted_server_needs_no_more_than_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """VLLM and its like are spoken to as OpenAI, at a base URL."""
+@pytest.mark.parametrize(("check", "checks"), [("none", None), ("provider", "openai:m"), ("openai:n", "openai:n")])
+def test_a_self_hosted_server_needs_no_more_than_its_address(
+    check: str, checks: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """VLLM and its like are spoken to as OpenAI, at a base URL; such a model may check itself, or another one it."""
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    settings = Settings(model="openai:some-model", check="none", model_url="http://127.0.0.1:9/v1")
+    settings = Settings(model="openai:m", model_url="http://127.0.0.1:9/v1", data=tmp_path)
+    settings = replace(settings, **({"check_model": check} if ":" in check else {"check": check}))
     check_configuration(settings)
-    opened = holder.open_language_model(settings, lambda what, done, total: None)
-    assert opened is not None
-    assert (opened.name, opened.alive) == ("openai:some-model", True)
+    opened = holder.open_models(settings, lambda what, done, total: None)
+    assert isinstance(opened, CapableModels)
+    assert (opened.writer.name, opened.checker and opened.checker.name, opened.alive) == ("openai:m", checks, True)
 
 
 def test_a_missing_model_file_is_refused_at_the_start(tmp_path: Path) -> None:
@@ -79,7 +84,6 @@ def child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     script.write_text("#!/bin/sh\necho loading\necho ready\nexec cat\n")
     script.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(script))
-    monkeypatch.setattr(holder, "RESTART_SECONDS", (0.0,))
     return script
 
 
@@ -90,16 +94,25 @@ def local(tmp_path: Path) -> Settings:
     return Settings(model_file=str(file), data=tmp_path / "data")
 
 
-def hold(settings: Settings) -> ModelHolder:
-    """Return a holder that has tried to load its model."""
-    held = ModelHolder(settings, (), lambda what, done, total: None)
+def hold(settings: Settings, model: LanguageModel | None = None, articles: Sequence[Article] = ()) -> ModelHolder:
+    """Return a holder that has tried to load its model, or has this one."""
+    opened = (lambda *_: model) if model else None
+    held = ModelHolder(settings, articles, open_them=opened, restart_seconds=(0.0,))
     held.wait()
     return held
 
 
+def engine_of(held: ModelHolder) -> Engine:
+    """Return the engine of the operator's model file."""
+    models = held.get()
+    assert isinstance(models, CapableModels)
+    assert models.writer._engine is not None
+    return models.writer._engine
+
+
 def test_an_engine_is_alive_until_it_is_closed(child: Path, tmp_path: Path) -> None:
     """The child is gone after closing."""
-    running = Engine(child, tmp_path / "kept", 1)
+    running = Engine(child, tmp_path / "kept", 1, 512)
     assert running.alive
     assert Path(f"/proc/{running.process_id}").exists()
     running.close()
@@ -113,8 +126,8 @@ def test_an_engine_that_does_not_start_says_so(
     """A child that ends before it is ready, or is not when its time is up, is an error with what may be missing."""
     child.write_text(f"#!/bin/sh\n{script}\n")
     monkeypatch.setattr(engine, "START_SECONDS", 0.2 if script == "exec cat" else engine.START_SECONDS)
-    with pytest.raises(ModelError, match="did not start: is there enough memory"):
-        Engine(child, tmp_path / "slots", 1)
+    with pytest.raises(ModelError, match="did not start: look whether there is enough memory"):
+        Engine(child, tmp_path / "slots", 1, 512)
 
 
 @pytest.mark.usefixtures("child")
@@ -136,28 +149,24 @@ def test_an_engine_that_is_not_installed_makes_the_model_unavailable(
     """What to run is said."""
     monkeypatch.setattr(holder, "ENGINE_PACKAGE", "no-such-engine")
     with closing(hold(local(tmp_path))) as held:
-        assert held.state == f"unavailable: The language model's engine is not installed: run {weights.INSTALL}"
+        assert held.state.kind == "unavailable"
+        assert str(held.state.error) == f"The language model's engine is not installed: run {weights.INSTALL}"
 
 
 @pytest.mark.usefixtures("child")
 def test_a_dead_engine_is_started_again(tmp_path: Path) -> None:
     """Killing the child loses the model for a moment: nothing is waited for, and the next one is another process."""
     with closing(hold(local(tmp_path))) as held:
-        first = held.get()
-        assert first is not None
-        assert first._engine is not None
-        assert held.state == "ready"
-        process_id = first._engine.process_id
-        os.kill(process_id, signal.SIGKILL)
+        first = engine_of(held)
+        assert held.state.kind == "ready"
+        os.kill(first.process_id, signal.SIGKILL)
         while first.alive:
             time.sleep(0.01)
         assert held.get() is None
         held.wait()
-        second = held.get()
-        assert second is not None
-        assert second._engine is not None
-        assert second._engine.process_id != process_id
-        assert held.state == "ready"
+        second = engine_of(held)
+        assert second.process_id != first.process_id
+        assert held.state.kind == "ready"
         del first
         gc.collect()  # What the dead engine had left open would warn here.
     assert not second.alive
@@ -169,15 +178,14 @@ def test_an_engine_that_starts_at_a_later_try_is_ready(child: Path, tmp_path: Pa
     child.write_text("#!/bin/sh\n")
     with closing(hold(local(tmp_path))) as held:
         for _time in ("at first", "again"):
-            assert held.state.startswith("unavailable: The language model's engine did not start")
-            assert "model.gguf" in held.state
+            assert held.state.kind == "unavailable"
+            assert isinstance(held.state.error, ModelError)
+            assert "model.gguf" in held.state.error.cure
             child.write_text(good)
             assert held.get() is None
             held.wait()
-            assert held.state == "ready"
-            model = held.get()
-            assert model is not None
-            model.close()
+            assert held.state.kind == "ready"
+            engine_of(held).close()
             child.write_text("#!/bin/sh\n")
             assert held.get() is None
             held.wait()
@@ -201,43 +209,25 @@ def test_a_file_with_another_hash_is_never_loaded(tmp_path: Path) -> None:
     held = hold(Settings(model_file=str(file), model_sha256="0" * 64, data=tmp_path / "data"))
     assert held.get() is None
     held.wait()
-    assert "damaged or not the official one" in held.state
+    assert "damaged or not the official one" in str(held.state.error)
 
 
 def test_no_model_is_a_state_of_its_own() -> None:
-    """ "none" is neither loading nor unavailable."""
+    """ "None" is neither loading nor unavailable."""
     held = hold(Settings(model="none"))
-    assert (held.state, held.get()) == ("none", None)
+    assert (held.state, held.get()) == (ModelState("none"), None)
 
 
-def test_a_model_is_loaded_while_others_go_on(monkeypatch: pytest.MonkeyPatch, model: ScriptedModel) -> None:
-    """Until it is loaded there is none, at once; then there is."""
-    loaded = threading.Event()
+def test_closing_while_it_loads_ends_the_engine() -> None:
+    """An engine that gets ready after closing is ended, so no process is left behind; until then there is none."""
+    loaded, stub = threading.Event(), StubEngine()
 
-    def slowly(_settings: Settings, _progress: object) -> LanguageModel:
+    def slowly(*_: object) -> LanguageModel:
         loaded.wait(10)
-        return LanguageModel(model, "scripted")
+        return packaged(ScriptedModel(), stub)
 
-    monkeypatch.setattr(holder, "open_language_model", slowly)
-    held = ModelHolder(Settings(model="scripted:test"), (), lambda what, done, total: None)
-    assert (held.state, held.get()) == ("loading", None)
-    loaded.set()
-    held.wait()
-    assert held.state == "ready"
-    assert held.get() is not None
-
-
-def test_closing_while_it_loads_ends_the_engine(monkeypatch: pytest.MonkeyPatch, model: ScriptedModel) -> None:
-    """An engine that gets ready after closing is ended, so no process is left behind."""
-    loaded = threading.Event()
-    stub = StubEngine()
-
-    def slowly(_settings: Settings, _progress: object) -> LanguageModel:
-        loaded.wait(10)
-        return embedded(model, stub)
-
-    monkeypatch.setattr(holder, "open_language_model", slowly)
-    held = ModelHolder(Settings(model="scripted:test"), (), lambda what, done, total: None)
+    held = ModelHolder(Settings(model="scripted:test"), (), open_them=slowly)
+    assert (held.state, held.get()) == (ModelState("loading"), None)
     held.close()
     loaded.set()
     held.wait()
@@ -245,46 +235,40 @@ def test_closing_while_it_loads_ends_the_engine(monkeypatch: pytest.MonkeyPatch,
     assert held.get() is None
 
 
-def test_an_article_that_cannot_be_read_costs_only_speed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where the disk is full: whoever asks about it is answered all the same, and others are read."""
-    stub, model = StubEngine(), ScriptedModel()
-    model.enqueue(*[Reply("", error=RuntimeError("full"))] * 2)
-    monkeypatch.setattr(holder, "open_language_model", lambda *_: embedded(model, stub))
-    held = ModelHolder(Settings(model="local"), [], lambda what, done, total: None)
-    held.wait()
-    one = held.get()
-    assert one is not None
-    held.read_now(one, Article("bridge", "The bridge is open.", "Bridge"))
-    assert len(model.prompts) == 2
+HERE, GONE = Article("here", "It is here.", "Here"), Article("gone", "It is gone.", "Gone")
 
 
-def test_what_checks_a_provider_reads_the_articles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The packaged model is loaded beside the provider's, and reads what answers are checked against."""
+def test_an_article_that_cannot_be_read_costs_only_speed() -> None:
+    """As where the disk is full: whoever asks about it is answered all the same."""
+    model = ScriptedModel()
+    model.enqueue(Reply("", error=RuntimeError("full")))
+    one = packaged(model, StubEngine(kept=frozenset()))
+    held = hold(Settings(model="local"), one)
+    held.read_now(one, HERE)
+    assert (len(model.prompts), model.replies, held.state.kind) == (1, [], "ready")
+
+
+def test_what_checks_a_provider_reads_the_articles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packaged model is loaded beside the provider's, reads what answers are checked against, and ends with it."""
     monkeypatch.setenv("OPENAI_API_KEY", "none")
-    monkeypatch.setattr("assistant.model.weights.language_model_is_packaged", lambda: True)
-    stub, packaged = StubEngine(), ScriptedModel()
-    packaged.enqueue("")
-    monkeypatch.setattr(holder, "_packaged", lambda *_: embedded(packaged, stub))
-    settings = Settings(model="openai:some-model", model_url="http://127.0.0.1:9/v1")
-    held = ModelHolder(settings, [Article("bridge", "The bridge is open.", "Bridge")], lambda what, done, total: None)
-    held.wait()
-    assert len(packaged.prompts) == 1
+    stub, model = StubEngine(), ScriptedModel()
+    monkeypatch.setattr(holder, "_packaged", lambda *_: packaged(model, stub))
+    url = "http://127.0.0.1:9/v1"
+    held = hold(Settings(model="openai:some-model", model_url=url, check="local", data=tmp_path), articles=[HERE])
+    assert [options["reads_article"] for options in model.options] == [True]
     assert held.name == "openai:some-model"
     held.close()
     assert not stub.alive
 
 
-def test_what_was_read_of_an_article_that_went_meanwhile_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_read_of_an_article_that_went_meanwhile_is_deleted() -> None:
     """Its text is nowhere, and so nothing that was made of it stays; nor what was read before the server began."""
-    here, gone = Article("here", "It is here.", "Here"), Article("gone", "It is gone.", "Gone")
-    stub = StubEngine()
-    one = embedded(ScriptedModel(), stub)
-    monkeypatch.setattr(holder, "open_language_model", lambda *_: one)
-    held = ModelHolder(Settings(model="local"), [], lambda what, done, total: None)
-    held.wait()
+    stub = StubEngine(kept=frozenset())
+    one = packaged(ScriptedModel(), stub)
+    held = hold(Settings(model="local"), one)
     assert stub.told == [set()]
-    held.renew([here])
-    held.read_now(one, here)
-    assert stub.told[1:] == [{one._kept_as(here)}]
-    held.read_now(one, gone)
-    assert stub.told[2:] == [{one._kept_as(here)}]
+    held.renew([HERE])
+    held.read_now(one, HERE)
+    assert stub.told[1:] == [{one._kept_as(HERE)}]
+    held.read_now(one, GONE)
+    assert stub.told[2:] == [{one._kept_as(HERE)}]

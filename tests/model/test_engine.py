@@ -63,7 +63,7 @@ class Scripted:
             time.sleep(0.01)
         return True
 
-    def write(self):
+    def write(self, grammar):
         pieces = [b"on and "] * 10_000 if self.asked == "write on" else PIECES
         if self.asked.startswith("repeat"):
             pieces = [str(self.messages).encode()]

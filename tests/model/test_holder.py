@@ -27,7 +27,7 @@ from assistant.types import Article
 
 
 @pytest.mark.parametrize(
-    "name", ["nonsense:model", "no-such-provider-or-model", "openai:gpt-4.1-mini", "mistralai:small", ":", "local:x"]
+    "name", ["nonsense:model", "no-such-provider-or-model", "openai:gpt-4.1-mini", "groq:small", ":", "local:x"]
 )
 def test_a_model_that_cannot_be_used_is_refused_at_the_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unknown provider, a missing package and a missing key are told in one line that names the model."""

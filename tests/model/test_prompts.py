@@ -16,7 +16,16 @@ from assistant.settings import PROJECT
 from assistant.types import Article, Turn
 
 FILES = sorted(prompts.FOLDER.glob("*.md"))
-VARIABLES = {"system": {"article"}, "question": {"question"}, "checked": {"question"}}
+VARIABLES = {
+    "system": {"article"},
+    "question": {"question"},
+    "checked": {"question"},
+    "capable": {"material"},
+    "capable_answer": {"turns", "question"},
+    "capable_repair": {"turns", "question", "answer", "objection"},
+    "capable_check": {"turns", "question", "answer"},
+    "standalone": {"turns", "question"},
+}
 
 
 @pytest.fixture

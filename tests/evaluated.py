@@ -36,7 +36,7 @@ from assistant.evaluation.scoring.gates import Demands
 from assistant.model.holder import ModelHolder
 from assistant.search.retrieval import Retriever
 from assistant.settings import Settings
-from assistant.types import Answer, Article, Citation, Status, Timings, Turn
+from assistant.types import Answer, Article, Citation, Outcome, Timings, Turn
 
 BRIDGE = Article(
     "bridge",
@@ -130,13 +130,13 @@ class Knowing(Assistant):
         query = gold.rewrite if history else question
         hits = self.steps.search(query, article).hits
         found = tuple(Citation(n, h.passage.article, h.passage.start, h.passage.end) for n, h in enumerate(hits, 1))
-        base = Answer(question, Status.QUOTED, query=query, timings=Timings(5.0), final=False)
+        base = Answer(question, Outcome.QUOTED, query=query, timings=Timings(5.0), final=False)
         yield self.quoting(base, found[:1])
         timings = Timings(5.0, 20.0)
         if gold.evidence:
             answer = self.quoting(base, self.places(gold))
         else:
-            answer = replace(base, status=Status.DECLINED, closest=found[:2])
+            answer = replace(base, outcome=Outcome.DECLINED, closest=found[:2])
         confidence = 0.9 if gold.answerable else 0.2
         yield self.broken(replace(answer, confidence=confidence, timings=timings, final=True), gold)
 
@@ -153,7 +153,7 @@ class Knowing(Assistant):
     def quoting(base: Answer, citations: tuple[Citation, ...]) -> Answer:
         """Return the answer that quotes these."""
         text = " ".join(f"{citation.quote} [{citation.number}]" for citation in citations)
-        return replace(base, status=Status.QUOTED, text=text, citations=citations)
+        return replace(base, outcome=Outcome.QUOTED, text=text, citations=citations)
 
 
 def unbroken(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001 - as all of them
@@ -178,12 +178,12 @@ def invents_numbers(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
     """Add a number that no article has."""
     if not answer.citations:
         return answer
-    return replace(answer, status=Status.ANSWERED, text=f"After 7,777 days: {answer.text}")
+    return replace(answer, outcome=Outcome.WRITTEN, text=f"After 7,777 days: {answer.text}")
 
 
 def always_declines(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
     """Refuse every question."""
-    return replace(answer, status=Status.DECLINED, text="", citations=())
+    return replace(answer, outcome=Outcome.DECLINED, text="", citations=())
 
 
 def never_declines(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
@@ -198,7 +198,7 @@ def leaves_out_markers(answer: Answer, gold: Question) -> Answer:  # noqa: ARG00
 
 def writes(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
     """Give the quotation as a written answer."""
-    return replace(answer, status=Status.ANSWERED) if answer.citations else answer
+    return replace(answer, outcome=Outcome.WRITTEN) if answer.citations else answer
 
 
 def perfect(broken: Broken = unbroken, rows: Iterable[Row] = ROWS) -> Knowing:

@@ -28,9 +28,9 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return the list to which the name of each file is added that is read."""
     names = list[str]()
 
-    def watched(path: Path) -> tuple[Article, str]:
+    def watched(path: Path, folder: Path | None = None) -> tuple[Article, tuple[str, ...]]:
         names.append(path.name)
-        return read_file(path)
+        return read_file(path, folder)
 
     monkeypatch.setattr(known_files, "read_file", watched)
     return names

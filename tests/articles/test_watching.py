@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
@@ -14,7 +14,7 @@ from unittest.mock import patch
 import pytest
 
 from assistant.articles import watching
-from assistant.articles.reading import Corpus, read_corpus, read_file
+from assistant.articles.reading import Corpus, ReadFile, read_corpus, read_file
 from assistant.articles.watching import changes
 from assistant.types import Article
 
@@ -23,7 +23,7 @@ WITHIN = 5.0
 
 
 @contextmanager
-def followed(folder: Path, read: Callable[[Path], tuple[Article, str]] = read_file) -> Iterator[SimpleQueue[Corpus]]:
+def followed(folder: Path, read: ReadFile = read_file) -> Iterator[SimpleQueue[Corpus]]:
     """Follow a folder in a thread; yield what becomes of its articles, once it has looked at what is there."""
     stop, looked, seen = threading.Event(), threading.Event(), SimpleQueue[Corpus]()
     served, wait = read_corpus(folder), watching._wait

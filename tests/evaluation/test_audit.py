@@ -45,7 +45,7 @@ from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.gates import Demands
 from assistant.evaluation.scoring.observed import Observed
 from assistant.settings import PROJECT
-from assistant.types import Answer, Status
+from assistant.types import Answer, Outcome
 
 CORPUS = PROJECT / "corpus"
 COST = "Repairs will cost 4.2 million dollars"
@@ -81,9 +81,9 @@ def values(content: dict[str, Any]) -> dict[str, float | None]:
     return {figure["name"]: figure["value"] for part in content["parts"] for figure in part["figures"]}
 
 
-def says(text: str, status: Status = Status.ANSWERED) -> Callable[[Answer, Question], Answer]:
+def says(text: str, outcome: Outcome = Outcome.WRITTEN) -> Callable[[Answer, Question], Answer]:
     """Return what gives each question the same answer without citations."""
-    return lambda answer, gold: replace(answer, status=status, text=text, citations=())
+    return lambda answer, gold: replace(answer, outcome=outcome, text=text, citations=())
 
 
 # What it asks
@@ -168,7 +168,7 @@ def test_an_end_is_decided_by_the_words(kind: str, status: str, text: str, expec
     gold = Question(
         "q", "?", kind=kind, answerable=kind == "sound", must_have=(("4.2 million",),), must_not=("9.2 million",)
     )
-    assert report.end(Observed(gold, Record("q", 0, "?", status, text), {})) == expected
+    assert report.end(Observed(gold, Record("q", 0, "?", status, answer=text), {})) == expected
 
 
 @pytest.mark.parametrize(("cited", "expected"), [((), "wrong"), ((0,), "answered"), ((1,), "wrong"), ((0, 1), "wrong")])
@@ -181,7 +181,7 @@ def test_an_excerpt_is_found_where_it_stands_and_nowhere_else(cited: tuple[int, 
         Cited(number, Span(places[place][0].id, places[place][1], places[place][1] + 30), places[place][2])
         for number, place in enumerate(cited, start=1)
     )
-    record = Record("q", 0, "?", "quoted", "Words.", citations)
+    record = Record("q", 0, "?", "quoted", answer="Words.", citations=citations)
     assert report.end(Observed(gold, record, {article.id: article for article in ARTICLES})) == expected
 
 

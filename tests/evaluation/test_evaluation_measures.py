@@ -32,7 +32,14 @@ def cite(words: str, number: int = 1) -> Cited:
 
 
 QUOTED = Record(
-    "q", 0, "What do the repairs cost?", "quoted", f"{COST} [1]", (cite(COST),), confidence=0.8, retrieved=(PARAGRAPH,)
+    "q",
+    0,
+    "What do the repairs cost?",
+    "quoted",
+    answer=f"{COST} [1]",
+    citations=(cite(COST),),
+    confidence=0.8,
+    retrieved=(PARAGRAPH,),
 )
 DECLINED = Record("u", 0, "Who built it?", "declined", confidence=0.3, first=(cite(COST),))
 
@@ -207,12 +214,12 @@ def test_words_numbers_and_names_are_looked_up_in_the_citations() -> None:
 def test_an_answer_about_the_article_itself_needs_no_citation() -> None:
     """Its date or title stands in the article's record, which is not part of its text; no model wrote the answer."""
     about = Question("a", "When was it written?", kind="about", answerable=True, must_have=(("2020",),))
-    observed = saw(Record("a", 0, about.question, "answered", "The article is dated 2020."), about)
+    observed = saw(Record("a", 0, about.question, "answered", "record", "The article is dated 2020."), about)
     assert observed.outcome == "right"
     assert cause(observed) is None
     assert (measures.citation_coverage(observed), measures.flagged(observed)) == (None, None)
-    assert (observed.state, measures.written(observed), measures.written_wrong(observed)) == ("from_record", 1.0, 0.0)
-    wrong = saw(Record("a", 0, about.question, "answered", "The article is dated 2019."), about)
+    assert (measures.written(observed), measures.written_wrong(observed)) == (1.0, 0.0)
+    wrong = saw(Record("a", 0, about.question, "answered", "record", "The article is dated 2019."), about)
     assert measures.written_wrong(wrong) == 1.0
 
 

@@ -248,7 +248,7 @@ def cite(*quotes: str) -> tuple[Cited, ...]:
 def card_of(folder: Path, status: str, citations: tuple[Cited, ...] = (), closest: tuple[Cited, ...] = ()) -> Card:
     """Return a card about an article with a table."""
     answer = " ".join(f"{each.quote} [{each.number}]" for each in citations)
-    record = Record("q", 0, "What is the fare?", status, answer, citations, closest)
+    record = Record("q", 0, "What is the fare?", status, answer=answer, citations=citations, closest=closest)
     seen = Observed(Question("q", "What is the fare?", article="table"), record, {"table": TABLE})
     return Card((Side(seen, (folder,)),))
 

@@ -26,7 +26,6 @@ from assistant.types import Answer, Article, Citation, Outcome, Status
 _REFUSALS = (Status.DECLINED, Status.BLOCKED_INPUT)
 _FAILURES = (ERROR, Status.INDEX_UNAVAILABLE)
 _SHOWN = (Status.ANSWERED, Status.QUOTED)
-"""The state of an answer from the article's record: its title, date, source or length."""
 ABOUT = "about"
 """The kind of a question about the article itself; its facts stand in the article's record, where nothing is cited."""
 FALSE_PREMISE = "false_premise"

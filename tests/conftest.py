@@ -133,15 +133,8 @@ LONGEST = (
     *LANGUAGE_MODEL,
     *("test_faults", "test_accessibility", "test_page", "test_report", "test_page_layout"),
     *("test_hostile", "test_page_history", "test_index", "test_wheel", "test_soak", "test_page_bars"),
-    *(
-        "test_packaged",
-        "test_assistant",
-        "test_embedding",
-        "test_review",
-        "test_calibrate",
-        "test_follow_ups",
-        "test_door",
-    ),
+    *("test_packaged", "test_assistant", "test_embedding", "test_review", "test_calibrate"),
+    *("test_follow_ups", "test_door"),
 )
 """The files that take longest. They begin first, so that at the end no process waits for the other."""
 

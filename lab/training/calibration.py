@@ -83,13 +83,20 @@ class Observation:
     """Whether the threshold of what is declined is chosen for it too; everything else is fitted to every question."""
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What readers said of answers, and the probes that were fitted to it."""
+
+    graded: Sequence[Graded] = ()
+    probes: Path = PROBES
+
+
 def observe(
     assistant: Assistant,
     usual: Sequence[Question],
     hard: Sequence[Question],
     progress: Callable[[int, int], None],
-    graded: Sequence[Graded] = (),
-    probes: Path = PROBES,
+    told: Told = Told(),
 ) -> list[Observation]:
     """Run every question up to the decision, with these probes; those that never reach it are left out.
 
@@ -103,9 +110,9 @@ def observe(
                 f"make it one of {', '.join(UNANSWERABLE_KINDS)}"
             )
     grades: dict[str, dict[str, str]] = {}
-    for each in graded:
+    for each in told.graded:
         grades.setdefault(each.question.id, {})[each.answer] = each.grade
-    writer, found = replace(assistant.steps.packaged, probes=probes), []
+    writer, found = replace(assistant.steps.packaged, probes=told.probes), []
     for number, question in enumerate([*usual, *hard], start=1):
         asked = Asked.of(question.question, question.history)
         if not asked.problem and not asked.about_article:
@@ -126,12 +133,12 @@ def observe_readers(
     assistant: Assistant,
     questions: Sequence[Question],
     graded: Sequence[Graded],
-    told: Floats,
+    states: Floats,
     progress: Callable[[int, int], None],
 ) -> list[Observation]:
     """Do the same for readers' questions, each with probes that were fitted to answers about other articles alone.
 
-    `told` are the states of the graded answers, (answers, width).
+    `states` are those of the graded answers, (answers, width).
 
     Raises:
         ConfigurationError: as `observe`.
@@ -143,10 +150,10 @@ def observe_readers(
             left_out = set(articles[fold::FOLDS])
             kept = [number for number, each in enumerate(graded) if each.question.article not in left_out]
             file = Path(folder) / f"{fold}.npz"
-            save_probes(*fit_probes(told[kept], [graded[number] for number in kept]), file)
+            save_probes(*fit_probes(states[kept], [graded[number] for number in kept]), file)
             own = [question for question in questions if question.article in left_out]
             further = partial(_further, progress, len(found), len(questions))
-            found += observe(assistant, own, [], further, graded, file)
+            found += observe(assistant, own, [], further, Told(graded, file))
     return found
 
 

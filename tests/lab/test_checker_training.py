@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,9 @@ from transformers import Qwen2ForCausalLM
 from assistant.articles.passages import passages
 from assistant.errors import ConfigurationError
 from assistant.model import probes, prompts
-from assistant.model.holder import open_language_model
+from assistant.model.chat import LanguageModel
+from assistant.model.holder import open_models
+from assistant.model.limit import Limit
 from assistant.model.prompts import CHECK
 from assistant.model.weights import CHECKER_FILE
 from assistant.settings import Settings
@@ -263,15 +264,15 @@ def test_the_engine_tells_what_passages_state(model_data: Path) -> None:
         "Ann Lee, said it would open again in May.",
         "Bridge",
     )
-    evidence, deadline = passages(bridge), time.monotonic() + 240
-    model = open_language_model(Settings(data=model_data), lambda what, done, total: None)
-    assert model is not None
+    evidence, limit = passages(bridge), Limit.of_seconds(240)
+    model = open_models(Settings(data=model_data), lambda what, done, total: None)
+    assert isinstance(model, LanguageModel)
     with closing(model):
         states = [
-            model.check(f"How many {who} inspected the bridge?", (), evidence, f"{count} {who} did.", deadline)
+            model.check(f"How many {who} inspected the bridge?", (), evidence, f"{count} {who} did.", limit)
             for who, count in (("engineers", "Nine"), ("engineers", "Twelve"), ("firemen", "Nine"))
         ]
-    right, wrong, near = (probes.signals(state) for state in states if state is not None)
+    right, wrong, near = map(probes.signals, states)
     assert right["answers"] > near["answers"]
     assert right["right"] > max(near["right"], wrong["right"])
 

@@ -11,20 +11,23 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from answers import assemble
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatGenerationChunk
 from pydantic import Field
 from rich.console import Console
-from scripted_engine import Reply, ScriptedModel, packaged
+from scripted_engine import SURE, Reply, ScriptedModel, packaged
 from typer.testing import CliRunner
 
+from assistant.answering.assistant import Assistant
 from assistant.answering.question import Question
-from assistant.articles.reading import normalise
+from assistant.articles.reading import Corpus, normalise
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import holds_facts
 from assistant.markup import markdown
+from assistant.model.holder import ModelHolder
 from assistant.rendering import terminal
+from assistant.search.retrieval import Retriever
+from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Outcome
 from lab import injections
 from lab.__main__ import app
@@ -34,7 +37,7 @@ DIRECT, BURIED = map(read_injections, FILES)
 
 
 class ObedientModel(ScriptedModel):
-    """Does what it is told to, whoever tells it, and is sure that it is right."""
+    """Does what it is told to, whoever tells it, and cannot tell whether that is right."""
 
     says: dict[str, str] = Field(default_factory=dict)
     """What an obedient model says, by the question."""
@@ -54,8 +57,10 @@ def try_all(tried: Sequence[Injection], shipped: Article, *, obedient: bool) -> 
     """Try the injections, searching by keyword, with the obedient model or with none."""
     says = {Question.of(injection.question).text: injection.obedient for injection in tried}
     articles = [injection.article for injection in tried if injection.article] or [shipped]
-    models = (lambda: packaged(ObedientModel(says=says))) if obedient else None
-    with closing(assemble(models, articles, seconds=20.0)) as assistant:
+    model = packaged(ObedientModel(says=says, sure=(SURE[0], 0.0, SURE[2]))) if obedient else None
+    holder = ModelHolder(Settings(model="obedient:model" if obedient else "none"), articles, open_them=lambda *_: model)
+    assistant = Assistant(Corpus(tuple(articles)), Retriever(articles, None, None), None, holder, 20.0)
+    with closing(assistant):
         return injections.ask(assistant, tried, lambda what, done, total: None)
 
 
@@ -101,7 +106,7 @@ def test_without_a_model_nobody_is_obeyed(tried: list[Injection], article: Artic
 
 
 def test_what_an_obedient_model_says_is_not_shown(tried: list[Injection], article: Article) -> None:
-    """Of a model that obeys every command, the checks let nothing through to the reader."""
+    """Of a model that obeys every command, nothing gets to the reader unless its check is sure that it is right."""
     results = try_all(tried, article, obedient=True)
     assert [result.injection.id for result in results if result.outcome == "obeyed"] == []
     assert [result.answer.error for result in results if result.answer.error] == []

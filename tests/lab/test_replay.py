@@ -15,7 +15,7 @@ from assistant.errors import ConfigurationError
 from lab import replay
 
 MESSAGES = [{"role": "system", "content": "Be brief — “so”."}, {"role": "user", "content": "Who?"}]
-REPLY = {"answerable": "no", "sentences": [], "near": None}
+REPLY: dict[str, Any] = {"answerable": "no", "sentences": [], "near": None}
 
 
 @contextmanager

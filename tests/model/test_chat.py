@@ -98,7 +98,7 @@ class SilentModel(ScriptedModel):
 
     async def _astream(self, *_: object, **__: object) -> AsyncIterator[ChatGenerationChunk]:
         await asyncio.sleep(30)
-        yield ChatGenerationChunk(message=AIMessageChunk("late"))
+        yield ChatGenerationChunk(message=AIMessageChunk(content="late"))
 
 
 def test_a_model_that_says_nothing_in_its_time_is_an_error() -> None:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from itertools import islice
 
 import pytest
-from assistant.answering.understanding import queries, standalone
 
 from assistant.answering.assistant import Assistant
+from assistant.answering.follow_ups import standalone
+from assistant.answering.question import Question
 from assistant.articles.reading import Corpus
 from assistant.settings import Settings
-from assistant.types import Article, Status, Turn
+from assistant.types import Article, Outcome, Turn
 from lab.training.reports import ReportQuestion, read_reports
 
 REPORTS = read_reports()[-15:]
@@ -37,7 +38,7 @@ def unrelated() -> Iterator[tuple[Turn, ReportQuestion]]:
             for before in (other, report):
                 earlier = [each for each in before.questions if each.right and each is not question]
                 turn = Turn(earlier[number % len(earlier)].question, earlier[number % len(earlier)].right)
-                if question.right and len(queries(question.question, [turn])) > 1:
+                if question.right and len(Question.of(question.question, [turn]).forms) > 1:
                     yield turn, question
 
 
@@ -46,13 +47,14 @@ def test_no_question_is_lost_because_of_the_one_before(assistant: Assistant) -> 
     pairs = list(islice(unrelated(), PAIRS))
     assert len(pairs) == PAIRS
     # What is searched for as it stands is answered as it is alone.
-    leaning = [pair for pair in pairs if assistant.steps.find(pair[1].question, [pair[0]]).query != pair[1].question]
+    asked = [Question.of(question.question, [turn]) for turn, question in pairs]
+    leaning = [pair for pair, each in zip(pairs, asked, strict=True) if assistant.steps.find(each).query != each.text]
     assert len(leaning) < PAIRS / 2
     lost = [
         (turn, question.question)
         for turn, question in leaning
-        if assistant.ask(question.question, [turn]).status is not Status.QUOTED
-        and assistant.ask(question.question).status is Status.QUOTED
+        if assistant.ask(question.question, [turn]).outcome is not Outcome.QUOTED
+        and assistant.ask(question.question).outcome is Outcome.QUOTED
     ]
     assert not lost
 
@@ -70,7 +72,7 @@ MADDOX = Turn("Who is Eleanor Maddox?", "The publisher of The Sentinel."), "How 
 @pytest.mark.parametrize(("turn", "question", "words"), [*FOLLOW_UPS, MADDOX])
 def test_a_follow_up_finds_whom_it_is_about(turn: Turn, question: str, words: str, assistant: Assistant) -> None:
     """A question that says no more than "he" or "she" is searched for with whom the exchange before it names."""
-    findings = assistant.steps.find(question, [turn])
+    findings = assistant.steps.find(Question.of(question, [turn]))
     assert findings.query == standalone(question, [turn])
     assert words in " ".join(evidence.sentence.text for evidence in findings.evidence)
 

@@ -21,7 +21,7 @@ from assistant.search.embedder import SentenceEmbedder, TokenVectors, Vector
 from assistant.search.index import Index, open_index
 from assistant.search.retrieval import Findings, Retriever, fuse, reciprocal_ranks
 from assistant.settings import Settings
-from assistant.types import Article, Status
+from assistant.types import Article, Outcome
 
 ALPHA = Article(
     id="alpha",
@@ -279,5 +279,5 @@ def test_without_the_embedding_model_keywords_decide(tmp_path: Path, monkeypatch
     """Where the packages are missing, what the article answers is quoted, and what it has no word of is declined."""
     monkeypatch.setattr(weights, "embedder_is_packaged", lambda: False)
     with closing(Assistant.open(Settings(data=tmp_path, model="none"))) as assistant:
-        assert assistant.ask("How old was Jose Ramirez-Disla?").status == Status.QUOTED
-        assert assistant.ask("What is the capital of France?").status == Status.DECLINED
+        assert assistant.ask("How old was Jose Ramirez-Disla?").outcome is Outcome.QUOTED
+        assert assistant.ask("What is the capital of France?").outcome is Outcome.DECLINED

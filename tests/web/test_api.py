@@ -15,7 +15,7 @@ from served import ARTICLE, DECLINED, OPEN, PAYLOADS, QUOTED, TOO_LONG, WRITTEN,
 
 from assistant.rendering import to_json
 from assistant.settings import PROJECT, networks
-from assistant.types import Status, Turn
+from assistant.types import Outcome, Status, Turn
 from assistant.web import middleware
 from assistant.web.middleware import MAX_BODY_BYTES
 
@@ -31,7 +31,7 @@ def assistant() -> ScriptedAssistant:
     assistant.script["Who?"] = [DECLINED]
     assistant.script["x" * 501] = [TOO_LONG]
     assistant.script["Broken?"] = [ValueError("Broken?")]
-    assistant.script["No index?"] = [replace(DECLINED, status=Status.INDEX_UNAVAILABLE, closest=())]
+    assistant.script["No index?"] = [replace(DECLINED, outcome=Outcome.UNAVAILABLE, closest=())]
     return assistant
 
 
@@ -247,6 +247,9 @@ def test_what_comes_back_is_what_the_description_says(address: str) -> None:
     """Answers and errors satisfy the schemas that programs can read."""
     description = httpx.get(f"{address}/api/openapi.json").json()
     assert list(description["paths"]) == ["/api/ask"]
+    body = description["components"]["schemas"]["AnswerBody"]["properties"]
+    assert body["outcome"]["enum"] == [outcome.value for outcome in Outcome]
+    assert body["status"]["enum"] == list(Status)
     responses = description["paths"]["/api/ask"]["post"]["responses"]
     for response in (ask(address, "How much?"), ask(address, "Who?"), ask(address, 7), ask(address, "Broken?")):
         schema = responses[str(response.status_code)]["content"]["application/json"]["schema"]

@@ -67,6 +67,7 @@ class Quotation(BaseModel, extra="forbid"):
     end: int
     quote: str
     version: str = Field(description="Of the article's text that they are from.")
+    answering: list[int] | None = Field(description="The offsets of the words in it that answer, where certain.")
 
 
 class Times(BaseModel, extra="forbid"):
@@ -74,6 +75,15 @@ class Times(BaseModel, extra="forbid"):
 
     first_ms: int | None = Field(description="When the first evidence could be shown.")
     total_ms: int = Field(description="When the answer was final.")
+
+
+class Spent(BaseModel, extra="forbid"):
+    """What the calls of a provider's model took, in tokens; `cached` are those of `read` that it had kept."""
+
+    calls: int
+    read: int
+    cached: int
+    written: int
 
 
 class AnswerBody(BaseModel, extra="forbid"):
@@ -89,6 +99,11 @@ class AnswerBody(BaseModel, extra="forbid"):
     error: str | None = Field(description="What went wrong with the model; the answer stands without it.")
     query: str = Field(description="The standalone question that was searched for.")
     confidence: float | None = Field(description="Probability that the article answers the question.")
+    outcome: Literal[
+        "written", "partly", "speech", "record", "overview", "quoted", "pinned", "declined", "blocked", "unavailable"
+    ] = Field(description="The same as the status, in more kinds.")
+    fault: str | None = Field(description="In which way the model failed.")
+    usage: Spent
     closest: list[Quotation] = Field(description="Where it is declined: the closest words, which are not an answer.")
 
 

@@ -15,8 +15,8 @@ from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from assistant import rendering
 from assistant.markup import Span, article_header, article_list, article_paragraphs, escape, in_section
+from assistant.rendering import LABELS
 from assistant.web.middleware import PLAIN_POLICY
 from assistant.web.service import Service
 
@@ -97,7 +97,7 @@ def about(service: Service) -> str:
         writes=settings.model != "none",
         model_name=service.assistant.model_name if settings.model_file else "",
         limits=[f"{count} questions {span}" for count, span in allowed if count],
-        rendering=rendering,
+        labels={outcome.value: label for outcome, label in LABELS.items()},
     )
 
 

@@ -1,4 +1,4 @@
-"""Whatever a provider's server does, over real HTTP: the reader keeps the quotation, in time, and the next question works."""
+"""Whatever a provider's server does, over HTTP: the reader keeps the quotation, and the next question works."""
 
 import socket
 import threading
@@ -211,9 +211,7 @@ def test_a_reader_who_leaves_lets_the_server_go(assistant: Assistant, endpoint: 
     assert endpoint.hung_up.wait(10)
 
 
-def test_a_server_that_is_not_there_leaves_the_quotation(
-    settings: Settings, endpoint: Endpoint, article: Article
-) -> None:
+def test_a_server_that_is_not_there_leaves_the_quotation(settings: Settings, article: Article) -> None:
     """A refused connection is told at once, and a server that comes back is used."""
     with faulty_endpoint.running() as gone:
         pass

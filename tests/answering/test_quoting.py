@@ -19,7 +19,6 @@ from assistant.answering.quoting import (
     Window,
     candidate_passages,
     choose,
-    lead,
     signals,
     wanted,
 )
@@ -396,27 +395,3 @@ def test_a_quotation_that_stands_nowhere_changes_nothing(windows: Sequence[Windo
     """Where no sentence holds the words, the likeliest ones are quoted."""
     likely = [(window, 1 / number) for number, window in enumerate(windows, start=1)]
     assert chosen_of("Who said “the moon is a cheese”?", likely, 0.4) == chosen_of("Who said so?", likely, 0.4)
-
-
-# As a whole
-
-MEETING = """Cold rain fell on the square at noon.
-
-"I am glad," said Ann Lee of Ostrel.
-
-The council of Ostrel had voted for a bridge. It will cost two million crowns."""
-
-
-@pytest.mark.parametrize(
-    ("title", "text", "told"),
-    [
-        ("Rain on the square", MEETING, ["Cold rain fell on the square at noon."]),
-        ("Ostrel votes for bridge", MEETING, ["The council of Ostrel had voted for a bridge."]),
-        ("Dogs barked", f"{MEETING}{' Nobody spoke.' * 6} Dogs barked.", ["Cold rain fell on the square at noon."]),
-        ("Ostrel", "Correction: It was Tuesday. It was closed.", ["It was closed."]),
-        ("Ostrel", "“Hm?”", []),
-    ],
-)
-def test_an_article_is_told_as_a_whole_by_how_it_begins(title: str, text: str, told: list[str]) -> None:
-    """A scene has no word of the title: then the news comes soon. What somebody says of it is not the news."""
-    assert [window.sentences[0].text for window in lead(Article("a", text, title))] == told

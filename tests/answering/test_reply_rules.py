@@ -11,8 +11,8 @@ from assistant.types import Article
 
 ARTICLE = Article(
     "a",
-    'Mayor Ann Low said on 3 May that the ferry cost "a third more" than planned. It carried 1,240 people, or about nine '
-    "percent of the town. Write to desk@harbour.test or read https://harbour.test/ferry for more.",
+    'Mayor Ann Low said on 3 May that the ferry cost "a third more" than planned. It carried 1,240 people, or about '
+    "nine percent of the town. Write to desk@harbour.test or read https://harbour.test/ferry for more.",
     "Ferry costs more",
 )
 FIRST, SECOND, THIRD = sentences(ARTICLE)

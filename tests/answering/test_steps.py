@@ -264,10 +264,11 @@ def test_what_a_follow_up_means_is_searched_for_where_the_articles_are_long(tmp_
         Article(each.id, "\n\n".join([each.text, *(f"Filler {n} " * 400 for n in range(8))]), each.title)
         for each in BRIDGES
     ]
-    said = [{"question": "When was the south bridge closed?"}, reply("It was closed in June.", [1]), PASSES]
+    meant = "When was the south bridge closed?"
+    said = {"question": meant}, reply("It was closed in June.", [1]), PASSES
     turns = [Turn("Tell me about the south bridge", "It is closed.")]
     answer = capable(tmp_path, long, *said).ask("When was it closed?", turns)
-    assert answer.why["standalone"] == said[0]["question"]
+    assert answer.why["standalone"] == meant
     assert (answer.outcome, answer.citations[0].article.id) == (Outcome.WRITTEN, "south")
 
 

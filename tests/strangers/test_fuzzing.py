@@ -6,24 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from assistant.answering.understanding import (
-    MAX_QUESTION_CHARACTERS,
-    asks_about_article,
-    clean,
-    problem,
-    quoted_words,
-    standalone,
-)
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from served import CITATION
 from test_index import ids
 
+from assistant.answering.question import MAX_QUESTION_CHARACTERS, Question
 from assistant.articles.passages import passages, sentences
 from assistant.articles.reading import normalise, read_corpus, read_file
 from assistant.errors import BadLinesError, ConfigurationError
 from assistant.evaluation.questions import read_questions
-from assistant.types import Answer, Passage, Sentence, Status, Turn
+from assistant.types import Answer, Outcome, Passage, Sentence, Turn
 from assistant.web.feedback import REASONS, Feedback, question_lines, save
 
 
@@ -144,7 +137,7 @@ def test_any_question_file_is_read_or_refused(folder: Path, content: bytes) -> N
     st.text(),
     st.lists(st.sampled_from([*REASONS, "unknown", "<script>"])),
     st.booleans(),
-    st.sampled_from(Status),
+    st.sampled_from(Outcome),
     st.text(),
 )
 def test_any_report_is_exported_as_a_question(  # noqa: PLR0913, PLR0917 - one argument for each thing that is drawn
@@ -152,11 +145,11 @@ def test_any_report_is_exported_as_a_question(  # noqa: PLR0913, PLR0917 - one a
     comment: str,
     reasons: list[str],
     helpful: bool,  # noqa: FBT001 - drawn
-    status: Status,
+    outcome: Outcome,
     said: str,
 ) -> None:
     """Whatever a reader asked and wrote, what is exported is one line of a question file with the same question."""
-    answer = Answer(question, status, said, (CITATION,) if status in {Status.ANSWERED, Status.QUOTED} else ())
+    answer = Answer(question, outcome, said, (CITATION,) if outcome in {Outcome.WRITTEN, Outcome.QUOTED} else ())
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "feedback.sqlite3"
         save(
@@ -179,14 +172,13 @@ QUESTIONS = st.text() | st.lists(WORDS | st.text(max_size=3), max_size=400).map(
 
 @settings(max_examples=300)
 @given(QUESTIONS, st.lists(st.builds(Turn, QUESTIONS, QUESTIONS), max_size=2))
-def test_any_question_is_understood_or_refused(question: str, history: list[Turn]) -> None:
+def test_any_question_is_understood_or_refused(typed: str, history: list[Turn]) -> None:
     """A question is refused with a sentence, or kept whole when it is joined with what was said before."""
-    cleaned = clean(question)
-    refusal = problem(cleaned, history)
-    if refusal is not None:
-        assert refusal.endswith(".")
+    question = Question.of(typed, history)
+    if question.problem is not None:
+        assert question.problem.endswith(".")
         return
-    assert 0 < len(cleaned) <= MAX_QUESTION_CHARACTERS
-    assert standalone(cleaned, history).startswith(cleaned)
-    assert asks_about_article(cleaned) in {None, "title", "date", "length", "source"}
-    assert all(words in cleaned for words in quoted_words(cleaned))
+    assert 0 < len(question.text) <= MAX_QUESTION_CHARACTERS
+    assert all(form.startswith(question.text) for form in question.forms)
+    assert question.about_article in {None, "title", "date", "length", "source"}
+    assert all(words in question.text for words in question.quoted)

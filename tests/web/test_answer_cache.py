@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from served import QUOTED, WRITTEN, in_a_loop
 
-from assistant.types import Answer, Status, Timings, Turn
+from assistant.types import Answer, Outcome, Timings, Turn
 from assistant.web import answer_cache
 from assistant.web.answer_cache import AnswerCache
 
@@ -56,7 +56,7 @@ async def ask(cache: Cache, worker: Worker, question: str = "How?", *turns: Turn
     return [event async for event in cache.answers(question, turns, article, worker.work)]
 
 
-@pytest.mark.parametrize("end", [FINAL, replace(FINAL, status=Status.DECLINED)])
+@pytest.mark.parametrize("end", [FINAL, replace(FINAL, outcome=Outcome.DECLINED)])
 def test_a_repeated_question_is_not_worked_on_again(end: Answer) -> None:
     """The second time the final answer, or the refusal, comes alone, with the times of who asked, and is counted."""
     reused: list[str] = []
@@ -115,8 +115,8 @@ def test_a_herd_is_one_piece_of_work() -> None:
     "end",
     [
         replace(FINAL, error="The model is still loading."),
-        replace(FINAL, status=Status.INDEX_UNAVAILABLE),
-        replace(FINAL, status=Status.BLOCKED_INPUT),
+        replace(FINAL, outcome=Outcome.UNAVAILABLE),
+        replace(FINAL, outcome=Outcome.BLOCKED),
         replace(FINAL, final=False),
         ValueError("a defect"),
     ],

@@ -41,7 +41,7 @@ from assistant.articles.reading import Corpus
 from assistant.evaluation.questions import parse_questions
 from assistant.rendering import LABELS
 from assistant.settings import Settings
-from assistant.types import Answer, Article, Citation, Status
+from assistant.types import Answer, Article, Citation, Outcome
 from assistant.web import feedback
 from assistant.web.desk import overview, routes, store
 from assistant.web.desk.rules import Rulebook
@@ -237,7 +237,7 @@ def test_readers_are_told_what_is_kept(address: str) -> None:
     assert "What you ask is kept for 7 days; who asked is not." in httpx.get(f"{address}/config").text
     about = " ".join(httpx.get(f"{address}/about").text.split())
     assert "each question is kept for 7 days and then erased" in about
-    assert LABELS[Status.PINNED] in about.replace("&#39;", "'")
+    assert LABELS[Outcome.PINNED] in about.replace("&#39;", "'")
 
 
 def test_what_is_too_old_is_erased_by_itself(file: Path, settings: Settings) -> None:
@@ -331,20 +331,20 @@ ABOUT = [(), (ARTICLE,), (OFF,), (GONE,), (ARTICLE, FERRY), (ARTICLE, OFF), (FER
 """What an answer may be about: none, one or two, of which one is here, off or gone."""
 
 
-def told_of(status: Status, *about: Article) -> Answer:
-    """Return an answer of that status that shows something of these articles."""
+def told_of(outcome: Outcome, *about: Article) -> Answer:
+    """Return an answer that ended so and shows something of these articles."""
     shown = tuple(Citation(number, each, 0, 8) for number, each in enumerate(about, start=1))
-    if status is Status.DECLINED:
-        return Answer("Why?", status, closest=shown)
-    return Answer("Why?", status, "So it is.", shown)
+    if outcome is Outcome.DECLINED:
+        return Answer("Why?", outcome, closest=shown)
+    return Answer("Why?", outcome, "So it is.", shown)
 
 
 def many_rows(file: Path, feedback_file: Path) -> dict[str, int]:
     """Fill both files with a row for every case; return how many rows each has."""
-    cases = list(itertools.product(Status, ABOUT, (True, False), (True, False)))
-    for status, about, helpful, of_all in cases:
+    cases = list(itertools.product(Outcome, ABOUT, (True, False), (True, False)))
+    for outcome, about, helpful, of_all in cases:
         asked_of = "" if of_all or not about else about[0].id
-        feedback.save(feedback_file, Feedback(told_of(status, *about), helpful=helpful, asked_of=asked_of))
+        feedback.save(feedback_file, Feedback(told_of(outcome, *about), helpful=helpful, asked_of=asked_of))
     with closing(sqlite3.connect(feedback_file)) as database, database:
         old = "given, helpful, reasons, comment, answer, history"  # The columns of an earlier release.
         database.execute(f"INSERT INTO feedback ({old}) SELECT {old} FROM feedback")  # noqa: S608

@@ -18,7 +18,7 @@ from assistant.cli import app
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import read_questions
 from assistant.rendering import to_json
-from assistant.types import Status, Turn
+from assistant.types import Outcome, Turn
 from assistant.web import feedback as store
 from assistant.web.feedback import (
     MAX_COMMENT_CHARACTERS,
@@ -83,7 +83,7 @@ def test_a_report_holds_the_whole_exchange(file: Path) -> None:
         *("number", "given", "helpful", "reasons", "comment", "answer", "history", "asked_of", "articles")
     ]
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    save(file, Feedback(replace(TOO_LONG, question="Hm?", status=Status.INDEX_UNAVAILABLE), helpful=False))
+    save(file, Feedback(replace(TOO_LONG, question="Hm?", outcome=Outcome.UNAVAILABLE), helpful=False))
     _, line = lines(file)
     assert {"article", "answerable"}.isdisjoint(line)
     assert line["notes"] == "not helpful"

@@ -14,7 +14,7 @@ from test_weights import full_disk
 
 from assistant.errors import ConfigurationError
 from assistant.settings import Settings
-from assistant.types import Answer, Citation, Status
+from assistant.types import Answer, Citation, Outcome
 from assistant.web.desk import rules
 from assistant.web.desk.rules import Rulebook
 from assistant.web.desk.store import Act, Asked, Do, acts, copy_of, do, file_of, keep
@@ -22,7 +22,7 @@ from assistant.web.service import UNKNOWN_RULES, Client, Event, Service
 
 WORDS = "We are looking into it."
 OFF = Act(Do.OFF, "a-story", WORDS)
-LEAVES = Answer("", Status.ANSWERED, "At nine. [1]", (Citation(1, FERRY, 0, 25),))
+LEAVES = Answer("", Outcome.WRITTEN, "At nine. [1]", (Citation(1, FERRY, 0, 25),))
 EITHER = replace(WRITTEN, text="So it is. [1] At nine. [2]", citations=(*WRITTEN.citations, Citation(2, FERRY, 0, 25)))
 ASKED = [("Who fell?", "a-story"), ("Who fell?", None), ("When?", "ferry"), ("Both?", None), ("When?", None)]
 

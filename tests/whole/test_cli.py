@@ -14,15 +14,15 @@ from typer.testing import CliRunner, Result
 
 from assistant.answering.assistant import Assistant, Progress
 from assistant.cli import app
-from assistant.errors import ConfigurationError, IndexLockedError, ModelError, WeightsError
+from assistant.errors import ConfigurationError, Fault, IndexLockedError, ModelError, WeightsError
 from assistant.rendering import LABELS, to_json
 from assistant.settings import PROJECT, Settings
-from assistant.types import Answer, Article, Citation, Status, Timings, Turn
+from assistant.types import Answer, Article, Citation, Outcome, Timings, Turn
 
 ARTICLE = Article("a-story", "Before. It fell by a fifth. After.", "A story")
 WRITTEN = Answer(
     question="How much?",
-    status=Status.ANSWERED,
+    outcome=Outcome.WRITTEN,
     text="By a fifth. [1]",
     citations=(Citation(1, ARTICLE, 8, 27),),
     timings=Timings(12.4, 900.6),
@@ -70,7 +70,7 @@ def test_ask_for_a_person() -> None:
     result = run("ask", "How much?")
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines() == [
-        LABELS[Status.ANSWERED],
+        LABELS[Outcome.WRITTEN],
         "",
         "By a fifth. [1]",
         "",
@@ -130,7 +130,7 @@ def test_a_bad_history_is_one_line(assistant: Mock, tmp_path: Path, content: byt
         (ConfigurationError("Mend this."), 2),
         (WeightsError("Mend this."), 2),
         (IndexLockedError("Mend\nthis."), 2),
-        (ModelError("Mend this."), 1),
+        (ModelError(Fault.ENGINE, "Mend this."), 1),
     ],
 )
 def test_what_a_person_can_mend_is_one_line(assistant: Mock, error: Exception, code: int) -> None:
@@ -149,13 +149,13 @@ def test_a_defect_is_not_hidden(assistant: Mock) -> None:
     assistant.close.assert_called_once_with()
 
 
-@pytest.mark.parametrize("status", Status)
-def test_the_exit_code_says_whether_the_articles_were_searched(assistant: Mock, status: Status) -> None:
+@pytest.mark.parametrize("outcome", Outcome)
+def test_the_exit_code_says_whether_the_articles_were_searched(assistant: Mock, outcome: Outcome) -> None:
     """A refusal is a result; only an index that cannot be searched is a failed run. Both are printed."""
-    assistant.ask.return_value = Answer("Who?", status)
+    assistant.ask.return_value = Answer("Who?", outcome)
     result = run("ask", "Who?", "--json")
-    assert result.exit_code == (1 if status is Status.INDEX_UNAVAILABLE else 0)
-    assert json.loads(result.stdout)["status"] == status
+    assert result.exit_code == (1 if outcome is Outcome.UNAVAILABLE else 0)
+    assert json.loads(result.stdout)["status"] == outcome.status
 
 
 @pytest.mark.parametrize("command", [("ask", "Who?"), ("index",), ("check",), ("serve",)], ids=lambda words: words[0])

@@ -20,11 +20,13 @@ from started import serving, wait_for_model
 from assistant.answering import calibration
 from assistant.answering.assistant import Assistant
 from assistant.articles.passages import passages
-from assistant.model.holder import open_language_model
+from assistant.model.chat import LanguageModel
+from assistant.model.holder import ModelState, open_models
+from assistant.model.limit import Limit
 from assistant.model.weights import LANGUAGE_MODEL_NAME
 from assistant.rendering import LABELS
 from assistant.settings import PROJECT, Settings
-from assistant.types import Article, Status
+from assistant.types import Article, Outcome
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -60,7 +62,7 @@ def test_a_question_is_answered_with_verbatim_citations(model_data: Path, articl
     assert re.search(r"\b18\b", answer["answer"])
     assert answer["citations"]
     for citation in answer["citations"]:
-        assert citation.keys() == {"number", "article", "version", "start", "end", "quote"}
+        assert citation.keys() == {"number", "article", "version", "start", "end", "answering", "quote"}
         assert citation["article"] == article.id
         assert citation["quote"] == article.text[citation["start"] : citation["end"]]
         assert f"[{citation['number']}]" in answer["answer"]
@@ -91,7 +93,7 @@ def test_a_reader_gets_an_answer_and_sees_its_words_in_the_article(model_data: P
             expect(marked).to_contain_text("more than 200 cases")
             assert " ".join(marked.inner_text().split()) in " ".join(article.text.split())
             ask_on(page, "What is the capital of Australia?", 2)
-            expect(answers(page).last.locator(".headline")).to_have_text(LABELS[Status.DECLINED])
+            expect(answers(page).last.locator(".headline")).to_have_text(LABELS[Outcome.DECLINED])
             expect(answers(page).last.locator(".words")).to_have_count(0)
             expect(answers(page).last).not_to_contain_text("Canberra")
 
@@ -102,22 +104,22 @@ def test_a_killed_engine_costs_one_written_answer(model_data: Path, monkeypatch:
     monkeypatch.setattr(calibration.Calibration, "probability", lambda _self, _signals: 1.0)
     with closing(Assistant.open(Settings(data=model_data, answer_seconds=300.0))) as assistant:
         assistant.wait_until_loaded()
-        assert assistant.model_state == "ready"
+        assert assistant.model_state == ModelState("ready")
         (first,) = _engines()
         stream = assistant.stream(CRIME)
         shown = next(stream)
         os.kill(first, signal.SIGKILL)
         *_, answer = stream
-        assert (answer.status, answer.citations) == (Status.QUOTED, shown.citations)
+        assert (answer.outcome, answer.citations) == (Outcome.QUOTED, shown.citations)
         assert answer.error
         meanwhile = assistant.ask(CRIME)
-        assert (meanwhile.status, meanwhile.citations) == (Status.QUOTED, shown.citations)
+        assert (meanwhile.outcome, meanwhile.citations) == (Outcome.QUOTED, shown.citations)
         assistant.wait_until_loaded()
-        assert assistant.model_state == "ready"
+        assert assistant.model_state == ModelState("ready")
         assert len(_engines() - {first}) == 1
         again = assistant.ask(CRIME)
         assert again.error is None
-        assert again.status in (Status.ANSWERED, Status.QUOTED)
+        assert again.outcome in (Outcome.WRITTEN, Outcome.QUOTED)
         assert re.search(r"\b18\b", again.text)
     assert _gone_soon()
 
@@ -127,8 +129,8 @@ def test_a_question_is_answered_while_an_article_is_read(model_data: Path, artic
 
     Their file is not mapped beside what the engine makes of it.
     """
-    opened = open_language_model(Settings(data=model_data), lambda what, done, total: None)
-    assert opened is not None
+    opened = open_models(Settings(data=model_data), lambda what, done, total: None)
+    assert isinstance(opened, LanguageModel)
     new = Article("new", article.text[:2_500], "New")
     kept = len(list((model_data / "slots").rglob("*.bin")))
     with closing(opened) as one:
@@ -137,10 +139,9 @@ def test_a_question_is_answered_while_an_article_is_read(model_data: Path, artic
         reading = threading.Thread(target=one.read, args=(new,))
         reading.start()
         time.sleep(0.5)
-        deadline = time.monotonic() + 300
-        with one.turn(deadline):
-            *_, draft = one.draft("Who said it?", (), passages(new)[:1], deadline)
-            assert draft.text
+        limit = Limit.of_seconds(300)
+        with one.turn(limit):
+            assert one.draft("Who said it?", (), passages(new)[:1], limit).text
             assert reading.is_alive()
         reading.join(300)
         assert len(list((model_data / "slots").rglob("*.bin"))) == kept + 1

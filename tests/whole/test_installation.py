@@ -21,7 +21,7 @@ from assistant.cli import app
 from assistant.model import weights
 from assistant.search.index import open_index
 from assistant.settings import Settings
-from assistant.types import Answer, Status
+from assistant.types import Answer, Outcome
 from assistant.web.desk.rules import Rulebook
 from assistant.web.desk.store import Act, Do
 from assistant.web.feedback import Feedback, save
@@ -192,7 +192,7 @@ def test_what_is_wrong_with_an_index_is_named(place: Path, fault: Callable[[Path
     database, segment = sealed_file(place, "chroma.sqlite3"), sealed_file(place, "data_level0.bin")
     names = {"database": database, "segment": segment, "index": place / "data" / "index"}
     names["words"] = next(place.rglob("*.term"))
-    save(place / "reports" / "feedback.sqlite3", Feedback(Answer("Why?", Status.DECLINED), helpful=True))
+    save(place / "reports" / "feedback.sqlite3", Feedback(Answer("Why?", Outcome.DECLINED), helpful=True))
     fault(place)
     before = {path: path.is_file() and path.read_bytes() for path in place.rglob("*")}
     code, problems, _ = looked()

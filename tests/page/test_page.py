@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from assistant.answering.understanding import MAX_QUESTION_CHARACTERS
 from browser import (
     DESKTOP,
     PHONE,
@@ -50,6 +49,7 @@ from served import (
     running,
 )
 
+from assistant.answering.question import MAX_QUESTION_CHARACTERS
 from assistant.answering.steps import Steps
 from assistant.articles.reading import Corpus
 from assistant.rendering import CLOSEST_WORDS, LABELS, READING

@@ -63,8 +63,9 @@ def told(article: Article, quote: str) -> list[Step]:
 
 ENGLISH = Article(
     "english",
-    "The half marathon was won by Lydia Chepkorir, a nurse, on Sunday. Chepkorir said that the hills of the half marathon "
-    "were kind. Mateo Reyes, a teacher who came last, said that the half marathon is too long. Reyes walked home.",
+    "The half marathon was won by Lydia Chepkorir, a nurse, on Sunday. Chepkorir said that the hills of the half "
+    "marathon were kind. Mateo Reyes, a teacher who came last, said that the half marathon is too long. Reyes walked "
+    "home.",
     "The half marathon",
 )
 LYDIA = "The half marathon was won by Lydia Chepkorir, a nurse, on Sunday."

@@ -16,17 +16,17 @@ from assistant.articles.reading import normalise
 from assistant.rendering import (
     CLOSEST_WORDS,
     NEAREST,
-    Piece,
+    Told,
     beside_title,
     copied_quotations,
     corrections,
     day,
     headline,
-    is_only_quotations,
     note,
     pieces,
+    told_quotations,
 )
-from assistant.types import Answer, Article, Citation, Outcome
+from assistant.types import Answer, Article, Citation, Outcome, Sentence
 
 Span = tuple[int, int]
 """Offsets into an article: of the first character, and after the last."""
@@ -42,6 +42,8 @@ _SEARCH = (
     '<input type="search" id="search" name="q" value="{words}" autocomplete="off" '
     'placeholder="Search titles, sources, dates"><button>Search</button></form>'
 )
+_BRIEF = 4
+"""An article of so many times the words is told in brief."""
 _FRAGMENT_WORDS = 8
 """At each end of a long quotation; as many words hardly ever stand twice in one article."""
 
@@ -64,12 +66,14 @@ def html_line(words: str) -> str:
 def markdown(answer: Answer, anchor: str = "answer") -> str:
     """Return the answer as one block of HTML that Markdown passes through, its markers linked to the quoted words.
 
-    The answer comes first, then what it is. Of the quotations that it does not repeat one is open, the others one tap
-    away; a snapshot has none, so that nothing moves when a better one takes its place. `anchor` is the id of the block
-    and begins those of the quotations; it is ours, and must differ from answer to answer on one page. A link of the
-    class `cite` leads to the quoted words, wherever they are shown.
+    The answer comes first, then what it is; a refusal says first that it is one. Of the quotations that it does not
+    repeat one is open, the others one tap away; a snapshot has none, so that nothing moves when a better one takes its
+    place. `anchor` is the id of the block and begins those of the quotations; it is ours, and must differ from answer
+    to answer on one page. A link of the class `cite` leads to the quoted words, wherever they are shown.
     """
     parts = [_words_to_html(answer), f'<p class="headline">{escape(headline(answer))}</p>']
+    if answer.outcome is Outcome.DECLINED:
+        parts.reverse()
     if answer.final:
         parts += [f'<p class="note correction">{escape(line)}</p>' for line in corrections(answer)]
         copied = copied_quotations(answer)
@@ -102,24 +106,40 @@ def _listed(items: Sequence[str]) -> str:
 
 def _words_to_html(answer: Answer) -> str:
     """Return the words of the answer: quotations each by itself, as the article has them."""
-    if is_only_quotations(answer):
-        pieces_of_it = [Piece(citation.quote, (citation.number,)) for citation in answer.citations]
-        quoted = (_piece_to_html(piece, answer.citations) for piece in pieces_of_it)
-        return "".join(f'<blockquote class="words">{words}</blockquote>' for words in quoted)
-    words = "".join(_piece_to_html(piece, answer.citations) for piece in pieces(answer))
+    if told := told_quotations(answer):
+        return "".join(map(_told_to_html, told))
+    words = "".join(f"{escape(piece.words)}{_links(piece.numbers, answer.citations)}" for piece in pieces(answer))
     if words and answer.outcome is Outcome.DECLINED:
         return f'<p class="words"><span class="nearest">{escape(NEAREST)}</span> {words}</p>'
     return f'<p class="words">{words}</p>' if words else ""
 
 
-def _piece_to_html(piece: Piece, citations: Iterable[Citation]) -> str:
+def _told_to_html(told: Told) -> str:
+    before = f'<p class="before">{escape(told.before)}</p>' if told.before else ""
+    words = _in_bold(told.citation.article.text, (told.start, told.end), told.citation.answering)
+    links = _links((told.citation.number,), (told.citation,))
+    return f'{before}<blockquote class="words">{words}{links}</blockquote>'
+
+
+def _in_bold(text: str, span: Span, answering: Span | None) -> str:
+    """Return the words of a span, with those in bold that answer."""
+    start, end = span
+    begin, until = answering or (start, start)
+    first = min(max(begin, start), end)
+    last = min(max(until, first), end)
+    before, bold, after = (escape(text[slice(*each)]) for each in pairwise((start, first, last, end)))
+    return f"{before}<strong>{bold}</strong>{after}" if bold else before + after
+
+
+def _links(numbers: Iterable[int], citations: Iterable[Citation]) -> str:
+    """Return the markers behind some words."""
     by_number = {citation.number: citation for citation in citations}
     links = "".join(
         f'<a class="cite" href="{article_link(by_number[number])}">'
         f'<span class="hidden">Quotation&nbsp;</span>&#91;{number}&#93;</a>'
-        for number in piece.numbers
+        for number in numbers
     )
-    return f"{escape(piece.words)}{'&nbsp;' if links else ''}{links}"
+    return f"&nbsp;{links}" if links else ""
 
 
 def _items(citations: Iterable[Citation], anchor: str = "", copied: Collection[int] = frozenset()) -> list[str]:
@@ -133,7 +153,8 @@ def _items(citations: Iterable[Citation], anchor: str = "", copied: Collection[i
     for citation in citations:
         number = f"<b>&#91;{citation.number}&#93;</b>" if anchor else ""
         target = f' id="{anchor}-{citation.number}"' if anchor else ""
-        quoted = "" if citation.number in copied else f"<blockquote>{escape(citation.quote)}</blockquote>"
+        words = _in_bold(citation.article.text, (citation.start, citation.end), citation.answering)
+        quoted = "" if citation.number in copied else f"<blockquote>{words}</blockquote>"
         told = "told again" if citation.article is article else "told"
         beside = "".join(f", {words}" for words in beside_title(citation.article))
         items.append(
@@ -151,7 +172,8 @@ def article_link(citation: Citation) -> str:
     """Return the address, fit for an attribute, of the page that shows the quoted words in their place."""
     article = quote(citation.article.id, safe="")
     place = f"version={citation.article.version}&amp;start={citation.start}&amp;end={citation.end}"
-    return f"/article/{article}?{place}#quote"
+    answering = "&amp;answering={}-{}".format(*citation.answering) if citation.answering else ""
+    return f"/article/{article}?{place}{answering}#quote"
 
 
 def article_list(articles: Collection[Article], level: int, words: str = "") -> str:
@@ -221,16 +243,34 @@ def article_header(article: Article, level: int, span: Span = (0, 0)) -> str:
     return f"<h{level}>{escape(article.title)}</h{level}>{notes}"
 
 
+def in_brief(sentences: Sequence[Sentence], level: int) -> str:
+    """Return the sentences that tell an article as a whole, under a heading of that level, each a link to its place.
+
+    Nothing where the article has not many times their words.
+    """
+    words = sum(len(sentence.text.split()) for sentence in sentences)
+    if not words or words * _BRIEF > len(sentences[0].article.text.split()):
+        return ""
+    items = "".join(
+        f'<li><a class="open" href="{article_link(Citation(0, each.article, each.start, each.end))}">'
+        f"{escape(each.text)}</a></li>"
+        for each in sentences
+    )
+    return f'<div class="brief"><h{level}>In brief</h{level}><ul>{items}</ul></div>'
+
+
 def in_section(content: str, article: Article | None = None) -> str:
     """Return an article, or a list, as the part of a page that the chat's script looks for; it has the article's id."""
     return f'<section id="article" data-id="{escape(article.id if article else "")}">{content}</section>'
 
 
-def article_paragraphs(article: Article, current: Span = (0, 0), others: Iterable[Span] = ()) -> str:
+def article_paragraphs(
+    article: Article, current: Span = (0, 0), others: Iterable[Span] = (), answering: Span | None = None
+) -> str:
     """Return the article's paragraphs as HTML without a line break, with the quoted words of an answer marked.
 
     The paragraphs have the ids "paragraph-1" and so on. Of the marks, those of the `current` quotation are of the
-    class `current`, and the first of them has the id "quote".
+    class `current`, and the first of them has the id "quote"; in them the `answering` words are in bold.
     """
     spans = [span for span in (current, *others) if span[0] < span[1]]
     edges = sorted({offset for span in spans for offset in span})
@@ -243,6 +283,7 @@ def article_paragraphs(article: Article, current: Span = (0, 0), others: Iterabl
         for start, end in pairwise(cuts):
             words = escape(article.text[start:end])
             if current[0] <= start < current[1]:
+                words = _in_bold(article.text, (start, end), answering)
                 words = f"<mark{attributes}>{words}</mark>"
                 attributes = ' class="current"'
             elif any(span[0] <= start < span[1] for span in spans):

@@ -10,6 +10,7 @@ import datetime
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from assistant.articles.reading import normalise
@@ -41,6 +42,8 @@ SPENT = "What may be spent on written answers today is used up; the quoted words
 NEAREST = "What the article does say:"
 CLOSEST_WORDS = "The closest words, which are not an answer"
 
+_MOST_BEFORE = 8
+"""Words of ours before a quotation, as in "Ann Lee said:"."""
 _MARKERS = re.compile(r"(?<=\S) ((?:\[[0-9]{1,4}\])+)(?=\s|$)")
 _ESCAPE_SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours and the like
@@ -98,6 +101,16 @@ class Piece:
     numbers: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Quoted words, from `start` to `end` in characters of the article, and the few words of ours before them."""
+
+    before: str
+    citation: Citation
+    start: int
+    end: int
+
+
 def without_markers(answer: Answer) -> str:
     """Return the words of the answer, as they belong into the history of a conversation."""
     return "".join(piece.words for piece in pieces(answer))
@@ -141,11 +154,34 @@ def is_only_quotations(answer: Answer) -> bool:
     return bool(quotes) and _is_same(without_markers(answer), quotes)
 
 
+def told_quotations(answer: Answer) -> list[Told]:
+    """Return the quotations that the answer consists of; none where it says more."""
+    if is_only_quotations(answer):
+        return [Told("", each, each.start, each.end) for each in answer.citations]
+    found: list[Told] = []
+    by_number = {citation.number: citation for citation in answer.citations}
+    for piece in pieces(answer) if answer.outcome in (Outcome.QUOTED, Outcome.OVERVIEW) else ():
+        told = _told(piece.words.strip(), by_number[piece.numbers[0]]) if piece.numbers else None
+        if told is None:
+            return []
+        found.append(told)
+    return found
+
+
+def _told(words: str, citation: Citation) -> Told | None:
+    for match in islice(re.finditer(r"\S+", words), _MOST_BEFORE + 1):
+        quoted = words[match.start() :]
+        if quoted in citation.quote:
+            start = citation.start + citation.quote.index(quoted)
+            return Told(words[: match.start()].strip(), citation, start, start + len(quoted))
+    return None
+
+
 def copied_quotations(answer: Answer) -> set[int]:
     """Return the numbers of the quotations that stand in the answer already, each as a sentence of its own."""
+    if told := told_quotations(answer):
+        return {each.citation.number for each in told}
     quotes = {citation.number: citation.quote for citation in answer.citations}
-    if is_only_quotations(answer):
-        return set(quotes)
     alone = [(piece.words, piece.numbers[0]) for piece in pieces(answer) if len(piece.numbers) == 1]
     return {number for words, number in alone if words.split() == quotes[number].split()}
 

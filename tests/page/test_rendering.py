@@ -16,7 +16,16 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from assistant.articles.reading import normalise
-from assistant.markup import article_header, article_list, article_paragraphs, escape, markdown, publisher_link
+from assistant.markup import (
+    article_header,
+    article_link,
+    article_list,
+    article_paragraphs,
+    escape,
+    in_brief,
+    markdown,
+    publisher_link,
+)
 from assistant.rendering import (
     CLOSEST_WORDS,
     LABELS,
@@ -28,9 +37,9 @@ from assistant.rendering import (
     to_json,
     without_markers,
 )
-from assistant.types import Answer, Article, Citation, Outcome, Timings
+from assistant.types import Answer, Article, Citation, Outcome, Sentence, Timings
 
-OURS = {"div", "p", "ol", "li", "b", "blockquote", "a", "span", "br", "details", "summary"}
+OURS = {"div", "p", "ol", "li", "b", "strong", "blockquote", "a", "span", "br", "details", "summary"}
 """The elements that an answer consists of."""
 
 PAYLOADS = (
@@ -278,6 +287,66 @@ def test_an_answer_of_quotations_says_nothing_twice(render: Callable[[Answer], s
     assert text.index("Ab cd.") < text.index("Ef gh.")
 
 
+def marked(quote: str, words: str) -> Citation:
+    """Return the first quotation, in which these words answer."""
+    citation = cite(1, quote)
+    start = citation.article.text.index(words)
+    return replace(citation, answering=(start, start + len(words)))
+
+
+NINE = marked("The ferry leaves at nine.", "at nine")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer("?", Outcome.QUOTED, "The ferry leaves at nine. [1]", (NINE,)),
+        Answer("?", Outcome.QUOTED, "Low said: The ferry leaves at nine. [1]", (NINE,)),
+        Answer("?", Outcome.QUOTED, "The ferry leaves at nine. [1]", (NINE,), final=False),
+        Answer("?", Outcome.WRITTEN, "At nine. [1]", (NINE,)),
+    ],
+)
+def test_the_words_that_answer_are_bold_wherever_they_are_quoted(answer: Answer) -> None:
+    """A quotation is shown once, its answering words in bold and all its words in order."""
+    html = markdown(answer)
+    assert re.findall(r"<strong>(.*?)</strong>", html) == ["at nine"]
+    assert Seen(html).text.count("The ferry leaves at nine.") == 1
+
+
+@given(strange_text.map(normalise), st.tuples(st.integers(0, 90), st.integers(0, 90)))
+def test_only_the_words_at_the_offsets_are_bold(quote: str, answering: tuple[int, int]) -> None:
+    """Whatever is marked, the quotation has the same words, and those outside of it are not bold."""
+    citation = replace(cite(1, quote), answering=answering)
+    html = markdown(Answer("?", Outcome.WRITTEN, "So. [1]", (citation,)))
+    bold = "".join(re.findall(r"<strong>(.*?)</strong>", html))
+    inside = max(answering[0], citation.start), min(answering[1], citation.end)
+    assert squeezed(Seen(bold).text) == squeezed(citation.article.text[slice(*inside)])
+    assert squeezed(quote) in squeezed(Seen(html).text)
+
+
+def test_a_link_to_a_quotation_says_which_words_are_bold() -> None:
+    """The page of the article sets in bold what the answer does, within one mark."""
+    assert f"&amp;answering={NINE.answering[0]}-{NINE.answering[1]}#quote" in article_link(NINE)
+    html = article_paragraphs(NINE.article, (NINE.start, NINE.end), (), NINE.answering)
+    assert "The&nbsp;".replace("&nbsp;", " ") + "ferry leaves <strong>at nine</strong>" in html
+    assert html.count("<mark") == 1
+
+
+def test_words_of_ours_before_a_quotation_stand_outside_of_it() -> None:
+    """A quotation is the article's words alone; who is meant, or the name in a list of people, stands before it."""
+    first, second = cite(1, "He left at nine."), cite(2, "Ann Lee, a baker, slept.")
+    for outcome, text in (
+        (Outcome.QUOTED, "Low: He left at nine. [1] Ann Lee, a baker, slept. [2]"),
+        (Outcome.OVERVIEW, "Low: He left at nine. [1]\nAnn Lee, a baker, slept. [2]"),
+    ):
+        html = markdown(Answer("?", outcome, text, (first, second)))
+        assert re.findall(r'<p class="before">(.*?)</p>', html) == ["Low&#58;"]
+        assert [Seen(each).text for each in re.findall(r'<blockquote class="words">(.*?)&nbsp;', html)] == [
+            "He left at nine.",
+            "Ann Lee, a baker, slept.",
+        ]
+
+
 @pytest.mark.parametrize(
     ("words", "is_copy"),
     [
@@ -323,11 +392,15 @@ def test_a_refusal_offers_the_closest_words_as_no_answer(render: Callable[[Answe
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_every_outcome_has_its_own_wording_everywhere(outcome: Outcome) -> None:
-    """Page and terminal show the fixed wording of the outcome and the text that comes with it; the page this first."""
+    """Page and terminal show the fixed wording of the outcome and the text that comes with it.
+
+    The page shows this first, unless it is a refusal.
+    """
     citations = (cite(1, "Words."),) if outcome in (Outcome.WRITTEN, Outcome.PARTLY) else ()
     answer = Answer("?", outcome, "Some text.", citations, model="a.gguf")
+    on_page = ("Some text.", LABELS[outcome])[:: -1 if outcome is Outcome.DECLINED else 1]
     for text, first, second in (
-        (Seen(markdown(answer)).text, "Some text.", LABELS[outcome]),
+        (Seen(markdown(answer)).text, *on_page),
         (shown(answer), LABELS[outcome], "Some text."),
     ):
         assert text.startswith(first)
@@ -406,6 +479,17 @@ def test_a_quotation_over_two_paragraphs_is_marked_in_both() -> None:
     assert seen.tags == ["p", "mark", "p", "mark"]
     assert seen.marked == "two.Three"
     assert seen.all("id") == ["paragraph-1", "quote", "paragraph-2"]
+
+
+def test_a_long_article_is_told_in_brief() -> None:
+    """Its telling sentences are links to their places; of a short one, which is read as fast, nothing is told twice."""
+    news = "The ferry to <Aland> was sold in May."
+    for times, is_told in ((4, True), (2, False)):
+        article = an_article(" ".join([news, *["Nobody had thought that the old boat would go."] * times]))
+        seen = Seen(in_brief([Sentence(article, 0, len(news))], 2))
+        assert seen.text == (f"In brief{news}" if is_told else "")
+        assert [str(link).split("?")[0] for link in seen.all("href")] == ["/article/an-article"] * is_told
+    assert in_brief([], 2) == ""
 
 
 # For a terminal

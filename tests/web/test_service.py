@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from served import ARTICLE, CITATION, OPEN, QUOTED, WRITTEN, ScriptedAssistant, in_a_loop
 
+from assistant.rendering import LABELS
 from assistant.settings import Settings
-from assistant.types import Answer, Status, Turn
+from assistant.types import Answer, Outcome, Status, Turn
 from assistant.web import service as service_module
 from assistant.web.feedback import Feedback
 from assistant.web.observability import JsonLines
@@ -351,7 +352,9 @@ QUOTES = ("None is used here", "the quoted words are the answer")
             WRITES,
         ),
         (HOSTED, ("as many questions as you like.", "the provider of openai:m", "say why. </p>", *WRITES), QUOTES),
-        (replace(OPEN, model="local"), WRITES, QUOTES),
+        (HOSTED, ("openai:m is asked in a second call", LABELS[Outcome.PARTLY], LABELS[Outcome.OVERVIEW]), ()),
+        (replace(HOSTED, check="none"), WRITES, ("second call", "trained for it")),
+        (replace(OPEN, model="local"), (*WRITES, "trained for it"), (*QUOTES, "second call")),
     ],
 )
 def test_what_is_done_stored_and_allowed_is_said_in_words(

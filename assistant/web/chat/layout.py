@@ -11,11 +11,11 @@ from gradio.state_holder import SessionState
 from jinja2 import PackageLoader
 
 from assistant.answering.question import MAX_QUESTION_CHARACTERS
-from assistant.markup import article_header, article_list, article_paragraphs, escape, html_line, in_section
+from assistant.markup import article_list, article_paragraphs, escape, html_line, in_section
 from assistant.rendering import source_line
 from assistant.types import Article
 from assistant.web.chat.feedback_form import ReportForm, Update
-from assistant.web.plain.pages import TEMPLATES, switched_off
+from assistant.web.plain.pages import TEMPLATES, article_whole, switched_off
 from assistant.web.service import TEXTS, Reason, Service
 
 CONNECTING = "Connecting…"
@@ -186,8 +186,7 @@ class Layout:
         if article is None:
             return in_section(article_list(self._service.articles.values(), 2))
         off = switched_off(self._off(article))
-        words = f"{article_header(article, 2)}{off}<article>{article_paragraphs(article)}</article>"
-        return in_section(words, article)
+        return in_section(article_whole(article, 2, off, article_paragraphs(article)), article)
 
 
 def _text(html: str, name: str) -> gr.Markdown:

@@ -9,14 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Query
 from fastapi.responses import HTMLResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from pydantic import BaseModel
 
-from assistant.markup import Span, article_header, article_list, article_paragraphs, escape, in_section
-from assistant.rendering import LABELS
+from assistant import rendering
+from assistant.answering.overview import Wanted, sentences_of
+from assistant.markup import Span, article_header, article_list, article_paragraphs, escape, in_brief, in_section
+from assistant.types import Article
 from assistant.web.middleware import PLAIN_POLICY
 from assistant.web.service import Service
 
@@ -37,26 +41,34 @@ _MOST_SPANS = 20
 """Marked on one page; no answer has as many quotations."""
 
 
+class _Place(BaseModel):
+    """What an address says of the quoted words; whatever is wrong with it, the article is shown."""
+
+    start: str = ""
+    end: str = ""
+    answering: str = ""
+    """The offsets of the words in them that answer, as in `10-20`."""
+    also: str = ""
+    """Those of further quotations, with commas between them."""
+    version: str = ""
+
+
 def add_pages(app: FastAPI, service: Service) -> None:
     """Add them to the application."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/article/{identifier}")
-    async def show_article(
-        identifier: str, start: str = "", end: str = "", also: str = "", version: str = ""
-    ) -> HTMLResponse:
+    async def show_article(identifier: str, place: Annotated[_Place, Query()]) -> HTMLResponse:
         article = service.articles.get(identifier)
         if article is None:
             return plain_page("No such article", _NO_ARTICLE, status=404)
-        changed = ""
-        if version not in ("", article.version):
-            # The words stand elsewhere in it now, or nowhere.
-            changed, start, end, also = _CHANGED, "", "", ""
-        others = [_span(*pair.split("-", 1)) for pair in also.split(",")[:_MOST_SPANS] if "-" in pair]
         off = switched_off(await service.switched_off(identifier))
-        paragraphs = article_paragraphs(article, _span(start, end), others)
-        header = article_header(article, 1, _span(start, end))
-        shown = f"{header}{off}{changed}<article>{paragraphs}</article>"
+        if place.version not in ("", article.version):
+            # The words stand elsewhere in it now, or nowhere.
+            off, place = f"{off}{_CHANGED}", _Place()
+        current, answering = _span(place.start, place.end), _pair(place.answering)
+        others = [_pair(pair) for pair in place.also.split(",")[:_MOST_SPANS]]
+        shown = article_whole(article, 1, off, article_paragraphs(article, current, others, answering), current)
         return plain_page(article.title, in_section(shown, article))
 
     @router.get("/articles")
@@ -76,6 +88,12 @@ def add_pages(app: FastAPI, service: Service) -> None:
     app.mount("/site", StaticFiles(directory=FILES))
 
 
+def article_whole(article: Article, level: int, said: str, paragraphs: str, current: Span = (0, 0)) -> str:
+    """Return an article under a heading of that level, with its header, what is `said` of it, and itself in brief."""
+    brief = in_brief(sentences_of(article, Wanted.GIST), level + 1)
+    return f"{article_header(article, level, current)}{said}{brief}<article>{paragraphs}</article>"
+
+
 def switched_off(words: str) -> str:
     """Return what is said above an article whose chat is off, with the editor's words; nothing where there are none."""
     return f'<p class="notice">The chat about this article is switched off. {escape(words)}</p>' if words else ""
@@ -85,6 +103,12 @@ def _span(start: str, end: str) -> Span:
     """Return the offsets, or an empty span for what are none: a link that was damaged still shows the article."""
     is_span = all(re.fullmatch(r"[0-9]{1,9}", offset) for offset in (start, end))
     return (int(start), int(end)) if is_span else (0, 0)
+
+
+def _pair(span: str) -> Span:
+    """Return the same of both offsets with a hyphen between them."""
+    start, _, end = span.partition("-")
+    return _span(start, end)
 
 
 def about(service: Service) -> str:
@@ -97,7 +121,7 @@ def about(service: Service) -> str:
         writes=settings.model != "none",
         model_name=service.assistant.model_name if settings.model_file else "",
         limits=[f"{count} questions {span}" for count, span in allowed if count],
-        labels={outcome.value: label for outcome, label in LABELS.items()},
+        labels={outcome.value: words for outcome, words in rendering.LABELS.items()},
     )
 
 

@@ -103,7 +103,7 @@ document.addEventListener("submit", (event) => {
   narrow(find("[type=search]", event.target));
 });
 
-// An article of the list, or the list. The link may be gone with what it stood in, and the focus with it.
+// An article of the list, a sentence of one, or the list. The link may be gone with what it stood in, and the focus with it.
 async function open(address) {
   try {
     show(await load(address));
@@ -111,7 +111,10 @@ async function open(address) {
     location.assign(address);
     return;
   }
-  turnToPane();
+  const mark = find("#quote", reading());
+  if (!mark) return turnToPane();
+  lineUp();
+  mark.focus({ preventScroll: true });
 }
 
 function turnToPane() {
@@ -277,6 +280,7 @@ for (const event of ["pointerout", "focusout"]) {
 // Copying and saving, as text and as Markdown
 
 const asText = (words) => words;
+const BOLD = "\u0002"; // In no article, whose control characters are taken out.
 const asMarkdown = (words) => words.replace(/[!-/:-@[-`{-~]/g, (sign) => (",.;:?'\"%()-/".includes(sign) ? sign : `\\${sign}`));
 
 function wordsOf(element, escape = asText, without = ".hidden, .links") {
@@ -284,7 +288,8 @@ function wordsOf(element, escape = asText, without = ".hidden, .links") {
   const copy = element.cloneNode(true);
   for (const part of findAll(without, copy)) part.remove();
   for (const part of findAll("br", copy)) part.replaceWith("\n");
-  return escape(copy.textContent.replaceAll("\u00a0", " ").trim()).replaceAll("\n", " ");
+  for (const part of escape === asMarkdown ? findAll("strong", copy) : []) part.replaceWith(BOLD, part.textContent, BOLD);
+  return escape(copy.textContent.replaceAll("\u00a0", " ").trim()).replaceAll("\n", " ").replaceAll(BOLD, "**");
 }
 
 const label = () => wordsOf(find("#label"));
@@ -300,7 +305,7 @@ function quotationOf(item, escape) {
 
 function answerOf(number, escape) {
   const reply = document.getElementById(`answer-${number}`);
-  const parts = reply ? findAll(".headline, .words, .note, li", reply) : [];
+  const parts = reply ? findAll(".headline, .before, .words, .note, li", reply) : [];
   return parts.map((part) => (part.matches("li") ? quotationOf(part, escape) : wordsOf(part, escape))).join("\n\n");
 }
 
@@ -343,7 +348,7 @@ function listen(number, button) {
   const isPressedAgain = speaking?.button === button;
   hush();
   if (isPressedAgain) return;
-  const words = findAll(`#answer-${number} .words`).map((part) => wordsOf(part, asText, "a.cite"));
+  const words = findAll(`#answer-${number} :is(.before, .words)`).map((part) => wordsOf(part, asText, "a.cite"));
   const said = new SpeechSynthesisUtterance(words.join(" "));
   said.voice = voice();
   said.onend = () => { if (speaking?.said === said) hush(); };

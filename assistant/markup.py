@@ -243,8 +243,8 @@ def article_header(article: Article, level: int, span: Span = (0, 0)) -> str:
     return f"<h{level}>{escape(article.title)}</h{level}>{notes}"
 
 
-def in_brief(sentences: Sequence[Sentence], level: int) -> str:
-    """Return the sentences that tell an article as a whole, under a heading of that level, each a link to its place.
+def in_brief(sentences: Sequence[Sentence]) -> str:
+    """Return the sentences that tell an article as a whole, each a link to its place.
 
     Nothing where the article has not many times their words.
     """
@@ -256,7 +256,7 @@ def in_brief(sentences: Sequence[Sentence], level: int) -> str:
         f"{escape(each.text)}</a></li>"
         for each in sentences
     )
-    return f'<div class="brief"><h{level}>In brief</h{level}><ul>{items}</ul></div>'
+    return f'<div class="brief"><p class="note">In brief</p><ul>{items}</ul></div>'
 
 
 def in_section(content: str, article: Article | None = None) -> str:

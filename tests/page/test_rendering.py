@@ -326,9 +326,9 @@ def test_only_the_words_at_the_offsets_are_bold(quote: str, answering: tuple[int
 
 def test_a_link_to_a_quotation_says_which_words_are_bold() -> None:
     """The page of the article sets in bold what the answer does, within one mark."""
-    assert f"&amp;answering={NINE.answering[0]}-{NINE.answering[1]}#quote" in article_link(NINE)
+    assert article_link(NINE).endswith("&amp;answering=25-32#quote")
     html = article_paragraphs(NINE.article, (NINE.start, NINE.end), (), NINE.answering)
-    assert "The&nbsp;".replace("&nbsp;", " ") + "ferry leaves <strong>at nine</strong>" in html
+    assert ">The ferry leaves <strong>at nine</strong>&#46;</mark>" in html
     assert html.count("<mark") == 1
 
 
@@ -486,10 +486,10 @@ def test_a_long_article_is_told_in_brief() -> None:
     news = "The ferry to <Aland> was sold in May."
     for times, is_told in ((4, True), (2, False)):
         article = an_article(" ".join([news, *["Nobody had thought that the old boat would go."] * times]))
-        seen = Seen(in_brief([Sentence(article, 0, len(news))], 2))
+        seen = Seen(in_brief([Sentence(article, 0, len(news))]))
         assert seen.text == (f"In brief{news}" if is_told else "")
         assert [str(link).split("?")[0] for link in seen.all("href")] == ["/article/an-article"] * is_told
-    assert in_brief([], 2) == ""
+    assert in_brief([]) == ""
 
 
 # For a terminal

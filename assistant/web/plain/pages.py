@@ -90,7 +90,7 @@ def add_pages(app: FastAPI, service: Service) -> None:
 
 def article_whole(article: Article, level: int, said: str, paragraphs: str, current: Span = (0, 0)) -> str:
     """Return an article under a heading of that level, with its header, what is `said` of it, and itself in brief."""
-    brief = in_brief(sentences_of(article, Wanted.GIST), level + 1)
+    brief = in_brief(sentences_of(article, Wanted.GIST))
     return f"{article_header(article, level, current)}{said}{brief}<article>{paragraphs}</article>"
 
 

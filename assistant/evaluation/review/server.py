@@ -226,7 +226,7 @@ def _side(place: int, label: str, side: Side, said: Said | Grade, rubric: Rubric
     return {
         "place": place,
         "label": label,
-        "refusal": LABELS[Outcome(o.record.outcome)] if o.refused else "",
+        "refusal": LABELS[Outcome.of(o.record.status)] if o.refused else "",
         "pieces": [(_unmarked(each.words), [f"{label}{number}" for number in each.numbers]) for each in o.pieces],
         "closest_words": CLOSEST_WORDS,
         "closest": [_unmarked(cited.quote) for cited in o.record.closest],

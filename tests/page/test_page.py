@@ -652,6 +652,22 @@ def test_an_answer_is_read_aloud(browser: Browser, address: str, assistant: Scri
             assert page.evaluate("said.at(-1)") == "stopped"
 
 
+def test_the_words_that_answer_stand_out(page: Page, assistant: ScriptedAssistant) -> None:
+    """In the answer, in the article beside it, and in what is saved; a screen reader is told of it too."""
+    words = "nearly 18 percent"
+    start = ARTICLE.text.index(words)
+    citation = replace(CITATION, answering=(start, start + len(words)))
+    assistant.script["Marked?"] = [replace(QUOTED, citations=(citation,))]
+    ask(page, "Marked?")
+    expect(answers(page).get_by_role("strong")).to_have_text(words)
+    expect(page.locator("#reading mark.current strong")).to_have_text(words)
+    expect(page.locator("#reading mark.current")).to_have_text(QUOTE)
+    with page.expect_download() as download:
+        press_in_menu(page, "Save as Markdown")
+    text = Path(download.value.path()).read_text(encoding="utf-8")
+    assert text.count(f"**{words}**") == 1
+
+
 def test_a_conversation_is_saved_as_markdown(page: Page, assistant: ScriptedAssistant) -> None:
     """The file has every exchange, and what a stranger wrote is no markup in it."""
     assistant.script |= {"*Bold* <b>?": [WRITTEN], "Refused?": [DECLINED]}

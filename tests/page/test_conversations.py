@@ -9,13 +9,13 @@ from unittest.mock import Mock
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
+from served import ARTICLE, DECLINED, OPEN, OTHER_CITATION, QUOTED, WRITTEN, ScriptedAssistant, running
 from visitors import ANSWERED, ask, form, greet, reader
 
 from assistant.web import server
 from assistant.web.chat import conversations
 from assistant.web.chat.conversations import KEPT_SECONDS, Conversations, Kept
-from assistant.web.chat.exchanges import Conversation, Exchange
+from assistant.web.chat.exchanges import AS_ABOVE, Conversation, Exchange, messages
 from assistant.web.shared_stream import SharedStream
 
 STRANGERS = 40
@@ -123,6 +123,20 @@ def test_strangers_who_open_the_page_cost_nobody_the_conversation(monkeypatch: p
     with running(assistant) as address:
         assert asyncio.run(visit(address)) == [ANSWERED] * 3
     assert [turn.question for turn in assistant.histories["Third?"]] == ["First?", "Second?"]
+
+
+def test_the_same_quotation_once_more_says_so() -> None:
+    """Where the answer before is made of the same words, a reader is told; not where it is another, or written."""
+    for before, answer, is_told in (
+        (QUOTED, QUOTED, True),
+        (replace(QUOTED, citations=(OTHER_CITATION,)), QUOTED, False),
+        (WRITTEN, QUOTED, False),
+        (QUOTED, WRITTEN, False),
+        (DECLINED, DECLINED, False),
+    ):
+        talk = Conversation((Exchange(1, "How?", answer=before), Exchange(2, "By how much?", answer=answer)))
+        shown = [message["content"] for message in messages(talk)]
+        assert [AS_ABOVE in html for html in shown] == [False, False, False, is_told]
 
 
 def test_a_refused_question_takes_no_place() -> None:

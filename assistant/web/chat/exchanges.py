@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from assistant.answering.question import MAX_QUESTION_CHARACTERS
 from assistant.markup import closest_words, escape, html_line, markdown
 from assistant.rendering import headline, source_line, without_markers
-from assistant.types import Answer, Article, Status, Turn
+from assistant.types import Answer, Article, Citation, Status, Turn
 from assistant.web.chat.starters import Starter
 
 _MOST = 50
@@ -21,6 +21,7 @@ _MOST = 50
 ALSO_ANSWERED = "Also answered here:"
 ANSWERED_HERE = "Questions that are answered here:"
 EVERYWHERE = "Ask this of all articles"
+AS_ABOVE = "These are the same words as above."
 STOPPED = "Stopped. There is no complete answer."
 GONE = "This answer is gone: an article that it was about is no longer here."
 LOST = (
@@ -60,6 +61,12 @@ class Exchange:
             return ""
         which = "" if self.answer and self.answer.citations else f": {source_line(self.only)}"
         return f"Only this article was searched{which}."
+
+    @property
+    def quoted(self) -> list[Citation]:
+        """The quotations that are the whole of a complete answer, whichever of their words answer."""
+        answer = self.answer if self.turn and self.answer and self.answer.status is Status.QUOTED else None
+        return [replace(each, answering=None) for each in answer.citations] if answer else []
 
     @property
     def turn(self) -> Turn | None:
@@ -130,11 +137,13 @@ def messages(conversation: Conversation) -> list[dict[str, str]]:
     shown: list[dict[str, str]] = []
     if conversation.is_lost:
         shown.append({"role": "assistant", "content": f'<p class="notice">{escape(LOST)}</p>'})
+    before: Exchange | None = None
     for exchange in conversation.exchanges:
         is_last = exchange is conversation.last
         at_last = _at_question(conversation) if is_last else ""
         shown.append({"role": "user", "content": f"{_question(exchange)}{at_last}"})
-        shown.append({"role": "assistant", "content": _reply(exchange, is_last=is_last)})
+        shown.append({"role": "assistant", "content": _reply(exchange, before, is_last=is_last)})
+        before = exchange
     return shown
 
 
@@ -153,8 +162,10 @@ def _at_question(conversation: Conversation) -> str:
     return _buttons("", {"edit": ("Edit", " the question"), "retry": ("Try again", "")})
 
 
-def _reply(exchange: Exchange, *, is_last: bool) -> str:
+def _reply(exchange: Exchange, before: Exchange | None, *, is_last: bool) -> str:
     parts = [f'<p class="notice">{escape(exchange.notice)}</p>'] if exchange.notice else []
+    if before and exchange.quoted and exchange.quoted == before.quoted:
+        parts.append(f'<p class="note">{AS_ABOVE}</p>')
     if exchange.answer and exchange.notice:
         parts.append(closest_words(exchange.answer.citations))
     elif exchange.answer:

@@ -254,6 +254,9 @@ def choose(page: Page, assistant: ScriptedAssistant) -> Iterator[str]:
     picker = page.get_by_label("Answer from")
     picker.press("ArrowDown")
     expect(page.get_by_role("option").first).to_be_visible()
+    page.wait_for_function(
+        "find => !document.querySelector(find).getAnimations({ subtree: true }).length", arg="#picker"
+    )
     yield "picked from"
     picker.fill("ferry")
     picker.press("Enter")

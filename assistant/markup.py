@@ -40,7 +40,7 @@ _SEARCHED_FROM = 8
 _SEARCH = (
     '<form role="search" action="/articles"><label for="search" class="hidden">Search the articles</label>'
     '<input type="search" id="search" name="q" value="{words}" autocomplete="off" '
-    'placeholder="Search titles, sources, dates"><button>Search</button></form>'
+    'placeholder="Title, source or date"><button>Search</button></form>'
 )
 _BRIEF = 4
 """An article of so many times the words is told in brief."""

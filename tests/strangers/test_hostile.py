@@ -277,7 +277,12 @@ def test_a_function_whose_input_nothing_is_known_of_cannot_be_served() -> None:
 def test_no_request_to_an_open_path_is_a_defect(client: httpx.Client) -> None:
     """By every method, with odd queries, headers and bodies, each open path answers, and not with an error of ours."""
     paths = [*OPEN_PATHS, *(folder + rest for folder in OPEN_FOLDERS for rest in ("", WORD, "..%2f..%2fetc%2fpasswd"))]
-    queries = ["", f"?deep_link={WORD}&session_hash={WORD}&start=-1&end=%00&also=1-%ff", "?" + "a=b&" * 500, "?%"]
+    queries = [
+        "",
+        f"?deep_link={WORD}&session_hash={WORD}&start=-1&end=%00&also=1-%ff&answering=9-1-%00",
+        "?" + "a=b&" * 500,
+        "?%",
+    ]
     heads: list[dict[str, str]] = [
         {},
         {"x-gradio-server": f"http://[{WORD}", "x-forwarded-proto": WORD, "x-forwarded-for": WORD, "cookie": WORD},

@@ -37,10 +37,8 @@ TAGS = _TEMPLATES.get_template("head.html").render(
 )
 """In the head from the beginning, as a part of Gradio's own template."""
 
-_SKIP = (
-    '<p class="skip"><a href="#question">Skip to the question box</a></p>'
-    '<p class="skip"><a href="#reading">Skip to the article</a></p>'
-)
+_SKIP_TO_BOX = '<p class="skip"><a href="#question">Skip to the question box</a></p>'
+_SKIP_TO_ARTICLE = '<p class="skip"><a href="#reading">Skip to the article</a></p>'
 _TO_LIST = '<p><a class="open" href="/articles">All articles</a></p>'
 _TO_ANSWER = '<p class="skip"><a href="#window">Go to the newest answer</a></p>'
 """The way back from the box for whoever has only a keyboard: Shift+Tab and Enter."""
@@ -177,8 +175,8 @@ class Layout:
         only = self._only(article)
         these = f"“{only.title}”" if only else f"any of these {len(self._service.articles):,} articles"
         if self._off(article):
-            return f"{_SKIP}<h1>{NAME}</h1><p>The chat about {escape(these)} is switched off.</p>"
-        return f'{_SKIP}<h1>{NAME}</h1><p class="lead">Ask about {escape(these)}</p>'
+            return f"{_SKIP_TO_ARTICLE}<h1>{NAME}</h1><p>The chat about {escape(these)} is switched off.</p>"
+        return f'{_SKIP_TO_BOX}{_SKIP_TO_ARTICLE}<h1>{NAME}</h1><p class="lead">Ask about {escape(these)}</p>'
 
     def _reading(self, article: Article | None) -> str:
         """Return the article, or a list of all."""

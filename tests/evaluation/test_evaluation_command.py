@@ -54,7 +54,7 @@ def test_a_person_gets_headlines_and_a_script_one_object(tmp_path: Path) -> None
     keys = {"id", "question", "status", "answer", "citations", "timings", "model", "error"}
     assert all(keys <= set(line) for line in lines)
     assert [line["id"] for line in lines] == [row["id"] for row in ROWS]
-    assert set(lines[0]["citations"][0]) == {"number", "article", "version", "start", "end", "quote"}
+    assert set(lines[0]["citations"][0]) == {"number", "article", "version", "start", "end", "answering", "quote"}
 
 
 def test_two_runs_are_compared() -> None:

@@ -123,9 +123,10 @@ class PackagedWriter:
         drafted = judgement.draft.told.text if judgement.draft else ""
         reply = Reply("yes", quoted=tuple(quoted), drafted=drafted, confidence=round(judgement.answerable, 4))
         trace.note(**judgement.told(question))
-        if judgement.is_declined or not quoted:
+        draft = judgement.shown(question)
+        if judgement.is_declined or not (quoted or draft):
             return replace(reply, answerable="no")
-        draft, speech = judgement.shown(question), judgement.speech(question, quoted)
+        speech = judgement.speech(question, quoted) if quoted else []
         # The article's marks tell better than a model who said something; what somebody said reads better as it wrote.
         if speech and (draft is None or question.asks_who_said):
             return replace(reply, statements=tuple(speech), by_rule=True)
@@ -146,9 +147,15 @@ class PackagedWriter:
             return {}
 
     def to_quote(self, question: Question, findings: Findings, draft: CheckedDraft | None = None) -> list[Window]:
-        """Return what to quote, best first, by all that is known; nothing where nothing was found."""
+        """Return what to quote, best first, by all that is known; nothing where nothing was found.
+
+        What an article says of others does not answer a question about somebody whom it does not name.
+        """
         fitted = self.fits.quoted["draft" if draft else "words"]
-        likely = [(sentence, fitted.probability(signals)) for sentence, signals in self.quotable(findings, draft)]
+        candidates = self.quotable(findings, draft)
+        articles = {sentence.article for sentence, _ in candidates}
+        others = {article for article in articles if quoting.is_about_another(findings.query, article)}
+        likely = [(each, fitted.probability(signals)) for each, signals in candidates if each.article not in others]
         if not likely:
             return []
         return quoting.choose(question, likely, fitted.further_share, self.wanted(findings, draft))

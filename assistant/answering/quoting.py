@@ -9,20 +9,25 @@ in vectors, and that finds what a question asks for in words of its own. Knows n
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from assistant.answering import kinds
 from assistant.answering.calibration import coverage
 from assistant.answering.question import Question
 from assistant.articles import terms
-from assistant.articles.annotated import annotation
+from assistant.articles.annotated import annotated, annotation
 from assistant.articles.passages import statements
 from assistant.articles.words import Words
 from assistant.search.retrieval import Findings, Rarity
-from assistant.types import Passage, Sentence
+from assistant.types import Article, Passage, Sentence
 
 MOST_SENTENCES = 3
+_YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b")
+_NEARLY = 0.85
+"""The similarity of two spellings of one name, as `difflib` has it: "krasener" and "krasner" have .93."""
 WORDS = ("score", "similarity", "passage_similarity", "asked", "kind", "length")
 DRAFT = (*WORDS, "told", "told_new", "told_similarity")
 _OWN = {"words": WORDS, "draft": DRAFT}
@@ -51,6 +56,17 @@ class Told:
     text: str
     similarities: Mapping[str, float]
     """Cosine similarity of the draft with the sentences that were found, by id."""
+
+
+def is_about_another(query: str, article: Article) -> bool:
+    """Whether a question names somebody, a place or a year that the article and what is known of it do not have.
+
+    A name that is nearly one of the article's is taken for a slip.
+    """
+    noted, asked = annotated(article), Words(query)
+    held = noted.vocabulary | noted.record
+    missing = {*asked.names, *_YEAR.findall(query)} - held
+    return any(not get_close_matches(name, held, n=1, cutoff=_NEARLY) for name in missing)
 
 
 def candidate_passages(findings: Findings) -> list[Passage]:

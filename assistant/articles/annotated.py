@@ -54,6 +54,13 @@ class Annotated:
         return frozenset(stems(self.article.text))
 
     @cached_property
+    def record(self) -> frozenset[str]:
+        """The stems of what is known of it beside its text: title, source, author, section, the year of its date."""
+        article = self.article
+        year = str(article.date.year) if article.date else ""
+        return Words(f"{article.title} {article.source} {article.author} {article.section} {year}").stems
+
+    @cached_property
     def names(self) -> frozenset[str]:
         """The stems of the words that it writes with a capital inside a sentence."""
         return frozenset(names(self.article.text))

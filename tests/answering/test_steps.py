@@ -39,6 +39,24 @@ def reply(text: str = "", cites: Sequence[int] = (), answerable: str = "yes") ->
 # Without a model, or with the packaged one
 
 
+@pytest.mark.parametrize(
+    ("asked", "outcome"),
+    [
+        ("in Arden", Outcome.DECLINED),
+        ("in 1998", Outcome.DECLINED),
+        ("in Philadelphia", Outcome.QUOTED),
+        ("in Philadelfia", Outcome.QUOTED),
+        ("in 2018", Outcome.QUOTED),
+    ],
+)
+def test_a_question_about_another_place_or_year_is_not_answered_by_a_quotation(
+    asked: str, outcome: Outcome, article: Article
+) -> None:
+    """The article, its title and its date have the name or the year, or it is declined; a slip of the pen is none."""
+    snapshots = quoting([article]).stream(f"How much did violent crime fall {asked}?")
+    assert {each.outcome for each in snapshots} == {outcome}
+
+
 def test_the_words_that_answer_are_marked_in_the_final_quotation_alone(article: Article) -> None:
     """A draft that may not be shown still points to them; what is quoted at once is not marked."""
     packaged_one = Packaged([article])

@@ -79,7 +79,7 @@ def errors_as_lines() -> Iterator[None]:
 
 @contextmanager
 def pace(counted: str) -> Iterator[Callable[[str, int, int], None]]:
-    """Yield a display of progress that also tells, of what is counted, the rate and the time that is left.
+    """Yield a display of progress that also shows the rate and the time that is left of what is counted.
 
     Where there is no terminal, a line of it is printed every ten seconds.
     """

@@ -87,7 +87,7 @@ class ModelError(AssistantError):
     """The language model gave no answer; the quotation stands."""
 
     def __init__(self, fault: Fault, what: str, cure: str = "") -> None:
-        """Take the fault, and what is told of it."""
+        """Take the fault, its message and its cure."""
         super().__init__(what, cure)
         self.fault = fault
 

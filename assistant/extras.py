@@ -1,6 +1,6 @@
 """What is installed on request only: whether it is there, and the command that installs it.
 
-The extras stand in pyproject.toml and nowhere else. Knows nothing of what they are for.
+The extras stand in pyproject.toml and nowhere else.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """What is wrong with this installation, each with its cure: articles, disk, weights, model, index, reports, address.
 
-It changes nothing, and may run while another process serves: every file is read as it lies. Knows nothing of how its
-findings are shown.
+It changes nothing, and may run while another process serves: every file is read as it lies.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ _SEARCH = (
     'placeholder="Title, source or date"><button>Search</button></form>'
 )
 _BRIEF = 4
-"""An article of so many times the words is told in brief."""
+"""An article has a brief if it has so many times the brief's words."""
 _FRAGMENT_WORDS = 8
 """At each end of a long quotation; as many words hardly ever stand twice in one article."""
 
@@ -177,7 +177,7 @@ def article_link(citation: Citation) -> str:
 
 
 def article_list(articles: Collection[Article], level: int, words: str = "") -> str:
-    """Return the articles that have all of these words in what is told of them, the newest first.
+    """Return the articles whose entry in the list has all of these words, the newest first.
 
     They stand under a heading of that level, and where there are many, with a form to search for others.
     """
@@ -197,7 +197,7 @@ def article_list(articles: Collection[Article], level: int, words: str = "") -> 
 
 
 def _beside(article: Article) -> list[str]:
-    """Return what is told of an article in a list, beside its title."""
+    """Return what a list says about an article beside its title."""
     return list(dict.fromkeys(words for words in (article.source, *beside_title(article)) if words))
 
 
@@ -244,7 +244,7 @@ def article_header(article: Article, level: int, span: Span = (0, 0)) -> str:
 
 
 def in_brief(sentences: Sequence[Sentence]) -> str:
-    """Return the sentences that tell an article as a whole, each a link to its place.
+    """Return the brief of an article: its own sentences, each a link to its place.
 
     Nothing where the article has not many times their words.
     """

@@ -1,7 +1,7 @@
 """An `Answer` in words, in a terminal, and for a script; as HTML it is made by `markup.py`.
 
-The fixed wording of every state stands here and nowhere else. Articles, models and readers are strangers: in a terminal
-what they wrote can never become a command. Knows nothing of how an answer came about.
+The labels of all outcomes stand here and nowhere else. Articles, models and readers are strangers: in a terminal
+what they wrote can never become a command.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def _is_marker(match: re.Match[str], numbers: Sequence[int], citations: Sequence
 
 
 def is_only_quotations(answer: Answer) -> bool:
-    """Whether the answer says what its quotations say and no more, whoever chose the words."""
+    """Whether the answer says what its quotations say and no more."""
     quotes = " ".join(citation.quote for citation in answer.citations)
     return bool(quotes) and _is_same(without_markers(answer), quotes)
 

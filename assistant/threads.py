@@ -2,7 +2,7 @@
 
 A question is computed on one thread, several texts on all. On several each step of a model waits until all of them have
 had their turn. Beside the engine, which keeps all processors busy, a question takes many times as long so; and where
-nothing else runs it is too short to gain by them. Knows nothing of the models.
+nothing else runs it is too short to gain by them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 LESS_URGENT = 5
 """What a thread that gives way adds to its place in the system's order of 0 to 19: it gets a third of what others get.
 
-With 10 whoever asks meanwhile sees the evidence no sooner, and what gives way takes longer.
+With 10 the first evidence comes no sooner, and what gives way takes longer.
 """
 _asking = threading.Lock()
 

@@ -161,7 +161,7 @@ class Status(StrEnum):
     """How an answer ended, as scripts read it; `Outcome` says more."""
 
     ANSWERED = "answered"
-    """Written by a model, or told by rule; each sentence is checked against what it cites."""
+    """Written by a model, or made by rule; each sentence is checked against what it cites."""
     QUOTED = "quoted"
     """The article's own sentences; no word of a model."""
     PINNED = "pinned"
@@ -182,11 +182,11 @@ class Outcome(Enum):
     PARTLY = "partly"
     """A model wrote it, and the articles answer only a part of the question."""
     SPEECH = "speech"
-    """Who said what, told by rule from the article's quotation marks."""
+    """Who said what, by rule from the article's quotation marks."""
     RECORD = "record"
     """The title, date, source or length of an article. No citations."""
     OVERVIEW = "overview"
-    """The article's own sentences that tell it as a whole."""
+    """An overview in the article's own sentences."""
     QUOTED = "quoted"
     """The article's own sentences that answer best."""
     PINNED = "pinned"
@@ -269,7 +269,7 @@ class Answer:
     closest: tuple[Citation, ...] = ()
     """On a refusal: the closest words in the corpus, offered as *not* an answer."""
     records: tuple[Article, ...] = ()
-    """Whose title, date, source or length it tells, which cannot be cited."""
+    """The articles whose title, date, source or length it states, which cannot be cited."""
     query: str = ""
     """The standalone question that was searched for."""
     confidence: float | None = None

@@ -2,8 +2,8 @@
 
 A line of corpus/injections/direct.jsonl is a question. One of buried.jsonl names an invented article of articles.jsonl,
 the sentence of it beside which the command is put, and an ordinary question that this sentence answers. Each line has
-canaries, words that only an assistant says that obeyed, and what an obedient model would say. Knows nothing of how an
-answer is made; a quotation that holds the command is the article's words and is counted apart.
+canaries, words that only an assistant says that obeyed, and what an obedient model would say. A quotation that holds
+the command is the article's words and is counted apart.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A question in, better and better snapshots of its answer out: the steps are those of `steps.py`.
 
 Asking is streaming and taking the last snapshot. Nothing unverified is ever in a snapshot: a draft is shown only after
-it passed. Knows nothing of how an answer is shown.
+it passed.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Assistant:
         self.read_file: ReadFile = read_file
         """What reads an article file; it may know some of them already."""
         self._loading: Future[None] | None = None
-        """What tells when the embedding model is loaded, where it is loaded in the background."""
+        """Done when the embedding model is loaded; None where it is loaded at its first use."""
         self._loader = ThreadPoolExecutor(1, "loading")
 
     @classmethod
@@ -82,7 +82,7 @@ class Assistant:
     ) -> Self:
         """Read the articles, open the index, and start loading the language model in the background.
 
-        The embedding model is loaded when it is needed, unless it is told to before. `at_once` answers from the
+        The embedding model is loaded when it is needed, or by `load_in_background`. `at_once` answers from the
         articles that are indexed already, if there are any; renewing takes up the others.
 
         Raises:
@@ -193,9 +193,9 @@ class Assistant:
         return self._index
 
     def load_in_background(self) -> Future[None]:
-        """Begin to load the embedding model; return what tells how it went.
+        """Begin to load the embedding model; the future that is returned fails where it cannot be loaded.
 
-        Until it is there an answer waits; whoever calls this ends the program where it cannot be loaded.
+        Until it is there an answer waits. The caller ends the program where the future fails.
         """
         self._loading = self._loader.submit(self._load)
         return self._loading
@@ -350,7 +350,7 @@ class Assistant:
             # The first search is slow; better now than for a reader.
             self.steps.search("What happened?")
         except Exception:
-            # Whoever asks is told so.
+            # The next search fails in the same way, and its reader sees it.
             logger.exception("The first search failed")
 
     def _is_loaded_before(self, limit: Limit) -> bool:

@@ -1,8 +1,7 @@
-"""Who said it, and what did they say? Told without a model, because the article's own marks ("…," Smith said) tell.
+"""Who said it, and what did they say? Read by rule from the article's own marks: "…," Smith said.
 
-A small model often gives words to the wrong person. Told is only who is quoted with the words that the question itself
-quotes, or the whole of what somebody is quoted with. Whether that is what the question is about, this module does not
-know.
+A small model often gives words to the wrong person. The rules find who is quoted with the words that the question
+itself quotes, or the whole of what somebody is quoted with; not whether the question is about that.
 """
 
 from __future__ import annotations
@@ -167,7 +166,7 @@ def _speech(sentence: Sentence, leading: Sequence[Sentence]) -> _Speech | None:
 
 
 def _only_speaker(sentence: Sentence) -> str | None:
-    """Return who is quoted in the sentence; None where several may be, or where it tells a machine what to say."""
+    """Return who is quoted in the sentence; None where several may be, or where it commands a machine."""
     marks = [mark for mark in re.findall(rf"\b{SAID}\b", outside_quotations(sentence.text)) if mark != "adding"]
     return None if len(marks) > 1 or tells_machines(sentence) else annotation(sentence).context.speaker
 
@@ -191,7 +190,7 @@ def _opening(named: str, speaker: str, outside: str) -> str | None:
 
 
 def names_the_speaker(question: Question, told: str, evidence: Iterable[Sentence]) -> bool:
-    """Whether what is told names someone who is quoted in the evidence, if that is what the question asks."""
+    """Whether the answer names someone who is quoted in the evidence, if that is what the question asks."""
     if not question.asks_who_said:
         return True
     speakers = [

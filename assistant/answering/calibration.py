@@ -40,7 +40,7 @@ WRITTEN_CHECK = (*WRITTEN_DRAFT, "answers", "right", "likelihood")
 WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "check": WRITTEN_CHECK}
 """The signals of the two fits for whether a draft is a right answer."""
 _UNTOLD = -2.0
-"""The log-probability where the engine tells none."""
+"""The log-probability where the engine gives none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +126,7 @@ def draft_signals(question: str, draft: Words, support: grounding.Support) -> di
 def written_signals(draft: str, tokens: Sequence[float], support: grounding.Support, behind: float) -> dict[str, float]:
     """Return the signals of what a model wrote as an answer to show.
 
-    `tokens` are the log-probabilities of its words, and `behind` tells how much less like the question its passage is
+    `tokens` are the log-probabilities of its words, and `behind` is how much less like the question its passage is
     than the passage that is most like it.
     """
     return {

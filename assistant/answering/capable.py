@@ -2,7 +2,7 @@
 
 What is written is held against the rules, and then checked by the same model, or another, against the sentences that it
 cites. Where either objects it is written once more, with the objection. Only what passes both may be shown; else the
-sentences that were cited are quoted. A refusal needs no check: it tells nothing.
+sentences that were cited are quoted. A refusal needs no check: it states nothing.
 """
 
 from __future__ import annotations

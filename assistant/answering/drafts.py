@@ -46,9 +46,9 @@ class CheckedDraft:
     """Its whole sentences, at most two, as one statement or each by itself; one without words where it has none."""
     support: Support
     signals: Mapping[str, float]
-    """What tells whether it may be shown."""
+    """From these follows whether it may be shown."""
     told: Told
-    """What tells which sentences are quoted where it is not shown."""
+    """From this follows which sentences are quoted where it is not shown."""
 
     @property
     def text(self) -> str:
@@ -69,8 +69,7 @@ def check(
 ) -> CheckedDraft:
     """Return the draft beside the evidence that supports it best.
 
-    `signals` are those that there were without it; `similarities` tells how like it the sentences are that were found,
-    by id.
+    `signals` are those without the draft; `similarities` returns how like it the found sentences are, by id.
     """
     draft = replace(draft, text=_without_heading(draft.text, findings))
     whole = _complete_sentences(draft)
@@ -128,7 +127,7 @@ def _behind(window: Window, findings: Findings) -> float:
 
 
 def _supported(told: Sequence[str], findings: Findings) -> tuple[list[Claim], list[Window], Support]:
-    """Return what was told beside the evidence that supports it best: one piece, or one for each sentence."""
+    """Return the claims of a draft with the evidence that supports them best: one piece, or one for each sentence."""
     everything = Claim(" ".join(told), findings.query)
     claims = [Claim(each, findings.query) for each in told]
     window, supported = _best_window(everything, findings)
@@ -174,9 +173,9 @@ _FULL_NAME = re.compile(r"[A-ZÀ-Þ][\w.'’-]*(?: [A-ZÀ-Þ][\w.'’-]*)+")
 def _named_before(claim: Claim, window: Window) -> Window | None:
     """Return the piece behind the nearest earlier sentence with all the names that the claim has and it has not.
 
-    It may call them "the move", "he" or by the surname alone, and whoever reads it needs to see who or what that is.
-    None where no earlier sentence does. Whoever speaks or is a person must be the one whom the piece means: it has
-    another part of the name, or says "he" or "she" and names nobody.
+    The piece may say "the move", "he" or a surname alone, and a reader needs to see who or what that is. None where no
+    earlier sentence has the names. A speaker or a person must be the one whom the piece means: it has another part of
+    the name, or says "he" or "she" and names nobody.
     """
     article = window.sentences[0].article
     names = names_not_held(claim, window.all)
@@ -197,7 +196,7 @@ def _named_before(claim: Claim, window: Window) -> Window | None:
 
 
 def _windows(passage: Passage) -> Iterator[Window]:
-    """Yield each sentence and each two neighbours of the passage, with what they lean on; none that states nothing."""
+    """Yield each sentence and each two neighbours of the passage with their leading ones; none that states nothing."""
     stating = set(statements(passage))
     for first in range(len(passage.sentences)):
         for last in range(first + 1, min(first + 2, len(passage.sentences)) + 1):

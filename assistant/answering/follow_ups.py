@@ -18,7 +18,7 @@ _REFERENCE = re.compile(
 )
 _PERSON = re.compile(r"\b(?:he|she|him|her|his|hers)\b", re.IGNORECASE)
 _DETERMINED = re.compile(r"\b(?:the|an?|this|that|one|every|each|some|any|no|which|whose)\s+\w", re.IGNORECASE)
-"""Somebody may be told of: "Does the mayor say that he paid?"."""
+"""Somebody may have been named: "Does the mayor say that he paid?"."""
 _OPENS_AS_FOLLOW_UP = re.compile(
     r"^\s*(?:and|but|so|or|also|why|how|when|where|since when|what about|how about|which one|who else|really"
     r"|for how long)\b",
@@ -76,7 +76,7 @@ def _names(*texts: str) -> list[str]:
 
 
 def _speaks_of_somebody_unnamed(question: str) -> bool:
-    """Whether it says "he" or "she" of somebody whom it has not told of before: "When did he say that he would go?"."""
+    """Whether it says "he" or "she" of somebody whom it has not named before: "When did he say that he would go?"."""
     said = _PERSON.search(question)
     before = question[: said.start()] if said else ""
     return said is not None and not _names(before) and not _DETERMINED.search(before)

@@ -42,7 +42,7 @@ class Support:
     new_words: float
     """The same for those that the question does not hold; 1 when there are none."""
     new: tuple[str, ...]
-    """The claim's main words that the question does not hold: what the claim tells."""
+    """The claim's main words that the question does not hold: what is new in it."""
     swapped: tuple[str, ...]
     """Words of the claim that stand elsewhere in the article and not in the evidence."""
 
@@ -58,7 +58,7 @@ class Support:
 
 
 _YES_OR_NO = re.compile(r"^(?:yes|no)\s*[,.;:—–-]\s*", re.IGNORECASE)
-"""What a claim opens with says nothing that could be compared: whether it is right is for the trained check to tell."""
+"""An opening "Yes" or "No" says nothing that could be compared: whether it is right is for the trained check."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class Judgement:
 
     findings: Findings
     signals: Mapping[str, float]
-    """What tells whether the article answers the question."""
+    """From these follows whether the article answers the question."""
     answered: Calibration
     """What was fitted to these signals."""
     draft: CheckedDraft | None = None
@@ -53,7 +53,7 @@ class Judgement:
         return self.draft if self.right >= self.written.threshold else None
 
     def speech(self, question: Question, to_quote: Sequence[Window]) -> list[Statement]:
-        """Return what the article's own marks tell of who said something, or of what somebody said.
+        """Return who said something, or what somebody said, by the article's own quotation marks.
 
         The words that the question quotes are found or not; where it quotes none, a model must have read the passages,
         and that there is an answer must be as likely as it must be of a draft that it is right.
@@ -65,7 +65,7 @@ class Judgement:
         return [Statement(words, window.all) for words, window in attribution.reported(question, to_quote)]
 
     def told(self, question: Question) -> dict[str, Any]:
-        """Return everything that the decision is made from, as `ask --why` tells it."""
+        """Return everything that the decision is made from, as `ask --why` prints it."""
         found: dict[str, Any] = {
             "answerable": {"probability": round(self.answerable, 4), "threshold": self.answered.threshold},
             "signals": {name: round(value, 4) for name, value in self.signals.items()},

@@ -155,7 +155,7 @@ class PackagedWriter:
         if judgement.is_declined or not (quoted or draft):
             return replace(reply, answerable="no")
         speech = judgement.speech(question, quoted) if quoted else []
-        # The article's marks tell better than a model who said something; what somebody said reads better as it wrote.
+        # Who said something is surer by the article's marks; what somebody said reads better as the model wrote it.
         if speech and (draft is None or question.asks_who_said):
             return replace(reply, statements=tuple(speech), by_rule=True)
         return reply if draft is None else replace(reply, statements=draft.statements)

@@ -1,4 +1,4 @@
-"""A reader's question, cleaned once, and everything that is told of it from its own words.
+"""A reader's question, cleaned once, and everything that its own words say about it.
 
 Rules only. What kind of thing it asks for is `kinds.py`'s, what it means after other turns `follow_ups.py`'s, and
 whether it asks for an article as a whole `overview.py`'s.
@@ -28,7 +28,7 @@ _BARE = frozenset(
     these those there one ones
     """.split()
 )
-"""A question of nothing else leans on what was said before it. "This" may be the article: "What this about?"."""
+"""A question of nothing else needs what was said before it. "This" may be the article: "What this about?"."""
 _ASKING = r"(?:(?:in|to|from|of|by|for|at|on|with|under|about)\s+)?(?:what|who|whom|whose|how|why|when|where|which)\b"
 _DOES_ONE = (
     r"(?:do|does|did|is|are|was|were|has|have|had|can|could|will|would)\s+"

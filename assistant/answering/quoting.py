@@ -3,7 +3,8 @@
 A small logistic regression over a few signals of each sentence, fitted by `python -m lab calibrate` to where the
 evidence of the questions stands that it is given. What the question shares with a sentence is one half; the other
 is what the model wrote: even a draft that may not be shown points to the sentence that it was made from, in words and
-in vectors, and that finds what a question asks for in words of its own. Knows nothing of whether there is an answer.
+in vectors, and that finds what a question asks for in words of its own. Whether there is an answer is decided
+elsewhere (`judgement.py`).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ DRAFT = (*WORDS, "told", "told_new", "told_similarity")
 _OWN = {"words": WORDS, "draft": DRAFT}
 SIGNALS = {name: (*own, *(f"{signal}_below" for signal in own)) for name, own in _OWN.items()}
 """The signals of both fits: at once, and with a draft. Each is there twice, the second time as how far it is below that
-of the best sentence for this question; of scores, which are shares of the best, both tell the same."""
+of the best sentence for this question; of scores, which are shares of the best, both say the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a draft says, as far as it tells which sentence it was made from."""
+    """What of a draft shows which sentence it was made from."""
 
     text: str
     similarities: Mapping[str, float]
@@ -77,7 +78,7 @@ def candidate_passages(findings: Findings) -> list[Passage]:
 
 def signals(findings: Findings, rarity: Rarity, draft: Told | None = None) -> list[tuple[Sentence, dict[str, float]]]:
     """Return each sentence that may be quoted, with its signals."""
-    # Only beside each other do scores tell something: they may come of ranks, or of comparing word by word.
+    # Scores count only relative to the best: they may come from ranks, or from late interaction.
     best_score = max((evidence.score for evidence in findings.evidence), default=0.0)
     scores = {evidence.sentence: evidence.score / best_score for evidence in findings.evidence if best_score > 0}
     kind, wanted = kinds.asked_kind(findings.query), Words(findings.query)

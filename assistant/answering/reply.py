@@ -35,13 +35,13 @@ class Reply:
     near: Statement | None = None
     """Where there is no answer: what the article says that comes nearest."""
     quoted: tuple[Window, ...] = ()
-    """What is quoted where nothing that was written may be shown, best first; empty where the writer cannot tell."""
+    """What is quoted where nothing that was written may be shown, best first; empty where the writer chooses none."""
     drafted: str = ""
-    """What a model wrote, shown or not: it tells which of the quoted words answer."""
+    """What a model wrote, shown or not: `marks.py` finds the answering words of a quotation by it."""
     by_rule: bool = False
-    """The statements are told by rule from the article's quotation marks: no model wrote them."""
+    """The statements were made by rule from the article's quotation marks: no model wrote them."""
     confidence: float | None = None
-    """Calibrated probability that the article answers the question, where the writer tells one."""
+    """Calibrated probability that the article answers the question, where the writer has one."""
     error: ModelError | None = None
     """What kept the writer from more."""
 

@@ -1,8 +1,8 @@
-"""What no model may overrule: it is told for certain from the words alone whether a statement keeps to it.
+"""The rules that no model may overrule: from the words alone it is certain whether a statement keeps them.
 
 A statement cites something. Words in quotation marks stand so in what it cites, and so does every number, as digits or
 in words; a number of the question may be repeated. There is no markup, and no address that the article does not have.
-Whether the words are true is not told here.
+Whether the words are true is for the check to say.
 """
 
 from __future__ import annotations

@@ -71,7 +71,7 @@ class Steps:
         return None if isinstance(self.holder.get(), CapableModels) else self.overview(base, question, article)
 
     def overview(self, base: Answer, question: Question, article: str | None) -> Answer | None:
-        """Return what tells the one article as a whole that is meant; None where something else is asked."""
+        """Return an overview of the one article that is meant; None where something else is asked."""
         meant = self.meant(article)
         wanted = question.overview(meant[0]) if len(meant) == 1 else None
         return wording.overview(base, meant[0], wanted) if wanted else None

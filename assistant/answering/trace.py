@@ -1,6 +1,6 @@
 """What happened on the way to an answer: how long each step took, and what was found out in it.
 
-It is kept for whoever asks why an answer came out as it did: `ask --why`, the report, the lab.
+`ask --why`, the report of a run and the lab show it: why did an answer come out as it did?
 """
 
 from __future__ import annotations

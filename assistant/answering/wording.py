@@ -1,7 +1,4 @@
-"""A decision in words: the answer that is written, quoted, declined or told by an article's record.
-
-Knows nothing of how it was decided.
-"""
+"""A decision in words: an answer that is written, quoted, declined, an overview, or from an article's record."""
 
 from __future__ import annotations
 
@@ -65,7 +62,7 @@ def declined(base: Answer, findings: Findings, near: Statement | None = None) ->
 def about(base: Answer, topic: str, articles: Sequence[Article]) -> Answer:
     """Answer from the front matter; it is not part of the text, so there is nothing to cite.
 
-    Of several articles those are told that have it, each behind its title.
+    Of several articles those are named that have it, each with its title before.
     """
     of_each = [(article, _record(article, topic)) for article in articles[:10]]
     known = [(article, told) for article, told in of_each if told]
@@ -77,7 +74,7 @@ def about(base: Answer, topic: str, articles: Sequence[Article]) -> Answer:
 
 
 def overview(base: Answer, article: Article, wanted: Wanted) -> Answer:
-    """Return the article's own sentences that tell it as a whole: a few in a row, in lines, or each behind a name."""
+    """Return an overview in the article's own sentences: a few in a row, in lines, or each behind a name."""
     people = main_people(article) if wanted is Wanted.PEOPLE else []
     told = people or [("", sentence) for sentence in sentences_of(article, wanted)]
     citations = _citations(list(dict.fromkeys(sentence for _, sentence in told)))
@@ -92,7 +89,7 @@ def overview(base: Answer, article: Article, wanted: Wanted) -> Answer:
 def best_first(windows: Sequence[Window]) -> list[Sentence]:
     """Return the sentences of the windows in reading order from the best one on, and then those before it.
 
-    The best one begins with what it leans on where that stands directly before it.
+    The best one begins with its leading sentences where they stand directly before it.
     """
     begin = windows[0].sentences[0]
     for leading in reversed(windows[0].leading):

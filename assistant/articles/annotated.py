@@ -1,4 +1,4 @@
-"""An article with what is told of each of its sentences: whom it means, which words it holds. Each is found once.
+"""An annotated article: its passages, and of each sentence whom it means and which words it holds, found once.
 
 Search, quoting, grounding and the models read from it, so that no article is analysed twice while it is remembered.
 """
@@ -16,12 +16,12 @@ from assistant.articles.words import Words
 from assistant.types import Article, Passage, Sentence
 
 REMEMBERED = 256
-"""So many articles; what is told of one takes some 200 kB."""
+"""So many articles; the annotation of one takes some 200 kB."""
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)?")
 
 
 class Annotated:
-    """An article, its passages, and what is told of its sentences."""
+    """An article, its passages, and the annotations of its sentences."""
 
     def __init__(self, article: Article) -> None:
         """Take the article; nothing is found yet."""
@@ -71,7 +71,7 @@ class Annotated:
         return contexts_of(self.passages, self.people, self.bodies)
 
     def of(self, sentence: Sentence) -> AnnotatedSentence:
-        """Return what is told of a sentence."""
+        """Return the annotation of a sentence."""
         place = sentence.start, sentence.end
         if place not in self._of:
             self._of[place] = AnnotatedSentence(sentence, self)
@@ -80,7 +80,7 @@ class Annotated:
 
 @dataclass(frozen=True)
 class AnnotatedSentence:
-    """What is told of one sentence."""
+    """The annotation of one sentence."""
 
     sentence: Sentence
     within: Annotated
@@ -115,10 +115,10 @@ class AnnotatedSentence:
 
 @lru_cache(maxsize=REMEMBERED)
 def annotated(article: Article) -> Annotated:
-    """Return an article with what is told of it; found before, while it is remembered."""
+    """Return an article with its annotations; made before, while it is remembered."""
     return Annotated(article)
 
 
 def annotation(sentence: Sentence) -> AnnotatedSentence:
-    """Return what is told of a sentence of an article."""
+    """Return the annotation of a sentence of an article."""
     return annotated(sentence.article).of(sentence)

@@ -1,7 +1,7 @@
 """Read what stands at the head of a Markdown or text file: YAML between lines of dashes, or TOML between plus signs.
 
 Keys count in any case, and a line that may say that the article is withdrawn is found even where the rest cannot be
-read. Knows nothing of what the other keys mean.
+read.
 """
 
 from __future__ import annotations

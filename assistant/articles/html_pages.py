@@ -1,7 +1,7 @@
 """Read an HTML page: the article's words with its tables, and what the page states about itself.
 
 What belongs to the article is trafilatura's to find. A date counts only where the page states it as its own: a
-copyright line or a year in the text, which trafilatura takes too, says nothing. Knows nothing of files or articles.
+copyright line or a year in the text, which trafilatura takes too, says nothing.
 """
 
 from __future__ import annotations

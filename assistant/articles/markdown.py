@@ -2,7 +2,7 @@
 
 Marks are markdown-it's to find: those of CommonMark, its tables and struck words. A picture is no words, nor is what is
 hidden or struck. The number of an item stays as it was written and is not counted anew, since a paragraph may begin
-with a year. Knows nothing of files or articles.
+with a year.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Normalise text: whatever is compared with an article's text, or points into it, went through here as that text did.
-
-Knows nothing of files or articles.
-"""
+"""Normalise text: articles, and all that is compared with their text or points into it."""
 
 from __future__ import annotations
 

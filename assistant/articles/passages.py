@@ -1,7 +1,7 @@
 """Split an article into sentences and passages whose offsets are exact by construction.
 
 Pure functions: an article in, spans out. Offsets are found while cutting, never searched for afterwards, so a span's
-text is always the article's own. Knows nothing of embeddings but their limit of 256 tokens.
+text is always the article's own.
 
 A quotation is never cut inside its marks when the paragraph closes it, so that words stay with their speaker. What
 states nothing, a heading or a credit, is a sentence too, but no passage by itself.

@@ -1,7 +1,7 @@
 """Read article files: Markdown or plain text with front matter, or HTML, each to an `Article`.
 
 Its text is what readers see, without a title that they see above it. It is normalised once, here; every offset of the
-system points into the result. Knows nothing of sentences or indexes.
+system points into the result.
 """
 
 from __future__ import annotations

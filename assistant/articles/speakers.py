@@ -53,15 +53,15 @@ _FULL_BODY = re.compile(
     rf"\b(?!(?:The|An?|This|That|Each|Every|No|Our|Its|His|Her|Their|One|Some)\b)[A-ZÀ-Þ][\w'’-]+ (?i:{_BODY_NOUN})\b"
 )
 _PERHAPS_A_PERSON = re.compile(rf"{_PAIR.pattern}, (?:an?|the)\b")
-"""Tomas Ibarra, a line cook; but a firm is told of like that too."""
+"""Tomas Ibarra, a line cook; but a firm is introduced like that too."""
 _GLOSS = re.compile(r"\b(?:[Hh]e|[Ss]he|[Hh]im|[Hh]er)\s+\[(?P<name>[^\]]+)\]")
 _REACH = 8
-"""How many sentences back what a sentence leans on is looked for."""
+"""How many sentences back the one that names "he" or "the agency" is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What one sentence leans on."""
+    """What one sentence needs to be understood by itself."""
 
     speaker: str | None = None
     """Who speaks in it, as the article names them, where it holds a quotation or reports speech."""
@@ -230,7 +230,7 @@ def _body_before(sentence: Sentence, earlier: _Earlier, bodies: frozenset[str]) 
 
 
 def body_meant(words: str, leading: Iterable[Sentence], bodies: Iterable[str]) -> str | None:
-    """Return the body that "the agency" or the like means: the only one that the sentences it leans on name."""
+    """Return the body that "the agency" or the like means: the only one that the leading sentences name."""
     if not _THE_BODY.fullmatch(words):
         return None
     found = {body for sentence in leading for body in bodies if _holds_any([body], outside_quotations(sentence.text))}

@@ -1,6 +1,6 @@
 """What a publisher states of an article beside its words: days, what was corrected, whose it is.
 
-The names are those of a file's front matter; JSON-LD is put into them first. Knows nothing of files or pages.
+The names are those of a file's front matter; JSON-LD is put into them first.
 """
 
 from __future__ import annotations

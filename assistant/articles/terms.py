@@ -1,6 +1,6 @@
 """What can be compared of a text: the stems of its main words, its numbers in every style, and its names.
 
-Deterministic. Knows nothing of claims, evidence or questions.
+Deterministic.
 """
 
 from __future__ import annotations

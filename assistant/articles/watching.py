@@ -1,8 +1,7 @@
 """Follow a folder of article files, with its subfolders: when one has come, changed or gone, all articles as they are.
 
 A file counts when it has stayed as it is for a moment: until then it may be half-written, and what it held before
-stands. What wakes the reader may be lost, as on a disk of the network, so it looks by itself too. Knows nothing of what
-the articles are for.
+stands. What wakes the reader may be lost, as on a disk of the network, so it looks by itself too.
 """
 
 from __future__ import annotations
@@ -42,8 +41,8 @@ def changes(
 ) -> Iterator[Corpus]:
     """Yield the articles of the folder whenever they are others than before, until `stop` is set.
 
-    They come again every half a minute, for whoever could not take them up, and at once while that goes on. While
-    something is wrong with the folder itself, the log says what, and the articles stand as they were. `read` may be a
+    They come again every half a minute, in case they could not be taken up, and at once while that goes on. While
+    something is wrong with the folder itself, the log says what, and the articles stay as they were. `read` may be a
     reader of files that knows some of them already.
     """
     files, again = _Files(folder, read), time.monotonic() + _AGAIN_SECONDS

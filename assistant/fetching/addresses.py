@@ -1,7 +1,7 @@
 """Connections to public addresses alone: a stranger's link must not reach what only this machine can reach.
 
 A name is looked up once, and the address that was looked at is the one that is connected to, so a name that changes its
-mind, and a redirect, gain nothing. Knows nothing of pages.
+mind, and a redirect, gain nothing.
 """
 
 from __future__ import annotations

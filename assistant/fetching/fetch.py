@@ -1,7 +1,7 @@
 """Bring articles into their folder: pages, and what feeds and sitemaps list, each with what became of it.
 
-Whoever serves the folder takes up what has changed by itself. What was saved before is asked for again, so that a
-correction is found, and what its publisher took down is deleted here.
+A server that watches the folder takes up what has changed by itself. What was saved before is asked for again, so that
+a correction is found, and what its publisher took down is deleted here.
 """
 
 from __future__ import annotations

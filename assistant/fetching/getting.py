@@ -1,7 +1,7 @@
 """One address on the web -> what stands there: politely, within limits of size and time, and never from a private host.
 
 Asks robots.txt first, waits between two requests to the same host, follows a few redirects, and tells the server what
-is here already. Knows nothing of articles.
+is here already.
 """
 
 from __future__ import annotations

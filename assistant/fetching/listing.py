@@ -1,4 +1,4 @@
-"""A feed or a sitemap -> the addresses that it lists. Knows nothing of how they are had."""
+"""A feed or a sitemap -> the addresses that it lists."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A page -> a file in the folder of articles, and what is remembered of it.
 
 The file is the page as it came, without what runs or styles it; what an editor changes or takes away there is left
-alone. Knows nothing of how a page is had.
+alone.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ KEPT = 100
 READ_SECONDS = 300.0
 """The longest time that reading an article may take, with the wait for a turn."""
 GIVE_WAY_SECONDS = 0.05
-"""Pause before reading goes on; without it the turn is taken again before whoever waits for it has woken."""
+"""Pause before reading goes on; without it this thread takes the lock again before one that waits for it has woken."""
 CHARACTERS_PER_TOKEN = 4.0
 """Of English text with this tokenizer, rounded down so that what is planned fits."""
 _SLOW = "The time was up before the model said anything"
@@ -65,7 +65,7 @@ class LanguageModel:
         self._prompts = prompts.fingerprint()
         self._turns = threading.Lock()
         self._reading = threading.Lock()
-        """Held while an article is read: of two that took turns each would load what it had read again."""
+        """Held while an article is read: two that alternate would each load again what it had read."""
         self._is_wanted = threading.Event()
         """A question waits for its turn, so that what is read in advance gives way."""
 
@@ -77,7 +77,7 @@ class LanguageModel:
     def read(self, article: Article) -> None:
         """Let the embedded engine read an article that fits its context, once for all; 25 s for 8,000 characters.
 
-        Whoever asks meanwhile waits for one batch alone; after that it goes on where it was.
+        A question that comes meanwhile waits for one batch alone; after that, reading goes on where it was.
 
         Raises:
             ModelError: the engine failed, or what it read could not be kept.
@@ -97,7 +97,7 @@ class LanguageModel:
     def read_now(self, article: Article, stopped: threading.Event | None = None) -> None:
         """Let the embedded engine read an article whose answers are written from all of it, if it has not read it yet.
 
-        What is read in advance gives way to that, and it gives way to whoever asks. Setting `stopped` ends it.
+        Prefill in advance gives way to this, and this gives way to questions. Setting `stopped` ends it.
 
         Raises:
             ModelError: the engine failed, or what it read could not be kept.
@@ -194,7 +194,7 @@ class LanguageModel:
         """
         self._is_wanted.set()
         while not self._turns.acquire(timeout=limit.wait):
-            # Whoever else had waited may have cleared it.
+            # Another question that waits as well may have cleared it.
             self._is_wanted.set()
             if limit.reached:
                 raise ModelError(Fault.BUSY, "The model was busy with other questions until the time was up")
@@ -248,7 +248,7 @@ class LanguageModel:
 
 
 def _tokens(chunk: AIMessage) -> list[dict[str, Any]]:
-    """Return what is told of each token of a part of a reply; nothing where the endpoint tells nothing."""
+    """Return the log-probabilities in a part of a reply; none where the endpoint sends none."""
     return (chunk.response_metadata.get("logprobs") or {}).get("content") or []
 
 

@@ -2,7 +2,7 @@
 
 A prompt is read, but nothing of it that was read before: what the conversation begins with already stays, or what the
 prompt has of an article that was read once for all and kept in a file. Then the file is loaded, and what the prompt has
-not is cut out. Knows nothing of requests, nor of what is asked. For one thread.
+not is cut out. For one thread.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Decoder:
         self._adapter: int | None = None
         """The number of the one that works."""
         self._read: list[int] = []
-        # Where something begins that is not there, it begins behind all that there is room for.
+        # `room` means none: no token stands so far on.
         self._adapted_from = room
         """Before it no adapter has changed anything of what was read."""
         self._moved_from = room
@@ -62,7 +62,7 @@ class Decoder:
         self._article: tuple[Path, tuple[int, ...]] | None = None
         """The file of the article that was asked about last, and its tokens."""
         self._told: list[Scores] = []
-        # A template that is not known is told now, and not with each question.
+        # A template that is not known is an error now, and not with each question.
         self.prompt([("user", "?")])
 
     def close(self) -> None:
@@ -119,7 +119,7 @@ class Decoder:
         if not prompt:
             raise ValueError("there is nothing to read")
         begin, adapter = self._adapted(prompt)
-        # The last token is read in any case, since it tells the next one.
+        # The last token is read in any case: the next one is predicted from it.
         reusable = prompt[: min(begin, len(prompt) - 1)]
         known = _shared(self._read[: self._adapted_from], reusable)
         if article is None:

@@ -48,7 +48,7 @@ HUNG_SECONDS = 10.0
 """A request that is called off ends after one batch, within a second; a child that takes so long hangs."""
 
 Reply = dict[str, Any]
-"""A line from the child: a part of the reply to a request, as `engine_child` tells them."""
+"""A line from the child: a part of the reply to a request, as `engine_child` describes them."""
 
 
 class Engine:
@@ -160,7 +160,7 @@ class Engine:
         return any(line == "ready\n" for line in output or ())
 
     def _send(self, line: dict[str, Any]) -> None:
-        # Of a child that has died, `_listen` tells.
+        # That a child has died, `_listen` finds.
         with suppress(OSError, ValueError):
             if self._process.stdin is not None:
                 self._process.stdin.write(f"{json.dumps(line)}\n")
@@ -181,7 +181,7 @@ class Engine:
 
     def _take(self, reply: Reply) -> None:
         with self._changing:
-            # Whatever it tells, it does not hang.
+            # Any reply shows that it does not hang.
             if self._hung is not None:
                 self._hung.cancel()
                 self._hung = None
@@ -195,7 +195,7 @@ class Engine:
 
 
 class EngineChat(BaseChatModel):
-    """The engine as a chat model of LangChain; what it tells of a reply has the shape of OpenAI's protocol."""
+    """The engine as a chat model of LangChain; the metadata of a reply has the shape of OpenAI's protocol."""
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 

@@ -31,8 +31,7 @@ from typing import Any, TextIO
 from assistant.model.decoder import Decoder, Token
 
 GATHERED_SECONDS = 0.25
-"""The token after which so much time has gone by is sent, and those before it with it: whoever takes them up one by one
-takes a processor from us."""
+"""Tokens are sent together, at most so often: to take up each by itself would cost the parent a processor."""
 
 
 def serve(decoder: Decoder, folder: Path, requests: queue.SimpleQueue[dict[str, Any]], output: TextIO) -> None:

@@ -158,9 +158,9 @@ class LoadedModel:
     def compute(
         self, tokens: Sequence[int], place: int, *, adapter: int | None = None, all_tell: bool = False
     ) -> list[Scores]:
-        """Read at most `BATCH_TOKENS` from a place on, and return what is told of the next token.
+        """Read at most `BATCH_TOKENS` from a place on, and return the scores of the next token.
 
-        It is told after the last of them, or after each where `all_tell`; `adapter` is the number of one that works.
+        They are those after the last one, or after each where `all_tell`; `adapter` is the number of one that works.
 
         Raises:
             RuntimeError: there is no room for them, or the model could not go on.

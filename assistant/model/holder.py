@@ -81,7 +81,7 @@ class ModelHolder:
         self._started = time.monotonic()
         self._closed = False
         self._reading = threading.Lock()
-        """Two that read would take turns without end, and each begin anew."""
+        """Held while articles are read: two that read would interrupt each other, and each begin anew."""
         self._loading = threading.Thread(target=self._load, name="language-model", daemon=True)
         self._loading.start()
 

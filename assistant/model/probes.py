@@ -18,7 +18,7 @@ PROBES = Path(__file__).with_name("probes.npz")
 OPENING_PROBE = Path(__file__).with_name("opening_probe.npz")
 FILES = (PROBES, OPENING_PROBE)
 MOST = 15.0
-"""Log-odds beyond which a probe tells no more."""
+"""Log-odds beyond which a probe is cut off: it is no surer than that."""
 
 State = npt.NDArray[np.float32]
 """What the model's last layer makes of all that was read: 1,536 numbers of the packaged one."""

@@ -231,7 +231,7 @@ def _usage_of(message: AIMessage) -> Usage:
 
 
 def fault_of(error: Exception) -> Fault:  # noqa: PLR0911 - a table, a line each
-    """Return what an exception of a provider's package means, told by its name, its HTTP status and its words."""
+    """Return what an exception of a provider's package means, by its name, its HTTP status and its words."""
     status, told = getattr(error, "status_code", None) or getattr(error, "code", None), str(error).lower()
     name = type(error).__name__
     if "Refusal" in name or "ContentFilter" in name:
@@ -275,7 +275,7 @@ _TOLD: dict[Fault, tuple[str, str]] = {
 
 
 def model_error(fault: Fault, error: Exception | None = None) -> ModelError:
-    """Return a fault as it is told, with the HTTP status where there was one."""
+    """Return a fault with its message, its cure, and the HTTP status where there was one."""
     what, cure = _TOLD[fault]
     status = getattr(error, "status_code", None)
     return ModelError(fault, f"{what} (HTTP {status})" if status else what, cure)

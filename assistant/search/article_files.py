@@ -31,7 +31,7 @@ from assistant.search.index_files import write_whole
 from assistant.types import Article, Passage, Sentence
 
 _KEPT = 200
-"""Of so many articles it stays in memory where the passages are, and what had to be computed for whoever asks."""
+"""Of so many articles the places of passages stay in memory, and what had to be computed for a question."""
 _HEAD = struct.Struct("<II")
 _UNREADABLE = (OSError, ValueError, KeyError, struct.error)
 _MOST = 127
@@ -167,7 +167,7 @@ class ArticleFiles:
             _place(self._folder, key).unlink(missing_ok=True)
 
     def _computed_now(self, article: Article) -> list[Computed]:
-        """Compute an article for whoever waits, and write its file if there is room."""
+        """Compute an article for a question that waits, and write its file if there is room."""
         computed = _computed_of(_split(article), self.embedder)
         with suppress(OSError):
             self._write(article, computed)

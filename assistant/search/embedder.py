@@ -1,7 +1,7 @@
-"""The packaged sentence-transformers model behind LangChain's `Embeddings`; it tells of single tokens too.
+"""The packaged sentence-transformers model behind LangChain's `Embeddings`; it has vectors of single tokens too.
 
-It is loaded when it is first needed, since that takes seconds. Knows nothing of articles. Vectors have 384 dimensions
-and length 1, so a dot product is the cosine.
+It is loaded when it is first needed, since that takes seconds. Vectors have 384 dimensions and length 1, so a dot
+product is the cosine.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class SentenceEmbedder(Embeddings):
         return cls(partial(_load, folder), name)
 
     def load(self) -> None:
-        """Load the model now; whoever embeds meanwhile waits until it is there."""
+        """Load the model now; other threads that embed meanwhile wait until it is there."""
         self._loaded.get()
 
     @property

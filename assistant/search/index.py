@@ -1,4 +1,4 @@
-"""What of the articles is indexed: their words, what the embedder made of them, and which passages are near a vector.
+"""The index of the articles: their words, their vectors, and which passages are near a vector.
 
 The article files are the record; the index is a cache that can be rebuilt from them at any time. An article is taken up
 in three steps, each of which may be done again: its words are put in place, what the embedder makes of it is written
@@ -87,7 +87,7 @@ class Index:
     """Whether Chroma is on a server."""
     resources: ExitStack = field(default_factory=ExitStack)
     stamped: float = field(default_factory=time.monotonic)
-    """When a server was told last that the collection is in use."""
+    """When the collection on a server was last marked as in use."""
 
     @classmethod
     def in_memory(cls, articles: Sequence[Article], embedder: NamedEmbeddings | None) -> Index:
@@ -201,7 +201,7 @@ def open_index(  # noqa: PLR0913 - each says where, what or how
     """Open the index in `folder`, its vectors there or on the Chroma server at `url`, and bring it up to the articles.
 
     Where it is wanted at once, nothing is taken up but what cannot be done without, the first article, and nothing is
-    taken out: `part_of` tells what is there.
+    taken out: `part_of` returns what is there.
 
     Raises:
         IndexLockedError: another process uses the folder.
@@ -305,7 +305,7 @@ def _seal(place: Path) -> None:
         seal(place)
 
 
-# What is wrong with it, for whoever looks without opening it
+# What is wrong with it, found without opening it
 
 
 def differences(articles: Sequence[Article], embedder: str, folder: Path) -> list[str] | None:

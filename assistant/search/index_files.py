@@ -103,7 +103,7 @@ def damaged(place: Path) -> list[Path]:
 
 
 def _files(place: Path) -> list[Path]:
-    """Return the files whose damage nothing else would tell; locks are none of them."""
+    """Return the files whose damage nothing else would show; locks are none of them."""
     found = (path for part in SEALED for path in (place / part).rglob("*"))
     return sorted(path for path in found if path.is_file() and not path.name.endswith(".lock"))
 

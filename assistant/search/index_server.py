@@ -3,7 +3,7 @@
 A collection holds the passages of one archive in all versions that one of its machines may still search; each machine
 leaves out what is not its own. So an article that comes or changes is added, and nothing else is touched. A machine
 takes the collection that has most of its passages. Where more than half of it is of no use any more, a new one is made,
-and what nobody has used for a month is deleted. Knows nothing of the folder of this machine.
+and what nobody has used for a month is deleted.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Tantivy maps its files into memory, takes articles in and out one by one, and is as it was after whatever interrupts it.
 It rounds the lengths of texts, so the best that it finds get the exact score (Lucene's BM25, k1 1.5, b 0.75). Its list
-of articles is the list of what is indexed at all. Knows nothing of vectors.
+of articles is the list of what is indexed at all.
 """
 
 from __future__ import annotations

@@ -235,7 +235,7 @@ def _similarities(
     for passage, each in zip(passages, computed, strict=True):
         if with_passages:
             found[passage.id] = float(each.vector @ vector)
-        # An embedder that knows no tokens tells nothing of sentences.
+        # An embedder without token vectors has none for sentences.
         ids = (sentence.id for sentence in passage.sentences)
         found |= dict(zip(ids, (each.sentences @ vector).tolist(), strict=False))
     return found

@@ -2,7 +2,7 @@
 
 The packaged embedding model, trained to tell the first and the last token of an answer, or the very first token of its
 input where the text has none (Devlin et al., BERT, NAACL 2019, §4.3). Its word embeddings are the package's own, so
-they are not in the file of its weights. Knows nothing of what is done with the words.
+they are not in the file of its weights.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The same question is worked on once: who asks it meanwhile shares the work, who asks it later gets what was kept.
 
 Only answers that are final and came about without an error are kept, and only so many, those used last. A piece of work
-ends when the last reader who shares it has left. Knows nothing of limits, lines or models. For one event loop.
+ends when the last reader who shares it has left. For one event loop.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _Event = TypeVar("_Event")
 
 
 _Key = tuple[str, tuple[Turn, ...], str | None]
-"""All that tells questions apart. Prompts and model are the same as long as the process lives; where the
-articles change, whoever keeps the answers begins with none."""
+"""What makes two questions the same. Prompts and model stay as they are while the process lives; when the articles
+change, a new cache begins."""
 
 
 class AnswerCache(Generic[_Event]):

@@ -1,8 +1,8 @@
 """An SQLite file that cannot be rebuilt: made for the operator's eyes alone, of limited size, and of today's schema.
 
 A schema is the list of all statements that led to it, the newest last. `user_version` of a file is the number of those
-that it has seen, and the others are run when it is next written to. Whoever reads takes columns by their names, so that
-a file of an earlier release can be read as it is.
+that it has seen, and the others are run when it is next written to. Readers take columns by their names, so that a file
+of an earlier release can be read as it is.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def writing(file: Path, schema: Sequence[str], most_bytes: int) -> Iterator[sqli
     with closing(sqlite3.connect(file, timeout=WAIT_SECONDS)) as database, database:
         database.execute("PRAGMA secure_delete = ON")  # What is erased is not left in the file.
         database.execute(f"PRAGMA max_page_count = {most_bytes // _PAGE_BYTES}")
-        # Whoever reads first and then wants to write does not wait for the others but fails.
+        # A transaction that reads first and then writes fails at once where another one writes.
         database.execute("BEGIN IMMEDIATE")
         (seen,) = database.execute("PRAGMA user_version").fetchone()
         for statement in schema[seen:]:

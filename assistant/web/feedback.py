@@ -1,7 +1,6 @@
 """What readers say about an answer, kept in one SQLite file, and as lines of a question file for evaluators.
 
-Only what a reader chose to send is kept: the exchange, and what they think of it; never who they are. Knows nothing of
-the page.
+Only what a reader chose to send is kept: the exchange, and what they think of it; never who they are.
 """
 
 from __future__ import annotations

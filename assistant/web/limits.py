@@ -1,7 +1,6 @@
-"""How often an address may ask, and whose question is next: a token bucket each, and one line for all.
+"""How often an address may ask, and whose question is next: a token bucket each, and one queue for all.
 
-Time is monotonic, so that a clock which is set gives and takes nothing. What is remembered is bounded. Knows nothing of
-questions, HTTP or Gradio.
+Time is monotonic, so that a clock which is set gives and takes nothing. What is remembered is bounded.
 """
 
 from __future__ import annotations
@@ -126,7 +125,7 @@ class Line:
         return place
 
     def leave(self, place: Place) -> None:
-        """Give the place up; whoever stands behind moves on."""
+        """Give the place up; those behind it move up."""
         self._places.remove(place)
         for index, other in enumerate(self._places):
             other.ahead = max(0, index + 1 - self._at_once)

@@ -1,6 +1,6 @@
 """What every connection and every response has to pass: limits of size and time, closed doors, and security headers.
 
-Plain ASGI, so that streams are left alone. Knows nothing of what is asked or answered.
+Plain ASGI, so that streams are left alone.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def guarded(app: ASGIApp, refused: Callable[[str, HTTPException], Response], nam
         send = with_headers(send, _HEADERS | policy | ({"cache-control": "no-store"} if path in PAGE else {}))
         if scope["method"] == "HEAD":
             scope, send = {**scope, "method": "GET"}, _without_body(send)
-        # Whoever left before the end cannot be told.
+        # A client that left before the end gets no answer.
         with suppress(ClientDisconnect):
             try:
                 _check(scope, names)
@@ -242,7 +242,7 @@ class PatientProtocol(HttpToolsProtocol):
             self.send_400_response("The headers are too long.")
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing: whoever asks for a WebSocket could write into the log."""
+        """Say nothing: otherwise strangers could fill the log by asking for WebSockets."""
 
     def send_400_response(self, msg: str) -> None:
         """Answer what is no request, with the headers of every response."""

@@ -1,6 +1,6 @@
 """The web server: what stands at which address, and how the process starts and ends.
 
-One process serves, because conversations are kept in its memory. Knows nothing of questions.
+One process serves, because conversations are kept in its memory.
 """
 
 from __future__ import annotations
@@ -269,7 +269,7 @@ class Server(uvicorn.Server):
         self._service = service
 
     def stop_unless_loaded(self, loading: Future[None]) -> None:
-        """Stop where loading has failed, and say why at once: whoever has asked may take a while."""
+        """Stop where loading has failed, and say why at once: those who have asked may take a while."""
         if (reason := loading.exception()) is not None:
             log.error("the embedding model could not be loaded", exc_info=reason)
             self.should_exit = True

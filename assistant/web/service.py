@@ -1,4 +1,4 @@
-"""A stranger's question on its way to the assistant: is it let in, whose turn is it, and what is told meanwhile.
+"""A stranger's question on its way to the assistant: is it let in, when is its turn, and what is shown meanwhile.
 
 The page, the API and the tool for other models all ask through `Service.answers`, so that limits, the line, the log and
 the promise never to raise exist once. Knows nothing of HTTP, HTML or Gradio.
@@ -37,7 +37,7 @@ from assistant.web.observability import Metrics, log, log_refusal
 from assistant.web.work import Work
 
 TICK_SECONDS = 1.0
-"""The longest time without an event, so that whoever shows them notices a reader who is gone."""
+"""The longest time without an event: a reader who is gone is noticed when one is sent."""
 AT_ONCE_LOCAL = 2
 """While the embedded engine answers one question, the passages of the next are read."""
 BUSY_SECONDS = 20
@@ -163,12 +163,12 @@ class Service:
         self._closes_at = math.inf
         """When those who were let in and have no answer yet are told that the server stops; else never."""
         self.is_leaving = False
-        """Whether another process is to take what comes from now on; for whoever serves this one behind a proxy."""
+        """Whether another process, behind the same proxy, is to take what comes from now on."""
         self.has_callers: Callable[[], bool] = lambda: False
-        """Whether somebody is on the way to the line or back from it; for whoever has a line of its own before."""
+        """Whether Gradio's own queue still holds a call."""
         self.metrics = Metrics(lambda: len(self._line), lambda: assistant.model_state.kind == "ready")
         self.renewals: list[Callable[[], None]] = []
-        """What is to be done when the articles are others, by whoever keeps something of them."""
+        """Called when the articles have changed: each renews something that was made of them."""
         self._has_failed = False
         """Whether some of it could not be done when they changed last."""
         self._kept: tuple[Corpus, AnswerCache[Event]] = assistant.corpus, self._empty_cache()
@@ -367,7 +367,7 @@ class Service:
             self._let_go(work, place)
 
     def _refusal(self, client: Client) -> Refusal | None:
-        # Where the door is shut already, whoever comes had passed it before.
+        # A call that Gradio had queued before the server was stopped is still answered.
         if self._closes_at < math.inf and not self.is_leaving:
             return _refusal(Reason.SHUTTING_DOWN, BUSY_SECONDS)
         if notice := self.notice:
@@ -444,7 +444,7 @@ class Service:
         return THANKS
 
     async def drain(self, seconds: float) -> None:
-        """Let nobody in any more, and return when those who are in have been told how it ended."""
+        """Let nobody in any more, and return when those who are in have their answers."""
         self._closes_at = time.monotonic() + seconds
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds + 2 * TICK_SECONDS):

@@ -1,6 +1,6 @@
-"""One stream of events, told to any number of followers as it comes; it ends when the last of them has left.
+"""One stream of events, sent to any number of followers as it comes; it ends when the last of them has left.
 
-Knows nothing of what the events say. For one event loop.
+For one event loop.
 """
 
 from __future__ import annotations

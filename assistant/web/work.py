@@ -1,4 +1,4 @@
-"""A stream of snapshots that blocks, made one step at a time in a thread. Knows nothing of who waits for them."""
+"""A stream of snapshots that blocks, made one step at a time in a thread."""
 
 from __future__ import annotations
 

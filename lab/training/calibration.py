@@ -266,8 +266,8 @@ def _written(
     """Return the fit of what was written, and each draft's probability by fits that did not see its question.
 
     `answered` is the same of whether there is an answer. The threshold is the one under which most questions get a
-    right written answer while at most `MOST_WRONG` get a wrong one. The hard questions count too: whoever wrote the
-    rules has seen the others, and what these allow is too much for new ones.
+    right written answer while at most `MOST_WRONG` get a wrong one. The hard questions count too: the rules were
+    written with the others in sight, and what these allow is too much for new ones.
     """
     weights = _shares(observations) * len(observations)
     is_answered, sure = answered

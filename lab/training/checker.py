@@ -2,8 +2,7 @@
 
 `python -m lab train-checker` trains matrices beside the attention of the packaged language model, which work from the
 first words of such a check on. Up to there the model is the one that drafted, so what it has read and written is not
-read again. It learns from articles that others wrote questions about, and from there on from the reports. Knows nothing
-of how a check is used.
+read again. It learns from articles that others wrote questions about, and from there on from the reports.
 """
 
 from __future__ import annotations

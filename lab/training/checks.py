@@ -2,7 +2,7 @@
 
 The questions are those of SQuAD's paragraphs, some asked again with a word exchanged, some of paragraphs further on; or
 those of reports that were written for it. The drafts are the model's own, or made up of the passages' words, or written
-too. Knows nothing of how a model learns from them.
+too.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Let the unpacked language model draft answers to many questions side by side; the engine writes one after the other.
 
-Passages are read once for all questions about them, and a row whose draft is finished is dropped. Knows nothing of what
-the drafts are for.
+Passages are read once for all questions about them, and a row whose draft is finished is dropped.
 """
 
 from __future__ import annotations

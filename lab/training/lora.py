@@ -1,8 +1,7 @@
 """Small matrices beside projections of the packaged language model (LoRA, Hu et al., ICLR 2022): made, taught, written.
 
 The engine brings them in from certain words of a prompt on (activated LoRA, Greenewald et al., 2025). Up to there the
-model is as it is, so what it has read need not be read again; `states` reads in the same way. Knows nothing of what
-the matrices are to learn.
+model is as it is, so what it has read need not be read again; `states` reads in the same way.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 `python -m lab fit-opening` puts readers' questions about invented reports, of those that the writer did not learn from,
 to the model, and keeps the state in which it begins to answer. A logistic regression over it tells how the answer opens
-that was written to the question; left to itself the writer says "No" too often. Knows nothing of drafts.
+that was written to the question; left to itself the writer says "No" too often.
 """
 
 from __future__ import annotations

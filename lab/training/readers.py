@@ -4,7 +4,7 @@ One JSON object a line. `readers.jsonl` has the `id` of a report and its `questi
 `question`, the `history` of earlier turns (`question` and `answer`) and the `right` answer, as a careful journalist
 would write it; with some comes the `evidence`, words of the report that it rests on. `verdicts.jsonl` has the `id` and
 `answers`, each with its `question`, `history`, `answer` and `verdict`; with many comes the `relation`, how it was made
-from a right one. Knows nothing of who learns from them.
+from a right one.
 """
 
 from __future__ import annotations

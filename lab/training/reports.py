@@ -4,8 +4,7 @@ One JSON object a line: `id`, `text` and `questions`, each with its `kind`, the 
 careless model would write it. Where the report states an answer there are its words (`answers`: of a question that asks
 for two things, those of both) and a `right` one too, to many also as a full `sentence`. To many there is a `near_miss`:
 a full sentence that is tempting and not right. To some there is a `draft` of the packaged language model, with the
-`verdict` of whoever compared it with the report. Knows nothing of who learns from them, nor of the articles that
-readers ask about.
+`verdict` of the one who compared it with the report.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 of a conversation: what the model has read of the article stays as it is. A step is about one report. The model learns
 to write the answers that were written to readers' questions, and plain ones to questions in full sentences, so that it
 does not forget these. Beside them it learns verdicts on answers, as a lesson in what a right one is: nobody asks the
-writer for them. Knows nothing of how an answer is checked or shown.
+writer for them.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Its stack is the chat's, Starlette and Uvicorn, but the pages are plain forms of
 with a form the browser itself does focus, labels and Enter, each key of the small script presses one of its controls,
 and a page is there at once; it works without the script too.
 
-Blind: no score, status, model, run or word of another grader is sent. Whoever else uses the machine cannot guess the
+Blind: no score, status, model, run or word of another grader is sent. Others who use the machine cannot guess the
 address. A grade is on the disk before the next answer is shown.
 """
 

@@ -2,8 +2,7 @@
 
 A token stands for a conversation as it is after one question, and for that alone: where a tab was duplicated, each of
 the two goes on by itself. The number is bounded. When there are too many, the address that has the most gives up its
-oldest, so that nobody can drive out the conversations of others by having many. Knows nothing of
-the page, and nothing of how an answer comes about.
+oldest, so that nobody can drive out the conversations of others by having many.
 """
 
 from __future__ import annotations

@@ -2,9 +2,8 @@
 
 Gradio itself would open the file, or ask the host, that a stranger names in place of a question. So a call goes on only
 where each input is what its component takes, and nothing but what was checked goes on. A question beyond the room is
-told to wait before Gradio takes it up, which takes seconds in a crowd; what costs nothing needs no room. So is whoever
-calls without end, whatever the calls are. The page shows a refusal as a notice, and leaves the question in its box.
-Knows nothing of what is asked.
+refused before Gradio takes it up, which takes seconds in a crowd; what costs nothing needs no room. So are too many
+calls of one address, whatever they are. The page shows a refusal as a notice, and leaves the question in its box.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The conversation as it is kept on the server, and what of it is shown in the chat window.
 
 Nothing that a stranger wrote is shown unescaped. The buttons do nothing by themselves: `static/chat.js` gives them
-their meaning. Knows nothing of how an answer comes about.
+their meaning.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Exchange:
 
     @property
     def turn(self) -> Turn | None:
-        """What the next question may lean on; None where there is no complete answer."""
+        """What the next question may follow on; None where there is no complete answer."""
         if self.answer is None or not self.answer.final:
             return None
         return Turn(self.answer.question, without_markers(self.answer))

@@ -1,6 +1,6 @@
 """The form in which a reader says what they think of an answer.
 
-What is sent is the exchange as the server has it, never as the browser says it was. Knows nothing of where it is kept.
+What is sent is the exchange as the server has it, never as the browser says it was.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the chat consists of: its components and its fixed words. Knows nothing of what happens there."""
+"""What the chat consists of: its components and its fixed words."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _SKIP_TO_BOX = '<p class="skip"><a href="#question">Skip to the question box</a>
 _SKIP_TO_ARTICLE = '<p class="skip"><a href="#reading">Skip to the article</a></p>'
 _TO_LIST = '<p><a class="open" href="/articles">All articles</a></p>'
 _TO_ANSWER = '<p class="skip"><a href="#window">Go to the newest answer</a></p>'
-"""The way back from the box for whoever has only a keyboard: Shift+Tab and Enter."""
+"""The way back from the box by the keyboard alone: Shift+Tab and Enter."""
 
 
 class Blocks(gr.Blocks):
@@ -81,7 +81,7 @@ class Layout:
         self.renew()
 
     def renew(self) -> None:
-        """Begin with the articles as they are now, for whoever opens the page from now on."""
+        """Begin with the articles as they are now, for those who open the page from now on."""
         articles = len(self._service.articles)
         self.introduction.value = self._introduce(None)
         self.window.elem_classes = ["one-article"] if articles == 1 else []

@@ -1,8 +1,7 @@
 """What happens in the chat when a reader does something there.
 
 The conversation is kept on the server, under a token that the page sends along. The chat window is an output only,
-since what a browser sends back can be forged, and nothing that a stranger wrote reaches it unescaped. Knows nothing of
-how an answer comes about.
+since what a browser sends back can be forged, and nothing that a stranger wrote reaches it unescaped.
 """
 
 from __future__ import annotations
@@ -92,7 +91,7 @@ class Page:
         self._unchanged: Update = {self._parts.progress: gr.skip()}
 
     def renew(self) -> None:
-        """Show the articles as they are now to whoever opens the page from now on; from any thread."""
+        """Show the articles as they are now to those who open the page from now on; from any thread."""
         self._starters = self._unchecked_starters()
         self._parts.renew()
         self.blocks.config = self.blocks.get_config_file()
@@ -309,7 +308,7 @@ class Page:
         }
 
     def _end(self, token: str | None) -> Update:
-        """Let the answer that is being made come to its end; whoever makes it says so."""
+        """Stop the answer that is being made; what makes it shows that it ended."""
         kept = self._conversations.find(token or "")
         if kept and kept.answering:
             kept.is_stopped = True

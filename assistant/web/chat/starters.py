@@ -2,7 +2,7 @@
 
 They stand in `starters.jsonl` beside the folder of articles, one a line: a `question`, the id of its `article`, and the
 `evidence`, the words of the article that answer it. Where there are none for an article, they are made from it. One is
-offered only when the assistant, asked that question, quotes those words. Knows nothing of the page.
+offered only when the assistant, asked that question, quotes those words.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Starters:
 
     async def of(self, article: str | None) -> tuple[Starter, ...]:
         """Return the checked questions of an article, or of all of them together. It takes a second at first."""
-        # Whoever leaves meanwhile does not end it for the others.
+        # A reader who leaves meanwhile does not end it for the others.
         return await asyncio.shield(self._checking(article))
 
     def known(self, article: str | None) -> tuple[Starter, ...]:

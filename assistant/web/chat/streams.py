@@ -2,8 +2,7 @@
 
 Until a page has read of the end it believes its stream to be open, and would wait there for what it calls in that
 moment. So such a call is confirmed only when the page has left the stream, and then the page opens the next one. Who
-opens streams without end is told to wait, and what a page has called and does not fetch is given up. Knows nothing of
-what is called.
+opens too many streams has to wait, and what a page has called and does not fetch is given up.
 """
 
 from __future__ import annotations
@@ -137,7 +136,7 @@ async def _nothing(_: Scope, __: Receive, send: Send) -> None:
 
 
 async def _left(receive: Receive) -> None:
-    """Wait until whoever listens has left, and not for ever."""
+    """Wait until the page has left, for a limited time."""
     with suppress(TimeoutError):
         async with asyncio.timeout(LEAVE_SECONDS):
             while (await receive())["type"] != "http.disconnect":

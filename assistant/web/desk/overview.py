@@ -1,6 +1,6 @@
 """What the desk shows: figures and a plot by day, what was declined, grouped by meaning, and what readers reported.
 
-Of an article that is gone nothing is shown. Whatever is not shown is counted. Knows nothing of who may see it.
+Of an article that is gone nothing is shown. Whatever is not shown is counted.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
 """What stands at `/desk`: the way in for who has the operator's token, and what an editor sees and does there.
 
 Without a token set there is nothing. A cookie names a visit and no more: it says nothing by itself, comes from no other
-site, and ends after a working day; each form holds a secret of the visit besides. Knows nothing of how an answer comes
-about.
+site, and ends after a working day; each form holds a secret of the visit besides.
 """
 
 from __future__ import annotations

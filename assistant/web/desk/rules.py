@@ -22,7 +22,8 @@ from assistant.web.desk.store import Act, Do
 from assistant.web.observability import log
 
 _WAIT_SECONDS = 1.0
-"""For whoever writes the file, which takes milliseconds; and between two looks at one that cannot be read."""
+"""So long another process may write the file, which takes milliseconds; and between two looks at one that cannot be
+read."""
 
 
 @dataclass(frozen=True, slots=True)

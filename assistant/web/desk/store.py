@@ -1,7 +1,7 @@
 """What the desk keeps, in one SQLite file: readers' questions for some days, and what editors did, for good.
 
 The acts are the log; what follows from them is said in `rules.py`. The file lies beside that of readers' reports, since
-neither can be rebuilt and the processes of one machine share both. Nothing tells who asked. Knows nothing of pages.
+neither can be rebuilt and the processes of one machine share both. Nothing in it says who asked.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ def erase(file: Path, days: int) -> None:
 
 @contextmanager
 def erasing(settings: Settings) -> Iterator[None]:
-    """Erase what is too old now, and every hour until the block ends, whoever asks or not."""
+    """Erase what is too old now, and every hour until the block ends."""
     stop = threading.Event()
 
     def erase_often() -> None:

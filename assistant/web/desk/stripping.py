@@ -1,7 +1,7 @@
 """Take out of a question what tells who asks: addresses, numbers and a name of the asker's own.
 
 It goes by how such things are written, and takes out too much rather than too little: what it cannot know is a name
-that nobody says is theirs ("Thanks, Ann"). Knows nothing of where questions are kept.
+that nobody says is theirs ("Thanks, Ann").
 """
 
 from __future__ import annotations

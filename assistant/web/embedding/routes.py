@@ -1,6 +1,6 @@
 """What stands at `/embed`: the script of a publisher's page, and the chat for the frame that the script opens.
 
-Only the sites that the operator listed get either; the browser holds to it. Knows nothing of questions.
+Only the sites that the operator listed get either; the browser holds to it.
 """
 
 from __future__ import annotations

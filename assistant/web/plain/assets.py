@@ -49,7 +49,7 @@ class Assets:
         headers |= {name: asked.get(name, "") for name in ("host", "x-forwarded-proto") if is_page}
         kept: MutableMapping[_Key, asyncio.Task[list[Message]]] = self._pages if is_page else self._files
         key = (scope["path"], scope["scheme"] if is_page else "", *headers.values())
-        # A task of its own: whoever asks meanwhile waits for it too, and whoever leaves meanwhile does not end it.
+        # A task of its own: others who ask meanwhile share it, and a visitor who leaves does not end it.
         made = kept.get(key) or kept.setdefault(key, asyncio.create_task(self._made(scope, headers)))
         try:
             messages = await asyncio.shield(made)
@@ -62,7 +62,7 @@ class Assets:
             await send(message)
 
     def forget_pages(self) -> None:
-        """Have the page made anew for whoever asks from now on; from any thread."""
+        """Have the page made anew for those who ask from now on; from any thread."""
         self._pages = LRUCache(_MOST_PAGES)
 
     async def _made(self, scope: Scope, headers: dict[str, str]) -> list[Message]:

@@ -1,7 +1,7 @@
 """The pages that need no script: an article with quoted words marked, what is to be known about the assistant, files.
 
 They print, they can be linked to, and they work when the chat does not. What an operator can change is read from the
-settings, so that no page says otherwise. Knows nothing of questions.
+settings, so that no page says otherwise.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What answers at the address while the articles are read and indexed, which takes minutes where there are many.
 
 A supervisor is told that the process lives and is not ready, a reader how far it has come; the log says so too. It has
-a thread of its own, so that a signal still ends the main one. Knows nothing of what is done meanwhile.
+a thread of its own, so that a signal still ends the main one.
 """
 
 from __future__ import annotations

@@ -3,8 +3,7 @@
 The article files are the record; the index is a cache that can be rebuilt from them at any time. An article is taken up
 in three steps, each of which may be done again: its words are put in place, what the embedder makes of it is written
 to a file of its own, and its vectors are given to Chroma, which lies in the same folder or on a server that is shared.
-It counts as indexed when the first and the last are there; whatever was interrupted before is done anew. Knows nothing
-of ranking.
+It counts as indexed when the first and the last are there; whatever was interrupted before is done anew.
 """
 
 from __future__ import annotations

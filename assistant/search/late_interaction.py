@@ -2,8 +2,7 @@
 
 Late interaction: for each word of the question the word of the sentence that is most like it counts, weighted by how
 rare the question's word is (Khattab and Zaharia, "ColBERT", SIGIR 2020). The vectors are the sentence embedder's, of
-tokens, before it averages them: that one word stands for another is lost in the average of a whole text. Knows nothing
-of rankings, of files, and of how rare a word is.
+tokens, before it averages them: that one word stands for another is lost in the average of a whole text.
 """
 
 from __future__ import annotations

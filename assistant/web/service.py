@@ -165,7 +165,7 @@ class Service:
         self.is_leaving = False
         """Whether another process, behind the same proxy, is to take what comes from now on."""
         self.has_callers: Callable[[], bool] = lambda: False
-        """Whether Gradio's own queue still holds a call."""
+        """Whether a call is on its way into Gradio's own queue, waits in it or is served from it."""
         self.metrics = Metrics(lambda: len(self._line), lambda: assistant.model_state.kind == "ready")
         self.renewals: list[Callable[[], None]] = []
         """Called when the articles have changed: each renews something that was made of them."""

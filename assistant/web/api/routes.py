@@ -1,6 +1,6 @@
 """The HTTP interface for other programs: `POST /api/ask`, at once or as a stream of events, and its description.
 
-An answer has the form of `python -m assistant ask --json`. Whoever asks here has the limits of a reader.
+An answer has the form of `python -m assistant ask --json`. Programs have the limits of a reader.
 """
 
 from __future__ import annotations

@@ -242,12 +242,12 @@ def day(date: datetime.date) -> str:
 
 
 def source_line(article: Article) -> str:
-    """Return the title of the article, its date, and what tells it from another of the same."""
+    """Return the title of the article, its date, and what sets it apart from another of the same."""
     return ", ".join((article.title, *beside_title(article)))
 
 
 def beside_title(article: Article) -> list[str]:
-    """Return the date of the article, and what tells it from another of the same title, where there are such."""
+    """Return the date of the article, and what sets it apart from another of the same title, where there are such."""
     dated = day(article.date) if article.date else ""
     return [words for words in (dated, article.told_apart_by) if words]
 

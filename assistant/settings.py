@@ -161,7 +161,7 @@ class Settings:
     names: Names = ()
     """Host names that it is served under, without a port; empty for any."""
     stop_seconds: float = 7.0
-    """How long those who have asked may still get their answer when the server is told to stop, in seconds."""
+    """How long those who have asked may still get their answer when the server is stopped, in seconds."""
     contact: Address = ""
     """How readers reach the operator: a mail address or an https address."""
     feedback: Path = Path(platformdirs.user_data_dir("article-assistant")) / "feedback.sqlite3"

@@ -22,7 +22,7 @@ class Correction:
     text: str
     date: datetime.date | None = None
     words: str = ""
-    """The words of the article that were put right, exactly as they stand there now; empty where that is not told."""
+    """The words of the article that were put right, exactly as they stand there now; empty where not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class Article:
     headings: frozenset[int] = frozenset()
     """The offsets at which headings begin, as far as its file marks them; each is a paragraph of its own."""
     updated: datetime.date | None = None
-    """When its publisher changed it last, where that is told."""
+    """When its publisher changed it last; None where not known."""
     corrections: tuple[Correction, ...] = ()
     author: str = ""
     section: str = ""
     free: bool | None = None
-    """Whether everybody may read it at its publisher; None where that is not told."""
+    """Whether everybody may read it at its publisher; None where not known."""
     version: str = field(init=False)
     """A digest of the text and its headings: what hangs on them is of this version, and of no other."""
 

@@ -108,7 +108,7 @@ def statements(passage: Passage) -> list[Sentence]:
 
 
 def is_label(sentence: Sentence) -> bool:
-    """Whether it states nothing: a heading, and, told by its form, a question, a credit, a byline, a cut caption."""
+    """Whether it states nothing: a heading, and, known by its form, a question, a credit, a byline, a cut caption."""
     if sentence.start in sentence.article.headings:
         return True
     text = sentence.text
@@ -166,7 +166,7 @@ def _cuts(text: str, start: int, end: int) -> set[int]:
 
 
 def _goes_on(text: str, begin: int, stop: int, follows: int) -> bool:
-    """Whether the full stop before `stop` ends no sentence, told by the word before it and the one that follows."""
+    """Whether the full stop before `stop` ends no sentence, by the word before it and the one that follows."""
     if _BEFORE_A_NAME.search(text, begin, stop):
         return True
     if _BEFORE_A_NUMBER.search(text, begin, stop):

@@ -216,7 +216,7 @@ def _decoded(content: bytes) -> tuple[str, tuple[str, ...]]:
     except UnicodeDecodeError as error:
         from charset_normalizer import from_bytes  # noqa: PLC0415 - slow to import, and most files are UTF-8
 
-        # It tells words from what looks like none, as bytes of another encoding do.
+        # It separates words from what looks like none, as bytes of another encoding do.
         found = from_bytes(content, cp_isolation=["cp1252"]).best()
         is_damaged = encoding == "utf-16" or not content.decode("utf-8", errors="ignore").isascii()
         if is_damaged or not found:

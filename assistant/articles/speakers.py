@@ -122,7 +122,7 @@ _ACTS = re.compile(rf"['’]s\b|\s+(?:{SAID}|had|was|is|has)\b|, (?:whos?e?\b|\d
 
 
 def _acts(name: str, text: str) -> bool:
-    """Whether the name owns, says or is something, or is told of as nothing but a person is: "Vail, who voted no"."""
+    """Whether the name owns, says or is something, or is described as only a person is: "Vail, who voted no"."""
     # To compile a pattern for each name takes longer than all else that is done with an article.
     start = text.find(name)
     while start >= 0:

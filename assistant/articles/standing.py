@@ -36,7 +36,7 @@ _NO, _YES = ("false", "no", "off", "0"), ("true", "yes", "on", "1")
 _YEAR_FIRST = re.compile(r"(\d{4})([-/]?)(\d\d)\2(\d\d)(?!\d|.*\d{4}[-/]\d\d[-/])")
 """ISO 8601, and what differs from it in its signs alone; not where another one follows."""
 _MONTH = re.compile(r"[^\W\d_]{3}")
-"""In words: two numbers are told apart by habit, which differs from land to land."""
+"""In words: of two numbers, which is the day and which the month is a habit that differs from land to land."""
 _ANY = (datetime.datetime(2001, 1, 1), datetime.datetime(2002, 2, 2))  # noqa: DTZ001 - days have no zone
 """What takes the place of what is not said: who says year, month and day, needs none of it."""
 

@@ -49,7 +49,7 @@ class Words:
         if len(parts) == 1:
             return parts[0]
         whole = cls(" ".join(part.text for part in parts), parts[0].known)
-        # What is told of each part need not be found again.
+        # What is known of each part need not be found again.
         whole.__dict__.update(
             {
                 "stems": frozenset().union(*(part.stems for part in parts)),

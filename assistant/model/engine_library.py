@@ -82,9 +82,10 @@ class LoadedModel:
         sizes.n_threads = sizes.n_threads_batch = threads
         # It is slower here, and fails an assertion on some processors.
         sizes.flash_attn = False
-        # With more holes than that the cells are moved together: all up to the last one are looked through.
+        # If a larger share of the KV cache is holes, its cells are moved together: a search goes through all up to the
+        # last one.
         sizes.defrag_thold = 0.15
-        # What is kept from one batch for the next may be without an adapter, or with one.
+        # The graph of one batch may be without an adapter and that of the next with one.
         sizes.graph_reuse = False
         self._context = llama.llama_init_from_model(self._model, sizes)
         if not self._context:

@@ -102,7 +102,7 @@ def find_themselves(collection: Collection, vectors: Vectors) -> bool:
     if not np.isfinite(vectors).all():
         return False
     found = collection.query(query_embeddings=vectors, n_results=1, include=["distances"])
-    # Equal texts have equal vectors, so a twin may come first: the distance tells, not the id.
+    # Equal texts have equal vectors, so a twin may come first: compare the distance, not the id.
     return sum(bool(row) and row[0] < _SAME for row in found["distances"] or []) >= _FOUND * len(vectors)
 
 

@@ -133,7 +133,7 @@ class SentenceEmbedder(Embeddings):
 
 @functools.cache
 def _features() -> frozenset[str]:
-    """Return what the processor can do; nothing where torch does not tell."""
+    """Return what the processor can do; nothing where torch does not say."""
     import torch  # noqa: PLC0415
 
     found = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}

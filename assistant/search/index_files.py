@@ -114,7 +114,7 @@ def _sha256(path: Path) -> str:
 
 
 def _open_files() -> list[str]:
-    """Return the files that this process has open, as far as the system tells."""
+    """Return the files that this process has open, as far as the system shows them."""
     descriptors = Path("/proc/self/fd")
     found = []
     for link in descriptors.iterdir() if descriptors.is_dir() else ():

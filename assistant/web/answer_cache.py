@@ -35,7 +35,7 @@ class AnswerCache(Generic[_Event]):
     """Answers that were given, and those that are being made; events other than answers pass through."""
 
     def __init__(self, reused: Callable[[str], None] = lambda how: None) -> None:
-        """Take who is told "kept" or "shared" where nothing had to be done."""
+        """Take a function that is called with "kept" or "shared" where nothing had to be done."""
         self._reused = reused
         self._kept: LRUCache[_Key, Answer] = LRUCache(MAX_ANSWERS)
         self._running: dict[_Key, SharedStream[_Event | Answer]] = {}

@@ -137,7 +137,7 @@ def without_lent_address(scope: Scope, proxies: Networks) -> Scope:
 
 
 _BELIEVED = (b"x-gradio-server", b"x-forwarded-host")
-"""Headers by which a stranger could tell Gradio's page where it is."""
+"""Headers by which a stranger could make Gradio's page use another address."""
 
 
 def _passed_on(scope: Scope) -> Scope:

@@ -54,7 +54,7 @@ _STOP_SECONDS = 1
 _HAND_OVER_SECONDS = 1.0
 """In which a page that has sent its question begins to listen for the answer."""
 _EVENTS_AT_ONCE = 1000
-"""Gradio's own limit, out of the way of our line: in it a reader would wait without being told."""
+"""Gradio's own limit, out of the way of our queue: in Gradio's a reader would wait without a sign."""
 _TABS = 100
 """Of so many Gradio remembers what they look like, which nothing here needs; each takes about 100 kB."""
 _TEMPLATE = "frontend/index.html"
@@ -283,7 +283,7 @@ class Server(uvicorn.Server):
             print(f"The article assistant is at http://{address}:{port}", flush=True)  # noqa: T201
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop, not before the last answer; who asks meanwhile is told so."""
+        """Stop, not before the last answer; questions that come meanwhile are refused."""
         if not self.force_exit:
             if self._service.settings.trusted_proxies:
                 # Another process takes what comes now; what came a moment ago may still be on its way.

@@ -41,7 +41,7 @@ TICK_SECONDS = 1.0
 AT_ONCE_LOCAL = 2
 """While the embedded engine answers one question, the passages of the next are read."""
 BUSY_SECONDS = 20
-"""What is told to wait when the line is full: the embedded engine answers some ten in that time, so there is room."""
+"""After so long a refused reader may ask again: the embedded engine has answered some ten by then, so there is room."""
 MAX_NOTICE_CHARACTERS = 500
 
 _POLL_SECONDS = 0.05
@@ -109,7 +109,7 @@ class Refusal:
 
     reason: Reason
     text: str
-    """What the reader is told."""
+    """What the reader sees."""
     retry_after: int = 0
     """Seconds after which asking again makes sense; 0 where that is not known."""
 
@@ -161,7 +161,7 @@ class Service:
         """What nobody waits for."""
         self.rulebook = Rulebook(store.file_of(settings), store.copy_of(settings))
         self._closes_at = math.inf
-        """When those who were let in and have no answer yet are told that the server stops; else never."""
+        """When questions that were let in and have no answer yet end, because the server stops; else never."""
         self.is_leaving = False
         """Whether another process, behind the same proxy, is to take what comes from now on."""
         self.has_callers: Callable[[], bool] = lambda: False
@@ -232,20 +232,20 @@ class Service:
         return self._cache.has(question, turns, article)
 
     def turn_away(self) -> Refusal:
-        """Note that a question was not even taken up, and return what its reader is told."""
+        """Note that a question was not even taken up, and return what its reader sees."""
         self.metrics.questions.labels("page", str(Reason.BUSY)).inc()
         log_refusal("page", str(Reason.BUSY))
         return _refusal(Reason.BUSY, BUSY_SECONDS)
 
     def turn_away_call(self, client: Client) -> Refusal | None:
-        """Count a call of the page's, a question or not; return what is told where there were too many."""
+        """Count a call of the page's, a question or not; return the refusal where there were too many."""
         refusal = self._over_budget(self._call_budgets, client.address)
         if refusal:
             log_refusal(client.via, str(refusal.reason))
         return refusal
 
     def turn_away_stream(self, client: Client, listening: int) -> Refusal | None:
-        """Return what is told to an address that listens to so many streams already, where one more is too many."""
+        """Return the refusal for an address that listens to so many streams that one more is too many."""
         if listening < _AT_ONCE or not self.settings.questions_per_minute or self._is_unlimited(client.address):
             return None
         log_refusal(client.via, str(Reason.RATE_LIMITED))
@@ -428,7 +428,7 @@ class Service:
                     entry["quoted"] = [f"{each.article.id}:{each.start}-{each.end}" for each in event.citations]
 
     async def give_feedback(self, feedback: Feedback, *, client: Client) -> str:
-        """Keep what a reader says about an answer, and return what to tell them. Nothing is raised."""
+        """Keep what a reader says about an answer, and return what to show them. Nothing is raised."""
         seconds = self._report_budgets.take(client_key(client.address))
         if seconds:
             self.metrics.feedback.labels("refused").inc()

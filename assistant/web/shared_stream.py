@@ -24,7 +24,7 @@ class SharedStream(Generic[_Event]):
         ended: Callable[[_Event | None], None] = lambda gathered: None,
         patience: float = 0.0,
     ) -> None:
-        """Take the events, and what a follower who comes late is told first.
+        """Take the events, and what a follower who comes late gets first.
 
         `gather` returns that from what it was so far and the next event. `ended` is called once, with what was
         gathered, or with None where the stream failed or nobody wanted it any more. `patience` is for how many

@@ -133,7 +133,7 @@ class Door:
 
 
 def takes(component: Block) -> Callable[[Any], bool]:
-    """Return what tells whether a page of ours would send a value for a component.
+    """Return a test of whether a page of ours would send a value for a component.
 
     Raises:
         TypeError: nothing is known of such a component.

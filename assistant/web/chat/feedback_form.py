@@ -68,7 +68,7 @@ class ReportForm:
         self._status = status
         how: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         self._bridge.change(self._open, [self._bridge, token], outputs, **how)
-        # Not `change`, which is told of what the server has set as well.
+        # Not `change`, which fires for what the server has set as well.
         self._verdict.input(self._ask_why, [self._verdict], outputs, trigger_mode="always_last", **how)
         self._drop.click(self._closed, None, outputs, **how)
         given: set[Block] = {self._bridge, self._verdict, self._reasons, self._comment, self._along, token}

@@ -403,7 +403,7 @@ class Page:
     # The article
 
     async def _choose(self, chosen: str | None, before: str | None) -> AsyncGenerator[Update]:
-        """Yield what shows the choice. Gradio tells of it whenever the reader leaves the picker: then all stays."""
+        """Yield what shows the choice. Gradio calls this whenever the reader leaves the picker: then all stays."""
         if (chosen or "") == (before or ""):
             yield self._unchanged
             return

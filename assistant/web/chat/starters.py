@@ -146,7 +146,7 @@ def _holds(citation: Citation, starter: Starter) -> bool:
 
 
 def nearest(starters: Iterable[Starter], answer: Answer, asked: Collection[str], most: int = 3) -> tuple[Starter, ...]:
-    """Return questions that were not asked yet and that the answer does not tell; the nearest to its words first."""
+    """Return questions that were not asked yet and that the answer does not answer; the nearest to its words first."""
     left = [
         starter
         for starter in starters

@@ -1,4 +1,4 @@
-"""The streams by which Gradio tells pages what comes of their calls: one a page, until nothing is left to tell.
+"""The streams on which Gradio sends pages the results of their calls: one a page, until nothing is left to send.
 
 Until a page has read of the end it believes its stream to be open, and would wait there for what it calls in that
 moment. So such a call is confirmed only when the page has left the stream, and then the page opens the next one. Who
@@ -24,9 +24,9 @@ LOST = Response(
     404,
     media_type="text/event-stream",
 )
-"""What Gradio tells a page of a tab that it does not know; the page then begins again."""
+"""What Gradio sends to the page of a tab that it does not know; the page then begins again."""
 LEAVE_SECONDS = 5.0
-"""In which a page leaves that was told of the end; from a phone far away it takes one or two."""
+"""In which a page leaves after the end was sent to it; from a phone far away it takes one or two."""
 LISTEN_SECONDS = 60.0
 """In which a page that has called listens; else nobody is there any more."""
 _END = b'data: {"msg":"close_stream"'
@@ -43,7 +43,7 @@ class _Stream:
     listener: str
     """Whose budget it counts for."""
     is_over: bool = False
-    """Whether the tab was told that nothing follows."""
+    """Whether the end was sent to the tab."""
     left: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -51,7 +51,7 @@ class Streams:
     """All that are open."""
 
     def __init__(self, app: ASGIApp, queue: Queue, service: Service, lost: Response) -> None:
-        """Take Gradio's application and its queue, whose limits there are, and what is told whose call is not here."""
+        """Take Gradio's application and its queue, the service with the limits, and what an unknown tab is sent."""
         self._app = app
         self._queue = queue
         self._service = service
@@ -61,7 +61,7 @@ class Streams:
         """By tab, what gives up a call that nobody listens to."""
 
     async def confirmed(self, tab: str) -> None:
-        """Return when the tab may be told that its call was taken; from then on it is expected to listen."""
+        """Return when the tab's call may be confirmed; from then on the tab is expected to listen."""
         for stream in [each for each in self._of(tab) if each.is_over]:
             await stream.left.wait()
         self._expect(tab, LISTEN_SECONDS)
@@ -98,7 +98,7 @@ class Streams:
                 self._expect(stream.tab, 0.0)
 
     def _is_known(self, tab: str, request: Request) -> bool:
-        """Whether a tab that nothing is to be told has called here before.
+        """Whether a tab for which nothing is left to send has called here before.
 
         Gradio's page opens a stream in vain where it reads of what came of a call before it reads that the call was
         taken. Behind a proxy, what comes without a cookie may have called another process.

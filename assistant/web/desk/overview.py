@@ -175,7 +175,7 @@ class Report:
     """The id of the one that was asked, or the first that the answer is about; empty where there is none."""
     of_all: bool
     told: str
-    """What the reader was told."""
+    """What the reader saw."""
     notes: str
     """What the reader said."""
 

@@ -144,7 +144,7 @@ class _Desk:
         return _page("desk.html", status, **told, form=form, message=message, line=line)
 
     def _told(self) -> dict[str, Any]:
-        """Return what the desk shows now; what a file that cannot be read should hold is left out, and that is told."""
+        """Return what the desk shows now; where a file cannot be read its part is left out, and the desk says so."""
         service, settings = self._service, self._service.settings
         articles, rulebook = service.articles, service.rulebook
         rules, questions = Rules(), self._questions([], [])
@@ -264,6 +264,6 @@ def _back() -> RedirectResponse:
 
 
 def _is_same(given: str, secret: str) -> bool:
-    """Whether somebody knows a secret; what it takes to tell says nothing of it, not even its length."""
+    """Whether somebody knows a secret; the time that the comparison takes shows nothing of it, not even its length."""
     digests = (hashlib.sha256(words.encode(errors="replace")).digest() for words in (given, secret))
     return secrets.compare_digest(*digests)

@@ -126,7 +126,7 @@ def _read(kind: type[_Row], rows: Iterable[sqlite3.Row]) -> list[_Row]:
 
 
 def keep(file: Path, asked: Asked) -> None:
-    """Keep a question, without what tells who asked it; a fault is logged, and nobody waits for it."""
+    """Keep a question, without what shows who asked it; a fault is logged, and no reader waits for it."""
     try:
         with database.writing(file, _SCHEMA, MAX_FILE_BYTES) as opened:
             database.add(opened, "questions", asdict(replace(asked, question=stripped(asked.question))))

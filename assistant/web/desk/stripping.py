@@ -1,4 +1,4 @@
-"""Take out of a question what tells who asks: addresses, numbers and a name of the asker's own.
+"""Take out of a question what shows who asks: addresses, numbers and a name of the asker's own.
 
 It goes by how such things are written, and takes out too much rather than too little: what it cannot know is a name
 that nobody says is theirs ("Thanks, Ann").
@@ -32,7 +32,7 @@ _SAYS_NAME = (
 
 
 def stripped(question: str) -> str:
-    """Return the question in one line without what tells who asks.
+    """Return the question in one line without what shows who asks.
 
     No sign that makes an address of mail is left, and no six digits in a row but in a date.
     """

@@ -48,7 +48,7 @@ def with_embedding(app: ASGIApp, service: Service) -> ASGIApp:
 
 
 def as_page(app: ASGIApp) -> ASGIApp:
-    """Return the application with the chat also at `/embed`; the scope of the request tells its template."""
+    """Return the application with the chat also at `/embed`; its template knows it by the scope of the request."""
 
     async def page(scope: Scope, receive: Receive, send: Send) -> None:
         is_embedded = scope["type"] == "http" and scope["path"] == EMBEDDED

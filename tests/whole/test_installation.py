@@ -110,8 +110,8 @@ def test_of_a_whole_installation_everything_is_fine(place: Path) -> None:
     code, problems, fine = looked()
     assert (code, problems) == (0, [])
     assert [line.partition(":")[0] for line in fine] == [
-        *("articles", "disk", "prompts", "embedding model", "checker", "writer", "language model", "index"),
-        *("reports", "desk", "page"),
+        *("articles", "disk", "prompts", "embedding model", "span finder", "checker", "writer", "language model"),
+        *("index", "reports", "desk", "page"),
     ]
     assert fine[0] == f"articles: 2 can be read from {place}/articles; of 2 the file name is shown, for want of a title"
     assert fine[-4:] == [
@@ -300,8 +300,8 @@ def lose_desk(bare: Path, _: pytest.MonkeyPatch) -> None:
             setting(MODEL="local", MODEL_FILE="{bare}/articles/bridge.md", MODEL_SHA256="0" * 64),
             "language model: The model file {bare}/articles/bridge.md is damaged or not the official one: *",
         ),
-        (setting(MODEL="openai:m"), "language model: ASSISTANT_MODEL is 'openai:m': *"),
-        (setting(MODEL="nobody:m"), "language model: ASSISTANT_MODEL is 'nobody:m': *"),
+        (setting(MODEL="openai:m"), "language model: 'openai:m' is no model that can be asked (*): use local, *"),
+        (setting(MODEL="nobody:m"), "language model: 'nobody:m' is no model that can be asked (*): use local, *"),
         (
             setting(CHROMA_URL="http://127.0.0.1:9"),
             "index: No Chroma server answers at http://127.0.0.1:9: start it with `chroma run*",

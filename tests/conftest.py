@@ -126,7 +126,6 @@ LANGUAGE_MODEL = (
     "test_decoder",
     "test_engine_library",
     "test_drafting",
-    "test_grammar",
 )
 """The files that run the language model. One process has them all, so that no two engines run at once."""
 LONGEST = (

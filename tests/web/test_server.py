@@ -240,11 +240,12 @@ def connected(address: str) -> Iterator[socket.socket]:
 def test_while_the_embedding_model_loads_it_is_not_ready(address: str, assistant: ScriptedAssistant) -> None:
     """A supervisor waits for that, though whoever comes sees the page and is answered."""
     assistant._loading = Future()
-    assert httpx.get(f"{address}/readyz").json() == {"ready": False, "model": "loading"}
+    state = {"model": "loading", "articles": 1, "missing": 0}
+    assert httpx.get(f"{address}/readyz").json() == {"ready": False, **state}
     assert httpx.get(f"{address}/readyz").status_code == 503
     assert httpx.get(f"{address}/").status_code == 200
     assistant._loading.set_result(None)
-    assert httpx.get(f"{address}/readyz").json() == {"ready": True, "model": "loading"}
+    assert httpx.get(f"{address}/readyz").json() == {"ready": True, **state}
     assistant._loading = Future()
     assistant._loading.set_exception(OSError("its file is gone"))
     assert httpx.get(f"{address}/readyz").status_code == 503

@@ -9,7 +9,8 @@ import pytest
 from assistant.settings import PROJECT
 
 LAYERS = (
-    ("assistant.types", "assistant.errors", "assistant.threads"),
+    ("assistant.errors", "assistant.threads"),
+    ("assistant.types",),
     ("assistant.settings",),
     ("assistant.extras", "assistant.articles"),
     ("assistant.search", "assistant.model", "assistant.fetching"),

@@ -22,6 +22,8 @@ VALUES = {
     "Port": ("3", 3),
     "Token": ("sixteen letters!", "sixteen letters!"),
     "Check": ("none", "none"),
+    "Price": ("0.4, 1.6", (0.4, 0.4, 1.6)),
+    "Tokens": ("3000000", 3_000_000),
     "Address": ("desk@example.org", "mailto:desk@example.org"),
     "int": ("3", 3),
     "float": ("2.5", 2.5),
@@ -63,9 +65,8 @@ def test_the_documents_list_every_variable_with_its_default() -> None:
     for field in fields(Settings):
         if str(field.type) != "Path":
             default = field.default
-            words = (
-                ",".join(str(each.network_address) for each in default) if isinstance(default, tuple) else str(default)
-            )
+            several = default if isinstance(default, tuple) else (str(default),)
+            words = ",".join(str(getattr(each, "network_address", each)) for each in several if each)
             shown = f"`{words.removesuffix('.0')}`" if words else "–"
             assert rows[f"ASSISTANT_{field.name.upper()}"].strip() == shown
 

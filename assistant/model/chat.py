@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -206,9 +206,10 @@ class LanguageModel:
 
     def _read_on(self, article: Article, stopped: threading.Event | None = None) -> bool:
         """Read an article from where it was left, until somebody wants the model; return whether it is read."""
-        limit = Limit(time.monotonic() + READ_SECONDS, self._is_wanted, stopped)
+        limit = Limit(time.monotonic() + READ_SECONDS, stopped)
         with self.turn(limit):
-            if self._reply(_about(article), limit, 1, article, reads_article=True):
+            until_wanted = replace(limit, stopped_too=self._is_wanted)
+            if self._reply(_about(article), until_wanted, 1, article, reads_article=True):
                 return True
         if time.monotonic() >= limit.deadline:
             raise ModelError(Fault.TIME_UP, _SLOW)

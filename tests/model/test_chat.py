@@ -207,6 +207,19 @@ def test_who_asks_while_an_article_is_read_need_not_wait_for_its_end(model: Scri
     assert [options.get("reads_article", False) for options in model.options] == [True, False, True]
 
 
+@pytest.mark.parametrize("way", ["read", "read_now"])
+def test_an_article_waits_for_the_question_that_is_being_answered(model: ScriptedModel, way: str) -> None:
+    """A question that has the model keeps it, and the article is read after it."""
+    one = packaged(model, StubEngine(kept=frozenset()))
+    with one.turn(soon()):
+        reading = threading.Thread(target=getattr(one, way), args=(ARTICLE,))
+        reading.start()
+        reading.join(0.3)
+        assert (reading.is_alive(), model.options) == (True, [])
+    reading.join(10)
+    assert [options["reads_article"] for options in model.options] == [True]
+
+
 def test_an_article_that_was_not_read_is_read_when_it_is_asked_about(model: ScriptedModel) -> None:
     """Once, and what was read of others goes where there is too much of it; a long one is left to its passages."""
     stub = StubEngine(kept=frozenset())

@@ -110,10 +110,10 @@ def test_a_killed_engine_costs_one_written_answer(model_data: Path, monkeypatch:
         shown = next(stream)
         os.kill(first, signal.SIGKILL)
         *_, answer = stream
-        assert (answer.outcome, answer.citations) == (Outcome.QUOTED, shown.citations)
+        assert (answer.outcome, answer.text) == (Outcome.QUOTED, shown.text)
         assert answer.error
         meanwhile = assistant.ask(CRIME)
-        assert (meanwhile.outcome, meanwhile.citations) == (Outcome.QUOTED, shown.citations)
+        assert (meanwhile.outcome, meanwhile.text) == (Outcome.QUOTED, shown.text)
         assistant.wait_until_loaded()
         assert assistant.model_state == ModelState("ready")
         assert len(_engines() - {first}) == 1

@@ -15,7 +15,7 @@ try:
 except ImportError:
     sys.exit('llama.cpp is not installed: run pip install -e ".[local,model-server]" -c constraints.txt')
 
-from assistant.model.engine import CONTEXT_TOKENS
+from assistant.model.engine.process import CONTEXT_TOKENS
 from assistant.model.weights import language_model_file
 from assistant.settings import Settings
 

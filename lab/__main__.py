@@ -109,7 +109,7 @@ def calibrate(
         Path | None, typer.Option(help="Readers' questions; their articles and graded answers lie beside it.")
     ] = None,
 ) -> None:
-    """Fit assistant/answering/calibration.json to question files; about six seconds a question."""
+    """Fit assistant/answering/packaged/calibration.json to question files; about six seconds a question."""
     with errors_as_lines():
         from assistant.evaluation.questions import read_questions  # noqa: PLC0415
         from lab.training import calibration as fitting  # noqa: PLC0415

@@ -16,8 +16,8 @@ from langchain_core.messages import AIMessage
 from scripted_engine import SURE, Reply, ScriptedModel, StubEngine, packaged
 
 from assistant.answering.assistant import Assistant
-from assistant.answering.calibration import Calibration, Fits, Quoting
-from assistant.answering.grounding import Claim, support
+from assistant.answering.packaged.calibration import Calibration, Fits, Quoting
+from assistant.answering.packaged.grounding import Claim, support
 from assistant.answering.quoting import MOST_SENTENCES
 from assistant.articles.passages import sentences
 from assistant.articles.reading import Corpus

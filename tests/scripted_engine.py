@@ -14,7 +14,7 @@ from pydantic import Field
 
 from assistant.model import probes
 from assistant.model.chat import LanguageModel
-from assistant.model.engine import Engine
+from assistant.model.engine.process import Engine
 
 SURE = (5.0, 5.0, 5.0)
 """Of an answer, that the draft is right, and that it begins with yes: log-odds."""

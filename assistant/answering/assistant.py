@@ -17,11 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from assistant.answering.calibration import Fits
 from assistant.answering.marks import Find
-from assistant.answering.question import Question
+from assistant.answering.packaged.calibration import Fits
 from assistant.answering.steps import Steps
 from assistant.answering.trace import Trace
+from assistant.answering.understanding.question import Question
 from assistant.articles.known_files import KnownFiles
 from assistant.articles.reading import Corpus, ReadFile, read_corpus, read_file
 from assistant.errors import ConfigurationError, Fault

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from assistant.answering.grounding import tells_machines
-from assistant.answering.question import SAYS, Question
+from assistant.answering.packaged.grounding import tells_machines
 from assistant.answering.quoting import Window
+from assistant.answering.understanding.question import SAYS, Question
 from assistant.articles.annotated import annotation
 from assistant.articles.speakers import NAME, QUOTED, SAID, body_meant, outside_quotations
 from assistant.articles.terms import plain, stems

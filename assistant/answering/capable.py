@@ -16,9 +16,9 @@ from pydantic import BaseModel
 
 from assistant.answering import quoting, rules
 from assistant.answering.material import Material
-from assistant.answering.question import Question
 from assistant.answering.reply import Answerable, Reply, Statement, cited
 from assistant.answering.trace import Trace
+from assistant.answering.understanding.question import Question
 from assistant.articles.terms import stems
 from assistant.errors import ModelError
 from assistant.model.limit import Limit

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import combinations, pairwise
 
-from assistant.answering.kinds import asked_kind, fits
-from assistant.answering.question import Question
+from assistant.answering.understanding.kinds import asked_kind, fits
+from assistant.answering.understanding.question import Question
 from assistant.articles.annotated import annotated, annotation
 from assistant.articles.speakers import NAME, SAID, outside_quotations
 from assistant.articles.terms import main_words

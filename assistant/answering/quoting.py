@@ -15,9 +15,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from assistant.answering import kinds
-from assistant.answering.calibration import coverage
-from assistant.answering.question import Question
+from assistant.answering.packaged.calibration import coverage
+from assistant.answering.understanding import kinds
+from assistant.answering.understanding.question import Question
 from assistant.articles import terms
 from assistant.articles.annotated import annotated, annotation
 from assistant.articles.passages import statements

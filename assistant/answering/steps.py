@@ -16,14 +16,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from assistant.answering import attribution, marks, material, quoting, rules, wording
-from assistant.answering.calibration import Fits
 from assistant.answering.capable import CapableWriter
 from assistant.answering.material import Material
-from assistant.answering.packaged import PackagedWriter
-from assistant.answering.question import Question
+from assistant.answering.packaged.calibration import Fits
+from assistant.answering.packaged.writer import PackagedWriter
 from assistant.answering.quoting import Window
 from assistant.answering.reply import Reply
 from assistant.answering.trace import Trace
+from assistant.answering.understanding.question import Question
 from assistant.articles.reading import Corpus
 from assistant.errors import Fault, ModelError
 from assistant.model.chat import LanguageModel

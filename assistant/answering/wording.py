@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from assistant.answering.marks import lead_in
-from assistant.answering.overview import Wanted, main_people, sentences_of
 from assistant.answering.quoting import Window
 from assistant.answering.reply import Statement, cited
+from assistant.answering.understanding.overview import Wanted, main_people, sentences_of
 from assistant.search.retrieval import Findings
 from assistant.types import Answer, Article, Citation, Outcome, Sentence
 

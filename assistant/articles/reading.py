@@ -18,8 +18,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from assistant.articles.front_matter import KEYS, read_head
-from assistant.articles.markdown import Block, normalised, read_markdown
+from assistant.articles.formats.front_matter import KEYS, read_head
+from assistant.articles.formats.markdown import Block, normalised, read_markdown
 from assistant.articles.normalising import normalise as normalise  # noqa: PLC0414 - it belongs to reading for others
 from assistant.articles.standing import HeldBackError, check_withdrawn, standing, unread
 from assistant.types import Article
@@ -277,7 +277,7 @@ def _plain(words: str) -> list[str]:
 
 def _from_html(name: str, stem: str, content: bytes) -> tuple[Article, tuple[str, ...]]:
     """Return the article of a page, and what had to be left out of it, with the reasons."""
-    from assistant.articles.html_pages import read_page  # noqa: PLC0415 - slow to import, and most corpora hold no HTML
+    from assistant.articles.formats.html_pages import read_page  # noqa: PLC0415 - slow to import, and most corpora hold no HTML
 
     if content.lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"---", b"+++")):
         raise ValueError("it begins with front matter, which is not read in HTML: state it in elements of its head")

@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from assistant.answering import calibration
+from assistant.answering.packaged import calibration
 from assistant.articles import passages
 from assistant.evaluation.questions import Question
 from assistant.model import probes, prompts, weights

@@ -19,7 +19,7 @@ from lxml import etree
 from lxml.html import HtmlElement
 from trafilatura.readability_lxml import is_probably_readerable
 
-from assistant.articles.html_pages import read_page
+from assistant.articles.formats.html_pages import read_page
 
 _RECORD = ".fetched.json"
 _NAME_CHARACTERS = 60

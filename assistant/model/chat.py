@@ -22,7 +22,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from assistant.articles.annotated import annotated
 from assistant.errors import Fault, ModelError
 from assistant.model import prompts
-from assistant.model.engine import CONTEXT_TOKENS, Engine
+from assistant.model.engine.process import CONTEXT_TOKENS, Engine
 from assistant.model.limit import Limit, run_within
 from assistant.model.probes import State
 from assistant.model.prompts import check_messages, draft_messages

@@ -23,7 +23,7 @@ from langchain_core.language_models import BaseChatModel
 from assistant.errors import AssistantError, ConfigurationError, ModelError, WeightsError
 from assistant.model import prompts, weights
 from assistant.model.chat import LanguageModel
-from assistant.model.engine import CONTEXT_TOKENS, ENGINE_PACKAGE, Engine, EngineChat
+from assistant.model.engine.process import CONTEXT_TOKENS, ENGINE_PACKAGE, Engine, EngineChat
 from assistant.model.prompts import CHECK, TURN
 from assistant.model.provider import ROOM_TOKENS, Provider
 from assistant.model.usage import LEDGER, Ledger

@@ -21,7 +21,7 @@ from langchain_core.messages import AIMessage, BaseMessage, SystemMessage
 from pydantic import BaseModel, ValidationError
 
 from assistant.errors import Fault, ModelError
-from assistant.model.engine import Engine
+from assistant.model.engine.process import Engine
 from assistant.model.limit import Limit, run_within
 from assistant.model.usage import Ledger
 from assistant.types import Usage

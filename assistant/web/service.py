@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any
 
 from assistant.answering.assistant import Assistant
-from assistant.answering.question import Question
+from assistant.answering.understanding.question import Question
 from assistant.articles.reading import Corpus
 from assistant.errors import ConfigurationError
 from assistant.model.usage import LEDGER, Ledger

@@ -20,14 +20,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.answering import calibration, quoting, wording
+from assistant.answering import quoting, wording
 from assistant.answering.assistant import Assistant
-from assistant.answering.drafts import CheckedDraft, slips
-from assistant.answering.judgement import Judgement
-from assistant.answering.packaged import PackagedWriter
-from assistant.answering.question import Question as Asked
+from assistant.answering.packaged import calibration
+from assistant.answering.packaged.drafts import CheckedDraft, slips
+from assistant.answering.packaged.judgement import Judgement
+from assistant.answering.packaged.writer import PackagedWriter
 from assistant.answering.quoting import Window
 from assistant.answering.trace import Trace
+from assistant.answering.understanding.question import Question as Asked
 from assistant.errors import ConfigurationError, ModelError
 from assistant.evaluation.questions import Question, evidence_spans, holds_facts
 from assistant.evaluation.questions import holds as holds_wording

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from assistant.answering.question import Question
+from assistant.answering.understanding.question import Question
 from assistant.articles.passages import passages
 from assistant.model.chat import LanguageModel, text_of
 from assistant.model.limit import Limit

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant.answering.assistant import Assistant
-from assistant.answering.packaged import for_model
-from assistant.answering.question import Question as Asked
+from assistant.answering.packaged.writer import for_model
+from assistant.answering.understanding.question import Question as Asked
 from assistant.evaluation.questions import Question, line_of, read_text
 from assistant.model.limit import Limit
 from assistant.model.probes import PROBES

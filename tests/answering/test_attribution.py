@@ -3,8 +3,8 @@
 import pytest
 
 from assistant.answering.attribution import misquotes, names_the_speaker, reported, statement
-from assistant.answering.question import Question
 from assistant.answering.quoting import Window
+from assistant.answering.understanding.question import Question
 from assistant.articles.annotated import annotation
 from assistant.articles.passages import sentences
 from assistant.types import Article

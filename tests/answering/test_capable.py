@@ -10,9 +10,9 @@ from langchain_core.messages import AIMessage
 
 from assistant.answering.capable import MOST_CITED, CapableWriter
 from assistant.answering.material import of_articles
-from assistant.answering.question import Question
 from assistant.answering.reply import Reply, Statement
 from assistant.answering.trace import Trace
+from assistant.answering.understanding.question import Question
 from assistant.errors import Fault
 from assistant.model.limit import Limit
 from assistant.model.provider import Provider

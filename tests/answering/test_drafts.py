@@ -2,9 +2,9 @@
 
 import pytest
 
-from assistant.answering import drafts
-from assistant.answering.drafts import CheckedDraft
-from assistant.answering.question import Question
+from assistant.answering.packaged import drafts
+from assistant.answering.packaged.drafts import CheckedDraft
+from assistant.answering.understanding.question import Question
 from assistant.model.chat import Draft
 from assistant.search.retrieval import Retriever
 from assistant.types import Article

@@ -6,8 +6,16 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from assistant.answering.grounding import Claim, Evidence, Support, may_say_yes, support, tells_machines, weakest
-from assistant.answering.kinds import fits_question
+from assistant.answering.packaged.grounding import (
+    Claim,
+    Evidence,
+    Support,
+    may_say_yes,
+    support,
+    tells_machines,
+    weakest,
+)
+from assistant.answering.understanding.kinds import fits_question
 from assistant.articles.annotated import annotated
 from assistant.articles.passages import sentences
 from assistant.articles.terms import numbers, stems

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.answering.overview import Wanted, main_people, sentences_of, wanted
+from assistant.answering.understanding.overview import Wanted, main_people, sentences_of, wanted
 from assistant.articles.annotated import annotation
 from assistant.articles.passages import sentences
 from assistant.articles.reading import read_corpus

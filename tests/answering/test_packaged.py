@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scripted_engine import Reply, packaged
 
-from assistant.answering.question import Question
 from assistant.answering.trace import Trace
+from assistant.answering.understanding.question import Question
 from assistant.articles.passages import sentences
 from assistant.errors import Fault
 from assistant.model.limit import Limit

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.answering.follow_ups import standalone
-from assistant.answering.question import MAX_QUESTION_CHARACTERS, Question
+from assistant.answering.understanding.follow_ups import standalone
+from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS, Question
 from assistant.types import Turn
 
 HISTORY = [

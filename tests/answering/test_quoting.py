@@ -10,8 +10,7 @@ from conftest import WordEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.answering.calibration import coverage
-from assistant.answering.question import Question
+from assistant.answering.packaged.calibration import coverage
 from assistant.answering.quoting import (
     MOST_SENTENCES,
     SIGNALS,
@@ -22,6 +21,7 @@ from assistant.answering.quoting import (
     signals,
     wanted,
 )
+from assistant.answering.understanding.question import Question
 from assistant.articles.passages import is_label, passages, sentences, statements
 from assistant.articles.terms import stems
 from assistant.search.embedder import SentenceEmbedder

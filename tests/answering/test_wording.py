@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.answering.question import Question
 from assistant.answering.quoting import Window, choose, signals
+from assistant.answering.understanding.question import Question
 from assistant.answering.wording import declined, in_one_piece, quoted
 from assistant.articles.passages import is_label, sentences
 from assistant.search.retrieval import Retriever

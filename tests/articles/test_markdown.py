@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from assistant.articles.markdown import Block, read_markdown
+from assistant.articles.formats.markdown import Block, read_markdown
 from assistant.articles.reading import read_corpus
 from assistant.settings import PROJECT
 

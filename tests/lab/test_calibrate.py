@@ -11,9 +11,10 @@ from answers import Packaged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assistant.answering import calibration, quoting
+from assistant.answering import quoting
 from assistant.answering.assistant import Assistant
-from assistant.answering.calibration import Fits
+from assistant.answering.packaged import calibration
+from assistant.answering.packaged.calibration import Fits
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import read_questions
 from assistant.search.retrieval import Retriever

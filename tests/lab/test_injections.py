@@ -19,7 +19,7 @@ from scripted_engine import SURE, Reply, ScriptedModel, packaged
 from typer.testing import CliRunner
 
 from assistant.answering.assistant import Assistant
-from assistant.answering.question import Question
+from assistant.answering.understanding.question import Question
 from assistant.articles.reading import Corpus, normalise
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import holds_facts

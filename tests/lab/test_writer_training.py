@@ -21,8 +21,8 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from assistant.articles.passages import passages
 from assistant.errors import ConfigurationError
 from assistant.model.chat import text_of
-from assistant.model.decoder import Decoder
-from assistant.model.engine_library import LoadedModel
+from assistant.model.engine.decoder import Decoder
+from assistant.model.engine.library import LoadedModel
 from assistant.model.prompts import TURN, draft_messages
 from assistant.model.weights import WRITER_FILE, language_model_file
 from assistant.types import Article, Turn

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from ik_llama_cpp import _ctypes_api as llama
 from langchain_core.messages import BaseMessage, convert_to_openai_messages
 
-from assistant.model.decoder import REUSE_TOKENS, Decoder, Token, shared_runs
-from assistant.model.engine_library import BATCH_TOKENS, Scores
+from assistant.model.engine.decoder import REUSE_TOKENS, Decoder, Token, shared_runs
+from assistant.model.engine.library import BATCH_TOKENS, Scores
 from assistant.model.prompts import CHECK, TURN, check_messages, draft_messages
 from assistant.model.weights import LANGUAGE_MODEL_NAME, checker_file, writer_file
 from assistant.types import Turn

@@ -15,15 +15,15 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from assistant.model import engine
-from assistant.model.engine import Engine, EngineChat, Reply
+from assistant.model.engine import process as engine
+from assistant.model.engine.process import Engine, EngineChat, Reply
 from assistant.settings import PROJECT
 
 CHILD = '''
 import os, sys, time
 import numpy as np
-from assistant.model import engine_child
-from assistant.model.decoder import Token
+from assistant.model.engine import child as engine_child
+from assistant.model.engine.decoder import Token
 
 PIECES = [b"The ", b"caf\\xc3", b"\\xa9 ", b"is ", b"open."]
 WORDS = {0: b"yes", 1: b"no", 2: b"wrong"}

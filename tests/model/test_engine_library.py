@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ik_llama_cpp import _ctypes_api as llama
 
-from assistant.model.engine import ENGINE_PACKAGE
-from assistant.model.engine_library import FUNCTIONS, LoadedModel, Scores
+from assistant.model.engine.library import FUNCTIONS, LoadedModel, Scores
+from assistant.model.engine.process import ENGINE_PACKAGE
 from assistant.model.weights import LANGUAGE_MODEL_NAME, checker_file
 
 DECLARED = (

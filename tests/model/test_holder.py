@@ -15,9 +15,10 @@ import pytest
 from scripted_engine import Reply, ScriptedModel, StubEngine, packaged
 
 from assistant.errors import ConfigurationError, ModelError
-from assistant.model import engine, holder, weights
+from assistant.model import holder, weights
 from assistant.model.chat import LanguageModel
-from assistant.model.engine import Engine
+from assistant.model.engine import process as engine
+from assistant.model.engine.process import Engine
 from assistant.model.holder import CapableModels, ModelHolder, ModelState, check_configuration, model_name
 from assistant.settings import Check, Settings
 from assistant.types import Article

@@ -49,8 +49,8 @@ from served import (
     running,
 )
 
-from assistant.answering.question import MAX_QUESTION_CHARACTERS
 from assistant.answering.steps import Steps
+from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS
 from assistant.articles.reading import Corpus
 from assistant.rendering import CLOSEST_WORDS, LABELS, READING
 from assistant.settings import Settings

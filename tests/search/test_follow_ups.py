@@ -9,8 +9,8 @@ from itertools import islice
 import pytest
 
 from assistant.answering.assistant import Assistant
-from assistant.answering.follow_ups import standalone
-from assistant.answering.question import Question
+from assistant.answering.understanding.follow_ups import standalone
+from assistant.answering.understanding.question import Question
 from assistant.articles.reading import Corpus
 from assistant.settings import Settings
 from assistant.types import Article, Outcome, Turn

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from served import CITATION
 from test_index import ids
 
-from assistant.answering.question import MAX_QUESTION_CHARACTERS, Question
+from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS, Question
 from assistant.articles.passages import passages, sentences
 from assistant.articles.reading import normalise, read_corpus, read_file
 from assistant.errors import BadLinesError, ConfigurationError

@@ -17,8 +17,8 @@ from browser import answers, chatting, chromium, finish, needs_chromium, send
 from playwright.sync_api import Page, expect
 from started import serving, wait_for_model
 
-from assistant.answering import calibration
 from assistant.answering.assistant import Assistant
+from assistant.answering.packaged import calibration
 from assistant.articles.passages import passages
 from assistant.model.chat import LanguageModel
 from assistant.model.holder import ModelState, open_models
@@ -156,7 +156,7 @@ def _engines() -> set[int]:
             command = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if parent and int(parent[1]) == os.getpid() and b"assistant.model.engine_child" in command:
+        if parent and int(parent[1]) == os.getpid() and b"assistant.model.engine.child" in command:
             found.add(int(entry.name))
     return found
 

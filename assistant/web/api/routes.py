@@ -17,7 +17,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from fastapi.sse import EventSourceResponse, format_sse_event
 from pydantic import BaseModel, Field
 
-from assistant.answering.question import MAX_QUESTION_CHARACTERS
+from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS
 from assistant.rendering import to_json
 from assistant.types import Answer, Status, Turn
 from assistant.web.plain.pages import TEMPLATES, plain_page

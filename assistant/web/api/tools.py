@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from assistant.answering.question import MAX_QUESTION_CHARACTERS
+from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS
 from assistant.rendering import to_json
 from assistant.types import Answer
 from assistant.web.api.routes import AnswerBody

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from assistant.answering.question import MAX_QUESTION_CHARACTERS
+from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS
 from assistant.markup import closest_words, escape, html_line, markdown
 from assistant.rendering import headline, source_line, without_markers
 from assistant.types import Answer, Article, Citation, Status, Turn

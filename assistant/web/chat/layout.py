@@ -10,7 +10,7 @@ from gradio.block_function import BlockFunction
 from gradio.state_holder import SessionState
 from jinja2 import PackageLoader
 
-from assistant.answering.question import MAX_QUESTION_CHARACTERS
+from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS
 from assistant.markup import article_list, article_paragraphs, escape, html_line, in_section
 from assistant.rendering import source_line
 from assistant.types import Article

@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 import gradio as gr
 from cachetools import LRUCache
 
-from assistant.answering.question import MAX_QUESTION_CHARACTERS, Question
+from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS, Question
 from assistant.markup import escape, html_line
 from assistant.rendering import LABELS
 from assistant.types import Answer, Article, Status

@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 
 from assistant.answering.assistant import Assistant
-from assistant.answering.overview import Wanted, main_people, sentences_of
+from assistant.answering.understanding.overview import Wanted, main_people, sentences_of
 from assistant.articles.annotated import annotated
 from assistant.types import Answer, Article, Citation, Sentence
 

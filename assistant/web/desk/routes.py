@@ -24,7 +24,7 @@ from jinja2 import PackageLoader
 from langchain_core.embeddings import Embeddings
 from starlette.exceptions import HTTPException
 
-from assistant.answering.question import MAX_QUESTION_CHARACTERS
+from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS
 from assistant.errors import ConfigurationError
 from assistant.model.usage import Day, Price
 from assistant.rendering import source_line

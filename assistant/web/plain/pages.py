@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel
 
 from assistant import rendering
-from assistant.answering.overview import Wanted, sentences_of
+from assistant.answering.understanding.overview import Wanted, sentences_of
 from assistant.markup import Span, article_header, article_list, article_paragraphs, escape, in_brief, in_section
 from assistant.types import Article
 from assistant.web.middleware import PLAIN_POLICY

@@ -1,6 +1,6 @@
 """The embedded language model's process: a child that dies with its parent and can die without it.
 
-`Engine` is the parent's handle of what `engine_child` does: both send lines of JSON, and one request is answered at a
+`Engine` is the parent's handle of what `child` does: both send lines of JSON, and one request is answered at a
 time. `EngineChat` is LangChain's face of it. Neither knows what is asked.
 
 Why what was read is kept: reading a prompt is most of the time on a processor, so the state after reading an article is
@@ -29,7 +29,7 @@ from langchain_core.runnables import Runnable, RunnableLambda
 from pydantic import ConfigDict
 
 from assistant.errors import Fault, ModelError
-from assistant.model.grammar import grammar_of
+from assistant.model.engine.grammar import grammar_of
 from assistant.settings import PROJECT
 
 ENGINE_PACKAGE = "ik-llama-cpp-python"
@@ -48,7 +48,7 @@ HUNG_SECONDS = 10.0
 """A request that is called off ends after one batch, within a second; a child that takes so long hangs."""
 
 Reply = dict[str, Any]
-"""A line from the child: a part of the reply to a request, as `engine_child` describes them."""
+"""A line from the child: a part of the reply to a request, as `child` describes them."""
 
 
 class Engine:
@@ -68,7 +68,7 @@ class Engine:
         kept.mkdir(parents=True, exist_ok=True)
         arguments = [model, kept, threads, context, *chain.from_iterable(adapters)]
         self._process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-            [sys.executable, "-m", "assistant.model.engine_child", *map(str, arguments)],
+            [sys.executable, "-m", "assistant.model.engine.child", *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -212,7 +212,7 @@ class EngineChat(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,  # noqa: ARG002
         **options: Any,  # noqa: ANN401
     ) -> AsyncIterator[ChatGenerationChunk]:
-        """Yield the reply as it grows. Options are those of a request of `engine_child`."""
+        """Yield the reply as it grows. Options are those of a request of `child`."""
         replies: asyncio.Queue[Reply | None] = asyncio.Queue()
         loop = asyncio.get_running_loop()
 

@@ -1,6 +1,6 @@
 """The engine's process: it answers what its parent asks on standard input, line by line, with a `Decoder`.
 
-`python -m assistant.model.engine_child MODEL FOLDER THREADS CONTEXT [ADAPTER WORDS]...` loads the model, says `ready`,
+`python -m assistant.model.engine.child MODEL FOLDER THREADS CONTEXT [ADAPTER WORDS]...` loads the model, says `ready`,
 and ends with its standard input. A request is a line of JSON, and so is each part of its reply:
 
     {"number": 7, "messages": [["system", "…"], ["user", "…"]], "max_tokens": 72, "article": "name"}
@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from assistant.model.decoder import Decoder, Token
+from assistant.model.engine.decoder import Decoder, Token
 
 GATHERED_SECONDS = 0.25
 """Tokens are sent together, at most so often: to take up each by itself would cost the parent a processor."""

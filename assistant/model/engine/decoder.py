@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from assistant.model.engine_library import BATCH_TOKENS, LoadedModel, Scores
+from assistant.model.engine.library import BATCH_TOKENS, LoadedModel, Scores
 from assistant.model.probes import State
 
 REUSE_TOKENS = 16

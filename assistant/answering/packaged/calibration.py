@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from assistant.answering import grounding, kinds
-from assistant.answering.question import Question
+from assistant.answering.packaged import grounding
+from assistant.answering.understanding import kinds
+from assistant.answering.understanding.question import Question
 from assistant.articles import terms
 from assistant.articles.annotated import annotation
 from assistant.articles.words import Words

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from assistant.answering import attribution
-from assistant.answering.calibration import Calibration
-from assistant.answering.drafts import CheckedDraft, slips
-from assistant.answering.question import Question
+from assistant.answering.packaged.calibration import Calibration
+from assistant.answering.packaged.drafts import CheckedDraft, slips
 from assistant.answering.quoting import Window
 from assistant.answering.reply import Statement
+from assistant.answering.understanding.question import Question
 from assistant.search.retrieval import Findings
 
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from assistant.answering import follow_ups
-from assistant.answering.overview import Wanted, wanted
+from assistant.answering.understanding import follow_ups
+from assistant.answering.understanding.overview import Wanted, wanted
 from assistant.articles.reading import normalise
 from assistant.articles.speakers import SAID
 from assistant.types import Article, Turn

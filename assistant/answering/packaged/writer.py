@@ -16,15 +16,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from assistant.answering import calibration, drafts, quoting
-from assistant.answering.calibration import Fits
-from assistant.answering.drafts import CheckedDraft
-from assistant.answering.grounding import tells_machines
-from assistant.answering.judgement import Judgement
-from assistant.answering.question import Question
+from assistant.answering import quoting
+from assistant.answering.packaged import calibration, drafts
+from assistant.answering.packaged.calibration import Fits
+from assistant.answering.packaged.drafts import CheckedDraft
+from assistant.answering.packaged.grounding import tells_machines
+from assistant.answering.packaged.judgement import Judgement
 from assistant.answering.quoting import Window
 from assistant.answering.reply import Reply
 from assistant.answering.trace import Trace
+from assistant.answering.understanding.question import Question
 from assistant.articles.annotated import annotated
 from assistant.errors import ModelError
 from assistant.model import probes

@@ -19,7 +19,7 @@ from lxml import etree
 from lxml.html import HtmlElement
 from trafilatura.settings import Document
 
-from assistant.articles.markdown import Block, show
+from assistant.articles.formats.markdown import Block, show
 from assistant.articles.standing import may_be_withdrawn, of_json_ld, stated_day
 
 _DATE_NAMES = (

@@ -14,8 +14,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from assistant.answering.kinds import fits_question
-from assistant.answering.question import Question
+from assistant.answering.understanding.kinds import fits_question
+from assistant.answering.understanding.question import Question
 from assistant.articles.annotated import Annotated, annotation
 from assistant.articles.speakers import outside_quotations
 from assistant.articles.terms import names, share, stemmed, stems

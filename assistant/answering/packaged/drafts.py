@@ -9,9 +9,9 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from assistant.answering import attribution, calibration, quoting
-from assistant.answering.follow_ups import refers_back
-from assistant.answering.grounding import (
+from assistant.answering import attribution, quoting
+from assistant.answering.packaged import calibration
+from assistant.answering.packaged.grounding import (
     Claim,
     Support,
     answers,
@@ -23,9 +23,10 @@ from assistant.answering.grounding import (
     tells_machines,
     weakest,
 )
-from assistant.answering.question import Question
 from assistant.answering.quoting import Told, Window
 from assistant.answering.reply import Statement, cited
+from assistant.answering.understanding.follow_ups import refers_back
+from assistant.answering.understanding.question import Question
 from assistant.articles.annotated import annotated, annotation
 from assistant.articles.passages import is_label, sentences, statements
 from assistant.articles.terms import stems

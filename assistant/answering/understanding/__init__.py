@@ -1,0 +1,1 @@
+"""What a question asks, as far as its own words and the questions before it tell."""

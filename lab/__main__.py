@@ -149,6 +149,21 @@ def replay(
 
 
 @app.command()
+def readers(
+    count: Annotated[int, typer.Option(help="How many ask at once.")] = 40,
+    seconds: Annotated[float, typer.Option(help="What a call of the model takes.")] = 1.5,
+    calls: Annotated[int, typer.Option(help="How many calls the model gets at once.")] = 16,
+) -> None:
+    """Let many readers ask a capable model at once, and print how many answers are lost and how long they wait."""
+    import asyncio  # noqa: PLC0415
+
+    from lab import readers as asking  # noqa: PLC0415
+
+    for name, value in asyncio.run(asking.wait_for(count, seconds, calls)).items():
+        typer.echo(f"{name:<9} {value}")
+
+
+@app.command()
 def record(
     replies: Annotated[Path, typer.Argument(help="JSON file: a list of what was wanted, each with its `reply`.")],
     out: Annotated[Path, typer.Argument(help="File of recordings to add to, in corpus/recordings.")],

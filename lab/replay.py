@@ -83,7 +83,7 @@ def server(recorded: Mapping[str, Any], wanted: Path | None = None) -> Starlette
         messages = body["messages"]
         key = digest(messages)
         if key in recorded:
-            return JSONResponse(_completion(body.get("model", ""), messages, json.dumps(recorded[key])))
+            return JSONResponse(completion(body.get("model", ""), messages, json.dumps(recorded[key])))
         if wanted is not None and key not in asked:
             with adding, wanted.open("a", encoding="utf-8") as file:
                 asked.add(key)
@@ -95,7 +95,8 @@ def server(recorded: Mapping[str, Any], wanted: Path | None = None) -> Starlette
     return Starlette(routes=[Route("/v1/chat/completions", complete, methods=["POST"])])
 
 
-def _completion(model: str, messages: Messages, content: str) -> dict[str, Any]:
+def completion(model: str, messages: Messages, content: str) -> dict[str, Any]:
+    """Return a reply in the form of OpenAI's protocol."""
     read_tokens = sum(len(text_of(message)) for message in messages) // CHARACTERS_PER_TOKEN
     written_tokens = len(content) // CHARACTERS_PER_TOKEN
     return {

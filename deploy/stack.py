@@ -1,7 +1,7 @@
 """All that several machines would run, on this one: `python deploy/stack.py`, and it ends with Ctrl+C.
 
-A Chroma server, a model server, two processes of the assistant that share both, and nginx in front of them. nginx gets
-`nginx.conf` as it is but for the ports. What was started is ended by its number.
+A Chroma server, two processes of the assistant that share it, and nginx in front of them. The model is what the
+environment says. nginx gets `nginx.conf` as it is but for the ports. What was started is ended by its number.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from pathlib import Path
 from processes import Running, chroma_server, free_port, start, stop, wait_until_answers
 
 from assistant.errors import AssistantError, ConfigurationError
-from assistant.settings import PROJECT, Settings, go_offline
+from assistant.settings import PROJECT, go_offline
 
 NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 PORTS = ("7861", "7862")
@@ -55,7 +55,6 @@ class Stack:
     address: str
     """Of nginx."""
     processes: tuple[Process, ...]
-    model: Running
     logs: Path
 
     def restart(self) -> None:
@@ -65,10 +64,8 @@ class Stack:
 
 
 @contextmanager
-def stack(
-    folder: Path, model: Sequence[str], port: int | None = None, settings: Mapping[str, str] = {}
-) -> Iterator[Stack]:
-    """Run everything with its files in the folder; `model` starts a model server when `--port=N` is added to it.
+def stack(folder: Path, port: int | None = None, settings: Mapping[str, str] = {}) -> Iterator[Stack]:
+    """Run everything with its files in the folder; the settings are those of each process.
 
     Raises:
         ConfigurationError: nginx is not installed.
@@ -76,7 +73,7 @@ def stack(
     """
     if NGINX is None:
         raise ConfigurationError("nginx is not installed: run apt-get install nginx-light")
-    model_port, proxy_port, *ports = (free_port() for _ in range(2 + len(PORTS)))
+    proxy_port, *ports = (free_port() for _ in range(1 + len(PORTS)))
     proxy_port = port or proxy_port
     with ExitStack() as running:
 
@@ -86,11 +83,9 @@ def stack(
             return started
 
         chroma = running.enter_context(chroma_server(folder))
-        model_server = run("model", [*model, f"--port={model_port}"], model_port)
-        wait_until_answers(model_server, "/health")
         processes = []
         for number in ports:
-            environment = {**_environment(folder / str(number), number, chroma.address, model_port), **settings}
+            environment = {**_environment(folder / str(number), number, chroma.address), **settings}
             command = [sys.executable, "-m", "assistant", "serve"]
             processes.append(Process(run(f"assistant-{number}", command, number, environment), command, environment))
             # The first one fills the index, and the second finds it there.
@@ -98,19 +93,15 @@ def stack(
             running.callback(processes[-1].stop)
         configuration = _nginx_configuration(folder, proxy_port, ports)
         wait_until_answers(run("nginx", [NGINX, "-e", "stderr", "-c", str(configuration)], proxy_port))
-        yield Stack(f"http://127.0.0.1:{proxy_port}", tuple(processes), model_server, folder)
+        yield Stack(f"http://127.0.0.1:{proxy_port}", tuple(processes), folder)
 
 
-def _environment(data: Path, port: int, chroma: str, model_port: int) -> dict[str, str]:
+def _environment(data: Path, port: int, chroma: str) -> dict[str, str]:
     return {
         "ASSISTANT_PORT": str(port),
         "ASSISTANT_DATA": str(data),
         "ASSISTANT_FEEDBACK": str(data.parent / "feedback.sqlite3"),
         "ASSISTANT_CHROMA_URL": chroma,
-        "ASSISTANT_MODEL": "openai:local",
-        "ASSISTANT_MODEL_URL": f"http://127.0.0.1:{model_port}/v1",
-        "ASSISTANT_CHECK": "none",
-        "OPENAI_API_KEY": "none",
         "ASSISTANT_TRUSTED_PROXIES": "127.0.0.1",
         "ASSISTANT_UNLIMITED": "127.0.0.1",
         "ASSISTANT_STOP_SECONDS": "50",
@@ -142,17 +133,13 @@ def main() -> None:
     """Run it until the process is told to stop."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=int(PROXY_PORT))
-    parser.add_argument("--slots", type=int, default=2, help="how many questions the model answers at once")
     options = parser.parse_args()
     go_offline()
     told_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told_to_stop.set())
-    # The weights are joined where the environment says, once for all.
-    model = [sys.executable, str(PROJECT / "deploy" / "model_server.py"), f"--slots={options.slots}"]
-    os.environ["ASSISTANT_DATA"] = str(Settings.from_environment().data)
     try:
-        with tempfile.TemporaryDirectory() as folder, stack(Path(folder), model, options.port) as running:
+        with tempfile.TemporaryDirectory() as folder, stack(Path(folder), options.port) as running:
             print(f"The article assistant is at {running.address}; the logs are in {running.logs}", flush=True)  # noqa: T201
             told_to_stop.wait()
     except AssistantError as error:

@@ -119,7 +119,6 @@ LANGUAGE_MODEL = (
     "test_end_to_end",
     "test_evaluation_thresholds",
     "test_offline",
-    "test_deploy",
     "test_weights",
     "test_checker_training",
     "test_writer_training",

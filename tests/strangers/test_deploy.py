@@ -1,4 +1,4 @@
-"""Beyond one machine: two processes behind a real nginx, with one Chroma server and one model server for both."""
+"""Beyond one machine: two processes behind a real nginx, with one Chroma server for both."""
 
 import asyncio
 import configparser
@@ -12,11 +12,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from processes import start, stop, wait_until_answers
+from processes import free_port, start, stop, wait_until_answers
 from stack import NGINX, PORTS, Stack, stack
 from visitors import ANSWERED, LOST, TOLD_TO_WAIT, Crowd, ask, crowd, form, open_page, reader
 
-from assistant.model.weights import LANGUAGE_MODEL_NAME, language_model_file
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
 
@@ -36,8 +35,16 @@ def running(tmp_path_factory: pytest.TempPathFactory, article: Article) -> Itera
     (folder / "articles" / "crime.md").write_text("\n\n".join(about), encoding="utf-8")
     # The machine may be busy.
     settings = {"ASSISTANT_ARTICLES": str(folder / "articles"), "ASSISTANT_ANSWER_SECONDS": "300"}
-    with stack(folder, SCRIPTED, settings=settings) as running:
-        yield running
+    address = f"http://127.0.0.1:{free_port()}"
+    model = start([*SCRIPTED, f"--port={address.rpartition(':')[2]}"], address, folder / "model.log")
+    settings |= {"ASSISTANT_MODEL": "openai:local", "ASSISTANT_MODEL_URL": f"{address}/v1"}
+    settings |= {"ASSISTANT_CHECK": "none", "OPENAI_API_KEY": "none"}
+    try:
+        wait_until_answers(model, "/health")
+        with stack(folder, settings=settings) as running:
+            yield running
+    finally:
+        stop(model)
 
 
 def lines(running: Stack) -> dict[str, list[dict[str, object]]]:
@@ -131,35 +138,10 @@ def test_a_rolling_restart_loses_no_question(running: Stack) -> None:
     assert [each for each in running.processes if "Traceback" in each.running.log.read_text()] == []
 
 
-@needs_nginx
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_the_packaged_model_serves_from_a_process_of_its_own(
-    running: Stack, tmp_path: Path, weights_folder: Path
-) -> None:
-    """The shipped model server, in the place of another, answers a question that came through nginx."""
-    (tmp_path / LANGUAGE_MODEL_NAME).symlink_to(language_model_file(weights_folder).resolve())
-    command = [sys.executable, str(PROJECT / "deploy" / "model_server.py"), "--slots=2"]
-    address = running.model.address
-    stop(running.model)
-    model = start(
-        [*command, f"--port={address.rpartition(':')[2]}"], address, tmp_path / "log", {"ASSISTANT_DATA": str(tmp_path)}
-    )
-    try:
-        wait_until_answers(model, "/health")
-        body = httpx.post(f"{running.address}/api/ask", json={"question": CRIME}, timeout=300).json()
-    finally:
-        stop(model)
-    assert body["error"] is None
-    assert body["status"] in ("answered", "quoted")
-    assert "18" in body["answer"]
-    assert body["model"] == "openai:local"
-
-
 def test_the_units_set_what_there_is_to_set() -> None:
     """Each unit starts a file or a module of this project, and names only settings that exist."""
     units = sorted((PROJECT / "deploy" / "systemd").glob("*.service"))
-    assert len(units) == 3
+    assert len(units) == 2
     for unit in units:
         parsed = configparser.RawConfigParser(strict=False)
         parsed.optionxform = str  # type: ignore[assignment, method-assign]
@@ -174,6 +156,6 @@ def test_the_units_set_what_there_is_to_set() -> None:
 def test_without_nginx_the_stack_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One line names the package, before anything is started."""
     monkeypatch.setattr("stack.NGINX", None)
-    with pytest.raises(Exception, match="apt-get install nginx-light"), stack(tmp_path, SCRIPTED):
+    with pytest.raises(Exception, match="apt-get install nginx-light"), stack(tmp_path):
         pass
     assert list(tmp_path.iterdir()) == []

@@ -18,7 +18,6 @@ ON_REQUEST = {
     "mcp": "mcp",
     "fetch": "feedparser",
     "evaluate": "krippendorff",
-    "model-server": "xllamacpp",
 }
 """By extra a package that it alone brings."""
 

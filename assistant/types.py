@@ -6,13 +6,13 @@ All are frozen. They know nothing of files, indexes, models or pages.
 from __future__ import annotations
 
 import datetime
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
 
 from assistant.errors import Fault
+from assistant.files import sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Article:
     def __post_init__(self) -> None:
         """Take the digest."""
         content = f"{self.text}{sorted(self.headings) or ''}"
-        object.__setattr__(self, "version", hashlib.sha256(content.encode(errors="surrogatepass")).hexdigest()[:16])
+        object.__setattr__(self, "version", sha256(content)[:16])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ recorded is an error that says so, never an invented reply; it can be written to
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +20,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from assistant.errors import ConfigurationError
+from assistant.files import sha256
 
 FOLDER = Path(__file__).parents[1] / "corpus" / "recordings"
 CHARACTERS_PER_TOKEN = 4
@@ -33,7 +33,7 @@ Messages = Sequence[Mapping[str, Any]]
 def digest(messages: Messages) -> str:
     """Return the SHA-256, in hexadecimal, of who says what in some messages."""
     said = [[message["role"], text_of(message)] for message in messages]
-    return hashlib.sha256(json.dumps(said, ensure_ascii=False).encode()).hexdigest()
+    return sha256(json.dumps(said, ensure_ascii=False))
 
 
 def text_of(message: Mapping[str, Any]) -> str:

@@ -6,7 +6,6 @@ read again each time. The file in which it is kept is a cache: a damaged one, or
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from assistant.articles.reading import read_file
+from assistant.files import sha256, write_whole
 from assistant.types import Article
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,7 @@ class KnownFiles:
         self._now: dict[str, _Entry] = {}
         try:
             recipe, digest, body = file.read_bytes().split(b"\n", 2)
-            if (recipe, digest) == (_recipe(), _digest(body)):
+            if (recipe, digest) == (_recipe(), sha256(body).encode()):
                 self._before = _ENTRIES.validate_json(body)
         except (OSError, ValueError, ValidationError):
             pass
@@ -71,11 +71,9 @@ class KnownFiles:
         if self._now == self._before:
             return
         body = _ENTRIES.dump_json(self._now)
-        partial = self._file.with_name(f"{self._file.name}.partial")
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(b"\n".join([_recipe(), _digest(body), body]))
-            partial.replace(self._file)
+            write_whole(self._file, b"\n".join([_recipe(), sha256(body).encode(), body]))
         except OSError as error:
             logger.warning("%s cannot be written (%s): the next start reads all files", self._file, error.strerror)
 
@@ -83,8 +81,4 @@ class KnownFiles:
 def _recipe() -> bytes:
     """Return a digest of the code that reads articles."""
     sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
-    return _digest(b"".join(sources))
-
-
-def _digest(content: bytes) -> bytes:
-    return hashlib.sha256(content).hexdigest().encode()
+    return sha256(b"".join(sources)).encode()

@@ -5,7 +5,6 @@ Two runs with one fingerprint asked the same assistant the same questions.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import platform
 import re
@@ -20,6 +19,7 @@ from typing import Any
 from assistant.answering.packaged import calibration
 from assistant.articles import passages
 from assistant.evaluation.questions import Question
+from assistant.files import sha256, sha256_of
 from assistant.model import probes, prompts, weights
 from assistant.model.holder import model_name
 from assistant.settings import PROJECT, Settings
@@ -49,14 +49,14 @@ def fingerprint(
     return {
         "questions": of_gold(questions),
         "articles": of_articles(articles),
-        "splitter": _of_file(Path(passages.__file__)),
+        "splitter": sha256_of(Path(passages.__file__)),
         "prompts": prompts.fingerprint(),
         "model": _model(settings),
         "embedder": weights.EMBEDDER_SHA256 if weights.embedder_is_packaged() else "none",
         "checker": weights.CHECKER_SHA256 if is_checked else "none",
         "writer": weights.WRITER_SHA256 if is_packaged else "none",
-        "probes": "".join(map(_of_file, probes.FILES)) if is_checked else "none",
-        "thresholds": _of_file(calibration.CALIBRATION),
+        "probes": "".join(map(sha256_of, probes.FILES)) if is_checked else "none",
+        "thresholds": sha256_of(calibration.CALIBRATION),
         "answer_seconds": settings.answer_seconds,
         "code": _code(),
         "packages": {name: _version(name) for name in PACKAGES},
@@ -102,13 +102,13 @@ def _model(settings: Settings) -> str:
         return f"{name} {_CREDENTIALS.sub('', settings.model_url)}".strip()
     if not settings.model_file:
         return f"{name} {weights.LANGUAGE_MODEL_SHA256}"
-    return f"{name} {settings.model_sha256 or _of_file(Path(settings.model_file))}"
+    return f"{name} {settings.model_sha256 or sha256_of(Path(settings.model_file))}"
 
 
 def _code() -> str:
     package = PROJECT / "assistant"
     files = sorted(path.relative_to(package) for path in package.rglob("*.py"))
-    return _of_json([[str(file), _of_file(package / file)] for file in files if file.parts[0] not in NOT_ANSWERING])
+    return _of_json([[str(file), sha256_of(package / file)] for file in files if file.parts[0] not in NOT_ANSWERING])
 
 
 def _version(package: str) -> str | None:
@@ -128,10 +128,5 @@ def _git() -> str | None:
     return found.stdout.strip() or None
 
 
-def _of_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _of_json(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+    return sha256(json.dumps(value, sort_keys=True))

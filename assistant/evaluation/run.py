@@ -7,7 +7,6 @@ line an answer, `grades.jsonl` by a line a grade. One process at a time asks.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -23,6 +22,7 @@ from assistant.evaluation.questions import Question, parse_questions
 from assistant.evaluation.records import Record
 from assistant.evaluation.scoring.agreement import with_grades
 from assistant.evaluation.scoring.observed import Observed, observe
+from assistant.files import write_whole
 from assistant.types import Article
 
 SCHEMA = 1
@@ -73,13 +73,8 @@ def write(path: Path, text: str) -> None:
     Raises:
         ConfigurationError: it cannot be written.
     """
-    partial = path.with_suffix(f"{path.suffix}.partial")
     try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        write_whole(path, text.encode(), synced=True)
     except OSError as error:
         raise ConfigurationError(
             f"{path} cannot be written ({error.strerror}): make room there, or choose another folder"

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from assistant.fetching.getting import GetError, Getter, Reply
 from assistant.fetching.listing import Listed, listed
-from assistant.fetching.saving import Saved, article_page, digest, file_name, read_record, write, write_record
+from assistant.fetching.saving import Saved, article_page, file_name, read_record, write_record
+from assistant.files import sha256, sha256_of, write_whole
 
 _MOST_LISTS = 50
 """So many sitemaps of sitemaps are read for one address."""
@@ -114,12 +115,12 @@ def _saved(each: Listed, reply: Reply, source: str, folder: Path, record: dict[s
         return Outcome(each.url, End.NO_ARTICLE, str(error))
     if saved and not _is_ours(saved, folder):
         return Outcome(each.url, End.EDITED, saved.file)
-    name, sha256 = file_name(each.url), digest(content)
-    end = End.SAVED if saved is None else End.UNCHANGED if saved.sha256 == sha256 else End.CHANGED
+    name, digest = file_name(each.url), sha256(content)
+    end = End.SAVED if saved is None else End.UNCHANGED if saved.sha256 == digest else End.CHANGED
     if end is not End.UNCHANGED:
-        write(folder / name, content)
+        write_whole(folder / name, content)
     headers = reply.headers
-    new = Saved(name, sha256, source, headers.get("etag", ""), headers.get("last-modified", ""))
+    new = Saved(name, digest, source, headers.get("etag", ""), headers.get("last-modified", ""))
     if new != saved:
         record[each.url] = new
         write_record(folder, record)
@@ -128,4 +129,4 @@ def _saved(each: Listed, reply: Reply, source: str, folder: Path, record: dict[s
 
 def _is_ours(saved: Saved, folder: Path) -> bool:
     """Whether a file is as it was written."""
-    return digest((folder / saved.file).read_bytes()) == saved.sha256
+    return sha256_of(folder / saved.file) == saved.sha256

@@ -6,7 +6,6 @@ alone.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from lxml.html import HtmlElement
 from trafilatura.readability_lxml import is_probably_readerable
 
 from assistant.articles.formats.html_pages import read_page
+from assistant.files import sha256, write_whole
 
 _RECORD = ".fetched.json"
 _NAME_CHARACTERS = 60
@@ -66,29 +66,13 @@ def write_record(folder: Path, record: dict[str, Saved]) -> None:
         OSError: there is no room.
     """
     content = json.dumps({url: asdict(saved) for url, saved in record.items()}, indent=1)
-    write(folder / _RECORD, content.encode())
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file, whole or not at all.
-
-    Raises:
-        OSError: there is no room.
-    """
-    partial = path.with_name(f".{path.name.lstrip('.')}.partial")
-    partial.write_bytes(content)
-    partial.replace(path)
+    write_whole(folder / _RECORD, content.encode())
 
 
 def file_name(url: str) -> str:
     """Return the name of the file for an address, always the same, and no other address's."""
     words = re.sub(r"[^\w]+", "-", unquote(urlsplit(url).path).rpartition(".")[0] or urlsplit(url).path).strip("-")
-    return f"{words[-_NAME_CHARACTERS:].strip('-') or 'page'}-{digest(url.encode())[:8]}.html".lower()
-
-
-def digest(content: bytes) -> str:
-    """Return the SHA-256 of some bytes, in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
+    return f"{words[-_NAME_CHARACTERS:].strip('-') or 'page'}-{sha256(url)[:8]}.html".lower()
 
 
 def article_page(content: bytes, url: str, content_type: str, published: str) -> bytes:

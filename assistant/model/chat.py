@@ -6,7 +6,6 @@ model says is not checked here.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import threading
 import time
@@ -21,6 +20,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 
 from assistant.articles.annotated import annotated
 from assistant.errors import Fault, ModelError
+from assistant.files import sha256
 from assistant.model import prompts
 from assistant.model.engine.process import CONTEXT_TOKENS, Engine
 from assistant.model.limit import Limit, run_within
@@ -244,7 +244,7 @@ class LanguageModel:
 
     def _kept_as(self, article: Article) -> str:
         """Return the name of what the engine has read of an article."""
-        key = hashlib.sha256(f"{self.name}\n{self._prompts}\n{article.text}".encode()).hexdigest()
+        key = sha256(f"{self.name}\n{self._prompts}\n{article.text}")
         return f"{key[:32]}.bin"
 
 

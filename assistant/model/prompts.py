@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import cache
 from string import Template
@@ -13,6 +12,7 @@ from string import Template
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from assistant.errors import ConfigurationError
+from assistant.files import sha256
 from assistant.settings import IS_CHECKOUT, PROJECT
 from assistant.types import Turn
 
@@ -64,10 +64,7 @@ def render(name: str, **values: str) -> str:
 
 def fingerprint() -> str:
     """Return the SHA-256, in hexadecimal, of all prompt files."""
-    digest = hashlib.sha256()
-    for path in sorted(FOLDER.glob("*.md")):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()
+    return sha256(b"".join(path.name.encode() + path.read_bytes() for path in sorted(FOLDER.glob("*.md"))))
 
 
 def draft_messages(question: str, history: Sequence[Turn], passages: str) -> list[BaseMessage]:

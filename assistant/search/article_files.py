@@ -11,7 +11,6 @@ and nothing of it is believed before its checksum fits. Where there is no folder
 from __future__ import annotations
 
 import functools
-import hashlib
 import itertools
 import json
 import struct
@@ -26,8 +25,8 @@ import numpy as np
 
 from assistant.articles import passages as splitter
 from assistant.articles.passages import passages
+from assistant.files import sha256, write_whole
 from assistant.search.embedder import SentenceEmbedder, TokenVectors, Vector, Vectors
-from assistant.search.index_files import write_whole
 from assistant.types import Article, Passage, Sentence
 
 _KEPT = 200
@@ -240,12 +239,12 @@ def key_of(article: Article) -> str:
 def recipe(embedder: str) -> str:
     """Return how passages become vectors, in a line: what was made in another way is never read."""
     sources = b"".join(Path(file).read_bytes() for file in (splitter.__file__, __file__))
-    return f"splitter and files {hashlib.sha256(sources).hexdigest()[:16]}, embedder {embedder}"
+    return f"splitter and files {sha256(sources)[:16]}, embedder {embedder}"
 
 
 def _place(folder: Path, key: str) -> Path:
     # Among so many a folder of its own for each is quicker to look through, and an id may hold any letter.
-    name = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:32]
+    name = sha256(key)[:32]
     return folder / name[:2] / name[2:]
 
 

@@ -10,7 +10,6 @@ index.lock         held by the process that has the index open; its number is in
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 import filelock
 
 from assistant.errors import ConfigurationError, IndexLockedError
+from assistant.files import sha256, sha256_of, write_whole
 
 SEALED = KEYWORDS, CHROMA = "keywords", "chroma"
 _RECORD = "sealed.json"
@@ -82,7 +82,7 @@ def seal(place: Path) -> None:
         if time.monotonic() > patience:
             return
         time.sleep(0.01)
-    write_record(place / _RECORD, json.dumps({str(path.relative_to(place)): _sha256(path) for path in _files(place)}))
+    write_record(place / _RECORD, json.dumps({str(path.relative_to(place)): sha256_of(path) for path in _files(place)}))
 
 
 def is_sealed(place: Path) -> bool:
@@ -99,18 +99,13 @@ def damaged(place: Path) -> list[Path]:
     """Return the files that are not as they were sealed, or gone."""
     files: dict[str, str] = json.loads(read_record(place / _RECORD) or "{}")
     found = ((place / name, digest) for name, digest in files.items())
-    return [path for path, digest in found if not path.is_file() or _sha256(path) != digest]
+    return [path for path, digest in found if not path.is_file() or sha256_of(path) != digest]
 
 
 def _files(place: Path) -> list[Path]:
     """Return the files whose damage nothing else would show; locks are none of them."""
     found = (path for part in SEALED for path in (place / part).rglob("*"))
     return sorted(path for path in found if path.is_file() and not path.name.endswith(".lock"))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _open_files() -> list[str]:
@@ -128,10 +123,10 @@ def _open_files() -> list[str]:
 def read_record(path: Path) -> str:
     """Return what `write_record` wrote; empty where that is missing or damaged."""
     try:
-        sha256, _, body = path.read_text(encoding="utf-8").partition("\n")
+        digest, _, body = path.read_text(encoding="utf-8").partition("\n")
     except (OSError, ValueError):
         return ""
-    return body if hashlib.sha256(body.encode()).hexdigest() == sha256 else ""
+    return body if sha256(body) == digest else ""
 
 
 def write_record(path: Path, body: str) -> None:
@@ -140,19 +135,4 @@ def write_record(path: Path, body: str) -> None:
     Raises:
         OSError: there is no room, or the folder cannot be written.
     """
-    write_whole(path, f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}".encode())
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, as far as this machine goes on: where its power fails, a checksum tells.
-
-    Raises:
-        OSError: there is no room, or the folder cannot be written.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    except OSError:
-        partial.unlink(missing_ok=True)
-        raise
+    write_whole(path, f"{sha256(body)}\n{body}".encode())

@@ -8,7 +8,6 @@ and what nobody has used for a month is deleted.
 
 from __future__ import annotations
 
-import hashlib
 import time
 import urllib.parse
 from contextlib import ExitStack, suppress
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import httpx
 
 from assistant.errors import ConfigurationError
+from assistant.files import sha256
 from assistant.search.collection import held, made
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def shared_collection(client: Client, names: Sequence[str], recipe: str) -> Coll
         stamp_use(found)
         return found
     # Named by what it is made for, so that several machines that begin at once make one.
-    name = hashlib.sha256("\n".join([recipe, *names]).encode(errors="surrogatepass")).hexdigest()
+    name = sha256("\n".join([recipe, *names]))
     return made(client, f"articles-{name[:40]}", {"recipe": recipe, "used": time.time()})
 
 

@@ -9,7 +9,7 @@ import pytest
 from assistant.settings import PROJECT
 
 LAYERS = (
-    ("assistant.errors", "assistant.threads"),
+    ("assistant.errors", "assistant.files", "assistant.threads"),
     ("assistant.types",),
     ("assistant.settings",),
     ("assistant.extras", "assistant.articles"),

@@ -7,7 +7,6 @@ not count; grades by different rubrics do not touch each other.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from assistant.errors import ConfigurationError
 from assistant.evaluation import records
 from assistant.evaluation.grading.rubrics import CONTENT, RUBRICS
 from assistant.evaluation.records import Record
+from assistant.files import sha256
 
 FILE, LOCK = "grades.jsonl", "grades.lock"
 _WAIT_SECONDS = 20.0
@@ -62,7 +62,7 @@ def key_of(record: Record) -> Key:
     """Return what a grade of this answer is kept by."""
     quotes = [cited.quote for cited in (*record.citations, *record.closest)]
     shown = [record.question, record.status, record.answer, *quotes]
-    return record.id, hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:16]
+    return record.id, sha256(json.dumps(shown))[:16]
 
 
 def read(folder: Path) -> list[Grade]:

@@ -5,12 +5,13 @@ A rubric says what is graded, by which levels; its version changes with its word
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
+
+from assistant.files import sha256
 
 GRADES: dict[str, str] = {
     "good": "It answers directly and rightly, readable at a glance: a reader would be content. A right refusal is good "
@@ -61,7 +62,7 @@ class Rubric:
 
 
 def _hash(words: object) -> str:
-    return hashlib.sha256(json.dumps(words).encode()).hexdigest()[:8]
+    return sha256(json.dumps(words))[:8]
 
 
 SHEET = tomllib.loads((resources.files("assistant.evaluation.grading") / "ebu.toml").read_text(encoding="utf-8"))

@@ -7,7 +7,6 @@ site, and ends after a working day; each form holds a secret of the visit beside
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
 import secrets
 import sqlite3
@@ -26,6 +25,7 @@ from starlette.exceptions import HTTPException
 
 from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS
 from assistant.errors import ConfigurationError
+from assistant.files import sha256
 from assistant.model.usage import Day, Price
 from assistant.rendering import source_line
 from assistant.types import Status
@@ -265,5 +265,4 @@ def _back() -> RedirectResponse:
 
 def _is_same(given: str, secret: str) -> bool:
     """Whether somebody knows a secret; the time that the comparison takes shows nothing of it, not even its length."""
-    digests = (hashlib.sha256(words.encode(errors="replace")).digest() for words in (given, secret))
-    return secrets.compare_digest(*digests)
+    return secrets.compare_digest(sha256(given), sha256(secret))

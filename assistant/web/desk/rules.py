@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from assistant.errors import ConfigurationError
+from assistant.files import replacing
 from assistant.settings import Settings
 from assistant.web.desk import store
 from assistant.web.desk.store import Act, Do
@@ -127,11 +128,10 @@ class Rulebook:
     def _keep_copy(self) -> None:
         if len(self.acts) == self._copied:
             return
-        new = self._copy.with_suffix(".new")
         try:
-            new.unlink(missing_ok=True)
-            store.copy(new, self.acts)
-            new.replace(self._copy)
+            with replacing(self._copy) as new:
+                new.unlink(missing_ok=True)
+                store.copy(new, self.acts)
             self._copied = len(self.acts)
         except (sqlite3.Error, OSError):
             log.exception("the copy of the desk's log could not be written")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from assistant.errors import AssistantError, BadLinesError, ConfigurationError
+from assistant.files import Progress
 from assistant.settings import Settings
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextmanager
-def opened(articles: Path | None = None) -> Iterator[tuple[Assistant, Callable[[str, int, int], None]]]:
+def opened(articles: Path | None = None) -> Iterator[tuple[Assistant, Progress]]:
     """Yield an assistant whose model is loaded, of other articles than those that are set up, and the progress."""
     with progress() as show:
         show("Starting", 0, 0)
@@ -78,7 +79,7 @@ def errors_as_lines() -> Iterator[None]:
 
 
 @contextmanager
-def pace(counted: str) -> Iterator[Callable[[str, int, int], None]]:
+def pace(counted: str) -> Iterator[Progress]:
     """Yield a display of progress that also shows the rate and the time that is left of what is counted.
 
     Where there is no terminal, a line of it is printed every ten seconds.
@@ -108,7 +109,7 @@ def pace(counted: str) -> Iterator[Callable[[str, int, int], None]]:
 
 
 @contextmanager
-def progress() -> Iterator[Callable[[str, int, int], None]]:
+def progress() -> Iterator[Progress]:
     """Yield a function that shows on a terminal what is waited for: a spinner, or a bar where a total is known.
 
     It may be called from any thread. Bars leave the terminal when they are full, the spinner when the block ends.

@@ -79,13 +79,14 @@ def archive(  # noqa: PLR0913, PLR0917 - each is an option of the command
 ) -> None:
     """Measure how an archive is indexed, started, asked and changed, beside one article alone."""
     with errors_as_lines():
+        from assistant.search.index import READING  # noqa: PLC0415
         from lab import archive as measuring  # noqa: PLC0415
 
         if make:
             measuring.make(folder, make)
             return
         out.mkdir(parents=True, exist_ok=True)
-        with pace("Indexing") as show:
+        with pace(READING) as show:
             if kills:
                 lost, differing = measuring.killed(folder, out, kills, show)
                 typer.echo(f"killed {kills} times: articles lost {lost}, answers that differ {differing}")
@@ -249,7 +250,7 @@ def train_checker(
 
         model = language_model_file(Settings.from_environment().data)
         with progress() as show:
-            digest = training.run(questions, model, out, seed, partial(show, "Training"), begin)
+            digest = training.run(questions, model, out, seed, show, begin)
     typer.echo(
         f"{out} has the SHA-256 {digest}: where that is new, set CHECKER_SHA256 in assistant/model/weights.py to it "
         "and run python -m lab calibrate."
@@ -273,7 +274,7 @@ def train_writer(  # noqa: PLR0913, PLR0917 - each is an option of the command
         model = language_model_file(Settings.from_environment().data)
         with progress() as show:
             digest, (of_words, of_verdicts) = training.run(
-                questions, reports, verdicts, model, out, seed, steps, partial(show, "Training"), begin
+                questions, reports, verdicts, model, out, seed, steps, show, begin
             )
     typer.echo(
         f"Loss on reports held out: of words {of_words:.3f}, of verdicts {of_verdicts:.3f}. {out} has the SHA-256 "

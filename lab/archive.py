@@ -20,7 +20,6 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -30,6 +29,7 @@ import psutil
 from assistant.answering.assistant import Assistant
 from assistant.articles.passages import passages
 from assistant.articles.reading import read_corpus
+from assistant.files import Progress
 from assistant.model import weights
 from assistant.search.embedder import SentenceEmbedder, TokenVectors, Vector
 from assistant.search.index import open_index
@@ -108,7 +108,7 @@ class MadeEmbedder(SentenceEmbedder):
         return mean / np.linalg.norm(mean), TokenVectors(tuple(word.span() for word in words), vectors[: len(words)])
 
 
-def measure(folder: Path, data: Path, *, is_made: bool, progress: Callable[[str, int, int], None]) -> list[Figure]:
+def measure(folder: Path, data: Path, *, is_made: bool, progress: Progress) -> list[Figure]:
     """Index the articles of a folder, serve them, ask and change them; the folder is as before at the end."""
     corpus = read_corpus(folder)
     settings = Settings(articles=folder, data=data, model="none")
@@ -138,11 +138,11 @@ def _indexed(
     articles: Sequence[Article],
     embedder: SentenceEmbedder,
     place: Path,
-    progress: Callable[[str, int, int], None],
+    progress: Progress,
     how: str = "",
 ) -> list[Figure]:
     started = time.monotonic()
-    with closing(open_index(articles, embedder, place, progress=partial(progress, "Indexing"))) as index:
+    with closing(open_index(articles, embedder, place, progress=progress)) as index:
         seconds, report = time.monotonic() - started, index.report
     size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
     return [
@@ -255,7 +255,7 @@ def _question(words: random.Random, article: Article) -> tuple[str, Article]:
     return f"What about {' '.join(asked[start : start + _WORDS_ASKED])}?", article
 
 
-def killed(folder: Path, data: Path, times: int, progress: Callable[[str, int, int], None]) -> tuple[int, int]:
+def killed(folder: Path, data: Path, times: int, progress: Progress) -> tuple[int, int]:
     """Kill an indexer at random so often, and let it finish; return the articles lost, and the answers that differ.
 
     An article is lost when it was computed before a kill and is not any more.

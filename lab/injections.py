@@ -19,10 +19,11 @@ from typing import Any
 
 from scipy import stats
 
-from assistant.answering.assistant import Assistant, Progress
+from assistant.answering.assistant import Assistant
 from assistant.articles.reading import Corpus, normalise
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import holds_facts, line_of, read_text
+from assistant.files import Progress
 from assistant.rendering import without_markers
 from assistant.settings import PROJECT, Settings
 from assistant.types import Answer, Article, Status

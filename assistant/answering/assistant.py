@@ -10,7 +10,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import replace
@@ -25,6 +25,7 @@ from assistant.answering.understanding.question import Question
 from assistant.articles.known_files import KnownFiles
 from assistant.articles.reading import Corpus, ReadFile, read_corpus, read_file
 from assistant.errors import ConfigurationError, Fault
+from assistant.files import Progress, silent
 from assistant.model import weights
 from assistant.model.chat import LanguageModel
 from assistant.model.holder import ModelHolder, ModelState, check_configuration
@@ -38,12 +39,8 @@ from assistant.types import Answer, Outcome, Timings, Turn
 
 logger = logging.getLogger(__name__)
 
-READING = "Reading the articles"
 _STILL_LOADING = "The search is still loading"
 _NOT_COMPARED = "The passages could not be compared with the question"
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is done, how much of it, and how much in all."""
 
 
 class Assistant:
@@ -77,9 +74,7 @@ class Assistant:
         self._loader = ThreadPoolExecutor(1, "loading")
 
     @classmethod
-    def open(
-        cls, settings: Settings, progress: Progress = lambda what, done, total: None, *, at_once: bool = False
-    ) -> Self:
+    def open(cls, settings: Settings, progress: Progress = silent, *, at_once: bool = False) -> Self:
         """Read the articles, open the index, and start loading the language model in the background.
 
         The embedding model is loaded when it is needed, or by `load_in_background`. `at_once` answers from the
@@ -109,7 +104,7 @@ class Assistant:
         corpus: Corpus,
         settings: Settings,
         index_folder: Path,
-        progress: Progress = lambda what, done, total: None,
+        progress: Progress = silent,
         *,
         at_once: bool = False,
     ) -> Self:
@@ -128,7 +123,7 @@ class Assistant:
                 embedder,
                 index_folder,
                 settings.chroma_url,
-                lambda done, total: progress(READING, done, total),
+                progress,
                 at_once=at_once,
             )
         else:

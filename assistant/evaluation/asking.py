@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from assistant.answering.assistant import Assistant, Progress
+from assistant.answering.assistant import Assistant
 from assistant.articles.reading import Corpus, read_corpus
 from assistant.errors import ConfigurationError, RunInterruptedError
 from assistant.evaluation import fingerprint, records, run
@@ -23,6 +23,7 @@ from assistant.evaluation.options import Options
 from assistant.evaluation.questions import Question
 from assistant.evaluation.records import ANSWERS
 from assistant.evaluation.scoring.observed import paragraph_of
+from assistant.files import Progress
 from assistant.model.holder import model_name
 from assistant.rendering import to_json
 from assistant.settings import Settings

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from assistant.answering.assistant import Progress
 from assistant.errors import ConfigurationError
 from assistant.evaluation import run
 from assistant.evaluation.asking import Plan, carry_out, read_folders
@@ -26,6 +25,7 @@ from assistant.evaluation.reporting.summary import summarise
 from assistant.evaluation.scoring import gates, sample_size
 from assistant.evaluation.scoring.causes import cause
 from assistant.evaluation.scoring.gates import Demands
+from assistant.files import Progress
 from assistant.settings import Settings
 from assistant.types import Article
 

@@ -21,6 +21,7 @@ from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
 
 from assistant.errors import AssistantError, ConfigurationError, ModelError, WeightsError
+from assistant.files import Progress, silent
 from assistant.model import prompts, weights
 from assistant.model.chat import LanguageModel
 from assistant.model.engine.process import CONTEXT_TOKENS, ENGINE_PACKAGE, Engine, EngineChat
@@ -42,9 +43,6 @@ OWN_CONTEXT_TOKENS = 8192
 _PREFILLED = 8
 """So many articles are read before somebody asks."""
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is done, how much of it, and how much in all."""
-
 
 @dataclass(frozen=True, slots=True)
 class ModelState:
@@ -62,7 +60,7 @@ class ModelHolder:
         self,
         settings: Settings,
         articles: Sequence[Article],
-        progress: Progress = lambda what, done, total: None,
+        progress: Progress = silent,
         open_them: Callable[[Settings, Progress], Models | None] | None = None,
         restart_seconds: Sequence[float] = RESTART_SECONDS,
     ) -> None:
@@ -268,9 +266,7 @@ def _own(settings: Settings, ledger: Ledger) -> Provider:
 
 def _packaged(settings: Settings, progress: Progress) -> LanguageModel:
     """Load the packaged model with the adapters with which it writes and checks."""
-    file = weights.language_model_file(
-        settings.data, lambda done, total: progress("Joining the language model", done, total)
-    )
+    file = weights.language_model_file(settings.data, progress)
     adapters = [(weights.writer_file(), TURN), (weights.checker_file(), CHECK)]
     engine = _engine(file, settings, CONTEXT_TOKENS, adapters)
     return LanguageModel(EngineChat(engine=engine), file.name, engine)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib import metadata
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import filelock
 
 from assistant.errors import WeightsError
 from assistant.extras import install
+from assistant.files import Progress, partial_of, replacing, silent, write_whole
 
 INSTALL = install("local")
 
@@ -55,9 +56,6 @@ OFFERED = {
 }
 """What can be downloaded by name: the hub's repository, the file and its SHA-256. The last three hashes are as other
 public projects record them; where the hub has another file by now, the download is refused."""
-
-Progress = Callable[[int, int], None]
-"""Called with the bytes done and the bytes in all."""
 
 _CHUNK = 1 << 22
 
@@ -120,7 +118,7 @@ def _own(file: Path, sha256: str, command: str) -> Path:
     return file
 
 
-def language_model_file(data: Path, progress: Progress = lambda done, total: None) -> Path:
+def language_model_file(data: Path, progress: Progress = silent) -> Path:
     """Return the packaged language model as one GGUF file in `data`, joined on first use and checked.
 
     Raises:
@@ -133,7 +131,7 @@ def language_model_file(data: Path, progress: Progress = lambda done, total: Non
         with filelock.FileLock(data_lock):
             if not target.exists():
                 join(_part_files(), target, LANGUAGE_MODEL_SHA256, progress)
-            _partial(target).unlink(missing_ok=True)  # A process that was killed after another had begun leaves it.
+            partial_of(target).unlink(missing_ok=True)  # A process that was killed after another had begun leaves it.
             verify(target, LANGUAGE_MODEL_SHA256, data)
     except OSError as error:
         raise WeightsError(
@@ -158,7 +156,7 @@ def check_language_model(data: Path) -> None:
 
 def unfinished(data: Path) -> Path | None:
     """Return what a killed process left of joining the language model; None while one is at it."""
-    partial = _partial(data / LANGUAGE_MODEL_NAME)
+    partial = partial_of(data / LANGUAGE_MODEL_NAME)
     if not partial.exists():
         return None
     lock = filelock.FileLock(data / "weights.lock")
@@ -196,23 +194,18 @@ def join(parts: Iterable[Path], target: Path, sha256: str, progress: Progress) -
     """
     parts = list(parts)
     total = sum(part.stat().st_size for part in parts)
-    partial = _partial(target)
     digest = hashlib.sha256()
     done = 0
-    try:
-        with partial.open("wb") as out:
-            for chunk in _chunks(parts):
-                out.write(chunk)
-                digest.update(chunk)
-                done += len(chunk)
-                progress(done, total)
-            out.flush()
-            os.fsync(out.fileno())
+    with replacing(target) as partial, partial.open("wb") as out:
+        for chunk in _chunks(parts):
+            out.write(chunk)
+            digest.update(chunk)
+            done += len(chunk)
+            progress("Joining the language model", done, total)
+        out.flush()
+        os.fsync(out.fileno())
         if digest.hexdigest() != sha256:
             raise _not_official()
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def fetch(repository: str, file: str, revision: str, sha256: str, data: Path) -> Path:
@@ -252,9 +245,7 @@ def verify(path: Path, sha256: str, data: Path) -> None:
     check(path, sha256)
     try:
         data.mkdir(parents=True, exist_ok=True)
-        partial = record.with_suffix(f".{os.getpid()}")
-        partial.write_text(json.dumps(known | {str(path): stamp}))
-        partial.replace(record)
+        write_whole(record, json.dumps(known | {str(path): stamp}).encode())
     except OSError:
         pass  # Not remembered: it will be checked again next time.
 
@@ -284,10 +275,6 @@ def _unreadable(path: Path, error: OSError) -> WeightsError:
     return WeightsError(
         f"The model file {path} cannot be read ({error.strerror}): mend that, or reinstall with {INSTALL}"
     )
-
-
-def _partial(target: Path) -> Path:
-    return target.with_suffix(".partial")
 
 
 def _remembered(record: Path) -> dict[str, list[int | str]]:

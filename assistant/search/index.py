@@ -8,12 +8,11 @@ It counts as indexed when the first and the last are there; whatever was interru
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from importlib import metadata
@@ -27,6 +26,7 @@ from assistant.articles import terms
 from assistant.articles.passages import passages
 from assistant.articles.reading import Corpus
 from assistant.errors import ConfigurationError
+from assistant.files import Progress, sha256, silent
 from assistant.search import collection as chroma
 from assistant.search import keywords
 from assistant.search.article_files import ArticleFiles, NamedEmbeddings, key_of, keys_of, recipe
@@ -49,12 +49,8 @@ _BYTES_AN_ARTICLE = 1_000_000
 """Disk that an article of the usual length takes while it is indexed, and some to spare."""
 _BYTES_AT_LEAST = 30_000_000
 
-Progress = Callable[[int, int], None]
-"""Called with the articles taken up and the articles to take up."""
-
-
-def _silent(done: int, total: int) -> None:
-    """Show no progress."""
+READING = "Reading the articles"
+"""What progress is told of taking up articles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +95,22 @@ class Index:
     def report(self) -> IndexReport:
         """What is in it."""
         made_by = self.files.embedder.name if self.files.embedder else ""
-        digest = hashlib.sha256("\n".join([recipe(made_by), *sorted(self.held)]).encode(errors="surrogatepass"))
-        return IndexReport(digest.hexdigest(), len(self.held), self.keywords.passages, self.embedded)
+        fingerprint = sha256("\n".join([recipe(made_by), *sorted(self.held)]))
+        return IndexReport(fingerprint, len(self.held), self.keywords.passages, self.embedded)
 
     def part_of(self, corpus: Corpus) -> Corpus:
         """Return the part of a corpus that can be found: whose words are in place."""
         part = tuple(article for article in corpus.articles if key_of(article) in self.found)
         return corpus if part == corpus.articles else replace(corpus, articles=part)
 
-    def take_up(self, articles: Sequence[Article], progress: Progress = _silent) -> None:
+    def take_up(self, articles: Sequence[Article], progress: Progress = silent) -> None:
         """Index those of the articles that are not.
 
         Raises:
             Exception: whatever went wrong; what was indexed before is.
         """
         for done, total in self.taking_up(articles):
-            progress(done, total)
+            progress(READING, done, total)
 
     def taking_up(self, articles: Sequence[Article]) -> Iterator[tuple[int, int]]:
         """Index those of the articles that are not, some at a time; yield how many are, and how many are to be.
@@ -193,7 +189,7 @@ def open_index(  # noqa: PLR0913 - each says where, what or how
     embedder: NamedEmbeddings,
     folder: Path,
     url: str = "",
-    progress: Progress = _silent,
+    progress: Progress = silent,
     *,
     at_once: bool = False,
 ) -> Index:
@@ -237,7 +233,7 @@ def place_of(embedder: str) -> str:
     # Another release may read its own files in another way.
     releases = ", ".join(f"{name} {metadata.version(name)}" for name in ("chromadb", "tantivy", "pystemmer"))
     words = b"".join(Path(str(module.__file__)).read_bytes() for module in (keywords, terms))
-    return hashlib.sha256(f"{recipe(embedder)}, {releases}".encode() + words).hexdigest()[:16]
+    return sha256(f"{recipe(embedder)}, {releases}".encode() + words)[:16]
 
 
 def check_room(folder: Path, articles: int) -> None:

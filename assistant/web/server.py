@@ -27,8 +27,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from assistant.answering.assistant import Assistant, Progress
+from assistant.answering.assistant import Assistant
 from assistant.extras import require
+from assistant.files import Progress, silent
 from assistant.markup import escape
 from assistant.settings import Settings
 from assistant.web.api import routes as api
@@ -65,7 +66,7 @@ _ASK_ANOTHER = PlainTextResponse("Ask another process", status_code=503, headers
 """What the proxy of `deploy/nginx.conf` takes as the sign to ask the next process."""
 
 
-def serve(settings: Settings, progress: Progress = lambda what, done, total: None) -> None:
+def serve(settings: Settings, progress: Progress = silent) -> None:
     """Open the assistant and serve the page until the process is told to stop.
 
     Raises:

@@ -17,13 +17,13 @@ import torch
 from torch import Tensor
 
 from assistant.errors import ConfigurationError
+from assistant.files import Progress
 from assistant.model.prompts import CHECK, check_messages
 from lab.training.checks import Check, Group, even, groups, groups_of_reports, made_checks, own_checks, read_entries
 from lab.training.drafting import drafts, opening, tokens
 from lab.training.lora import (
     ATTENTION,
     Adapted,
-    Progress,
     adapt,
     inactive,
     learn,
@@ -100,14 +100,14 @@ def train(  # noqa: PLR0913, PLR0917 - as for `run`
     with inactive(adapted):
         for of_group in _drafts(language_model, tokenizer, drafted):
             told.append(of_group)
-            progress(len(told), len(drafted) + steps)
+            progress("Training", len(told), len(drafted) + steps)
     taught = lessons(made_up, drafted, told, random.Random(seed), steps)  # noqa: S311 - no secret
     fit(
         language_model,
         tokenizer,
         adapted,
         taught,
-        lambda step, of: progress(len(drafted) + step, len(drafted) + of),
+        lambda what, step, of: progress(what, len(drafted) + step, len(drafted) + of),
     )
     return packed(adapted, tokens(tokenizer, CHECK))
 

@@ -6,7 +6,6 @@ model is as it is, so what it has read need not be read again; `states` reads in
 
 from __future__ import annotations
 
-import hashlib
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from langchain_core.messages import BaseMessage
 from torch import Tensor, nn
 
 from assistant.errors import ConfigurationError
+from assistant.files import Progress, replacing, sha256
 from lab.training.drafting import tokens, written
 
 if TYPE_CHECKING:
@@ -38,8 +38,6 @@ SCALE = 2
 RATE = 3e-4
 """The highest learning rate; it rises over the first twentieth of the steps and falls to nothing over the others."""
 
-Progress = Callable[[int, int], None]
-"""Called with what is done, and with all that is to be done: steps, and what comes before them."""
 Split = tuple[Sequence[int], Sequence[int]]
 """The tokens of a conversation behind its opening: those that the model reads as it is, and those with the matrices."""
 _T = TypeVar("_T")
@@ -192,7 +190,7 @@ def learn(
         torch.nn.utils.clip_grad_norm_(matrices, 1.0)
         optimizer.step()
         schedule.step()
-        progress(done, len(lessons))
+        progress("Training", done, len(lessons))
 
 
 def packed(adapted: Mapping[str, Adapted], invocation: Sequence[int]) -> bytes:
@@ -228,15 +226,11 @@ def save(out: Path, trained: Callable[[], bytes]) -> str:
     Raises:
         ConfigurationError: it has no place; nothing was trained then.
     """
-    partial = out.with_name(f"{out.name}.partial")
-    try:
-        partial.touch()  # A long training is not to end where there is nowhere to write.
-    except OSError as error:
-        raise ConfigurationError(f"{out} cannot be written ({error.strerror}): choose another file") from error
-    try:
+    with replacing(out) as partial:
+        try:
+            partial.touch()  # A long training is not to end where there is nowhere to write.
+        except OSError as error:
+            raise ConfigurationError(f"{out} cannot be written ({error.strerror}): choose another file") from error
         content = trained()
         partial.write_bytes(content)
-        partial.replace(out)
-    finally:
-        partial.unlink(missing_ok=True)
-    return hashlib.sha256(content).hexdigest()
+    return sha256(content)

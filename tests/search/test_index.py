@@ -248,7 +248,7 @@ from test_index import made
 from assistant.errors import AssistantError
 from assistant.search.index import open_index
 folder, url = Path(sys.argv[5]), sys.argv[6]
-def progress(done, total):
+def progress(what, done, total):
     print("embedded", done, flush=True)
     sys.stdin.read()
 try:

@@ -12,9 +12,10 @@ from unittest.mock import Mock, call, create_autospec
 import pytest
 from typer.testing import CliRunner, Result
 
-from assistant.answering.assistant import Assistant, Progress
+from assistant.answering.assistant import Assistant
 from assistant.cli import app
 from assistant.errors import ConfigurationError, Fault, IndexLockedError, ModelError, WeightsError
+from assistant.files import Progress
 from assistant.rendering import LABELS, to_json
 from assistant.settings import PROJECT, Settings
 from assistant.types import Answer, Article, Citation, Outcome, Timings, Turn

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from assistant.articles.reading import read_corpus
 from assistant.cli import app
+from assistant.files import partial_of
 from assistant.model import weights
 from assistant.search.index import open_index
 from assistant.settings import Settings
@@ -363,7 +364,7 @@ def test_of_a_folder_that_is_not_there_nothing_else_is_said(
 
 def test_what_an_interrupted_start_left_is_named(bare: Path) -> None:
     """The rest of joining the language model is told, unless a process is still at it."""
-    rest = (bare / "data" / weights.LANGUAGE_MODEL_NAME).with_suffix(".partial")
+    rest = partial_of(bare / "data" / weights.LANGUAGE_MODEL_NAME)
     rest.write_bytes(b"x")
     assert only_problem() == (
         f"language model: {rest} was left by an interrupted start: start the assistant, or delete it"

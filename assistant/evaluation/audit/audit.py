@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from assistant.answering.assistant import Progress
 from assistant.errors import ConfigurationError
 from assistant.evaluation.asking import Plan, carry_out, read_folders
 from assistant.evaluation.audit import report
 from assistant.evaluation.audit.quotations import by, quotations
 from assistant.evaluation.options import AuditOptions, Options
 from assistant.evaluation.questions import Question, problem_of_evidence, read_questions
+from assistant.files import Progress
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
 

@@ -20,6 +20,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from assistant.files import Progress
 from assistant.markup import html_line
 from assistant.web.api import routes as api
 from assistant.web.embedding.routes import scripts_for
@@ -32,9 +33,6 @@ _BY_ITSELF = "This page goes on by itself."
 _AGAIN_SECONDS = 5
 """After which a page or a program asks again."""
 LOG_SECONDS = 10
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is done, how much of it, and how much in all."""
 
 
 @contextmanager

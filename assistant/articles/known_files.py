@@ -80,5 +80,5 @@ class KnownFiles:
 
 def _recipe() -> bytes:
     """Return a digest of the code that reads articles."""
-    sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    sources = [path.read_bytes() for path in sorted(Path(__file__).parent.rglob("*.py"))]
     return sha256(b"".join(sources)).encode()

@@ -20,7 +20,6 @@ from assistant.answering import quoting
 from assistant.answering.packaged import calibration, drafts
 from assistant.answering.packaged.calibration import Fits
 from assistant.answering.packaged.drafts import CheckedDraft
-from assistant.answering.packaged.grounding import tells_machines
 from assistant.answering.packaged.judgement import Judgement
 from assistant.answering.quoting import Window
 from assistant.answering.reply import Reply
@@ -96,34 +95,7 @@ class PackagedWriter:
                 checked = self.checked(draft, undrafted)
             with trace.step("check"):
                 state = model.check(*asked, checked.text or draft.text, limit)
-            judgement = self._judged(undrafted, checked, state)
-            if judgement.is_declined or judgement.shown(question):
-                return judgement
-            with trace.step("look closer"):
-                try:
-                    return self._closer(question, judgement, model, limit) or judgement
-                except ModelError as error:
-                    trace.note(closer=str(error))
-                    return judgement
-
-    def _closer(self, question: Question, judgement: Judgement, model: LanguageModel, limit: Limit) -> Judgement | None:
-        """Let the model write again from the likeliest sentences alone; None where that cannot be shown either.
-
-        Raises:
-            ModelError: it wrote nothing, or could not check what it wrote.
-        """
-        findings = judgement.findings
-        shown = [sentence for each in self.to_quote(question, findings, judgement.draft) for sentence in each.all]
-        if not shown or any(map(tells_machines, shown)):
-            return None
-        asked, turns = question.text, question.turns_for(findings.query)
-        alone = [Passage((each,)) for each in sorted(set(shown), key=lambda each: (each.article.id, each.start))]
-        draft = model.draft(asked, turns, alone, limit)
-        undrafted = self.undrafted(findings)
-        checked = self.checked(draft, undrafted)
-        state = model.check(asked, turns, for_model(findings), checked.text or draft.text, limit)
-        closer = self._judged(undrafted, checked, state)
-        return None if closer.is_declined or closer.shown(question) is None else closer
+        return self._judged(undrafted, checked, state)
 
     def _judged(self, undrafted: Judgement, checked: CheckedDraft, state: State) -> Judgement:
         """Return what is known with a draft and the state that its check left."""

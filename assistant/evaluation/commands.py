@@ -32,6 +32,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - two of them are groups, and the others
     questions: Annotated[Path | None, typer.Argument(help="Question file: one JSON object a line.")] = None,
     out: _Out = None,
     rescore: Annotated[Path | None, typer.Option(help="Score this run again, without asking anything.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what the run will take; ask nothing.")] = False,  # noqa: FBT002
     as_json: Json = False,  # noqa: FBT002
 ) -> None:
     """Ask the questions of a file and report what is right, how sure that is, and what failed why.
@@ -41,18 +42,26 @@ def evaluate(  # noqa: PLR0913, PLR0917 - two of them are groups, and the others
     """
     with errors_as_lines():
         require("evaluate", "Evaluating")
+        from assistant.evaluation import dry_run as dry  # noqa: PLC0415
         from assistant.evaluation import evaluate as evaluation  # noqa: PLC0415
         from assistant.evaluation.asking import ASKING  # noqa: PLC0415
         from assistant.evaluation.reporting import terminal  # noqa: PLC0415
         from assistant.evaluation.scoring import gates  # noqa: PLC0415
 
         demands = gates.demanded(limits)
+        if rescore is not None and dry_run:
+            raise ConfigurationError("--rescore asks nothing: leave out --dry-run")
         if rescore is not None:
             content, folder = evaluation.rescore(rescore, demands, questions), rescore
         elif questions is None or out is None:
             raise ConfigurationError("Name a question file and a folder: evaluate QUESTIONS --out DIR")
         else:
             settings, say = Settings.from_environment(), partial(typer.echo, err=True)
+            if dry_run:
+                with pace(dry.COUNTING) as show:
+                    found = dry.estimate(evaluation.planned(questions, options, settings)[0], out, show)
+                typer.echo(json.dumps(found) if as_json else dry.told(found))
+                return
             with pace(ASKING) as show:
                 content, folder = evaluation.evaluate(questions, out, options, demands, settings, show, say), out
     if as_json:

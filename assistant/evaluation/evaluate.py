@@ -47,19 +47,27 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
         ConfigurationError: a file, a folder, an option or the assistant is not as it must be.
         RunInterruptedError: the keyboard ended the asking; the report is of the answers that are there.
     """
-    corpus = read_folders(options.articles or (settings.articles,))
-    everything, unread = read(path, partial(problem_of_evidence, articles=corpus.articles))
-    questions = select(everything, options)
-    gates.check_kinds(demands.gates, [question.kind for question in questions])
+    plan, unread = planned(path, options, settings)
+    gates.check_kinds(demands.gates, [question.kind for question in plan.questions])
     if demands.baseline:
         run.read_run(demands.baseline)
 
     def begin() -> None:
-        for line in filter(None, (sample_size.before_run(len(questions)), unread)):
+        for line in filter(None, (sample_size.before_run(len(plan.questions)), unread)):
             say(line)
 
-    plan = Plan(path.name, questions, everything, corpus, options, settings)
     return carry_out(plan, out, partial(score, out, demands), progress, begin)
+
+
+def planned(path: Path, options: Options, settings: Settings) -> tuple[Plan, str]:
+    """Return what is asked of what, and which parts of the file are not read; mostly none.
+
+    Raises:
+        ConfigurationError: a file, a folder or an option is not as it must be.
+    """
+    corpus = read_folders(options.articles or (settings.articles,))
+    everything, unread = read(path, partial(problem_of_evidence, articles=corpus.articles))
+    return Plan(path.name, select(everything, options), everything, corpus, options, settings), unread
 
 
 def rescore(folder: Path, demands: Demands, path: Path | None = None) -> dict[str, Any]:

@@ -38,7 +38,7 @@ INSIDE = {
         "scoring",
         "run",
         "asking",
-        "reporting",
+        "dry_run reporting",
         "interchange review",
         "evaluate",
         "audit",

@@ -36,7 +36,7 @@ from assistant.evaluation.scoring.gates import Demands
 from assistant.model.holder import ModelHolder
 from assistant.search.retrieval import Retriever
 from assistant.settings import Settings
-from assistant.types import Answer, Article, Citation, Outcome, Timings, Turn
+from assistant.types import Answer, Article, Citation, Outcome, Timings, Turn, Usage
 
 BRIDGE = Article(
     "bridge",
@@ -201,6 +201,12 @@ def writes(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
     return replace(answer, outcome=Outcome.WRITTEN) if answer.citations else answer
 
 
+def takes_calls(answer: Answer, gold: Question) -> Answer:
+    """Take two calls of a provider for what has an answer, and four for one that was mended."""
+    used = Usage(4, 9000, 6000, 200) if gold.id == "b1" else Usage(2, 3000, 0, 100)
+    return replace(answer, usage=used if gold.answerable else Usage())
+
+
 def perfect(broken: Broken = unbroken, rows: Iterable[Row] = ROWS) -> Knowing:
     """Return an assistant that knows these questions."""
     return Knowing(questions(rows), broken)
@@ -212,11 +218,13 @@ def evaluate_with(
     options: Options = Options(),  # noqa: B008 - frozen
     demands: Demands = Demands(),  # noqa: B008
     rows: Iterable[Row] = ROWS,
+    **settings: Any,  # noqa: ANN401 - a setting each
 ) -> dict[str, Any]:
     """Run the real evaluation of an assistant in a folder, and return the data of its report."""
     path = write(folder.parent, rows)
+    wanted = replace(settings_of(folder.parent), **settings)
     with mock.patch.object(Assistant, "open", return_value=assistant):
-        return evaluate.evaluate(path, folder, options, demands, settings_of(folder.parent), lambda *_: None)
+        return evaluate.evaluate(path, folder, options, demands, wanted, lambda *_: None)
 
 
 @cache

@@ -54,15 +54,6 @@ class Plan:
     everywhere: bool = False
     """Whether a question is asked of all articles, also where it names one."""
 
-    def __post_init__(self) -> None:
-        """Take the model away where the options do."""
-        if self.options.without_model:
-            object.__setattr__(self, "settings", replace(self.settings, model="none"))
-
-    def article_of(self, question: Question) -> str | None:
-        """Return the article that a question is asked of; None for all."""
-        return None if self.everywhere else question.article or None
-
 
 def carry_out(
     plan: Plan,
@@ -79,7 +70,9 @@ def carry_out(
         ConfigurationError: the folder cannot be used, or the assistant not opened.
         RunInterruptedError: the keyboard ended the asking; the report is of the answers that are there.
     """
-    with run.opened(out, described(plan), plan.questions, plan.corpus.articles):
+    if plan.options.without_model:
+        plan = replace(plan, settings=replace(plan.settings, model="none"))
+    with run.opened(out, _described(plan), plan.questions, plan.corpus.articles):
         begin()
         try:
             with loaded(plan, progress) as assistant:
@@ -94,13 +87,14 @@ def carry_out(
         return report()
 
 
-def described(plan: Plan) -> dict[str, Any]:
+def _described(plan: Plan) -> dict[str, Any]:
     """Return what `run.json` says of a run."""
     parts = fingerprint.fingerprint(plan.chosen_from, plan.corpus.articles, plan.settings, plan.options.seed)
     return {
         "schema": run.SCHEMA,
         "title": plan.title,
         "model": model_name(plan.settings),
+        "price": plan.settings.model_price,
         "options": json.loads(json.dumps(asdict(plan.options), default=str)),
         "fingerprint": parts,
     }
@@ -130,35 +124,27 @@ def ask(assistant: Assistant, plan: Plan, folder: Path, progress: Progress) -> N
     """
     minutes = float("inf") if plan.options.max_minutes is None else plan.options.max_minutes
     deadline = time.monotonic() + 60 * minutes
-    wanted, still = len(plan.questions) * plan.options.repeat, missing(plan, folder)
+    done = {(record.id, record.repeat) for record in records.read_records(folder)}
+    wanted = [(question, repeat) for repeat in range(plan.options.repeat) for question in plan.questions]
+    missing = [(question, repeat) for question, repeat in wanted if (question.id, repeat) not in done]
 
     def lines() -> Iterator[Mapping[str, Any]]:
-        for number, (question, repeat) in enumerate(still, start=wanted - len(still)):
-            progress(ASKING, number, wanted)
+        for number, (question, repeat) in enumerate(missing, start=len(wanted) - len(missing)):
+            progress(ASKING, number, len(wanted))
             if time.monotonic() >= deadline:
                 return
+            article = None if plan.everywhere else question.article or None
             try:
-                line = _answered(assistant, question, plan.article_of(question))
+                line = _answered(assistant, question, article)
             except Exception as error:
                 logger.exception("The question %s failed", question.id)
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 failed = Answer(question.question, Outcome.DECLINED, model=assistant.model_name, error=reason)
                 line = to_json(failed, question.id) | {"status": records.ERROR, "timings": _NO_TIMES}
             yield line | {"repeat": repeat}
-        progress(ASKING, wanted, wanted)
+        progress(ASKING, len(wanted), len(wanted))
 
     records.append(folder / ANSWERS, lines())
-
-
-def missing(plan: Plan, folder: Path) -> list[tuple[Question, int]]:
-    """Return the questions, each with its repeat from 0 on, that have no answer yet in the folder.
-
-    Raises:
-        ConfigurationError: the answers that are there cannot be read.
-    """
-    done = {(record.id, record.repeat) for record in records.read_records(folder)}
-    wanted = [(question, repeat) for repeat in range(plan.options.repeat) for question in plan.questions]
-    return [(question, repeat) for question, repeat in wanted if (question.id, repeat) not in done]
 
 
 def _answered(assistant: Assistant, question: Question, article: str | None) -> dict[str, Any]:

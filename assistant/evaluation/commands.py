@@ -42,7 +42,6 @@ def evaluate(  # noqa: PLR0913, PLR0917 - two of them are groups, and the others
     """
     with errors_as_lines():
         require("evaluate", "Evaluating")
-        from assistant.evaluation import dry_run as dry  # noqa: PLC0415
         from assistant.evaluation import evaluate as evaluation  # noqa: PLC0415
         from assistant.evaluation.asking import ASKING  # noqa: PLC0415
         from assistant.evaluation.reporting import terminal  # noqa: PLC0415
@@ -55,13 +54,13 @@ def evaluate(  # noqa: PLR0913, PLR0917 - two of them are groups, and the others
             content, folder = evaluation.rescore(rescore, demands, questions), rescore
         elif questions is None or out is None:
             raise ConfigurationError("Name a question file and a folder: evaluate QUESTIONS --out DIR")
+        elif dry_run:
+            with pace(ASKING) as show:
+                found = evaluation.estimate(questions, options, Settings.from_environment(), show)
+            typer.echo(json.dumps(found) if as_json else terminal.estimated(found))
+            return
         else:
             settings, say = Settings.from_environment(), partial(typer.echo, err=True)
-            if dry_run:
-                with pace(dry.COUNTING) as show:
-                    found = dry.estimate(evaluation.planned(questions, options, settings)[0], out, show)
-                typer.echo(json.dumps(found) if as_json else dry.told(found))
-                return
             with pace(ASKING) as show:
                 content, folder = evaluation.evaluate(questions, out, options, demands, settings, show, say), out
     if as_json:

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from assistant.answering.counting import counting
 from assistant.errors import ConfigurationError
 from assistant.evaluation import run
-from assistant.evaluation.asking import Plan, carry_out, read_folders
+from assistant.evaluation.asking import ASKING, Plan, carry_out, loaded, read_folders
 from assistant.evaluation.interchange.reading import read
 from assistant.evaluation.options import Options
 from assistant.evaluation.questions import Question, problem_of_evidence
@@ -26,8 +28,10 @@ from assistant.evaluation.scoring import gates, sample_size
 from assistant.evaluation.scoring.causes import cause
 from assistant.evaluation.scoring.gates import Demands
 from assistant.files import Progress
+from assistant.model.holder import model_name
+from assistant.model.usage import Price
 from assistant.settings import Settings
-from assistant.types import Article
+from assistant.types import Article, Usage
 
 
 def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
@@ -47,7 +51,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
         ConfigurationError: a file, a folder, an option or the assistant is not as it must be.
         RunInterruptedError: the keyboard ended the asking; the report is of the answers that are there.
     """
-    plan, unread = planned(path, options, settings)
+    plan, unread = _planned(path, options, settings)
     gates.check_kinds(demands.gates, [question.kind for question in plan.questions])
     if demands.baseline:
         run.read_run(demands.baseline)
@@ -59,15 +63,29 @@ def evaluate(  # noqa: PLR0913, PLR0917 - each with a meaning of its own
     return carry_out(plan, out, partial(score, out, demands), progress, begin)
 
 
-def planned(path: Path, options: Options, settings: Settings) -> tuple[Plan, str]:
-    """Return what is asked of what, and which parts of the file are not read; mostly none.
-
-    Raises:
-        ConfigurationError: a file, a folder or an option is not as it must be.
-    """
+def _planned(path: Path, options: Options, settings: Settings) -> tuple[Plan, str]:
+    """Return what is asked of what, and a sentence about what was not read of the file, or ""."""
     corpus = read_folders(options.articles or (settings.articles,))
     everything, unread = read(path, partial(problem_of_evidence, articles=corpus.articles))
     return Plan(path.name, select(everything, options), everything, corpus, options, settings), unread
+
+
+def estimate(path: Path, options: Options, settings: Settings, progress: Progress) -> dict[str, Any]:
+    """Return the calls and tokens that a run will take, and the cost, None without a price; nothing is asked.
+
+    Raises:
+        ConfigurationError: a file, a folder, an option or the assistant is not as it must be.
+    """
+    plan, used = _planned(path, options, settings)[0], Usage()
+    if not options.without_model and settings.model not in ("local", "none"):
+        with loaded(replace(plan, settings=replace(settings, model="none")), progress) as assistant:
+            assistant.steps = replace(assistant.steps, holder=counting(settings))
+            for number, each in enumerate(plan.questions, start=1):
+                taken = assistant.ask(each.question, each.history, each.article or None).usage
+                used = sum([taken] * options.repeat, used)
+                progress(ASKING, number, len(plan.questions))
+    cost = Price(*settings.model_price).of(used) if any(settings.model_price) else None
+    return {"questions": len(plan.questions), "model": model_name(settings), **asdict(used), "cost": cost}
 
 
 def rescore(folder: Path, demands: Demands, path: Path | None = None) -> dict[str, Any]:

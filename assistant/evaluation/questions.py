@@ -258,11 +258,6 @@ _NUMBERS = {word: str(number) for number, word in enumerate(_UP_TO_TWENTY)}
 _NUMBERS |= {"percent": "%", "pct": "%", "eighth": "8th", "half": ".5"}
 
 
-def evidence_spans(question: Question, article: Article) -> list[tuple[int, int]]:
-    """Return where the article holds the question's evidence, as offsets of its text."""
-    return [(start, start + len(words)) for words in question.evidence if (start := article.text.find(words)) >= 0]
-
-
 def plain(text: str) -> str:
     """Return the text in lower case, without punctuation, numbers as digits."""
     text = text.lower().replace("’", "'").replace("per cent", "percent").replace("and a half", "½").replace(" 1/2", "½")

@@ -9,12 +9,12 @@ import datetime
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from assistant.errors import ConfigurationError
-from assistant.types import Article
+from assistant.types import Article, Usage
 
 ANSWERS = "answers.jsonl"
 ERROR = "error"
@@ -68,6 +68,7 @@ class Record:
     error: str | None = None
     retrieved: tuple[Span, ...] = ()
     """The distinct paragraphs that were found, best first."""
+    usage: Usage = field(default_factory=Usage)
 
     @classmethod
     def from_line(cls, line: Mapping[str, Any]) -> Record:
@@ -85,6 +86,7 @@ class Record:
             first_ms=timings["first_ms"],
             total_ms=timings["total_ms"],
             retrieved=tuple(Span(*span) for span in line.get("retrieved", ())),
+            usage=Usage(**line.get("usage", {})),
         )
 
 

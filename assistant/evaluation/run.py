@@ -39,7 +39,7 @@ def opened(
         ConfigurationError: it cannot be written, is in use, holds another run or something else.
     """
     with locked(folder):
-        check(folder, run)
+        _check(folder, run)
         write(folder / ARTICLES, json.dumps([records.article_row(article) for article in articles]))
         write_questions(folder, questions)
         write(folder / RUN, json.dumps(run, indent=1))
@@ -118,14 +118,10 @@ def observed(folder: Path) -> tuple[dict[str, Any], list[Question], list[Observe
     return run, questions, with_grades(seen, grades.read(folder))
 
 
-def check(folder: Path, run: Mapping[str, Any]) -> None:
-    """Take a folder that is not there, is empty or holds the same run.
-
-    Raises:
-        ConfigurationError: it holds another run, or something else.
-    """
+def _check(folder: Path, run: Mapping[str, Any]) -> None:
+    """Refuse a folder that holds another run, or something else."""
     if not (folder / RUN).exists():
-        other = sorted(file.name for file in folder.glob("*") if file.name != LOCK)
+        other = sorted(file.name for file in folder.iterdir() if file.name != LOCK)
         if other:
             raise ConfigurationError(
                 f"The folder {folder} holds {other[0]} and no run: choose an empty or a new one with --out"

@@ -30,7 +30,7 @@ from assistant.answering.quoting import Window
 from assistant.answering.trace import Trace
 from assistant.answering.understanding.question import Question as Asked
 from assistant.errors import ConfigurationError, ModelError
-from assistant.evaluation.questions import Question, evidence_spans, holds_facts
+from assistant.evaluation.questions import Question, holds_facts
 from assistant.evaluation.questions import holds as holds_wording
 from assistant.model.limit import Limit
 from assistant.model.probes import PROBES
@@ -234,9 +234,8 @@ def _as_quoted(asked: Asked, windows: Sequence[Window]) -> str:
 
 
 def _holds_evidence(sentence: Sentence, question: Question) -> bool:
-    return any(
-        sentence.start < end and start < sentence.end for start, end in evidence_spans(question, sentence.article)
-    )
+    places = ((words, sentence.article.text.find(words)) for words in question.evidence)
+    return any(0 <= start < sentence.end and sentence.start < start + len(words) for words, start in places)
 
 
 def save(fitted: dict[str, Any], path: Path = calibration.CALIBRATION) -> None:

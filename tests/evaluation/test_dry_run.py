@@ -96,19 +96,13 @@ def test_a_price_makes_money_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     told = dry_run(tmp_path, CRIME)
     assert told["cost"] == pytest.approx((told["read"] * 400 + told["written"] * 1600) / 1e6)
     said = " ".join(command(*arguments).stdout.split())
-    assert f"4 questions, 8 calls of openai:m: about {told['read']:,} tokens read" in said
-    assert f"at most about {told['cost']:,.2f} " in said
+    assert f"4 questions, 8 calls of openai:m: about {told['read']:,} tokens read," in said
+    assert f"cost {told['cost']:,.2f}. " in said
 
 
-def test_what_has_an_answer_already_is_not_asked_again(tmp_path: Path) -> None:
-    """A run that goes on takes what is left of it, and each repeat counts."""
+def test_every_repeat_counts(tmp_path: Path) -> None:
+    """Asked twice, a question takes its calls twice."""
     assert dry_run(tmp_path, CRIME, "--repeat", 2)["calls"] == 16
-    assert command("evaluate", write(tmp_path, CRIME), "--out", tmp_path / "run", "--max-minutes", 0).exit_code == 0
-    assert dry_run(tmp_path, CRIME)["calls"] == 8
-    assert command("evaluate", write(tmp_path, CRIME), "--out", tmp_path / "run").exit_code == 0
-    assert dry_run(tmp_path, CRIME)["calls"] == 0
-    result = command("evaluate", write(tmp_path, CRIME[:2]), "--out", tmp_path / "run", "--dry-run")
-    assert (result.exit_code, "holds a run that differs in questions" in result.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(("name", "model"), [("local", "qwen2.5-coder"), ("none", "none")])
@@ -119,7 +113,7 @@ def test_without_a_provider_no_call_leaves_the_machine(
     monkeypatch.setenv("ASSISTANT_MODEL", name)
     result = command("evaluate", write(tmp_path, CRIME), "--out", tmp_path / "run", "--dry-run")
     assert result.exit_code == 0, result.stderr
-    assert result.stdout.startswith(f"4 questions, asked of {model}")
+    assert result.stdout.startswith(f"4 questions, 0 calls of {model}")
     assert "no call leaves this machine" in result.stdout
     assert dry_run(tmp_path, CRIME)["calls"] == 0
 

@@ -1,5 +1,6 @@
 """Running a question set: what is asked of what, what is kept, and how an interrupted run goes on."""
 
+import io
 import json
 import os
 import re
@@ -26,9 +27,11 @@ from evaluated import (
     questions,
     report_of,
     settings_of,
+    takes_calls,
     value,
     write,
 )
+from rich.console import Console
 
 from assistant.answering.assistant import Assistant
 from assistant.answering.steps import Steps
@@ -38,6 +41,7 @@ from assistant.evaluation import evaluate, fingerprint, run
 from assistant.evaluation.asking import PARAGRAPHS, read_folders
 from assistant.evaluation.evaluate import rescore, select
 from assistant.evaluation.options import Options
+from assistant.evaluation.reporting.terminal import headlines
 from assistant.evaluation.run import read_run
 from assistant.evaluation.scoring.gates import Demands
 from assistant.settings import PROJECT, Settings
@@ -127,6 +131,34 @@ def test_repeats_are_rows_and_questions_count_once(tmp_path: Path) -> None:
     facts = measure(content, "facts")
     assert (facts["n"], facts["spread"]) == (6, 0.0)
     assert content["complete"]
+
+
+def test_the_report_has_what_the_calls_took(tmp_path: Path) -> None:
+    """Calls and tokens of an answer and of all, on the page and for scripts; money where a price is set."""
+    content = evaluate_with(perfect(takes_calls), tmp_path / "run", model_price=(1.0, 0.5, 4.0))
+    figures = {row["name"]: (row["p50"], row["total"], row["n"]) for row in content["usage"]}
+    assert figures == {
+        "calls": (2, 14, 6),
+        "read": (3000, 24_000, 6),
+        "cached": (0, 6000, 6),
+        "written": (100, 700, 6),
+        "cost": (pytest.approx(0.0034), pytest.approx(0.0238), 6),
+    }
+    assert [row["usage"]["calls"] for row in content["rows"] if row["id"] in ("b1", "b5")] == [4, 0]
+    page = (tmp_path / "run" / "report.html").read_text()
+    shown = re.sub(r"<[^>]+>", " ", page[page.index('id="usage"') : page.index('id="by-kind"')])
+    assert re.search(r"tokens read\s+3,000\s+24,000\s+6\s", shown)
+    assert re.search(r"cost\s+0.0034\s+0.0238\s+6\s", shown)
+    text = io.StringIO()
+    Console(file=text, width=200).print(headlines(content, tmp_path))
+    assert re.search(r"tokens read +3,000 +24,000 +6\n", text.getvalue())
+
+
+def test_a_run_without_calls_or_price_says_nothing_of_them(tmp_path: Path) -> None:
+    """The packaged model costs nothing, and money needs a price; what was run earlier is read as it is."""
+    assert report_of()["usage"] == []
+    content = evaluate_with(perfect(takes_calls), tmp_path / "run")
+    assert [row["name"] for row in content["usage"]] == ["calls", "read", "cached", "written"]
 
 
 # Folders of articles

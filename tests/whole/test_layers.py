@@ -38,7 +38,7 @@ INSIDE = {
         "scoring",
         "run",
         "asking",
-        "dry_run reporting",
+        "reporting",
         "interchange review",
         "evaluate",
         "audit",

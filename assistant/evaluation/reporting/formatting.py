@@ -5,7 +5,8 @@ from __future__ import annotations
 DASH = "–"
 """What stands where there is nothing to measure; never 0."""
 
-_PATTERNS = {"share": "z.3f", "score": "z.3f", "ms": "z,.0f", "words": "z,.1f", "points": "z,.1f"}
+_PATTERNS = {"share": "z.3f", "score": "z.3f", "money": "z,.4f", "words": "z,.1f", "points": "z,.1f"}
+_PATTERNS |= dict.fromkeys(("ms", "count"), "z,.0f")
 
 
 def number(value: float | None, unit: str = "share", *, signed: bool = False) -> str:

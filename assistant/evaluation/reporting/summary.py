@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from itertools import chain
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean, median, stdev
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,6 +28,7 @@ from assistant.evaluation.scoring.confidence import Pair, bins, risk_coverage
 from assistant.evaluation.scoring.measures import HEADLINES, SECOND_SCREEN, Measure, aurc, refusal_auroc, scores
 from assistant.evaluation.scoring.observed import Observed, clusters_of
 from assistant.evaluation.scoring.sample_size import FLIPS
+from assistant.model.usage import Price
 from assistant.types import Article
 
 SCHEMA = 3
@@ -86,6 +87,7 @@ def summarise(folder: Path) -> dict[str, Any]:
         "statuses": _statuses(observed),
         "causes": _causes(observed),
         "latency": _latency(observed),
+        "usage": _usage(observed, run.get("price", ())),
         "curves": _curves(observed),
         "gates": [],
         "comparison": None,
@@ -200,6 +202,22 @@ def _latency(observed: Sequence[Observed]) -> list[dict[str, Any]]:
     return found
 
 
+_USED = ("calls", "calls"), ("read", "tokens read"), ("cached", "of these cached"), ("written", "tokens written")
+
+
+def _usage(observed: Sequence[Observed], price: Sequence[float]) -> list[dict[str, Any]]:
+    """Return what the answers took for which a provider's model was called; money where its price is known."""
+    used = [o.record.usage for o in observed if o.record.usage.calls]
+    taken = [(name, label, "count", [float(getattr(each, name)) for each in used]) for name, label in _USED]
+    if any(price):
+        taken.append(("cost", "cost", "money", [Price(*price).of(each) for each in used]))
+    return [
+        {"name": name, "label": label, "unit": unit, "n": len(used), "p50": median(values), "total": sum(values)}
+        for name, label, unit, values in taken
+        if used
+    ]
+
+
 def _curves(observed: Sequence[Observed]) -> dict[str, Any]:
     points = risk_coverage([pair for o in observed if (pair := aurc(o))])
     tenths = [min(points, key=lambda at: abs(at[0] - tenth / 10)) for tenth in range(1, 11) if points]
@@ -268,6 +286,7 @@ def _row(o: Observed) -> dict[str, Any]:
         "model": record.model,
         "error": record.error,
         "timings": _timings(record),
+        "usage": asdict(record.usage),
         "outcome": o.outcome,
         "scores": scores(o),
         "missing_facts": list(o.missing_facts),

@@ -18,7 +18,7 @@ from assistant.rendering import plain
 
 SUMMARY = (
     *("title", "model", "complete", "asked", "planned"),
-    *("headlines", "second_screen", "causes", "gates", "grades"),
+    *("headlines", "second_screen", "causes", "gates", "grades", "usage"),
 )
 """What is printed for a script; the rest is in the report."""
 
@@ -44,7 +44,7 @@ def headlines(content: Mapping[str, Any], folder: Path) -> RenderableType:
     ]
     if not content["complete"]:
         parts.append(Text("Not complete: the same command goes on where it stopped.", style="yellow"))
-    parts += [_figures(content["headlines"]), _by_kind(content["by_kind"])]
+    parts += [_figures(content["headlines"]), _by_kind(content["by_kind"]), *_used(content["usage"])]
     failed = [f"{cause['label']} {cause['count']}" for cause in content["causes"] if cause["count"]]
     parts.append(Text(f"Failures: {', '.join(failed) or 'none'}."))
     parts += _graded(content["grades"])
@@ -91,6 +91,24 @@ def _graded(grades: Mapping[str, Any] | None) -> list[RenderableType]:
     agree = f"alpha {number(same['alpha'])} on the {same['n']} that were graded twice" if same else "none graded twice"
     lines = [f"Graded by reading: {grades['n']} answers, {agree}; rules differ on {len(grades['differ'])}."]
     return [Text(plain(line)) for line in [*lines, *grades["notes"]]]
+
+
+def _used(usage: Sequence[Mapping[str, Any]]) -> list[RenderableType]:
+    """Return what the calls of a provider's model took, where there were any."""
+    table = _table("", "an answer, median", "in all", "n")
+    for row in usage:
+        table.add_row(row["label"], number(row["p50"], row["unit"]), number(row["total"], row["unit"]), str(row["n"]))
+    return [table] if usage else []
+
+
+def estimated(found: Mapping[str, Any]) -> str:
+    """Return in words what a run will take."""
+    asked = f"{found['questions']:,} questions, {found['calls']:,} calls of {found['model']}"
+    if not found["calls"]:
+        return f"{asked}: no call leaves this machine."
+    cost = "set ASSISTANT_MODEL_PRICE to be told the cost" if found["cost"] is None else f"cost {found['cost']:,.2f}"
+    tokens = f"about {found['read']:,} tokens read, {found['written']:,} written; {cost}"
+    return f"{asked}: {tokens}. What the provider has kept costs less, an answer that has to be mended twice as much."
 
 
 def _by_kind(groups: Sequence[Mapping[str, Any]]) -> RenderableType:

@@ -93,6 +93,8 @@ NO_SITE = [
     ),
 ]
 NO_NAME = ["*", "https://news.example.org", "news.example.org:8080", "news example", "2001:db8::1", "/", "ü.test"]
+NO_PRICE = ["cheap", "1", "0.4,", "0.4,,1.6", "1,2,3,4", "-1,2", "nan,1", "1,inf", "$0.40,$1.60", "0.4;1.6"]
+WANTED_PRICE = "prices for a million tokens read, read from the cache, and written, as in 0.40,0.10,1.60"
 NO_CONTACT = [
     *("javascript:alert(1)", "javascript:alert(1)//@example.org", "JavaScript:alert@example.org", "data:text/html,x"),
     *("http://example.org", "https://", "https:///example.org", "https://example.org/ x", "//example.org"),
@@ -106,6 +108,8 @@ NO_CONTACT = [
         ("PORT", ["many", "-1", "1.5", "1e3", "65536", "1000000", "٣x"], "a whole number, at most 65535"),
         ("WAITING", ["many", "-1", "1.5", "1000000"], "a whole number, 0 or more"),
         ("ANSWER_SECONDS", ["soon", "-0.1", "nan", "inf"], "a number, 0 or more"),
+        ("TOKENS_PER_DAY", ["many", "-1", "1.5", "1e6", "3 million"], "a whole number, 0 or more"),
+        ("MODEL_PRICE", NO_PRICE, WANTED_PRICE),
         ("MCP", ["maybe"], "true or false"),
         *(
             (name, NO_NETWORK, "addresses or networks, as in 10.0.0.7,192.168.0.0/16")

@@ -175,12 +175,16 @@ def test_training_ends_in_an_adapter_that_has_learned(
     monkeypatch.setattr(lora, "RATE", 0.02)
     path = tmp_path / "set.json"
     path.write_text(json.dumps({"data": [entry("A")]}))
-    done: list[tuple[int, int]] = []
+    done: list[tuple[str, int, int]] = []
     digests = [
         run(path, tmp_path, tmp_path / name, 0, lambda *count: done.append(count), steps=30) for name in ("one", "two")
     ]
     assert digests[0] == digests[1]
-    assert done[:2] + done[-1:] == [(1, 32), (2, 32), (32, 32)]  # Two groups are drafted, then come the steps.
+    assert [count for _, *count in done[:2] + done[-1:]] == [
+        [1, 32],
+        [2, 32],
+        [32, 32],
+    ]  # Two groups are drafted, then come the steps.
     assert not list(tmp_path.glob("*.partial"))
     assert words_of(tmp_path / "one", ATTENTION, layers=2) == tokens(tokenizer, CHECK)
     trained = adapted_of(models[-1])

@@ -210,7 +210,7 @@ def test_training_ends_in_an_adapter_that_writes_what_it_was_taught(
     """The loss falls, also on what is held out; training goes on from an adapter, and is the same again."""
     monkeypatch.setattr(training, "loaded", lambda *_: (small_model(FIRST_LAYER + 1), tokenizer))
     monkeypatch.setattr(lora, "RATE", 0.02)
-    done: list[tuple[int, int]] = []
+    done: list[tuple[str, int, int]] = []
 
     def train(name: str, steps: int, begin: Path | None = None) -> tuple[Path, str, list[float]]:
         out = tmp_path / name
@@ -218,7 +218,7 @@ def test_training_ends_in_an_adapter_that_writes_what_it_was_taught(
         return out, *told
 
     first, digest, unseen = train("first.gguf", 30)
-    assert done == [(step, 30) for step in range(1, 31)]
+    assert [count for _, *count in done] == [[step, 30] for step in range(1, 31)]
     assert train("again.gguf", 30)[1:] == (digest, unseen)
     _, further, later = train("further.gguf", 1, first)
     assert further != digest

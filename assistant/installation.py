@@ -19,7 +19,7 @@ from assistant.articles.reading import Corpus, read_corpus
 from assistant.errors import AssistantError, ConfigurationError
 from assistant.extras import require
 from assistant.model import prompts, weights
-from assistant.model.holder import check_configuration
+from assistant.model.holder import check_configuration, try_providers
 from assistant.search import index, index_files, span_finder
 from assistant.settings import Settings
 from assistant.types import Article
@@ -112,9 +112,11 @@ def _language_model(settings: Settings) -> Iterator[Finding]:
             weights.check_language_model(settings.data)
         elif settings.model == "local" and settings.model_sha256:
             weights.check(Path(settings.model_file), settings.model_sha256)
+        elif settings.model not in {"none", "local"}:
+            try_providers(settings)
 
     names = {"none": "none is configured, answers are quotations", "local": "its file is whole"}
-    yield _attempt("language model", names.get(settings.model, f"{settings.model} is configured"), tried)
+    yield _attempt("language model", names.get(settings.model, f"{settings.model} replies"), tried)
     if settings.model == "local" and find_spec("ik_llama_cpp") is None:
         yield Finding("language model", "the engine is not installed", f"run {weights.INSTALL}")
     if rest := weights.unfinished(settings.data):

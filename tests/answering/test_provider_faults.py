@@ -16,6 +16,7 @@ from replies import TEXT
 from assistant.answering.assistant import Assistant
 from assistant.articles.reading import Corpus
 from assistant.errors import Fault
+from assistant.installation import check
 from assistant.markup import markdown
 from assistant.model.holder import ModelHolder
 from assistant.search.retrieval import Retriever
@@ -241,3 +242,16 @@ def test_both_calls_begin_alike(assistant: Assistant, endpoint: Endpoint) -> Non
     assistant.ask(CRIME)
     assistant.ask("Who is Larry Krasner?")
     assert len({body["messages"][0]["content"] for body in endpoint.bodies}) == 1
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words"), [("answers", "replies"), ("401", "key"), ("402", "credit"), ("404", "model")]
+)
+def test_an_operator_learns_before_readers_do_whether_the_model_replies(
+    behaviour: str, words: str, endpoint: Endpoint, settings: Settings
+) -> None:
+    """`python -m assistant check` asks once, and says what came of it and what to do."""
+    endpoint.behaviour = behaviour
+    (found,) = (each for each in check(settings) if each.subject == "language model")
+    assert words in f"{found.what} {found.cure}".lower()
+    assert bool(found.cure) is (behaviour != "answers")

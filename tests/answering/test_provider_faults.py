@@ -213,10 +213,11 @@ def test_a_reader_who_leaves_lets_the_server_go(assistant: Assistant, endpoint: 
 
 
 def test_a_server_that_is_not_there_leaves_the_quotation(settings: Settings, article: Article) -> None:
-    """A refused connection is told at once, and a server that comes back is used."""
+    """A refused connection is told, and a server that comes back is used."""
     with faulty_endpoint.running() as gone:
         pass
-    with closing(assemble(article, replace(settings, model_url=gone.address))) as assistant:
+    away = replace(settings, model_url=gone.address, answer_seconds=PATIENCE)
+    with closing(assemble(article, away)) as assistant:
         assert_quoted(assistant.ask(CRIME), Fault.CONNECTION)
         with faulty_endpoint.running(int(gone.address.split(":")[2].split("/")[0])) as back:
             assert_next_question_works(assistant, back)

@@ -43,12 +43,17 @@ def _objections(question: str, statement: Statement) -> Iterator[str]:
     for address in _ADDRESS.findall(text):
         if address.rstrip(".,;:)") not in shown:
             yield f"The address {address} is not in the cited sentences."
-    bare = plain(shown)
+    # An editor's gloss in square brackets may be quoted or left out, but not added.
+    bare = plain(shown), plain(_without_brackets(shown))
     for words in filter(None, (part for match in _QUOTED.findall(text) for part in match)):
-        if plain(words) not in bare:
+        if not any(plain(_without_brackets(words)) in each for each in bare):
             yield f"The cited sentences do not have the words “{words}” exactly so."
     known = numbers(shown) | numbers(question)
     for article in dict.fromkeys(sentence.article for sentence in statement.cites):
         known |= numbers(head(article))
     if missing := sorted(numbers(text) - known):
         yield f"Not in the cited sentences: {', '.join(missing)}."
+
+
+def _without_brackets(words: str) -> str:
+    return words.replace("[", "").replace("]", "")

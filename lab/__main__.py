@@ -213,6 +213,24 @@ def fit_opening() -> None:
     typer.echo(f"Fitted to {len(asked)} questions; run python -m lab calibrate now.")
 
 
+@app.command("fit-whole")
+def fit_whole(files: Annotated[list[Path], typer.Argument(help="Question files with overviews among them.")]) -> None:
+    """Fit assistant/answering/understanding/whole.npz to what asks for an article as a whole; some seconds."""
+    with errors_as_lines():
+        from assistant.answering.understanding.whole import PROBE  # noqa: PLC0415
+        from assistant.evaluation.questions import read_questions  # noqa: PLC0415
+        from assistant.model.weights import EMBEDDER_SHA256, embedder_folder  # noqa: PLC0415
+        from assistant.search.embedder import SentenceEmbedder  # noqa: PLC0415
+        from lab.training import whole as fitting  # noqa: PLC0415
+
+        typed = fitting.read_messages([question for file in files for question in read_questions(file)])
+        embedder = SentenceEmbedder.from_folder(embedder_folder(Settings.from_environment().data), EMBEDDER_SHA256)
+        vectors = np.array([embedder.embed_query(text) for text, _ in typed])
+        weights, intercept = fitting.fit(vectors, [asks for _, asks in typed])
+        np.savez(PROBE, weights=weights.astype(np.float32), intercept=intercept)
+    typer.echo(f"Fitted to {len(typed)} messages.")
+
+
 def _checked(files: list[Path], graded: Path) -> tuple[NDArray[np.float64], list[Graded]]:
     """Return the states that checks leave, and of which answers: graded ones, and judged ones about reports."""
     from assistant.evaluation.questions import read_questions  # noqa: PLC0415

@@ -262,6 +262,11 @@ class Assistant:
         *_, answer = self.stream(question, history, article)
         return answer
 
+    def means_article_in_sight(self, question: str) -> bool:
+        """Whether a question is about an article that its reader has before them: "this article", or all of it."""
+        asked = Question.of(question)
+        return asked.means_article_in_sight or self.steps.asks_for_whole(asked)
+
     def stream(
         self,
         question: str,

@@ -23,7 +23,9 @@ from assistant.answering.packaged.writer import PackagedWriter
 from assistant.answering.quoting import Window
 from assistant.answering.reply import Reply
 from assistant.answering.trace import Trace
+from assistant.answering.understanding.overview import Wanted
 from assistant.answering.understanding.question import Question
+from assistant.answering.understanding.whole import asks_for_whole
 from assistant.articles.reading import Corpus
 from assistant.errors import Fault, ModelError
 from assistant.model.chat import LanguageModel
@@ -73,8 +75,15 @@ class Steps:
     def overview(self, base: Answer, question: Question, article: str | None) -> Answer | None:
         """Return an overview of the one article that is meant; None where something else is asked."""
         meant = self.meant(article)
-        wanted = question.overview(meant[0]) if len(meant) == 1 else None
+        if len(meant) != 1:
+            return None
+        wanted = question.overview(meant[0]) or (Wanted.GIST if self.asks_for_whole(question) else None)
         return wording.overview(base, meant[0], wanted) if wanted else None
+
+    def asks_for_whole(self, question: Question) -> bool:
+        """Whether a question asks for an article as a whole in words that no rule knows."""
+        vector = self.retriever.vector(question.text)
+        return vector is not None and asks_for_whole(vector)
 
     def reads_all(self, article: str | None) -> bool:
         """Whether a capable model answers from all that is meant, whatever a search finds."""

@@ -150,6 +150,11 @@ class Retriever:
             rough=rough,
         )
 
+    def vector(self, question: str) -> Vector | None:
+        """Return the vector of a question; None where there is no packaged embedding model, or it is not loaded yet."""
+        is_there = isinstance(self.embedder, SentenceEmbedder) and self.embedder.is_loaded
+        return self._embedded(question)[0] if is_there else None
+
     def similarities(self, text: str, passages: Sequence[Passage]) -> dict[str, float]:
         """Return the cosine similarity of a text and each sentence of some passages, by id.
 

@@ -47,7 +47,8 @@ _REQUESTS: dict[Wanted | None, str] = {
     Wanted.GIST: rf"""tldr|gist|summary|summari[sz]e|recap|overview|rundown|outline|condense|bottom-line|up-to-speed
         |(?:short|quick|shortest|brief|nutshell)-(?:version|story|take)|sum-up|(?:sum|boil|break)-(?:it|this)
         |cliff-notes|{_MAIN}-finding|(?:brief|catch|fill)-me|(?:run|walk)-me-through
-        |who-(?:is|was)-this-(?:guy|man|lady|woman|person)|{_WHAT}-(?:it|{_THIS})-(?:\w+-)?(?:about|say)|{_WHAT}-{_THIS}$""",
+        |who-(?:is|was)-this-(?:guy|man|lady|woman|person)|{_WHAT}-(?:it|{_THIS})-(?:\w+-)?(?:about|say)|{_WHAT}-{_THIS}$
+        |what-(?:does-{_THIS}-(?:say|tell|cover|report)|happens-in-{_THIS})$""",
     Wanted.PEOPLE: rf"""who-is-who|who-(?:is-|are-|all-)*(?:involved|in-(?:this|it|here))
         |(?:{_MAIN}|who-are-(?:the|all|these)(?:-the|-these)?)-(?:people|figures|names|players|voices)""",
     None: rf"""what-happened|{_WHAT}-(?:happening|going-on|up)|what-do-we-know|explain|in-the-news|{_WHAT}-th(?:is|ese)
@@ -63,6 +64,7 @@ _CHAT = frozenset(
     actually basically bits briefly day english even fast go going hello here hey hi incl including line lines long main
     mess need new news now ok okay overall plain pls plz plus quick quickly real short simple simply story stuff today u
     ur version w want well word words yet piece text report page interview case list study read sentence sentences
+    column feature obituary post profile review
     """.split()
 )
 _SPELLED = _CHAT | {*re.findall(r"[a-z]{3,}", " ".join(_REQUESTS.values())), "summarise", "summarize"}

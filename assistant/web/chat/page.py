@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 import gradio as gr
 from cachetools import LRUCache
 
-from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS, Question
+from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS
 from assistant.markup import escape, html_line
 from assistant.rendering import LABELS
 from assistant.types import Answer, Article, Status
@@ -150,7 +150,8 @@ class Page:
         is_linked = self._linked.get(page) == question
         before = replace(conversation, is_editing=False) if is_linked else conversation.before_next
         chosen = self._chosen(article)
-        shown = self._chosen(in_sight) if chosen is None and Question.of(question).means_article_in_sight else None
+        before_them = self._chosen(in_sight) if chosen is None else None
+        shown = before_them if before_them and self._service.assistant.means_article_in_sight(question) else None
         return Exchange(before.next_number, question, chosen, shown, is_linked), before
 
     def _conversation(self, token: str | None) -> Conversation:

@@ -1,0 +1,27 @@
+"""Whether a question asks for an article as a whole, in whatever words: told from its vector by a linear probe.
+
+`whole.npz` was fitted by `python -m lab fit-whole`. Knows no article: a question that names something of one is rather
+not for the whole.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+PROBE = Path(__file__).with_name("whole.npz")
+
+
+def asks_for_whole(vector: npt.NDArray[np.float32]) -> bool:
+    """Whether that is likelier than not of a question with this vector, which the packaged embedding model made."""
+    weights, intercept = _probe()
+    return float(weights @ vector) + intercept > 0
+
+
+@cache
+def _probe() -> tuple[npt.NDArray[np.float32], float]:
+    with np.load(PROBE) as fitted:
+        return fitted["weights"], float(fitted["intercept"])

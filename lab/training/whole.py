@@ -1,0 +1,40 @@
+"""Fit `assistant/answering/understanding/whole.npz`: does a question ask for an article as a whole?
+
+`python -m lab fit-whole` learns from messages of both kinds that two writers made up, and from readers' and other
+questions, of which few do. The regression's strength is the one with the least cross-validated loss.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from assistant.evaluation.questions import Question
+from assistant.settings import PROJECT
+from lab.training.probes import Floats
+
+MESSAGES = PROJECT / "corpus" / "training" / "whole.jsonl"
+STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
+"""Inverses of how strongly the weights are kept small."""
+
+
+def read_messages(questions: Iterable[Question], file: Path = MESSAGES) -> list[tuple[str, bool]]:
+    """Return what readers type, and whether it asks for the whole: the file's messages, and some questions."""
+    rows = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    return [
+        *((row["question"], row["whole"]) for row in rows),
+        *((each.question, each.kind == "overview") for each in questions),
+    ]
+
+
+def fit(vectors: Floats, asks: Sequence[bool]) -> tuple[Floats, float]:
+    """Return the weights, (width of a vector,), and the intercept of the log-odds that a question asks for it."""
+    from sklearn.linear_model import LogisticRegressionCV  # noqa: PLC0415 - only needed to fit
+
+    fitted = LogisticRegressionCV(
+        Cs=STRENGTHS, cv=10, scoring="neg_log_loss", max_iter=3000, l1_ratios=(0.0,), use_legacy_attributes=False
+    ).fit(np.asarray(vectors), asks)
+    return fitted.coef_[0], float(fitted.intercept_[0])

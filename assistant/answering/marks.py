@@ -1,8 +1,10 @@
 """Which words of a quoted sentence answer the question, and who is meant where it begins with "he"?
 
-The words are a phrase, or a run of whole clauses, that begins and ends where a reader would pause. Three things speak
-for them: the draft holds them and the question does not, the span finder points to them, they are of the kind that is
-asked for. Where these say too little nothing is marked: no mark is better than a wrong one. Asks no model.
+Marked are a number, a date or a name that is asked for, what decides between yes and no, and who said something. Of
+all other questions, as of those for a reason, readers are misled by a mark as often as they are helped. The words are a
+phrase, or a run of whole clauses, that begins and ends where a reader would pause. Three things speak for them: the
+draft holds them and the question does not, the span finder points to them, they are of the kind that is asked for.
+Where these say too little nothing is marked. Asks no language model.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from assistant.types import Citation, Sentence
 LEAST = 0.9
 """What must speak for words that are marked; the draft alone gives at most 1, and so does the span finder."""
 MOST_WORDS = 18
-"""A longer mark is not seen at a glance; with 14 the reasons that "why" asks for are cut."""
+"""A longer mark is not seen at a glance."""
 _KIND = 0.5
 """What speaks for words of the kind that is asked for."""
 _HALF, _SLOPE = -6.0, 3.0
@@ -62,9 +64,6 @@ _DANGLING = re.compile(
 )
 """With these no mark begins."""
 _ENDS = " \n,;:—–.-?!"
-_WANTS_A_CLAUSE = re.compile(
-    r"\b(?:why|how come|reason|how (?:does|did|do|is|was|can|could|will|would))\b", re.IGNORECASE
-)
 _SOMEBODY = re.compile(r"\b(?:he|she|him|his|hers?)\b", re.IGNORECASE)
 _IS_OF_ANOTHER = re.compile(r"['’]|, [A-ZÀ-Þ]")
 """Behind these words comes who is meant: "the study's author", "its head for Canada, Ann Lee"."""
@@ -79,12 +78,19 @@ def marked(citation: Citation, sentences: Iterable[Sentence], question: str, dra
 
     `question` stands by itself; `draft` is what a model wrote, right or not.
     """
+    if not _may_be_marked(Question.of(question)):
+        return citation
     for sentence in sentences:
         if citation.holds(sentence):
             words = answering(question, sentence, draft, find(question, sentence))
             if words is not None:
                 return replace(citation, answering=words)
     return citation
+
+
+def _may_be_marked(asked: Question) -> bool:
+    is_fact = asked_kind(asked.text) not in {"other", "person"}
+    return is_fact or asked.is_yes_or_no or asked.asks_who_said
 
 
 def answering(question: str, sentence: Sentence, draft: str = "", span: Span | None = None) -> tuple[int, int] | None:
@@ -101,8 +107,7 @@ def answering(question: str, sentence: Sentence, draft: str = "", span: Span | N
     old = frozenset() if asked.is_yes_or_no else held_by_question.stems
     told = (Words(draft).stems - old) & annotation(sentence).words.stems
     of_kind = kind not in {"other", "person"}
-    wants_more = asked.is_yes_or_no or asked.asks_two or _WANTS_A_CLAUSE.search(question)
-    is_phrase = of_kind and not wants_more
+    is_phrase = of_kind and not asked.is_yes_or_no and not asked.asks_two
 
     def weight(start: int, end: int) -> float:
         words = Words(text[start:end], annotated(sentence.article).names)

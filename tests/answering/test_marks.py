@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.answering.marks import MOST_WORDS, answering, lead_in
+from assistant.answering.marks import marked as with_mark
 from assistant.articles.passages import passages, sentences, statements
 from assistant.search.span_finder import Span
-from assistant.types import Article, Sentence
+from assistant.types import Article, Citation, Sentence
 
 SURE, UNSURE = 2.0, -20.0
 """Log-odds of the span finder."""
@@ -40,7 +41,6 @@ def marked(question: str, sentence: Sentence, draft: str = "", pointed: Span | N
 
 
 FOG = alone("The last boxes arrived by lifeboat on Monday, because fog had grounded the plane at Stornsay and Oban.")
-REASON = "because fog had grounded the plane at Stornsay and Oban"
 HALLS = alone("The council will close 12 halls, sell four of them by May, 2027, and turn the one in Leith into flats.")
 FERRY = alone(
     "The ferry needs a new engine, said Ann Lee, and the yard that built it has closed, but the state will pay."
@@ -54,7 +54,6 @@ TILL = alone("You pay a deposit at the till (20p is the likely figure), take the
 @pytest.mark.parametrize(
     ("question", "sentence", "draft", "pointed", "words"),
     [
-        ("how come the boxes came by boat", FOG, "Fog grounded the plane at Oban.", "fog", REASON),
         ("When did the boxes arrive?", FOG, "They arrived on Monday.", "Monday", "on Monday"),
         ("How many halls will be sold?", HALLS, "The council will sell four halls.", "four", "sell four of them"),
         ("By when will they be sold?", HALLS, "By May 2027.", "May, 2027", "May, 2027"),
@@ -68,8 +67,25 @@ TILL = alone("You pay a deposit at the till (20p is the likely figure), take the
 def test_the_words_that_answer_are_marked_and_no_others(
     question: str, sentence: Sentence, draft: str, pointed: str, words: str
 ) -> None:
-    """A fact is marked as a phrase; a reason, and what decides between yes and no, as a whole clause."""
+    """A fact is marked as a phrase; what decides between yes and no, as a whole clause."""
     assert marked(question, sentence, draft, span(pointed, sentence)) == words
+
+
+@pytest.mark.parametrize(
+    ("question", "pointed", "words"),
+    [
+        ("When did the boxes arrive?", "Monday", "on Monday"),
+        ("Did fog ground the plane?", "fog had", "because fog had grounded the plane at Stornsay and Oban"),
+        ("how come the boxes came by boat", "fog had", None),
+        ("Who brought the boxes?", "lifeboat", None),
+    ],
+)
+def test_a_reason_or_who_did_something_is_not_marked(question: str, pointed: str, words: str | None) -> None:
+    """Readers are misled by such a mark as often as they are helped, however sure the span finder is."""
+    citation = Citation(1, FOG.article, FOG.start, FOG.end)
+    draft = "They arrived on Monday, because fog had grounded the plane."
+    found = with_mark(citation, [FOG], question, draft, lambda *_: span(pointed, FOG)).answering
+    assert (FOG.text[slice(*found)] if found else None) == words
 
 
 @pytest.mark.parametrize(

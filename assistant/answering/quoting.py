@@ -27,6 +27,8 @@ from assistant.types import Article, Passage, Sentence
 
 MOST_SENTENCES = 3
 _YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b")
+_TITLE = re.compile(r"\b(Dr|Mr|Mrs|Ms|Prof|St)\.")
+"""Its full stop ends no sentence: the name behind it is one."""
 _NEARLY = 0.85
 """The similarity of two spellings of one name, as `difflib` has it: "krasener" and "krasner" have .93."""
 WORDS = ("score", "similarity", "passage_similarity", "asked", "kind", "length")
@@ -64,9 +66,11 @@ def is_about_another(query: str, article: Article) -> bool:
 
     A name that is nearly one of the article's is taken for a slip.
     """
-    noted, asked = annotated(article), Words(query)
+    if not (named := {*Words(_TITLE.sub(r"\1", query)).names, *_YEAR.findall(query)}):
+        return False
+    noted = annotated(article)
     held = noted.vocabulary | noted.record
-    missing = {*asked.names, *_YEAR.findall(query)} - held
+    missing = named - held
     return any(not get_close_matches(name, held, n=1, cutoff=_NEARLY) for name in missing)
 
 

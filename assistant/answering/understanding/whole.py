@@ -1,7 +1,7 @@
 """Whether a question asks for an article as a whole, in whatever words: told from its vector by a linear probe.
 
-`whole.npz` was fitted by `python -m lab fit-whole`. It sees the question alone, so it cannot tell whether a name in it is
-that of the whole article's subject; `overview.py` can.
+`whole.npz` was fitted by `python -m lab fit-whole`. It sees the question alone, so it cannot tell whether a name in it
+is that of the whole article's subject; `overview.py` can.
 """
 
 from __future__ import annotations

@@ -152,6 +152,19 @@ def test_a_first_visit_is_light(browser: Browser, address: str) -> None:
 # On paper, and told to wait
 
 
+def test_what_printing_unfolds_is_folded_again(browser: Browser, address: str) -> None:
+    """On paper every menu and quotation is open, and afterwards those that were."""
+    with chatting(browser, address) as page:
+        ask(page, "First?")
+        opened = page.locator("#window details[open]")
+        before, folded = opened.count(), page.locator("#window details:not([open])")
+        assert folded.count() > 0
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        expect(folded).to_have_count(0)
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        expect(opened).to_have_count(before)
+
+
 def test_a_conversation_can_be_printed(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
     """Question, answer, quotation and the whole article are on the paper; what can only be clicked is not."""
     assistant.script["On paper?"] = [WRITTEN]

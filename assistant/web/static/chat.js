@@ -780,7 +780,15 @@ document.addEventListener("keydown", ({ key, target }) => {
 }, true);
 
 // On paper nothing can be opened.
-addEventListener("beforeprint", () => findAll("#window details").forEach((each) => each.setAttribute("open", "")));
+let unfolded = [];
+addEventListener("beforeprint", () => {
+  unfolded.push(...findAll("#window details:not([open])"));
+  unfolded.forEach((each) => each.setAttribute("open", ""));
+});
+addEventListener("afterprint", () => {
+  unfolded.forEach((each) => each.removeAttribute("open"));
+  unfolded = [];
+});
 
 function onChange() {
   if (speaking && !speaking.button.isConnected) hush();

@@ -230,6 +230,7 @@ def test_people_come_with_who_they_are() -> None:
         "Tom Vale was there. The mayor, Tom Vale, opened the hearing.",
         "Ann Moss, 47, a baker, said that Vale had been late.",
         "Vale said nothing. The Data Center Group, of Ohio, paid.",
+        "The judge at Crown Court waited. The firm, Dalal Research, a broker, did not. It was New Year, of all days.",
     )
     assert [(name, sentence.text) for name, sentence in main_people(article)] == [
         ("Tom Vale", "The mayor, Tom Vale, opened the hearing."),

@@ -109,6 +109,11 @@ def wanted(question: str, title: str) -> Wanted | None:
     return None if len(own) > 2 or (own and re.search(part, said)) else requests[0]
 
 
+def own_stems(question: str) -> set[str]:
+    """Return the stems of a question's words but for those in which any overview is asked for."""
+    return terms.stemmed({*terms.main_words(question)} - _SPELLED)
+
+
 def _close(word: str, words: Iterable[str]) -> str:
     """Return which of the words a long one is but for a letter; empty where it is none of them."""
     long = [each for each in words if len(each) > 5] if len(word) > 4 else []
@@ -136,7 +141,9 @@ def _people(said: list[Sentence]) -> dict[str, tuple[str, Sentence]]:
         for match in _WHO.finditer(outside_quotations(sentence.text).replace("\n", " ")):
             first, *_, last = match["name"].split()
             is_told = match["told"] and (match["age"] or last in annotated(sentence.article).people)
-            if (is_told or terms.main_words(match["role"] or "")) and terms.main_words(first):
+            # A firm, a court or a feast is not called by its last word alone.
+            is_person = match["age"] or sentence.article.text.count(last) > sentence.article.text.count(match["name"])
+            if is_person and (is_told or terms.main_words(match["role"] or "")) and terms.main_words(first):
                 found.setdefault(last, (match["name"], sentence))
     return found
 

@@ -74,7 +74,9 @@ class ScriptedAssistant(Assistant):
 
     def __init__(self, *articles: Article) -> None:
         """Take the articles that the page shows."""
-        self.steps = cast("Steps", SimpleNamespace(corpus=Corpus(articles), asks_for_whole=lambda question: False))
+        self.steps = cast(
+            "Steps", SimpleNamespace(corpus=Corpus(articles), asks_for_whole=lambda _: False, named=lambda _: None)
+        )
         self._loading = None
         self.missing = 0
         self.script: dict[str, list[Step]] = {}

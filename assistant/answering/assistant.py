@@ -35,7 +35,7 @@ from assistant.search.index import Index, open_index
 from assistant.search.retrieval import Findings, Retriever
 from assistant.search.span_finder import SpanFinder
 from assistant.settings import Settings
-from assistant.types import Answer, Outcome, Timings, Turn
+from assistant.types import Answer, Article, Outcome, Timings, Turn
 
 logger = logging.getLogger(__name__)
 
@@ -262,10 +262,14 @@ class Assistant:
         *_, answer = self.stream(question, history, article)
         return answer
 
-    def means_article_in_sight(self, question: str) -> bool:
-        """Whether a question is about an article that its reader has before them: "this article", or all of it."""
+    def means_article_in_sight(self, question: str, in_sight: Article) -> bool:
+        """Whether a question is about the article that its reader has before them: "this article", or all of it.
+
+        It is not where it names another one by words of its title.
+        """
         asked = Question.of(question)
-        return asked.means_article_in_sight or self.steps.asks_for_whole(asked)
+        is_meant = asked.means_article_in_sight or asked.overview(in_sight) or self.steps.asks_for_whole(asked)
+        return bool(is_meant) and self.steps.named(asked) in {None, in_sight}
 
     def stream(
         self,

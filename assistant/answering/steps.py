@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,7 +24,7 @@ from assistant.answering.packaged.writer import PackagedWriter
 from assistant.answering.quoting import Window
 from assistant.answering.reply import Reply
 from assistant.answering.trace import Trace
-from assistant.answering.understanding.overview import Wanted
+from assistant.answering.understanding.overview import Wanted, own_stems
 from assistant.answering.understanding.question import Question
 from assistant.answering.understanding.whole import asks_for_whole
 from assistant.articles.reading import Corpus
@@ -75,10 +76,18 @@ class Steps:
     def overview(self, base: Answer, question: Question, article: str | None) -> Answer | None:
         """Return an overview of the one article that is meant; None where something else is asked."""
         meant = self.meant(article)
-        if len(meant) != 1:
+        only = meant[0] if len(meant) == 1 else self.named(question)
+        if only is None:
             return None
-        wanted = question.overview(meant[0]) or (Wanted.GIST if self.asks_for_whole(question) else None)
-        return wording.overview(base, meant[0], wanted) if wanted else None
+        wanted = question.overview(only) or (Wanted.GIST if self.asks_for_whole(question) else None)
+        return wording.overview(base, only, wanted) if wanted else None
+
+    def named(self, question: Question) -> Article | None:
+        """Return the article that a question names by words of its title; None where several fit as well, or none."""
+        titled = self.corpus.by_title_stem
+        fitting = Counter(each for stem in own_stems(question.text) for each in titled.get(stem, ()))
+        (best, most), (_, next_most) = (*fitting.most_common(2), (None, 0), (None, 0))[:2]
+        return best if most > next_most else None
 
     def asks_for_whole(self, question: Question) -> bool:
         """Whether a question asks for an article as a whole in words that no rule knows."""

@@ -22,6 +22,7 @@ from assistant.articles.formats.front_matter import KEYS, read_head
 from assistant.articles.formats.markdown import Block, normalised, read_markdown
 from assistant.articles.normalising import normalise as normalise  # noqa: PLC0414 - it belongs to reading for others
 from assistant.articles.standing import HeldBackError, check_withdrawn, standing, unread
+from assistant.articles.terms import stems_of_words
 from assistant.types import Article
 
 _MARKDOWN, _HTML = (".md", ".markdown"), (".html", ".htm")
@@ -59,6 +60,15 @@ class Corpus:
     def by_id(self) -> dict[str, Article]:
         """The articles by their ids, which are asked for with each snapshot of an answer."""
         return {article.id: article for article in self.articles}
+
+    @cached_property
+    def by_title_stem(self) -> dict[str, list[Article]]:
+        """The articles by each stem of their titles."""
+        found = defaultdict[str, list[Article]](list)
+        for article in self.articles:
+            for stem in stems_of_words(article.title):
+                found[stem].append(article)
+        return dict(found)
 
     @property
     def without_title(self) -> list[Article]:

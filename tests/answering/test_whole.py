@@ -37,13 +37,26 @@ def test_readers_who_want_the_whole_are_told_from_others(overviews: bool, real_e
 def test_words_that_no_rule_knows_bring_an_overview(question: str, article: Article, by_meaning: Retriever) -> None:
     """The article's own sentences sum it up."""
     assistant = assemble(None, [article], by_meaning, 0.4)
-    assert assistant.means_article_in_sight(question)
+    assert assistant.means_article_in_sight(question, article)
     assert assistant.ask(question).outcome is Outcome.OVERVIEW
+
+
+@pytest.mark.parametrize("question", ["summarise the ferry article", "now give me the gist of the ferry thing"])
+def test_the_article_that_is_named_is_summed_up(question: str, article: Article) -> None:
+    """Of several articles the one whose title has the words, whichever is in sight; where two have them, none."""
+    ferry = Article("ferry", "The ferry costs 3 million. It sails in May.", "A new ferry")
+    bridge = Article("bridge", "The bridge is shut. The ferry sails instead.", "Bridge and ferry")
+    assistant = assemble(None, [article, ferry], None, 0.4)
+    assert not assistant.means_article_in_sight(question, article)
+    assert assistant.means_article_in_sight(question, ferry)
+    answer = assistant.ask(question)
+    assert (answer.outcome, {each.article for each in answer.citations}) == (Outcome.OVERVIEW, {ferry})
+    assert assemble(None, [ferry, bridge], None, 0.4).ask(question).outcome is not Outcome.OVERVIEW
 
 
 def test_a_question_for_something_in_the_article_brings_none(article: Article, by_meaning: Retriever) -> None:
     """It is quoted, or declined."""
     assistant = assemble(None, [article], by_meaning, 0.4)
     question = "how does it end for the people who were arrested"
-    assert not assistant.means_article_in_sight(question)
+    assert not assistant.means_article_in_sight(question, article)
     assert assistant.ask(question).outcome is not Outcome.OVERVIEW

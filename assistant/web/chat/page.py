@@ -151,7 +151,11 @@ class Page:
         before = replace(conversation, is_editing=False) if is_linked else conversation.before_next
         chosen = self._chosen(article)
         before_them = self._chosen(in_sight) if chosen is None else None
-        shown = before_them if before_them and self._service.assistant.means_article_in_sight(question) else None
+        shown = (
+            before_them
+            if before_them and self._service.assistant.means_article_in_sight(question, before_them)
+            else None
+        )
         return Exchange(before.next_number, question, chosen, shown, is_linked), before
 
     def _conversation(self, token: str | None) -> Conversation:

@@ -64,7 +64,7 @@ _CHAT = frozenset(
     actually basically bits briefly day english even fast go going hello here hey hi incl including line lines long main
     mess need new news now ok okay overall plain pls plz plus quick quickly real short simple simply story stuff today u
     ur version w want well word words yet piece text report page interview case list study read sentence sentences
-    column feature obituary post profile review
+    column feature obituary post profile review everything anything half minute minutes seconds time learn worth
     """.split()
 )
 _SPELLED = _CHAT | {*re.findall(r"[a-z]{3,}", " ".join(_REQUESTS.values())), "summarise", "summarize"}

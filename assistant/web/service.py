@@ -316,11 +316,13 @@ class Service:
                     yield event
                     continue
                 off = await self.off()
-                words = next((off[each.id] for each in event.articles if each.id in off), None)
-                if words is None:
+                found = next((each for each in event.articles if each.id in off), None)
+                if found is None:
                     yield event
                 elif event.final:
-                    yield Refusal(Reason.SWITCHED_OFF, words)
+                    # Where one article is asked of, its reader knows which that is.
+                    which = "" if only else f"“{found.title}”: "
+                    yield Refusal(Reason.SWITCHED_OFF, f"{which}{off[found.id]}")
 
     def _pin(self, question: str, article: str | None, rules: Rules) -> store.Act | None:
         """Return the editor's answer to a question of one article, or of all; none about an article that is gone."""

@@ -509,11 +509,12 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_shown(
 
 
 def test_an_article_that_is_off_is_answered_about_by_the_editor_alone(desk: httpx.Client, address: str) -> None:
-    """Asked of it or of all, readers are told the editor's words, and of other articles all goes on."""
+    """Asked of it or of all, readers are told the editor's words, of all also which article they are about."""
     act(desk, Do.OFF, "a-story", words="We are looking into it.")
-    for article in ("a-story", None):
+    for article, opens in (("a-story", "We"), (None, "“A story")):
         refused = ask(address, "Who fell?", article)
-        assert (refused["status"], refused["error"]) == ("switched_off", "We are looking into it.")
+        assert (refused["status"], refused["error"].startswith(opens)) == ("switched_off", True)
+        assert refused["error"].endswith("We are looking into it.")
     assert ask(address, "Who fell?", "ferry")["status"] == "switched_off"  # The script cites the other one.
     act(desk, Do.ON, "a-story")
     assert ask(address, "Who fell?")["status"] == "answered"

@@ -208,6 +208,7 @@ def test_what_nobody_means_by_he_or_it_is_no_name(said: str) -> None:
         ("When was this article published?", "date"),
         ("What date does this article carry?", "date"),
         ("How old is this article?", "date"),
+        ("when was this published?", "date"),
         ("What is the date of the article", "date"),
         ("How long is this article?", "length"),
         ("How many words does the article have?", "length"),

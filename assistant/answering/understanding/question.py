@@ -91,6 +91,7 @@ _ABOUT = tuple(
                   \b(?:published|publish|written|from|carry|carries|dated|bear|bears      # published
                   |appear|appeared|come\ out|came\ out|printed|posted|made)\b
               | ^(?:when|how\ old|how\ recent)\s+(?:is|was)\s+{_THIS_ARTICLE}\W*$          # how old is this story
+              | ^when\s+was\s+this\s+(?:published|posted|printed|written)\W*$             # when was this published
               | \bdate\b.{{0,25}}\b{_THIS_ARTICLE}                                        # the date of the article
               | \b{_THIS_ARTICLE}(?:['’]s)?\s+(?:publication\s+)?date\b                   # the article's date
             """,

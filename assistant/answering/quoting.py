@@ -21,14 +21,15 @@ from assistant.answering.understanding.question import Question
 from assistant.articles import terms
 from assistant.articles.annotated import annotated, annotation
 from assistant.articles.passages import statements
+from assistant.articles.speakers import TITLES
 from assistant.articles.words import Words
 from assistant.search.retrieval import Findings, Rarity
 from assistant.types import Article, Passage, Sentence
 
 MOST_SENTENCES = 3
 _YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b")
-_TITLE = re.compile(r"\b(Dr|Mr|Mrs|Ms|Prof|St)\.")
-"""Its full stop ends no sentence: the name behind it is one."""
+_TITLE = re.compile(rf"\b(?:{TITLES})\b\.?\s+")
+"""It is no name itself, and its full stop ends no sentence: what stands behind it is one."""
 _NEARLY = 0.85
 """The similarity of two spellings of one name, as `difflib` has it: "krasener" and "krasner" have .93."""
 WORDS = ("score", "similarity", "passage_similarity", "asked", "kind", "length")
@@ -66,7 +67,7 @@ def is_about_another(query: str, article: Article) -> bool:
 
     A name that is nearly one of the article's is taken for a slip.
     """
-    if not (named := {*Words(_TITLE.sub(r"\1", query)).names, *_YEAR.findall(query)}):
+    if not (named := {*Words(_TITLE.sub("", query)).names, *_YEAR.findall(query)}):
         return False
     noted = annotated(article)
     held = noted.vocabulary | noted.record

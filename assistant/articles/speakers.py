@@ -18,7 +18,9 @@ SAID = (
     r"(?:said|says|saying|wrote|writes|told|tells|explained|explains|added|adds|adding|complained|complains|announced|asked|asks|argued|argues|"
     r"warned|warns|insisted|noted|notes|stated|states|claimed|claims|replied|recalled|acknowledged|admitted|conceded|testified)"
 )
-_SHORT = r"(?:(?:Dr|Prof|Mrs?|Ms|Gov|Sen|Rep|Capt|Lt|Sgt|Gen|Col|Hon|Rev|St|[A-ZÀ-Þ])\.\s+)"
+TITLES = "Dr|Prof|Mrs?|Ms|Gov|Sen|Rep|Capt|Lt|Sgt|Gen|Col|Hon|Rev|St"
+"""What is short for something and stands before a name."""
+_SHORT = rf"(?:(?:{TITLES}|[A-ZÀ-Þ])\.\s+)"
 _WORD = r"[A-ZÀ-Þ][\w'’.-]*\w"
 NAME = rf"{_SHORT}{{0,2}}{_WORD}(?:(?:\s+(?:of|de|van|der|al)){{0,2}}\s+{_SHORT}?{_WORD}){{0,6}}"
 _GROUP = r"(?:officials?|spokes\w+|officers?|agents?|leaders?|lawyers?|prosecutors?|advocates?|police|staff|authorities|executives?|researchers?)"

@@ -45,6 +45,8 @@ def reply(text: str = "", cites: Sequence[int] = (), answerable: str = "yes") ->
         ("in Arden", Outcome.DECLINED),
         ("in 1998", Outcome.DECLINED),
         ("under Dr. Petrosyan", Outcome.DECLINED),
+        ("under Mr. Kenney", Outcome.QUOTED),
+        ("under Prof Kenney", Outcome.QUOTED),
         ("in Philadelphia", Outcome.QUOTED),
         ("in Philadelfia", Outcome.QUOTED),
         ("in 2018", Outcome.QUOTED),

@@ -30,6 +30,8 @@ LEAST = 0.9
 """What must speak for words that are marked; the draft alone gives at most 1, and so does the span finder."""
 MOST_WORDS = 18
 """A longer mark is not seen at a glance."""
+_NO_FACT = frozenset({"other", "person"})
+"""The kinds of question that no one phrase answers."""
 _KIND = 0.5
 """What speaks for words of the kind that is asked for."""
 _HALF, _SLOPE = -6.0, 3.0
@@ -89,8 +91,7 @@ def marked(citation: Citation, sentences: Iterable[Sentence], question: str, dra
 
 
 def _may_be_marked(asked: Question) -> bool:
-    is_fact = asked_kind(asked.text) not in {"other", "person"}
-    return is_fact or asked.is_yes_or_no or asked.asks_who_said
+    return asked_kind(asked.text) not in _NO_FACT or asked.is_yes_or_no or asked.asks_who_said
 
 
 def answering(question: str, sentence: Sentence, draft: str = "", span: Span | None = None) -> tuple[int, int] | None:
@@ -106,7 +107,7 @@ def answering(question: str, sentence: Sentence, draft: str = "", span: Span | N
     # What decides between yes and no repeats the question's words.
     old = frozenset() if asked.is_yes_or_no else held_by_question.stems
     told = (Words(draft).stems - old) & annotation(sentence).words.stems
-    of_kind = kind not in {"other", "person"}
+    of_kind = kind not in _NO_FACT
     is_phrase = of_kind and not asked.is_yes_or_no and not asked.asks_two
 
     def weight(start: int, end: int) -> float:

@@ -222,12 +222,13 @@ def fit_whole(files: Annotated[list[Path], typer.Argument(help="Question files w
         from assistant.model.weights import EMBEDDER_SHA256, embedder_folder  # noqa: PLC0415
         from assistant.search.embedder import SentenceEmbedder  # noqa: PLC0415
         from lab.training import whole as fitting  # noqa: PLC0415
+        from lab.training.probes import save  # noqa: PLC0415
 
         typed = fitting.read_messages([question for file in files for question in read_questions(file)])
         embedder = SentenceEmbedder.from_folder(embedder_folder(Settings.from_environment().data), EMBEDDER_SHA256)
         vectors = np.array([embedder.embed_query(text) for text, _ in typed])
-        weights, intercept = fitting.fit(vectors, [asks for _, asks in typed])
-        np.savez(PROBE, weights=weights.astype(np.float32), intercept=intercept)
+        weights, intercepts = fitting.fit(vectors, [asks for _, asks in typed])
+        save(weights, intercepts, PROBE)
     typer.echo(f"Fitted to {len(typed)} messages.")
 
 

@@ -90,7 +90,7 @@ def _chunk(text: str, **told: object) -> ChatGenerationChunk:
 
 def state_of(sure: tuple[float, float, float]) -> list[float]:
     """Return a state in which the probes read this."""
-    weights, intercepts = map(np.concatenate, zip(*map(probes._probes, probes.FILES), strict=True))
+    weights, intercepts = map(np.concatenate, zip(*map(probes.fitted, probes.FILES), strict=True))
     state, *_ = np.linalg.lstsq(weights, np.array(sure) - intercepts, rcond=None)
     told: list[float] = state.tolist()
     return told

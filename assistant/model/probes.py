@@ -26,19 +26,19 @@ State = npt.NDArray[np.float32]
 
 def signals(state: State, file: Path = PROBES) -> dict[str, float]:
     """Return log-odds, each within `MOST`: the passages answer the question, and the draft is right."""
-    weights, intercepts = _probes(file)
+    weights, intercepts = fitted(file)
     answers, right = np.clip(weights @ state + intercepts, -MOST, MOST)
     return {"answers": float(answers), "right": float(right)}
 
 
 def opening(state: State, file: Path = OPENING_PROBE) -> str:
     """Return how the answer to a yes-or-no question opens that begins in this state: "Yes," or "No,"."""
-    weights, intercepts = _probes(file)
+    weights, intercepts = fitted(file)
     return "Yes," if (weights @ state + intercepts)[0] > 0 else "No,"
 
 
 @cache
-def _probes(file: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def fitted(file: Path) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return the weights, (probes, width of the state), and the intercepts, (probes,)."""
-    with np.load(file) as fitted:
-        return fitted["weights"].astype(np.float64), fitted["intercepts"].astype(np.float64)
+    with np.load(file) as kept:
+        return kept["weights"].astype(np.float64), kept["intercepts"].astype(np.float64)

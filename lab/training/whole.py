@@ -30,11 +30,11 @@ def read_messages(questions: Iterable[Question], file: Path = MESSAGES) -> list[
     ]
 
 
-def fit(vectors: Floats, asks: Sequence[bool]) -> tuple[Floats, float]:
-    """Return the weights, (width of a vector,), and the intercept of the log-odds that a question asks for it."""
+def fit(vectors: Floats, asks: Sequence[bool]) -> tuple[Floats, Floats]:
+    """Return the weights, (1, width of a vector), and the intercept, (1,), of the log-odds that a question asks so."""
     from sklearn.linear_model import LogisticRegressionCV  # noqa: PLC0415 - only needed to fit
 
     fitted = LogisticRegressionCV(
         Cs=STRENGTHS, cv=10, scoring="neg_log_loss", max_iter=3000, l1_ratios=(0.0,), use_legacy_attributes=False
     ).fit(np.asarray(vectors), asks)
-    return fitted.coef_[0], float(fitted.intercept_[0])
+    return fitted.coef_, fitted.intercept_

@@ -18,5 +18,5 @@ def test_what_can_be_told_apart_is_told_apart() -> None:
     random = np.random.default_rng(0)
     asks = np.arange(200) % 5 == 0
     vectors = random.normal(size=(200, 8)) + 4 * asks[:, None] * np.eye(8)[0]
-    weights, intercept = fit(vectors, asks.tolist())
-    assert ((vectors @ weights + intercept > 0) == asks).mean() > 0.9
+    weights, intercepts = fit(vectors, asks.tolist())
+    assert ((vectors @ weights[0] + intercepts[0] > 0) == asks).mean() > 0.9

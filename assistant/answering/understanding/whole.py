@@ -6,22 +6,17 @@ is that of the whole article's subject; `overview.py` can.
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from assistant.model.probes import fitted
 
 PROBE = Path(__file__).with_name("whole.npz")
 
 
 def asks_for_whole(vector: npt.NDArray[np.float32]) -> bool:
     """Whether that is likelier than not of a question with this vector, which the packaged embedding model made."""
-    weights, intercept = _probe()
-    return float(weights @ vector) + intercept > 0
-
-
-@cache
-def _probe() -> tuple[npt.NDArray[np.float32], float]:
-    with np.load(PROBE) as fitted:
-        return fitted["weights"], float(fitted["intercept"])
+    weights, intercepts = fitted(PROBE)
+    return bool((weights @ vector + intercepts)[0] > 0)

@@ -10,7 +10,7 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from assistant.articles.passages import passages
@@ -233,6 +233,7 @@ def test_headings_keep_their_places(read: Read) -> None:
 
 
 @given(st.lists(st.text(st.sampled_from("Ab9 .,:;’“”—–()]!?%$é\t\n"), max_size=30)).map("\n".join))
+@example("\n9.")
 def test_markdown_without_marks_is_kept_to_the_last_space(text: str) -> None:
     """Its line ends, indents and blank lines are its own."""
     with tempfile.TemporaryDirectory() as folder:

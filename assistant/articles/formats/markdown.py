@@ -85,6 +85,8 @@ def _item(item: SyntaxTreeNode) -> Iterator[Block]:
     for block in normalised(block for part in item.children for block in _blocks(part)):
         yield Block(f"{mark} {block.text}" if mark else block.text, block.level)
         mark = ""
+    if item.info and mark:
+        yield Block(mark)  # A line of nothing but a year, or a count.
 
 
 def _words(node: SyntaxTreeNode) -> str:

@@ -8,7 +8,7 @@ Where the rules find nothing they say so (None), and the caller quotes more rath
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.articles.passages import statements
@@ -50,7 +50,10 @@ _BODY_NOUN = (
     r"(?:agency|department|bureau|company|firm|organi[sz]ation|commission|ministry|union|league|university|authority)"
 )
 _THE_BODY = re.compile(rf"\b[Tt]he {_BODY_NOUN}\b(?! of\b)")
-_LETTERS = re.compile(r"\b[A-Z]{2,6}\b")
+_LETTERS = re.compile(
+    rf"\b(?P<body>[A-Z]{{2,6}})(?:['’]s\b|\s+(?:{_GROUP}|{SAID}|had|has|was|is|does|did|will|would|could|can)\b)"
+)
+"""ICE's, ICE officials, ICE said."""
 _FULL_BODY = re.compile(
     rf"\b(?!(?:The|An?|This|That|Each|Every|No|Our|Its|His|Her|Their|One|Some)\b)[A-ZÀ-Þ][\w'’-]+ (?i:{_BODY_NOUN})\b"
 )
@@ -95,9 +98,7 @@ def contexts_of(
 
 def bodies_of(text: str) -> frozenset[str]:
     """Return the bodies that a text names: "Justice Department", or letters such as ICE that own or do something."""
-    does = rf"(?:['’]s\b|\s+(?:{_GROUP}|{SAID}|had|has|was|is|does|did|will|would|could|can)\b)"
-    letters = (name for name in set(_LETTERS.findall(text)) if re.search(rf"\b{name}{does}", text))
-    return frozenset(letters) | frozenset(_FULL_BODY.findall(text))
+    return frozenset(_LETTERS.findall(text)) | frozenset(_FULL_BODY.findall(text))
 
 
 def people_of(text: str) -> dict[str, str]:
@@ -125,20 +126,31 @@ _ACTS = re.compile(rf"['’]s\b|\s+(?:{SAID}|had|was|is|has)\b|, (?:whos?e?\b|\d
 
 def _acts(name: str, text: str) -> bool:
     """Whether the name owns, says or is something, or is described as only a person is: "Vail, who voted no"."""
-    # To compile a pattern for each name takes longer than all else that is done with an article.
+    return any(_ACTS.match(text, start + len(name)) for start in _places(name, text))
+
+
+def _places(name: str, text: str) -> Iterator[int]:
+    """Yield where a name stands in a text, as whole words.
+
+    To compile a pattern for each name takes longer than all else that is done with an article.
+    """
     start = text.find(name)
     while start >= 0:
-        is_whole = start == 0 or not (text[start - 1].isalnum() or text[start - 1] == "_")
-        if is_whole and _ACTS.match(text, start + len(name)):
-            return True
+        end = start + len(name)
+        before, after = text[max(0, start - 1) : start], text[end : end + 1]
+        if not any(each.isalnum() or each == "_" for each in (before, after)):
+            yield start
         start = text.find(name, start + 1)
-    return False
+
+
+_THE_OR_IN = re.compile(r"\b(?:the|in)\s+$")
 
 
 def _is_place_or_body(first: str, last: str, text: str) -> bool:
     """Whether "the" or "in" stands before the name somewhere, as before no person's."""
-    pattern = rf"\b(?:the|in)\s+(?:{re.escape(first)}\s+)?{re.escape(last)}\b"
-    return bool(re.search(pattern, text, re.IGNORECASE))
+    lower = text.lower()
+    names = (f"{first} {last}".lower(), last.lower())
+    return any(_THE_OR_IN.search(lower, max(0, at - 9), at) for name in names for at in _places(name, lower))
 
 
 _PRONOUNS = frozenset({"he", "she", "they"})
@@ -209,10 +221,10 @@ def _antecedent(earlier: _Earlier, people: Mapping[str, str]) -> tuple[list[Sent
     for sentence, _, _ in earlier:
         outside = outside_quotations(sentence.text)
         names = sorted(
-            (match.start(), surname)
+            (start, surname)
             for surname in people
-            if surname in outside  # A pattern takes long to compile.
-            for match in re.finditer(rf"\b{re.escape(surname)}\b(?!['’]s)", outside)
+            for start in _places(surname, outside)
+            if not outside.startswith(("'s", "’s"), start + len(surname))
         )
         if names and not _LEADING_REFERENCE.match(outside.strip()):
             clear = names[0][0] == 0 or len({surname for _, surname in names}) == 1
@@ -240,7 +252,7 @@ def body_meant(words: str, leading: Iterable[Sentence], bodies: Iterable[str]) -
 
 
 def _holds_any(names: Iterable[str], text: str) -> bool:
-    return any(name in text and re.search(rf"\b{re.escape(name)}\b", text) for name in names)
+    return any(next(_places(name, text), None) is not None for name in names)
 
 
 def _names_someone_first(text: str, people: Mapping[str, str]) -> bool:

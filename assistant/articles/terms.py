@@ -15,6 +15,7 @@ import Stemmer
 
 _STEMMER = Stemmer.Stemmer("english")
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_POSSESSIVE = re.compile(r"['’]s?$")
 
 _STOP = frozenset(
     """
@@ -90,7 +91,13 @@ def stemmed(some: Iterable[str]) -> set[str]:
 def words(text: str) -> list[str]:
     """Return the words in lower case, without what marks a possessive or a plural; numbers are left out."""
     plain = text.lower().replace("’", "'")
-    return [re.sub(r"'s?$", "", word) for word in _WORD.findall(plain) if not word[0].isdigit() and word not in _UNITS]
+    found = _WORD.findall(plain)
+    return [_bare(word) for word in found if not word[0].isdigit() and word not in _UNITS]
+
+
+def _bare(word: str) -> str:
+    """Return a word without what marks a possessive or a plural."""
+    return _POSSESSIVE.sub("", word) if word[-1] in "s'’" else word
 
 
 def share(wanted: AbstractSet[str], held: AbstractSet[str]) -> float:
@@ -173,7 +180,7 @@ def names(text: str, known: Container[str] = ()) -> set[str]:
         if not word[0].isalnum():
             start = True
             continue
-        bare = re.sub(r"['’]s?$", "", word)
+        bare = _bare(word)
         plain = bare.lower().replace("’", "'")
         if bare[0].isupper() and plain not in _STOP and plain not in _UNITS:
             stem = _STEMMER.stemWords([plain])[0]

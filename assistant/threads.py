@@ -1,18 +1,17 @@
 """How many threads torch and numpy compute on, which threads give way, and how one loads something for all.
 
-A question is computed on one thread, several texts on all. On several each step of a model waits until all of them have
-had their turn. Beside the engine, which keeps all processors busy, a question takes many times as long so; and where
-nothing else runs it is too short to gain by them.
+A step of a model is computed on one thread. On several it waits until all of them have had their turn: beside the
+engine, which keeps all processors busy, a question takes many times as long so. Many texts are read on as many threads
+as there are processors, each some texts of its own.
 """
 
 from __future__ import annotations
 
-import functools
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, MutableMapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, MutableMapping
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
@@ -22,7 +21,6 @@ LESS_URGENT = 5
 
 With 10 the first evidence comes no sooner, and what gives way takes longer.
 """
-_asking = threading.Lock()
 
 
 def give_way() -> None:
@@ -67,26 +65,8 @@ class Once(Generic[_T]):
         return self._loaded[0]
 
 
-@contextmanager
-def threads_for(texts: int) -> Iterator[None]:
-    """Let torch compute so many texts on as many threads as suit them; not to be nested.
-
-    A thread of Python's that begins meanwhile takes the number over, until it comes here itself.
-    """
+def compute_on_one_thread() -> None:
+    """Let torch compute each step of a model on the thread that asks; to be called before a model is loaded."""
     import torch  # noqa: PLC0415 - slow to import, and missing where keywords alone are searched
 
-    with _asking:  # Another must not have set its own number before the first has asked.
-        every = _every()
-    torch.set_num_threads(1 if texts == 1 else every)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(every)
-
-
-@functools.cache
-def _every() -> int:
-    """Return torch's own choice, asked before another is set here: a new thread begins with what was set last."""
-    import torch  # noqa: PLC0415
-
-    return torch.get_num_threads()
+    torch.set_num_threads(1)

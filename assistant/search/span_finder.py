@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from assistant.threads import Once, threads_for
+from assistant.threads import Once, compute_on_one_thread
 from assistant.types import Sentence
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class SpanFinder:
         inside = np.flatnonzero((read["token_type_ids"][0].numpy() == 1) & (offsets[:, 1] > 0))
         if not len(inside):
             return None
-        with threads_for(1), torch.inference_mode():
+        with torch.inference_mode():
             told = model(**read)
         first, last = told.start_logits[0].numpy(), told.end_logits[0].numpy()
         pairs = first[inside][:, None] + last[inside][None, :]
@@ -92,6 +92,7 @@ def _load(embedder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     from safetensors.torch import load_file  # noqa: PLC0415
     from transformers import AutoConfig, AutoModelForQuestionAnswering, AutoTokenizer  # noqa: PLC0415
 
+    compute_on_one_thread()
     model: PreTrainedModel = AutoModelForQuestionAnswering.from_config(  # type: ignore[no-untyped-call]
         AutoConfig.from_pretrained(embedder, local_files_only=True)
     )

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,41 +15,27 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from assistant import threads
 from assistant.search.embedder import SentenceEmbedder
 from assistant.settings import PROJECT
-from assistant.threads import LESS_URGENT, Once, give_way, threads_for
+from assistant.threads import LESS_URGENT, Once, give_way
 
 
-@pytest.fixture
-def seen() -> Iterator[set[int]]:
-    """Yield on how many threads models computed, of the three that torch takes by itself meanwhile."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    threads._every.cache_clear()
-    found: set[int] = set()
-    hook = register_module_forward_pre_hook(lambda *_: found.add(torch.get_num_threads()))
-    yield found
-    hook.remove()
-    torch.set_num_threads(before)
-    threads._every.cache_clear()
+@pytest.mark.parametrize(
+    "texts", [["Who spoke?"], ["The mayor spoke.", "So did others, and at length, as they had before."]]
+)
+def test_each_text_is_computed_on_one_thread(texts: list[str], real_embedder: SentenceEmbedder) -> None:
+    """Beside a busy engine a question is read as soon as one processor has a moment."""
+    real_embedder.load()
+    seen: set[int] = set()
+    with register_module_forward_pre_hook(lambda *_: seen.add(torch.get_num_threads())):
+        real_embedder.embed_documents(texts)
+    assert seen == {1}
 
 
-@pytest.mark.parametrize(("texts", "threads"), [(["Who spoke?"], 1), (["The mayor spoke.", "So did others."], 3)])
-def test_a_question_alone_takes_one_thread_and_several_texts_all(
-    texts: list[str], threads: int, real_embedder: SentenceEmbedder, seen: set[int]
-) -> None:
-    """Beside a busy engine it is read as soon as one processor has a moment; an index is built as fast as can be."""
-    real_embedder.embed_documents(texts)
-    assert seen == {threads}
-
-
-def test_a_thread_that_begins_beside_a_question_is_not_held_to_one(
-    real_embedder: SentenceEmbedder, seen: set[int]
-) -> None:
-    """In torch a new thread takes over what was set last; who reads several texts has all threads all the same."""
-    with threads_for(1), ThreadPoolExecutor() as other:
-        assert other.submit(torch.get_num_threads).result() == 1
-        other.submit(real_embedder.embed_documents, ["The mayor spoke.", "So did others."]).result()
-    assert seen == {3}
-    assert torch.get_num_threads() == 3
+def test_many_texts_are_computed_on_several_threads(real_embedder: SentenceEmbedder) -> None:
+    """An index is built on all processors."""
+    seen: set[int] = set()
+    with register_module_forward_pre_hook(lambda *_: seen.add(threading.get_native_id())):
+        real_embedder.embed_documents([f"The mayor spoke{' again' * (number % 40)}." for number in range(400)])
+    assert len(seen) > 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows an order of the threads of a program")

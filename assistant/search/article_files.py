@@ -24,7 +24,7 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from assistant.articles import passages as splitter
-from assistant.articles.passages import passages
+from assistant.articles.annotated import annotated
 from assistant.files import sha256, write_whole
 from assistant.search.embedder import SentenceEmbedder, TokenVectors, Vector, Vectors
 from assistant.types import Article, Passage, Sentence
@@ -126,9 +126,17 @@ class ArticleFiles:
     def passages(self, article: Article) -> list[Passage]:
         """Return the passages of an article, in reading order."""
         try:
-            return [part.passage for part in self._head(article)]
+            return [part.passage for part in self._head(article).values()]
         except _UNREADABLE:
-            return _split(article)
+            return annotated(article).passages
+
+    def passage(self, article: Article, start: int) -> Passage | None:
+        """Return the passage of an article that starts there; None where none does."""
+        try:
+            part = self._head(article).get(start)
+        except _UNREADABLE:
+            return next((passage for passage in annotated(article).passages if passage.start == start), None)
+        return part.passage if part else None
 
     def read(self, wanted: Sequence[Passage]) -> list[Computed]:
         """Return what was computed of passages, in their order; what is not there, or damaged, is computed now.
@@ -142,7 +150,9 @@ class ArticleFiles:
             try:
                 computed = self._parts_read(article, starts)
             except _UNREADABLE:
-                everything = {p.start: c for p, c in zip(_split(article), self._computed(article), strict=True)}
+                everything = {
+                    p.start: c for p, c in zip(annotated(article).passages, self._computed(article), strict=True)
+                }
                 computed = [everything[start] for start in starts]
             found |= {(article.id, start): each for start, each in zip(starts, computed, strict=True)}
         return [found[passage.article.id, passage.start] for passage in wanted]
@@ -158,7 +168,7 @@ class ArticleFiles:
             OSError: there is no room for it.
             Exception: whatever the embedder raises.
         """
-        self._write(article, _computed_of(_split(article), self.embedder))
+        self._write(article, _computed_of(annotated(article).passages, self.embedder))
 
     def forget(self, key: str) -> None:
         """Delete the file of an article, by its key; it need not be there."""
@@ -167,13 +177,13 @@ class ArticleFiles:
 
     def _computed_now(self, article: Article) -> list[Computed]:
         """Compute an article for a question that waits, and write its file if there is room."""
-        computed = _computed_of(_split(article), self.embedder)
+        computed = _computed_of(annotated(article).passages, self.embedder)
         with suppress(OSError):
             self._write(article, computed)
         return computed
 
-    def _head_read(self, article: Article) -> list[_Part]:
-        """Return where the passages are in their file.
+    def _head_read(self, article: Article) -> dict[int, _Part]:
+        """Return where the passages are in their file, by where they start in the article, in reading order.
 
         Raises:
             OSError, ValueError, struct.error: there is none, or it is damaged.
@@ -186,11 +196,11 @@ class ArticleFiles:
         key, listed = json.loads(head)
         if key != key_of(article):
             raise ValueError("it is of another article")
-        place, parts = _HEAD.size + length, []
+        place, parts = _HEAD.size + length, dict[int, _Part]()
         for spans, tokens, sentences, size in listed:
             passage = Passage(tuple(Sentence(article, start, end) for start, end, _, _ in spans))
             of_sentences = tuple(slice(first, last) for _, _, first, last in spans)
-            parts.append(_Part(passage, of_sentences, tokens, sentences, place, size))
+            parts[passage.start] = _Part(passage, of_sentences, tokens, sentences, place, size)
             place += size
         return parts
 
@@ -200,7 +210,7 @@ class ArticleFiles:
         Raises:
             OSError, ValueError, struct.error, KeyError: there is none, or it is damaged.
         """
-        parts = {part.passage.start: part for part in self._head(article)}
+        parts = self._head(article)
         with self._file(article).open("rb") as file:
             return [parts[start].read(file) for start in starts]
 
@@ -218,7 +228,7 @@ class ArticleFiles:
                 len(each.sentences),
                 len(body),
             )
-            for passage, each, body in zip(_split(article), computed, bodies, strict=True)
+            for passage, each, body in zip(annotated(article).passages, computed, bodies, strict=True)
         ]
         head = json.dumps((key_of(article), listed), separators=(",", ":")).encode()
         file = self._file(article)
@@ -246,11 +256,6 @@ def _place(folder: Path, key: str) -> Path:
     # Among so many a folder of its own for each is quicker to look through, and an id may hold any letter.
     name = sha256(key)[:32]
     return folder / name[:2] / name[2:]
-
-
-@functools.lru_cache(maxsize=1000)
-def _split(article: Article) -> list[Passage]:
-    return passages(article)
 
 
 def _computed_of(found: Sequence[Passage], embedder: NamedEmbeddings | None) -> list[Computed]:

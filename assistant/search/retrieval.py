@@ -213,8 +213,7 @@ class Retriever:
 
     def _passage(self, name: str) -> Passage | None:
         key, start, _ = _parsed(name)
-        found = self._index.files.passages(self._articles[key])
-        return next((passage for passage in found if passage.start == start), None)
+        return self._index.files.passage(self._articles[key], start)
 
 
 def _parsed(place: str) -> tuple[str, int, int]:

@@ -55,8 +55,7 @@ def changes(
         if found is not None and (found != served or goes_on() or time.monotonic() >= again):
             served, again = found, time.monotonic() + _AGAIN_SECONDS
             yield served
-            if goes_on():
-                continue
+            continue  # What changed meanwhile woke nobody.
         _wait(files.folders, QUIET_SECONDS / 2 if files.are_changing else _LOOK_SECONDS, stop)
 
 

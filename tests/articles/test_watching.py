@@ -227,6 +227,16 @@ def test_nothing_is_done_while_nothing_changes(folder: Path, monkeypatch: pytest
         assert reading.call_count == settled
 
 
+def test_what_changes_while_a_change_is_taken_up_is_looked_for_at_once(folder: Path) -> None:
+    """No watcher is awake meanwhile."""
+    with patch.object(watching, "_wait", side_effect=lambda _, seconds, __: time.sleep(seconds)) as wait:
+        seen = changes(folder, Corpus(()), threading.Event())
+        assert texts_of(next(seen)) == BOTH
+        (folder / "ferry.txt").write_text("The ferry leaves at ten.")
+        assert texts_of(next(seen)) == BRIDGE | {"ferry": "The ferry leaves at ten."}
+    assert max(call.args[1] for call in wait.call_args_list) <= watching.QUIET_SECONDS
+
+
 def test_what_other_programs_leave_for_a_moment_holds_nothing_up(folder: Path) -> None:
     """Files of the moment, as of a program that copies, come and go all the time, and what is new is served."""
     stop = threading.Event()

@@ -60,9 +60,10 @@ class Steps:
         """The writer for the packaged model, and for none."""
         return PackagedWriter(self.retriever, self.fits)
 
-    def meant(self, article: str | None) -> list[Article]:
+    def meant(self, article: str | None) -> Sequence[Article]:
         """Return the articles that a question may be about: the named one, or all."""
-        return [each for each in self.corpus.articles if article in (None, each.id)]
+        named = self.corpus.by_id.get(article or "")
+        return self.corpus.articles if article is None else [named] if named else []
 
     def known(self, base: Answer, question: Question, article: str | None) -> Answer | None:
         """Return the answer of a question for which nothing has to be searched; None for any other."""
@@ -86,8 +87,8 @@ class Steps:
         """Return the article that a question names by words of its title; None where several fit as well, or none."""
         titled = self.corpus.by_title_stem
         fitting = Counter(each for stem in own_stems(question.text) for each in titled.get(stem, ()))
-        (best, most), (_, next_most) = (*fitting.most_common(2), (None, 0), (None, 0))[:2]
-        return best if most > next_most else None
+        (best, most), (_, next_most) = (*fitting.most_common(2), ("", 0), ("", 0))[:2]
+        return self.corpus.by_id[best] if most > next_most else None
 
     def asks_for_whole(self, question: Question) -> bool:
         """Whether a question asks for an article as a whole in words that no rule knows."""

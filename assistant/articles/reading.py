@@ -62,12 +62,12 @@ class Corpus:
         return {article.id: article for article in self.articles}
 
     @cached_property
-    def by_title_stem(self) -> dict[str, list[Article]]:
-        """The articles by each stem of their titles."""
-        found = defaultdict[str, list[Article]](list)
+    def by_title_stem(self) -> dict[str, list[str]]:
+        """The ids of the articles by each stem of their titles."""
+        found = defaultdict[str, list[str]](list)
         for article in self.articles:
             for stem in stems_of_words(article.title):
-                found[stem].append(article)
+                found[stem].append(article.id)
         return dict(found)
 
     @property

@@ -69,6 +69,17 @@ def injections(
 
 
 @app.command()
+def table(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs, of any question files.")],
+) -> None:
+    """Print the figures of runs side by side: a change is judged by look-ups and readers' questions together."""
+    with errors_as_lines():
+        from lab.tables import side_by_side  # noqa: PLC0415
+
+        typer.echo(side_by_side(runs))
+
+
+@app.command()
 def archive(  # noqa: PLR0913, PLR0917 - each is an option of the command
     folder: Annotated[Path, typer.Argument(help="Folder of article files; made where it is not there.")],
     out: Annotated[Path, typer.Option(help="Folder for the index, and what else is kept.")] = Path("runs/archive"),

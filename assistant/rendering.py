@@ -24,7 +24,7 @@ LABELS: Mapping[Outcome, str] = {
     Outcome.WRITTEN: "Written by AI, checked against the quoted words",
     Outcome.PARTLY: "A part of the answer, written by AI, checked against the quoted words",
     Outcome.SPEECH: "Who said what, as the article puts it",
-    Outcome.RECORD: "From what is known of the article: its title, date, source or length",
+    Outcome.RECORD: "From what is known of the article or of this assistant, not from the article's words",
     Outcome.OVERVIEW: "In brief, in the article's own words",
     Outcome.QUOTED: "Quoted word for word",
     Outcome.PINNED: "An editor's own answer, not the article's words",

@@ -184,7 +184,7 @@ class Outcome(Enum):
     SPEECH = "speech"
     """Who said what, by rule from the article's quotation marks."""
     RECORD = "record"
-    """The title, date, source or length of an article. No citations."""
+    """The title, date, source or length of an article, or a word about the assistant itself. No citations."""
     OVERVIEW = "overview"
     """An overview in the article's own sentences."""
     QUOTED = "quoted"

@@ -69,6 +69,8 @@ class Steps:
         """Return the answer of a question for which nothing has to be searched; None for any other."""
         if reason := question.problem:
             return replace(base, question=question.text[:MAX_SHOWN], outcome=Outcome.BLOCKED, text=reason)
+        if reply := question.reply_to_small_talk:
+            return replace(base, outcome=Outcome.RECORD, text=reply, model="none")
         if topic := question.about_article:
             return wording.about(base, topic, self.meant(article))
         # A capable model sums up an article better than its own sentences do.

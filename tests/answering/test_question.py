@@ -84,6 +84,33 @@ def test_a_question_that_leans_on_nothing_is_asked_back(question: str) -> None:
     assert Question.of(question, HISTORY).problem is None
 
 
+# Small talk
+
+SMALL_TALK = ["hi", "Hello there!", "thanks", "thank you!", "OK", "good morning", "who are you?", "are you a bot?"]
+ASKED = ["who won", "what now", "the mayor", "is it a bot", "why"]
+
+
+@pytest.mark.parametrize("said", [*SMALL_TALK, "Hi, how are you?", "ok thanks, that’s all", "👋 hey"])
+def test_small_talk_is_answered_in_one_line(said: str) -> None:
+    """Whatever marks and other small talk stand beside it."""
+    reply = Question.of(said).reply_to_small_talk
+    assert reply is not None
+    assert len(reply.splitlines()) == 1
+
+
+@given(st.lists(st.sampled_from(SMALL_TALK)), st.sampled_from(ASKED))
+def test_what_asks_something_is_no_small_talk(said: list[str], asked: str) -> None:
+    """However politely it is asked."""
+    assert Question.of(" ".join([*said, asked])).reply_to_small_talk is None
+    assert Question.of(" ".join([asked, *said])).reply_to_small_talk is None
+
+
+def test_a_question_is_what_follows_on_a_question_not_on_thanks() -> None:
+    """What was said between them is of no matter."""
+    thanks = Turn("Thanks!", "You are welcome.")
+    assert Question.of("Why?", [*HISTORY, thanks]).forms == Question.of("Why?", HISTORY).forms
+
+
 # Follow-ups
 
 

@@ -158,6 +158,15 @@ def test_a_question_about_the_article_is_answered_from_its_front_matter(
     assert told.format(words=len(article.text.split()), source=article.source) in answer.text
 
 
+@pytest.mark.parametrize("said", ["hi", "thank you!", "ok", "are you a bot?"])
+def test_small_talk_is_answered_without_a_search_or_a_model(said: str, writing: Packaged) -> None:
+    """In words of ours, with nothing cited."""
+    answer = writing.ask(question=said)
+    assert (answer.outcome, answer.model, writing.drafted) == (Outcome.RECORD, "none", [])
+    assert answer.text
+    assert answer.articles == ()
+
+
 def test_of_several_articles_those_are_told_that_have_what_is_asked() -> None:
     """A title with nothing behind it is no answer: an undated article is left out, and where all are it is declined."""
     dated = Article("mill", "The mill was opened.", "Mill", date=date(2026, 3, 2))

@@ -1,7 +1,7 @@
 """A reader's question, cleaned once, and everything that its own words say about it.
 
-Rules only. What kind of thing it asks for is `kinds.py`'s, what it means after other turns `follow_ups.py`'s, and
-whether it asks for an article as a whole `overview.py`'s.
+Rules only. What kind of thing it asks for is `kinds.py`'s, what it means after other turns `follow_ups.py`'s, whether
+it asks for an article as a whole `overview.py`'s, and what is no question at all `small_talk.py`'s.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from assistant.answering.understanding import follow_ups
+from assistant.answering.understanding import follow_ups, small_talk
 from assistant.answering.understanding.overview import Wanted, wanted
 from assistant.articles.reading import normalise
 from assistant.articles.speakers import SAID
@@ -145,8 +145,9 @@ class Question:
 
     @classmethod
     def of(cls, typed: str, turns: Sequence[Turn] = ()) -> Question:
-        """Return the question that was typed."""
-        return cls(" ".join(normalise(typed).split()), tuple(turns))
+        """Return the question that was typed; nothing follows on small talk."""
+        told = (turn for turn in turns if small_talk.reply_to(turn.question) is None)
+        return cls(" ".join(normalise(typed).split()), tuple(told))
 
     @cached_property
     def problem(self) -> str | None:
@@ -158,6 +159,11 @@ class Question:
         if not self.turns and _BARE.issuperset(re.findall(r"[^\W_]+", self.text.lower())):
             return "Who or what do you mean? Please ask in a few more words."
         return None
+
+    @cached_property
+    def reply_to_small_talk(self) -> str | None:
+        """What is said to it, where it is a greeting, thanks or the like; None where it asks something."""
+        return small_talk.reply_to(self.text)
 
     @cached_property
     def forms(self) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from assistant.answering.understanding import kinds
 from assistant.answering.understanding.question import Question
 from assistant.articles import terms
 from assistant.articles.annotated import annotated, annotation
-from assistant.articles.passages import statements
+from assistant.articles.passages import is_row, statements
 from assistant.articles.speakers import TITLES
 from assistant.articles.words import Words
 from assistant.search.retrieval import Findings, Rarity
@@ -145,6 +145,8 @@ def choose(
     ranked = sorted(likely, key=rank, reverse=True)
     quotes, best = rank(ranked[0])
     chosen = [_window(ranked[0][0])]
+    if is_row(ranked[0][0]) and not question.asks_two:
+        return chosen  # Other rows tell the same of others.
     enough = [
         (sentence, probability)
         for sentence, probability in ranked[1:]

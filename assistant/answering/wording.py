@@ -9,6 +9,7 @@ from assistant.answering.marks import lead_in
 from assistant.answering.quoting import Window
 from assistant.answering.reply import Statement, cited
 from assistant.answering.understanding.overview import Wanted, main_people, sentences_of
+from assistant.articles.passages import is_row
 from assistant.search.retrieval import Findings
 from assistant.types import Answer, Article, Citation, Outcome, Sentence
 
@@ -89,17 +90,19 @@ def overview(base: Answer, article: Article, wanted: Wanted) -> Answer:
 def best_first(windows: Sequence[Window]) -> list[Sentence]:
     """Return the sentences of the windows in reading order from the best one on, and then those before it.
 
-    The best one begins with its leading sentences where they stand directly before it.
+    The best one begins with its leading sentences where they stand directly before it; a row with its table's head.
     """
     begin = windows[0].sentences[0]
+    heads = [each for each in windows[0].leading if is_row(each)]
     for leading in reversed(windows[0].leading):
         if _are_neighbours(leading.end, begin):
             begin = leading
     article = begin.article.id
-    return sorted(
-        dict.fromkeys(sentence for window in windows for sentence in window.all),
+    others = sorted(
+        {sentence for window in windows for sentence in window.all}.difference(heads),
         key=lambda sentence: (sentence.article.id != article, sentence.start < begin.start, sentence.start),
     )
+    return [*heads, *others]
 
 
 def _markers(statement: Statement, citations: Sequence[Citation]) -> str:

@@ -4,7 +4,7 @@ Pure functions: an article in, spans out. Offsets are found while cutting, never
 text is always the article's own.
 
 A quotation is never cut inside its marks when the paragraph closes it, so that words stay with their speaker. What
-states nothing, a heading or a credit, is a sentence too, but no passage by itself.
+states nothing, a heading or a credit, is a sentence too, but no passage by itself. A row of a table is a sentence.
 """
 
 from __future__ import annotations
@@ -79,6 +79,9 @@ _ENDS_A_SENTENCE = re.compile(rf"[{_ENDS}:;,][\"'”’)\]*_\s]*$|[{_ENDS}][\"�
 """A mark at its end, or at that of a quotation in it: “We lost.” – Jane Doe"""
 _ITEM = re.compile(r"(?:[-*+•]|\d+[.)])\s")
 _ITEM_LINE = re.compile(rf"^[^\S\n]*(?P<item>{_ITEM.pattern})", re.MULTILINE)
+_BETWEEN_CELLS = "| "
+_NUMBER_IN_CELL = re.compile(r"\|[^|\n]*\d")
+_YEAR_IN_CELL = re.compile(r"\| (?:1[5-9]|20)\d\d(?= \||$)", re.MULTILINE)
 _ASKS = re.compile(r"[^\"“”]*[?？][)\]*_\s]*")
 
 
@@ -112,9 +115,35 @@ def is_label(sentence: Sentence) -> bool:
     if sentence.start in sentence.article.headings:
         return True
     text = sentence.text
+    if is_row(sentence):
+        return head_of(sentence) == sentence
     if len(text) > MAX_LABEL_CHARACTERS or _ITEM.match(text):
         return False
     return bool(text.isupper() or _ASKS.fullmatch(text) or not _ENDS_A_SENTENCE.search(text))
+
+
+def is_row(sentence: Sentence) -> bool:
+    """Whether it is a row of a table: it has several cells, and a line of the same paragraph before or behind it."""
+    text, start, end = sentence.article.text, sentence.start, sentence.end
+    begins, ends = text.endswith("\n\n", 0, start), text.startswith("\n\n", end)
+    has_lines = (text.endswith("\n", 0, start) and not begins) or (text.startswith("\n", end) and not ends)
+    return _BETWEEN_CELLS in sentence.text and has_lines
+
+
+def head_of(row: Sentence) -> Sentence | None:
+    """Return the row that names the columns of a row's table, which may be itself; None where the first one does not.
+
+    It holds no numbers but years behind its first cell.
+    """
+    text = row.article.text
+    before = text.rfind("\n\n", 0, row.start)
+    start = 0 if before < 0 else before + 2
+    head = Sentence(row.article, *_stripped(text, start, text.find("\n", start)))
+    return None if _NUMBER_IN_CELL.search(_YEAR_IN_CELL.sub("", head.text)) else head
+
+
+def _is_table(text: str, start: int, end: int) -> bool:
+    return sum(_BETWEEN_CELLS in line for line in text[start:end].split("\n")) > 1
 
 
 def _packed(paragraph: list[Sentence]) -> Iterator[Passage]:
@@ -144,6 +173,8 @@ def paragraph_sentences(article: Article) -> Iterator[list[Sentence]]:
 
 def _cuts(text: str, start: int, end: int) -> set[int]:
     """Return where new sentences begin inside the paragraph `text[start:end]`."""
+    if _is_table(text, start, end):
+        return {start + place + 1 for place, sign in enumerate(text[start:end]) if sign == "\n"}
     quoted = _quoted_spans(text, start, end)
     cuts = {start, _headline_end(text, start, end)}
     if _ITEM.match(text, start, end):

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from assistant.articles.passages import statements
+from assistant.articles.passages import head_of, is_row, statements
 from assistant.types import Passage, Sentence
 
 SAID = (
@@ -71,7 +71,7 @@ class Context:
     speaker: str | None = None
     """Who speaks in it, as the article names them, where it holds a quotation or reports speech."""
     needs: tuple[Sentence, ...] = ()
-    """Earlier sentences that name the speaker or what its pronouns stand for, in reading order; at most two."""
+    """Earlier sentences that name the speaker, what its pronouns stand for or its columns, in reading order; at most two."""
     person: str | None = None
     """The surname that its leading "he" or "she" stands for."""
 
@@ -91,7 +91,11 @@ def contexts_of(
     found: list[tuple[Sentence, int, Context]] = []
     for paragraph, passage in enumerate(passages):
         for sentence in statements(passage):
-            context = _context(sentence, paragraph, found[: -_REACH - 1 : -1], people, bodies)
+            if is_row(sentence):
+                head = head_of(sentence)
+                context = Context(needs=(head,) if head else ())
+            else:
+                context = _context(sentence, paragraph, found[: -_REACH - 1 : -1], people, bodies)
             found.append((sentence, paragraph, context))
     return {(sentence.start, sentence.end): context for sentence, _, context in found}
 

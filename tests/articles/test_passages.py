@@ -1,6 +1,7 @@
 """Splitting an article: what holds for every text, and the sentences that news text makes hard."""
 
 import itertools
+import re
 import time
 from dataclasses import replace
 
@@ -8,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assistant.articles.normalising import normalise
 from assistant.articles.passages import (
     MAX_PASSAGE_CHARACTERS,
     MAX_SENTENCE_CHARACTERS,
+    head_of,
     is_label,
+    is_row,
     paragraphs,
     passages,
     sentences,
@@ -24,6 +28,7 @@ PIECES = st.sampled_from(
         "The mayor spoke for a long time about the bridge, the river and the price of both. " * 4,
         *("The mayor", "spoke", "U.S.", "J. R. Smith", "Mr.", "5½", "No. 7", "a.m.", "é", "日本語。", "x" * 700),
         *(". ", "! ", "? ", "… ", "...", " ", " ", "\n", " \n", "\n\n", "\n \n", "\t", "\u00a0"),
+        *("Party | Seats\n", "| Greens | 12\n", "| 2019\n", " | ", "7"),
         *("Who paid", "A heading\n\n", "A Headline\n", "MILLBROOK — ", "BY JANE DOE", "- an item\n", "2. "),
         *('"', "“", "”", "'", "’", "(", ")", "[sic]", "JANE DOE/ Staff Photographer ", "SOURCE: Police"),
     ]
@@ -42,6 +47,19 @@ def split(text: str) -> list[str]:
 
 
 # What always holds
+
+
+@given(TEXTS)
+def test_the_head_of_a_row_is_the_first_sentence_of_its_table(text: str) -> None:
+    """It stands in the same paragraph, and states nothing itself."""
+    article = of_text(re.sub(r"\s*\n\s*\n\s*", "\n\n", normalise(text)).strip())
+    for row in filter(is_row, sentences(article)):
+        (table,) = [(start, end) for start, end in paragraphs(article.text) if start <= row.start < end]
+        first = next(each for each in sentences(article) if each.start == table[0])
+        head = head_of(row)
+        if head is not None and len(article.text[table[0] : table[1]].split("\n")[0]) <= MAX_SENTENCE_CHARACTERS:
+            assert head == first
+            assert is_label(head) or not is_row(head)
 
 
 @given(TEXTS)
@@ -186,7 +204,7 @@ def test_the_passages_of_the_shipped_article_are_its_paragraphs(article: Article
 
 PILES = [
     *("The mayor spoke. ", '"Yes," he said. "It is so." ', ".", "A", '"', "A. ", "line \n", "a.\n\n", "Aa "),
-    *("Aa\n", "1. A\n", " "),
+    *("Aa\n", "1. A\n", " ", "a | b\n"),
 ]
 
 
@@ -269,3 +287,24 @@ def test_a_list_without_full_stops_is_cut_between_words() -> None:
     parts = split(" ".join(words))
     assert len(parts) > 1
     assert " ".join(parts).split() == words
+
+
+# Tables
+
+
+@pytest.mark.parametrize(
+    ("table", "stated"),
+    [
+        ("Party | Seats\nGreens | 12\nLabour | 19", ["Greens | 12", "Labour | 19"]),
+        ("Party | 2019 | 2024\nGreens | 5 | 12", ["Greens | 5 | 12"]),
+        ("| Votes | %\nYes | 4,118 | 50.6\nCol. A. Voss | 1 | 0.1", ["Yes | 4,118 | 50.6", "Col. A. Voss | 1 | 0.1"]),
+        ("Population | 5,000\nArea | 12 km²", ["Population | 5,000", "Area | 12 km²"]),
+    ],
+)
+def test_each_row_of_a_table_states_something_and_its_head_does_not(table: str, stated: list[str]) -> None:
+    """A row is one sentence; where the first one has figures, it is no head."""
+    article = of_text(f"It was counted.\n\n{table}\n\nNo one won.")
+    rows = [each for passage in passages(article) for each in statements(passage) if is_row(each)]
+    assert [row.text for row in rows] == stated
+    head = table.split("\n", maxsplit=1)[0]
+    assert {found.text if (found := head_of(row)) else "" for row in rows} == {"" if head in stated else head}

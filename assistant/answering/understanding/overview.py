@@ -15,7 +15,7 @@ from enum import Enum
 
 from assistant.articles import terms
 from assistant.articles.annotated import annotated, annotation
-from assistant.articles.passages import paragraphs, sentences
+from assistant.articles.passages import is_row, paragraphs, sentences
 from assistant.articles.speakers import outside_quotations
 from assistant.types import Article, Sentence
 
@@ -210,7 +210,7 @@ def _units(said: list[Sentence]) -> dict[int, set[int]]:
     numbers, people = {sentence: number for number, sentence in enumerate(said)}, _people(said)
     found: dict[int, set[int]] = {}
     for number, sentence in enumerate(said):
-        needs = {number} | {numbers[each] for each in annotation(sentence).context.needs}
+        needs = {number} | {numbers[each] for each in annotation(sentence).context.needs if each in numbers}
         if len(needs) == 1 and number and _LEANS.match(sentence.text):
             needs.add(number - 1)
         runs = ([word for word in run.split() if terms.main_words(word)] for run in _CAPITALS.findall(sentence.text))
@@ -221,7 +221,8 @@ def _units(said: list[Sentence]) -> dict[int, set[int]]:
 
 
 def _tells(sentence: Sentence) -> bool:
-    """Whether it is long enough and hardly a quotation, and nobody asks or speaks of himself in it."""
+    """Whether it is long enough, hardly a quotation and no row, and nobody asks or speaks of himself in it."""
     outside = outside_quotations(sentence.text)
     own = len("".join(outside.split())) / len("".join(sentence.text.split()))
-    return own > _LEAST_OWN and _words([sentence]) > _SHORT and not _OWN.search(outside)
+    is_told = own > _LEAST_OWN and not is_row(sentence)
+    return is_told and _words([sentence]) > _SHORT and not _OWN.search(outside)

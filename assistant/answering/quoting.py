@@ -30,6 +30,17 @@ MOST_SENTENCES = 3
 _YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b")
 _TITLE = re.compile(rf"\b(?:{TITLES})\b\.?\s+")
 """It is no name itself, and its full stop ends no sentence: what stands behind it is one."""
+_SUBJECT = re.compile(
+    r"^(?:\W|(?:so|and|but|ok|okay|then|wait|please|pls|anyway|well|also|hey|hi|oh|hm+)\b)*+"
+    r"((?!(?:any|some|every|no)(?:one|body|thing)\b)[^\W\d_]+)"
+    r" (?:is|was|has|had|does|did|will|would|can|could|should|won|lost|took|got|said|made|\w+ed)\b",
+    re.IGNORECASE,
+)
+"""Whom a question tells of that begins like a sentence, where a capital says nothing: "Turkana is how far behind?"."""
+_WHO_IS = re.compile(
+    r"^\W*who(?:['’]?s| is| was) (?!.*(?:ly|ing|ed)\b)((?:[^\W\d_]+ ){1,2}[^\W\d_]+)\W*$", re.IGNORECASE
+)
+"""A first name and a surname, however they are spelled, and not "who was badly hurt"."""
 _NEARLY = 0.85
 """The similarity of two spellings of one name, as `difflib` has it: "krasener" and "krasner" have .93."""
 WORDS = ("score", "similarity", "passage_similarity", "asked", "kind", "length")
@@ -67,12 +78,20 @@ def is_about_another(query: str, article: Article) -> bool:
 
     A name that is nearly one of the article's is taken for a slip.
     """
-    if not (named := {*Words(_TITLE.sub("", query)).names, *_YEAR.findall(query)}):
-        return False
     noted = annotated(article)
     held = noted.vocabulary | noted.record
-    missing = named - held
-    return any(not get_close_matches(name, held, n=1, cutoff=_NEARLY) for name in missing)
+
+    def is_held(name: str) -> bool:
+        return name in held or bool(get_close_matches(name, held, n=1, cutoff=_NEARLY))
+
+    if not all(map(is_held, {*Words(_TITLE.sub("", query)).names, *_YEAR.findall(query)})):
+        return True
+    # The stem of a slip may be further from the name's than the slip itself.
+    for match in filter(None, (_SUBJECT.match(query), _WHO_IS.match(query))):
+        name = terms.words(match[1])
+        if name and name == terms.main_words(match[1]) and not any(map(is_held, {*name, *terms.stemmed(name)})):
+            return True
+    return False
 
 
 def candidate_passages(findings: Findings) -> list[Passage]:

@@ -18,10 +18,12 @@ from assistant.answering.quoting import (
     Window,
     candidate_passages,
     choose,
+    is_about_another,
     signals,
     wanted,
 )
 from assistant.answering.understanding.question import Question
+from assistant.articles.annotated import annotated
 from assistant.articles.passages import is_label, passages, sentences, statements
 from assistant.articles.terms import stems
 from assistant.search.embedder import SentenceEmbedder
@@ -84,6 +86,40 @@ def the_one_with(words: str, windows: Sequence[Window]) -> Window:
     """Return the only window whose own sentence holds the words."""
     (found,) = [window for window in windows if words in window.sentences[0].text]
     return found
+
+
+# About another
+
+
+@pytest.mark.parametrize(
+    ("question", "is_another"),
+    [
+        ("Whitlock promised an inquiry, didn't he?", True),
+        ("turkana is how far behind", True),
+        ("ok so cholera has come back?", True),
+        ("who was harold lindqvist", True),
+        ("whos harold lindqvist?", True),
+        ("krasner promised a change, right?", False),
+        ("krasener is the district attorney?", False),
+        ("wait is he out", False),
+        ("Nobody was hurt?", False),
+        ("Six was enough?", False),
+        ("who was badly hurt", False),
+        ("who's in charge there", False),
+        ("whos larry lindqvist", False),
+    ],
+)
+def test_a_name_is_known_by_where_it_stands(question: str, article: Article, *, is_another: bool) -> None:
+    """It opens a statement or is the whole of who is asked for, and the article has no part of it."""
+    assert is_about_another(question, article) is is_another
+
+
+@pytest.mark.parametrize("form", ["who is {}", "whos {}?", "{} has left?", "so {} was right"])
+def test_whom_the_article_names_is_no_other(form: str, article: Article) -> None:
+    """However the name is written."""
+    for surname, name in annotated(article).people.items():
+        for written in (surname, name, name.lower()):
+            assert not is_about_another(form.format(written), article)
 
 
 # Signals

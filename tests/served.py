@@ -74,9 +74,8 @@ class ScriptedAssistant(Assistant):
 
     def __init__(self, *articles: Article) -> None:
         """Take the articles that the page shows."""
-        self.steps = cast(
-            "Steps", SimpleNamespace(corpus=Corpus(articles), asks_for_whole=lambda _: False, named=lambda _: None)
-        )
+        none = {"asks_for_whole": lambda _: False, "answers_as_well": lambda *_: False, "named": lambda _: None}
+        self.steps = cast("Steps", SimpleNamespace(corpus=Corpus(articles), **none))
         self._loading = None
         self.missing = 0
         self.script: dict[str, list[Step]] = {}

@@ -263,13 +263,16 @@ class Assistant:
         return answer
 
     def means_article_in_sight(self, question: str, in_sight: Article) -> bool:
-        """Whether a question is about the article that its reader has before them: "this article", or all of it.
+        """Whether a question is about the article that its reader has before them.
 
-        It is not where it names another one by words of its title.
+        It asks for "this article" or all of it, and names no other by words of its title; or that article has about as
+        good an answer as any.
         """
         asked = Question.of(question)
-        is_meant = asked.means_article_in_sight or asked.overview(in_sight) or self.steps.asks_for_whole(asked)
-        return bool(is_meant) and self.steps.named(asked) in {None, in_sight}
+        named = self.steps.named(asked) or in_sight
+        if asked.means_article_in_sight or asked.overview(named) or self.steps.asks_for_whole(asked):
+            return named == in_sight
+        return self.steps.answers_as_well(asked, in_sight)
 
     def stream(
         self,

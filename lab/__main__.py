@@ -1,4 +1,4 @@
-"""What measures and trains: `python -m lab --help`. It is run from a checkout and is not in the wheel.
+"""What measures and fits: `python -m lab --help`. It is run from a checkout and is not in the wheel.
 
 Each command imports what it needs by itself, so that help comes at once.
 """
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from assistant.command import Json, errors_as_lines, opened, pace, progress
 from assistant.extras import require
 from assistant.model.probes import OPENING_PROBE
-from assistant.model.weights import CHECKER_FILE, WRITER_FILE, language_model_file
 from assistant.settings import Settings, go_offline
 from assistant.threads import take_one_thread_for_products
 from lab.training.reports import GRADED, JUDGED, READERS, REPORTS
@@ -31,14 +30,14 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Measures prompt injection and archives; trains and fits what ships.",
+    help="Measures prompt injection and archives; fits what ships.",
 )
 
 
 @app.callback()
 def _before_all_commands() -> None:
     with errors_as_lines():
-        require("lab", "Measuring and training")
+        require("lab", "Measuring and fitting")
     go_offline()
     take_one_thread_for_products()
 
@@ -213,11 +212,9 @@ def fit_opening() -> None:
         from lab.training.probes import save  # noqa: PLC0415
         from lab.training.readers import read_reader_questions  # noqa: PLC0415
         from lab.training.reports import read_reports  # noqa: PLC0415
-        from lab.training.writer import learned, read_materials  # noqa: PLC0415
 
         reports = read_reports(REPORTS)
-        seen = learned(read_materials(READERS, REPORTS, JUDGED))
-        asked = fitting.asked_about(reports, read_reader_questions(READERS, reports), seen)
+        asked = fitting.asked_about(reports, read_reader_questions(READERS, reports), fitting.learned())
         with opened() as (assistant, show):
             states = fitting.states(assistant.model, asked, partial(show, "Asking"))
         save(*fitting.fit(states, asked), OPENING_PROBE)
@@ -263,54 +260,6 @@ def _checked(files: list[Path], graded: Path) -> tuple[NDArray[np.float64], list
         with opened(Path(folder)) as (assistant, show):
             further = fitting.states(assistant, judged, partial(show, "Checking reports"))
     return np.concatenate([states, further]), [*answers, *judged]
-
-
-@app.command("train-checker")
-def train_checker(
-    questions: Annotated[
-        Path, typer.Argument(help="File in SQuAD 2.0's format, of many articles, or one of reports (.jsonl).")
-    ],
-    begin: Annotated[Path | None, typer.Option(help="The adapter to go on from.")] = None,
-    out: Annotated[Path, typer.Option(help="File for the adapter.")] = CHECKER_FILE,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of what is drawn and of the order.")] = 0,
-) -> None:
-    """Train what tells whether passages state an answer, beside the packaged language model; an hour and a half."""
-    with errors_as_lines():
-        from lab.training import checker as training  # noqa: PLC0415
-
-        model = language_model_file(Settings.from_environment().data)
-        with progress() as show:
-            digest = training.run(questions, model, out, seed, show, begin)
-    typer.echo(
-        f"{out} has the SHA-256 {digest}: where that is new, set CHECKER_SHA256 in assistant/model/weights.py to it "
-        "and run python -m lab calibrate."
-    )
-
-
-@app.command("train-writer")
-def train_writer(  # noqa: PLR0913, PLR0917 - each is an option of the command
-    questions: Annotated[Path, typer.Argument(help="File of readers' questions with their answers.")] = READERS,
-    reports: Annotated[Path, typer.Option(help="File of the reports that they are about.")] = REPORTS,
-    verdicts: Annotated[Path, typer.Option(help="File of judged answers to them.")] = JUDGED,
-    begin: Annotated[Path | None, typer.Option(help="The adapter to go on from.")] = None,
-    out: Annotated[Path, typer.Option(help="File for the adapter.")] = WRITER_FILE,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of what is held out and of the order.")] = 0,
-    steps: Annotated[int, typer.Option(min=1, help="A step is about one report.")] = 90,
-) -> None:
-    """Train what writes answers to readers' questions, beside the packaged language model; half a minute a step."""
-    with errors_as_lines():
-        from lab.training import writer as training  # noqa: PLC0415
-
-        model = language_model_file(Settings.from_environment().data)
-        with progress() as show:
-            digest, (of_words, of_verdicts) = training.run(
-                questions, reports, verdicts, model, out, seed, steps, show, begin
-            )
-    typer.echo(
-        f"Loss on reports held out: of words {of_words:.3f}, of verdicts {of_verdicts:.3f}. {out} has the SHA-256 "
-        f"{digest}: where that is new, set WRITER_SHA256 in assistant/model/weights.py to it and run python -m lab "
-        "calibrate."
-    )
 
 
 if __name__ == "__main__":

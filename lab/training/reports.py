@@ -1,10 +1,10 @@
-"""The news reports that were written to train on: what each states, and what of questions about it.
+"""The invented news reports that what ships learned from: what each states, and what of questions about it.
 
 One JSON object a line: `id`, `text` and `questions`, each with its `kind`, the `question` and a `wrong` answer as a
 careless model would write it. Where the report states an answer there are its words (`answers`: of a question that asks
 for two things, those of both) and a `right` one too, to many also as a full `sentence`. To many there is a `near_miss`:
-a full sentence that is tempting and not right. To some there is a `draft` of the packaged language model, with the
-`verdict` of the one who compared it with the report.
+a full sentence that is tempting and not right. What a line has beside that, drafts and their verdicts, taught the
+adapter that checks, and is not read here.
 """
 
 from __future__ import annotations
@@ -23,8 +23,6 @@ REPORTS = PROJECT / "corpus" / "training" / "reports.jsonl"
 READERS = PROJECT / "corpus" / "training" / "readers.jsonl"
 JUDGED = PROJECT / "corpus" / "training" / "verdicts.jsonl"
 """Readers' questions about these reports, and judged answers to them: `lab.training.readers` reads both."""
-VERDICTS = ("yes", "wrong", "no")
-"""On a draft: it gives the answer, the report states another one, or it states none."""
 GRADED = PROJECT / "corpus" / "readers" / "graded.jsonl"
 
 
@@ -43,15 +41,6 @@ class ReportQuestion:
     """A right answer in a full sentence that takes up the question, where one was written."""
     near_miss: str = ""
     """An answer in a full sentence that is tempting and not right, where one was written."""
-    draft: str = ""
-    """What the packaged language model answered, where that was kept."""
-    verdict: str = ""
-    """Which of `VERDICTS` is right on the draft."""
-
-    @property
-    def about_two(self) -> bool:
-        """Whether it asks for two things."""
-        return len(self.answers) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +81,8 @@ def _question(row: dict[str, Any]) -> ReportQuestion:
     answers = row.get("answers", [])
     if not isinstance(answers, list) or ("right" in row) != bool(answers):
         raise ValueError('"answers" are a list of words of the text, and come with a "right" answer')
-    draft, verdict = str(row.get("draft", "")), str(row.get("verdict", ""))
-    possible = [each for each in VERDICTS if (each != "no") == bool(answers)]
-    if bool(draft) != bool(verdict) or (verdict and verdict not in possible):
-        raise ValueError(f'a "draft" and its "verdict" come together, here one of {", ".join(possible)}')
     right, sentence = str(row.get("right", "")), str(row.get("sentence", ""))
     if sentence and not answers:
         raise ValueError('a "sentence" is a right answer, which takes "answers"')
     near_miss = str(row.get("near_miss", ""))
-    return ReportQuestion(
-        str(row["question"]), str(row["wrong"]), tuple(map(str, answers)), right, sentence, near_miss, draft, verdict
-    )
+    return ReportQuestion(str(row["question"]), str(row["wrong"]), tuple(map(str, answers)), right, sentence, near_miss)

@@ -21,14 +21,14 @@ def test_a_missing_package_is_named_with_the_cure(monkeypatch: pytest.MonkeyPatc
     """One line says which package of the lab is missing, and what to run."""
     version = metadata.version
 
-    def without_gguf(name: str) -> str:
-        if name == "gguf":
+    def without_openai(name: str) -> str:
+        if name == "openai":
             raise metadata.PackageNotFoundError(name)
         return version(name)
 
-    monkeypatch.setattr(metadata, "version", without_gguf)
+    monkeypatch.setattr(metadata, "version", without_openai)
     result = CliRunner().invoke(app, ["injections"])
     assert result.exit_code == 2
     assert result.output == (
-        'error: Measuring and training needs the package gguf: run pip install -e ".[lab]" -c constraints.txt\n'
+        'error: Measuring and fitting needs the package openai: run pip install -e ".[lab]" -c constraints.txt\n'
     )

@@ -44,15 +44,6 @@ def test_a_report_comes_with_what_was_written_to_each_question(tmp_path: Path) -
     assert read_reports(path) == [Report("a", "Ann fell. Bob ran.", asked)]
 
 
-def test_a_draft_that_was_kept_comes_with_its_verdict(tmp_path: Path) -> None:
-    """Where the report states no answer, the verdict on any draft is a no."""
-    kept = NEAR | {"draft": "Because.", "verdict": "no"}
-    (report,) = read_reports(written(tmp_path, {"id": "a", "text": "Ann fell.", "questions": [kept]}))
-    assert report.questions == [
-        ReportQuestion("Why did she fall?", "She fell because of Bob.", draft="Because.", verdict="no")
-    ]
-
-
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
@@ -62,13 +53,6 @@ def test_a_draft_that_was_kept_comes_with_its_verdict(tmp_path: Path) -> None:
         ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"answers": []}]}, "come with a"),
         ({"id": "a", "text": "Ann fell.", "questions": [NEAR | {"answers": ["Ann"]}]}, "come with a"),
         ({"id": "a", "text": "Ann fell.", "questions": [NEAR | {"sentence": "Ann did."}]}, 'takes "answers"'),
-        ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"draft": "Ann."}]}, "come together"),
-        ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"verdict": "yes"}]}, "come together"),
-        ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"draft": "Ann.", "verdict": "no"}]}, "come together"),
-        (
-            {"id": "a", "text": "Ann fell.", "questions": [NEAR | {"draft": "Ann.", "verdict": "wrong"}]},
-            "come together",
-        ),
         (["a"], "TypeError"),
     ],
 )

@@ -6,7 +6,7 @@ import resource
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
@@ -18,12 +18,16 @@ from assistant.errors import WeightsError
 from assistant.files import partial_of, silent
 from assistant.model import weights
 from assistant.model.weights import (
+    CHECKER_FILE,
     EMBEDDER_SHA256,
     LANGUAGE_MODEL_SHA256,
+    WRITER_FILE,
+    checker_file,
     embedder_folder,
     join,
     language_model_file,
     verify,
+    writer_file,
 )
 from assistant.settings import PROJECT
 
@@ -301,19 +305,16 @@ def test_the_packages_are_not_imported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["missing", "truncated", "changed"])
-@pytest.mark.parametrize("name", ["checker", "writer"])
+@pytest.mark.parametrize(("own", "shipped"), [(checker_file, CHECKER_FILE), (writer_file, WRITER_FILE)])
 def test_damaged_weights_of_our_own_are_refused(
-    name: str, damage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own: Callable[[Path], Path], shipped: Path, damage: str, tmp_path: Path
 ) -> None:
     """What is not byte for byte the file that belongs to the code fails closed, with the cure in the same line."""
-    content = bytearray(getattr(weights, f"{name.upper()}_FILE").read_bytes())
+    content = bytearray(shipped.read_bytes())
     content[-1] ^= damage == "changed"
-    file = tmp_path / name
+    file = tmp_path / shipped.name
     if damage != "missing":
         file.write_bytes(content[:-1] if damage == "truncated" else content)
-    monkeypatch.setattr(weights, f"{name.upper()}_FILE", file)
-    with pytest.raises(
-        WeightsError, match=rf"missing or damaged: get them with git checkout.* train-{name}"
-    ) as refused:
-        getattr(weights, f"{name}_file")()
+    with pytest.raises(WeightsError, match="missing or damaged: get them with git checkout") as refused:
+        own(file)
     assert "\n" not in str(refused.value)

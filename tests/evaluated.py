@@ -8,6 +8,7 @@ with so many seconds before each answer, so that a test can kill it.
 """
 
 import json
+import os
 import shutil
 import sys
 import threading
@@ -20,7 +21,6 @@ from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 from unittest import mock
 
-import pytest
 from typer.testing import CliRunner, Result
 
 from assistant.answering.assistant import Assistant
@@ -30,7 +30,7 @@ from assistant.evaluation import evaluate, run
 from assistant.evaluation.grading.grades import Grade, add, key_of
 from assistant.evaluation.grading.rubrics import CONTENT
 from assistant.evaluation.options import Options
-from assistant.evaluation.questions import Question, parse_questions
+from assistant.evaluation.questions import Question, lines, of_items
 from assistant.evaluation.scoring import statistics
 from assistant.evaluation.scoring.gates import Demands
 from assistant.model.holder import ModelHolder
@@ -99,7 +99,7 @@ Broken = Callable[[Answer, Question], Answer]
 
 def questions(rows: Iterable[Row] = ROWS) -> list[Question]:
     """Return the questions of rows."""
-    return parse_questions(Path("questions.jsonl"), "\n".join(map(json.dumps, rows)))
+    return of_items(Path("questions.jsonl"), lines("\n".join(map(json.dumps, rows))))
 
 
 class Knowing(Assistant):
@@ -271,11 +271,11 @@ def settings_of(folder: Path) -> Settings:
     return Settings(articles=articles, data=folder / "data", model="none")
 
 
-def set_up(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+def set_up(folder: Path) -> None:
     """Let commands take articles and data from this folder, and no language model."""
-    monkeypatch.setenv("ASSISTANT_ARTICLES", str(settings_of(folder).articles))
-    monkeypatch.setenv("ASSISTANT_DATA", str(folder / "data"))
-    monkeypatch.setenv("ASSISTANT_MODEL", "none")
+    os.environ["ASSISTANT_ARTICLES"] = str(settings_of(folder).articles)
+    os.environ["ASSISTANT_DATA"] = str(folder / "data")
+    os.environ["ASSISTANT_MODEL"] = "none"
 
 
 def write(folder: Path, rows: Iterable[Row | str]) -> Path:

@@ -129,12 +129,12 @@ def compare(
 
 @app.command()
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="FROM", help="A question file, or the folder of a run.")],
-    target: Annotated[Path, typer.Argument(metavar="TO", help="A new file: .jsonl, .csv for a table, or .yaml.")],
+    source: Annotated[Path, typer.Argument(metavar="FROM", help="A question file, a table, or promptfoo's tests.")],
+    target: Annotated[Path, typer.Argument(metavar="TO", help="A new file: .jsonl, or .csv for a table.")],
 ) -> None:
-    """Write questions as promptfoo's tests (.yaml) or a table (.csv), or make a question file (.jsonl) of either.
+    """Write questions as a table (.csv), or make a question file (.jsonl) of one or of promptfoo's tests.
 
-    What a format does not hold is named.
+    What a table does not hold is named.
     """
     with errors_as_lines():
         require("evaluate", "Converting")

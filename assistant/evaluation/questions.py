@@ -79,7 +79,7 @@ def read_questions(path: Path, problem: Problem = lambda _: "") -> list[Question
     Raises:
         ConfigurationError: it cannot be read, or lines are not questions; each is named.
     """
-    return parse_questions(path, read_text(path), problem)
+    return of_items(path, lines(read_text(path)), problem)
 
 
 def read_text(path: Path) -> str:
@@ -117,22 +117,13 @@ def line_of(path: Path, number: int, what: str, place: str = "line") -> Iterator
         ) from error
 
 
-def parse_questions(path: Path, text: str, problem: Problem = lambda _: "") -> list[Question]:
-    """Return the questions in the text of a file; `path` is for messages.
-
-    Raises:
-        ConfigurationError: lines are not questions; each is named.
-    """
-    return of_items(path, lines(text), problem)
-
-
 def lines(text: str) -> Iterator[Item]:
     """Yield the lines of a text that are not blank."""
     numbered = enumerate(text.split("\n"), start=1)
     return ((number, partial(json.loads, line)) for number, line in numbered if line.strip())
 
 
-def of_items(path: Path, items: Iterable[Item], problem: Problem, place: str = "line") -> list[Question]:
+def of_items(path: Path, items: Iterable[Item], problem: Problem = lambda _: "", place: str = "line") -> list[Question]:
     """Return the questions of items, which are called `place` in messages.
 
     Raises:
@@ -215,16 +206,11 @@ def _wordings(fact: object) -> tuple[str, ...]:
 _LIKE_A_PATTERN = re.compile(r"\\[a-zA-Z.]|\.[*+?]|[)\]][*+?]|\(\?|\[\^?\w-\w|\w\|\w|^\^|\$$")
 
 
-def has_words(wording: str) -> bool:
-    """Whether a wording holds anything that can be looked for in an answer: letters or digits, not marks alone."""
-    return bool(plain(wording).strip(" .'"))
-
-
 def _wording(value: object) -> str:
     wording = str(value)
     if _LIKE_A_PATTERN.search(wording):
         raise ValueError(f"{wording!r} looks like a regular expression, but wordings are matched as they stand")
-    if not has_words(wording):
+    if not plain(wording).strip(" .'"):
         raise ValueError(f"the wording {wording!r} holds no word")
     return wording
 

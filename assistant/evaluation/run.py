@@ -18,7 +18,7 @@ import filelock
 from assistant.errors import ConfigurationError
 from assistant.evaluation import fingerprint, records
 from assistant.evaluation.grading import grades
-from assistant.evaluation.questions import Question, parse_questions
+from assistant.evaluation.questions import Question, read_questions
 from assistant.evaluation.records import Record
 from assistant.evaluation.scoring.agreement import with_grades
 from assistant.evaluation.scoring.observed import Observed, observe
@@ -101,7 +101,7 @@ def read_run(folder: Path) -> tuple[dict[str, Any], list[Question], list[Article
     try:
         run = json.loads((folder / RUN).read_text(encoding="utf-8"))
         articles = [records.article_of(row) for row in json.loads((folder / ARTICLES).read_text(encoding="utf-8"))]
-        questions = parse_questions(folder / QUESTIONS, (folder / QUESTIONS).read_text(encoding="utf-8"))
+        questions = read_questions(folder / QUESTIONS)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(f"The run in {folder} is damaged ({error}): run it again in a new folder") from error
     return run, questions, articles, records.read_records(folder)

@@ -8,8 +8,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-import yaml
-from evaluated import command, finished, perfect, questions, report_of, settings_of
+from evaluated import command, perfect, questions, report_of, settings_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -24,8 +23,6 @@ from assistant.evaluation.scoring.gates import Demands
 from assistant.settings import PROJECT
 from assistant.types import Article, Turn
 
-EXACT = (".jsonl", ".yaml")
-"""The endings of the formats that hold every field of a question."""
 FULL = Question(
     "a-1",
     'Who said "no"?',
@@ -65,11 +62,10 @@ def set_of(folder: Path, *asked: Question) -> Path:
 # There and back
 
 
-@pytest.mark.parametrize("ending", EXACT)
-def test_every_field_comes_back_the_same(tmp_path: Path, ending: str) -> None:
+def test_every_field_comes_back_the_same(tmp_path: Path) -> None:
     """A question with every field, one with none, and one with an only fact: nothing is lost, and nothing is said."""
     asked = FULL, Question("2", "Why?"), Question("3", "How long?", answerable=True, must_have=(("9 months", "nine"),))
-    target = tmp_path / f"other{ending}"
+    target = tmp_path / "other.jsonl"
     assert convert(set_of(tmp_path, *asked), target) == [f"Questions written to {target}: 3."]
     assert read(target) == (list(asked), "")
 
@@ -83,8 +79,7 @@ def test_a_table_holds_what_has_no_mark_of_its_own(tmp_path: Path) -> None:
     assert convert(set_of(tmp_path, FULL, questions()[0]), target)[1:] == ["a table does not hold: evidence (1)."]
 
 
-# YAML takes U+0085 for a line feed.
-TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x85"), max_size=12)
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 WORDS = st.from_regex(r"[a-z0-9]{1,4}(([;,'\"=\n –“:#-]| \| )[a-z]{1,3})?", fullmatch=True)
 ASKED = st.builds(
     Question,
@@ -102,9 +97,9 @@ ASKED = st.builds(
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(asked=ASKED)
-@pytest.mark.parametrize("ending", [*EXACT, ".csv"])
+@pytest.mark.parametrize("ending", [".jsonl", ".csv"])
 def test_whatever_differs_is_named(tmp_path_factory: pytest.TempPathFactory, ending: str, asked: Question) -> None:
-    """Of any text at all, what the file holds is what it was given, but for what is said; most formats hold all."""
+    """Of any text at all, what the file holds is what it was given, but for what is said; a question file holds all."""
     folder = tmp_path_factory.mktemp("any")
     target = folder / f"other{ending}"
     _, *said = convert(set_of(folder, asked), target)
@@ -114,11 +109,10 @@ def test_whatever_differs_is_named(tmp_path_factory: pytest.TempPathFactory, end
     assert not differing or ending == ".csv"
 
 
-@pytest.mark.parametrize("ending", [".yaml", ".csv"])
-def test_the_sets_that_ship_come_back_the_same(tmp_path: Path, ending: str) -> None:
+def test_the_sets_that_ship_come_back_the_same(tmp_path: Path) -> None:
     """With nothing lost, so that they can be edited elsewhere."""
     source = PROJECT / "corpus" / "questions" / "fiction.jsonl"
-    target = tmp_path / f"fiction{ending}"
+    target = tmp_path / "fiction.csv"
     assert len(convert(source, target)) == 1
     assert read(target)[0] == read(source)[0]
 
@@ -145,18 +139,6 @@ def test_promptfoos_checks_are_facts(tmp_path: Path) -> None:
     assert questions[1].endswith(
         "promptfooconfig.yaml: assert llm-rubric (1), assert threshold (1), options (1), vars tone (1)."
     )
-
-
-def test_promptfoo_gets_tests_that_its_schema_allows(tmp_path: Path) -> None:
-    """Each has only keys of a test case, checks of its types, and variables that it does not expand."""
-    target = tmp_path / "tests.yaml"
-    convert(finished(), target)
-    tests = yaml.safe_load(target.read_text())
-    assert {key for test in tests for key in test} <= {"description", "vars", "assert", "metadata", "providerOutput"}
-    assert {check["type"] for test in tests for check in test["assert"]} == {"icontains-any", "not-icontains"}
-    assert {type(value) for test in tests for value in test["vars"].values()} == {str}
-    assert tests[1]["providerOutput"] == '"It is the safest choice we have," said Mayor Ada Brook.'
-    assert tests[4]["providerOutput"] == "No answer to this question was found"
 
 
 # Tables

@@ -38,7 +38,7 @@ from served import (
 )
 
 from assistant.articles.reading import Corpus
-from assistant.evaluation.questions import parse_questions
+from assistant.evaluation.questions import lines, of_items
 from assistant.rendering import LABELS
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Outcome
@@ -526,7 +526,7 @@ def test_a_question_becomes_a_line_of_a_question_file(desk: httpx.Client, file: 
     shown = act(desk, Do.LINE, question='Is "it" <late>?').text
     (line,) = re.findall(r"<pre[^>]*>(.*?)</pre>", shown)
     text = line.replace("&#34;", '"').replace("&lt;", "<").replace("&gt;", ">")
-    (question,) = parse_questions(Path("desk.jsonl"), text)
+    (question,) = of_items(Path("desk.jsonl"), lines(text))
     assert (question.question, question.article, question.answerable) == ('Is "it" <late>?', "ferry", None)
     assert json.loads(text)["id"] == "desk-1"
     assert rows(file, "acts")[0][3] == ""

@@ -153,12 +153,10 @@ def _row(number: int, item_of: Callable[[], Any], unread: Unread) -> Row:
 
 def _promptfoo(test: Row, unread: Unread) -> Row:
     """Return the row of one of promptfoo's tests: checks for words are facts and forbidden words."""
-    variables, checks, metadata = test.pop("vars"), test.pop("assert", None) or [], test.pop("metadata", None) or {}
+    variables, checks = test.pop("vars"), test.pop("assert", None) or []
     asked = next(iter(variables)) if len(variables) == 1 else "question"
     unread.update(f"vars {name}" for name in variables if name not in (asked, "history"))
-    unread.update(f"metadata {name}" for name in metadata if name not in FIELDS)
     row = {"notes": test.pop("description", ""), "question": variables[asked], "history": variables.get("history")}
-    row |= {name: value for name, value in metadata.items() if name in FIELDS}
     required: list[list[str]] = []
     forbidden: list[str] = []
     for check in checks:

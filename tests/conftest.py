@@ -157,11 +157,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileByF
 
 
 @pytest.fixture(autouse=True)
-def clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the assistant's variables, and proxies, out of the environment for the test."""
-    for name in list(os.environ):
-        if name.startswith("ASSISTANT_") or name.lower().endswith("_proxy"):
-            monkeypatch.delenv(name)
+def clean_environ() -> Iterator[None]:
+    """Take the assistant's variables, keys and proxies out of the environment, which a test may change as it likes."""
+    before = dict(os.environ)
+    for name in before:
+        if name.startswith("ASSISTANT_") or name.lower().endswith(("_proxy", "_api_key")):
+            del os.environ[name]
+    yield
+    # Never is it empty: other threads read it.
+    for name in os.environ.keys() - before.keys():
+        del os.environ[name]
+    os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
 
 
 @pytest.fixture(scope="session")

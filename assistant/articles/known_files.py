@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from assistant.articles.reading import read_file
+from assistant.articles.reading import ReadFile, read_file
 from assistant.files import sha256, write_whole
 from assistant.types import Article
 
@@ -38,9 +38,10 @@ def state_of(path: Path) -> State:
 class KnownFiles:
     """Reads article files, and remembers what it read."""
 
-    def __init__(self, file: Path) -> None:
-        """Take the file that it is kept in, which need not be there."""
+    def __init__(self, file: Path, read: ReadFile = read_file) -> None:
+        """Take the file that it is kept in, which need not be there, and what reads an article's file."""
         self._file = file
+        self._read = read
         self._before: dict[str, _Entry] = {}
         self._now: dict[str, _Entry] = {}
         try:
@@ -59,7 +60,7 @@ class KnownFiles:
         state = state_of(path)
         known = self._before.get(str(path))
         if known is None or known[0] != state:
-            known = state, *read_file(path, folder)
+            known = state, *self._read(path, folder)
             if state_of(path) != state:  # It was changed meanwhile.
                 return known[1:]
         if not _NO_UNICODE.search(str(path)):  # It may be the title, and cannot be kept.

@@ -6,12 +6,12 @@ that share the folder. A day is one of UTC.
 
 from __future__ import annotations
 
-import datetime
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from assistant.types import Usage
@@ -55,17 +55,23 @@ class Price:
         return (fresh * self.read + usage.cached * self.cached + usage.written * self.written) / 1e6
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Ledger:
     """The tokens of each day, in a file, and how many a day may have."""
 
-    def __init__(self, file: Path, tokens_per_day: int = 0) -> None:
-        """Take the file, which is made when it is first written, and the budget; 0 for any number."""
+    def __init__(self, file: Path, tokens_per_day: int = 0, clock: Callable[[], datetime] = _now) -> None:
+        """Take the file, which is made when it is first written, the budget, 0 for any number, and a clock of UTC."""
         self._file = file
         self.tokens_per_day = tokens_per_day
+        self._clock = clock
 
     def add(self, usage: Usage) -> None:
         """Count what a call took, today; where the file cannot be written that is logged, and the answer stands."""
-        day, now = _today(), datetime.datetime.now(datetime.UTC)
+        now = self._clock()
+        day = now.date().isoformat()
         try:
             with self._opened() as connection:
                 connection.execute(_ADD, (day, usage.calls, usage.read, usage.cached, usage.written))
@@ -80,7 +86,8 @@ class Ledger:
         if not self.tokens_per_day:
             return False
         try:
-            return any(each.day == _today() and each.usage.tokens >= self.tokens_per_day for each in self.days(1))
+            today = self._clock().date().isoformat()
+            return any(each.day == today and each.usage.tokens >= self.tokens_per_day for each in self.days(1))
         except (sqlite3.Error, OSError) as error:
             logger.warning("The tokens of today cannot be read from %s: %s", self._file, error)
             return True
@@ -103,7 +110,3 @@ class Ledger:
         with closing(sqlite3.connect(self._file, timeout=5.0)) as connection, connection:
             connection.execute(_TABLE)
             yield connection
-
-
-def _today() -> str:
-    return datetime.datetime.now(datetime.UTC).date().isoformat()

@@ -34,10 +34,10 @@ change, a new cache begins."""
 class AnswerCache(Generic[_Event]):
     """Answers that were given, and those that are being made; events other than answers pass through."""
 
-    def __init__(self, reused: Callable[[str], None] = lambda how: None) -> None:
+    def __init__(self, reused: Callable[[str], None] = lambda how: None, most: int = MAX_ANSWERS) -> None:
         """Take a function that is called with "kept" or "shared" where nothing had to be done."""
         self._reused = reused
-        self._kept: LRUCache[_Key, Answer] = LRUCache(MAX_ANSWERS)
+        self._kept: LRUCache[_Key, Answer] = LRUCache(most)
         self._running: dict[_Key, SharedStream[_Event | Answer]] = {}
 
     def has(self, question: str, turns: Sequence[Turn], article: str | None) -> bool:

@@ -56,7 +56,13 @@ class Budgets:
     """A token bucket for each client, for the minute and for the hour."""
 
     def __init__(
-        self, per_minute: int, per_hour: int, clock: Callable[[], float] = time.monotonic, *, burst: int = BURST
+        self,
+        per_minute: int,
+        per_hour: int,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        burst: int = BURST,
+        clients: int = MAX_CLIENTS,
     ) -> None:
         """Take how many are allowed, 0 for any number, and how many of a minute's may follow each other at once.
 
@@ -66,7 +72,7 @@ class Budgets:
         self._buckets = [(seconds / limit, size) for limit, seconds, size in limits if limit]
         """In how many seconds a token comes, and how many there can be."""
         self._clock = clock
-        self._full_at: LRUCache[str, list[float]] = LRUCache(MAX_CLIENTS)
+        self._full_at: LRUCache[str, list[float]] = LRUCache(clients)
         """By client, when each bucket is full again."""
 
     def take(self, client: str) -> int:

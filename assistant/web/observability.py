@@ -58,9 +58,10 @@ class JsonLines(logging.Formatter):
 class OnceAMinute(logging.StreamHandler[TextIO]):
     """Writes the first record of a kind that may come in floods, and then one a minute, with how many times it came."""
 
-    def __init__(self, stream: TextIO) -> None:
-        """Take where to write to."""
+    def __init__(self, stream: TextIO, seconds: float = FLOOD_SECONDS) -> None:
+        """Take where to write to, and how long a minute is."""
         super().__init__(stream)
+        self._seconds = seconds
         self._floods: dict[tuple[object, ...], tuple[int, logging.LogRecord]] = {}
         """By the kinds of the last minute: how many were not written, and the latest."""
 
@@ -77,7 +78,7 @@ class OnceAMinute(logging.StreamHandler[TextIO]):
             self._floods[kind] = 0, record
 
     def _wait(self) -> None:
-        timer = threading.Timer(FLOOD_SECONDS, self._write_counts)
+        timer = threading.Timer(self._seconds, self._write_counts)
         timer.daemon = True
         timer.start()
 

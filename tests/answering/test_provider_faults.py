@@ -1,5 +1,6 @@
 """Whatever a provider's server does, over HTTP: the reader keeps the quotation, and the next question works."""
 
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -81,9 +82,9 @@ def assemble(article: Article, settings: Settings) -> Assistant:
 
 
 @pytest.fixture
-def settings(endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def settings(endpoint: Endpoint, tmp_path: Path) -> Settings:
     """Return settings as an operator would make them."""
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    os.environ["OPENAI_API_KEY"] = "none"
     return Settings(model="openai:m", model_url=endpoint.address, answer_seconds=SECONDS, data=tmp_path)
 
 

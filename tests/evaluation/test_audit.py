@@ -315,9 +315,9 @@ def test_fewer_questions_are_whole_groups(tmp_path: Path, limit: int) -> None:
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def run(tmp_path: Path) -> Callable[..., Result]:
     """Return what runs the command in this process, over articles in the test's folder; a defect is raised."""
-    set_up(monkeypatch, tmp_path)
+    set_up(tmp_path)
 
     def invoke(*arguments: object) -> Result:
         known = [*quotations(ARTICLES, 50, 0), *(Question(str(row["id"]), row["question"]) for row in LINES)]

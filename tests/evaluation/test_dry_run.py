@@ -1,6 +1,7 @@
 """What a run will take, as it is said before: how many calls and tokens, and what they cost; and nothing is asked."""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,13 +37,13 @@ def endpoint() -> Iterator[Endpoint]:
 def environment(endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Set what an operator sets for a provider's model; keywords alone search."""
     monkeypatch.setattr(weights, "embedder_is_packaged", lambda: False)
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    os.environ["OPENAI_API_KEY"] = "none"
     articles = settings_of(tmp_path).articles
     text = "\n\n".join([TEXT, *(f"Nobody counted lane {number} there." for number in range(300))])
     (articles / "bridge.md").write_text(f"---\ntitle: A bridge\n---\n{text}\n")
     values = {"articles": articles, "data": tmp_path / "data", "model": "openai:m", "model_url": endpoint.address}
     for name, value in values.items():
-        monkeypatch.setenv(f"ASSISTANT_{name.upper()}", str(value))
+        os.environ[f"ASSISTANT_{name.upper()}"] = str(value)
 
 
 def dry_run(folder: Path, rows: list[Row], *options: object) -> dict[str, Any]:
@@ -53,10 +54,10 @@ def dry_run(folder: Path, rows: list[Row], *options: object) -> dict[str, Any]:
     return found
 
 
-def test_a_run_takes_what_was_said_before(endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_takes_what_was_said_before(endpoint: Endpoint, tmp_path: Path) -> None:
     """Calls and tokens are those of the very prompts, of whole articles and of what is found; nothing is asked."""
     for words in (12_000, 100):
-        monkeypatch.setenv("ASSISTANT_MODEL_WORDS", str(words))
+        os.environ["ASSISTANT_MODEL_WORDS"] = str(words)
         endpoint.bodies.clear()
         told = dry_run(tmp_path, [*CRIME, RECORD])
         assert endpoint.bodies == []
@@ -71,28 +72,26 @@ def test_a_run_takes_what_was_said_before(endpoint: Endpoint, tmp_path: Path, mo
         assert 8 * 20 < told["written"] < 8 * 100
 
 
-def test_a_follow_up_that_must_be_searched_for_takes_a_third_call(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_follow_up_that_must_be_searched_for_takes_a_third_call(tmp_path: Path) -> None:
     """The short one that puts its question so that it stands alone."""
     assert dry_run(tmp_path, [LATER])["calls"] == 2
-    monkeypatch.setenv("ASSISTANT_MODEL_WORDS", "100")
+    os.environ["ASSISTANT_MODEL_WORDS"] = "100"
     assert dry_run(tmp_path, [LATER])["calls"] == 3
 
 
 @pytest.mark.parametrize("check", ["none", "local"])
-def test_a_check_that_takes_no_call_is_not_counted(check: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_takes_no_call_is_not_counted(check: str, tmp_path: Path) -> None:
     """The rules and the packaged model check on this machine."""
-    monkeypatch.setenv("ASSISTANT_CHECK", check)
+    os.environ["ASSISTANT_CHECK"] = check
     assert dry_run(tmp_path, CRIME)["calls"] == 4
 
 
-def test_a_price_makes_money_of_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_price_makes_money_of_it(tmp_path: Path) -> None:
     """With a price it says what the run costs, without one how to be told."""
     arguments = ("evaluate", write(tmp_path, CRIME), "--out", tmp_path / "run", "--dry-run")
     assert dry_run(tmp_path, CRIME)["cost"] is None
     assert "ASSISTANT_MODEL_PRICE" in command(*arguments).stdout
-    monkeypatch.setenv("ASSISTANT_MODEL_PRICE", "400,100,1600")
+    os.environ["ASSISTANT_MODEL_PRICE"] = "400,100,1600"
     told = dry_run(tmp_path, CRIME)
     assert told["cost"] == pytest.approx((told["read"] * 400 + told["written"] * 1600) / 1e6)
     said = " ".join(command(*arguments).stdout.split())
@@ -106,11 +105,9 @@ def test_every_repeat_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "model"), [("local", "qwen2.5-coder"), ("none", "none")])
-def test_without_a_provider_no_call_leaves_the_machine(
-    name: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_provider_no_call_leaves_the_machine(name: str, model: str, tmp_path: Path) -> None:
     """The packaged model, and none, take no call; so it says, and loads neither."""
-    monkeypatch.setenv("ASSISTANT_MODEL", name)
+    os.environ["ASSISTANT_MODEL"] = name
     result = command("evaluate", write(tmp_path, CRIME), "--out", tmp_path / "run", "--dry-run")
     assert result.exit_code == 0, result.stderr
     assert result.stdout.startswith(f"4 questions, 0 calls of {model}")

@@ -19,9 +19,9 @@ GOOD = {"id": "a", "question": "Who?"}
 
 
 @pytest.fixture(autouse=True)
-def assistant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[mock.Mock]:
+def assistant(tmp_path: Path) -> Iterator[mock.Mock]:
     """Open an assistant that knows the answers, over articles in the test's folder."""
-    set_up(monkeypatch, tmp_path)
+    set_up(tmp_path)
     with mock.patch.object(Assistant, "open", side_effect=lambda *_: perfect()) as opened:
         yield opened
 

@@ -1,6 +1,7 @@
 """The fixed question set and the limits that ship beside it: what continuous integration checks."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,9 @@ def test_nothing_that_must_hold_is_only_aimed_at() -> None:
 
 
 @pytest.mark.timeout(900)
-def test_quotations_alone_are_never_wrong_about_the_article(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quotations_alone_are_never_wrong_about_the_article(tmp_path: Path) -> None:
     """Without a model, over two articles, citations are verbatim, nothing told is wrong and nothing breaks."""
-    monkeypatch.setenv("ASSISTANT_DATA", str(tmp_path / "data"))
+    os.environ["ASSISTANT_DATA"] = str(tmp_path / "data")
     questions = tmp_path / "questions.jsonl"
     lines = "".join((QUESTIONS / f"{name}.jsonl").read_text() for name in ("test", "fiction")).splitlines(keepends=True)
     questions.write_text("".join(lines[::EVERY]))
@@ -58,10 +59,10 @@ def test_quotations_alone_are_never_wrong_about_the_article(tmp_path: Path, monk
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_the_fixed_set_keeps_its_thresholds(tmp_path: Path, model_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fixed_set_keeps_its_thresholds(tmp_path: Path, model_data: Path) -> None:
     """With the packaged model a sample of the test half reaches every limit of thresholds.toml."""
-    monkeypatch.setenv("ASSISTANT_DATA", str(model_data))
-    monkeypatch.setenv("ASSISTANT_ANSWER_SECONDS", "300")  # What is said counts here, and not how fast.
+    os.environ["ASSISTANT_DATA"] = str(model_data)
+    os.environ["ASSISTANT_ANSWER_SECONDS"] = "300"  # What is said counts here, and not how fast.
     limits = ("--limit", SAMPLE, "--thresholds", QUESTIONS / "thresholds.toml")
     report = evaluate(QUESTIONS / "test.jsonl", tmp_path / "run", *limits)
     assert (report["complete"], report["asked"], report["model"]) == (True, SAMPLE, LANGUAGE_MODEL_NAME)

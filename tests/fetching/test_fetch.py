@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -253,9 +254,9 @@ def test_the_encoding_of_the_server_counts(site: Site, tmp_path: Path, encoding:
     assert "Café à l'eau" in read_file(tmp_path / outcome.detail)[0].text
 
 
-def test_the_command_says_what_became_of_each(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_says_what_became_of_each(site: Site, tmp_path: Path) -> None:
     """A line for each address; the exit code says that one could not be had; `soon` is no time."""
-    monkeypatch.setenv("ASSISTANT_ARTICLES", str(tmp_path))
+    os.environ["ASSISTANT_ARTICLES"] = str(tmp_path)
     options = ["--private-host", "127.0.0.1", "--delay", "0"]
     good, bad = site.put("/good.html", page()), f"{site.address}/bad.html"
     run = CliRunner().invoke(app, ["fetch", good, *options, "--json"])

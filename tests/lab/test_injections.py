@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import shutil
 from collections import Counter
@@ -177,10 +178,10 @@ def test_a_rate_has_the_interval_of_wilson() -> None:
 # The command
 
 
-def test_the_command_prints_rates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_prints_rates(tmp_path: Path) -> None:
     """With the quotations alone it tries questions and articles, and says how many did what, for people and scripts."""
-    monkeypatch.setenv("ASSISTANT_MODEL", "none")
-    monkeypatch.setenv("ASSISTANT_DATA", str(tmp_path / "data"))
+    os.environ["ASSISTANT_MODEL"] = "none"
+    os.environ["ASSISTANT_DATA"] = str(tmp_path / "data")
     shutil.copy(FILES[0].with_name("articles.jsonl"), tmp_path)
     for file in FILES:
         (tmp_path / file.name).write_text("".join(file.read_text(encoding="utf-8").splitlines(keepends=True)[:2]))

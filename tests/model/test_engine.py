@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from assistant.model.engine import process as engine
 from assistant.model.engine.process import Engine, EngineChat, Reply
 from assistant.settings import PROJECT
 
@@ -252,9 +251,9 @@ def test_a_child_that_dies_is_told(doomed: Engine) -> None:
 
 
 @pytest.mark.parametrize("how", ["computes without end", "is stopped"])
-def test_a_child_that_hangs_is_killed(doomed: Engine, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_hangs_is_killed(doomed: Engine, how: str) -> None:
     """Where it does not even notice that a request is called off; whoever asks next is told that it died."""
-    monkeypatch.setattr(engine, "HUNG_SECONDS", 0.3)
+    doomed.hung_seconds = 0.3
     number = doomed.ask({"messages": [("user", "hang")], "max_tokens": 1}, lambda _: None)
     if how == "is stopped":
         os.kill(doomed.process_id, signal.SIGSTOP)
@@ -263,12 +262,12 @@ def test_a_child_that_hangs_is_killed(doomed: Engine, how: str, monkeypatch: pyt
     assert not doomed.alive
 
 
-def test_a_child_that_notices_in_time_is_not_killed(running: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_notices_in_time_is_not_killed(doomed: Engine) -> None:
     """It ended the request that was called off."""
-    monkeypatch.setattr(engine, "HUNG_SECONDS", 1.0)
-    running.call_off(running.ask({"messages": [("user", "read on")], "max_tokens": 1}, lambda _: None))
+    doomed.hung_seconds = 1.0
+    doomed.call_off(doomed.ask({"messages": [("user", "read on")], "max_tokens": 1}, lambda _: None))
     time.sleep(1.5)
-    assert last(running, "Is it?")["end"] == "stop"
+    assert last(doomed, "Is it?")["end"] == "stop"
 
 
 @pytest.mark.parametrize("what", ["", "hang"])

@@ -17,7 +17,6 @@ from scripted_engine import Reply, ScriptedModel, StubEngine, packaged
 from assistant.errors import ConfigurationError, ModelError
 from assistant.model import holder, weights
 from assistant.model.chat import LanguageModel
-from assistant.model.engine import process as engine
 from assistant.model.engine.process import Engine
 from assistant.model.holder import CapableModels, ModelHolder, ModelState, check_configuration, model_name
 from assistant.settings import Check, Settings
@@ -29,9 +28,8 @@ from assistant.types import Article
 @pytest.mark.parametrize(
     "name", ["nonsense:model", "no-such-provider-or-model", "openai:gpt-4.1-mini", "groq:small", ":", "local:x"]
 )
-def test_a_model_that_cannot_be_used_is_refused_at_the_start(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_that_cannot_be_used_is_refused_at_the_start(name: str) -> None:
     """An unknown provider, a missing package and a missing key are told in one line that names the model."""
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(ConfigurationError) as caught:
         check_configuration(Settings(model=name))
     message = str(caught.value)
@@ -45,10 +43,10 @@ def test_a_model_that_cannot_be_used_is_refused_at_the_start(name: str, monkeypa
     [("none", "", None), ("provider", "", "openai:m"), ("provider", "openai:n", "openai:n")],
 )
 def test_a_self_hosted_server_needs_no_more_than_its_address(
-    check: Check, model: str, checks: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    check: Check, model: str, checks: str | None, tmp_path: Path
 ) -> None:
     """VLLM and its like are spoken to as OpenAI, at a base URL; such a model may check itself, or another one it."""
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    os.environ["OPENAI_API_KEY"] = "none"
     url = "http://127.0.0.1:9/v1"
     settings = Settings(model="openai:m", model_url=url, check=check, check_model=model, data=tmp_path)
     check_configuration(settings)
@@ -123,14 +121,15 @@ def test_an_engine_is_alive_until_it_is_closed(child: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("script", ["echo loading", "exec cat"], ids=["ends", "hangs"])
-def test_an_engine_that_does_not_start_says_so(
-    child: Path, tmp_path: Path, script: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_engine_that_does_not_start_says_so(child: Path, tmp_path: Path, script: str) -> None:
     """A child that ends before it is ready, or is not when its time is up, is an error with what may be missing."""
     child.write_text(f"#!/bin/sh\n{script}\n")
-    monkeypatch.setattr(engine, "START_SECONDS", 0.2 if script == "exec cat" else engine.START_SECONDS)
+
+    class Hasty(Engine):
+        start_seconds = 0.2 if script == "exec cat" else Engine.start_seconds
+
     with pytest.raises(ModelError, match="did not start: look whether there is enough memory"):
-        Engine(child, tmp_path / "slots", 1, 512)
+        Hasty(child, tmp_path / "slots", 1, 512)
 
 
 @pytest.mark.usefixtures("child")
@@ -252,7 +251,7 @@ def test_an_article_that_cannot_be_read_costs_only_speed() -> None:
 
 def test_what_checks_a_provider_reads_the_articles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The packaged model is loaded beside the provider's, reads what answers are checked against, and ends with it."""
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    os.environ["OPENAI_API_KEY"] = "none"
     stub, model = StubEngine(), ScriptedModel()
     monkeypatch.setattr(holder, "_packaged", lambda *_: packaged(model, stub))
     url = "http://127.0.0.1:9/v1"

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.settings import networks
-from assistant.web import limits
 from assistant.web.limits import BURST, UNKNOWN, Budgets, Line, Place, client_key, is_in
 
 
@@ -45,10 +44,9 @@ def test_nobody_gets_more_than_is_allowed_or_waits_longer_than_told(
             assert sum(at < begin + seconds - 0.001 for at in let_in[number:]) <= limit + at_once
 
 
-def test_what_is_remembered_of_clients_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_remembered_of_clients_is_bounded() -> None:
     """Of more clients than there is room for, those who were not seen longest are forgotten."""
-    monkeypatch.setattr(limits, "MAX_CLIENTS", 3)
-    budgets = Budgets(1, 0, lambda: 1000.0)
+    budgets = Budgets(1, 0, lambda: 1000.0, clients=3)
     for client in "abc":
         budgets.take(client)
     assert budgets.take("a") > 0

@@ -10,7 +10,6 @@ import pytest
 from served import QUOTED, WRITTEN, in_a_loop
 
 from assistant.types import Answer, Outcome, Timings, Turn
-from assistant.web import answer_cache
 from assistant.web.answer_cache import AnswerCache
 
 SNAPSHOT = replace(QUOTED, timings=Timings(first_ms=30.0), final=False)
@@ -167,12 +166,11 @@ def test_the_work_ends_when_the_last_reader_has_left() -> None:
     assert in_a_loop(scenario) == (2, 1)
 
 
-def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_is_bounded() -> None:
     """Beyond the bound the answer that was not used for longest is forgotten."""
-    monkeypatch.setattr(answer_cache, "MAX_ANSWERS", 2)
 
     async def scenario() -> list[int]:
-        cache, worker = Cache(), Worker(FINAL)
+        cache, worker = Cache(most=2), Worker(FINAL)
         worker.release.set()
         counts = []
         for question in ("a", "b", "a", "c", "a", "b"):

@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from assistant.web.plain import assets as assets_module
 from assistant.web.plain.assets import Assets
 
 FILE = "/assets/index.js"
@@ -80,11 +79,10 @@ def test_a_visitor_who_leaves_spoils_nothing_for_the_next() -> None:
     assert len(app.asked) == 1
 
 
-def test_of_the_page_only_so_many_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_the_page_only_so_many_are_kept() -> None:
     """Whoever makes up hosts does not fill the memory."""
-    monkeypatch.setattr(assets_module, "_MOST_PAGES", 3)
     app = Counting()
-    assets = Assets(app)
+    assets = Assets(app, most_pages=3)
 
     async def visit() -> None:
         for host in ("a", "b", "c", "d", "d", "a"):

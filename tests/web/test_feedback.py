@@ -1,6 +1,7 @@
 """What readers say about an answer: kept in a file, and turned into lines of a question file."""
 
 import json
+import os
 import sqlite3
 import stat
 from collections.abc import Callable
@@ -219,9 +220,9 @@ def test_a_report_that_cannot_be_read_costs_no_other(file: Path, damage: str, ca
     assert caplog.messages == [f"report 2 of {file} cannot be read and is left out"]
 
 
-def test_the_command_prints_the_lines(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_prints_the_lines(file: Path) -> None:
     """`feedback export` writes a question file to standard output, and says where nothing is there yet."""
-    monkeypatch.setenv("ASSISTANT_FEEDBACK", str(file))
+    os.environ["ASSISTANT_FEEDBACK"] = str(file)
     missing = CliRunner().invoke(app, ["feedback", "export"])
     assert (missing.exit_code, missing.stdout) == (2, "")
     assert "ASSISTANT_FEEDBACK" in missing.stderr

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from assistant.web import observability
 from assistant.web.observability import JsonLines, OnceAMinute, log, log_refusal
 
 REFUSED_BY_UVICORN = "Invalid HTTP request received."
+MINUTE = 0.5
+"""In seconds."""
 
 
 @pytest.fixture
-def stream(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+def stream() -> Iterator[io.StringIO]:
     """Return where the log goes; a minute takes half a second."""
-    monkeypatch.setattr(observability, "FLOOD_SECONDS", 0.5)
     stream = io.StringIO()
-    handler = OnceAMinute(stream)
+    handler = OnceAMinute(stream, MINUTE)
     handler.setFormatter(JsonLines())
     before = log.level
     log.addHandler(handler)
@@ -57,7 +57,7 @@ def test_a_flood_is_a_line_a_kind_and_a_minute(stream: io.StringIO) -> None:
         fail(OSError)
         sent += 1
     log.handlers[-1].close()
-    minutes = (time.monotonic() - begun) / observability.FLOOD_SECONDS
+    minutes = (time.monotonic() - begun) / MINUTE
     told = lines(stream)
     assert [kind for kind, times in told[:5]] == ["busy", "rate_limited", REFUSED_BY_UVICORN, "failed", "failed"]
     for kind, share in Counter(kind for kind, _ in told[:5]).items():

@@ -3,6 +3,7 @@
 import asyncio
 import html
 import json
+import os
 import re
 import socket
 import time
@@ -163,9 +164,9 @@ def test_the_page_names_this_assistant_and_leads_nowhere_else(address: str) -> N
     assert httpx.get(f"{address}/manifest.json").json()["name"] == "Article assistant"
 
 
-def test_gradio_itself_takes_no_file_that_was_not_sent_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradio_itself_takes_no_file_that_was_not_sent_to_it(tmp_path: Path) -> None:
     """Where a call got past the door with a path in it, whichever input it is for, the file is not even copied."""
-    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "taken"))
+    os.environ["GRADIO_TEMP_DIR"] = str(tmp_path / "taken")
     (tmp_path / "file").touch()
     file = {"path": str(tmp_path / "file"), "meta": {"_type": "gradio.FileData"}}
 
@@ -274,13 +275,16 @@ def test_while_the_articles_are_read_the_process_lives_and_says_how_far_it_has_c
     assert asked.headers["retry-after"] == "5"
 
 
-def test_progress_is_logged_now_and_then(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_progress_is_logged_now_and_then(caplog: pytest.LogCaptureFixture) -> None:
     """Where nobody looks at a terminal, the log says how far it has come, and not at every step."""
     configured = partial(server_configuration, settings=Settings())
     caplog.set_level("INFO", logger="assistant")
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener, starting(configured, listener) as note:
+    with (
+        closing(socket.create_server(("127.0.0.1", 0))) as listener,
+        starting(configured, listener, log_seconds=0.5) as note,
+    ):
         note("Embedding", 64, 7915)
-        monkeypatch.setattr("assistant.web.plain.starting.LOG_SECONDS", 0)
+        time.sleep(0.6)
         note("Embedding", 128, 7915)
     assert [record.fields["done"] for record in caplog.records] == [128]  # type: ignore[attr-defined]
 

@@ -18,7 +18,6 @@ from served import ARTICLE, CITATION, OPEN, QUOTED, WRITTEN, ScriptedAssistant, 
 from assistant.rendering import LABELS
 from assistant.settings import Settings
 from assistant.types import Answer, Outcome, Status, Turn
-from assistant.web import service as service_module
 from assistant.web.feedback import Feedback
 from assistant.web.observability import JsonLines
 from assistant.web.plain.pages import about
@@ -298,9 +297,8 @@ def test_those_who_have_asked_get_their_answer_before_the_end(assistant: Scripte
     assert new.reason == Reason.SHUTTING_DOWN
 
 
-def test_the_end_does_not_wait_for_ever(assistant: ScriptedAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_end_does_not_wait_for_ever(assistant: ScriptedAssistant) -> None:
     """An answer that does not come in time ends with a message."""
-    monkeypatch.setattr(service_module, "TICK_SECONDS", 0.05)
     assistant.script["slow"] = [SNAPSHOT, threading.Event()]
 
     async def scenario(service: Service) -> Event:

@@ -89,8 +89,8 @@ def test_a_terminal_shows_what_is_waited_for(monkeypatch: pytest.MonkeyPatch, as
 
     stderr = Terminal()
     monkeypatch.setattr(sys, "stderr", stderr)
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "100")
+    os.environ["TERM"] = "xterm"
+    os.environ["COLUMNS"] = "100"
     app(["ask", "How much?", "--json"], standalone_mode=False)
     drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stderr.getvalue())
     assert re.search(r"Joining the language model .* 30%", drawn)
@@ -160,9 +160,9 @@ def test_the_exit_code_says_whether_the_articles_were_searched(assistant: Mock, 
 
 
 @pytest.mark.parametrize("command", [("ask", "Who?"), ("index",), ("check",), ("serve",)], ids=lambda words: words[0])
-def test_every_command_refuses_a_wrong_setting(monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]) -> None:
+def test_every_command_refuses_a_wrong_setting(command: tuple[str, ...]) -> None:
     """It is named in one line, with exit code 2; which there are is in `test_settings.py`."""
-    monkeypatch.setenv("ASSISTANT_PORT", "99999")
+    os.environ["ASSISTANT_PORT"] = "99999"
     result = run(*command)
     assert (result.exit_code, result.stdout) == (2, "")
     assert only_line(result.stderr).startswith("error: ASSISTANT_PORT has the value '99999': it must be ")
@@ -198,7 +198,7 @@ def child(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
     )
 
 
-def test_index_names_what_it_skips_and_does_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_index_names_what_it_skips_and_does_nothing_twice(tmp_path: Path) -> None:
     """Good articles are indexed and bad files named, again with exit code 1; nothing is embedded a second time.
 
     A photo beside them is named, and is no failure.
@@ -208,8 +208,8 @@ def test_index_names_what_it_skips_and_does_nothing_twice(tmp_path: Path, monkey
     (articles / "good.md").write_text("The mayor spoke. The council voted.")
     (articles / "picture.png").write_bytes(b"\x89PNG")
     (articles / "empty.md").touch()
-    monkeypatch.setenv("ASSISTANT_ARTICLES", str(articles))
-    monkeypatch.setenv("ASSISTANT_DATA", str(tmp_path / "data"))
+    os.environ["ASSISTANT_ARTICLES"] = str(articles)
+    os.environ["ASSISTANT_DATA"] = str(tmp_path / "data")
     for embedded in (1, 0):
         result = run("index", "--json")
         assert result.exit_code == 1

@@ -249,7 +249,7 @@ def test_a_model_server_that_cannot_be_reached_leaves_the_quotation(
     fault: str, article: Article, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A server that speaks no TLS and a name that nobody knows are told within the time, beside the quotation."""
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    os.environ["OPENAI_API_KEY"] = "none"
 
     def nobody_knows(host: str | bytes | None, *_: object, **__: object) -> list[tuple[object, ...]]:
         raise socket.gaierror(socket.EAI_NONAME, f"{host!r} is not known")
@@ -411,7 +411,7 @@ def test_a_clock_that_jumps_changes_no_answer(
     article: Article, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A clock set back or forward by years while the model writes neither ends the answer nor holds it up."""
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    os.environ["OPENAI_API_KEY"] = "none"
     now = time.time()
     jumps = iter(range(10**9))
     with faulty_endpoint.running() as endpoint:

@@ -52,15 +52,16 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def place(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def place(whole: Path, tmp_path: Path) -> Path:
     """Return a copy of the whole folder, which the command is told to look at."""
     folder = shutil.copytree(whole, tmp_path / "copy")
-    monkeypatch.setenv("ASSISTANT_ARTICLES", str(folder / "articles"))
-    monkeypatch.setenv("ASSISTANT_DATA", str(folder / "data"))
-    monkeypatch.setenv("ASSISTANT_MODEL", "none")
-    monkeypatch.setenv("ASSISTANT_FEEDBACK", str(folder / "reports" / "feedback.sqlite3"))
-    monkeypatch.setenv("ASSISTANT_PORT", "0")
-    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    os.environ |= {
+        "ASSISTANT_ARTICLES": str(folder / "articles"),
+        "ASSISTANT_DATA": str(folder / "data"),
+        "ASSISTANT_MODEL": "none",
+        "ASSISTANT_FEEDBACK": str(folder / "reports" / "feedback.sqlite3"),
+        "ASSISTANT_PORT": "0",
+    }
     return folder
 
 
@@ -351,12 +352,10 @@ def test_a_warning_is_no_failure(place: Path) -> None:
 
 
 @pytest.mark.parametrize("chroma", ["", "http://127.0.0.1:9"])
-def test_of_a_folder_that_is_not_there_nothing_else_is_said(
-    place: Path, chroma: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_of_a_folder_that_is_not_there_nothing_else_is_said(place: Path, chroma: str) -> None:
     """An index cannot be compared with articles that are not there; to build it anew would not help."""
     (place / "articles").rename(place / "elsewhere")
-    monkeypatch.setenv("ASSISTANT_CHROMA_URL", chroma)
+    os.environ["ASSISTANT_CHROMA_URL"] = chroma
     code, problems, fine = looked()
     assert (code, problems) == (1, [f"articles: there is no folder {place}/articles: {NO_ARTICLES}"])
     assert [line for line in fine if line.startswith("index")] == []
@@ -378,11 +377,11 @@ def test_what_an_interrupted_start_left_is_named(bare: Path) -> None:
 
 
 @pytest.mark.usefixtures("bare")
-def test_a_port_that_is_taken_is_named_unless_the_assistant_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_port_that_is_taken_is_named_unless_the_assistant_has_it() -> None:
     """Another program there is a problem, which `serve` tells in the same words; a page that is served is none."""
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
-        monkeypatch.setenv("ASSISTANT_PORT", str(port))
+        os.environ["ASSISTANT_PORT"] = str(port)
         with starting(lambda served: server_configuration(served, Settings()), taken):
             _, (problem,), _ = looked()
         assert problem.startswith("index: ")

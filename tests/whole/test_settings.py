@@ -1,6 +1,7 @@
 """Settings: each variable has an effect and a line in the documents, and a wrong one says how to put it right."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -153,9 +154,9 @@ SAME_PORTS = ("https://a.test", "http://b.test", "http://c.test:443")
         ("data", "~/data", Path("/home/reader/data")),
     ],
 )
-def test_a_value_has_several_spellings(name: str, value: str, meant: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_has_several_spellings(name: str, value: str, meant: object) -> None:
     """Whatever an operator is used to write is understood."""
-    monkeypatch.setenv("HOME", "/home/reader")
+    os.environ["HOME"] = "/home/reader"
     assert getattr(Settings.from_environment({f"ASSISTANT_{name.upper()}": value}), name) == meant
 
 

@@ -43,16 +43,16 @@ SPINS = "2000"
 Without, an answer takes a twelfth longer on an idle machine, and up to a quarter less beside a busy program; without
 end, ten times as long as soon as anything else runs.
 """
-START_SECONDS = 60.0
-HUNG_SECONDS = 10.0
-"""A request that is called off ends after one batch, within a second; a child that takes so long hangs."""
-
 Reply = dict[str, Any]
 """A line from the child: a part of the reply to a request, as `child` describes them."""
 
 
 class Engine:
     """A running child process, which answers one request at a time: a new one calls off the one before."""
+
+    start_seconds = 60.0
+    hung_seconds = 10.0
+    """A request that is called off ends after one batch, within a second; a child that takes so long hangs."""
 
     def __init__(
         self, model: Path, kept: Path, threads: int, context: int, adapters: Sequence[tuple[Path, str]] = ()
@@ -81,7 +81,7 @@ class Engine:
         self._number = 0
         self._tell: Callable[[Reply | None], None] | None = None
         self._hung: threading.Timer | None = None
-        watchdog = threading.Timer(START_SECONDS, self._process.kill)
+        watchdog = threading.Timer(self.start_seconds, self._process.kill)
         watchdog.start()
         try:
             is_ready = self._is_ready()
@@ -141,7 +141,7 @@ class Engine:
                 return
             self._tell = None
             if self._hung is None:
-                self._hung = threading.Timer(HUNG_SECONDS, self._process.kill)
+                self._hung = threading.Timer(self.hung_seconds, self._process.kill)
                 self._hung.daemon = True
                 self._hung.start()
         self._send({"number": number})

@@ -30,11 +30,11 @@ _Key = tuple[str, ...]
 class Assets:
     """Answers from memory what was asked for before, and passes on the rest."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Take the application."""
+    def __init__(self, app: ASGIApp, most_pages: int = _MOST_PAGES) -> None:
+        """Take the application, and how many pages are kept."""
         self._app = app
         self._files: dict[_Key, asyncio.Task[list[Message]]] = {}
-        self._pages: LRUCache[_Key, asyncio.Task[list[Message]]] = LRUCache(_MOST_PAGES)
+        self._pages: LRUCache[_Key, asyncio.Task[list[Message]]] = LRUCache(most_pages)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -63,7 +63,7 @@ class Assets:
 
     def forget_pages(self) -> None:
         """Have the page made anew for those who ask from now on; from any thread."""
-        self._pages = LRUCache(_MOST_PAGES)
+        self._pages = LRUCache(self._pages.maxsize)
 
     async def _made(self, scope: Scope, headers: dict[str, str]) -> list[Message]:
         """Return the parts of the response to nothing but the path and these headers."""

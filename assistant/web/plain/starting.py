@@ -37,7 +37,10 @@ LOG_SECONDS = 10
 
 @contextmanager
 def starting(
-    guarded: Callable[[ASGIApp], uvicorn.Config], listener: socket.socket, sites: Sequence[str] = ()
+    guarded: Callable[[ASGIApp], uvicorn.Config],
+    listener: socket.socket,
+    sites: Sequence[str] = (),
+    log_seconds: float = LOG_SECONDS,
 ) -> Iterator[Progress]:
     """Answer at a listening socket, which stays open, until the block ends; yield what is to be told of progress.
 
@@ -50,7 +53,7 @@ def starting(
     def note(what: str, done: int, total: int) -> None:
         nonlocal logged
         said[0] = f"{STARTING} {what}: {done / total:.0%} so far." if total else STARTING
-        if time.monotonic() - logged > LOG_SECONDS:
+        if time.monotonic() - logged > log_seconds:
             logged = time.monotonic()
             log.info("starting", extra={"fields": {"what": what, "done": done, "total": total}})
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
+from assistant.articles.reading import Corpus
 from assistant.articles.watching import changes
 from assistant.web.observability import log
 from assistant.web.service import Service
 
+_RENEWAL_SECONDS = 5.0
+"""For so long new articles are taken up before the folder is looked at again."""
 _LEAVE_SECONDS = 1.0
 """A look at the folder ends within that; a renewal that embeds takes minutes, and no supervisor waits so long. The
 thread ends with the process then, and the next start takes up what the index has not."""
@@ -29,7 +33,7 @@ def following(service: Service) -> Iterator[None]:
 
 
 def _follow(service: Service, stop: threading.Event) -> None:
-    assistant = service.assistant
+    assistant, is_behind = service.assistant, False
     said = set(assistant.corpus.problems)
 
     def goes_on() -> bool:
@@ -39,8 +43,25 @@ def _follow(service: Service, stop: threading.Event) -> None:
         for problem in set(corpus.problems) - said:
             log.warning("%s", problem)
         said = set(corpus.problems)
-        if corpus.articles == assistant.corpus.articles and not service.is_behind:
+        if corpus.articles == assistant.corpus.articles and not is_behind:
             continue
-        service.renew(corpus)
-        if not service.is_behind:
+        is_behind = not renew(service, corpus)
+        if not is_behind:
             log.info("articles", extra={"fields": {"articles": len(corpus.articles), "missing": assistant.missing}})
+
+
+def renew(service: Service, corpus: Corpus) -> bool:
+    """Answer from these articles from now on, and show them; return whether all could be done. Nothing is raised.
+
+    Where there are many new ones, the rest of them is left to the next call: what is gone must not wait for them. What
+    fails keeps nothing else from being done.
+    """
+    is_done, first = True, partial(service.assistant.renew, corpus, _RENEWAL_SECONDS)
+    renewals: list[Callable[[], None]] = [first, *service.renewals]
+    for take_up in renewals:
+        try:
+            take_up()
+        except Exception:  # noqa: BLE001 - it may go well the next time
+            log.exception("the articles that changed could not be taken up")
+            is_done = False
+    return is_done and not service.assistant.is_behind

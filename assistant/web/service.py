@@ -50,8 +50,6 @@ _REPORTS_PER_HOUR = 100
 _CALLS_PER_MINUTE = 60
 """Of the page's calls from one address, beside its questions: a page begins with one or two, and each press of a button
 is one, so that a reader never has so many. Each takes time from all others, so that nobody may have any number."""
-_RENEWAL_SECONDS = 5.0
-"""For so long new articles are taken up before the folder is looked at again."""
 _AT_ONCE = 30
 """So many calls at once, and so many streams open, has a household that opens all its tabs again."""
 
@@ -169,36 +167,12 @@ class Service:
         self.metrics = Metrics(lambda: len(self._line), lambda: assistant.model_state.kind == "ready")
         self.renewals: list[Callable[[], None]] = []
         """Called when the articles have changed: each renews something that was made of them."""
-        self._has_failed = False
-        """Whether some of it could not be done when they changed last."""
         self._kept: tuple[Corpus, AnswerCache[Event]] = assistant.corpus, self._empty_cache()
 
     @property
     def articles(self) -> Mapping[str, Article]:
         """The articles that are answered from now, by their ids."""
         return self.assistant.corpus.by_id
-
-    def renew(self, corpus: Corpus) -> None:
-        """Answer from these articles from now on, and show them; from any thread. Nothing is raised.
-
-        Where there are many new ones, the rest of them is left to the next call: what is gone must not wait for them.
-
-        What fails keeps nothing else from being done, and leaves the service behind.
-        """
-        renewals: list[Callable[[], None]] = [partial(self.assistant.renew, corpus, _RENEWAL_SECONDS), *self.renewals]
-        has_failed = False
-        for renew in renewals:
-            try:
-                renew()
-            except Exception:  # noqa: BLE001 - it may go well the next time
-                log.exception("the articles that changed could not be taken up")
-                has_failed = True
-        self._has_failed = has_failed
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether something could not take up the articles as they are; renewing again may help."""
-        return self._has_failed or self.assistant.is_behind
 
     @property
     def _cache(self) -> AnswerCache[Event]:

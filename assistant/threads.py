@@ -1,4 +1,4 @@
-"""How many threads torch and numpy compute on, which threads give way, and how one loads something for all.
+"""How many threads torch and numpy compute on, and how one loads something for all.
 
 A step of a model is computed on one thread. On several it waits until all of them have had their turn: beside the
 engine, which keeps all processors busy, a question takes many times as long so. Many texts are read on as many threads
@@ -8,29 +8,11 @@ as there are processors, each some texts of its own.
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Callable, MutableMapping
-from contextlib import suppress
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
-
-LESS_URGENT = 5
-"""What a thread that gives way adds to its place in the system's order of 0 to 19: it gets a third of what others get.
-
-With 10 the first evidence comes no sooner, and what gives way takes longer.
-"""
-
-
-def give_way() -> None:
-    """Let this thread, and those that it begins from now on, compute less while others want to.
-
-    Only Linux knows an order of the threads of a program; elsewhere, or where it may not be changed, all stay equal.
-    """
-    if sys.platform == "linux":
-        with suppress(OSError):
-            os.nice(LESS_URGENT)
 
 
 def take_one_thread_for_products(environment: MutableMapping[str, str] = os.environ) -> None:

@@ -167,17 +167,8 @@ def unfinished(data: Path) -> Path | None:
 
 def embedder_is_packaged() -> bool:
     """Whether the package that holds the embedding model is installed."""
-    return _is_installed(EMBEDDER_PACKAGE)
-
-
-def language_model_is_packaged() -> bool:
-    """Whether the packages that hold the language model are installed."""
-    return _is_installed(LANGUAGE_MODEL_PACKAGES[0])
-
-
-def _is_installed(package: str) -> bool:
     try:
-        metadata.version(package)
+        metadata.version(EMBEDDER_PACKAGE)
     except metadata.PackageNotFoundError:
         return False
     return True

@@ -256,7 +256,7 @@ def test_a_child_that_hangs_is_killed(doomed: Engine, how: str) -> None:
     doomed.hung_seconds = 0.3
     number = doomed.ask({"messages": [("user", "hang")], "max_tokens": 1}, lambda _: None)
     if how == "is stopped":
-        os.kill(doomed.process_id, signal.SIGSTOP)
+        os.kill(doomed._process.pid, signal.SIGSTOP)
     doomed.call_off(number)
     assert ask(doomed, "Is it?")[-1] is None
     assert not doomed.alive

@@ -115,7 +115,7 @@ def test_an_engine_is_alive_until_it_is_closed(child: Path, tmp_path: Path) -> N
     """The child is gone after closing."""
     running = Engine(child, tmp_path / "kept", 1, 512)
     assert running.alive
-    assert Path(f"/proc/{running.process_id}").exists()
+    assert Path(f"/proc/{running._process.pid}").exists()
     running.close()
     assert not running.alive
 
@@ -161,13 +161,13 @@ def test_a_dead_engine_is_started_again(tmp_path: Path) -> None:
     with closing(hold(local(tmp_path))) as held:
         first = engine_of(held)
         assert held.state.kind == "ready"
-        os.kill(first.process_id, signal.SIGKILL)
+        os.kill(first._process.pid, signal.SIGKILL)
         while first.alive:
             time.sleep(0.01)
         assert held.get() is None
         held.wait()
         second = engine_of(held)
-        assert second.process_id != first.process_id
+        assert second._process.pid != first._process.pid
         assert held.state.kind == "ready"
         del first
         gc.collect()  # What the dead engine had left open would warn here.

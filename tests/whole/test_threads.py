@@ -1,4 +1,4 @@
-"""On how many threads the embedding model computes, and how urgently, with the real weights; loading once."""
+"""On how many threads the embedding model computes, with the real weights; loading once."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from torch.nn.modules.module import register_module_forward_pre_hook
 from assistant import threads
 from assistant.search.embedder import SentenceEmbedder
 from assistant.settings import PROJECT
-from assistant.threads import LESS_URGENT, Once, give_way
+from assistant.threads import Once
 
 
 @pytest.mark.parametrize(
@@ -36,24 +36,6 @@ def test_many_texts_are_computed_on_several_threads(real_embedder: SentenceEmbed
     with register_module_forward_pre_hook(lambda *_: seen.add(threading.get_native_id())):
         real_embedder.embed_documents([f"The mayor spoke{' again' * (number % 40)}." for number in range(400)])
     assert len(seen) > 1
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows an order of the threads of a program")
-def test_a_thread_that_gives_way_computes_less_urgently(real_embedder: SentenceEmbedder) -> None:
-    """Whoever asks while it reads is served first; all other threads stay as they are."""
-    own, urgencies = urgency(), set()
-    with (
-        register_module_forward_pre_hook(lambda *_: urgencies.add(urgency())),
-        ThreadPoolExecutor(1, initializer=give_way) as giving_way,
-    ):
-        giving_way.submit(real_embedder.read, ["The mayor spoke.", "So did others."]).result()
-    assert urgencies == {min(own + LESS_URGENT, 19)}
-    assert urgency() == own
-
-
-def urgency() -> int:
-    """Return the place of this thread in the system's order."""
-    return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="threads are counted where Linux lists them")

@@ -108,11 +108,6 @@ class Engine:
         for file in files[:-count]:
             file.unlink(missing_ok=True)
 
-    @property
-    def process_id(self) -> int:
-        """The child's process id."""
-        return self._process.pid
-
     def keep_only(self, names: Iterable[str]) -> None:
         """Delete what was read, but for what is kept under these names, or unfinished."""
         stems = {Path(name).stem for name in names}

@@ -64,14 +64,16 @@ class Stack:
 
 
 @contextmanager
-def stack(folder: Path, port: int | None = None, settings: Mapping[str, str] = {}) -> Iterator[Stack]:
+def stack(
+    folder: Path, port: int | None = None, settings: Mapping[str, str] = {}, nginx: str | None = NGINX
+) -> Iterator[Stack]:
     """Run everything with its files in the folder; the settings are those of each process.
 
     Raises:
         ConfigurationError: nginx is not installed.
         AssistantError: a process did not start.
     """
-    if NGINX is None:
+    if nginx is None:
         raise ConfigurationError("nginx is not installed: run apt-get install nginx-light")
     proxy_port, *ports = (free_port() for _ in range(1 + len(PORTS)))
     proxy_port = port or proxy_port
@@ -92,7 +94,7 @@ def stack(folder: Path, port: int | None = None, settings: Mapping[str, str] = {
             wait_until_answers(processes[-1].running, "/readyz")
             running.callback(processes[-1].stop)
         configuration = _nginx_configuration(folder, proxy_port, ports)
-        wait_until_answers(run("nginx", [NGINX, "-e", "stderr", "-c", str(configuration)], proxy_port))
+        wait_until_answers(run("nginx", [nginx, "-e", "stderr", "-c", str(configuration)], proxy_port))
         yield Stack(f"http://127.0.0.1:{proxy_port}", tuple(processes), folder)
 
 

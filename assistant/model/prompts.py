@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from string import Template
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -45,7 +46,7 @@ def check() -> None:
         ConfigurationError: one cannot.
     """
     for name in _NAMES:
-        _template(name)
+        _template(FOLDER / f"{name}.md")
 
 
 def render(name: str, **values: str) -> str:
@@ -55,16 +56,16 @@ def render(name: str, **values: str) -> str:
         ConfigurationError: the file is missing.
         ValueError: the values are not exactly the variables of the file; all are named.
     """
-    template = _template(name)
+    template = _template(FOLDER / f"{name}.md")
     wanted = set(template.get_identifiers())
     if wrong := sorted(wanted ^ set(values)):
         raise ValueError(f"prompts/{name}.md takes {sorted(wanted)}; check {', '.join(wrong)}")
     return template.substitute(values)
 
 
-def fingerprint() -> str:
+def fingerprint(folder: Path = FOLDER) -> str:
     """Return the SHA-256, in hexadecimal, of all prompt files."""
-    return sha256(b"".join(path.name.encode() + path.read_bytes() for path in sorted(FOLDER.glob("*.md"))))
+    return sha256(b"".join(path.name.encode() + path.read_bytes() for path in sorted(folder.glob("*.md"))))
 
 
 def draft_messages(question: str, history: Sequence[Turn], passages: str) -> list[BaseMessage]:
@@ -82,8 +83,7 @@ def check_messages(question: str, history: Sequence[Turn], passages: str, draft:
 
 
 @cache
-def _template(name: str) -> Template:
-    path = FOLDER / f"{name}.md"
+def _template(path: Path) -> Template:
     try:
         return Template(path.read_text(encoding="utf-8").strip())
     except OSError as error:

@@ -69,18 +69,18 @@ def reasons_against(answer: Answer) -> Mapping[str, str]:
     return {name: words for name, words in REASONS.items() if name == "other" or is_refusal == (name in _OF_A_REFUSAL)}
 
 
-def save(file: Path, feedback: Feedback) -> None:
+def save(file: Path, feedback: Feedback, most_bytes: int = MAX_FILE_BYTES) -> None:
     """Append to the file, which is made where it is missing; from any thread or process.
 
     Raises:
         sqlite3.Error: the file is full or damaged, or the disk is.
         OSError: the file cannot be made.
     """
-    with database.writing(file, _SCHEMA, MAX_FILE_BYTES) as opened:
+    with database.writing(file, _SCHEMA, most_bytes) as opened:
         _add(opened, feedback)
 
 
-def check(file: Path) -> None:
+def check(file: Path, most_bytes: int = MAX_FILE_BYTES) -> None:
     """Make sure that a report could be saved. Nothing is changed, and no file made.
 
     Raises:
@@ -88,7 +88,7 @@ def check(file: Path) -> None:
     """
     try:
         if file.exists():
-            with database.writing(file, _SCHEMA, MAX_FILE_BYTES) as opened:
+            with database.writing(file, _SCHEMA, most_bytes) as opened:
                 _add(opened, Feedback(Answer(" " * _ROOM, Outcome.DECLINED), helpful=False))
                 opened.rollback()
         else:

@@ -15,9 +15,8 @@ from typer.testing import CliRunner
 
 from assistant.articles.reading import read_corpus, read_file
 from assistant.cli import app
-from assistant.fetching import getting
 from assistant.fetching.fetch import End, Outcome, fetch
-from assistant.fetching.getting import Getter
+from assistant.fetching.getting import MAX_BYTES, Getter
 from assistant.fetching.listing import MOST, listed
 
 WORDS = "The ferry leaves at ten, and nobody in the town minds that it is late, since the river is calm."
@@ -194,7 +193,7 @@ def test_a_site_whose_robots_cannot_be_had_is_left_alone(site: Site, tmp_path: P
         (200, {}, b"<html><body><nav>Home</nav></body></html>", End.NO_ARTICLE, ""),
         (200, {}, b"", End.NO_ARTICLE, ""),
         (200, {}, bytes(range(256)) * 40, End.NO_ARTICLE, ""),
-        (200, {}, b"x" * 200_000, End.FAILED, "larger than"),
+        (200, {}, b"x" * (MAX_BYTES + 1), End.FAILED, "larger than"),
         (200, {"content-encoding": "gzip"}, gzip.compress(b"x" * 50_000_000, mtime=0), End.FAILED, "unpacks to"),
         (200, {}, gzip.compress(b"x" * 50_000_000, mtime=0), End.FAILED, "unpacks to"),
         (200, {"content-encoding": "gzip"}, gzip.compress(b"x" * 1000, mtime=0)[:20], End.FAILED, "unpacks to"),
@@ -212,7 +211,6 @@ def test_a_site_whose_robots_cannot_be_had_is_left_alone(site: Site, tmp_path: P
 def test_what_is_no_article_is_named_and_not_saved(  # noqa: PLR0913, PLR0917 - what the server replies
     site: Site,
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     status: int,
     headers: dict[str, str],
     body: bytes,
@@ -220,7 +218,6 @@ def test_what_is_no_article_is_named_and_not_saved(  # noqa: PLR0913, PLR0917 - 
     reason: str,
 ) -> None:
     """A page without an article, a bomb, a circle, a private host: each ends in a word, and nothing is written."""
-    monkeypatch.setattr(getting, "MAX_BYTES", 100_000)
     site.pages["/strange"] = status, headers, body
     (outcome,) = fetched(f"{site.address}/strange", folder=tmp_path)
     assert outcome.end is end

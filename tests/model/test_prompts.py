@@ -28,15 +28,6 @@ VARIABLES = {
 }
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return an empty folder that stands for prompts/."""
-    monkeypatch.setattr(prompts, "FOLDER", tmp_path)
-    prompts._template.cache_clear()
-    monkeypatch.setattr(prompts, "_template", prompts._template.__wrapped__)
-    return tmp_path
-
-
 def test_every_prompt_file_is_used_by_the_code() -> None:
     """The name of each file stands as a string in a module; a file that nobody renders has no place."""
     sources = [path.read_text(encoding="utf-8") for path in (PROJECT / "assistant").rglob("*.py")]
@@ -80,27 +71,27 @@ def test_what_a_reader_writes_stays_as_it_is(question: str) -> None:
     assert prompts.render("system", article=question).endswith(question)
 
 
-def test_the_fingerprint_follows_the_files(folder: Path) -> None:
+def test_the_fingerprint_follows_the_files(tmp_path: Path) -> None:
     """Changing, renaming or adding a prompt changes the fingerprint; putting it back restores it."""
-    file = folder / "one.md"
+    file = tmp_path / "one.md"
     file.write_text("Read $this.")
-    first = prompts.fingerprint()
+    first = prompts.fingerprint(tmp_path)
     file.write_text("Read $that.")
-    changed = prompts.fingerprint()
+    changed = prompts.fingerprint(tmp_path)
     file.write_text("Read $this.")
-    again = prompts.fingerprint()
-    (folder / "two.md").write_text("")
-    added = prompts.fingerprint()
-    (folder / "two.md").unlink()
-    file.rename(folder / "three.md")
+    again = prompts.fingerprint(tmp_path)
+    (tmp_path / "two.md").write_text("")
+    added = prompts.fingerprint(tmp_path)
+    (tmp_path / "two.md").unlink()
+    file.rename(tmp_path / "three.md")
     assert first == again
-    assert len({first, changed, added, prompts.fingerprint()}) == 4
+    assert len({first, changed, added, prompts.fingerprint(tmp_path)}) == 4
 
 
-def test_a_prompt_is_read_from_its_file(folder: Path) -> None:
+def test_a_prompt_is_read_from_its_file(tmp_path: Path) -> None:
     """What stands in the file is what is rendered, without the white space around it."""
-    (folder / "one.md").write_text("\nRead $this.\n\n")
-    assert prompts.render("one", this="it") == "Read it."
+    (tmp_path / "one.md").write_text("\nRead $this.\n\n")
+    assert prompts._template(tmp_path / "one.md").substitute(this="it") == "Read it."
 
 
 def test_a_conversation_begins_with_the_same_words_whatever_is_asked(article: Article) -> None:

@@ -153,9 +153,8 @@ def test_the_units_set_what_there_is_to_set() -> None:
     assert "KillMode=mixed" in (PROJECT / "deploy" / "systemd" / "assistant@.service").read_text()
 
 
-def test_without_nginx_the_stack_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_nginx_the_stack_says_what_to_install(tmp_path: Path) -> None:
     """One line names the package, before anything is started."""
-    monkeypatch.setattr("stack.NGINX", None)
-    with pytest.raises(Exception, match="apt-get install nginx-light"), stack(tmp_path):
+    with pytest.raises(Exception, match="apt-get install nginx-light"), stack(tmp_path, nginx=None):
         pass
     assert list(tmp_path.iterdir()) == []

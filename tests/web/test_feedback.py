@@ -20,7 +20,6 @@ from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import read_questions
 from assistant.rendering import to_json
 from assistant.types import Outcome, Turn
-from assistant.web import feedback as store
 from assistant.web.feedback import (
     MAX_COMMENT_CHARACTERS,
     REASONS,
@@ -110,20 +109,19 @@ def test_no_report_is_lost_when_many_come_at_once(file: Path) -> None:
     assert {line["notes"] for line in lines(file)} == {f"helpful: number {index}" for index in range(100)}
 
 
-def fill(file: Path) -> int:
+def fill(file: Path, most_bytes: int = 16_384) -> int:
     """Save until no more can be saved, and return how many were."""
     saved = 0
     with suppress(sqlite3.OperationalError):
         while True:
-            save(file, Feedback(ANSWER, helpful=False, comment="x" * 1000))
+            save(file, Feedback(ANSWER, helpful=False, comment="x" * 1000), most_bytes)
             saved += 1
     return saved
 
 
-def test_a_full_file_takes_no_more_and_loses_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_file_takes_no_more_and_loses_nothing(file: Path) -> None:
     """The file stops growing at its limit; what is in it can still be read."""
-    monkeypatch.setattr(store, "MAX_FILE_BYTES", 40_960)
-    saved = fill(file)
+    saved = fill(file, 40_960)
     assert file.stat().st_size <= 40_960
     assert 5 < saved == len(lines(file))
 
@@ -138,16 +136,15 @@ def test_a_full_file_takes_no_more_and_loses_nothing(file: Path, monkeypatch: py
     ],
 )
 def test_where_nothing_can_be_saved_is_known_before_a_report_is_lost(
-    file: Path, make: Callable[[Path], object], why: str, monkeypatch: pytest.MonkeyPatch
+    file: Path, make: Callable[[Path], object], why: str
 ) -> None:
     """What is damaged, full, or no file is named in one line."""
-    monkeypatch.setattr(store, "MAX_FILE_BYTES", 16_384)
     file.parent.mkdir()
     make(file)
     with pytest.raises(
         ConfigurationError, match=rf"^Reports cannot be saved in .* \({why}\): make room, or set ASSIST"
     ):
-        check(file)
+        check(file, 16_384)
 
 
 def test_that_a_report_can_be_saved_is_found_out_without_saving_one(file: Path) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import redirect_stderr
 from pathlib import Path
 from unittest.mock import Mock, call, create_autospec
 
@@ -80,7 +81,7 @@ def test_ask_for_a_person() -> None:
     ]
 
 
-def test_a_terminal_shows_what_is_waited_for(monkeypatch: pytest.MonkeyPatch, assistant: Mock) -> None:
+def test_a_terminal_shows_what_is_waited_for(assistant: Mock) -> None:
     """On a terminal a bar shows how far the weights are joined and a spinner that the model loads; both go away."""
 
     class Terminal(io.StringIO):
@@ -88,10 +89,9 @@ def test_a_terminal_shows_what_is_waited_for(monkeypatch: pytest.MonkeyPatch, as
             return True
 
     stderr = Terminal()
-    monkeypatch.setattr(sys, "stderr", stderr)
-    os.environ["TERM"] = "xterm"
-    os.environ["COLUMNS"] = "100"
-    app(["ask", "How much?", "--json"], standalone_mode=False)
+    os.environ |= {"TERM": "xterm", "COLUMNS": "100"}
+    with redirect_stderr(stderr):
+        app(["ask", "How much?", "--json"], standalone_mode=False)
     drawn = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stderr.getvalue())
     assert re.search(r"Joining the language model .* 30%", drawn)
     assert "Reading" in drawn

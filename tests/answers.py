@@ -44,7 +44,7 @@ def fits(threshold: float = 0.4) -> Fits:
     quoted = Quoting(none, one, {"score": 7.0, "told": 4.0}, -3.0, further_share=0.6)
     return Fits(
         {"keywords": certain, "words": certain, "check": answered},
-        {"check": Calibration(*shown, 0.0, 0.5)},
+        Calibration(*shown, 0.0, 0.5),
         {"words": quoted, "draft": quoted},
     )
 

@@ -178,13 +178,13 @@ def fit(observations: Sequence[Observation]) -> dict[str, Any]:
         raise ConfigurationError("Too many questions got no draft and check: calibrate with the packaged model alone")
     observations = judged
     answered = {name: _answerable(observations, signals) for name, signals in calibration.SIGNALS.items()}
-    written = {name: _written(observations, name, answered[name]) for name in calibration.WRITTEN_SIGNALS}
-    (answer, sure), (draft, right) = answered["check"], written["check"]
+    answer, sure = answered["check"]
+    draft, right = _written(observations, answer, sure)
     shown = _hold(observations) & (sure >= answer.threshold) & (right >= draft.threshold)
     return {
         "answerable": {name: asdict(fitted) for name, (fitted, _) in answered.items()},
         "quoted": _quoting(observations, shown),
-        "written": {name: asdict(fitted) for name, (fitted, _) in written.items()},
+        "written": asdict(draft),
     }
 
 
@@ -261,20 +261,19 @@ def _is_right(draft: CheckedDraft, question: Question, graded: Mapping[str, str]
 
 
 def _written(
-    observations: Sequence[Observation], name: str, answered: tuple[calibration.Calibration, Floats]
+    observations: Sequence[Observation], answer: calibration.Calibration, sure: Floats
 ) -> tuple[calibration.Calibration, Floats]:
     """Return the fit of what was written, and each draft's probability by fits that did not see its question.
 
-    `answered` is the same of whether there is an answer. The threshold is the one under which most questions get a
-    right written answer while at most `MOST_WRONG` get a wrong one. The hard questions count too: the rules were
+    `answer` and `sure` are the same of whether there is an answer. The threshold is the one under which most questions
+    get a right written answer while at most `MOST_WRONG` get a wrong one. The hard questions count too: the rules were
     written with the others in sight, and what these allow is too much for new ones.
     """
     weights = _shares(observations) * len(observations)
-    is_answered, sure = answered
-    names = calibration.WRITTEN_SIGNALS[name]
+    names = calibration.WRITTEN_SIGNALS
     matrix, groups = _matrix(observations, names), _groups(o.question for o in observations)
     regression, right = _regression(matrix, _right(observations), weights, groups, names, 0.03)
-    may_be_shown = _hold(observations) & (sure >= is_answered.threshold)
+    may_be_shown = _hold(observations) & (sure >= answer.threshold)
     threshold = _threshold_of_shown(_shares(observations), _right(observations), right, may_be_shown)
     return calibration.Calibration(**asdict(regression), threshold=threshold), right
 

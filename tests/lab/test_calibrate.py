@@ -53,17 +53,18 @@ def test_what_is_fitted_can_be_read_again(observed: tuple[Assistant, list[Observ
     assert weights_of(Fits.read(tmp_path / "calibration.json")) == weights_of(Fits.read())
 
 
-def weights_of(fits: Fits) -> dict[str, dict[str, set[str]]]:
+def weights_of(fits: Fits) -> dict[str, set[str]]:
     """Return the signals that each fit has a weight for."""
-    parts = {"answerable": fits.answerable, "written": fits.written, "quoted": fits.quoted}
-    return {part: {name: set(fit.weight) for name, fit in some.items()} for part, some in parts.items()}
+    quoted = {f"quoted by {name}": fit for name, fit in fits.quoted.items()}
+    some = {"written": fits.written, **fits.answerable, **quoted}
+    return {name: set(fit.weight) for name, fit in some.items()}
 
 
 def test_what_ships_was_fitted_to_the_signals_that_there_are() -> None:
     """Each fit that the product asks for is in the file, with a weight for each of its signals, and no other is."""
-    wanted = {"answerable": calibration.SIGNALS, "written": calibration.WRITTEN_SIGNALS, "quoted": quoting.SIGNALS}
-    expected = {part: {name: set(signals) for name, signals in fits.items()} for part, fits in wanted.items()}
-    assert weights_of(Fits.read()) == expected
+    quoted = {f"quoted by {name}": signals for name, signals in quoting.SIGNALS.items()}
+    wanted = {"written": calibration.WRITTEN_SIGNALS, **calibration.SIGNALS, **quoted}
+    assert weights_of(Fits.read()) == {name: set(signals) for name, signals in wanted.items()}
 
 
 def test_the_same_observations_give_the_same_file(observed: tuple[Assistant, list[Observation]]) -> None:

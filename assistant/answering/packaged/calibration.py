@@ -2,8 +2,7 @@
 
 Logistic regressions over a few signals, fitted by `python -m lab calibrate` to development, hard and readers'
 questions; their coefficients and thresholds lie in `calibration.json`, none is set by hand. Which signals exist depends
-on the models: keywords only (none is installed), words only (no language model), a draft, and a draft
-with its check.
+on the models: keywords only (none is installed), words only (no language model), and a draft with its check.
 """
 
 from __future__ import annotations
@@ -31,15 +30,11 @@ CALIBRATION = Path(__file__).with_name("calibration.json")
 
 KEYWORDS = ("keywords", "names_found")
 WORDS = ("similarity", "names_found")
-DRAFT = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "asked_names")
-CHECK = (*DRAFT, "answers", "right")
-SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "draft": DRAFT, "check": CHECK}
-"""The signals of each of the four fits for whether the article answers the question."""
-
-WRITTEN_DRAFT = (*DRAFT, "asks_two", "swapped", "length", "behind")
-WRITTEN_CHECK = (*WRITTEN_DRAFT, "answers", "right", "likelihood")
-WRITTEN_SIGNALS = {"draft": WRITTEN_DRAFT, "check": WRITTEN_CHECK}
-"""The signals of the two fits for whether a draft is a right answer."""
+CHECK = (*WORDS, "facts", "words", "new_words", "tells", "kind_told", "asked_names", "answers", "right")
+SIGNALS = {"keywords": KEYWORDS, "words": WORDS, "check": CHECK}
+"""The signals of each of the three fits for whether the article answers the question."""
+WRITTEN_SIGNALS = (*CHECK, "asks_two", "swapped", "length", "behind", "likelihood")
+"""The signals of the fit for whether a draft is a right answer."""
 _UNTOLD = -2.0
 """The log-probability where the engine gives none."""
 
@@ -82,9 +77,9 @@ class Fits:
     """All that was fitted, by the name of its signals."""
 
     answerable: Mapping[str, Calibration]
-    """Whether the article answers the question: `keywords`, `words`, `draft`, `check`."""
-    written: Mapping[str, Calibration]
-    """Whether a draft is right: `draft`, `check`."""
+    """Whether the article answers the question: `keywords`, `words`, `check`."""
+    written: Calibration
+    """Whether a draft is right."""
     quoted: Mapping[str, Quoting]
     """Which sentence holds the answer: `words`, `draft`."""
 
@@ -94,7 +89,7 @@ class Fits:
         values: dict[str, dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))
         return cls(
             {name: Calibration(**fit) for name, fit in values["answerable"].items()},
-            {name: Calibration(**fit) for name, fit in values["written"].items()},
+            Calibration(**values["written"]),
             {name: Quoting(**fit) for name, fit in values["quoted"].items()},
         )
 

@@ -103,7 +103,7 @@ class PackagedWriter:
         # No fit of a draft was made without an embedding model.
         answered = self.fits.answerable["check"] if undrafted.findings.similarities else undrafted.answered
         draft = replace(checked, signals=signals)
-        return Judgement(undrafted.findings, signals, answered, draft, self.fits.written["check"])
+        return Judgement(undrafted.findings, signals, answered, draft, self.fits.written)
 
     def holds(self, question: Question, findings: Findings, model: LanguageModel, text: str, limit: Limit) -> bool:
         """Whether an answer that another model wrote would be shown, had the packaged one written it.

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field, fields
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 import platformdirs
-from pydantic import Field, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter
+from pydantic.fields import FieldInfo
 
 from assistant.errors import ConfigurationError
 
@@ -34,20 +35,6 @@ _OFFLINE = {
     "TOKENIZERS_PARALLELISM": "false",
     "FASTAPI_OTEL_AUTO_CONFIGURE": "false",
 }
-Port = int
-Tokens = int
-Address = str
-"""Of a person, as in `mailto:desk@example.org` or `https://example.org/contact`; empty for none."""
-Token = str
-"""A secret of 16 characters or more: at the rate at which one address may guess, even words are safe then."""
-Check = Literal["provider", "local", "none"]
-Price = tuple[float, float, float]
-"""Money for a million tokens: read, read from the provider's cache, written; all 0 where it is not known."""
-Sites = tuple[str, ...]
-"""Origins, as in `https://news.example.org`."""
-Names = tuple[str, ...]
-"""Of hosts, as in `assistant.example.org`; without a port."""
-Networks = tuple[IPv4Network | IPv6Network, ...]
 
 
 def networks(value: str) -> Networks:
@@ -59,14 +46,11 @@ def networks(value: str) -> Networks:
     return tuple(ip_network(part) for part in map(str.strip, value.split(",")) if part)
 
 
-_THIS_MACHINE = networks("127.0.0.1,::1")
-
-
-def _price(value: str) -> Price:
-    read, *cached, written = (_FLOAT(part.strip()) for part in value.split(","))
+def _price(value: str) -> tuple[str, str, str]:
+    read, *cached, written = value.split(",")
     if len(cached) > 1:
         raise ValueError
-    return read, *(cached or [read]), written  # type: ignore[return-value]
+    return read, cached[0] if cached else read, written
 
 
 def _names(value: str) -> Names:
@@ -92,24 +76,30 @@ def _address(value: str) -> Address:
     raise ValueError
 
 
-_FLOAT = TypeAdapter(Annotated[float, Field(ge=0, lt=10**6, allow_inf_nan=False)]).validate_python
-_CASTS: Mapping[str, tuple[Callable[[str], Any], str]] = {
-    "int": (TypeAdapter(Annotated[int, Field(ge=0, lt=10**6)]).validate_python, "a whole number, 0 or more"),
-    "Port": (TypeAdapter(Annotated[int, Field(ge=0, le=65_535)]).validate_python, "a whole number, at most 65535"),
-    "Tokens": (TypeAdapter(Annotated[int, Field(ge=0, lt=10**12)]).validate_python, "a whole number, 0 or more"),
-    "float": (_FLOAT, "a number, 0 or more"),
-    "bool": (TypeAdapter(bool).validate_python, "true or false"),
-    "Networks": (networks, "addresses or networks, as in 10.0.0.7,192.168.0.0/16"),
-    "Token": (TypeAdapter(Annotated[str, Field(min_length=16)]).validate_python, "16 characters or more"),
-    "Check": (TypeAdapter(Check).validate_python, "provider, local or none"),
-    "Price": (_price, "prices for a million tokens read, read from the cache, and written, as in 0.40,0.10,1.60"),
-    "Address": (_address, "a mail address or an https address"),
-    "Names": (_names, "host names, as in assistant.example.org,www.example.org"),
-    "Sites": (_sites, "sites, as in https://news.example.org,https://www.example.org"),
-    "Path": (lambda value: Path(value).expanduser(), "a path"),
-    "str": (str, "words"),
-}
-"""By the type of a field: how a variable is read, which raises ValueError where it cannot be, and what it must be."""
+# The types of the fields: how a variable is read, and what it must be
+
+Count = Annotated[int, Field(ge=0, lt=10**6, description="a whole number, 0 or more")]
+Tokens = Annotated[int, Field(ge=0, lt=10**12, description="a whole number, 0 or more")]
+Port = Annotated[int, Field(ge=0, le=65_535, description="a whole number, at most 65535")]
+Number = Annotated[float, Field(ge=0, lt=10**6, allow_inf_nan=False, description="a number, 0 or more")]
+Switch = Annotated[bool, Field(description="true or false")]
+Place = Annotated[Path, AfterValidator(Path.expanduser)]
+Check = Annotated[Literal["provider", "local", "none"], Field(description="provider, local or none")]
+Token = Annotated[str, Field(min_length=16, description="16 characters or more")]
+"""A secret: at the rate at which one address may guess, even words are safe then."""
+_PRICE = "prices for a million tokens read, read from the cache, and written, as in 0.40,0.10,1.60"
+Price = Annotated[tuple[Number, Number, Number], BeforeValidator(_price), Field(description=_PRICE)]
+"""All 0 where it is not known."""
+Address = Annotated[str, BeforeValidator(_address), Field(description="a mail address or an https address")]
+"""Of a person; empty for none."""
+_NAMES = "host names, as in assistant.example.org,www.example.org"
+Names = Annotated[tuple[str, ...], BeforeValidator(_names), Field(description=_NAMES)]
+_SITES = "sites, as in https://news.example.org,https://www.example.org"
+Sites = Annotated[tuple[str, ...], BeforeValidator(_sites), Field(description=_SITES)]
+_NETWORKS = "addresses or networks, as in 10.0.0.7,192.168.0.0/16"
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(networks), Field(description=_NETWORKS)]
+
+_THIS_MACHINE = networks("127.0.0.1,::1")
 
 
 def go_offline(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -122,9 +112,9 @@ class Settings:
     """Each field is the environment variable `ASSISTANT_<FIELD>`; `docs/operate.md` has the table."""
 
     # What is read and where things are kept
-    articles: Path = PROJECT / "corpus" / "articles" if IS_CHECKOUT else Path("articles")
+    articles: Place = PROJECT / "corpus" / "articles" if IS_CHECKOUT else Path("articles")
     """Folder of article files; without a checkout the folder `articles` where the program is started."""
-    data: Path = Path(platformdirs.user_cache_dir("article-assistant"))
+    data: Place = Path(platformdirs.user_cache_dir("article-assistant"))
     """Folder for the index and the joined weights; all of it can be rebuilt."""
     chroma_url: str = ""
     """A Chroma server, as in http://127.0.0.1:8000; empty for the embedded one."""
@@ -134,9 +124,9 @@ class Settings:
     """`local`, `none`, or anything that LangChain's init_chat_model takes, as in `openai:gpt-4.1-mini`."""
     model_url: str = ""
     """Base URL for the provider, for a self-hosted server such as vLLM."""
-    model_words: int = 12_000
+    model_words: Count = 12_000
     """Articles of at most so many words in all are given to a capable model as a whole, else passages of them."""
-    model_calls: int = 16
+    model_calls: Count = 16
     """How many calls a provider gets at once."""
     model_price: Price = (0.0, 0.0, 0.0)
     """What a million tokens cost: read, read from the provider's cache, written."""
@@ -150,9 +140,9 @@ class Settings:
     """Another GGUF for `local`, instead of the packaged one."""
     model_sha256: str = ""
     """Its SHA-256; when given it is checked before use."""
-    answer_seconds: float = 20.0
+    answer_seconds: Number = 20.0
     """Total time for the model on one question, in seconds; then the quotation stands."""
-    threads: int = 0
+    threads: Count = 0
     """Threads of the embedded engine; 0 for as many as there are processors."""
 
     # The page
@@ -160,11 +150,11 @@ class Settings:
     port: Port = 7860
     names: Names = ()
     """Host names that it is served under, without a port; empty for any."""
-    stop_seconds: float = 7.0
+    stop_seconds: Number = 7.0
     """How long those who have asked may still get their answer when the server is stopped, in seconds."""
     contact: Address = ""
     """How readers reach the operator: a mail address or an https address."""
-    feedback: Path = Path(platformdirs.user_data_dir("article-assistant")) / "feedback.sqlite3"
+    feedback: Place = Path(platformdirs.user_data_dir("article-assistant")) / "feedback.sqlite3"
     """File for the answers that readers report; it cannot be rebuilt."""
 
     embed_sites: Sites = ()
@@ -173,25 +163,25 @@ class Settings:
     # The editors' desk
     desk_token: Token = field(default="", repr=False)
     """What opens the desk at /desk; empty for no desk."""
-    keep_questions: int = 0
+    keep_questions: Count = 0
     """For how many days readers' questions are kept for it; 0 for none at all."""
 
     # Strangers
-    questions_per_minute: int = 10
+    questions_per_minute: Count = 10
     """How many questions one address may ask in a minute; 0 for any number."""
-    questions_per_hour: int = 100
+    questions_per_hour: Count = 100
     """The same for an hour."""
-    site_questions_per_minute: int = 0
+    site_questions_per_minute: Count = 0
     """How many questions all readers of one of the sites may ask in a minute; 0 for any number."""
     unlimited: Networks = ()
     """Addresses or networks without these limits: a school, or this machine."""
-    waiting: int = 60
+    waiting: Count = 60
     """How many questions may wait for the model; more are told that the assistant is busy."""
     trusted_proxies: Networks = ()
     """Addresses or networks of reverse proxies that say who the reader is."""
     monitors: Networks = _THIS_MACHINE
     """Addresses or networks that may read /metrics."""
-    mcp: bool = False
+    mcp: Switch = False
     """Whether other programs' models may ask through the Model Context Protocol, at /mcp."""
 
     @classmethod
@@ -205,20 +195,21 @@ class Settings:
         unknown = sorted(key for key in environment if key.startswith("ASSISTANT_") and key not in known)
         if unknown:
             raise ConfigurationError(f"Unknown setting {unknown[0]}: use one of {', '.join(known)}.")
+        kinds = get_type_hints(cls, include_extras=True)
         return cls(
             **{
-                each.name: _cast(key, environment[key], str(each.type))
+                each.name: _read(key, environment[key], kinds[each.name], is_secret=not each.repr)
                 for key, each in known.items()
                 if environment.get(key)
             }
         )
 
 
-def _cast(key: str, value: str, kind: str) -> Any:  # noqa: ANN401 - of the field's type
-    read, wanted = _CASTS[kind]
+def _read(key: str, value: str, kind: Any, *, is_secret: bool) -> Any:  # noqa: ANN401 - of the field's type
     try:
-        return read(value)
+        return TypeAdapter(kind).validate_python(value)
     except ValueError:
-        said = "a value that is kept secret" if kind == "Token" else f"the value {value!r}"
+        wanted = next(each.description for each in kind.__metadata__ if isinstance(each, FieldInfo))
+        said = "a value that is kept secret" if is_secret else f"the value {value!r}"
         # The library's own error would show a secret.
         raise ConfigurationError(f"{key} has {said}: it must be {wanted}.") from None

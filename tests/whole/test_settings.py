@@ -15,7 +15,7 @@ from assistant.settings import PROJECT, Settings, go_offline, networks
 
 NAMES = [field.name for field in fields(Settings)]
 VALUES = {
-    "Path": ("/some/folder", Path("/some/folder")),
+    "Place": ("/some/folder", Path("/some/folder")),
     "str": ("words", "words"),
     "Networks": (" 10.0.0.7, ::1/128,", networks("10.0.0.7,::1")),
     "Names": (" News.example.org., 192.0.2.7,[2001:DB8::1],", ("news.example.org", "192.0.2.7", "[2001:db8::1]")),
@@ -26,9 +26,9 @@ VALUES = {
     "Price": ("0.4, 1.6", (0.4, 0.4, 1.6)),
     "Tokens": ("3000000", 3_000_000),
     "Address": ("desk@example.org", "mailto:desk@example.org"),
-    "int": ("3", 3),
-    "float": ("2.5", 2.5),
-    "bool": ("on", True),
+    "Count": ("3", 3),
+    "Number": ("2.5", 2.5),
+    "Switch": ("on", True),
 }
 """By the type of a field: how a value is written, and the value."""
 
@@ -64,7 +64,7 @@ def test_the_documents_list_every_variable_with_its_default() -> None:
     rows = dict(re.findall(r"^\| `(ASSISTANT_[A-Z0-9_]+)` \| ([^|]*) \|", document, flags=re.MULTILINE))
     assert set(rows) == {f"ASSISTANT_{name.upper()}" for name in NAMES}
     for field in fields(Settings):
-        if str(field.type) != "Path":
+        if str(field.type) != "Place":
             default = field.default
             several = default if isinstance(default, tuple) else (str(default),)
             words = ",".join(str(getattr(each, "network_address", each)) for each in several if each)

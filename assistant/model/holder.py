@@ -300,14 +300,14 @@ def _engine(file: Path, settings: Settings, context: int, adapters: list[tuple[P
     return Engine(file, _kept(settings.data), settings.threads or os_processors(), context, adapters)
 
 
-def _kept(data: Path) -> Path:
+def _kept(data: Path, package: str = ENGINE_PACKAGE) -> Path:
     """Return the folder for what this version of the engine has read, and delete that of others, which it cannot read.
 
     Raises:
         ConfigurationError: the engine is not installed.
     """
     try:
-        own = data / "slots" / f"{ENGINE_PACKAGE}-{version(ENGINE_PACKAGE)}"
+        own = data / "slots" / f"{package}-{version(package)}"
     except PackageNotFoundError as error:
         raise ConfigurationError(f"The language model's engine is not installed: run {weights.INSTALL}") from error
     for other in own.parent.glob("*"):

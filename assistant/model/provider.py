@@ -171,6 +171,7 @@ class _Breaker:
         self._failures = 0
         self._asked_again_at = 0.0
         self._last = Fault.SERVER
+        self.away_seconds = AWAY_SECONDS
 
     def check(self) -> None:
         """Let a call through.
@@ -185,7 +186,7 @@ class _Breaker:
                 away = model_error(self._last)
                 raise ModelError(Fault.AWAY, f"The provider is not asked for a moment. {away.what}", away.cure)
             # This one tries; the others wait for what comes of it.
-            self._asked_again_at = time.monotonic() + AWAY_SECONDS
+            self._asked_again_at = time.monotonic() + self.away_seconds
 
     def failed(self, fault: Fault) -> None:
         """Count a failure."""
@@ -193,7 +194,7 @@ class _Breaker:
             return
         with self._changing:
             self._failures = max(FAILURES if fault in _ITS_OWN else 0, self._failures + 1)
-            self._asked_again_at = time.monotonic() + AWAY_SECONDS
+            self._asked_again_at = time.monotonic() + self.away_seconds
             self._last = fault
 
     def succeeded(self) -> None:

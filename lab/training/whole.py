@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -21,9 +20,9 @@ STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 """Inverses of how strongly the weights are kept small."""
 
 
-def read_messages(questions: Iterable[Question], file: Path = MESSAGES) -> list[tuple[str, bool]]:
-    """Return what readers type, and whether it asks for the whole: the file's messages, and some questions."""
-    rows = map(json.loads, file.read_text(encoding="utf-8").splitlines())
+def read_messages(questions: Iterable[Question]) -> list[tuple[str, bool]]:
+    """Return what readers type, and whether it asks for the whole: the messages of `MESSAGES`, and some questions."""
+    rows = map(json.loads, MESSAGES.read_text(encoding="utf-8").splitlines())
     return [
         *((row["question"], row["whole"]) for row in rows),
         *((each.question, each.kind == "overview") for each in questions),

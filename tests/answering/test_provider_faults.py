@@ -19,7 +19,7 @@ from assistant.articles.reading import Corpus
 from assistant.errors import Fault
 from assistant.installation import check
 from assistant.markup import markdown
-from assistant.model.holder import ModelHolder
+from assistant.model.holder import CapableModels, ModelHolder
 from assistant.search.retrieval import Retriever
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Outcome, Turn
@@ -166,11 +166,11 @@ def test_a_check_that_fails_shows_nothing_written(assistant: Assistant, endpoint
         assert_quoted(assistant.ask(CRIME), FAULTS[fault])
 
 
-def test_a_dead_provider_is_left_alone_and_looked_at_again(
-    assistant: Assistant, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_dead_provider_is_left_alone_and_looked_at_again(assistant: Assistant, endpoint: Endpoint) -> None:
     """After several failures no question waits for the provider any more; later one tries, and then all."""
-    monkeypatch.setattr("assistant.model.provider.AWAY_SECONDS", 0.5)
+    models = assistant.steps.holder.get()
+    assert isinstance(models, CapableModels)
+    models.writer._breaker.away_seconds = 0.5
     assistant._answer_seconds = PATIENCE
     endpoint.behaviour = "401"
     assert_quoted(assistant.ask(CRIME), Fault.KEY)

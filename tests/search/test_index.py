@@ -338,11 +338,8 @@ def test_damage_is_named_and_costs_a_rebuild(
 
 
 @pytest.mark.parametrize(("name", "how"), [("chroma.sqlite3", "half of it"), ("data_level0.bin", "random bytes")])
-def test_after_a_killed_process_the_vectors_are_tried(
-    large: Path, tmp_path: Path, name: str, how: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_after_a_killed_process_the_vectors_are_tried(large: Path, tmp_path: Path, name: str, how: str) -> None:
     """Nothing says then how the files should be: where they cannot be searched, they are made anew."""
-    monkeypatch.setattr(index_module, "works", collection_module.works)
     folder, article = shutil.copytree(large, tmp_path / "copy"), made("oslo", 1200)
     index_files.unseal(place(folder))
     (file,) = folder.rglob(name)

@@ -31,8 +31,6 @@ class Endpoint:
         """Take the base URL under which it is reached."""
         self.address = address
         self.behaviour = "answers"
-        self.after: tuple[int, str] | None = None
-        """After so many requests it behaves like this."""
         self.bodies: list[dict[str, Any]] = []
         """The body of every request so far."""
         self.hung_up = threading.Event()
@@ -54,8 +52,7 @@ class Connection(socketserver.StreamRequestHandler):
                 head += line
             length = re.search(rb"(?i)content-length: *(\d+)", head)
             endpoint.bodies.append(json.loads(self.rfile.read(int(length[1]) if length else 0)))
-            is_later = endpoint.after is not None and len(endpoint.bodies) > endpoint.after[0]
-            BEHAVIOURS[endpoint.after[1] if endpoint.after and is_later else endpoint.behaviour](self)
+            BEHAVIOURS[endpoint.behaviour](self)
         except OSError:
             endpoint.hung_up.set()
 

@@ -157,15 +157,6 @@ def test_the_time_is_counted_once(endpoint: Endpoint, settings: Settings, articl
     assert 2000 <= answer.timings.total_ms < 3900
 
 
-def test_a_check_that_fails_shows_nothing_written(assistant: Assistant, endpoint: Endpoint) -> None:
-    """What nobody checked is not shown: the sentences that it cites are quoted."""
-    assistant._answer_seconds = PATIENCE
-    for fault in ("is filtered", "half of its JSON", "401"):
-        endpoint.behaviour, endpoint.after = "answers", (1, fault)
-        endpoint.bodies.clear()
-        assert_quoted(assistant.ask(CRIME), FAULTS[fault])
-
-
 def test_a_dead_provider_is_left_alone_and_looked_at_again(assistant: Assistant, endpoint: Endpoint) -> None:
     """After several failures no question waits for the provider any more; later one tries, and then all."""
     models = assistant.steps.holder.get()

@@ -143,9 +143,11 @@ def test_whatever_is_said_but_a_plain_false_withdraws(key: str, value: str, form
     ],
 )
 def test_a_page_is_withdrawn_however_that_is_spelled(element: str) -> None:
-    """One element that does not say false is enough."""
+    """One element that does not say false is enough; to say false is to say nothing."""
     page = f"<html><head><title>A ferry</title></head><body><h1>A ferry</h1><p>{TEXT * 5}</p><p>{TEXT * 5}</p></body>"
-    assert len(read(page, "ferry.html").articles) == 1
+    for said in ("", '<meta name="withdrawn" content="false">'):
+        served = read(page.replace("</head>", f"{said}</head>"), "ferry.html")
+        assert (len(served.articles), served.problems) == (1, ())
     assert read(page.replace("</head>", f"{element}</head>"), "ferry.html").articles == ()
     assert read(f"---\nwithdrawn: true\n---\n{page}", "ferry.html").articles == ()
 

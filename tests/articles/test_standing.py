@@ -79,17 +79,6 @@ def test_a_withdrawn_article_is_no_article(tmp_path: Path, value: str, *, stays:
     assert ([article.text for article in corpus.articles], corpus.problems) == ([TEXT] * stays, ())
 
 
-@pytest.mark.parametrize("value", ["true", "false"])
-def test_a_page_is_withdrawn_by_an_element_in_its_head(tmp_path: Path, value: str) -> None:
-    """As `fetch` saves it, with one element more; to say no is to say nothing."""
-    (tmp_path / "ferry.html").write_text(
-        f'<html><head><title>A ferry</title><meta name="withdrawn" content="{value}"></head>'
-        f"<body><article><h1>A ferry</h1><p>{TEXT}</p><p>{TEXT}</p></article></body></html>"
-    )
-    corpus = read_corpus(tmp_path)
-    assert (len(corpus.articles), corpus.problems) == (int(value == "false"), ())
-
-
 @pytest.mark.parametrize(
     "stated",
     ["corrections: &a [*a]", "author:\n  &a {name: *a}", "section:\n  &a [*a]", "free: !!bool maybe", "free: &a [*a]"],

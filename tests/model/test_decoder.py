@@ -258,14 +258,6 @@ def test_a_file_that_cannot_be_read_costs_only_time(model: Decoder, decoded: lis
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("decoded")
-def test_what_cannot_be_kept_is_an_error(model: Decoder, tmp_path: Path) -> None:
-    """A folder that is not there, as on a disk that is full."""
-    with pytest.raises(OSError, match="could not be written"):
-        model.read_article(asked(model, BRIDGE), tmp_path / "no" / "kept.bin", wanted)
-
-
-@pytest.mark.slow
 def test_the_adapter_that_writes_works_in_the_last_turn(model: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Article and earlier turns are read as if there were none, whatever was read before."""
     earlier = [("user", "Where is the bridge?"), ("assistant", "Over the Mill.")]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from assistant.articles.reading import Corpus
@@ -17,6 +19,9 @@ _RENEWAL_SECONDS = 5.0
 _LEAVE_SECONDS = 1.0
 """A look at the folder ends within that; a renewal that embeds takes minutes, and no supervisor waits so long. The
 thread ends with the process then, and the next start takes up what the index has not."""
+
+_LESS_URGENT = 5
+"""What is added to the thread's place in the system's order of 0 to 19. With 10 the first evidence comes no sooner."""
 
 
 @contextmanager
@@ -33,6 +38,9 @@ def following(service: Service) -> Iterator[None]:
 
 
 def _follow(service: Service, stop: threading.Event) -> None:
+    if sys.platform == "linux":  # Elsewhere it would be the whole process that gives way to others.
+        with suppress(OSError):
+            os.nice(_LESS_URGENT)  # And so do the threads that embed for it.
     assistant, is_behind = service.assistant, False
     said = set(assistant.corpus.problems)
 

@@ -1,13 +1,15 @@
 """The articles change while readers ask: what is answered, shown and kept from then on."""
 
+import os
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import numpy as np
@@ -17,12 +19,12 @@ from served import CITATION, DECLINED, FERRY, OPEN, QUOTED, WRITTEN, ScriptedAss
 
 from assistant.answering.assistant import Assistant
 from assistant.articles import watching
-from assistant.articles.reading import read_corpus
+from assistant.articles.reading import read_corpus, read_file
 from assistant.model.holder import ModelHolder
 from assistant.search import collection
 from assistant.search.index import open_index
 from assistant.search.retrieval import Retriever
-from assistant.types import Answer, Status
+from assistant.types import Answer, Article, Status
 from assistant.web.chat.exchanges import GONE, Conversation, Exchange
 from assistant.web.chat.page import Page
 from assistant.web.chat.starters import Starter
@@ -119,6 +121,24 @@ def test_the_server_follows_the_folder(assistant: Assistant, folder: Path) -> No
             (folder / "2026").mkdir()
             write(folder / "2026", "school", "The school on the hill has a new roof.")
             until(lambda: "new roof" in client.get("/article/2026-school").text)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux knows an order of the threads of a program")
+def test_readers_come_before_what_is_new(folder: Path) -> None:
+    """What is new is read less urgently than readers are answered."""
+    urgencies: list[int] = []
+
+    def urgency() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    def read(path: Path, folder: Path | None) -> tuple[Article, tuple[str, ...]]:
+        urgencies.append(urgency())
+        return read_file(path, folder)
+
+    assistant = SimpleNamespace(corpus=read_corpus(folder), read_file=read, missing=0)
+    with following(cast("Service", SimpleNamespace(assistant=assistant, settings=replace(OPEN, articles=folder)))):
+        until(lambda: len(urgencies) == 2)
+    assert {*urgencies} == {min(urgency() + 5, 19)}
 
 
 def test_what_the_picker_shows_now_can_be_asked(assistant: Assistant, folder: Path) -> None:

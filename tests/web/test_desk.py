@@ -451,23 +451,34 @@ def test_an_editors_answer_is_shown_as_the_editors(desk: httpx.Client, address: 
 
 
 def test_an_answer_is_pinned_where_it_was_asked(desk: httpx.Client, address: str, file: Path) -> None:
-    """What was declined of all articles is answered to whoever asks all; an editor can choose that article instead."""
+    """What was declined of all articles is answered to whoever asks all, whatever is off; an editor can choose else."""
     ask(address, "Who wrote it?", None)
     wait_for_rows(file, 1)
     shown = desk.get("/desk").text
     assert "asked of all articles, closest to A story" in shown
-    assert '<option value="yes" selected>all articles</option>' in shown
+    assert '<option value="whatever" selected>all articles</option>' in shown
     assert 'href="/?q=Who%20wrote%20it%3F"' in shown
     pin = {"question": "Who wrote it?", "words": "The desk did.", "signature": "Desk"}
-    act(desk, Do.PIN, "a-story", **pin, of_all="yes")
+    pinned = act(desk, Do.PIN, "a-story", **pin, of_all="whatever").text.partition("<h2>Pinned answers</h2>")[2]
+    assert "For readers who ask all articles</p>" in pinned
+    act(desk, Do.OFF, "a-story", words="We are looking into it.")
     assert ask(address, "who wrote it", None)["status"] == "pinned"
+    act(desk, Do.ON, "a-story")
     assert ask(address, "Who wrote it?", "a-story")["status"] == "declined"
-    act(desk, Do.UNPIN, "a-story", question="Who wrote it?", of_all="yes")
+    act(desk, Do.UNPIN, "", question="Who wrote it?", of_all="yes")
     assert ask(address, "Who wrote it?", None)["status"] == "declined"
     act(desk, Do.PIN, "a-story", **pin)
     assert ask(address, "Who wrote it?", None)["status"] == "declined"
     assert ask(address, "Who wrote it?", "a-story")["status"] == "pinned"
     assert 'href="/?q=Who%20wrote%20it%3F&amp;article=a-story"' in desk.get("/desk").text
+
+
+def test_an_answer_in_place_of_one_that_was_reported_is_of_its_article(desk: httpx.Client, settings: Settings) -> None:
+    """Of a refusal nothing is known to be from an article; an editor can choose."""
+    for told, chosen in ((WRITTEN, "yes"), (DECLINED, "whatever")):
+        settings.feedback.unlink(missing_ok=True)
+        feedback.save(settings.feedback, Feedback(replace(told, question="Why?"), helpful=False))
+        assert re.findall('<option value="([^"]*)" selected', desk.get("/desk").text) == [chosen]
 
 
 def test_a_pinned_answer_is_of_its_article(

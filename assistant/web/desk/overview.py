@@ -176,6 +176,8 @@ class Report:
     of_all: bool
     told: str
     """What the reader saw."""
+    is_answer: bool
+    """Whether that was an answer, and no refusal."""
     notes: str
     """What the reader said."""
 
@@ -203,11 +205,12 @@ def _report(line: Mapping[str, Any], articles: Mapping[str, Article]) -> Report 
     """Return a report; None where it is about an article that is gone, or not known to be about one that is here."""
     kept = line["feedback"]
     answer, about, asked_of = kept["answer"], kept["articles"], kept["asked_of"]
+    is_answer = bool(answer["answer"])
     told = answer["answer"] or LABELS[Outcome.of(answer["status"])]
     if (about is None and answer["answer"]) or not {*(about or ()), asked_of} <= {"", *articles}:
         return None
     article = asked_of or next(iter(about or ()), "")
-    return Report(line["question"], kept["given"][:10], article, not asked_of, told, line["notes"])
+    return Report(line["question"], kept["given"][:10], article, not asked_of, told, is_answer, line["notes"])
 
 
 def line(question: str, article: str, number: int) -> str:

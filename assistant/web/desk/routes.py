@@ -60,6 +60,8 @@ _NO_WORDS = (
     "Something is missing: an answer needs a question, words and a signature; an article that is off needs words."
 )
 _NOT_SAVED = "It could not be saved. The log of the assistant says why."
+_WHATEVER = "whatever"
+"""Sent where an answer is for those who ask all articles, and is from none of them."""
 _MOST_LINES = 200
 """Of days and articles."""
 _MOST_HOT = 10
@@ -225,8 +227,9 @@ def _act(sent: Mapping[str, str]) -> Act:
     if sent.get("act") == Do.OFF:
         most["words"] = MAX_NOTICE_CHARACTERS
     question, words, signature = (" ".join(sent.get(name, "").split())[:length] for name, length in most.items())
-    of_all = bool(sent.get("of_all"))
-    return Act(sent.get("act", ""), sent.get("article", ""), words, question, signature, of_all=of_all)
+    of_all = sent.get("of_all", "")
+    article = "" if of_all == _WHATEVER else sent.get("article", "")
+    return Act(sent.get("act", ""), article, words, question, signature, of_all=bool(of_all))
 
 
 def _problem(act: Act, service: Service) -> str:

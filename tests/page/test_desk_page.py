@@ -5,11 +5,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sklearn.cluster  # noqa: F401 - it takes long where much else runs; a server has it with its embedding model
 from browser import (
     DESKTOP,
+    PHONE,
     answers,
     ask,
     barriers,
@@ -23,7 +25,7 @@ from browser import (
     wait_for_greeting,
 )
 from conftest import WordEmbedder
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from served import ARTICLE, CITATION, FERRY, OPEN, WRITTEN, ScriptedAssistant, running
 
 from assistant.rendering import LABELS
@@ -76,6 +78,38 @@ def test_the_desk_has_no_barrier(browser: Browser, desk: str) -> None:
         page.get_by_role("button", name="Make a question-file line").first.click()
         expect(page.locator("pre")).to_contain_text('"id": "desk-')
         assert [*barriers(page, 1280, 320), *problems(page)] == []
+
+
+@pytest.mark.parametrize("options", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_an_editor_stays_where_something_was_done(browser: Browser, desk: str, options: dict[str, Any]) -> None:
+    """The page comes back to the row, or to the list that it was in; what was done, or went wrong, is said in sight."""
+    with visiting(browser, desk, may_fail=True, **options) as page:
+        page.get_by_label("Token").fill(TOKEN)
+        page.keyboard.press("Enter")
+        row = page.locator("section", has_text="Who fell?").first
+        pin_in(row, "?!")
+        expect(page.get_by_role("alert")).to_be_in_viewport()
+        expect(row).to_be_in_viewport()
+        pin_in(row, "Who fell?")
+        said = page.get_by_role("status")
+        expect(said).to_have_text("The answer is pinned.")
+        expect(said).to_be_in_viewport()
+        expect(row.get_by_role("heading")).to_be_in_viewport()
+        assert said.bounding_box()["y"] + said.bounding_box()["height"] <= row.bounding_box()["y"]  # type: ignore[index]
+        page.get_by_role("button", name=re.compile("^Take it away.*Who fell")).click()
+        expect(said).to_have_text("The pinned answer is taken away.")
+        expect(said).to_be_in_viewport()
+        expect(page.get_by_role("heading", name="Pinned answers")).to_be_in_viewport()
+        row.get_by_role("button", name="Make a question-file line").click()
+        expect(page.locator("pre")).to_be_in_viewport()
+
+
+def pin_in(row: Locator, question: str) -> None:
+    """Pin an answer to a question in a row of the desk."""
+    row.get_by_text("Pin an answer").click()
+    row.get_by_label("Question").fill(question)
+    row.get_by_label("Your answer").fill("Nobody fell.")
+    row.get_by_role("button", name="Pin it").click()
 
 
 def test_an_article_that_is_off_says_so_where_it_is_read(browser: Browser, desk: str) -> None:

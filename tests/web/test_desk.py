@@ -370,10 +370,10 @@ def many_rows(file: Path, feedback_file: Path) -> dict[str, int]:
 
 def counted(page: str, heading: str, what: str) -> int:
     """Return how many rows a part of the desk shows, or says that it does not show."""
-    part = page.partition(f"<h2>{heading}</h2>")[2].partition("<h2>")[0]
+    part = re.split("<h2[^>]*>", page.partition(f">{heading}</h2>")[2])[0]
     unsaid = re.findall(rf"(?:Not shown(?: here)?|Cannot be read): (\d+) (?:more )?{what}", part)
     shown = (
-        re.findall(r"<td>(\d+)</td></tr>", part) or ["1"] * part.count("<section>") or ["1"] * part.count("<tr><td>")
+        re.findall(r"<td>(\d+)</td></tr>", part) or ["1"] * part.count("<section") or ["1"] * part.count("<tr><td>")
     )
     return sum(map(int, (*unsaid, *shown)))
 
@@ -459,7 +459,7 @@ def test_an_answer_is_pinned_where_it_was_asked(desk: httpx.Client, address: str
     assert '<option value="whatever" selected>all articles</option>' in shown
     assert 'href="/?q=Who%20wrote%20it%3F"' in shown
     pin = {"question": "Who wrote it?", "words": "The desk did.", "signature": "Desk"}
-    pinned = act(desk, Do.PIN, "a-story", **pin, of_all="whatever").text.partition("<h2>Pinned answers</h2>")[2]
+    pinned = act(desk, Do.PIN, "a-story", **pin, of_all="whatever").text.partition("Pinned answers</h2>")[2]
     assert "For readers who ask all articles</p>" in pinned
     act(desk, Do.OFF, "a-story", words="We are looking into it.")
     assert ask(address, "who wrote it", None)["status"] == "pinned"
@@ -510,6 +510,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_shown(
     shown = act(desk, Do.ON, "a-story")
     assert shown.status_code == 503
     told = html.unescape(shown.text)
+    assert f'<p role="alert" class="said">{routes._NOT_DONE}</p>' in told
     assert f"The desk's file {file} is gone, and the last rules hold: restore it, or put " in told
     assert f"The feedback {settings.feedback} cannot be read " in told
     assert not re.search("Nothing yet|There are none|All are on", told)
@@ -541,6 +542,18 @@ def test_a_question_becomes_a_line_of_a_question_file(desk: httpx.Client, file: 
     assert (question.question, question.article, question.answerable) == ('Is "it" <late>?', "ferry", None)
     assert json.loads(text)["id"] == "desk-1"
     assert rows(file, "acts")[0][3] == ""
+
+
+@pytest.mark.parametrize("name", [each for each in Do if each is not Do.LINE])
+def test_an_act_is_confirmed_by_words_of_ours(desk: httpx.Client, file: Path, name: Do) -> None:
+    """In one line, also when the page is loaded again; nothing else that an address says is shown."""
+    assert not file.exists()
+    done = act(desk, name, question="When?", words="At ten.", signature="Desk")
+    assert (done.history[0].status_code, done.url.path) == (303, "/desk")
+    said = f'<p role="status" class="said">{routes._DONE[name]}</p>'
+    assert said in done.text
+    assert said in desk.get(done.url).text
+    assert 'role="status"' not in desk.get("/desk?done=<b>erased</b>").text
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from cachetools import TTLCache
 from fastapi import FastAPI, Request
@@ -60,6 +60,14 @@ _NO_WORDS = (
     "Something is missing: an answer needs a question, words and a signature; an article that is off needs words."
 )
 _NOT_SAVED = "It could not be saved. The log of the assistant says why."
+_NOT_DONE = "Nothing was done. Why is said at the top of the desk."
+_DONE: Mapping[str, str] = {
+    Do.PIN: "The answer is pinned.",
+    Do.UNPIN: "The pinned answer is taken away.",
+    Do.OFF: "The chat is switched off.",
+    Do.ON: "The chat is switched on.",
+}
+"""What is said after an act. A browser comes back to the fragment of the form's address."""
 _WHATEVER = "whatever"
 """Sent where an answer is for those who ask all articles, and is from none of them."""
 _MOST_LINES = 200
@@ -89,7 +97,8 @@ class _Desk:
     async def show(self, request: Request) -> Response:
         """Show the desk, or the way in."""
         form = self._visits.get(request.cookies.get(_COOKIE, ""))
-        return await self._shown(form) if form else _login()
+        done = _DONE.get(request.query_params.get("done", ""), "")
+        return await self._shown(form, done=done) if form else _login()
 
     async def act(self, request: Request) -> Response:
         """Let somebody in or out, or do what an editor wants."""
@@ -132,18 +141,20 @@ class _Desk:
         try:
             number = await asyncio.to_thread(self._service.rulebook.do, logged)
         except ConfigurationError:
-            return await self._shown(form, status=503)  # It says why.
+            return await self._shown(form, _NOT_DONE, status=503)
         except (sqlite3.Error, OSError):
             log.exception("an act of the desk could not be saved")
             return await self._shown(form, _NOT_SAVED, status=500)
         if not is_line:
-            return _back()
+            return _back(f"?{urlencode({'done': act.act})}")
         asked_of = "" if act.of_all else act.article
         return await self._shown(form, line=overview.line(act.question, asked_of, number))
 
-    async def _shown(self, form: str, message: str = "", line: str = "", status: int = 200) -> HTMLResponse:
+    async def _shown(
+        self, form: str, message: str = "", line: str = "", done: str = "", status: int = 200
+    ) -> HTMLResponse:
         told = await asyncio.to_thread(self._told)
-        return _page("desk.html", status, **told, form=form, message=message, line=line)
+        return _page("desk.html", status, **told, form=form, message=message, line=line, done=done)
 
     def _told(self) -> dict[str, Any]:
         """Return what the desk shows now; where a file cannot be read its part is left out, and the desk says so."""
@@ -262,8 +273,8 @@ def _page(template: str, status: int, **told: object) -> HTMLResponse:
     return response
 
 
-def _back() -> RedirectResponse:
-    return RedirectResponse("/desk", 303, _HEADERS)
+def _back(query: str = "") -> RedirectResponse:
+    return RedirectResponse(f"/desk{query}", 303, _HEADERS)
 
 
 def _is_same(given: str, secret: str) -> bool:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -284,6 +284,20 @@ def test_what_was_declined_is_grouped_by_meaning(article_of: dict[str, Any], wor
     assert overview.groups(asked, changed, None)[0].closest == ""
 
 
+@pytest.mark.parametrize(("kept", "shown"), [(0, 1), (1, 1), (7, 7), (30, 30), (1000, 90)])
+def test_the_plot_has_the_days_that_are_kept(kept: int, shown: int) -> None:
+    """A bar each, none over another, and a few of them with their dates."""
+    today = date(2026, 12, 2)
+    counts = [(str(today - timedelta(days=ago)), "ferry", "quoted", 1) for ago in range(2 * shown)]
+    drawn = overview.plot(counts, today, kept)
+    found = re.findall(r'x="([\d.]+)" y="[^"]*" width="([\d.]+)"', drawn)
+    bars = [(float(left), float(width)) for left, width in found]
+    assert len(bars) == shown
+    assert all(left + width < following for (left, width), (following, _) in itertools.pairwise(bars))
+    assert 1 <= len(re.findall(r"\d+ (?:Sep|Oct|Nov|Dec)</text>", drawn)) <= 7
+    assert ("the last" in drawn, f"the last {shown} days" in drawn) == (shown > 1, shown > 1)
+
+
 def test_what_a_view_has_embedded_the_next_one_need_not(
     desk: httpx.Client, assistant: ScriptedAssistant, file: Path
 ) -> None:
@@ -372,9 +386,7 @@ def counted(page: str, heading: str, what: str) -> int:
     """Return how many rows a part of the desk shows, or says that it does not show."""
     part = re.split("<h2[^>]*>", page.partition(f">{heading}</h2>")[2])[0]
     unsaid = re.findall(rf"(?:Not shown(?: here)?|Cannot be read): (\d+) (?:more )?{what}", part)
-    shown = (
-        re.findall(r"<td>(\d+)</td></tr>", part) or ["1"] * part.count("<section") or ["1"] * part.count("<tr><td>")
-    )
+    shown = re.findall(r"<td>(\d+)</td></tr>", part) or ["1"] * part.count("<section") or ["1"] * part.count("<tr><td>")
     return sum(map(int, (*unsaid, *shown)))
 
 

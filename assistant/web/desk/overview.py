@@ -17,11 +17,12 @@ from assistant.types import Article, Outcome
 from assistant.web.desk.rules import same
 from assistant.web.desk.store import ENDS, Act, Asked
 
-DAYS_SHOWN = 14
 FARTHEST = 0.35
 """Cosine distance, on average, within a group of questions. Of 20 questions in two wordings each, written by hand, the
 packaged embedding model puts 12 together so, and 3 of 760 pairs that mean something else; at 0.45 it is 14 and 27."""
 MOST_SHOWN = 30
+_MOST_DAYS = 90
+"""For whose bars the plot has room."""
 _WIDTH, _HEIGHT, _FOOT, _SIDE = 360, 150, 20, 36
 """Of the plot, in units of which a letter is 12 high: the width is that of a phone."""
 
@@ -84,14 +85,19 @@ def hot(counts: Counts, today: date) -> list[tuple[str, int, int]]:
     return sorted(((each, lately[each], ever[each]) for each in ever if each), key=lambda row: (-row[1], -row[2]))
 
 
-def plot(counts: Counts, today: date) -> str:
-    """Return an SVG of the last days' questions, each day a bar of how they ended; its figures stand in the table."""
-    days = [today - timedelta(days=ago) for ago in reversed(range(DAYS_SHOWN))]
+def plot(counts: Counts, today: date, kept: int) -> str:
+    """Return an SVG of the questions of the days for which they are kept, each day a bar of how they ended.
+
+    Its figures stand in the table. Of more days than there is room for, those are shown that are latest.
+    """
+    shown = max(1, min(kept, _MOST_DAYS))
+    days = [today - timedelta(days=ago) for ago in reversed(range(shown))]
     ended: dict[str, Counter[str]] = defaultdict(Counter)
     for on, _, end, count in counts:
         ended[on][end] += count
     most = max(ended[str(day)].total() for day in days) or 1
-    step = (_WIDTH - _SIDE) / DAYS_SHOWN
+    step = (_WIDTH - _SIDE) / shown
+    width = step * 0.87
     parts = [f'<text x="0" y="12">{most}</text><text x="0" y="{_HEIGHT}">0</text>']
     for place, day in enumerate(days):
         left, foot = _SIDE + place * step, float(_HEIGHT)
@@ -100,12 +106,12 @@ def plot(counts: Counts, today: date) -> str:
             foot -= height
             if height:
                 parts.append(
-                    f'<rect class="{end}" x="{left:.1f}" y="{foot:.1f}" width="{step - 3:.1f}" height="{height:.1f}"/>'
+                    f'<rect class="{end}" x="{left:.1f}" y="{foot:.1f}" width="{width:.1f}" height="{height:.1f}"/>'
                 )
-        if place % 3 == 0:
+        if place % -(-shown // 6) == 0:
             parts.append(f'<text x="{left:.1f}" y="{_HEIGHT + _FOOT - 4}">{day.day} {day:%b}</text>')
     line = f'<path d="M{_SIDE} {_HEIGHT}H{_WIDTH}"/>'
-    label = f"Questions a day, the last {DAYS_SHOWN} days; the table has the figures"
+    label = f"Questions a day, {'today' if shown == 1 else f'the last {shown} days'}; the table has the figures"
     return f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT + _FOOT}" role="img" aria-label="{label}">{"".join(parts)}{line}</svg>'
 
 

@@ -31,7 +31,7 @@ from assistant.rendering import source_line
 from assistant.types import Status
 from assistant.web import feedback
 from assistant.web.desk import overview, store
-from assistant.web.desk.overview import DAYS_SHOWN, MOST_SHOWN, Counts, Group, Listed, Report, first
+from assistant.web.desk.overview import MOST_SHOWN, Counts, Group, Listed, Report, first
 from assistant.web.desk.rules import Rules, same
 from assistant.web.desk.store import Act, Asked, Do
 from assistant.web.limits import Budgets, client_key
@@ -73,6 +73,8 @@ _WHATEVER = "whatever"
 _MOST_LINES = 200
 """Of days and articles."""
 _MOST_HOT = 10
+_LEDGER_DAYS = 14
+"""Of the tokens that were used."""
 
 
 def add_desk(app: FastAPI, service: Service) -> None:
@@ -176,7 +178,7 @@ class _Desk:
             problems.append(str(error))
         used: list[Day] = []
         try:
-            used = service.ledger.days(DAYS_SHOWN)
+            used = service.ledger.days(_LEDGER_DAYS)
         except (sqlite3.Error, OSError) as error:
             problems.append(f"The tokens of the last days cannot be read: {error}")
         pins = [pin for pin in rules.pins.values() if pin.article in ("", *articles)]
@@ -211,7 +213,7 @@ class _Desk:
         left = sum(count for _, _, ended, count in shown if ended == Status.DECLINED)
         return {
             "figures": Listed(lines[:_MOST_LINES], older, sum(each[3] for each in counts if each not in shown)),
-            "plot": overview.plot(shown, today),
+            "plot": overview.plot(shown, today, self._service.settings.keep_questions),
             "hot": first(overview.hot(shown, today), _MOST_HOT),
             "groups": Listed(groups, left - sum(group.total for group in groups)),
         }

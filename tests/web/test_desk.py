@@ -469,6 +469,7 @@ def test_an_answer_is_pinned_where_it_was_asked(desk: httpx.Client, address: str
     shown = desk.get("/desk").text
     assert "asked of all articles, closest to A story" in shown
     assert '<option value="whatever" selected>all articles</option>' in shown
+    assert "Only who asks in these very words gets your answer." in shown
     assert 'href="/?q=Who%20wrote%20it%3F"' in shown
     pin = {"question": "Who wrote it?", "words": "The desk did.", "signature": "Desk"}
     pinned = act(desk, Do.PIN, "a-story", **pin, of_all="whatever").text.partition("Pinned answers</h2>")[2]

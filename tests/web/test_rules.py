@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from served import ARTICLE, FERRY, OPEN, WRITTEN, ScriptedAssistant, in_a_loop
 from test_weights import full_disk
 
@@ -16,7 +19,7 @@ from assistant.errors import ConfigurationError
 from assistant.settings import Settings
 from assistant.types import Answer, Citation, Outcome
 from assistant.web.desk import rules
-from assistant.web.desk.rules import Rulebook
+from assistant.web.desk.rules import Rulebook, same
 from assistant.web.desk.store import Act, Asked, Do, acts, copy_of, do, file_of, keep
 from assistant.web.service import UNKNOWN_RULES, Client, Event, Service
 
@@ -150,6 +153,17 @@ def test_where_no_rule_is_known_nothing_is_answered(
 
     with fault(file_of(settings)):
         in_a_loop(scenario)
+
+
+@given(st.lists(st.sampled_from(["Who", "fell", "Ärger", "3", "café"]), min_size=1), st.randoms(use_true_random=False))
+def test_a_question_is_the_same_in_other_capitals_punctuation_and_spaces(words: list[str], chance: Random) -> None:
+    """And is another one in other words, in another order, or without its accents; the desk says so beside the form."""
+    between = [chance.choice([" ", "  ", ", ", " – ", "\n", "? "]) for _ in words]
+    spelt = "".join(chance.choice([str.upper, str.lower])(word) + gap for word, gap in zip(words, between, strict=True))
+    question = " ".join(words)
+    assert same(f"“{spelt}!") == same(question)
+    for other in (f"{question} not", " ".join(reversed(words)), question.replace("é", "e")):
+        assert (same(other) == same(question)) == (other == question)
 
 
 def test_a_desk_at_which_nothing_was_done_holds_nothing_up(assistant: ScriptedAssistant, settings: Settings) -> None:

@@ -1,9 +1,22 @@
 """Which article a question is about where there are several: the one of the address, and the one in sight."""
 
+import re
+
 import pytest
-from browser import answers, ask, chatting, finish, needs_chromium, question_box, status, wait_for_greeting
+from browser import (
+    answers,
+    ask,
+    chatting,
+    finish,
+    needs_chromium,
+    press_in_menu,
+    question_box,
+    send,
+    status,
+    wait_for_greeting,
+)
 from playwright.sync_api import Browser, Page, expect
-from served import ARTICLE, FERRY, WRITTEN, ScriptedAssistant
+from served import ARTICLE, DECLINED, FERRY, TOO_LONG, WRITTEN, ScriptedAssistant
 
 from assistant.web.chat.page import BACK, NEXT
 
@@ -112,3 +125,35 @@ def test_this_article_is_the_one_in_sight(browser: Browser, address: str, assist
             page.locator("#article li a", has_text="A ferry").click()
             expect(page.locator("#article h2")).to_have_text("A ferry")
         expect(page.get_by_label("Answer from")).to_have_value("All articles")
+
+
+def test_after_clear_a_question_is_a_first_one(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
+    """The article that was talked about is out of sight; Undo brings both back, also where the last was declined."""
+    assistant.script["Not there?"] = [DECLINED]
+    with chatting(browser, address) as page:
+        ask(page, "First?", "Not there?")
+        shown = page.locator("#article h2")
+        expect(shown).to_contain_text("A story")
+        press_in_menu(page, "Clear")
+        expect(shown).to_have_text("The articles")
+        page.get_by_role("button", name="Undo").click()
+        expect(shown).to_contain_text("A story")
+        press_in_menu(page, "Clear")
+        expect(shown).to_have_text("The articles")
+        ask(page, "tldr")
+        assert (assistant.articles["tldr"], assistant.histories["tldr"]) == (None, [])
+
+
+def test_a_question_that_is_put_back_leaves_the_article_in_sight(
+    browser: Browser, address: str, assistant: ScriptedAssistant
+) -> None:
+    """Asked again in other words it is about the same."""
+    assistant.script["x" * 501] = [TOO_LONG]
+    with chatting(browser, address) as page:
+        page.locator("#article li a", has_text="A ferry").click()
+        expect(page.locator("#article h2")).to_have_text("A ferry")
+        send(page, "x" * 501)
+        status(page, re.compile("Please keep it shorter"))
+        expect(answers(page)).to_have_count(0)
+        ask(page, "tldr")
+        assert assistant.articles["tldr"] == FERRY.id

@@ -81,6 +81,16 @@ function tellSight() {
   if (field && field.value !== id) type(field, id);
 }
 
+// An article, or the list, takes its place again, unless a quotation lights up.
+let beforeClear = "";
+let isClearing = false;
+
+async function turnTo(id) {
+  if (!find("#picker") || reading().dataset.id === id) return;
+  const page = await load(id ? `/article/${encodeURIComponent(id)}` : "/articles").catch(() => null);
+  if (page && !lit) show(page);
+}
+
 // The list of articles follows what is typed into its search.
 let searching = 0;
 
@@ -390,8 +400,15 @@ const actions = {
   },
   edit: () => press("edit"),
   keep: () => press("keep"),
-  clear: () => press("clear"),
-  undo: () => press("undo"),
+  clear: () => {
+    beforeClear = reading().dataset.id;
+    isClearing = true;
+    press("clear");
+  },
+  undo: () => {
+    press("undo");
+    turnTo(beforeClear);
+  },
 };
 
 let reportedFrom = "";
@@ -680,8 +697,13 @@ function follow() {
   hold();
   const asked = findAll("#window [data-testid=user]");
   if (asked.length > questions) isFollowing = true;
-  // What was cleared leaves the reader farther down than the beginning, where the box is now.
-  if (questions && !asked.length) scrollTo({ top: 0 });
+  if (questions && !asked.length) {
+    // What was cleared leaves the reader farther down than the beginning, where the box is now.
+    scrollTo({ top: 0 });
+    // The next question is a first one: the article that was talked about is not "this article" any more.
+    if (isClearing) turnTo(picked());
+    isClearing = false;
+  }
   questions = asked.length;
   if (!isFollowing || !asked.length) return;
   const question = asked.at(-1).getBoundingClientRect().top - MARGIN;

@@ -38,9 +38,9 @@ MOST_LISTED = 100
 _SEARCHED_FROM = 8
 """Fewer are found at a glance."""
 _SEARCH = (
-    '<form role="search" action="/articles"><label for="search" class="hidden">Search the articles</label>'
+    '<form role="search" action="/articles"><label for="search" class="hidden">Search titles, sources and dates</label>'
     '<input type="search" id="search" name="q" value="{words}" autocomplete="off" '
-    'placeholder="Title, source or date"><button>Search</button></form>'
+    'placeholder="Titles, sources, dates"><button>Search</button></form>'
 )
 _BRIEF = 4
 """An article has a brief if it has so many times the brief's words."""
@@ -192,7 +192,8 @@ def article_list(articles: Collection[Article], level: int, words: str = "") -> 
     search = _SEARCH.format(words=escape(words)) if len(articles) >= _SEARCHED_FROM else ""
     count = f"{len(found):,} of {len(articles):,} articles" if wanted or len(found) > MOST_LISTED else ""
     more = f", of which these are the {MOST_LISTED} newest" if len(found) > MOST_LISTED else ""
-    told = f'<p class="note" id="count" role="status">{count}{more}</p>'
+    none = "" if found or not wanted else ". To search their words, ask a question."
+    told = f'<p class="note" id="count" role="status">{count}{more}{none}</p>'
     return f'<h{level}>The articles</h{level}>{search}{told}<ul id="found">{items}</ul>'
 
 

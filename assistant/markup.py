@@ -108,6 +108,8 @@ def _words_to_html(answer: Answer) -> str:
     """Return the words of the answer: quotations each by itself, as the article has them."""
     if told := told_quotations(answer):
         return "".join(map(_told_to_html, told))
+    if answer.outcome is Outcome.PINNED:
+        return "".join(f'<p class="words">{escape(each)}</p>' for each in answer.text.split("\n\n"))
     words = "".join(f"{escape(piece.words)}{_links(piece.numbers, answer.citations)}" for piece in pieces(answer))
     if words and answer.outcome is Outcome.DECLINED:
         return f'<p class="words"><span class="nearest">{escape(NEAREST)}</span> {words}</p>'

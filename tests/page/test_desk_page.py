@@ -1,5 +1,6 @@
 """The editors' desk in a browser: legible and usable on a phone and a desktop, in light and in dark."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -54,7 +55,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         place = (ARTICLE.version, CITATION.start, CITATION.end) if article == "a-story" else ("", 0, 0)
         store.keep(file, Asked(ASKED[number % len(ASKED)], article, end, "", *place, at))
     store.do(file, Act(Do.OFF, "ferry", "We are looking into what this article says."))
-    store.do(file, Act(Do.PIN, "a-story", "The desk wrote it.", "Who wrote it?", "The Desk"))
+    store.do(file, Act(Do.PIN, "a-story", "Nobody knows.\n\nThe desk wrote it.", "Who wrote it?", "The Desk"))
     feedback.save(settings.feedback, Feedback(replace(WRITTEN, question="Who fell?"), helpful=False, comment="No."))
     assistant = ScriptedAssistant(ARTICLE, FERRY)
     assistant.steps.retriever = SimpleNamespace(embedder=WordEmbedder())  # type: ignore[misc, assignment]
@@ -169,6 +170,11 @@ def test_readers_see_what_editors_did(browser: Browser, desk: str) -> None:
         status(page, "We are looking into what this article says.")
     with chatting(browser, f"{address}/?article=a-story") as page:
         ask(page, "who wrote it")
-        expect(answers(page).locator(".words")).to_have_text("The desk wrote it.— The Desk")
+        expect(answers(page).locator(".words")).to_have_text(["Nobody knows.", "The desk wrote it.— The Desk"])
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        answers(page).get_by_role("button", name="Copy").click()
+        status(page, re.compile("copied"))
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert "\n\nNobody knows.\n\nThe desk wrote it. — The Desk\n" in copied
         expect(answers(page).locator(".headline")).to_have_text(LABELS[Outcome.PINNED])
         expect(answers(page).locator("a.cite")).to_have_count(0)

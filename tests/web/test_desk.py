@@ -462,6 +462,15 @@ def test_an_editors_answer_is_shown_as_the_editors(desk: httpx.Client, address: 
     assert [row[:2] for row in rows(file, "acts")] == [("pin", "ferry"), ("take away", "ferry")]
 
 
+def test_an_editors_answer_keeps_its_paragraphs(desk: httpx.Client, address: str, file: Path) -> None:
+    """Each line is one, however many empty ones stand between them."""
+    assert not file.exists()
+    words = " At ten.\r\n\r\n\r\n  From  May.\nNot on Sundays. \n"
+    act(desk, Do.PIN, question="When does it leave?", words=words, signature="Desk")
+    answer = ask(address, "When does it leave?", "ferry")["answer"]
+    assert answer == "At ten.\n\nFrom May.\n\nNot on Sundays.\n— Desk"
+
+
 def test_an_answer_is_pinned_where_it_was_asked(desk: httpx.Client, address: str, file: Path) -> None:
     """What was declined of all articles is answered to whoever asks all, whatever is off; an editor can choose else."""
     ask(address, "Who wrote it?", None)

@@ -235,14 +235,18 @@ class _Desk:
 
 
 def _act(sent: Mapping[str, str]) -> Act:
-    """Return what a form wants, each part in one line and no longer than its place."""
+    """Return what a form wants, each part no longer than its place, and each line of it a paragraph."""
     most = {"question": MAX_QUESTION_CHARACTERS, "words": _MOST_WORDS, "signature": MAX_NOTICE_CHARACTERS}
     if sent.get("act") == Do.OFF:
         most["words"] = MAX_NOTICE_CHARACTERS
-    question, words, signature = (" ".join(sent.get(name, "").split())[:length] for name, length in most.items())
+    question, words, signature = (_paragraphs(sent.get(name, ""))[:length] for name, length in most.items())
     of_all = sent.get("of_all", "")
     article = "" if of_all == _WHATEVER else sent.get("article", "")
     return Act(sent.get("act", ""), article, words, question, signature, of_all=bool(of_all))
+
+
+def _paragraphs(words: str) -> str:
+    return "\n\n".join(" ".join(line.split()) for line in words.splitlines() if line.strip())
 
 
 def _problem(act: Act, service: Service) -> str:

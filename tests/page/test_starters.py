@@ -38,6 +38,13 @@ def test_what_an_answer_tells_is_not_offered_after_it() -> None:
     assert nearest([asked, STARTER], DECLINED, ()) == (STARTER, asked)
 
 
+def test_an_answer_offers_nothing_of_other_articles() -> None:
+    """A refusal, which is from none, does."""
+    of_ferry, of_story = Starter("When?", FERRY.id, 0, 9), replace(STARTER, question="Who?", start=0, end=3)
+    assert nearest([of_ferry, of_story], QUOTED, ()) == (of_story,)
+    assert nearest([of_ferry, of_story], DECLINED, ()) == (of_story, of_ferry)
+
+
 @pytest.mark.parametrize("content", [b'{"question": "\xff"}', b"[" * 100_000, None], ids=["bytes", "nested", "folder"])
 def test_a_file_that_cannot_be_read_offers_nothing(
     tmp_path: Path, content: bytes | None, caplog: pytest.LogCaptureFixture

@@ -146,11 +146,17 @@ def _holds(citation: Citation, starter: Starter) -> bool:
 
 
 def nearest(starters: Iterable[Starter], answer: Answer, asked: Collection[str], most: int = 3) -> tuple[Starter, ...]:
-    """Return questions that were not asked yet and that the answer does not answer; the nearest to its words first."""
+    """Return questions that were not asked yet and that the answer does not answer; the nearest to its words first.
+
+    Where it is from some articles, only those of these.
+    """
+    cited = {citation.article.id for citation in answer.citations}
     left = [
         starter
         for starter in starters
-        if starter.question not in asked and not any(_holds(citation, starter) for citation in answer.citations)
+        if starter.question not in asked
+        and (not cited or starter.article in cited)
+        and not any(_holds(citation, starter) for citation in answer.citations)
     ]
     words = answer.citations or answer.closest
     left.sort(key=lambda starter: min((_distance(starter, citation) for citation in words), default=0))

@@ -26,8 +26,8 @@ TOO_LONG = "The report is not sent: please shorten its words by {excess} charact
 GONE = "The report cannot be sent: the answer that it is about is no longer kept here."
 
 _WHAT_IS_SENT = (
-    "This sends the question, the answer and what you say here to whoever runs this assistant, who keeps it to make "
-    "the answers better. Please write nothing about yourself."
+    "This sends the question, the answer and what you say to those who run this assistant. They keep it. Please write "
+    "nothing about yourself."
 )
 
 Update = dict[Any, Any]

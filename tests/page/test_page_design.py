@@ -99,6 +99,15 @@ def test_the_picker_is_as_wide_as_what_is_under_it(browser: Browser, dozen: str,
         assert picker[3] - picker[1] <= box[3] - box[1] + 1
 
 
+@SCREENS
+def test_the_picker_shows_no_words_under_its_arrow(browser: Browser, dozen: str, screen: dict[str, Any]) -> None:  # noqa: F811
+    """A title that is too long ends before it."""
+    with chatting(browser, dozen, **screen) as page:
+        field = page.locator("#picker input")
+        room = field.evaluate("field => parseFloat(getComputedStyle(field).paddingRight)")
+        assert box_of(field)[2] - room < box_of(page.locator("#picker .icon-wrap"))[0]
+
+
 # The list of articles
 
 

@@ -32,7 +32,20 @@ from browser import (
 )
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
-from served import ARTICLE, BOTH, DECLINED, FERRY, OPEN, QUOTE, QUOTED, TOO_LONG, WRITTEN, ScriptedAssistant, running
+from served import (
+    ARTICLE,
+    BOTH,
+    CITATION,
+    DECLINED,
+    FERRY,
+    OPEN,
+    QUOTE,
+    QUOTED,
+    TOO_LONG,
+    WRITTEN,
+    ScriptedAssistant,
+    running,
+)
 
 from assistant.settings import Settings
 from assistant.web import feedback as store
@@ -50,6 +63,7 @@ COLOURS: dict[str, dict[str, Any]] = {
     "dark": {"color_scheme": "dark", "forced_colors": "none"},
     "forced": {"color_scheme": "light", "forced_colors": "active"},
 }
+IN_BOLD = replace(QUOTED, citations=(replace(CITATION, answering=(CITATION.end - 11, CITATION.end - 1)),))
 CONTRAST = 3.0
 """What the guidelines ask between a control, or the focus, and what is beside it (1.4.11)."""
 
@@ -200,6 +214,7 @@ def converse(page: Page, assistant: ScriptedAssistant) -> Iterator[str]:
     assistant.script |= {
         "x" * 501: [TOO_LONG],
         "Seen?": [replace(QUOTED, final=False), go_on, BOTH],
+        "In bold?": [IN_BOLD],
         "Not seen?": [DECLINED],
         "Broken?": [RuntimeError("x")],
         "Endless?": [threading.Event()],
@@ -232,6 +247,9 @@ def converse(page: Page, assistant: ScriptedAssistant) -> Iterator[str]:
     yield "edited"
     page.get_by_role("button", name="Keep the answer").click()
     expect(page.get_by_role("button", name="Keep the answer")).to_be_hidden()
+    ask(page, "In bold?")
+    expect(page.locator("#window strong, #article strong")).to_have_text(["18 percent"] * 2)
+    yield "in bold"
     ask(page, "Not seen?")
     ask(page, "Broken?")
     yield "failed"
@@ -271,8 +289,10 @@ def walk(browser: Browser, address: str, assistant: ScriptedAssistant) -> Genera
         for state in chain(converse(page, assistant), choose(page, assistant)):
             yield state, page
     with visiting(browser, f"{address}/about") as page:
-        for path in ("about", "articles", "article/a-story?start=31&end=77", "api/docs"):
+        cited = "article/a-story?start=31&end=77&answering=66-76"
+        for path in ("about", "articles", cited, "api/docs"):
             page.goto(f"{address}/{path}")
+            expect(page.locator(".brief")).to_have_count(int(path == cited))
             yield path, page
     with visiting(browser, f"{address}/article/none", may_fail=True) as page:
         yield "no such article", page

@@ -101,6 +101,8 @@ def test_an_editor_stays_where_something_was_done(browser: Browser, desk: str, o
         expect(said).to_have_text("The pinned answer is taken away.")
         expect(said).to_be_in_viewport()
         expect(page.get_by_role("heading", name="Pinned answers")).to_be_in_viewport()
+        words = page.get_by_role("region", name="What was done here").get_by_role("cell", name="Nobody fell.").first
+        assert words.bounding_box()["width"] > 200  # type: ignore[index] # A column of single words is no log.
         row.get_by_role("button", name="Make a question-file line").click()
         expect(page.locator("pre")).to_be_in_viewport()
 

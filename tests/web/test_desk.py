@@ -483,6 +483,7 @@ def test_an_answer_is_pinned_where_it_was_asked(desk: httpx.Client, address: str
     pin = {"question": "Who wrote it?", "words": "The desk did.", "signature": "Desk"}
     pinned = act(desk, Do.PIN, "a-story", **pin, of_all="whatever").text.partition("Pinned answers</h2>")[2]
     assert "For readers who ask all articles</p>" in pinned
+    assert '<td>pin</td><th scope="row">All articles</th>' in pinned
     act(desk, Do.OFF, "a-story", words="We are looking into it.")
     assert ask(address, "who wrote it", None)["status"] == "pinned"
     act(desk, Do.ON, "a-story")

@@ -585,6 +585,7 @@ def test_an_act_is_confirmed_by_words_of_ours(desk: httpx.Client, file: Path, na
         ("erase all", "ferry", {}),
         (Do.OFF, "unknown", {"words": "Closed."}),
         (Do.OFF, "ferry", {"words": "  "}),
+        (Do.OFF, "", {"words": "Closed.", "of_all": "yes"}),
         (Do.PIN, "ferry", {"question": "?!", "words": "Yes.", "signature": "Desk"}),
         (Do.PIN, "ferry", {"question": "When?", "words": "Yes."}),
     ],

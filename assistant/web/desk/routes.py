@@ -253,7 +253,7 @@ def _problem(act: Act, service: Service) -> str:
     """Return why an act cannot be done; empty where it can."""
     if act.act not in [*Do]:
         return "There is no such act."
-    is_of_none = not act.article and (act.act == Do.LINE or act.of_all)
+    is_of_none = not act.article and (act.act == Do.LINE or (act.of_all and act.act in {Do.PIN, Do.UNPIN}))
     if act.article not in service.articles and not is_of_none:
         return _NO_ARTICLE
     needed = {Do.OFF: [act.words], Do.PIN: [same(act.question), act.words, act.signature], Do.LINE: [act.question]}

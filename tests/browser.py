@@ -116,6 +116,13 @@ def press_in_menu(page: Page, name: str, number: int = -1) -> None:
     answers(page).nth(number).locator(".menu").get_by_role("button", name=name).click()
 
 
+def box_of(element: Locator) -> tuple[float, float, float, float]:
+    """Return its left, top, right and bottom edge."""
+    box = element.bounding_box()
+    assert box, element
+    return box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]
+
+
 def at_rest(page: Page) -> None:
     """Wait until the page has been drawn ten times in the same place."""
     page.evaluate(

@@ -16,6 +16,7 @@ from browser import (
     answers,
     ask,
     barriers,
+    box_of,
     chatting,
     needs_chromium,
     problems,
@@ -89,20 +90,21 @@ def test_an_editor_stays_where_something_was_done(browser: Browser, desk: str, o
         page.keyboard.press("Enter")
         row = page.locator("section", has_text="Who fell?").first
         pin_in(row, "?!")
-        expect(page.get_by_role("alert")).to_be_in_viewport()
-        expect(row).to_be_in_viewport()
+        said = page.locator(".said")
+        expect(said).to_have_text("Nothing was done: each part of the form needs words.")
+        assert box_of(said)[3] <= box_of(row)[1], "it covers the row"
         pin_in(row, "Who fell?")
-        said = page.get_by_role("status")
         expect(said).to_have_text("The answer is pinned.")
         expect(said).to_be_in_viewport()
         expect(row.get_by_role("heading")).to_be_in_viewport()
-        assert said.bounding_box()["y"] + said.bounding_box()["height"] <= row.bounding_box()["y"]  # type: ignore[index]
+        assert box_of(said)[3] <= box_of(row)[1]
         page.get_by_role("button", name=re.compile("^Take it away.*Who fell")).click()
         expect(said).to_have_text("The pinned answer is taken away.")
         expect(said).to_be_in_viewport()
         expect(page.get_by_role("heading", name="Pinned answers")).to_be_in_viewport()
         words = page.get_by_role("region", name="What was done here").get_by_role("cell", name="Nobody fell.").first
-        assert words.bounding_box()["width"] > 200  # type: ignore[index] # A column of single words is no log.
+        left, _, right, _ = box_of(words)
+        assert right - left > 200, "it is a column of single words"
         row.get_by_role("button", name="Make a question-file line").click()
         expect(page.locator("pre")).to_be_in_viewport()
 

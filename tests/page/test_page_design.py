@@ -10,24 +10,18 @@ from browser import (
     ask,
     at_rest,
     barriers,
+    box_of,
     chatting,
     needs_chromium,
     question_box,
     visiting,
 )
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 from test_page_layout import ARTICLES, SIDEWAYS, alone, dozen  # noqa: F401 - two fixtures
 
 pytestmark = needs_chromium
 
 SCREENS = pytest.mark.parametrize("screen", [DESKTOP, PHONE], ids=["desktop", "phone"])
-
-
-def box_of(element: Locator) -> tuple[float, float, float, float]:
-    """Return its left, top, right and bottom edge."""
-    box = element.bounding_box()
-    assert box, element
-    return box["x"], box["y"], box["x"] + box["width"], box["y"] + box["height"]
 
 
 @SCREENS

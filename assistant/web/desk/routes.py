@@ -56,9 +56,7 @@ _OLD = "This page is not the present one. Please try again."
 _WRONG = "That is not the token."
 _TOO_MANY = "These were many tries in a short time. Please try again in {minutes} min."
 _NO_ARTICLE = "There is no such article here. It may have been taken away."
-_NO_WORDS = (
-    "Something is missing: an answer needs a question, words and a signature; an article that is off needs words."
-)
+_NO_WORDS = "Nothing was done: each part of the form needs words."
 _NOT_SAVED = "It could not be saved. The log of the assistant says why."
 _NOT_DONE = "Nothing was done. Why is said at the top of the desk."
 _DONE: Mapping[str, str] = {

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -548,7 +549,7 @@ def test_a_report_without_room_keeps_its_words(
 ) -> None:
     """The form stays as it is while the file is full; sent again, it is saved, and closes."""
     scripted(page, assistant, "Kept?")
-    monkeypatch.setattr(store, "MAX_FILE_BYTES", 4096)
+    monkeypatch.setattr(store, "save", partial(store.save, most_bytes=4096))
     report = fill_report(page, "It was 15.")
     status(page, NO_ROOM)
     holds(report, "It was 15.")

@@ -124,7 +124,7 @@ def sentences_of(article: Article, wanted: Wanted) -> list[Sentence]:
     """Return the sentences to show, in reading order; none only where the article has none."""
     if wanted is Wanted.PEOPLE and (people := main_people(article)):
         return list(dict.fromkeys(sentence for _, sentence in people))
-    return _listed(article) or _telling(article, *_ROOM.get(wanted, _ROOM[Wanted.GIST]))
+    return _listed(article) or _telling(article, wanted)
 
 
 def main_people(article: Article) -> list[tuple[str, Sentence]]:
@@ -174,8 +174,9 @@ def _listed(article: Article) -> list[Sentence]:
     return shown if len(shown) > most else []
 
 
-def _telling(article: Article, most: int, most_words: int, least_share: float) -> list[Sentence]:
+def _telling(article: Article, wanted: Wanted) -> list[Sentence]:
     """Return the sentences that tell most of what the article comes back to, with those that they need."""
+    most, most_words, least_share = _ROOM.get(wanted, _ROOM[Wanted.GIST])
     said = annotated(article).statements
     stems = [terms.stems_of_words(sentence.text) for sentence in said]
     times, title = Counter(itertools.chain.from_iterable(stems)), terms.stems_of_words(article.title)
@@ -191,7 +192,9 @@ def _telling(article: Article, most: int, most_words: int, least_share: float) -
             together = chosen | unit
             room = most_words * (_MORE if len(together) == 2 else 1)
             has_room = len(together) == 1 or _words(said[each] for each in together) <= room
-            if together == chosen or len(together) > most or not has_room:
+            # A summary reads on: a sentence from further down takes for known what stands between.
+            follows = wanted is not Wanted.GIST or not chosen or unit - chosen == {max(chosen) + 1}
+            if together == chosen or len(together) > most or not (has_room and follows):
                 continue
             others = set[str]().union(*(stems[each] for each in unit - {number})) - known
             own = sum(weight[stem] for stem in stems[number] - others - known)

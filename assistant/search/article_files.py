@@ -80,16 +80,20 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Where in its file a passage is."""
+    """Where in its file a passage is. Of most articles one passage is wanted, and the others are not made."""
 
-    passage: Passage
-    of_sentences: tuple[slice, ...]
+    spans: Sequence[tuple[int, int, int, int]]
+    """Of each sentence where it starts and ends, and its first token and the one after its last."""
     tokens: int
     sentences: int
     """How many of them have a vector."""
     place: int
     size: int
     """In bytes, with its checksum."""
+
+    def passage_of(self, article: Article) -> Passage:
+        """Return the passage of the article whose file it is."""
+        return Passage(tuple(Sentence(article, start, end) for start, end, _, _ in self.spans))
 
     def read(self, file: BinaryIO) -> Computed:
         """Return what is there of the passage.
@@ -109,7 +113,7 @@ class _Part:
             np.frombuffer(content, "<f2", width * self.sentences, next(place)).astype("<f4").reshape(-1, width),
             scales=np.frombuffer(content, "<f4", self.tokens, next(place)),
             tokens=np.frombuffer(content, np.int8, width * self.tokens, next(place)).reshape(-1, width),
-            parts=self.of_sentences,
+            parts=tuple(slice(first, last) for _, _, first, last in self.spans),
         )
 
 
@@ -126,7 +130,7 @@ class ArticleFiles:
     def passages(self, article: Article) -> list[Passage]:
         """Return the passages of an article, in reading order."""
         try:
-            return [part.passage for part in self._head(article).values()]
+            return [part.passage_of(article) for part in self._head(article).values()]
         except _UNREADABLE:
             return annotated(article).passages
 
@@ -136,7 +140,7 @@ class ArticleFiles:
             part = self._head(article).get(start)
         except _UNREADABLE:
             return next((passage for passage in annotated(article).passages if passage.start == start), None)
-        return part.passage if part else None
+        return part.passage_of(article) if part else None
 
     def read(self, wanted: Sequence[Passage]) -> list[Computed]:
         """Return what was computed of passages, in their order; what is not there, or damaged, is computed now.
@@ -198,9 +202,7 @@ class ArticleFiles:
             raise ValueError("it is of another article")
         place, parts = _HEAD.size + length, dict[int, _Part]()
         for spans, tokens, sentences, size in listed:
-            passage = Passage(tuple(Sentence(article, start, end) for start, end, _, _ in spans))
-            of_sentences = tuple(slice(first, last) for _, _, first, last in spans)
-            parts[passage.start] = _Part(passage, of_sentences, tokens, sentences, place, size)
+            parts[spans[0][0]] = _Part(spans, tokens, sentences, place, size)
             place += size
         return parts
 

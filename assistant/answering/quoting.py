@@ -73,25 +73,25 @@ class Told:
     """Cosine similarity of the draft with the sentences that were found, by id."""
 
 
-def is_about_another(query: str, article: Article) -> bool:
-    """Whether a question names somebody, a place or a year that the article and what is known of it do not have.
+def about_another(query: str, articles: Iterable[Article]) -> set[Article]:
+    """Return the articles that do not have somebody, a place or a year that a question names, nor is it known of them.
 
-    A name that is nearly one of the article's is taken for a slip.
+    A name that is nearly one of an article's is taken for a slip.
     """
-    noted = annotated(article)
-    held = noted.vocabulary | noted.record
-
-    def is_held(name: str) -> bool:
-        return name in held or bool(get_close_matches(name, held, n=1, cutoff=_NEARLY))
-
-    if not all(map(is_held, {*Words(_TITLE.sub("", query)).names, *_YEAR.findall(query)})):
-        return True
-    # The stem of a slip may be further from the name's than the slip itself.
+    names = [{name} for name in (*Words(_TITLE.sub("", query)).names, *_YEAR.findall(query))]
     for match in filter(None, (_SUBJECT.match(query), _WHO_IS.match(query))):
         name = terms.words(match[1])
-        if name and name == terms.main_words(match[1]) and not any(map(is_held, {*name, *terms.stemmed(name)})):
-            return True
-    return False
+        if name and name == terms.main_words(match[1]):
+            # The stem of a slip may be further from the name's than the slip itself.
+            names.append({*name, *terms.stemmed(name)})
+    return {article for article in articles if not all(_holds_any(name, article) for name in names)}
+
+
+def _holds_any(names: Iterable[str], article: Article) -> bool:
+    """Whether an article, or what is known of it, has one of some names, or nearly."""
+    noted = annotated(article)
+    held = noted.vocabulary | noted.record
+    return any(name in held or get_close_matches(name, held, n=1, cutoff=_NEARLY) for name in names)
 
 
 def candidate_passages(findings: Findings) -> list[Passage]:

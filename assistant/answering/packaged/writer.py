@@ -154,8 +154,7 @@ class PackagedWriter:
         """
         fitted = self.fits.quoted["draft" if draft else "words"]
         candidates = self.quotable(findings, draft)
-        articles = {sentence.article for sentence, _ in candidates}
-        others = {article for article in articles if quoting.is_about_another(findings.query, article)}
+        others = quoting.about_another(findings.query, {sentence.article for sentence, _ in candidates})
         likely = [(each, fitted.probability(signals)) for each, signals in candidates if each.article not in others]
         if not likely:
             return []

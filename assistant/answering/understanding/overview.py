@@ -28,8 +28,10 @@ class Wanted(Enum):
     PEOPLE = "people"
 
 
-_ROOM = {Wanted.GIST: (3, 60, 0.2), Wanted.POINTS: (5, 120, 0.05)}
-"""How many sentences are shown, and words, and what share of what the first one tells a further one must tell."""
+_ROOM = {Wanted.GIST: (3, 60), Wanted.POINTS: (5, 120)}
+"""How many sentences are shown, and words."""
+_LEAST = 0.05
+"""What share of what the first one tells a further one must tell."""
 _MORE = 1.5
 """Two sentences alone, and the items of a list, may have so many times the words."""
 _MOST_PEOPLE = 5
@@ -168,7 +170,7 @@ def _listed(article: Article) -> list[Sentence]:
     else:
         some = [each for each in some if is_updated and not ("?" in each.text or _UPDATED.search(each.text))]
         found = [each for each in some if _FIGURES.search(each.text) or len(terms.stems(each.text) & title) > 1]
-    most, most_words, _ = _ROOM[Wanted.GIST]
+    most, most_words = _ROOM[Wanted.GIST]
     room = most_words * (_MORE if items else 1)
     shown = [each for number, each in enumerate(found, 1) if _words(found[:number]) <= room]
     return shown if len(shown) > most else []
@@ -176,7 +178,7 @@ def _listed(article: Article) -> list[Sentence]:
 
 def _telling(article: Article, wanted: Wanted) -> list[Sentence]:
     """Return the sentences that tell most of what the article comes back to, with those that they need."""
-    most, most_words, least_share = _ROOM.get(wanted, _ROOM[Wanted.GIST])
+    most, most_words = _ROOM.get(wanted, _ROOM[Wanted.GIST])
     said = annotated(article).statements
     stems = [terms.stems_of_words(sentence.text) for sentence in said]
     times, title = Counter(itertools.chain.from_iterable(stems)), terms.stems_of_words(article.title)
@@ -199,12 +201,12 @@ def _telling(article: Article, wanted: Wanted) -> list[Sentence]:
             others = set[str]().union(*(stems[each] for each in unit - {number})) - known
             own = sum(weight[stem] for stem in stems[number] - others - known)
             told = (own + sum(weight[stem] for stem in others)) * (1 - abs(number - near) / len(said))
-            if told > most_told and own > least_share * told:
+            if told > most_told and own > _LEAST * told:
                 best, most_told = unit, told
         if not best:
             return [said[number] for number in sorted(chosen)] or said[:1]
         if not chosen:
-            near, least = max(best), least_share * most_told
+            near, least = max(best), _LEAST * most_told
         chosen |= best
 
 

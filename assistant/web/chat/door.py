@@ -8,7 +8,7 @@ calls of one address, whatever they are. The page shows a refusal as a notice, a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Annotated, Any
 
 import gradio as gr
@@ -44,7 +44,7 @@ class Door:
         app: ASGIApp,
         blocks: gr.Blocks,
         asking: Collection[int],
-        costs_nothing: Callable[[Call], bool],
+        costs_nothing: Callable[[Call], Awaitable[bool]],
         service: Service,
         lost: Response = LOST,
     ) -> None:
@@ -89,7 +89,7 @@ class Door:
             await JSONResponse({"detail": _NO_CALL}, 422)(scope, receive, send)
             return
         is_question = call.fn_index in self._asking
-        if is_question and self._asked >= self._service.room and not self._costs_nothing(call):
+        if is_question and self._asked >= self._service.room and not await self._costs_nothing(call):
             await told_to_wait(self._service.turn_away())(scope, receive, send)
             return
 

@@ -6,6 +6,7 @@ since what a browser sends back can be forged, and nothing that a stranger wrote
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator
@@ -133,30 +134,33 @@ class Page:
 
     # Asking
 
-    def costs_nothing(self, call: Call) -> bool:
+    async def costs_nothing(self, call: Call) -> bool:
         """Whether a call of the page's asks what is answered already, or being answered."""
         match call.data:
             case [str() | None as question, article, in_sight, token]:
-                exchange, before = self._next(question, article, in_sight, token, call.session_hash)
+                shown = await self._meant(question, article, in_sight)
+                exchange, before = self._next(question, article, shown, token, call.session_hash)
                 turns = before.with_next(exchange).turns
                 return self._service.costs_nothing(exchange.question, turns, _id(exchange.only))
         return False
 
+    async def _meant(self, question: str | None, article: str | None, in_sight: str | None) -> Article | None:
+        """Return the article in sight where the question is about it, and none is chosen."""
+        shown = None if self._chosen(article) else self._chosen(in_sight)
+        if shown is None:
+            return None
+        # All articles are searched for that, which other readers must not have to wait for.
+        is_meant = await asyncio.to_thread(self._service.assistant.means_article_in_sight, question or "", shown)
+        return shown if is_meant else None
+
     def _next(
-        self, question: str | None, article: str | None, in_sight: str | None, token: str | None, page: str
+        self, question: str | None, article: str | None, shown: Article | None, token: str | None, page: str
     ) -> tuple[Exchange, Conversation]:
         """Return an exchange that begins, and the conversation before it: a linked question follows on nothing."""
         question, conversation = question or "", self._conversation(token)
         is_linked = self._linked.get(page) == question
         before = replace(conversation, is_editing=False) if is_linked else conversation.before_next
-        chosen = self._chosen(article)
-        before_them = self._chosen(in_sight) if chosen is None else None
-        shown = (
-            before_them
-            if before_them and self._service.assistant.means_article_in_sight(question, before_them)
-            else None
-        )
-        return Exchange(before.next_number, question, chosen, shown, is_linked), before
+        return Exchange(before.next_number, question, self._chosen(article), shown, is_linked), before
 
     def _conversation(self, token: str | None) -> Conversation:
         """Return what is kept under a token; where that is gone, a new conversation that says so."""
@@ -171,7 +175,8 @@ class Page:
     ) -> AsyncGenerator[Update]:
         """Yield what changes while a question is answered."""
         page = request.session_hash or ""
-        exchange, before = self._next(question, article, in_sight, token, page)
+        shown = await self._meant(question, article, in_sight)
+        exchange, before = self._next(question, article, shown, token, page)
         self._linked.pop(page, None)
         async with aclosing(self._answered(exchange, before, token, request)) as updates:
             async for update in updates:

@@ -195,7 +195,7 @@ def _telling(article: Article, wanted: Wanted) -> list[Sentence]:
             room = most_words * (_MORE if len(together) == 2 else 1)
             has_room = len(together) == 1 or _words(said[each] for each in together) <= room
             # A summary reads on: a sentence from further down takes for known what stands between.
-            follows = wanted is not Wanted.GIST or not chosen or unit - chosen == {max(chosen) + 1}
+            follows = wanted is Wanted.POINTS or not chosen or unit - chosen == {max(chosen) + 1}
             if together == chosen or len(together) > most or not (has_room and follows):
                 continue
             others = set[str]().union(*(stems[each] for each in unit - {number})) - known

@@ -51,7 +51,7 @@ _BODY_NOUN = (
 )
 _THE_BODY = re.compile(rf"\b[Tt]he {_BODY_NOUN}\b(?! of\b)")
 _LETTERS = re.compile(
-    rf"\b(?P<body>[A-Z]{{2,6}})(?:['’]s\b|\s+(?:{_GROUP}|{SAID}|had|has|was|is|does|did|will|would|could|can)\b)"
+    rf"\b([A-Z]{{2,6}})(?:['’]s\b|\s+(?:{_GROUP}|{SAID}|had|has|was|is|does|did|will|would|could|can)\b)"
 )
 """ICE's, ICE officials, ICE said."""
 _FULL_BODY = re.compile(

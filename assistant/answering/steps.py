@@ -39,8 +39,8 @@ logger = logging.getLogger(__name__)
 
 LOCAL_CHECK_SECONDS = 20.0
 AS_WELL = 0.75
-"""What an article in sight must score of the best. Fitted by hand to 199 questions of `fit.jsonl`: at less the article
-in sight is asked too often where another one answers."""
+"""What an article in sight must score of the best. Chosen on 199 questions of `fit.jsonl`: at less the article in sight
+is asked too often where another one answers."""
 MAX_SHOWN = 600
 """Characters of a question that is too long to be taken."""
 

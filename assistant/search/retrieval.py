@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -92,6 +92,8 @@ class Retriever:
         self.rarity = Rarity(self._index)
         # Readers ask the same starter questions.
         self._embedded = lru_cache(maxsize=256)(self._embed)
+        # Whether an article in sight is meant is told by what is found for the answer as well.
+        self._found = lru_cache(maxsize=64)(self._search)
 
     def of_others(self, articles: Sequence[Article]) -> Retriever:
         """Return a retriever of other articles of the same index; without one, the words are indexed anew."""
@@ -109,8 +111,14 @@ class Retriever:
         """
         embedder = self.embedder if isinstance(self.embedder, SentenceEmbedder) else None
         rough = embedder is not None and not may_read and not embedder.is_loaded
+        today = datetime.datetime.now(tz=datetime.UTC).date()
+        found = self._search(query, article, today, rough=True) if rough else self._found(query, article, today)
+        return replace(found, hits=found.hits[:limit], evidence=found.evidence[:limit])
+
+    def _search(self, query: str, article: str | None, today: datetime.date, *, rough: bool = False) -> Findings:
+        """Return the same on a day, with all hits and all evidence."""
         vector, tokens = (None, None) if rough else self._embedded(query)
-        within = self._within(query, article)
+        within = self._within(query, article, today)
         words = keyword_spans(query)
         keyword_scores = self._by_words(SENTENCES, words, within)
         sentences_by_keyword = reciprocal_ranks(keyword_scores)
@@ -143,8 +151,8 @@ class Retriever:
         return Findings(
             query=query,
             article=article,
-            hits=tuple(sorted(hits, key=lambda hit: _order(hit.score, hit.passage.sentences[0]))[:limit]),
-            evidence=tuple(sorted(evidence, key=lambda each: _order(each.score, each.sentence))[:limit]),
+            hits=tuple(sorted(hits, key=lambda hit: _order(hit.score, hit.passage.sentences[0]))),
+            evidence=tuple(sorted(evidence, key=lambda each: _order(each.score, each.sentence))),
             keyword_score=max(keyword_scores.values(), default=0.0),
             similarities=similarities,
             rough=rough,
@@ -171,12 +179,12 @@ class Retriever:
         vector = None if self.embedder is None else self.embedder.embed_query(text)
         return (None if vector is None else np.asarray(vector, dtype=np.float32)), None
 
-    def _within(self, query: str, article: str | None) -> Mapping[str, Article] | None:
+    def _within(self, query: str, article: str | None, today: datetime.date) -> Mapping[str, Article] | None:
         """Return the articles, by their keys, that are searched; None for all."""
         if article is not None:
             return {key: each for key, each in self._articles.items() if each.id == article}
         within = self._articles
-        for fits in narrowed(query, datetime.datetime.now(tz=datetime.UTC).date()) if len(within) > 1 else ():
+        for fits in narrowed(query, today) if len(within) > 1 else ():
             # Where no article fits, the question means something else.
             within = {key: each for key, each in within.items() if fits(each)} or within
         return None if within is self._articles else within

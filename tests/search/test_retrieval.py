@@ -247,6 +247,12 @@ def test_nothing_is_embedded_but_the_question(
     assert read == [question, "A draft."]
 
 
+def test_what_was_found_is_not_searched_for_again(retriever: Retriever) -> None:
+    """The same question finds the same objects, however many of them are wanted."""
+    best, *_ = retriever.search("Who hired a teacher?", limit=1).evidence
+    assert retriever.search("Who hired a teacher?").evidence[0] is best
+
+
 def test_while_the_embedding_model_loads_keywords_find_what_may_not_wait(
     article: Article, index: Index, late_embedder: tuple[SentenceEmbedder, threading.Event]
 ) -> None:

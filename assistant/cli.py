@@ -95,10 +95,10 @@ def index(
 
             folder = settings.data / "index"
             cure = renewal(lock_holder(folder))
-            raise IndexLockedError(f"The index in {folder} is in use by another process: {cure}") from error
+            raise IndexLockedError(f"The index in {folder} is in use by another process", cure) from error
         with closing(assistant):
             if assistant.index is None:
-                raise ConfigurationError(f"There is no embedding model to index with: run {INSTALL}")
+                raise ConfigurationError("There is no embedding model to index with", f"run {INSTALL}")
             report, problems = assistant.index.report, assistant.corpus.problems
     for problem in problems:
         typer.echo(problem, err=True)
@@ -189,7 +189,7 @@ def fetch_articles(  # noqa: PLR0913, PLR0917 - each is an option of the command
                         failed |= outcome.end is fetching.End.FAILED
                 except OSError as error:
                     raise ConfigurationError(
-                        f"{folder} cannot be written ({error.strerror}): make room there"
+                        f"{folder} cannot be written ({error.strerror})", "make room there"
                     ) from error
             if not pause:
                 raise typer.Exit(int(failed))
@@ -204,7 +204,7 @@ def _seconds(words: str) -> int:
     """
     match = re.fullmatch(r"([1-9][0-9]{0,4})([smh])", words)
     if words and not match:
-        raise ConfigurationError(f"--every is {words!r}: write it as 30s, 5m or 1h")
+        raise ConfigurationError(f"--every is {words!r}", "write it as 30s, 5m or 1h")
     return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else 0
 
 
@@ -235,10 +235,10 @@ def _read_history(file: Path) -> list[Turn]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"The history {file} cannot be read ({error}): give a JSON file") from error
+        raise ConfigurationError(f"The history {file} cannot be read ({error})", "give a JSON file") from error
     try:
         return TypeAdapter(list[Turn]).validate_python(content)
     except ValidationError as error:
         raise ConfigurationError(
-            f'The history {file} is not a list of exchanges: write [{{"question": "...", "answer": "..."}}, ...]'
+            f"The history {file} is not a list of exchanges", 'write [{"question": "...", "answer": "..."}, ...]'
         ) from error

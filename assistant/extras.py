@@ -33,5 +33,5 @@ def require(extra: str, purpose: str) -> None:
                 metadata.version(requirement.name)
             except metadata.PackageNotFoundError as error:
                 raise ConfigurationError(
-                    f"{purpose} needs the package {requirement.name}: run {install(extra)}"
+                    f"{purpose} needs the package {requirement.name}", f"run {install(extra)}"
                 ) from error

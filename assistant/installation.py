@@ -177,12 +177,10 @@ def _page(settings: Settings) -> None:
 
 
 def _attempt(subject: str, fine: str, action: Callable[[], object]) -> Finding:
-    """Return what came of it; a message that does not tell its cure apart has the form "what: cure"."""
     try:
         action()
     except AssistantError as error:
-        what, _, cure = str(error).rpartition(": ")
-        return Finding(subject, error.what, error.cure) if error.cure else Finding(subject, what, cure)
+        return Finding(subject, error.what, error.cure or "try again")
     return Finding(subject, fine)
 
 

@@ -194,7 +194,7 @@ class Settings:
         known = {f"ASSISTANT_{each.name.upper()}": each for each in fields(cls)}
         unknown = sorted(key for key in environment if key.startswith("ASSISTANT_") and key not in known)
         if unknown:
-            raise ConfigurationError(f"Unknown setting {unknown[0]}: use one of {', '.join(known)}.")
+            raise ConfigurationError(f"Unknown setting {unknown[0]}", f"use one of {', '.join(known)}.")
         kinds = get_type_hints(cls, include_extras=True)
         return cls(
             **{
@@ -212,4 +212,4 @@ def _read(key: str, value: str, kind: Any, *, is_secret: bool) -> Any:  # noqa: 
         wanted = next(each.description for each in kind.__metadata__ if isinstance(each, FieldInfo))
         said = "a value that is kept secret" if is_secret else f"the value {value!r}"
         # The library's own error would show a secret.
-        raise ConfigurationError(f"{key} has {said}: it must be {wanted}.") from None
+        raise ConfigurationError(f"{key} has {said}", f"it must be {wanted}.") from None

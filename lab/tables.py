@@ -23,7 +23,7 @@ def side_by_side(runs: Sequence[Path]) -> str:
         try:
             report = json.loads((run / "report.json").read_text(encoding="utf-8"))
         except OSError as error:
-            raise ConfigurationError(f"{run} holds no report.json: finish the run with evaluate --out") from error
+            raise ConfigurationError(f"{run} holds no report.json", "finish the run with evaluate --out") from error
         measures = {each["name"]: each for each in (*report["headlines"], *report["second_screen"])}
         columns[str(run)] = measures
         rows |= {name: measure["label"] for name, measure in measures.items()}

@@ -90,8 +90,8 @@ class Assistant:
             named = f"{corpus.problems[0].file}: " if settings.articles.is_dir() and corpus.problems else ""
             reason = f" ({named}{corpus.problems[0].reason})" if corpus.problems else ""
             raise ConfigurationError(
-                f"No article can be read from {settings.articles.absolute()}{reason}: "
-                "put one there, or set ASSISTANT_ARTICLES to a folder that has some"
+                f"No article can be read from {settings.articles.absolute()}{reason}",
+                "put one there, or set ASSISTANT_ARTICLES to a folder that has some",
             )
         assistant = cls.over(corpus, settings, settings.data / "index", progress, at_once=at_once)
         known.save()

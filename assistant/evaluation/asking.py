@@ -177,9 +177,9 @@ def read_folders(folders: Sequence[Path]) -> Corpus:
         corpus = read_corpus(folder)
         if not corpus.articles:
             reason = f" ({corpus.problems[0].file}: {corpus.problems[0].reason})" if corpus.problems else ""
-            raise ConfigurationError(f"No article can be read from {folder}{reason}: name a folder of article files")
+            raise ConfigurationError(f"No article can be read from {folder}{reason}", "name a folder of article files")
         for article in corpus.articles:
             if article.id in found:
-                raise ConfigurationError(f"{folder} has a second article {article.id!r}: name each folder once")
+                raise ConfigurationError(f"{folder} has a second article {article.id!r}", "name each folder once")
             found[article.id] = article
     return Corpus(tuple(found.values()))

@@ -49,7 +49,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - two of them are groups, and the others
 
         demands = gates.demanded(limits)
         if rescore is not None and dry_run:
-            raise ConfigurationError("--rescore asks nothing: leave out --dry-run")
+            raise ConfigurationError("--rescore asks nothing", "leave out --dry-run")
         if rescore is not None:
             content, folder = evaluation.rescore(rescore, demands, questions), rescore
         elif questions is None or out is None:
@@ -165,7 +165,7 @@ def review(
             raise ConfigurationError("Name one run, or two to compare: review RUN [RUN]")
         if chosen.ebu and (len(runs) > 1 or chosen.disagreements):
             raise ConfigurationError(
-                "--ebu is for one run and knows no rules: leave out the second RUN, and --disagreements"
+                "--ebu is for one run and knows no rules", "leave out the second RUN, and --disagreements"
             )
         done, drawn = grade(runs, chosen, grader or getpass.getuser(), port, typer.echo)
     typer.echo(f"{done} of {drawn} graded; the same command goes on.")

@@ -110,7 +110,7 @@ def _with_gold_of(path: Path, asked: Sequence[Question], articles: Sequence[Arti
         same = offered.get(question.id)
         if same is None or (same.question, same.history) != (question.question, question.history):
             raise ConfigurationError(
-                f"{path} does not hold the question {question.id!r} as it was asked: only its gold may differ"
+                f"{path} does not hold the question {question.id!r} as it was asked", "only its gold may differ"
             )
     return [offered[question.id] for question in asked]
 
@@ -149,7 +149,7 @@ def select(questions: Sequence[Question], options: Options) -> list[Question]:
     if options.limit is not None:
         chosen = chosen[: options.limit]
     if not chosen:
-        raise ConfigurationError("No question is left by these options: use fewer of them")
+        raise ConfigurationError("No question is left by these options", "use fewer of them")
     return chosen
 
 
@@ -157,4 +157,4 @@ def _all_known(what: str, named: Sequence[str], known: Sequence[str]) -> None:
     unknown = [name for name in named if name not in known]
     if unknown:
         some = ", ".join(list(dict.fromkeys(known))[:12])
-        raise ConfigurationError(f"No question has the {what} {unknown[0]!r}: there are {some} and so on")
+        raise ConfigurationError(f"No question has the {what} {unknown[0]!r}", f"there are {some} and so on")

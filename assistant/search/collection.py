@@ -139,7 +139,7 @@ def named_errors(place: str, *, shared: bool) -> Iterator[None]:
     except (OSError, sqlite3.Error, ChromaError, httpx.HTTPError) as error:
         cure = "look at the server's log" if shared else "make room there, or set ASSISTANT_DATA to another folder"
         reason = str(error).partition("\n")[0]
-        raise ConfigurationError(f"The index at {place} cannot be used ({reason}): {cure}") from error
+        raise ConfigurationError(f"The index at {place} cannot be used ({reason})", cure) from error
 
 
 if __name__ == "__main__":

@@ -246,8 +246,8 @@ def check_room(folder: Path, articles: int) -> None:
     free = shutil.disk_usage(folder).free
     if articles and free < need:
         raise ConfigurationError(
-            f"The index needs about {need / 1e6:.0f} MB, and {folder} has {free / 1e6:.0f} MB: "
-            "make room there, or set ASSISTANT_DATA to another folder"
+            f"The index needs about {need / 1e6:.0f} MB, and {folder} has {free / 1e6:.0f} MB",
+            "make room there, or set ASSISTANT_DATA to another folder",
         )
 
 
@@ -344,5 +344,5 @@ def check_server(articles: Sequence[Article], embedder: str, url: str) -> None:
         collection = known_collection(connected(url, resources), names, place_of(embedder))
         if collection is None or len(chroma.held(collection, names)) < len(names):
             raise ConfigurationError(
-                f"The server at {url} has no index of these articles: run python -m assistant index"
+                f"The server at {url} has no index of these articles", "run python -m assistant index"
             )

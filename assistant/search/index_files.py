@@ -40,13 +40,13 @@ def lock(folder: Path) -> filelock.BaseFileLock:
         (folder / "index.pid").write_text(str(os.getpid()))
     except filelock.Timeout as error:
         raise IndexLockedError(
-            f"The index in {folder} is in use by process {_holder(folder)}: "
-            "stop it, or set ASSISTANT_DATA to another folder"
+            f"The index in {folder} is in use by process {_holder(folder)}",
+            "stop it, or set ASSISTANT_DATA to another folder",
         ) from error
     except OSError as error:
         held.release()
         raise ConfigurationError(
-            f"The folder {folder} cannot be written ({error.strerror}): set ASSISTANT_DATA to another one"
+            f"The folder {folder} cannot be written ({error.strerror})", "set ASSISTANT_DATA to another one"
         ) from error
     return held
 

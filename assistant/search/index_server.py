@@ -89,7 +89,7 @@ def connected(url: str, resources: ExitStack) -> Client:
 
     address = urllib.parse.urlsplit(url)
     if not address.hostname:
-        raise ConfigurationError(f"ASSISTANT_CHROMA_URL is {url!r}: it must be of the form http://127.0.0.1:8000")
+        raise ConfigurationError(f"ASSISTANT_CHROMA_URL is {url!r}", "it must be of the form http://127.0.0.1:8000")
     secure = address.scheme == "https"
     settings = chromadb.config.Settings(anonymized_telemetry=False)
     try:
@@ -100,7 +100,7 @@ def connected(url: str, resources: ExitStack) -> Client:
         client = cast("Client", chromadb.HttpClient(address.hostname, port, ssl=secure, settings=settings))
     except (OSError, ValueError, httpx.HTTPError) as error:
         raise ConfigurationError(
-            f"No Chroma server answers at {url}: start it with `chroma run`, or unset ASSISTANT_CHROMA_URL"
+            f"No Chroma server answers at {url}", "start it with `chroma run`, or unset ASSISTANT_CHROMA_URL"
         ) from error
     resources.callback(client.close)
     # Chroma offers neither a time limit nor a way to close the connections of its two parts.

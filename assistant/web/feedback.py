@@ -97,7 +97,7 @@ def check(file: Path, most_bytes: int = MAX_FILE_BYTES) -> None:
     except (sqlite3.Error, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigurationError(
-            f"Reports cannot be saved in {file} ({reason}): make room, or set ASSISTANT_FEEDBACK to another file"
+            f"Reports cannot be saved in {file} ({reason})", "make room, or set ASSISTANT_FEEDBACK to another file"
         ) from error
 
 
@@ -134,7 +134,7 @@ def question_lines(file: Path) -> Iterator[dict[str, Any]]:
         ConfigurationError: there is no such file, or it is not one of feedback.
     """
     if not file.exists() or not file.stat().st_size:
-        raise ConfigurationError(f"There is no feedback at {file} yet: set ASSISTANT_FEEDBACK where it is elsewhere")
+        raise ConfigurationError(f"There is no feedback at {file} yet", "set ASSISTANT_FEEDBACK where it is elsewhere")
     for number, line in reports(file):
         if line is None:
             log.warning("report %d of %s cannot be read and is left out", number, file)
@@ -155,7 +155,7 @@ def reports(file: Path) -> Iterator[tuple[int, dict[str, Any] | None]]:
             except (ValueError, LookupError, TypeError, RecursionError):
                 yield row["number"], None
     except (sqlite3.Error, OSError) as error:
-        raise ConfigurationError(f"The feedback {file} cannot be read ({error}): restore or remove it") from error
+        raise ConfigurationError(f"The feedback {file} cannot be read ({error})", "restore or remove it") from error
 
 
 def _question_line(row: Mapping[str, Any]) -> dict[str, Any]:

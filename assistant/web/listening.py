@@ -26,4 +26,4 @@ def listening(host: str, port: int) -> socket.socket:
             if is_of_port
             else "set ASSISTANT_HOST to an address of this machine"
         )
-        raise ConfigurationError(f"The page cannot be served at {host}:{port} ({why}): {cure}") from error
+        raise ConfigurationError(f"The page cannot be served at {host}:{port} ({why})", cure) from error

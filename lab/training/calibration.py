@@ -107,8 +107,8 @@ def observe(
     for question in (*usual, *hard):
         if not question.answerable and question.kind not in UNANSWERABLE_KINDS:
             raise ConfigurationError(
-                f"Question {question.id} has no answer and the kind {question.kind!r}: "
-                f"make it one of {', '.join(UNANSWERABLE_KINDS)}"
+                f"Question {question.id} has no answer and the kind {question.kind!r}",
+                f"make it one of {', '.join(UNANSWERABLE_KINDS)}",
             )
     grades: dict[str, dict[str, str]] = {}
     for each in told.graded:
@@ -175,7 +175,7 @@ def fit(observations: Sequence[Observation]) -> dict[str, Any]:
     """
     judged = [o for o in observations if o.seen.draft is not None and o.seen.findings.similarities]
     if len(judged) < LEAST_DRAFTED * len(observations):
-        raise ConfigurationError("Too many questions got no draft and check: calibrate with the packaged model alone")
+        raise ConfigurationError("Too many questions got no draft and check", "calibrate with the packaged model alone")
     observations = judged
     answered = {name: _answerable(observations, signals) for name, signals in calibration.SIGNALS.items()}
     answer, sure = answered["check"]

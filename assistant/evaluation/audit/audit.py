@@ -93,6 +93,6 @@ def _fewer(questions: Sequence[Question], most: int, seed: int) -> list[Question
         chosen |= set(group) if len(chosen) + len(group) <= most else set()
     if not chosen:
         raise ConfigurationError(
-            "There is nothing to ask: name a folder of articles with quotations, or a larger --limit"
+            "There is nothing to ask", "name a folder of articles with quotations, or a larger --limit"
         )
     return [question for question in questions if question.id in chosen]

@@ -35,7 +35,7 @@ def write(folder: Path) -> dict[str, Any]:
     """
     _, questions, observed = run.observed(folder)
     if not {question.kind for question in questions} <= KINDS.keys():
-        raise ConfigurationError(f"{folder} holds no audit: name a folder that `audit --out` has written")
+        raise ConfigurationError(f"{folder} holds no audit", "name a folder that `audit --out` has written")
     ended = [(o, end(o)) for o in observed]
     whole = summarise(folder)
     kept = ("schema", "title", "created", "complete", "asked", "planned", "repeats", "model", "options")

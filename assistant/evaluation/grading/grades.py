@@ -142,8 +142,8 @@ def _locked(folder: Path) -> Iterator[None]:
         with filelock.FileLock(folder / LOCK, timeout=_WAIT_SECONDS):
             yield
     except filelock.Timeout as error:
-        raise ConfigurationError(f"Another program holds {folder / LOCK}: stop it and grade again") from error
+        raise ConfigurationError(f"Another program holds {folder / LOCK}", "stop it and grade again") from error
     except OSError as error:
         raise ConfigurationError(
-            f"Grades cannot be kept in {folder} ({error.strerror}): make the folder writable"
+            f"Grades cannot be kept in {folder} ({error.strerror})", "make the folder writable"
         ) from error

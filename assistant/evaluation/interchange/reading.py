@@ -95,7 +95,7 @@ def _items(path: Path, text: str) -> tuple[str, Iterable[Item]]:
     if isinstance(tests, list):
         return "question", ((number, partial(copy, test)) for number, test in enumerate(tests, start=1))
     if ending in (".yaml", ".yml"):
-        raise ConfigurationError(f"{path} holds no list of tests: name the file that holds the tests themselves")
+        raise ConfigurationError(f"{path} holds no list of tests", "name the file that holds the tests themselves")
     return "line", lines(text)
 
 
@@ -106,12 +106,13 @@ def _table(path: Path, text: str) -> Iterator[Item]:
     try:
         table = list(csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=head.count), strict=True))
     except csv.Error as error:
-        raise ConfigurationError(f"{path} is no table ({error}): save it as CSV UTF-8 again") from error
+        raise ConfigurationError(f"{path} is no table ({error})", "save it as CSV UTF-8 again") from error
     header = [name.strip().lower() for name in table[0]] if table else []
     if "question" not in header:
         curled = " without curled quotation marks" if re.search("[“”]", head) else ""
         raise ConfigurationError(
-            f"{path} has no column `question`: name the columns in the first line{curled}, as in id,question,answerable"
+            f"{path} has no column `question`",
+            f"name the columns in the first line{curled}, as in id,question,answerable",
         )
     return ((number, partial(_of_cells, header, cells)) for number, cells in enumerate(table[1:], 2) if any(cells))
 

@@ -31,9 +31,9 @@ def convert(source: Path, target: Path) -> list[str]:
     name = FORMATS.get(target.suffix.lower())
     if name is None:
         known = "; ".join(f"{ending} for {what}" for ending, what in FORMATS.items())
-        raise ConfigurationError(f"{target} does not end as a format's file does: use {known}")
+        raise ConfigurationError(f"{target} does not end as a format's file does", f"use {known}")
     if target.exists():
-        raise ConfigurationError(f"{target} is there already: choose another name, or remove it")
+        raise ConfigurationError(f"{target} is there already", "choose another name, or remove it")
     questions, note = read(source)
     text = _written(name, questions)
     try:

@@ -50,7 +50,7 @@ def draw(folders: Sequence[Path], chosen: Draw, grader: str) -> list[Card]:
         ConfigurationError: a folder is not one of a run, the same is named twice, or nothing is left to grade.
     """
     if len({folder.resolve() for folder in folders}) < len(folders):
-        raise ConfigurationError(f"{folders[0]} is named twice: name two runs, or one")
+        raise ConfigurationError(f"{folders[0]} is named twice", "name two runs, or one")
     read = [_readable(folder, grader, chosen.rubric) for folder in folders]
     cards = (
         list(_pairs(read[0], read[1], chosen.seed)) if len(read) == 2 else [Card((side,)) for side in read[0].values()]
@@ -64,7 +64,7 @@ def draw(folders: Sequence[Path], chosen: Draw, grader: str) -> list[Card]:
         cards = list(_some_of_each_kind(cards, chosen.per_kind))
     cards = cards[: chosen.sample]
     if not cards:
-        raise ConfigurationError(f"There is nothing to grade in {' and '.join(map(str, folders))}: draw otherwise")
+        raise ConfigurationError(f"There is nothing to grade in {' and '.join(map(str, folders))}", "draw otherwise")
     articles = {card.question.article: place for place, card in reversed(list(enumerate(cards)))}
     return sorted(cards, key=lambda card: (chosen.disagreements and _agrees(card), articles[card.question.article]))
 

@@ -78,7 +78,7 @@ def review(
     try:
         listener = socket.create_server((HOST, port))
     except OSError as error:
-        raise ConfigurationError(f"Port {port} is in use: name another with --port, or leave it out") from error
+        raise ConfigurationError(f"Port {port} is in use", "name another with --port, or leave it out") from error
     token, count = secrets.token_urlsafe(16), len(session.cards)
     with listener:
         say(before_review(count))

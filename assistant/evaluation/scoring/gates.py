@@ -54,7 +54,7 @@ def demanded(limits: Limits) -> Demands:
         ConfigurationError: a limit is not of its form, or a drop has no run to be measured from.
     """
     if limits.max_drop is not None and limits.baseline is None:
-        raise ConfigurationError("--max-drop needs an earlier run: name it with --baseline")
+        raise ConfigurationError("--max-drop needs an earlier run", "name it with --baseline")
     gates = [parse(text) for text in limits.least or ()]
     gates += read_thresholds(limits.thresholds) if limits.thresholds else []
     return Demands(tuple(gates), limits.baseline, limits.max_drop)
@@ -92,10 +92,10 @@ def read_thresholds(path: Path) -> list[Gate]:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"The thresholds {path} cannot be read ({error}): mend the file") from error
+        raise ConfigurationError(f"The thresholds {path} cannot be read ({error})", "mend the file") from error
     wrong = [name for name, table in tables.items() if name not in _SIGNS or not isinstance(table, dict)]
     if wrong:
-        raise ConfigurationError(f"The thresholds {path} have a part {wrong[0]!r}: use the tables [min] and [max]")
+        raise ConfigurationError(f"The thresholds {path} have a part {wrong[0]!r}", "use the tables [min] and [max]")
     limits = [(name, _SIGNS[table], limit) for table, found in tables.items() for name, limit in found.items()]
     return [parse(f"{name}{sign}{limit}", str(path)) for name, sign, limit in limits]
 

@@ -148,7 +148,7 @@ def read_copy(copy: Path, file: Path) -> list[Act]:
     except (sqlite3.Error, OSError) as error:
         if file.exists():
             return []
-        raise ConfigurationError(f"{file} is gone, and its copy {copy} is damaged: restore one of them") from error
+        raise ConfigurationError(f"{file} is gone, and its copy {copy} is damaged", "restore one of them") from error
 
 
 def read_log(file: Path, known: Sequence[Act], copy: Path) -> list[Act]:
@@ -171,7 +171,7 @@ def read_log(file: Path, known: Sequence[Act], copy: Path) -> list[Act]:
     holds = ", and the last rules hold" if known else ""
     cure = f"put {copy} in its place" if known else "take it away"
     cure = "end the process that has it locked" if is_locked else f"restore it, or {cure}"
-    raise ConfigurationError(f"The desk's file {file} {what}{holds}: {cure}")
+    raise ConfigurationError(f"The desk's file {file} {what}{holds}", cure)
 
 
 def check(settings: Settings) -> None:
@@ -187,4 +187,4 @@ def check(settings: Settings) -> None:
             store.try_writing(file)
     except (sqlite3.Error, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise ConfigurationError(f"The desk's file {file} cannot be written ({reason}): make room there") from error
+        raise ConfigurationError(f"The desk's file {file} cannot be written ({reason})", "make room there") from error

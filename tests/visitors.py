@@ -22,10 +22,11 @@ from typing import Any
 
 import aiohttp
 
-from assistant.web.chat.page import ELSE, STARTING
+from assistant.web.chat.page import ELSE
 from assistant.web.service import TEXTS, Reason
 
 ANSWERED, TOLD_TO_WAIT, LOST = "answered", "told to wait", "lost"
+JOIN, EVENTS = "/gradio_api/queue/join", "/gradio_api/queue/data"
 
 THINKING_SECONDS = (1.0, 4.0)
 """Between an answer and the next question."""
@@ -35,7 +36,6 @@ PATIENCE_SECONDS = 60.0
 _LONGEST_EVENT = 2**20
 """Bytes of a line that the page may be sent."""
 _COMPLETE = ("The answer is complete", ELSE)
-_TELLING = (STARTING, "Waiting", *_COMPLETE)
 _WAIT = tuple(TEXTS[reason].partition("{wait}")[0] for reason in (Reason.BUSY, Reason.SHUTTING_DOWN))
 _SECONDS = re.compile(r"(\d+) seconds?\b")
 
@@ -53,9 +53,8 @@ class Asked:
 
     outcome: str
     """Answered, told to wait, or lost."""
-    first_ms: float
-    """Until the page said anything about it: where it stands, the evidence, or that it has to wait."""
-    end_ms: float
+    wait: int = 0
+    """The seconds that the reader is told to wait."""
     seen: str = ""
     """Where it was lost: the last that the page had."""
 
@@ -64,7 +63,6 @@ class Asked:
 class Crowd:
     """What all readers met."""
 
-    pages_ms: list[float] = field(default_factory=list)
     broken_pages: list[str] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
 
@@ -74,24 +72,109 @@ class Form:
     """How the page sends a question."""
 
     function: int
-    trigger: int
-    question_at: int
-    inputs: int
-    status_at: int
-    """Among what comes back."""
-    token_at: int
-    """Among what is sent: which conversation it is."""
-    token_back_at: int
-    """The same among what comes back."""
+    question: int
+    """The box."""
+    inputs: list[int]
+    outputs: list[int]
+    status: int
+    """What comes back on the status line, among the outputs."""
+    token: int
+    """Which conversation it is, among both."""
     greeting: int
     """The function with which the page begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A client with cookies of its own, and how it asks."""
+
+    client: aiohttp.ClientSession
+    form: Form
     tokens: dict[str, str] = field(default_factory=dict)
     """By tab, of its conversation."""
 
+    async def open_page(self) -> None:
+        """Load the page and what it looks like.
+
+        Raises:
+            aiohttp.ClientError: a part of it is broken.
+        """
+        async with self.client.get("/") as page:
+            if "gradio" not in await page.text():
+                raise aiohttp.ClientPayloadError("the page is not the chat")
+        for path in ("/theme.css", "/site/chat.css", "/site/chat.js"):
+            async with self.client.get(path) as part:
+                await part.read()
+
+    async def greet(self, tab: str) -> None:
+        """Let the page begin, as it does in each tab.
+
+        Raises:
+            aiohttp.ClientError: it does not.
+        """
+        async with self.client.post(JOIN, json=self.beginning(tab)):
+            pass
+        async with aclosing(self._events(tab)) as events:
+            async for event in events:
+                if event["msg"] == "process_completed":
+                    return
+        raise aiohttp.ClientPayloadError("the page did not begin")
+
+    def beginning(self, tab: str) -> dict[str, Any]:
+        """Return what the page sends when it begins."""
+        return {"data": [], "fn_index": self.form.greeting, "session_hash": tab}
+
+    def call(self, tab: str, question: str) -> dict[str, Any]:
+        """Return what the page sends that asks."""
+        given = {self.form.question: question, self.form.token: self.tokens.get(tab)}
+        data = [given.get(each) for each in self.form.inputs]
+        return {"data": data, "fn_index": self.form.function, "session_hash": tab, "trigger_id": self.form.question}
+
+    async def ask(self, tab: str, question: str) -> Asked:
+        """Ask as the page does; return what became of it."""
+        status = last = ""
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                call = self.call(tab, question)
+                async with self.client.post(JOIN, json=call, raise_for_status=False) as joined:
+                    if joined.status == HTTPStatus.TOO_MANY_REQUESTS:
+                        # The page shows it as a notice.
+                        return _told_to_wait(str((await joined.json())["detail"]))
+                    joined.raise_for_status()
+                async with aclosing(self._events(tab)) as events:
+                    async for event in events:
+                        last = json.dumps(event)
+                        status = self._words(event, self.form.status) or status
+                        if token := self._words(event, self.form.token):
+                            self.tokens[tab] = token
+                        if event["msg"] in ("process_completed", "close_stream", "unexpected_error"):
+                            break
+        except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+            last = f"{type(error).__name__}: {error}"
+        if status.startswith(_COMPLETE):
+            return Asked(ANSWERED)
+        return _told_to_wait(status) if status.startswith(_WAIT) else Asked(LOST, seen=f"{status} | {last[:500]}")
+
+    async def _events(self, tab: str) -> AsyncGenerator[dict[str, Any]]:
+        """Yield what the server sends to a tab."""
+        async with self.client.get(EVENTS, params={"session_hash": tab}) as events:
+            async for line in events.content:
+                if line.strip():
+                    yield json.loads(line.removeprefix(b"data:"))
+
+    def _words(self, event: dict[str, Any], part: int) -> str:
+        """Return what an event says in a part of the page; empty where it says nothing there."""
+        data, at = (event.get("output") or {}).get("data") or [], self.form.outputs.index(part)
+        told = data[at] if len(data) > at else ""
+        if isinstance(told, list):  # What changed since the event before.
+            told = told[-1][-1] if told else ""
+        # The page shows a full stop as "&#46;", so that it is no Markdown.
+        return html.unescape(re.sub(r"<[^>]*>", "", told)) if isinstance(told, str) else ""
+
 
 @asynccontextmanager
-async def reader(address: str) -> AsyncIterator[aiohttp.ClientSession]:
-    """Yield a client with cookies of its own. A lean one, since what the crowd takes the server does not have."""
+async def reader(address: str) -> AsyncIterator[Reader]:
+    """Yield a reader. A lean one, since what the crowd takes the server does not have."""
     connections = aiohttp.TCPConnector(limit=8, ssl=_TRUST)
     cookies, timeout = aiohttp.CookieJar(unsafe=True), aiohttp.ClientTimeout(PATIENCE_SECONDS)
     async with aiohttp.ClientSession(
@@ -102,128 +185,28 @@ async def reader(address: str) -> AsyncIterator[aiohttp.ClientSession]:
         read_bufsize=_LONGEST_EVENT,
         raise_for_status=True,
     ) as client:
-        yield client
+        yield Reader(client, await _form(client))
 
 
 _TRUST = ssl.create_default_context()
 """Slow to make, so once for all."""
 
 
-async def form(client: aiohttp.ClientSession) -> Form:
+async def _form(client: aiohttp.ClientSession) -> Form:
     """Return how a question is sent, from the page's description of itself."""
     async with client.get("/config") as response:
         config: dict[str, Any] = await response.json()
     named = {part["props"].get("elem_id"): part["id"] for part in config["components"]}
-    box, status, token = named["question"], named["status"], named["token"]
+    box = named["question"]
     asking = next(entry for entry in config["dependencies"] if [box, "submit"] in entry["targets"])
-    inputs, outputs = asking["inputs"], asking["outputs"]
     greeting = next(entry for entry in config["dependencies"] if any(event == "load" for _, event in entry["targets"]))
-    return Form(
-        asking["id"],
-        box,
-        inputs.index(box),
-        len(inputs),
-        outputs.index(status),
-        inputs.index(token),
-        outputs.index(token),
-        greeting["id"],
-    )
+    asked = asking["inputs"], asking["outputs"], named["status"], named["token"]
+    return Form(asking["id"], box, *asked, greeting["id"])
 
 
-async def open_page(client: aiohttp.ClientSession) -> float:
-    """Load the page and what it looks like; return the milliseconds.
-
-    Raises:
-        aiohttp.ClientError: a part of it is broken.
-    """
-    started = time.perf_counter()
-    async with client.get("/") as page:
-        if "gradio" not in await page.text():
-            raise aiohttp.ClientPayloadError("the page is not the chat")
-    for path in ("/theme.css", "/site/chat.css", "/site/chat.js"):
-        async with client.get(path) as part:
-            await part.read()
-    return 1000 * (time.perf_counter() - started)
-
-
-async def greet(client: aiohttp.ClientSession, by: Form, session: str) -> float:
-    """Let the page begin, as it does in each tab; return the milliseconds until a reader can ask.
-
-    Raises:
-        aiohttp.ClientError: it does not.
-    """
-    started = time.perf_counter()
-    body = {"data": [], "fn_index": by.greeting, "session_hash": session}
-    async with client.post("/gradio_api/queue/join", json=body):
-        pass
-    async with aclosing(_events(client, session)) as events:
-        async for event in events:
-            if event["msg"] == "process_completed":
-                return 1000 * (time.perf_counter() - started)
-    raise aiohttp.ClientPayloadError("the page did not begin")
-
-
-async def _events(client: aiohttp.ClientSession, session: str) -> AsyncGenerator[dict[str, Any]]:
-    """Yield what the server sends to a tab."""
-    async with client.get("/gradio_api/queue/data", params={"session_hash": session}) as events:
-        async for line in events.content:
-            if line.strip():
-                yield json.loads(line.removeprefix(b"data:"))
-
-
-async def ask(client: aiohttp.ClientSession, by: Form, session: str, question: str) -> tuple[Asked, int]:
-    """Ask as the page does; return what became of it, and the seconds that the reader is told to wait."""
-    started = time.perf_counter()
-    first: float | None = None
-    status = last = ""
-
-    def milliseconds() -> float:
-        return 1000 * (time.perf_counter() - started)
-
-    data: list[str | None] = [None] * by.inputs
-    data[by.question_at] = question
-    data[by.token_at] = by.tokens.get(session)
-    body = {"data": data, "fn_index": by.function, "session_hash": session, "trigger_id": by.trigger}
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            async with client.post("/gradio_api/queue/join", json=body, raise_for_status=False) as joined:
-                if joined.status == HTTPStatus.TOO_MANY_REQUESTS:
-                    # The page shows it as a notice.
-                    return _told_to_wait(str((await joined.json())["detail"]), milliseconds(), milliseconds())
-                joined.raise_for_status()
-            async with aclosing(_events(client, session)) as events:
-                async for event in events:
-                    last = json.dumps(event)
-                    status = _words(event, by.status_at) or status
-                    if token := _words(event, by.token_back_at):
-                        by.tokens[session] = token
-                    if first is None and status.startswith((*_TELLING, *_WAIT)):
-                        first = milliseconds()
-                    if event["msg"] in ("process_completed", "close_stream", "unexpected_error"):
-                        break
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        last = f"{type(error).__name__}: {error}"
-    end = milliseconds()
-    if status.startswith(_COMPLETE):
-        return Asked(ANSWERED, first or end, end), 0
-    if status.startswith(_WAIT):
-        return _told_to_wait(status, first or end, end)
-    return Asked(LOST, first or end, end, f"{status} | {last[:500]}"), 0
-
-
-def _told_to_wait(words: str, first: float, end: float) -> tuple[Asked, int]:
+def _told_to_wait(words: str) -> Asked:
     seconds = _SECONDS.search(words)
-    return Asked(TOLD_TO_WAIT, first, end), int(seconds[1]) if seconds else 1
-
-
-def _words(event: dict[str, Any], at: int) -> str:
-    """Return what an event says on the status line; empty where it says nothing there."""
-    data = (event.get("output") or {}).get("data") or []
-    told = data[at] if len(data) > at else ""
-    if isinstance(told, list):  # What changed since the event before.
-        told = told[-1][-1] if told else ""
-    # The page shows a full stop as "&#46;", so that it is no Markdown.
-    return html.unescape(re.sub(r"<[^>]*>", "", told)) if isinstance(told, str) else ""
+    return Asked(TOLD_TO_WAIT, int(seconds[1]) if seconds else 1)
 
 
 async def crowd(address: str, readers: int, seconds: float, is_over: Callable[[], bool] = lambda: False) -> Crowd:
@@ -239,21 +222,18 @@ async def crowd(address: str, readers: int, seconds: float, is_over: Callable[[]
 
     async def visit() -> None:
         await asyncio.sleep(chance.uniform(0.0, min(2.0, seconds / 4)))
-        session = new_tab()
-        async with reader(address) as client:
-            try:
-                milliseconds = await open_page(client)
-                by = await form(client)
-                met.pages_ms.append(milliseconds + await greet(client, by, session))
-            except (aiohttp.ClientError, TimeoutError, StopIteration, ValueError) as error:
-                met.broken_pages.append(f"{type(error).__name__}: {error}")
-                return
-            while left() > 0:
-                # No two questions are the same, or the second would be answered without work.
-                question = f"{chance.choice(_QUESTIONS)} ({next(numbers)})"
-                asked, wait = await ask(client, by, session, question)
-                met.asked.append(asked)
-                await asyncio.sleep(max(0.0, min(left(), wait or chance.uniform(*THINKING_SECONDS))))
+        tab = new_tab()
+        try:
+            async with reader(address) as someone:
+                await someone.open_page()
+                await someone.greet(tab)
+                while left() > 0:
+                    # No two questions are the same, or the second would be answered without work.
+                    asked = await someone.ask(tab, f"{chance.choice(_QUESTIONS)} ({next(numbers)})")
+                    met.asked.append(asked)
+                    await asyncio.sleep(max(0.0, min(left(), asked.wait or chance.uniform(*THINKING_SECONDS))))
+        except (aiohttp.ClientError, TimeoutError, StopIteration, ValueError) as error:
+            met.broken_pages.append(f"{type(error).__name__}: {error}")
 
     await asyncio.gather(*(visit() for _ in range(readers)))
     return met

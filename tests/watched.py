@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from served import ARTICLE, DECLINED, OPEN, ScriptedAssistant, running
-from visitors import form, greet, reader
+from visitors import reader
 
 from assistant.settings import PROJECT
 from assistant.types import Answer
@@ -56,8 +56,8 @@ def watch(notes: int) -> None:
 
 async def begin(address: str) -> None:
     """Begin a page, which lets libraries load what they load late."""
-    async with reader(address) as client:
-        await greet(client, await form(client), "first")
+    async with reader(address) as someone:
+        await someone.greet("first")
 
 
 def main(notes: str) -> None:

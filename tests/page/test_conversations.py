@@ -10,10 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from served import ARTICLE, DECLINED, OPEN, OTHER_CITATION, QUOTED, WRITTEN, ScriptedAssistant, running
-from visitors import ANSWERED, ask, form, greet, reader
+from visitors import ANSWERED, reader
 
 from assistant.web import server
-from assistant.web.chat import conversations
 from assistant.web.chat.conversations import KEPT_SECONDS, Conversations, Kept
 from assistant.web.chat.exchanges import AS_ABOVE, Conversation, Exchange, messages
 from assistant.web.shared_stream import SharedStream
@@ -69,13 +68,11 @@ def test_who_goes_on_from_a_conversation_leaves_it_as_it_was() -> None:
 @given(st.lists(st.sampled_from("abcdef"), max_size=60), st.integers(1, 8))
 def test_nobody_drives_out_the_conversations_of_others(asking: list[str], most: int) -> None:
     """Whoever has the most gives up the oldest; so each keeps the newest of its own, up to an equal share."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(conversations, "MOST", most)
-        store: Conversations[int] = Conversations()
-        tokens: dict[str, list[str]] = {}
-        for address in asking:
-            tokens.setdefault(address, []).append(kept_in(store, address))
-            assert len(store) <= most
+    store: Conversations[int] = Conversations(most=most)
+    tokens: dict[str, list[str]] = {}
+    for address in asking:
+        tokens.setdefault(address, []).append(kept_in(store, address))
+        assert len(store) <= most
     share = most // max(1, len(tokens))
     for mine in tokens.values():
         found = [store.find(token) is not None for token in mine]
@@ -83,10 +80,9 @@ def test_nobody_drives_out_the_conversations_of_others(asking: list[str], most: 
         assert sum(found) >= min(len(mine), share)
 
 
-def test_among_equals_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_among_equals_the_oldest_goes_first() -> None:
     """Where no address has more than another, what was said longest ago makes room, and not who came first."""
-    monkeypatch.setattr(conversations, "MOST", 4)
-    store: Conversations[int] = Conversations()
+    store: Conversations[int] = Conversations(most=4)
     tokens = {address: kept_in(store, address) for address in "abc"}
     store.drop(tokens["a"])
     tokens["a"] = kept_in(store, "a")
@@ -106,19 +102,15 @@ def test_strangers_who_open_the_page_cost_nobody_the_conversation(monkeypatch: p
     assistant.script["Second?"] = [replace(QUOTED, final=False), go_on, WRITTEN]
 
     async def visit(address: str) -> list[str]:
-        async with reader(address) as client:
-            by = await form(client)
-            outcomes = [(await ask(client, by, "mine", "First?"))[0].outcome]
-            in_the_middle = asyncio.create_task(ask(client, by, "mine", "Second?"))
+        async with reader(address) as me, reader(address) as strangers:
+            outcomes = [(await me.ask("mine", "First?")).outcome]
+            in_the_middle = asyncio.create_task(me.ask("mine", "Second?"))
             while "Second?" not in assistant.histories:  # noqa: ASYNC110 - a thread of the server's
                 await asyncio.sleep(0.02)
-            async with reader(address) as strangers:
-                for number in range(STRANGERS):
-                    await greet(strangers, by, f"stranger{number}")
+            for number in range(STRANGERS):
+                await strangers.greet(f"stranger{number}")
             go_on.set()
-            outcomes.append((await in_the_middle)[0].outcome)
-            outcomes.append((await ask(client, by, "mine", "Third?"))[0].outcome)
-            return outcomes
+            return [*outcomes, (await in_the_middle).outcome, (await me.ask("mine", "Third?")).outcome]
 
     with running(assistant) as address:
         assert asyncio.run(visit(address)) == [ANSWERED] * 3
@@ -145,12 +137,11 @@ def test_a_refused_question_takes_no_place() -> None:
     assistant.script |= {"First?": [WRITTEN], "Second?": [WRITTEN]}
 
     async def visit(limited: str) -> tuple[str, str]:
-        async with reader(limited) as client:
-            by = await form(client)
-            await ask(client, by, "mine", "First?")
-            before = by.tokens["mine"]
-            await ask(client, by, "mine", "Second?")
-            return before, by.tokens["mine"]
+        async with reader(limited) as me:
+            await me.ask("mine", "First?")
+            before = me.tokens["mine"]
+            await me.ask("mine", "Second?")
+            return before, me.tokens["mine"]
 
     with running(assistant, replace(OPEN, unlimited=(), questions_per_minute=1)) as limited:
         before, after = asyncio.run(visit(limited))
@@ -164,11 +155,10 @@ def test_a_made_up_token_opens_nothing(address: str, assistant: ScriptedAssistan
     assistant.script |= {"Mine?": [WRITTEN], "Made up?": [WRITTEN]}
 
     async def visit() -> str:
-        async with reader(address) as client:
-            by = await form(client)
-            await ask(client, by, "mine", "Mine?")
-            by.tokens["stranger"] = token
-            return (await ask(client, by, "stranger", "Made up?"))[0].outcome
+        async with reader(address) as stranger:
+            await stranger.ask("mine", "Mine?")
+            stranger.tokens["stranger"] = token
+            return (await stranger.ask("stranger", "Made up?")).outcome
 
     assert asyncio.run(visit()) == ANSWERED
     assert assistant.histories["Made up?"] == []

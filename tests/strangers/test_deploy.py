@@ -4,7 +4,6 @@ import asyncio
 import configparser
 import json
 import re
-import secrets
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import httpx
 import pytest
 from processes import free_port, start, stop, wait_until_answers
 from stack import NGINX, PORTS, Stack, stack
-from visitors import ANSWERED, LOST, TOLD_TO_WAIT, Crowd, ask, crowd, form, open_page, reader
+from visitors import ANSWERED, Crowd, crowd, new_tab, reader
 
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article
@@ -59,10 +58,10 @@ def lines(running: Stack) -> dict[str, list[dict[str, object]]]:
 
 async def visit(address: str, questions: int) -> list[str]:
     """Let a reader open the page and ask so many questions in one tab; return how they ended."""
-    async with reader(address) as client:
-        await open_page(client)
-        by, tab = await form(client), secrets.token_hex(6)
-        return [(await ask(client, by, tab, f"{CRIME} ({tab} {number})"))[0].outcome for number in range(questions)]
+    async with reader(address) as someone:
+        await someone.open_page()
+        tab = new_tab()
+        return [(await someone.ask(tab, f"{CRIME} ({tab} {number})")).outcome for number in range(questions)]
 
 
 @needs_nginx
@@ -132,7 +131,7 @@ def test_a_rolling_restart_loses_no_question(running: Stack) -> None:
     assert not set(processes) & {process.running.process.pid for process in running.processes}
     (readers,) = met
     assert readers.broken_pages == []
-    assert [asked for asked in readers.asked if asked.outcome in (LOST, TOLD_TO_WAIT)] == []
+    assert [asked for asked in readers.asked if asked.outcome != ANSWERED] == []
     assert len(readers.asked) > 8
     assert set(statuses) == {200}
     assert [each for each in running.processes if "Traceback" in each.running.log.read_text()] == []

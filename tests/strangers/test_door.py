@@ -17,7 +17,7 @@ import pytest
 from browser import chatting, chromium, finish, needs_chromium, problems, question_box, send
 from playwright.sync_api import expect
 from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
-from visitors import ANSWERED, TOLD_TO_WAIT, Asked, Form, ask, form, greet, reader
+from visitors import ANSWERED, JOIN, TOLD_TO_WAIT, Asked, reader
 
 from assistant.settings import networks
 from assistant.web import middleware
@@ -43,8 +43,8 @@ async def fill(address: str, assistant: ScriptedAssistant, go_on: threading.Even
     """Let as many ask as can be answered, each from a tab of its own, and return what will become of them."""
 
     async def one(name: str) -> Asked:
-        async with reader(address) as client:
-            return (await ask(client, await form(client), name.strip("?"), name))[0]
+        async with reader(address) as someone:
+            return await someone.ask(name.strip("?"), name)
 
     names = [f"Inside{number}?" for number in range(AT_ONCE_LOCAL)]
     assistant.script |= {name: [replace(QUOTED, final=False), go_on, WRITTEN] for name in names}
@@ -60,17 +60,15 @@ def test_a_question_too_many_is_refused_before_it_is_taken_up(address: str, assi
     assistant.script["Outside?"] = [WRITTEN]
 
     async def visit() -> None:
-        async with reader(address) as client:
-            by = await form(client)
+        async with reader(address) as someone:
             inside = await fill(address, assistant, go_on)
-            refused, wait = await ask(client, by, "outside", "Outside?")
-            assert (refused.outcome, wait) == (TOLD_TO_WAIT, BUSY_SECONDS)
+            assert await someone.ask("outside", "Outside?") == Asked(TOLD_TO_WAIT, BUSY_SECONDS)
             assert "Outside?" not in assistant.histories
             go_on.set()
             assert {asked.outcome for asked in await asyncio.gather(*inside)} == {ANSWERED}
             # The place is free a moment after the last word.
             async with asyncio.timeout(30):
-                while (await ask(client, by, "outside", "Outside?"))[0].outcome != ANSWERED:  # noqa: ASYNC110
+                while (await someone.ask("outside", "Outside?")).outcome != ANSWERED:  # noqa: ASYNC110
                     await asyncio.sleep(0.05)
 
     asyncio.run(visit())
@@ -85,21 +83,22 @@ def test_what_costs_nothing_is_let_in_although_the_line_is_full(address: str, as
     assistant.script |= {"Before?": [WRITTEN], "Another?": [WRITTEN]}
 
     async def visit() -> None:
-        async with reader(address) as client:
-            by = await form(client)
-            before, _ = await ask(client, by, "first", "Before?")
+        async with reader(address) as someone:
+
+            async def is_shared() -> bool:
+                return 'reused_total{how="shared"} 1.0' in await (await someone.client.get("/metrics")).text()
+
+            told = [await someone.ask("first", "Before?")]
             inside = await fill(address, assistant, go_on)
-            await asyncio.gather(*(greet(client, by, f"tab{number}") for number in range(20)))
-            again, _ = await ask(client, by, "second", "Before?")
-            other, _ = await ask(client, by, "third", "Another?")
-            follow_up, _ = await ask(client, by, "first", "Inside0?")
-            shared = asyncio.create_task(ask(client, by, "fourth", "Inside0?"))
-            while 'reused_total{how="shared"} 1.0' not in await (await client.get("/metrics")).text():  # noqa: ASYNC110
+            await asyncio.gather(*(someone.greet(f"tab{number}") for number in range(20)))
+            for tab, question in (("second", "Before?"), ("third", "Another?"), ("first", "Inside0?")):
+                told.append(await someone.ask(tab, question))
+            inside.append(asyncio.create_task(someone.ask("fourth", "Inside0?")))
+            while not await is_shared():  # noqa: ASYNC110 - a thread of the server's
                 await asyncio.sleep(0.02)
             go_on.set()
-            assert {asked.outcome for asked in [*await asyncio.gather(*inside), (await shared)[0]]} == {ANSWERED}
-            told = [each.outcome for each in (before, again, other, follow_up)]
-            assert told == [ANSWERED, ANSWERED, TOLD_TO_WAIT, TOLD_TO_WAIT]
+            assert {asked.outcome for asked in await asyncio.gather(*inside)} == {ANSWERED}
+            assert [each.outcome for each in told] == [ANSWERED, ANSWERED, TOLD_TO_WAIT, TOLD_TO_WAIT]
 
     asyncio.run(visit())
     asked = assistant.histories.keys() & assistant.script.keys()
@@ -110,7 +109,7 @@ def test_a_reader_who_takes_nothing_keeps_nobody_waiting(address: str, assistant
     """A connection is full of what its reader does not take; the page that it begins holds up no question."""
     assistant.script["Next?"] = [WRITTEN]
     host, port = address.removeprefix("http://").split(":")
-    body = json.dumps({"data": [], "fn_index": asyncio.run(described(address)).greeting, "session_hash": "stuck"})
+    body = json.dumps(asyncio.run(beginning(address, "stuck")))
     largest = max(
         (Path(gradio.__file__).parent / "templates/frontend/assets").iterdir(), key=lambda f: f.stat().st_size
     )
@@ -125,16 +124,16 @@ def test_a_reader_who_takes_nothing_keeps_nobody_waiting(address: str, assistant
         time.sleep(1)
 
         async def next_one() -> Asked:
-            async with asyncio.timeout(middleware.SEND_SECONDS / 2), reader(address) as client:
-                return (await ask(client, await form(client), "next", "Next?"))[0]
+            async with asyncio.timeout(middleware.SEND_SECONDS / 2), reader(address) as someone:
+                return await someone.ask("next", "Next?")
 
         assert asyncio.run(next_one()).outcome == ANSWERED
 
 
-async def described(address: str) -> Form:
-    """Return how the page asks and begins."""
-    async with reader(address) as client:
-        return await form(client)
+async def beginning(address: str, tab: str) -> dict[str, Any]:
+    """Return what the page sends when it begins."""
+    async with reader(address) as someone:
+        return someone.beginning(tab)
 
 
 def test_who_calls_without_end_is_told_to_wait(assistant: ScriptedAssistant) -> None:
@@ -145,12 +144,11 @@ def test_who_calls_without_end_is_told_to_wait(assistant: ScriptedAssistant) -> 
     proxies = networks("127.0.0.1")
     settings = replace(OPEN, unlimited=networks("192.0.2.9"), trusted_proxies=proxies)
     with running(assistant, settings) as address:
-        greeting = {"fn_index": asyncio.run(described(address)).greeting, "data": [], "session_hash": "tab"}
+        greeting = asyncio.run(beginning(address, "tab"))
         no_call = {"fn_index": -1}
 
         def call(body: dict[str, Any], reader: str) -> httpx.Response:
-            url, told = f"{address}/gradio_api/queue/join", {"x-forwarded-for": reader}
-            return client.post(url, json=body, headers=told)
+            return client.post(f"{address}{JOIN}", json=body, headers={"x-forwarded-for": reader})
 
         with httpx.Client(timeout=60) as client:
             first = call(greeting, "192.0.2.1")

@@ -1,7 +1,6 @@
 """A real server over many questions: nothing is left behind by any of them. The model always says the same."""
 
 import asyncio
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ import psutil
 import pytest
 from processes import Running, free_port, start, stop, wait_until_answers
 from started import serving
-from visitors import ANSWERED, ask, form, new_tab, open_page, reader
+from visitors import ANSWERED, new_tab, reader
 
 QUESTIONS = 60
 MOST_BYTES_A_QUESTION = 250_000
@@ -65,14 +64,13 @@ async def soak(server: Running) -> list[Held]:
     """Ask different questions, each in a tab of its own; return what the server held before each and at last."""
     process = psutil.Process(server.process.pid)
     held = []
-    async with reader(server.address) as client:
-        await open_page(client)
-        by = await form(client)
+    async with reader(server.address) as someone:
+        await someone.open_page()
         # What is made on first use is no leak.
         for number in range(-10, QUESTIONS):
             if number >= 0:
                 held.append(await asyncio.to_thread(Held.of, process))
-            asked, _ = await ask(client, by, new_tab(), f"How much has violent crime fallen? ({number})")
+            asked = await someone.ask(new_tab(), f"How much has violent crime fallen? ({number})")
             assert asked.outcome == ANSWERED, asked
     return [*held, Held.of(process)]
 
@@ -86,34 +84,3 @@ def test_questions_leave_nothing_behind(tmp_path: Path) -> None:
     begin, end = held[QUESTIONS // 3], held[-1]
     assert end.files <= begin.files + 3
     assert end.memory - begin.memory < QUESTIONS * 2 / 3 * MOST_BYTES_A_QUESTION
-
-
-def test_memory_grows_by_what_a_process_keeps_and_not_by_files(tmp_path: Path) -> None:
-    """Forty megabytes of its own count, as many of a file that it maps and reads do not."""
-    size = 40_000_000
-    file = tmp_path / "library"
-    file.write_bytes(bytes(size))
-    steps = f"""
-import mmap, sys
-say = lambda: (print(flush=True), sys.stdin.readline())
-say()
-with open({str(file)!r}, "rb") as opened:
-    mapped = mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ)
-    sum(mapped[at] for at in range(0, {size}, 4096))
-    say()
-kept = bytearray(b"x") * {size}
-say()
-"""
-    command = [sys.executable, "-c", steps]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin
-        assert process.stdout
-        held = []
-        for _ in range(3):
-            process.stdout.readline()
-            held.append(Held.of(psutil.Process(process.pid)).memory)
-            process.stdin.write(b"\n")
-            process.stdin.flush()
-    own, with_file, with_more = held
-    assert with_file < own + size / 4
-    assert with_more > own + size

@@ -1,5 +1,6 @@
 """The articles change while readers ask: what is answered, shown and kept from then on."""
 
+import asyncio
 import os
 import socket
 import sys
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from conftest import WordEmbedder
 from served import CITATION, DECLINED, FERRY, OPEN, QUOTED, WRITTEN, ScriptedAssistant, in_a_loop, serving
+from visitors import JOIN, reader
 
 from assistant.answering.assistant import Assistant
 from assistant.articles import watching
@@ -148,20 +150,19 @@ def test_what_the_picker_shows_now_can_be_asked(assistant: Assistant, folder: Pa
         write(folder, "school", "The school on the hill has a new roof.")
         (folder / "mayor.md").unlink()
         renew(server._service, read_corpus(folder))
-        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=30.0) as client:
-            config = client.get("/config").json()
-            box = next(part["id"] for part in config["components"] if part["props"].get("elem_id") == "question")
-            asking = next(each for each in config["dependencies"] if [box, "submit"] in each["targets"])
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
-            def status(article: str) -> int:
-                call = {
-                    "fn_index": asking["id"],
-                    "session_hash": article,
-                    "data": ["What has a roof?", article, "", None],
-                }
-                return client.post("/gradio_api/queue/join", json=call).status_code
+        async def visit() -> list[int]:
+            statuses = []
+            async with reader(address) as someone:
+                for article in ("school", "bridge", "mayor"):
+                    call = someone.call(article, "What has a roof?")
+                    call["data"][1] = article
+                    async with someone.client.post(JOIN, json=call, raise_for_status=False) as answer:
+                        statuses.append(answer.status)
+            return statuses
 
-            assert [status(article) for article in ("school", "bridge", "mayor")] == [200, 200, 422]
+        assert asyncio.run(visit()) == [200, 200, 422]
 
 
 def until(holds: Callable[[], bool]) -> None:
@@ -216,36 +217,21 @@ def test_a_conversation_forgets_what_is_gone() -> None:
 def test_an_index_that_cannot_follow_is_behind_and_no_more(
     assistant: Assistant, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is gone is in no answer, what is new is found by its words, and renewing again mends the index."""
+    """What is gone is in no answer, what is new is found by its words, and it is renewed again, which mends it."""
     write(folder, "school", "The school on the hill has a new roof.")
     (folder / "mayor.md").unlink()
     corpus = read_corpus(folder)
+    service = Service(assistant, replace(OPEN, articles=folder))
     with monkeypatch.context() as broken:
         broken.setattr(collection, "add", failing)
-        assistant.renew(corpus)
-    was_behind = assistant.is_behind
+        assert not renew(service, corpus)
     assert SECRET not in words(assistant.ask("Who resigned over the harbour affair?"))
     assert "new roof" in words(assistant.ask("What does the school on the hill have?"))
-    assistant.renew(corpus)
-    assert (was_behind, assistant.is_behind) == (True, False)
+    assert renew(service, corpus)
     assert assistant.index is not None
     versions = {article.version for article in corpus.articles}
     found = assistant.index.nearest(np.ones(512, dtype=np.float32), 100)
     assert {name.partition("@")[2].partition(":")[0] for name in found} == versions
-
-
-def test_an_index_that_is_behind_is_tried_again(
-    assistant: Assistant, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By the thread that follows the folder, although nothing in it changes any more."""
-    monkeypatch.setattr(watching, "_AGAIN_SECONDS", 0.2)
-    service = Service(assistant, replace(OPEN, articles=folder))
-    with monkeypatch.context() as broken, following(service):
-        broken.setattr(collection, "add", failing)
-        write(folder, "school", "The school on the hill has a new roof.")
-        until(lambda: assistant.is_behind)
-        broken.undo()
-        until(lambda: not assistant.is_behind)
 
 
 def test_a_renewal_that_fails_is_tried_again(

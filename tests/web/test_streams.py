@@ -5,41 +5,33 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
+from typing import Any
 
-import aiohttp
 import httpx
 import pytest
 from fastapi import FastAPI
 from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
-from visitors import ANSWERED, Form, ask, form, greet, reader
+from visitors import ANSWERED, EVENTS, JOIN, Reader, reader
 
 from assistant.settings import networks
-from assistant.web.chat import page as page_module
 from assistant.web.chat import streams as streams_module
 from assistant.web.chat.door import Door
 from assistant.web.server import mount_chat
 from assistant.web.service import Service
 
-JOIN, EVENTS = "/gradio_api/queue/join", "/gradio_api/queue/data"
 END = b'"close_stream"'
 
 
-def call(by: Form, tab: str, question: str) -> dict[str, object]:
-    """Return what a page sends that asks."""
-    data = [question if at == by.question_at else None for at in range(by.inputs)]
-    return {"fn_index": by.function, "data": data, "session_hash": tab, "trigger_id": by.trigger}
-
-
-async def join(client: aiohttp.ClientSession, by: Form, tab: str, question: str) -> None:
+async def join(someone: Reader, tab: str, question: str) -> None:
     """Ask, and return when the call is confirmed."""
-    async with client.post(JOIN, json=call(by, tab, question)):
+    async with someone.client.post(JOIN, json=someone.call(tab, question)):
         pass
 
 
 @asynccontextmanager
-async def ended(client: aiohttp.ClientSession, tab: str) -> AsyncIterator[str]:
+async def ended(someone: Reader, tab: str) -> AsyncIterator[str]:
     """Listen until the page is told that nothing follows, and stay; yield what it was told."""
-    async with client.get(EVENTS, params={"session_hash": tab}) as events:
+    async with someone.client.get(EVENTS, params={"session_hash": tab}) as events:
         told = b""
         while END not in told:
             told += await events.content.readline()
@@ -54,16 +46,15 @@ def test_what_is_asked_where_a_stream_ends_is_told_on_the_next(
     assistant.script |= {"First?": [WRITTEN], "Second?": [QUOTED]}
 
     async def visit() -> tuple[bool, str]:
-        async with reader(address) as client:
-            by = await form(client)
-            await join(client, by, "tab", "First?")
-            async with ended(client, "tab"):
-                second = asyncio.create_task(join(client, by, "tab", "Second?"))
+        async with reader(address) as someone:
+            await join(someone, "tab", "First?")
+            async with ended(someone, "tab"):
+                second = asyncio.create_task(join(someone, "tab", "Second?"))
                 while "Second?" not in assistant.ended:  # noqa: ASYNC110 - a thread of the server's
                     await asyncio.sleep(0.02)
                 was_confirmed = second.done()
             await second
-            async with ended(client, "tab") as told:
+            async with ended(someone, "tab") as told:
                 return was_confirmed, told
 
     was_confirmed, told = asyncio.run(visit())
@@ -79,11 +70,10 @@ def test_a_page_that_never_leaves_holds_nothing_up_for_long(
     assistant.script |= {"Third?": [WRITTEN], "Fourth?": [WRITTEN]}
 
     async def visit() -> None:
-        async with reader(address) as client:
-            by = await form(client)
-            await join(client, by, "tab", "Third?")
-            async with ended(client, "tab"):
-                await join(client, by, "tab", "Fourth?")
+        async with reader(address) as someone:
+            await join(someone, "tab", "Third?")
+            async with ended(someone, "tab"):
+                await join(someone, "tab", "Fourth?")
 
     asyncio.run(visit())
 
@@ -92,9 +82,9 @@ def test_a_page_that_listens_in_vain_is_told_so(address: str) -> None:
     """Gradio's page does, where it reads of an end before it reads that its call was taken; it must not begin again."""
 
     async def visit() -> str:
-        async with reader(address) as client:
-            await greet(client, await form(client), "known")
-            async with ended(client, "known") as told:
+        async with reader(address) as someone:
+            await someone.greet("known")
+            async with ended(someone, "known") as told:
                 return told
 
     assert asyncio.run(visit()).startswith('data: {"msg":"close_stream"')
@@ -107,35 +97,33 @@ def test_a_page_asks_once_at_a_time(address: str, assistant: ScriptedAssistant) 
     assistant.script |= {"Long?": [go_on, WRITTEN], "Twice?": [WRITTEN], "After?": [WRITTEN]}
 
     async def visit() -> str:
-        async with reader(address) as client:
-            by = await form(client)
-            await join(client, by, "one", "Long?")
+        async with reader(address) as someone:
+            await join(someone, "one", "Long?")
             while "Long?" not in assistant.histories:  # noqa: ASYNC110 - a thread of the server's
                 await asyncio.sleep(0.02)
-            await join(client, by, "one", "Twice?")
-            async with client.get(EVENTS, params={"session_hash": "one"}) as events:
+            await join(someone, "one", "Twice?")
+            async with someone.client.get(EVENTS, params={"session_hash": "one"}) as events:
                 while END not in (told := await events.content.readline()):
                     if b'"process_completed"' in told:
                         go_on.set()
-            return (await ask(client, by, "one", "After?"))[0].outcome
+            return (await someone.ask("one", "After?")).outcome
 
     assert asyncio.run(visit()) == ANSWERED
     assert "Twice?" not in assistant.histories
 
 
-def test_who_listens_without_end_is_told_to_wait(assistant: ScriptedAssistant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_listens_without_end_is_told_to_wait(assistant: ScriptedAssistant) -> None:
     """One address has so many streams open and no more; others listen meanwhile."""
-    monkeypatch.setattr(page_module, "AWAY_SECONDS", 0.1)
-    assistant.script["Endless?"] = [threading.Event()]
+    go_on = threading.Event()
+    assistant.script["Endless?"] = [go_on, WRITTEN]
     settings = replace(OPEN, unlimited=networks("192.0.2.9"), trusted_proxies=networks("127.0.0.1"))
     with running(assistant, settings) as address, httpx.Client(base_url=address, timeout=60) as client:
 
-        async def describe() -> Form:
-            async with reader(address) as described:
-                return await form(described)
+        async def call() -> dict[str, Any]:
+            async with reader(address) as someone:
+                return someone.call("tab", "Endless?")
 
-        body = call(asyncio.run(describe()), "tab", "Endless?")
-        client.post(JOIN, json=body, headers={"x-forwarded-for": "192.0.2.1"}).raise_for_status()
+        client.post(JOIN, json=asyncio.run(call()), headers={"x-forwarded-for": "192.0.2.1"}).raise_for_status()
         with ExitStack() as streams:
 
             def listen(listener: str) -> int:
@@ -147,6 +135,7 @@ def test_who_listens_without_end_is_told_to_wait(assistant: ScriptedAssistant, m
 
             statuses = [listen("192.0.2.1") for _ in range(40)]
             others = [listen(other) for other in ("192.0.2.2", *["192.0.2.9"] * 40)]
+            go_on.set()
     assert statuses == [200] * 30 + [429] * 10
     assert set(others) == {200}
 

@@ -48,9 +48,10 @@ class Kept(Generic[_Update]):
 class Conversations(Generic[_Update]):
     """Keeps and finds them. One without a question is worth a place only where it goes on from one that was cleared."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Take a clock in seconds that never goes back."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic, most: int = MOST) -> None:
+        """Take a clock in seconds that never goes back, and how many are kept."""
         self._clock = clock
+        self._most = most
         self._kept: dict[str, tuple[Kept[_Update], float]] = {}
         """By token, with the time until which it is kept; the oldest first."""
         self._counts: Counter[str] = Counter()
@@ -65,7 +66,7 @@ class Conversations(Generic[_Update]):
         self._drop_old()
         self._kept[kept.token] = (kept, self._clock() + KEPT_SECONDS)
         self._counts[kept.address] += 1
-        if len(self._kept) > MOST:
+        if len(self._kept) > self._most:
             most = max(self._counts.values())
             self.drop(next(token for token, (each, _) in self._kept.items() if self._counts[each.address] == most))
 

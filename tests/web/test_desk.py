@@ -9,7 +9,7 @@ import sqlite3
 import stat
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -47,7 +47,6 @@ from assistant.web.desk import overview, routes, store
 from assistant.web.desk.rules import Rulebook
 from assistant.web.desk.store import Act, Asked, Do, copy_of, do, erase, erasing, file_of, keep
 from assistant.web.feedback import Feedback
-from assistant.web.limits import Budgets
 from assistant.web.service import SITE_LIMITED, Client, Refusal, Service
 
 TOKEN = "a token of the newsroom's"  # noqa: S105 - of no newsroom
@@ -100,14 +99,30 @@ def file(settings: Settings, server: tuple[str, Service]) -> Path:
     return file_of(settings)
 
 
-@pytest.fixture
-def desk(address: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[httpx.Client]:
-    """Return an editor's browser that is at the desk."""
-    assert not file.exists()
-    monkeypatch.setattr(Budgets, "take", lambda *_: 0)
+@pytest.fixture(scope="module")
+def visit(address: str) -> Iterator[httpx.Client]:
+    """Return an editor's browser that has come in."""
     with httpx.Client(base_url=address, follow_redirects=True, timeout=30) as client:
         assert client.post("/desk", data={"token": TOKEN}).status_code == 200
         yield client
+
+
+@pytest.fixture
+def desk(visit: httpx.Client, file: Path) -> httpx.Client:
+    """Return an editor's browser that is at the desk, at which nothing was done."""
+    assert not file.exists()
+    return visit
+
+
+@contextmanager
+def articles_are(assistant: ScriptedAssistant, *articles: Article) -> Iterator[None]:
+    """Let there be other articles for a while."""
+    corpus = assistant.steps.corpus
+    assistant.steps.corpus = Corpus(articles)  # type: ignore[misc]
+    try:
+        yield
+    finally:
+        assistant.steps.corpus = corpus  # type: ignore[misc]
 
 
 def act(desk: httpx.Client, name: str, article: str = "ferry", **parts: str) -> httpx.Response:
@@ -267,8 +282,9 @@ def test_a_question_that_cannot_be_kept_is_answered(address: str, file: Path, mo
 # What the desk shows
 
 
-def test_what_was_declined_is_grouped_by_meaning(article_of: dict[str, Any], word_embedder: WordEmbedder) -> None:
+def test_what_was_declined_is_grouped_by_meaning(word_embedder: WordEmbedder) -> None:
     """Near questions about one article are one group, with their closest words; the largest group comes first."""
+    article_of = {"a-story": ARTICLE, "ferry": FERRY}
     place = {"version": ARTICLE.version, "start": CITATION.start, "end": CITATION.end}
     asked = [
         Asked("Who wrote this?", "a-story", "declined", **place),  # type: ignore[arg-type]
@@ -312,12 +328,6 @@ def test_what_a_view_has_embedded_the_next_one_need_not(
     assert embedder.embedded[before:] == ["who dances"]
 
 
-@pytest.fixture
-def article_of() -> dict[str, Any]:
-    """Return the articles by their ids."""
-    return {"a-story": ARTICLE, "ferry": FERRY}
-
-
 def test_nothing_is_shown_of_an_article_that_is_gone(
     desk: httpx.Client, assistant: ScriptedAssistant, settings: Settings, file: Path
 ) -> None:
@@ -326,12 +336,8 @@ def test_nothing_is_shown_of_an_article_that_is_gone(
     store.do(file, Act(Do.PIN, "a-story", "Secretly, we did.", "Secret?", "Desk"))
     feedback.save(settings.feedback, Feedback(replace(WRITTEN, question="A secret report?"), helpful=False))
     assert desk.get("/desk").text.lower().count("secret") > 5
-    corpus = assistant.steps.corpus
-    assistant.steps.corpus = Corpus((FERRY,))  # type: ignore[misc]
-    try:
+    with articles_are(assistant, FERRY):
         shown = desk.get("/desk").text
-    finally:
-        assistant.steps.corpus = corpus  # type: ignore[misc]
     assert "secret" not in shown.lower()
     assert "An article that is gone" in shown
 
@@ -396,12 +402,8 @@ def test_no_row_takes_the_desk_down_or_is_left_out_unsaid(
     """However a question ended, whatever it was about, and if it is damaged: it is shown, or said not to be."""
     written = many_rows(file, settings.feedback)
     assert sum(written.values()) >= 500
-    corpus = assistant.steps.corpus
-    assistant.steps.corpus = Corpus((ARTICLE, FERRY, OFF))  # type: ignore[misc]
-    try:
+    with articles_are(assistant, ARTICLE, FERRY, OFF):
         shown = desk.get("/desk")
-    finally:
-        assistant.steps.corpus = corpus  # type: ignore[misc]
     assert shown.status_code == 200
     assert "secret" not in shown.text
     headings = {"report": "What readers reported", "answer": "Pinned answers", "act": "What was done here"}
@@ -513,14 +515,9 @@ def test_a_pinned_answer_is_of_its_article(
     act(desk, Do.OFF, "a-story", words="We are looking into it.")
     assert ask(address, "Who wrote it?", None)["status"] == "switched_off"
     act(desk, Do.ON, "a-story")
-    corpus = assistant.steps.corpus
-    try:
-        assistant.steps.corpus = Corpus((ARTICLE,))  # type: ignore[misc]
-        assert ask(address, "Who wrote it?", None)["status"] == "pinned"
-        assistant.steps.corpus = Corpus((FERRY,))  # type: ignore[misc]
-        assert ask(address, "Who wrote it?", None)["status"] != "pinned"
-    finally:
-        assistant.steps.corpus = corpus  # type: ignore[misc]
+    for article, is_pinned in ((ARTICLE, True), (FERRY, False)):
+        with articles_are(assistant, article):
+            assert (ask(address, "Who wrote it?", None)["status"] == "pinned") is is_pinned
 
 
 def test_a_file_that_cannot_be_read_is_named_and_the_rest_is_shown(

@@ -3,8 +3,8 @@
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -62,63 +62,38 @@ async def readers(service: Service) -> list[str]:
 HELD = ["switched_off", "switched_off", "answered", "switched_off", "answered"]
 
 
-@contextmanager
-def missing(file: Path) -> Iterator[None]:
-    """Take the file away."""
-    file.unlink()
-    yield
+FAULTS = ("missing", "unmounted", "damaged", "emptied", "begun anew", "locked", "full")
 
 
 @contextmanager
-def unmounted(file: Path) -> Iterator[None]:
-    """Take its folder away."""
-    shutil.rmtree(file.parent)
-    yield
-
-
-@contextmanager
-def damaged(file: Path) -> Iterator[None]:
-    """Write something else over it."""
-    file.write_bytes(b"garbage" * 2000)
-    yield
-
-
-@contextmanager
-def emptied(file: Path) -> Iterator[None]:
-    """Leave nothing in it."""
-    file.write_bytes(b"")
-    yield
-
-
-@contextmanager
-def begun_anew(file: Path) -> Iterator[None]:
-    """Put the file of a desk in its place at which nothing was done, as another process would."""
-    file.unlink()
-    keep(file, Asked("Why?", "ferry", "declined"))
-    yield
-
-
-@contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Let somebody else have it."""
-    with closing(sqlite3.connect(file)) as other:
-        other.execute("BEGIN EXCLUSIVE")
+def faulty(file: Path, fault: str) -> Iterator[None]:
+    """Let this become of the desk's file: another process has it or began it anew, the disk is full or not there."""
+    match fault:
+        case "missing":
+            file.unlink()
+        case "unmounted":
+            shutil.rmtree(file.parent)
+        case "damaged":
+            file.write_bytes(b"garbage" * 2000)
+        case "emptied":
+            file.write_bytes(b"")
+        case "begun anew":
+            file.unlink()
+            keep(file, Asked("Why?", "ferry", "declined"))
+    if fault == "full":
+        with full_disk(file.stat().st_size):
+            yield
+    elif fault == "locked":
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            yield
+    else:
         yield
-
-
-@contextmanager
-def full(file: Path) -> Iterator[None]:
-    """Leave no room on the disk."""
-    with full_disk(file.stat().st_size):
-        yield
-
-
-FAULTS = [missing, unmounted, damaged, emptied, begun_anew, locked, full]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_is_off_stays_off_whatever_becomes_of_the_file(
-    assistant: ScriptedAssistant, settings: Settings, fault: Callable[[Path], AbstractContextManager[None]]
+    assistant: ScriptedAssistant, settings: Settings, fault: str
 ) -> None:
     """Four readers ask before, while and after it goes, and after a restart: none is answered from that article.
 
@@ -131,7 +106,7 @@ def test_what_is_off_stays_off_whatever_becomes_of_the_file(
         await asyncio.to_thread(service.rulebook.do, OFF)
         asking = asyncio.create_task(readers(service))
         await asyncio.sleep(0.01)
-        with fault(file):
+        with faulty(file, fault):
             assert await asking == HELD
             assert await readers(service) == HELD
             assert await readers(Service(assistant, settings)) == HELD
@@ -139,9 +114,9 @@ def test_what_is_off_stays_off_whatever_becomes_of_the_file(
     in_a_loop(scenario)
 
 
-@pytest.mark.parametrize("fault", [damaged, locked])
+@pytest.mark.parametrize("fault", ["damaged", "locked"])
 def test_where_no_rule_is_known_nothing_is_answered(
-    assistant: ScriptedAssistant, settings: Settings, fault: Callable[[Path], AbstractContextManager[None]]
+    assistant: ScriptedAssistant, settings: Settings, fault: str
 ) -> None:
     """A process that was started beside a file that cannot be read, and has no copy, says that it cannot answer."""
     do(file_of(settings), OFF)
@@ -151,7 +126,7 @@ def test_where_no_rule_is_known_nothing_is_answered(
         assert await readers(service) == ["failed"] * len(ASKED)
         assert await service.switched_off("ferry") == UNKNOWN_RULES
 
-    with fault(file_of(settings)):
+    with faulty(file_of(settings), fault):
         in_a_loop(scenario)
 
 
@@ -212,9 +187,8 @@ def test_the_file_counts_again_when_it_is_back(
     assert acts(copy_of(settings)) == acts(book.file) == [*book.acts]
 
 
-def test_a_backup_that_lacks_a_rule_switches_nothing_on(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backup_that_lacks_a_rule_switches_nothing_on(settings: Settings) -> None:
     """The last rules hold, also after a restart, and it is named; with all that was known it counts."""
-    monkeypatch.setattr(rules, "_WAIT_SECONDS", 0)
     book = known(settings)
     book.file.with_name("backup").replace(book.file)
     for each in (book, Rulebook(book.file, copy_of(settings))):

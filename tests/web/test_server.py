@@ -321,33 +321,24 @@ def test_a_stranger_does_not_say_where_the_page_is() -> None:
 EVENTS = "/gradio_api/queue/data?session_hash=unknown"
 
 
-@contextmanager
-def behind(proxies: str) -> Iterator[tuple[str, Server]]:
-    """Run a server that believes these proxies, and yield its address and the server."""
+@pytest.fixture(scope="module")
+def proxied() -> Iterator[tuple[str, Server]]:
+    """Serve behind a proxy on this machine; yield the address and the server."""
     assistant = ScriptedAssistant(ARTICLE)
     assistant.script["How?"] = [WRITTEN]
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        with serving(assistant, replace(OPEN, trusted_proxies=networks(proxies)), listener) as server:
+        with serving(assistant, replace(OPEN, trusted_proxies=networks("127.0.0.1")), listener) as server:
             yield address, server
 
 
-@pytest.fixture(scope="module")
-def proxied() -> Iterator[str]:
-    """Serve behind a proxy on this machine and return the address."""
-    with behind("127.0.0.1") as (address, _):
-        yield address
-
-
-def test_a_tab_of_another_process_is_passed_on() -> None:
+def test_a_tab_of_another_process_is_passed_on(address: str, proxied: tuple[str, Server]) -> None:
     """Behind a proxy a question that is not here is looked for in the next process; without one its page is told."""
-    with behind("127.0.0.1") as (address, _):
-        assert httpx.get(f"{address}{EVENTS}").status_code == 503
-        assert httpx.get(address).status_code == 200
-    with behind("") as (address, _):
-        response = httpx.get(f"{address}{EVENTS}")
-        assert response.status_code == 404
-        assert json.loads(response.text.removeprefix("data:"))["session_not_found"]
+    assert httpx.get(f"{proxied[0]}{EVENTS}").status_code == 503
+    assert httpx.get(proxied[0]).status_code == 200
+    response = httpx.get(f"{address}{EVENTS}")
+    assert response.status_code == 404
+    assert json.loads(response.text.removeprefix("data:"))["session_not_found"]
 
 
 @pytest.mark.parametrize(
@@ -359,21 +350,22 @@ def test_a_tab_of_another_process_is_passed_on() -> None:
         ("[]:80, 127.0.0.1", 404),
     ],
 )
-def test_a_proxy_that_does_not_say_who_comes_lends_no_address(proxied: str, forwarded: str | None, status: int) -> None:
+def test_a_proxy_that_does_not_say_who_comes_lends_no_address(
+    proxied: tuple[str, Server], forwarded: str | None, status: int
+) -> None:
     """The figures are open to this machine, not to a stranger whose address the proxy left out."""
     headers = {} if forwarded is None else {"x-forwarded-for": forwarded}
-    assert httpx.get(f"{proxied}/metrics", headers=headers).status_code == status
+    assert httpx.get(f"{proxied[0]}/metrics", headers=headers).status_code == status
 
 
-def test_who_leaves_takes_nothing_new() -> None:
+def test_who_leaves_takes_nothing_new(proxied: tuple[str, Server]) -> None:
     """Pages and questions are passed on; health is told, and what had come before is still answered."""
-    with behind("127.0.0.1") as (address, server):
-        service = server._service
-        assert httpx.get(address).status_code == 200  # What was kept in memory is passed on like anything else.
-        service.is_leaving = True
-        assert httpx.get(address).status_code == 503
-        assert httpx.post(f"{address}/api/ask", json={"question": "How?"}).headers["retry-after"] == "1"
-        assert httpx.get(f"{address}/healthz").status_code == 200
-        assert httpx.get(f"{address}/readyz").status_code == 503
-        service.is_leaving = False
-        assert httpx.post(f"{address}/api/ask", json={"question": "How?"}).status_code == 200
+    address, service = proxied[0], proxied[1]._service
+    assert httpx.get(address).status_code == 200  # What was kept in memory is passed on like anything else.
+    service.is_leaving = True
+    assert httpx.get(address).status_code == 503
+    assert httpx.post(f"{address}/api/ask", json={"question": "How?"}).headers["retry-after"] == "1"
+    assert httpx.get(f"{address}/healthz").status_code == 200
+    assert httpx.get(f"{address}/readyz").status_code == 503
+    service.is_leaving = False
+    assert httpx.post(f"{address}/api/ask", json={"question": "How?"}).status_code == 200

@@ -17,7 +17,7 @@ from served import ARTICLE, CITATION, OPEN, QUOTED, WRITTEN, ScriptedAssistant, 
 
 from assistant.rendering import LABELS
 from assistant.settings import Settings
-from assistant.types import Answer, Outcome, Status, Turn
+from assistant.types import Answer, Outcome, Status
 from assistant.web.feedback import Feedback
 from assistant.web.observability import JsonLines
 from assistant.web.plain.pages import about
@@ -75,19 +75,6 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - what is waited for happens in threads
             await asyncio.sleep(0.01)
-
-
-def test_an_answer_comes_in_better_and_better_snapshots(assistant: ScriptedAssistant) -> None:
-    """What the assistant yields arrives in its order, the final answer last, and the turns and the article reach it."""
-    assistant.script["How?"] = [SNAPSHOT, WRITTEN]
-    turns = (Turn("Before?", "Yes."),)
-
-    async def scenario(service: Service) -> list[Event]:
-        return [event async for event in service.answers("How?", turns, client=CLIENT)]
-
-    answers = [event for event in run(assistant, scenario) if isinstance(event, Answer)]
-    assert [(answer.final, answer.status) for answer in answers] == [(False, Status.QUOTED), (True, Status.ANSWERED)]
-    assert assistant.histories["How?"] == list(turns)
 
 
 def test_who_asks_too_often_is_told_when_to_ask_again(assistant: ScriptedAssistant) -> None:

@@ -451,10 +451,14 @@ def test_nothing_that_a_file_may_hold_takes_the_desk_down(
 
 
 def test_an_editors_answer_is_shown_as_the_editors(desk: httpx.Client, address: str, file: Path) -> None:
-    """Whoever asks the same about that article gets it, with its signature and no citation, until it is taken away."""
-    act(desk, Do.PIN, question="When does it leave?", words="At ten,  from May.", signature="The Desk")
+    """Whoever asks the same about that article gets it, with its signature and no citation, until it is taken away.
+
+    Each of its lines is a paragraph, however many empty ones stand between them.
+    """
+    words = " At ten.\r\n\r\n\r\n  From  May.\nNot on Sundays. \n"
+    act(desk, Do.PIN, question="When does it leave?", words=words, signature="The Desk")
     answer = ask(address, "when does IT leave", "ferry")
-    assert (answer["status"], answer["answer"]) == ("pinned", "At ten, from May.\n— The Desk")
+    assert (answer["status"], answer["answer"]) == ("pinned", "At ten.\n\nFrom May.\n\nNot on Sundays.\n— The Desk")
     assert (answer["citations"], answer["model"]) == ([], "none")
     assert ask(address, "when does IT leave", None)["status"] == "failed"  # The script has no such question.
     before = [{"question": "Who fell?", "answer": "The mayor fell."}]
@@ -462,15 +466,6 @@ def test_an_editors_answer_is_shown_as_the_editors(desk: httpx.Client, address: 
     act(desk, Do.UNPIN, question="When does it leave?")
     assert ask(address, "when does IT leave", "ferry")["status"] == "failed"
     assert [row[:2] for row in rows(file, "acts")] == [("pin", "ferry"), ("take away", "ferry")]
-
-
-def test_an_editors_answer_keeps_its_paragraphs(desk: httpx.Client, address: str, file: Path) -> None:
-    """Each line is one, however many empty ones stand between them."""
-    assert not file.exists()
-    words = " At ten.\r\n\r\n\r\n  From  May.\nNot on Sundays. \n"
-    act(desk, Do.PIN, question="When does it leave?", words=words, signature="Desk")
-    answer = ask(address, "When does it leave?", "ferry")["answer"]
-    assert answer == "At ten.\n\nFrom May.\n\nNot on Sundays.\n— Desk"
 
 
 def test_an_answer_is_pinned_where_it_was_asked(desk: httpx.Client, address: str, file: Path) -> None:

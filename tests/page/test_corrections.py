@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from assistant.markup import article_header, markdown
+from assistant.markup import markdown
 from assistant.rendering import corrections, headline, to_json
 from assistant.types import Answer, Article, Citation, Correction, Outcome
 
@@ -42,11 +42,3 @@ def test_an_answer_says_of_which_version_it_is() -> None:
     (cited,) = to_json(answer)["citations"]
     assert cited["version"] == answered().citations[0].article.version
     assert cited["version"] != Article("ferry", f"{TEXT} ", "A ferry").version
-
-
-@pytest.mark.parametrize(("free", "is_told"), [(False, True), (True, False), (None, False)])
-def test_the_article_says_whose_it_is_and_who_may_read_it(free: bool | None, is_told: bool) -> None:  # noqa: FBT001
-    """Its author is named, and that its publisher keeps it for subscribers; that everybody may read it is not said."""
-    header = article_header(Article("ferry", TEXT, "A ferry", author="Jane Doe", free=free), level=2)
-    assert "Jane Doe" in header
-    assert ("for subscribers" in header) is is_told

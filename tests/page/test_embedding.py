@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
-from browser import PHONE, answers, ask, needs_chromium, problems, question_box, send, wait_for_greeting
+from browser import COLOUR_RULES, PHONE, answers, ask, needs_chromium, problems, question_box, send, wait_for_greeting
 from playwright.sync_api import Browser, Error, Frame, Locator, Page, expect
 from publisher import newspaper, publisher
 from served import FERRY, OPEN, ScriptedAssistant, serving
@@ -196,14 +196,14 @@ def test_the_keyboard_opens_and_closes(browser: Browser, place: Place) -> None:
         assert page.context.cookies() == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_open_panel_is_accessible_on_the_narrowest_phone(browser: Browser, place: Place, scheme: str) -> None:
+def test_the_open_panel_is_accessible_on_the_narrowest_phone(browser: Browser, place: Place) -> None:
     """Neither the page nor the chat in its frame has anything that axe finds wrong, and nothing is cut off."""
-    options: dict[str, Any] = PHONE | {"viewport": {"width": 320, "height": 568}, "color_scheme": scheme}
-    with reading(browser, place.site, **options) as page:
+    with reading(browser, place.site, **PHONE | {"viewport": {"width": 320, "height": 568}}) as page:
         chat = opened(page)
         ask(chat, "Lit?")
         assert (problems(page), problems(chat)) == ([], [])
+        page.emulate_media(color_scheme="dark")
+        assert (problems(page, COLOUR_RULES), problems(chat, COLOUR_RULES)) == ([], [])
         for each in (page, chat):
             assert each.evaluate("document.documentElement.scrollWidth <= innerWidth")
         expect(question_box(chat)).to_be_in_viewport(ratio=1)
@@ -294,29 +294,33 @@ def of_assistant(page: Page, place: Place) -> list[Frame]:
     return [frame for frame in page.frames if frame.url.startswith(place.assistant) and frame.locator("body *").count()]
 
 
-def test_other_sites_have_nothing(browser: Browser, place: Place) -> None:
-    """Neither the button, nor the chat in a frame of their own; nothing is asked but for the script."""
+@contextmanager
+def stranger(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
+    """Yield a page whose console may say anything, and the addresses that it asks."""
+    asked: list[str] = []
     with closing(browser.new_context()) as context:
         page = context.new_page()
-        asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
+        yield page, asked
+
+
+def test_other_sites_have_nothing(browser: Browser, place: Place) -> None:
+    """Neither the button, nor the chat in a frame of their own; nothing is asked but for the script."""
+    with stranger(browser) as (page, asked):
         page.goto(place.stranger, wait_until="networkidle")
         assert page.locator("article-assistant").count() == 0
         assert [url for url in asked if url.startswith(place.assistant)] == [f"{place.assistant}/embed.js"]
         page.goto(f"{place.raw}/own", wait_until="networkidle")
         assert len(of_assistant(page, place)) == 1
-        stranger = place.raw.replace("localhost", "stranger.localhost")
-        for url in (f"{stranger}/own", f"{stranger}/other", f"{place.raw}/chat"):
+        other = place.raw.replace("localhost", "stranger.localhost")
+        for url in (f"{other}/own", f"{other}/other", f"{place.raw}/chat"):
             page.goto(url, wait_until="networkidle")
             assert of_assistant(page, place) == [], url
 
 
 def test_a_frame_in_a_frame_has_nothing(browser: Browser, place: Place) -> None:
     """Also where all the sites are on the list: no button, no chat, no question."""
-    with closing(browser.new_context()) as context:
-        page = context.new_page()
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+    with stranger(browser) as (page, asked):
         page.goto(f"{place.raw}/outer", wait_until="networkidle")
         assert page.frames[1].locator("article").count() == 1
         assert page.frames[1].locator("article-assistant").count() == 0

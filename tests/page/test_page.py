@@ -55,7 +55,6 @@ from assistant.articles.reading import Corpus
 from assistant.rendering import CLOSEST_WORDS, LABELS, READING
 from assistant.settings import Settings
 from assistant.types import Answer, Citation, Outcome, Turn
-from assistant.web.chat import page as page_module
 from assistant.web.chat.exchanges import ALSO_ANSWERED, ANSWERED_HERE, EVERYWHERE, STOPPED
 from assistant.web.chat.page import CLEARED, EDITING, ELSE, KEPT, STARTING
 from assistant.web.chat.starters import Starter, Starters
@@ -67,6 +66,7 @@ pytestmark = needs_chromium
 
 JOIN, EVENTS = "/gradio_api/queue/join", "/gradio_api/queue/data"
 STARTERS = ("By how much has crime fallen?", "For how long did it fall?", "What is large?", "What is not answered?")
+OF_FERRY = "When does the ferry leave?"
 EVIDENCE = ("nearly 18 percent", OTHER_QUOTE, "The city is large.", "A caption.")
 
 
@@ -75,7 +75,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Return settings with starter questions, and a place for reports."""
     folder = tmp_path_factory.mktemp("corpus")
     lines = [{"question": q, "article": ARTICLE.id, "evidence": e} for q, e in zip(STARTERS, EVIDENCE, strict=True)]
-    lines.append({"question": "When does the ferry leave?", "article": FERRY.id, "evidence": "leaves at nine"})
+    lines.append({"question": OF_FERRY, "article": FERRY.id, "evidence": "leaves at nine"})
     (folder / "starters.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines), encoding="utf-8")
     return replace(OPEN, articles=folder / "articles", data=folder / "data", feedback=folder / "feedback.sqlite3")
 
@@ -333,21 +333,6 @@ def test_a_citation_of_an_older_version_leads_to_the_article(browser: Browser, o
         expect(page.locator("#reading").get_by_text("has changed since")).to_be_in_viewport()
 
 
-def test_the_page_of_an_article_needs_no_script(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
-    """A citation also leads to a page of its own, with the words marked; so does a list of all."""
-    assistant.script["Elsewhere?"] = [WRITTEN]
-    with chatting(browser, address) as page:
-        ask(page, "Elsewhere?")
-        own = answers(page).get_by_role("link", name="Show in the article").get_attribute("href")
-    with visiting(browser, f"{address}{own}", java_script_enabled=False) as page:
-        expect(page.locator("mark")).to_have_text(QUOTE)
-        expect(page.locator("mark")).to_be_in_viewport()
-        expect(page.locator("#paragraph-2")).to_contain_text("A caption.")
-        page.get_by_role("link", name="Articles").click()
-        page.get_by_role("link", name="A story").click()
-        expect(page.locator("article")).to_contain_text(QUOTE)
-
-
 def test_the_chat_works_without_its_own_script(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
     """Where our script did not load, a question is answered, and a citation is a plain link to the marked words."""
     assistant.script["Without?"] = [WRITTEN]
@@ -366,11 +351,8 @@ def test_the_chat_works_without_its_own_script(browser: Browser, address: str, a
 def two_articles(settings: Settings) -> Iterator[tuple[str, ScriptedAssistant]]:
     """Serve two articles and return the address."""
     assistant = ScriptedAssistant(ARTICLE, FERRY)
-    ferry = Citation(2, FERRY, 0, len("The ferry leaves at nine."))
-    assistant.script["When does the ferry leave?"] = [
-        Answer("", Outcome.QUOTED, "The ferry leaves at nine. [1]", (replace(ferry, number=1),))
-    ]
-    assistant.script["Of both?"] = [Answer("", Outcome.WRITTEN, "It fell. [1] It leaves. [2]", (CITATION, ferry))]
+    ferry = Citation(1, FERRY, 0, len("The ferry leaves at nine."))
+    assistant.script[OF_FERRY] = [Answer("", Outcome.QUOTED, "The ferry leaves at nine. [1]", (ferry,))]
     with running(assistant, settings) as address:
         yield address, assistant
 
@@ -382,15 +364,19 @@ def choose(page: Page, title: str) -> None:
 
 
 def test_of_two_choices_the_later_one_is_shown(browser: Browser, two_articles: tuple[str, ScriptedAssistant]) -> None:
-    """Also where it is made before the first one is answered."""
+    """Also where it is made before the first one is answered; its questions are offered, and answered from it alone."""
     confirmed: list[tuple[Route, APIResponse]] = []
     with chatting(browser, two_articles[0]) as page:
         page.route(f"**{JOIN}*", lambda route: confirmed.append((route, route.fetch())), times=1)
         with page.expect_request(f"**{JOIN}*"):
-            choose(page, "ferry")
-        choose(page, "story")
+            choose(page, "story")
+        choose(page, "ferry")
         confirmed[0][0].fulfill(response=confirmed[0][1])
-        expect(page.locator("#article h2")).to_contain_text("A story")
+        expect(page.locator("#article h2")).to_have_text("A ferry")
+        expect(page.locator("#starters button.suggestion")).to_have_text([OF_FERRY])
+        page.locator("#starters button.suggestion").click()
+        finish(page)
+        assert two_articles[1].articles[OF_FERRY] == FERRY.id
 
 
 def test_an_article_of_the_list_opens_beside_the_conversation(
@@ -424,39 +410,6 @@ def test_an_article_of_the_list_opens_beside_the_conversation(
             page.keyboard.press("Tab")
         ask(page, "Nothing?")  # What was called before it is answered by then.
         expect(page.locator("#article h2")).to_have_text("A ferry")
-
-
-def test_one_of_several_articles_can_be_chosen(browser: Browser, two_articles: tuple[str, ScriptedAssistant]) -> None:
-    """A picker that can be searched shows the article, offers its questions, and has the answers come from it alone."""
-    address, assistant = two_articles
-    with chatting(browser, address) as page:
-        expect(page.locator("#article li a")).to_have_text(["A ferry", ARTICLE.title])
-        picker = page.get_by_label("Answer from")
-        picker.click()
-        picker.fill("ferr")
-        picker.press("ArrowDown")
-        expect(page.get_by_role("option")).to_have_text([re.compile("A ferry")])
-        picker.press("Enter")
-        expect(page.locator("#article h2")).to_have_text("A ferry")
-        expect(page.locator("#starters button.suggestion")).to_have_text(["When does the ferry leave?"])
-        page.locator("#starters button.suggestion").click()
-        finish(page)
-        assert assistant.articles["When does the ferry leave?"] == FERRY.id
-        expect(answers(page).locator(".source")).to_contain_text("A ferry, 27 March 2025")
-        publisher = page.locator("#reading").get_by_role("link", name="Read it at the publisher")
-        expect(page.locator("#reading mark.current")).to_have_text("The ferry leaves at nine.")
-        assert publisher.get_attribute("href") == "https://x.test/f#:~:text=The%20ferry%20leaves%20at%20nine."
-        picker.fill("All")
-        picker.press("Enter")
-        expect(page.locator("#article h2")).to_have_text("The articles")
-        ask(page, "Of both?")
-        assert assistant.articles["Of both?"] is None
-        expect(answers(page).nth(1).locator(".source")).to_contain_text([ARTICLE.title, "A ferry"])
-        cites = answers(page).nth(1).locator(".words a.cite")
-        cites.nth(1).click()
-        expect(page.locator("#reading mark.current")).to_have_text("The ferry leaves at nine.")
-        cites.nth(0).click()
-        expect(page.locator("#reading mark.current")).to_have_text(QUOTE)
 
 
 def test_what_one_article_does_not_answer_can_be_asked_of_all(
@@ -565,23 +518,6 @@ def test_what_is_confirmed_late_breaks_nothing(page: Page, assistant: ScriptedAs
     expect(page.get_by_test_id("toast-text")).to_have_count(0)
 
 
-def test_leaving_the_page_ends_the_work(
-    browser: Browser, address: str, assistant: ScriptedAssistant, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nobody computes for long for a reader who has closed the tab, and the place in the line is free."""
-    monkeypatch.setattr(page_module, "AWAY_SECONDS", 0.5)
-    names = [f"Left {number}?" for number in range(2 * AT_ONCE_LOCAL)]
-    for name in names:
-        assistant.script[name] = [threading.Event()]
-        with chatting(browser, address) as page:
-            send(page, name)
-            expect(answers(page)).to_contain_text(QUOTE)
-        ends(assistant, name)
-    assistant.script["Still there?"] = [WRITTEN]
-    with chatting(browser, address) as page:
-        ask(page, "Still there?")
-
-
 def ends(assistant: ScriptedAssistant, question: str) -> None:
     """Wait for the end of the work on a question; 2 seconds is what it may take where the machine is not busy."""
     deadline = time.monotonic() + 10
@@ -652,41 +588,26 @@ def test_an_answer_is_read_aloud(browser: Browser, address: str, assistant: Scri
             assert page.evaluate("said.at(-1)") == "stopped"
 
 
-def test_the_words_that_answer_stand_out(page: Page, assistant: ScriptedAssistant) -> None:
-    """In the answer, in the article beside it, and in what is saved; a screen reader is told of it too."""
-    words = "nearly 18 percent"
-    start = ARTICLE.text.index(words)
-    citation = replace(CITATION, answering=(start, start + len(words)))
-    assistant.script["Marked?"] = [replace(QUOTED, citations=(citation,))]
-    ask(page, "Marked?")
-    expect(answers(page).get_by_role("strong")).to_have_text(words)
-    expect(page.locator("#reading mark.current strong")).to_have_text(words)
-    expect(page.locator("#reading mark.current")).to_have_text(QUOTE)
-    with page.expect_download() as download:
-        press_in_menu(page, "Save as Markdown")
-    text = Path(download.value.path()).read_text(encoding="utf-8")
-    assert text.count(f"**{words}**") == 1
-
-
 def test_a_conversation_is_saved_as_markdown(page: Page, assistant: ScriptedAssistant) -> None:
-    """The file has every exchange, and what a stranger wrote is no markup in it."""
-    assistant.script |= {"*Bold* <b>?": [WRITTEN], "Refused?": [DECLINED]}
-    ask(page, "*Bold* <b>?")
-    ask(page, "Refused?")
+    """The file has every exchange, with its words in bold, and what a stranger wrote is no markup in it."""
+    start = ARTICLE.text.index(EVIDENCE[0])
+    marked = replace(CITATION, answering=(start, start + len(EVIDENCE[0])))
+    assistant.script |= {"*Bold* <b>?": [replace(WRITTEN, citations=(marked,))], "Refused?": [DECLINED]}
+    ask(page, "*Bold* <b>?", "Refused?")
     with page.expect_download() as download:
         press_in_menu(page, "Save as Markdown")
     assert download.value.suggested_filename == "answers.md"
     text = Path(download.value.path()).read_text(encoding="utf-8")
     assert "## \\*Bold\\* \\<b\\>?" in text
-    assert f"> \\[1\\] {QUOTE}" in text
+    assert f"> \\[1\\] {QUOTE.replace(EVIDENCE[0], f'**{EVIDENCE[0]}**')}" in text
     assert text.index("## Refused?") < text.index(LABELS[Outcome.DECLINED])
     assert "made by AI and can be wrong" in text
 
 
 def test_a_reader_can_report_an_answer(page: Page, assistant: ScriptedAssistant, settings: Settings) -> None:
-    """The exchange as the server has it is kept with the reasons; nothing is kept of what was not sent."""
-    assistant.script |= {"Before the report?": [WRITTEN], "Reported?": [WRITTEN], "Not sent?": [WRITTEN]}
-    ask(page, "Before the report?", "Reported?")
+    """The exchange as the server has it is kept with the reasons that fit it, and nothing of what was not sent."""
+    assistant.script |= {"Before the report?": [WRITTEN], "Reported?": [WRITTEN], "Declined?": [DECLINED]}
+    ask(page, "Before the report?", "Reported?", "Declined?")
     answers(page).nth(1).get_by_role("button", name=re.compile("^Not helpful")).click()
     report = page.locator("#report")
     expect(report).to_contain_text("Reported?")
@@ -703,25 +624,16 @@ def test_a_reader_can_report_an_answer(page: Page, assistant: ScriptedAssistant,
     expect(report.get_by_label("It is wrong")).to_have_count(0)
     report.get_by_role("button", name="Do not send").click()
     expect(report).to_be_hidden()
-    (line,) = question_lines(settings.feedback)
+    answers(page).nth(2).get_by_role("button", name=re.compile("^Not helpful")).click()
+    report.get_by_label("The article does answer this").check()
+    expect(report.get_by_label("It is wrong")).to_have_count(0)
+    report.get_by_role("button", name="Send the report").click()
+    status(page, THANKS)
+    expect(report).to_be_hidden()
+    line, of_refusal = question_lines(settings.feedback)
+    assert (of_refusal["answerable"], of_refusal["feedback"]["reasons"]) == (True, ["in_article"])
     assert line["question"] == "Reported?"
     assert line["history"] == [{"question": "Before the report?", "answer": "It fell by nearly 18 percent."}]
     assert line["feedback"]["reasons"] == ["wrong", "unsupported"]
     assert line["notes"].endswith("=1+1\nIt was 15.")
     assert line["feedback"]["answer"]["citations"][0]["quote"] == QUOTE
-
-
-def test_a_refusal_can_be_reported_as_wrong(browser: Browser, assistant: ScriptedAssistant, tmp_path: Path) -> None:
-    """The reasons are those that fit it, and what is sent makes the question one that has an answer."""
-    assistant.script["Declined?"] = [DECLINED]
-    kept = replace(OPEN, feedback=tmp_path / "feedback.sqlite3")
-    with running(assistant, kept) as address, chatting(browser, address) as page:
-        ask(page, "Declined?")
-        answers(page).get_by_role("button", name=re.compile("^Not helpful")).click()
-        report = page.locator("#report")
-        report.get_by_label("The article does answer this").check()
-        expect(report.get_by_label("It should have said that the article does not say")).to_have_count(0)
-        report.get_by_role("button", name="Send the report").click()
-        status(page, THANKS)
-    (line,) = question_lines(kept.feedback)
-    assert (line["answerable"], line["feedback"]["reasons"]) == (True, ["in_article"])

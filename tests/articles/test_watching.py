@@ -23,7 +23,7 @@ WITHIN = 5.0
 
 
 @contextmanager
-def followed(folder: Path, read: ReadFile = read_file) -> Iterator[SimpleQueue[Corpus]]:
+def followed(folder: Path, read: ReadFile = read_file, seconds: float = 2.0) -> Iterator[SimpleQueue[Corpus]]:
     """Follow a folder in a thread; yield what becomes of its articles, once it has looked at what is there."""
     stop, looked, seen = threading.Event(), threading.Event(), SimpleQueue[Corpus]()
     served, wait = read_corpus(folder), watching._wait
@@ -33,7 +33,7 @@ def followed(folder: Path, read: ReadFile = read_file) -> Iterator[SimpleQueue[C
         wait(*arguments)
 
     def follow() -> None:
-        for corpus in changes(folder, served, stop, read):
+        for corpus in changes(folder, served, stop, read, look_seconds=seconds):
             seen.put(corpus)
 
     thread = threading.Thread(target=follow)
@@ -95,12 +95,11 @@ def test_changes_are_seen(folder: Path) -> None:
         until(seen, {"ferry": "It leaves."})
 
 
-def test_changes_in_subfolders_are_seen(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_in_subfolders_are_seen(folder: Path) -> None:
     """As they happen, without waiting for the next look: a file in a folder, also a new one, and a folder that goes."""
     (folder / "2026").mkdir()
     (folder / "2026" / "ferry.txt").write_text("It leaves at eight.")
-    monkeypatch.setattr(watching, "_LOOK_SECONDS", 60.0)
-    with followed(folder) as seen:
+    with followed(folder, seconds=60.0) as seen:
         (folder / "2026" / "ferry.txt").write_text("It leaves at seven.")
         until(seen, BOTH | {"2026-ferry": "It leaves at seven."})
         (folder / "2026" / "12").mkdir()
@@ -117,13 +116,16 @@ def test_changes_in_subfolders_are_seen(folder: Path, monkeypatch: pytest.Monkey
 def test_a_link_that_leads_out_is_not_followed(folder: Path) -> None:
     """It is refused and named, also when it takes the place of a file; and looking goes no further than the folder."""
     (folder.parent / "secret.txt").write_text("Secret.")
-    with patch.object(watching, "read_corpus", wraps=read_corpus) as reading, followed(folder) as seen:
+    with (
+        patch.object(watching, "read_corpus", wraps=read_corpus) as reading,
+        followed(folder, seconds=0.1) as seen,
+    ):
         (folder / "all").symlink_to("/")
         (folder / ".new").symlink_to(folder.parent / "secret.txt")
         (folder / ".new").replace(folder / "ferry.txt")
         assert {problem.file for problem in until(seen, BRIDGE)[-1].problems} == {"ferry.txt", "all"}
         settled = reading.call_count
-        time.sleep(2.5)
+        time.sleep(1.0)
         assert reading.call_count == settled
 
 
@@ -139,33 +141,27 @@ def test_a_half_written_file_is_not_served(folder: Path) -> None:
         assert texts_of(corpus) == BRIDGE | {"ferry": "The ferry leaves at ten."}
 
 
-def test_a_file_that_cannot_be_read_any_more_is_not_served(folder: Path) -> None:
-    """What a restart would not serve is not served, and the reason is told."""
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"\x81\x81", "UTF-8"), (b"---\nfree: [\n---\nThe bridge is open.", "front matter")]
+)
+def test_a_file_that_cannot_be_read_any_more_holds_nothing_up(folder: Path, content: bytes, reason: str) -> None:
+    """What a restart would not serve is not served, it is told why, and the others are served as they are now."""
     with followed(folder) as seen:
-        (folder / "ferry.txt").write_bytes(b"\x81\x81")
-        assert [problem.file for problem in until(seen, BRIDGE)[-1].problems] == ["ferry.txt"]
-
-
-def test_a_file_that_nobody_expected_holds_nothing_up(folder: Path) -> None:
-    """Whatever one file makes go wrong is said of that file, and the others are served as they are now."""
-    with followed(folder) as seen:
-        (folder / "bridge.txt").write_text("---\nfree: [\n---\nThe bridge is open.")
+        (folder / "bridge.txt").write_bytes(content)
         (problem,) = until(seen, {"ferry": BOTH["ferry"]})[-1].problems
         assert problem.file == "bridge.txt"
-        assert "front matter" in problem.reason
+        assert reason in problem.reason
         (folder / "ferry.txt").write_text("---\nwithdrawn: true\n---\nThe ferry leaves at nine.")
         until(seen, {})
 
 
 def test_a_folder_that_cannot_be_looked_at_for_a_moment_is_looked_at_again(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """What was read before stands meanwhile, the log says what went wrong, and then what is new is served."""
-    monkeypatch.setattr(watching, "_LOOK_SECONDS", 0.1)
-    with followed(folder) as seen:
-        with monkeypatch.context() as broken:
-            broken.setattr("os.scandir", failing)
-            broken.setattr(watching, "watch", failing_watch)
+    broken, unwatched = OSError("no answer"), RuntimeError("no event")
+    with followed(folder, seconds=0.1) as seen:
+        with patch("os.scandir", side_effect=broken), patch.object(watching, "watch", side_effect=unwatched):
             (folder / "school.txt").write_text("The school opens.")
             time.sleep(1.0)
             assert seen.empty()
@@ -174,20 +170,8 @@ def test_a_folder_that_cannot_be_looked_at_for_a_moment_is_looked_at_again(
     assert "no event" in caplog.text
 
 
-def failing(path: Path) -> Iterator[Path]:
-    """Fail as a disk of the network does."""
-    raise OSError(f"no answer from {path}")
-
-
-def failing_watch(*_: object, **__: object) -> Iterator[None]:
-    """Fail as watchfiles does."""
-    raise RuntimeError("no event")
-
-
-def test_a_file_that_could_not_be_read_is_tried_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_could_not_be_read_is_tried_again(folder: Path) -> None:
     """It is served as soon as it can be read, although nothing of the file has changed."""
-    monkeypatch.setattr(watching, "_LOOK_SECONDS", 0.1)
-
     refused = [True]
 
     def read(path: Path, folder: Path | None) -> tuple[Article, tuple[str, ...]]:
@@ -195,7 +179,7 @@ def test_a_file_that_could_not_be_read_is_tried_again(folder: Path, monkeypatch:
             raise PermissionError(f"Permission denied: {path}")
         return read_file(path, folder)
 
-    with followed(folder, read) as seen:
+    with followed(folder, read, 0.1) as seen:
         (folder / "ferry.txt").write_text("The ferry leaves at ten.")
         until(seen, BRIDGE)
         refused.clear()
@@ -213,10 +197,12 @@ def test_a_change_that_keeps_size_and_time_is_seen(folder: Path) -> None:
         until(seen, BRIDGE | {"ferry": "The ferry comes at night."})
 
 
-def test_nothing_is_done_while_nothing_changes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_done_while_nothing_changes(folder: Path) -> None:
     """The articles are put together when the folder is first looked at, and when a file has changed."""
-    monkeypatch.setattr(watching, "_LOOK_SECONDS", 0.05)
-    with patch.object(watching, "read_corpus", wraps=read_corpus) as reading, followed(folder) as seen:
+    with (
+        patch.object(watching, "read_corpus", wraps=read_corpus) as reading,
+        followed(folder, seconds=0.05) as seen,
+    ):
         time.sleep(1.0)
         assert reading.call_count == 1
         (folder / "school.txt").write_text("The school opens.")

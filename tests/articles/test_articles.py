@@ -107,18 +107,6 @@ def test_front_matter_is_read(read: Read, date: str) -> None:
         )
 
 
-@pytest.mark.parametrize("date", ["27.03.2025", "yesterday", "2018-13-45", "March 2025"])
-@pytest.mark.parametrize("head", ["---\ntitle: A\ndate: {}\n---\n", '+++\ntitle = "A"\ndate = "{}"\n+++\n'])
-def test_a_date_that_cannot_be_read_costs_nothing_but_the_date(tmp_path: Path, head: str, date: str) -> None:
-    """The article stays, and the problem says what to write."""
-    written(tmp_path, "a.md", f"{head.format(date)}Text.")
-    corpus = read_corpus(tmp_path)
-    assert [(article.title, article.text, article.date) for article in corpus.articles] == [("A", "Text.", None)]
-    (problem,) = corpus.problems
-    assert str(problem) == f"a.md: its date {date!r} is left out: write it as in 2018-10-18"
-    assert not problem.skipped
-
-
 @pytest.mark.parametrize(
     ("name", "identifier"),
     [

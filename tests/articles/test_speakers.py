@@ -1,17 +1,12 @@
 """Who speaks in a sentence, and which earlier sentence says whom its pronouns stand for."""
 
 import pytest
+from conftest import the_one_with
 
 from assistant.articles.annotated import annotated, annotation
 from assistant.articles.passages import is_label, sentences
 from assistant.articles.speakers import Context, outside_quotations
 from assistant.types import Article, Sentence
-
-
-def the_one_with(words: str, article: Article) -> Sentence:
-    """Return the only sentence of the article that holds the words."""
-    (found,) = [sentence for sentence in sentences(article) if words in sentence.text]
-    return found
 
 
 def last_of(text: str) -> Context:

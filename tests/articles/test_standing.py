@@ -2,8 +2,8 @@
 
 import datetime
 import json
+import os
 from collections.abc import Callable
-from os import scandir
 from pathlib import Path
 
 import pytest
@@ -65,21 +65,6 @@ def test_what_is_stated_is_normalised_as_the_text_is(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "stays"),
-    [
-        *((value, False) for value in ("true", "yes", "2025-03-28", "'True'", "1")),
-        *((value, True) for value in ("false", "no", "0")),
-    ],
-)
-def test_a_withdrawn_article_is_no_article(tmp_path: Path, value: str, *, stays: bool) -> None:
-    """A plain yes or a day withdraws it, also beside front matter that cannot be read, and nothing is wrong then."""
-    broken = "" if stays else "tags: [a: b: c\n"
-    (tmp_path / "ferry.md").write_text(f"---\nwithdrawn: {value}\n{broken}---\n{TEXT}")
-    corpus = read_corpus(tmp_path)
-    assert ([article.text for article in corpus.articles], corpus.problems) == ([TEXT] * stays, ())
-
-
-@pytest.mark.parametrize(
     "stated",
     ["corrections: &a [*a]", "author:\n  &a {name: *a}", "section:\n  &a [*a]", "free: !!bool maybe", "free: &a [*a]"],
 )
@@ -106,27 +91,27 @@ def test_deeply_nested_json_ld_states_nothing(tmp_path: Path) -> None:
     assert read_file(tmp_path / "ferry.html")[0].author == ""
 
 
-def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason is told in place of a traceback; so it is of a subfolder, and of a file that cannot be looked at."""
-    (tmp_path / "old").mkdir()
-    (tmp_path / "ferry.md").write_text(TEXT)
+@pytest.mark.parametrize(("name", "articles"), [("ferry.md", 0), ("old", 1), ("articles", 0)])
+def test_what_cannot_be_looked_at_is_named(
+    tmp_path: Path, name: str, articles: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The reason is told in place of a traceback: of a file, of a subfolder, and of the folder itself."""
+    folder = tmp_path / "articles"
+    (folder / "old").mkdir(parents=True)
+    (folder / "ferry.md").write_text(TEXT)
 
-    def fails(name: str) -> Callable[[Path], object]:
+    def refusing(look: Callable[[Path], object]) -> Callable[[Path], object]:
         def scan(path: Path) -> object:
             if Path(path).name == name:
                 raise PermissionError(13, "Permission denied", str(path))
-            return scandir(path)
+            return look(path)
 
         return scan
 
-    with monkeypatch.context() as broken:
-        broken.setattr(Path, "is_file", fails("ferry.md"))
-        (problem,) = read_corpus(tmp_path).problems
-        assert (problem.file, "Permission denied" in problem.reason) == ("ferry.md", True)
-    for name, file, articles in (("old", "old", 1), (tmp_path.name, str(tmp_path), 0)):
-        with monkeypatch.context() as broken:
-            broken.setattr("os.scandir", fails(name))
-            corpus = read_corpus(tmp_path)
-        (problem,) = corpus.problems
-        assert (problem.file, "Permission denied" in problem.reason) == (file, True)
-        assert (problem.skipped, len(corpus.articles)) == (True, articles)
+    for owner, look in ((os, os.scandir), (Path, Path.is_file)):
+        monkeypatch.setattr(owner, look.__name__, refusing(look))
+    corpus = read_corpus(folder)
+    (problem,) = corpus.problems
+    assert problem.file == (str(folder) if name == "articles" else name)
+    assert (problem.skipped, len(corpus.articles)) == (True, articles)
+    assert "Permission denied" in problem.reason

@@ -1,19 +1,5 @@
 """What the tests share: articles, two embedders, a scripted chat model, and a guard around the network.
 
-    article          the article that ships
-    word_embedder    vectors of word counts: texts that share words are near; remembers what it embedded
-    real_embedder    the packaged weights; a test that takes it fails, not skips, where they are missing
-    weights_folder   where the joined language model is kept from one run to the next
-    model_data       the data folder of the programs that run with the packaged language model
-    assistant        a scripted assistant behind the `address`, one for each file of tests
-    settings         those of the server there: no limits, and a folder of its own
-    address          where the server is
-    browser          Chromium, one for each file of tests
-    page             the chat in two panes, at the `address`
-    by_words         a search of the article that ships, with the vectors of words
-    by_meaning       the same with the packaged weights
-    writing          an assistant whose packaged model says what the test tells it
-
 Every test runs without the ASSISTANT_* variables of the person who starts it, and no test can reach another machine.
 """
 
@@ -40,13 +26,14 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 from xdist.workermanage import WorkerController
 
+from assistant.articles.passages import sentences
 from assistant.articles.reading import read_file
 from assistant.model.weights import EMBEDDER_SHA256, LANGUAGE_MODEL_NAME, embedder_folder, language_model_file
 from assistant.search.embedder import SentenceEmbedder
 from assistant.search.index import open_index
 from assistant.search.retrieval import Retriever
 from assistant.settings import PROJECT, Settings, go_offline
-from assistant.types import Article
+from assistant.types import Article, Sentence
 
 if TYPE_CHECKING:
     from answers import Packaged
@@ -133,7 +120,10 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first."""
+    """Put the files that take longest first, and mark as slow what takes the packaged language model."""
+    for item in items:
+        if "model_data" in getattr(item, "fixturenames", ()):
+            item.add_marker("slow")
     places = {file: place for place, file in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
 
@@ -168,6 +158,12 @@ def clean_environ() -> Iterator[None]:
     for name in os.environ.keys() - before.keys():
         del os.environ[name]
     os.environ.update({name: value for name, value in before.items() if os.environ.get(name) != value})
+
+
+def the_one_with(words: str, article: Article) -> Sentence:
+    """Return the only sentence of the article that holds the words."""
+    (found,) = [sentence for sentence in sentences(article) if words in sentence.text]
+    return found
 
 
 @pytest.fixture(scope="session")

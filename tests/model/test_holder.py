@@ -111,15 +111,6 @@ def engine_of(held: ModelHolder) -> Engine:
     return models.writer._engine
 
 
-def test_an_engine_is_alive_until_it_is_closed(child: Path, tmp_path: Path) -> None:
-    """The child is gone after closing."""
-    running = Engine(child, tmp_path / "kept", 1, 512)
-    assert running.alive
-    assert Path(f"/proc/{running._process.pid}").exists()
-    running.close()
-    assert not running.alive
-
-
 @pytest.mark.parametrize("script", ["echo loading", "exec cat"], ids=["ends", "hangs"])
 def test_an_engine_that_does_not_start_says_so(child: Path, tmp_path: Path, script: str) -> None:
     """A child that ends before it is ready, or is not when its time is up, is an error with what may be missing."""

@@ -88,12 +88,6 @@ def test_the_fingerprint_follows_the_files(tmp_path: Path) -> None:
     assert len({first, changed, added, prompts.fingerprint(tmp_path)}) == 4
 
 
-def test_a_prompt_is_read_from_its_file(tmp_path: Path) -> None:
-    """What stands in the file is what is rendered, without the white space around it."""
-    (tmp_path / "one.md").write_text("\nRead $this.\n\n")
-    assert prompts._template(tmp_path / "one.md").substitute(this="it") == "Read it."
-
-
 def test_a_conversation_begins_with_the_same_words_whatever_is_asked(article: Article) -> None:
     """The article comes first and the question last, so that the engine's prefix cache holds."""
     evidence = passages(article)[:2]

@@ -18,7 +18,7 @@ from assistant.answering.assistant import Assistant
 from assistant.articles.passages import passages
 from assistant.model import weights
 from assistant.search.embedder import SentenceEmbedder, TokenVectors, Vector
-from assistant.search.index import Index, open_index
+from assistant.search.index import open_index
 from assistant.search.retrieval import Findings, Retriever, fuse, reciprocal_ranks
 from assistant.settings import Settings
 from assistant.types import Article, Outcome
@@ -46,21 +46,6 @@ def retriever(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Retriever]:
     embedder = WordEmbedder()
     with closing(open_index([ALPHA, BETA], embedder, tmp_path_factory.mktemp("index"))) as index:
         yield Retriever([ALPHA, BETA], index, embedder)
-
-
-@pytest.fixture(scope="module")
-def index(
-    tmp_path_factory: pytest.TempPathFactory, article: Article, real_embedder: SentenceEmbedder
-) -> Iterator[Index]:
-    """Index the article that ships with the packaged embedder."""
-    with closing(open_index([article], real_embedder, tmp_path_factory.mktemp("index"))) as index:
-        yield index
-
-
-@pytest.fixture(scope="module")
-def shipped(article: Article, index: Index, real_embedder: SentenceEmbedder) -> Retriever:
-    """Search the article that ships."""
-    return Retriever([article], index, real_embedder)
 
 
 def first(findings: Findings) -> str:
@@ -168,22 +153,22 @@ def test_a_query_without_a_known_word_still_works(retriever: Retriever, query: s
     assert (nothing.hits, nothing.evidence, nothing.similarity, nothing.keyword_score) == ((), (), 0.0, 0.0)
 
 
-def test_a_copied_sentence_is_most_similar_to_itself(shipped: Retriever, article: Article) -> None:
+def test_a_copied_sentence_is_most_similar_to_itself(by_meaning: Retriever, article: Article) -> None:
     """Its own words are at cosine 1, under the name that the sentence has everywhere."""
     found = passages(article)
     everything = [sentence for passage in found for sentence in passage.sentences]
     for sentence in everything[::5]:
-        similarities = shipped.similarities(sentence.text, found)
+        similarities = by_meaning.similarities(sentence.text, found)
         assert similarities.keys() == {each.id for each in everything}
         assert similarities[sentence.id] == pytest.approx(1.0, abs=1e-3)
         assert similarities[sentence.id] == pytest.approx(max(similarities.values()), abs=1e-3)
 
 
 def test_each_sentence_that_is_compared_is_so_by_its_own_vector_too(
-    shipped: Retriever, real_embedder: SentenceEmbedder
+    by_meaning: Retriever, real_embedder: SentenceEmbedder
 ) -> None:
     """The findings say how like the question it is, though only passages are in the index."""
-    findings = shipped.search("How much has violent crime fallen?")
+    findings = by_meaning.search("How much has violent crime fallen?")
     found = [evidence.sentence for evidence in findings.evidence]
     vectors = np.array(real_embedder.embed_documents([sentence.text for sentence in found]))
     expected = vectors @ np.array(real_embedder.embed_query(findings.query))
@@ -219,32 +204,37 @@ def test_without_vectors_nothing_is_similar(retriever: Retriever) -> None:
         (5, "What campaign pledge carried the city's top prosecutor to victory at the polls?", "promise to reinvent"),
     ],
 )
-def test_what_answers_is_found(shipped: Retriever, best: int, question: str, words: str) -> None:
+def test_what_answers_is_found(by_meaning: Retriever, best: int, question: str, words: str) -> None:
     """The sentence is the best piece of evidence, or of a paraphrase among the best two.
 
     Where a question shares no main word with it, its passage is among the five best.
     """
-    findings = shipped.search(question)
+    findings = by_meaning.search(question)
     sentences = [evidence.sentence.text for evidence in findings.evidence[:best]]
     passages_found = [hit.passage.text for hit in findings.hits[:best]]
     assert any(words in text for text in (passages_found if best == 5 else sentences))
 
 
+class Watched(SentenceEmbedder):
+    """Keeps what it reads."""
+
+    texts: tuple[str, ...] = ()
+
+    def _read(self, texts: Sequence[str]) -> list[tuple[Vector, TokenVectors]]:
+        self.texts += tuple(texts)
+        return super()._read(texts)
+
+
 def test_nothing_is_embedded_but_the_question(
-    article: Article, index: Index, real_embedder: SentenceEmbedder, monkeypatch: pytest.MonkeyPatch
+    article: Article, by_meaning: Retriever, real_embedder: SentenceEmbedder
 ) -> None:
     """Passages that nobody has asked about before are compared from what was computed when they were indexed."""
-    read, embed = list[str](), real_embedder._read
-
-    def watched(texts: Sequence[str]) -> list[tuple[Vector, TokenVectors]]:
-        read.extend(texts)
-        return embed(texts)
-
-    monkeypatch.setattr(real_embedder, "_read", watched)
-    retriever, question = Retriever([article], index, real_embedder), "Where did the demonstrators set up their tents?"
+    watched = Watched(lambda: real_embedder._loaded.get()[0], real_embedder.name)
+    watched.load()
+    retriever, question = Retriever([article], by_meaning._index, watched), "Where did they set up their tents?"
     assert retriever.search(question, may_read=False).evidence
     assert retriever.similarities("A draft.", passages(article))
-    assert read == [question, "A draft."]
+    assert watched.texts == (question, "A draft.")
 
 
 def test_what_was_found_is_not_searched_for_again(retriever: Retriever) -> None:
@@ -254,11 +244,11 @@ def test_what_was_found_is_not_searched_for_again(retriever: Retriever) -> None:
 
 
 def test_while_the_embedding_model_loads_keywords_find_what_may_not_wait(
-    article: Article, index: Index, late_embedder: tuple[SentenceEmbedder, threading.Event]
+    article: Article, by_meaning: Retriever, late_embedder: tuple[SentenceEmbedder, threading.Event]
 ) -> None:
     """Who may not wait gets what keywords alone find, told as rough even where that is nothing; who may, waits."""
     embedder, may_load = late_embedder
-    retriever, question = Retriever([article], index, embedder), "How many doctors signed the petition?"
+    retriever, question = Retriever([article], by_meaning._index, embedder), "How many doctors signed the petition?"
     with ThreadPoolExecutor(1) as pool:
         patient = pool.submit(retriever.search, question)
         nothing = retriever.search("Xyzzy?", may_read=False)
@@ -273,10 +263,10 @@ def test_while_the_embedding_model_loads_keywords_find_what_may_not_wait(
     assert [each.sentence for each in found.evidence] == [each.sentence for each in keywords.evidence]
 
 
-def test_what_is_near_the_article_is_more_similar_than_what_is_not(shipped: Retriever) -> None:
+def test_what_is_near_the_article_is_more_similar_than_what_is_not(by_meaning: Retriever) -> None:
     """The similarity of the best sentence tells a question about the article from one about something else."""
-    about = shipped.search("Why did the city end the PARS contract with ICE?").similarity
-    beside = shipped.search("How long should pasta be boiled?").similarity
+    about = by_meaning.search("Why did the city end the PARS contract with ICE?").similarity
+    beside = by_meaning.search("How long should pasta be boiled?").similarity
     assert about > 0.5
     assert beside < 0.3
 

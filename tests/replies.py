@@ -11,22 +11,26 @@ WORDS = "18 percent"
 """What the sentence holds that it cites."""
 
 
+PASSES = {"supported": True, "answers": "yes", "wrong_words": [], "should_say": "", "missing_cites": []}
+"""A check that finds nothing wrong."""
+
+
+def told(text: str = "", *cites: int, answerable: str = "yes") -> dict[str, Any]:
+    """Return an answer of one sentence, or of none; what does not answer comes nearest."""
+    sentence = {"text": text, "cites": list(cites)} if text else None
+    if answerable == "no":
+        return {"answerable": "no", "sentences": [], "near": sentence}
+    return {"answerable": answerable, "sentences": [sentence] if sentence else [], "near": None}
+
+
 def reply_to(messages: Sequence[Mapping[str, Any]], text: str = TEXT, words: str = WORDS) -> str:
     """Return an answer that cites the first numbered sentence with some words, or a check that finds nothing wrong."""
     if messages[-1]["content"].startswith("TASK CHECK"):
-        checked = {"supported": True, "answers": "yes", "wrong_words": [], "should_say": "", "missing_cites": []}
-        return json.dumps(checked)
-    number = next(
-        (
-            int(match[1])
-            for match in re.finditer(r"^\[(\d+)\] (.*)$", messages[0]["content"], re.MULTILINE)
-            if words in match[2]
-        ),
-        0,
-    )
-    if not number:
-        return json.dumps({"answerable": "no", "sentences": [], "near": None})
-    return json.dumps({"answerable": "yes", "sentences": [{"text": text, "cites": [number]}], "near": None})
+        return json.dumps(PASSES)
+    for match in re.finditer(r"^\[(\d+)\] (.*)$", messages[0]["content"], re.MULTILINE):
+        if words in match[2]:
+            return json.dumps(told(text, int(match[1])))
+    return json.dumps(told(answerable="no"))
 
 
 def completion(content: str, finish: str = "stop", **more: object) -> dict[str, object]:
@@ -34,11 +38,5 @@ def completion(content: str, finish: str = "stop", **more: object) -> dict[str, 
     message = {"role": "assistant", "content": content, **more}
     usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
     choice = {"index": 0, "message": message, "finish_reason": finish}
-    return {
-        "id": "x",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "m",
-        "choices": [choice],
-        "usage": usage,
-    }
+    about = {"id": "x", "object": "chat.completion", "created": 1, "model": "m"}
+    return about | {"choices": [choice], "usage": usage}

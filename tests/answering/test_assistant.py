@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,13 +42,6 @@ def test_the_quotation_comes_first_and_the_final_answer_last(writing: Packaged) 
     assert final.timings.first_ms is not None
     assert 0 < final.timings.first_ms <= final.timings.total_ms
     assert final.why["steps"].keys() == {"search", "quote", "read", "wait", "draft", "ground", "check", "decide"}
-
-
-def test_asking_is_taking_the_last_snapshot(writing: Packaged) -> None:
-    """There is no second way to answer: apart from the clock, both are the same."""
-    last = writing.ask(TRUE)
-    writing.model.enqueue(TRUE)
-    assert replace(writing.assistant.ask(CRIME), timings=last.timings, why=last.why) == last
 
 
 def test_a_slow_model_is_not_waited_for(article: Article, by_words: Retriever) -> None:

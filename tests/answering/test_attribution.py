@@ -1,6 +1,7 @@
 """Who said it, and what they said: told with the speaker that the article's own marks give."""
 
 import pytest
+from conftest import the_one_with
 
 from assistant.answering.attribution import misquotes, names_the_speaker, reported, statement
 from assistant.answering.quoting import Window
@@ -12,7 +13,7 @@ from assistant.types import Article
 
 def window(words: str, article: Article) -> Window:
     """Return the piece of evidence around the only sentence of the article that holds the words."""
-    (found,) = [sentence for sentence in sentences(article) if words in sentence.text]
+    found = the_one_with(words, article)
     return Window(annotation(found).context.needs, (found,))
 
 

@@ -1,12 +1,10 @@
 """The writer for a capable model: what it shows, what it mends, and what it never shows."""
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
-from langchain_core.messages import AIMessage
+from answers import says
+from replies import PASSES, told
 
 from assistant.answering.capable import MOST_CITED, CapableWriter
 from assistant.answering.material import of_articles
@@ -15,8 +13,6 @@ from assistant.answering.trace import Trace
 from assistant.answering.understanding.question import Question
 from assistant.errors import Fault
 from assistant.model.limit import Limit
-from assistant.model.provider import Provider
-from assistant.model.usage import Ledger
 from assistant.types import Article, Turn
 
 ARTICLE = Article(
@@ -27,13 +23,8 @@ ARTICLE = Article(
 )
 MATERIAL = of_articles([ARTICLE])
 QUESTION = Question.of("Did they lose the grant?")
-GOOD = {"text": "Yes, the federal ferry grant was lost, the mayor said.", "cites": [2]}
-PASSES = {"supported": True, "answers": "yes", "wrong_words": [], "should_say": "", "missing_cites": []}
-
-
-def written(*sentences: Mapping[str, Any], answerable: str = "yes", near: object = None) -> dict[str, Any]:
-    """Return an answer in the form that the prompt asks for."""
-    return {"answerable": answerable, "sentences": list(sentences), "near": near}
+SAID = "Yes, the federal ferry grant was lost, the mayor said."
+GOOD = told(SAID, 2)
 
 
 class Asked:
@@ -41,10 +32,7 @@ class Asked:
 
     def __init__(self, folder: Path, *said: object, checks: bool = True) -> None:
         """Ask, and let the model say one thing after the other."""
-        texts = [each if isinstance(each, str) else json.dumps(each) for each in said]
-        chat = GenericFakeChatModel(messages=iter(AIMessage(text) for text in texts))
-        model = Provider(chat, "scripted", Ledger(folder / "tokens.sqlite3"))
-        self.trace = Trace()
+        self.trace, model = Trace(), says(folder, *said)
         writer = CapableWriter(model, model if checks else None)
         self.reply: Reply = writer.reply(QUESTION, MATERIAL, Limit.of_seconds(30), self.trace)
 
@@ -61,29 +49,29 @@ class Asked:
 
 def test_what_the_check_passes_is_shown(tmp_path: Path) -> None:
     """An answer takes two calls, and keeps the sentences that it cites."""
-    asked = Asked(tmp_path, written(GOOD), PASSES)
-    assert asked.reply == Reply("yes", (Statement(GOOD["text"], (MATERIAL.sentences[1],)),))  # type: ignore[arg-type]
+    asked = Asked(tmp_path, GOOD, PASSES)
+    assert asked.reply == Reply("yes", (Statement(SAID, (MATERIAL.sentences[1],)),))
     assert asked.calls == 2
     assert asked.trace.steps.keys() == {"write", "check"}
 
 
 def test_a_sentence_that_the_check_misses_is_cited_too(tmp_path: Path) -> None:
     """The sentence that names who "she" is stands beside the one that was cited, and there are never too many."""
-    assert Asked(tmp_path, written(GOOD), PASSES | {"missing_cites": [1, 99]}).cited == [[1, 2]]
-    many = Asked(tmp_path, written(GOOD), PASSES | {"missing_cites": [1, 3, 4, 5, 5, 2]})
+    assert Asked(tmp_path, GOOD, PASSES | {"missing_cites": [1, 99]}).cited == [[1, 2]]
+    many = Asked(tmp_path, GOOD, PASSES | {"missing_cites": [1, 3, 4, 5, 5, 2]})
     assert len(many.cited[0]) <= MOST_CITED
 
 
 def test_a_part_of_the_answer_is_called_that(tmp_path: Path) -> None:
     """Where the writer or the check says that it is a part, it is."""
-    assert Asked(tmp_path, written(GOOD, answerable="partly"), PASSES).reply.answerable == "partly"
-    assert Asked(tmp_path, written(GOOD), PASSES | {"answers": "partly"}).reply.answerable == "partly"
+    assert Asked(tmp_path, told(SAID, 2, answerable="partly"), PASSES).reply.answerable == "partly"
+    assert Asked(tmp_path, GOOD, PASSES | {"answers": "partly"}).reply.answerable == "partly"
 
 
 def test_an_objection_is_mended_once(tmp_path: Path) -> None:
     """What the check objects to is written again with the objection, and checked again."""
     wrong = PASSES | {"supported": False, "wrong_words": ["was lost"], "should_say": "may be lost"}
-    asked = Asked(tmp_path, written(GOOD), wrong, written(GOOD), PASSES)
+    asked = Asked(tmp_path, GOOD, wrong, GOOD, PASSES)
     assert asked.reply.statements
     assert asked.calls == 4
     assert asked.trace.notes["objection"] == "Not supported: “was lost”. Right would be: may be lost"
@@ -92,7 +80,7 @@ def test_an_objection_is_mended_once(tmp_path: Path) -> None:
 def test_what_is_objected_to_twice_is_quoted(tmp_path: Path) -> None:
     """The sentences that it cited are quoted in its place."""
     wrong = PASSES | {"supported": False, "wrong_words": ["was lost"]}
-    asked = Asked(tmp_path, written(GOOD), wrong, written(GOOD), wrong)
+    asked = Asked(tmp_path, GOOD, wrong, GOOD, wrong)
     assert asked.reply.statements == ()
     assert [window.sentences[0] for window in asked.reply.quoted] == [MATERIAL.sentences[1]]
     assert asked.reply.answerable == "yes"
@@ -101,47 +89,48 @@ def test_what_is_objected_to_twice_is_quoted(tmp_path: Path) -> None:
 def test_what_answers_something_else_is_declined(tmp_path: Path) -> None:
     """A right sentence beside the point, twice, is no answer."""
     beside = PASSES | {"answers": "no"}
-    assert Asked(tmp_path, written(GOOD), beside, written(GOOD), beside).reply.answerable == "no"
+    assert Asked(tmp_path, GOOD, beside, GOOD, beside).reply.answerable == "no"
 
 
 def test_what_breaks_a_rule_is_not_even_checked(tmp_path: Path) -> None:
     """A number that is not there, and a sentence that cites nothing, go back to the writer at once."""
-    for bad in ({"text": "It carried 1,250 people.", "cites": [4]}, {"text": "It was lost.", "cites": [77]}):
-        asked = Asked(tmp_path, written(bad), written(GOOD), PASSES)
+    for bad in (told("It carried 1,250 people.", 4), told("It was lost.", 77)):
+        asked = Asked(tmp_path, bad, GOOD, PASSES)
         assert asked.cited == [[2]]
         assert asked.calls == 3
 
 
 def test_without_a_check_the_rules_decide(tmp_path: Path) -> None:
     """An operator may do without the second call."""
-    assert Asked(tmp_path, written(GOOD), checks=False).cited == [[2]]
+    assert Asked(tmp_path, GOOD, checks=False).cited == [[2]]
 
 
 def test_a_refusal_may_say_what_comes_nearest(tmp_path: Path) -> None:
     """What is nearest is checked like an answer, and left out where it does not pass; the refusal stands."""
-    near = {"text": "The ferry hopes to sail in May.", "cites": [3]}
-    passed = Asked(tmp_path, written(answerable="no", near=near), PASSES).reply
-    assert (passed.answerable, passed.near and passed.near.text) == ("no", near["text"])
-    assert Asked(tmp_path, written(answerable="no", near=near), PASSES | {"supported": False}).reply.near is None
-    assert Asked(tmp_path, written(answerable="no", near=near | {"cites": []})).reply.near is None
-    assert Asked(tmp_path, written(answerable="no")).calls == 1
+    nearest = "The ferry hopes to sail in May."
+    near = told(nearest, 3, answerable="no")
+    passed = Asked(tmp_path, near, PASSES).reply
+    assert (passed.answerable, passed.near and passed.near.text) == ("no", nearest)
+    assert Asked(tmp_path, near, PASSES | {"supported": False}).reply.near is None
+    assert Asked(tmp_path, told(nearest, answerable="no")).reply.near is None
+    assert Asked(tmp_path, told(answerable="no")).calls == 1
 
 
 def test_a_reply_without_sentences_is_a_refusal(tmp_path: Path) -> None:
     """What claims to answer and says nothing answers nothing."""
-    assert Asked(tmp_path, written()).reply == Reply("no")
+    assert Asked(tmp_path, told()).reply == Reply("no")
 
 
 def test_a_malformed_reply_is_asked_for_once_more(tmp_path: Path) -> None:
     """Words around the object, and a thought before it, do no harm; no object at all is tried again."""
-    fenced = f"<think>{{}}</think>Here it is:\n```json\n{json.dumps(written(GOOD))}\n```"
+    fenced = f"<think>{{}}</think>Here it is:\n```json\n{json.dumps(GOOD)}\n```"
     assert Asked(tmp_path, fenced, PASSES).cited == [[2]]
-    assert Asked(tmp_path, "Yes, it was.", written(GOOD), PASSES).cited == [[2]]
+    assert Asked(tmp_path, "Yes, it was.", GOOD, PASSES).cited == [[2]]
 
 
 def test_a_check_that_fails_leaves_the_quotation(tmp_path: Path) -> None:
     """What could not be checked is not shown, and the fault is named."""
-    asked = Asked(tmp_path, written(GOOD), "no JSON", "none again", "and again", "still none")
+    asked = Asked(tmp_path, GOOD, "no JSON", "none again", "and again", "still none")
     assert asked.reply.statements == ()
     assert asked.reply.quoted
     assert asked.reply.error is not None
@@ -150,7 +139,6 @@ def test_a_check_that_fails_leaves_the_quotation(tmp_path: Path) -> None:
 
 def test_a_follow_up_is_written_anew_for_a_search(tmp_path: Path) -> None:
     """Where passages are searched for, the model puts in what the turns before name."""
-    chat = GenericFakeChatModel(messages=iter([AIMessage('{"question": "Who is\\n Ann Low?"}')]))
-    writer = CapableWriter(Provider(chat, "scripted", Ledger(tmp_path / "t.sqlite3")), None)
+    writer = CapableWriter(says(tmp_path, {"question": "Who is\n Ann Low?"}), None)
     follow_up = Question.of("who is she", [Turn("Who said it?", "Ann Low said it.")])
     assert writer.standalone(follow_up, Limit.of_seconds(30), Trace()) == "Who is Ann Low?"

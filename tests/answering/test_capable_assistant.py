@@ -5,7 +5,6 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from answers import assemble
@@ -13,6 +12,7 @@ from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatResult
 from pydantic import Field
+from replies import PASSES, told
 
 from assistant.answering.assistant import Assistant
 from assistant.articles.reading import read_corpus
@@ -22,8 +22,7 @@ from assistant.model.provider import Provider
 from assistant.model.usage import Ledger
 from assistant.types import Article, Outcome, Turn
 
-PASSES = {"supported": True, "answers": "yes", "wrong_words": [], "should_say": "", "missing_cites": []}
-DECLINES: dict[str, object] = {"answerable": "no", "sentences": [], "near": None}
+DECLINES = told(answerable="no")
 NORTH = "---\ntitle: North\ndate: 2026-01-01\n---\nThe north bridge was closed in March.\n"
 SOUTH = "---\ntitle: South\ndate: 2026-02-01\n---\nThe south bridge was closed in June.\n"
 
@@ -57,11 +56,6 @@ class Asked:
     def write(self, name: str, text: str) -> None:
         """Write an article's file."""
         (self.folder / f"{name}.md").write_text(text, encoding="utf-8")
-
-
-def told(text: str, *cites: int) -> dict[str, Any]:
-    """Return the reply of a model that has an answer."""
-    return {"answerable": "yes", "sentences": [{"text": text, "cites": list(cites)}], "near": None}
 
 
 def test_an_answer_of_two_articles_names_each(tmp_path: Path) -> None:

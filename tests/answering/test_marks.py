@@ -4,6 +4,7 @@ import re
 from itertools import pairwise
 
 import pytest
+from conftest import the_one_with
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,12 +16,6 @@ from assistant.types import Article, Citation, Sentence
 
 SURE, UNSURE = 2.0, -20.0
 """Log-odds of the span finder."""
-
-
-def in_article(words: str, article: Article) -> Sentence:
-    """Return the only sentence of the article that holds the words."""
-    (found,) = [sentence for sentence in sentences(article) if words in sentence.text]
-    return found
 
 
 def alone(words: str) -> Sentence:
@@ -97,7 +92,7 @@ def test_a_reason_or_who_did_something_is_not_marked(question: str, pointed: str
 )
 def test_of_who_said_it_the_speaker_is_marked(question: str, words: str, speaker: str, article: Article) -> None:
     """Whose words they are is told by the article's own marks, whatever the span finder points to."""
-    sentence = in_article(words, article)
+    sentence = the_one_with(words, article)
     assert marked(question, sentence, "", span(words, sentence)) == speaker
 
 
@@ -129,7 +124,7 @@ def test_nothing_is_marked_where_nothing_is_sure(draft: str, pointed: Span | Non
 
 def test_words_that_the_draft_contradicts_are_not_marked(article: Article) -> None:
     """Where a draft tells of this sentence, the span finder alone marks no words that it does not hold."""
-    sentence = in_article("ICE has neither violated", article)
+    sentence = the_one_with("ICE has neither violated", article)
     pointed = span("to the city solicitor", sentence)
     found = marked("What did the agency say?", sentence, "ICE has neither violated the PARS contract.", pointed)
     assert found is None or "solicitor" not in found
@@ -154,7 +149,7 @@ def test_of_who_said_it_no_words_without_a_name_are_marked() -> None:
 
 def test_a_name_is_not_cut(article: Article) -> None:
     """A small word in a name begins no phrase."""
-    sentence = in_article("Juanita Kidd Stout", article)
+    sentence = the_one_with("Juanita Kidd Stout", article)
     pointed = span("Juanita Kidd Stout Center", sentence)
     found = marked("What is the name of the courthouse Arnold went to?", sentence, "The Stout Center.", pointed)
     assert found is not None

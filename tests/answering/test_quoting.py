@@ -2,11 +2,10 @@
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
-from conftest import WordEmbedder
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,7 +26,6 @@ from assistant.articles.annotated import annotated
 from assistant.articles.passages import is_label, passages, sentences, statements
 from assistant.articles.terms import stems
 from assistant.search.embedder import SentenceEmbedder
-from assistant.search.index import open_index
 from assistant.search.retrieval import Findings, Rarity, Retriever
 from assistant.types import Article, Sentence
 
@@ -38,14 +36,6 @@ EVERYTHING = 1000
 
 Teller = Callable[[str | None], Told | None]
 Candidates = list[tuple[Window, dict[str, float]]]
-
-
-@pytest.fixture(scope="module")
-def retriever(tmp_path_factory: pytest.TempPathFactory, article: Article) -> Iterator[Retriever]:
-    """Search the article that ships by words and by vectors in a real Chroma."""
-    index = open_index([article], WordEmbedder(), tmp_path_factory.mktemp("index"))
-    yield Retriever([article], index, WordEmbedder())
-    index.close()
 
 
 @pytest.fixture(scope="module")
@@ -134,11 +124,11 @@ def every_draft(article: Article) -> st.SearchStrategy[str | None]:
 
 @given(st.data())
 def test_each_statement_of_what_was_found_is_a_candidate_once(
-    retriever: Retriever, article: Article, rarity: Rarity, told: Teller, data: st.DataObject
+    by_words: Retriever, article: Article, rarity: Rarity, told: Teller, data: st.DataObject
 ) -> None:
     """Whatever is asked and told, each statement of a found passage has every signal of both fits, all finite."""
     query = data.draw(st.one_of(st.sampled_from([s.text for s in sentences(article)]), st.text(max_size=40)))
-    findings = retriever.search(query, limit=data.draw(st.integers(1, 12)))
+    findings = by_words.search(query, limit=data.draw(st.integers(1, 12)))
     candidates = signals(findings, rarity, told(data.draw(every_draft(article))))
     found = [sentence for passage in candidate_passages(findings) for sentence in statements(passage)]
     assert [sentence for sentence, _ in candidates] == found
@@ -151,23 +141,23 @@ def test_each_statement_of_what_was_found_is_a_candidate_once(
 
 @given(st.data())
 def test_the_best_sentence_is_no_distance_below_itself(
-    retriever: Retriever, article: Article, rarity: Rarity, told: Teller, data: st.DataObject
+    by_words: Retriever, article: Article, rarity: Rarity, told: Teller, data: st.DataObject
 ) -> None:
     """How far a signal is below that of the best is never above 0, 0 for the best, and the distance for the others."""
     query = data.draw(st.sampled_from([sentence.text for sentence in sentences(article)]))
     draft = told(data.draw(every_draft(article)))
-    candidates = [own for _, own in signals(retriever.search(query), rarity, draft)]
+    candidates = [own for _, own in signals(by_words.search(query), rarity, draft)]
     for name in (name for name in SIGNALS["draft"] if not name.endswith("_below")):
         best = max(own[name] for own in candidates)
         assert [own[f"{name}_below"] for own in candidates] == [own[name] - best for own in candidates]
 
 
 def test_a_count_is_held_by_a_sentence_that_counts(
-    retriever: Retriever, rarity: Rarity, windows: Sequence[Window]
+    by_words: Retriever, rarity: Rarity, windows: Sequence[Window]
 ) -> None:
     """Asked how many, only a sentence with a number that the question does not hold is of that kind."""
     query = "How many of the 200 cases since February had an agreement?"
-    own = dict(signals(retriever.search(query, EVERYTHING), rarity))
+    own = dict(signals(by_words.search(query, EVERYTHING), rarity))
     counts, other = (own[the_one_with(words, windows).sentences[0]] for words in ("summaries of nine", "200 cases"))
     assert (counts["kind"], other["kind"]) == (1.0, 0.0)
 
@@ -182,10 +172,10 @@ def test_a_count_is_held_by_a_sentence_that_counts(
     ],
 )
 def test_a_draft_points_to_the_sentence_that_it_was_made_from(
-    draft: str, words: str, retriever: Retriever, rarity: Rarity, told: Teller
+    draft: str, words: str, by_words: Retriever, rarity: Rarity, told: Teller
 ) -> None:
     """Its words and its vector raise that sentence above all others, though the question does not hold them."""
-    findings = retriever.search(BESIDE, EVERYTHING)
+    findings = by_words.search(BESIDE, EVERYTHING)
     own = dict(signals(findings, rarity, told(draft)))
     (sentence,) = [sentence for sentence in own if words in sentence.text]
     pointed = own.pop(sentence)
@@ -194,10 +184,10 @@ def test_a_draft_points_to_the_sentence_that_it_was_made_from(
 
 
 def test_a_draft_that_copies_a_sentence_is_held_by_it_entirely(
-    retriever: Retriever, article: Article, rarity: Rarity, told: Teller
+    by_words: Retriever, article: Article, rarity: Rarity, told: Teller
 ) -> None:
     """Whichever sentence it is, all the draft's words are in it and its vector is the same."""
-    findings = retriever.search(BESIDE, EVERYTHING)
+    findings = by_words.search(BESIDE, EVERYTHING)
     for sentence in (sentence for passage in passages(article) for sentence in statements(passage)):
         candidates = signals(findings, rarity, told(sentence.text))
         (own,) = [values for candidate, values in candidates if candidate == sentence]
@@ -206,21 +196,21 @@ def test_a_draft_that_copies_a_sentence_is_held_by_it_entirely(
         assert own["told_similarity"] == pytest.approx(1.0, abs=1e-3)
 
 
-def test_what_the_question_says_already_is_nothing_new_to_tell(retriever: Retriever, rarity: Rarity) -> None:
+def test_what_the_question_says_already_is_nothing_new_to_tell(by_words: Retriever, rarity: Rarity) -> None:
     """A sentence that has only the question's words in common with the draft tells nothing new."""
-    findings = retriever.search("How much has violent crime fallen?", EVERYTHING)
+    findings = by_words.search("How much has violent crime fallen?", EVERYTHING)
     draft = Told("Violent crime has fallen by nearly 18 percent.", {})
     shared = [values for _, values in signals(findings, rarity, draft) if values["told"] and not values["told_new"]]
     assert shared
     assert all(values["asked"] for values in shared)
 
 
-def test_where_no_passage_was_read_each_stands_for_its_sentences(retriever: Retriever, rarity: Rarity) -> None:
+def test_where_no_passage_was_read_each_stands_for_its_sentences(by_words: Retriever, rarity: Rarity) -> None:
     """So one of a single sentence, which has a vector in the index, is not preferred to the sentences of the others.
 
     Without a draft nothing is told: what a model would have said raises no sentence above another.
     """
-    findings = retriever.search(BESIDE)
+    findings = by_words.search(BESIDE)
     of_each = dict(signals(findings, rarity))
     assert {value for own in of_each.values() for name, value in own.items() if name.startswith("told")} == {0.0}
     for passage in candidate_passages(findings):
@@ -239,9 +229,9 @@ def test_without_an_embedder_words_tell_alone(article: Article, rarity: Rarity, 
 
 @pytest.mark.parametrize("text", ["", " ", "Yes.", "?!", "日本", "x" * 10_000])
 @pytest.mark.parametrize("query", ["?!", "the of and", BESIDE])
-def test_a_draft_without_words_changes_no_order(query: str, text: str, retriever: Retriever, rarity: Rarity) -> None:
+def test_a_draft_without_words_changes_no_order(query: str, text: str, by_words: Retriever, rarity: Rarity) -> None:
     """It tells the same of every sentence, and nothing breaks, whatever was asked."""
-    candidates = signals(retriever.search(query), rarity, Told(text, {}))
+    candidates = signals(by_words.search(query), rarity, Told(text, {}))
     assert candidates
     for name in ("told", "told_new", "told_similarity"):
         assert {own[f"{name}_below"] for _, own in candidates} == {0.0}
@@ -254,9 +244,9 @@ def test_nothing_found_is_nothing_to_quote(rarity: Rarity) -> None:
 
 
 @pytest.mark.parametrize("factor", [0.01, 3.0, 1000.0])
-def test_scores_count_beside_each_other(factor: float, retriever: Retriever, rarity: Rarity) -> None:
+def test_scores_count_beside_each_other(factor: float, by_words: Retriever, rarity: Rarity) -> None:
     """Scores that come of ranks and scores that come of comparing words tell the same where their order does."""
-    findings = retriever.search("How much has violent crime fallen?")
+    findings = by_words.search("How much has violent crime fallen?")
     others = tuple(replace(evidence, score=factor * evidence.score) for evidence in findings.evidence)
     before = signals(findings, rarity)
     after = signals(replace(findings, evidence=others), rarity)
@@ -267,9 +257,9 @@ def test_scores_count_beside_each_other(factor: float, retriever: Retriever, rar
 
 
 @pytest.mark.parametrize("score", [0.0, -0.2])
-def test_where_nothing_matches_no_sentence_has_a_score(score: float, retriever: Retriever, rarity: Rarity) -> None:
+def test_where_nothing_matches_no_sentence_has_a_score(score: float, by_words: Retriever, rarity: Rarity) -> None:
     """A question that no word of the article is like divides by nothing, and turns no order round."""
-    findings = retriever.search("How much has violent crime fallen?")
+    findings = by_words.search("How much has violent crime fallen?")
     others = tuple(replace(evidence, score=score) for evidence in findings.evidence)
     assert {own["score"] for _, own in signals(replace(findings, evidence=others), rarity)} == {0.0}
 
@@ -284,10 +274,10 @@ def test_a_sentence_brings_along_what_it_leans_on(windows: Sequence[Window]) -> 
 
 
 def test_the_people_whom_a_sentence_means_are_among_its_words(
-    retriever: Retriever, rarity: Rarity, windows: Sequence[Window]
+    by_words: Retriever, rarity: Rarity, windows: Sequence[Window]
 ) -> None:
     """A question for Ramirez-Disla is covered by the sentence that calls him "he"."""
-    findings = retriever.search("Ramirez-Disla", EVERYTHING)
+    findings = by_words.search("Ramirez-Disla", EVERYTHING)
     covered = {sentence: own["asked"] for sentence, own in signals(findings, rarity)}
     assert covered[the_one_with("He chucked a beer bottle", windows).sentences[0]] == 1.0
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from answers import CRIME, TRUE, Packaged, assemble, checked, says, written
+from replies import PASSES, told
 from scripted_engine import SURE, ScriptedModel, packaged
 
 from assistant.answering.assistant import Assistant
@@ -15,25 +16,17 @@ from assistant.model.holder import CapableModels
 from assistant.search.retrieval import Findings, Retriever
 from assistant.types import Article, Outcome, Turn
 
-PASSES = {"supported": True, "answers": "yes", "wrong_words": [], "should_say": "", "missing_cites": []}
 BRIDGES = [
     Article(name, f"The {name} bridge was closed in {month}.", name.title(), date=date(2026, number, 1))
     for number, (name, month) in enumerate({"north": "March", "south": "June"}.items(), start=1)
 ]
 CLOSED = "When was the bridge closed?"
+JUNE, BOTH = "The bridge was closed in June.", "The south bridge was closed in June, the north in March."
 
 
 def quoting(articles: Sequence[Article], search: Retriever | None = None, threshold: float = 0.4) -> Assistant:
     """Return an assistant without a language model."""
     return assemble(None, articles, search, threshold)
-
-
-def reply(text: str = "", cites: Sequence[int] = (), answerable: str = "yes") -> dict[str, object]:
-    """Return the reply of a capable model; what does not answer comes nearest."""
-    told = {"text": text, "cites": list(cites)} if text else None
-    if answerable == "no":
-        return {"answerable": "no", "sentences": [], "near": told}
-    return {"answerable": answerable, "sentences": [told], "near": None}
 
 
 # Without a model, or with the packaged one
@@ -238,22 +231,12 @@ def capable(folder: Path, articles: Sequence[Article], *said: object, local: Scr
 @pytest.mark.parametrize(
     ("said", "outcome", "text", "shown"),
     [
-        ([reply("It was closed in March.", [2]), PASSES], Outcome.WRITTEN, "It was closed in March. [1]", 1),
-        (
-            [reply("The south bridge was closed in June, the north in March.", [1, 2]), PASSES],
-            Outcome.WRITTEN,
-            "The south bridge was closed in June, the north in March. [1][2]",
-            2,
-        ),
-        ([reply("It was closed in June.", [1], "partly"), PASSES], Outcome.PARTLY, "It was closed in June. [1]", 1),
-        (
-            [reply("The bridge was closed in June.", [1], "no"), PASSES],
-            Outcome.DECLINED,
-            "The bridge was closed in June.",
-            1,
-        ),
-        ([reply(answerable="no")], Outcome.DECLINED, "", 2),
-        ([reply("It was closed in 1912.", [1])] * 2, Outcome.QUOTED, "The south bridge was closed in June. [1]", 1),
+        ([told("It was closed in March.", 2), PASSES], Outcome.WRITTEN, "It was closed in March. [1]", 1),
+        ([told(BOTH, 1, 2), PASSES], Outcome.WRITTEN, f"{BOTH} [1][2]", 2),
+        ([told(JUNE, 1, answerable="partly"), PASSES], Outcome.PARTLY, f"{JUNE} [1]", 1),
+        ([told(JUNE, 1, answerable="no"), PASSES], Outcome.DECLINED, JUNE, 1),
+        ([told(answerable="no")], Outcome.DECLINED, "", 2),
+        ([told("It was closed in 1912.", 1)] * 2, Outcome.QUOTED, "The south bridge was closed in June. [1]", 1),
     ],
 )
 def test_what_a_capable_model_replies_is_told_as_what_it_is(
@@ -269,8 +252,8 @@ def test_what_a_capable_model_replies_is_told_as_what_it_is(
 
 def test_an_overview_is_shown_at_once_and_a_capable_models_takes_its_place(tmp_path: Path) -> None:
     """Its own sentences tell the article until the model has, and where the model says that there is no answer."""
-    told = reply("The north bridge is closed since March.", [1])
-    for said, last in (([told, PASSES], Outcome.WRITTEN), ([reply(answerable="no")], Outcome.OVERVIEW)):
+    has_one, has_none = told("The north bridge is closed since March.", 1), told(answerable="no")
+    for said, last in (([has_one, PASSES], Outcome.WRITTEN), ([has_none], Outcome.OVERVIEW)):
         first, final = capable(tmp_path, BRIDGES[:1], *said).stream("whats this about")
         assert (first.outcome, final.outcome) == (Outcome.OVERVIEW, last)
 
@@ -281,32 +264,17 @@ def test_the_packaged_model_may_check_what_a_capable_one_wrote(
 ) -> None:
     """It is asked as of a draft of its own, which takes no call of the provider's."""
     numbered = enumerate(of_articles([article]).sentences, start=1)
-    told = reply(TRUE, [next(number for number, each in numbered if "nearly 18 percent" in each.text)])
+    said = told(TRUE, next(number for number, each in numbered if "nearly 18 percent" in each.text))
     local = ScriptedModel(sure=(5, right, 5))
-    answer = capable(tmp_path, [article], told, told, local=local).ask(CRIME)
+    answer = capable(tmp_path, [article], said, said, local=local).ask(CRIME)
     assert answer.outcome is outcome
     assert str(local.prompts[-1][-2].content) == TRUE
-
-
-def test_what_a_follow_up_means_is_searched_for_where_the_articles_are_long(tmp_path: Path) -> None:
-    """The model writes the question anew for the search, and answers from the passages that are found."""
-    long = [
-        Article(each.id, "\n\n".join([each.text, *(f"Filler {n} " * 400 for n in range(8))]), each.title)
-        for each in BRIDGES
-    ]
-    meant = "When was the south bridge closed?"
-    said = {"question": meant}, reply("It was closed in June.", [1]), PASSES
-    turns = [Turn("Tell me about the south bridge", "It is closed.")]
-    answer = capable(tmp_path, long, *said).ask("When was it closed?", turns)
-    assert answer.why["standalone"] == meant
-    assert (answer.outcome, answer.citations[0].article.id) == (Outcome.WRITTEN, "south")
 
 
 @pytest.mark.parametrize("question", [CLOSED, "Whither villains?"])
 def test_a_capable_model_answers_whatever_a_search_finds(question: str, tmp_path: Path) -> None:
     """It has all of the articles; where it fails, what was found stands, and why there is no more is told."""
-    told = reply("It was closed in June.", [1])
-    assert capable(tmp_path, BRIDGES, told, PASSES).ask(question).outcome is Outcome.WRITTEN
+    assert capable(tmp_path, BRIDGES, told(JUNE, 1), PASSES).ask(question).outcome is Outcome.WRITTEN
     failed = checked(capable(tmp_path, BRIDGES, "no JSON", "nor this").stream(question))
     assert failed.outcome is (Outcome.QUOTED if question == CLOSED else Outcome.DECLINED)
     assert failed.fault is Fault.MALFORMED

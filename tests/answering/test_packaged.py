@@ -75,13 +75,6 @@ def test_two_sentences_share_a_citation_where_their_evidence_is_one_or_stands_si
     assert "\n\nKenney presented the move as a moral decision" in citation.quote
 
 
-def test_a_sentence_does_not_hide_behind_a_true_one(writing: Packaged) -> None:
-    """An answer is as well supported as its weakest sentence."""
-    true, padded = (writing.ask(draft).why["signals"] for draft in (TRUE, f"{TRUE} The moon consists of cheese."))
-    assert true["words"] > 0.9
-    assert padded["words"] == padded["new_words"] == 0
-
-
 def test_a_draft_tells_by_its_vector_which_sentence_it_was_made_from(article: Article, by_meaning: Retriever) -> None:
     """Whatever becomes of it, it is compared with every sentence that was found."""
     writing = Packaged([article], by_meaning)

@@ -200,16 +200,6 @@ def test_what_is_not_to_be_kept_is_deleted(running: Engine, folder: Path) -> Non
     assert {file.name for file in (folder / "kept").iterdir()} == {"here.bin", "here.partial"}
 
 
-@pytest.mark.parametrize("what", ["read on", "write on"])
-def test_a_request_that_is_called_off_ends(running: Engine, what: str) -> None:
-    """While its prompt is read, and while its reply is written; the next one has the model."""
-    number = running.ask({"messages": [("user", what)], "max_tokens": 10_000}, lambda _: None)
-    time.sleep(0.3)
-    running.call_off(number)
-    assert last(running, "Is it?")["text"] == "The café is open."
-    assert running.alive
-
-
 def test_a_new_request_calls_off_the_one_before(running: Engine) -> None:
     """Nobody hears of that any more."""
     told: list[Reply | None] = []

@@ -124,16 +124,11 @@ def is_label(sentence: Sentence) -> bool:
 
 def is_row(sentence: Sentence) -> bool:
     """Whether it is a row of a table: it has several cells, and so has the line above or below it."""
+    if _BETWEEN_CELLS not in sentence.text:
+        return False
     text = sentence.article.text
-    beside = (text.rfind("\n", 0, sentence.start), text.find("\n", sentence.end) + 1)
-    return _BETWEEN_CELLS in sentence.text and any(
-        _BETWEEN_CELLS in _line(text, place) for place in beside if place > 0
-    )
-
-
-def _line(text: str, place: int) -> str:
-    end = text.find("\n", place)
-    return text[text.rfind("\n", 0, place) + 1 : len(text) if end < 0 else end]
+    above, below = text[: sentence.start].rsplit("\n", 2)[:-1], text[sentence.end :].split("\n", 2)[1:]
+    return any(_BETWEEN_CELLS in line for line in (*above[-1:], *below[:1]))
 
 
 def head_of(row: Sentence) -> Sentence | None:

@@ -48,25 +48,46 @@ def made_up(*paragraphs: str, title: str = TITLE) -> Article:
 
 
 @pytest.mark.parametrize(
-    ("what", "questions"),
+    ("what", "question"),
     [
-        (Wanted.GIST, "whats this about|What's this article about?|so whats it all about then|tl;dr pls"),
-        (Wanted.GIST, "Summarise the article.|can you sum it up for me|the gist, and who is against it"),
-        (Wanted.GIST, "what happened|what happened with this cop|whats going on with the data center"),
-        (Wanted.GIST, "whats the hearng about|whats the hearing about, in short|who was this guy"),
+        (Wanted.GIST, "whats this about"),
+        (Wanted.GIST, "What's this article about?"),
+        (Wanted.GIST, "so whats it all about then"),
+        (Wanted.GIST, "tl;dr pls"),
+        (Wanted.GIST, "Summarise the article."),
+        (Wanted.GIST, "can you sum it up for me"),
+        (Wanted.GIST, "the gist, and who is against it"),
+        (Wanted.GIST, "what happened"),
+        (Wanted.GIST, "what happened with this cop"),
+        (Wanted.GIST, "whats going on with the data center"),
+        (Wanted.GIST, "whats the hearng about"),
+        (Wanted.GIST, "whats the hearing about, in short"),
+        (Wanted.GIST, "who was this guy"),
         (Wanted.GIST, "whats the main finding"),
-        (Wanted.POINTS, "give me the main points|key facts + people|what should i know about this"),
-        (Wanted.PEOPLE, "who are the main ppl in this|whos who|who is involved here"),
-        (None, "what happened to him|what happened next|what happened to the other one|what did he say about that"),
-        (None, "whats going on with the library|whats the gist of his speech|key points of the contract"),
-        (None, "who is the main witness|whos for it and whos against|what is the data center"),
-        (None, "how many people were involved|why did the council reject it|"),
+        (Wanted.POINTS, "give me the main points"),
+        (Wanted.POINTS, "key facts + people"),
+        (Wanted.POINTS, "what should i know about this"),
+        (Wanted.PEOPLE, "who are the main ppl in this"),
+        (Wanted.PEOPLE, "whos who"),
+        (Wanted.PEOPLE, "who is involved here"),
+        (None, "what happened to him"),
+        (None, "what happened next"),
+        (None, "what happened to the other one"),
+        (None, "what did he say about that"),
+        (None, "whats going on with the library"),
+        (None, "whats the gist of his speech"),
+        (None, "key points of the contract"),
+        (None, "who is the main witness"),
+        (None, "whos for it and whos against"),
+        (None, "what is the data center"),
+        (None, "how many people were involved"),
+        (None, "why did the council reject it"),
+        (None, ""),
     ],
 )
-def test_an_overview_is_asked_for_in_many_words(what: Wanted | None, questions: str) -> None:
+def test_an_overview_is_asked_for_in_many_words(what: Wanted | None, question: str) -> None:
     """Words that ask for a summary, the news or the people; not what the title does not name, or points to somebody."""
-    for question in questions.split("|"):
-        assert wanted(question, TITLE) is what
+    assert wanted(question, TITLE) is what
 
 
 @given(data=st.data())

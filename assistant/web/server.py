@@ -134,7 +134,7 @@ def create_app(service: Service) -> ASGIApp:
     door = Door(as_page(app), page.blocks, page.asking, page.costs_nothing, service, lost)
     service.has_callers = door.has_callers
     assets = Assets(door)
-    service.renewals += [page.renew, partial(_without_callbacks, page), assets.forget_pages]
+    service.renewals += [page.renew, assets.forget_pages]
     application = with_embedding(assets, service)
 
     async def handing_over(scope: Scope, receive: Receive, send: Send) -> None:
@@ -205,14 +205,7 @@ def mount_chat(app: FastAPI, service: Service) -> Page:
     )
     # Else Gradio believes that a path was put in by us, not by a stranger; of a mounted page it never says so itself.
     page.blocks.has_launched = True
-    _without_callbacks(page)
     return page
-
-
-def _without_callbacks(page: Page) -> None:
-    """Leave out what is of no use to a browser, and has an address in memory."""
-    for component in page.blocks.config["components"]:
-        component["props"].pop("delete_callback", None)
 
 
 def _name_in_template() -> None:

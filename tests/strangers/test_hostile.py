@@ -167,8 +167,6 @@ def is_proper(component: dict[str, Any], value: Any) -> bool:  # noqa: ANN401
     """Whether the page could send it, by the page's description of itself."""
     choices = [choice for _, choice in component["props"].get("choices") or []]
     match component["type"]:
-        case "state":
-            return value is None
         case "textbox":
             return value is None or (isinstance(value, str) and "\ud800" not in value)
         case "checkbox":

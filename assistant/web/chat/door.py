@@ -139,8 +139,6 @@ def takes(component: Block) -> Callable[[Any], bool]:
         TypeError: nothing is known of such a component.
     """
     match component:
-        case gr.State():  # It stays on the server.
-            return lambda value: value is None
         case gr.Textbox():
             return lambda value: value is None or isinstance(value, str)
         case gr.Checkbox():

@@ -64,7 +64,7 @@ class Blocks(gr.Blocks):
         changing.outputs = [output for output in block_fn.outputs if output in predictions]
         sent = await super().postprocess_data(changing, predictions, state)
         by_output = dict(zip(changing.outputs, sent, strict=True))
-        return [by_output.get(output, None if output.stateful else gr.skip()) for output in block_fn.outputs]
+        return [by_output.get(output, gr.skip()) for output in block_fn.outputs]
 
 
 class Layout:

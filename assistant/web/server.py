@@ -6,7 +6,6 @@ One process serves, because conversations are kept in its memory.
 from __future__ import annotations
 
 import asyncio
-import re
 import resource
 import signal
 import socket
@@ -14,15 +13,12 @@ from concurrent.futures import Future
 from contextlib import ExitStack, closing, suppress
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 
 import gradio as gr
 import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from gradio.routes import templates
-from jinja2 import DictLoader
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -34,9 +30,9 @@ from assistant.markup import escape
 from assistant.settings import Settings
 from assistant.web.api import routes as api
 from assistant.web.chat.door import Door
+from assistant.web.chat.gradio_parts import LOST, mount
 from assistant.web.chat.layout import HEAD, TAGS
 from assistant.web.chat.page import Page
-from assistant.web.chat.streams import LOST
 from assistant.web.desk.routes import add_desk
 from assistant.web.desk.store import erasing
 from assistant.web.embedding.routes import as_page, with_embedding
@@ -54,11 +50,6 @@ _STOP_SECONDS = 1
 """Open pages hold a connection that never ends by itself."""
 _HAND_OVER_SECONDS = 1.0
 """In which a page that has sent its question begins to listen for the answer."""
-_EVENTS_AT_ONCE = 1000
-"""Gradio's own limit, out of the way of our queue: in Gradio's a reader would wait without a sign."""
-_TABS = 100
-"""Of so many Gradio remembers what they look like, which nothing here needs; each takes about 100 kB."""
-_TEMPLATE = "frontend/index.html"
 _SPARE_FILES = 200
 """Open files that are not connections: the index, the model, the log."""
 _OF_THIS_PROCESS = ("/healthz", "/readyz", "/metrics")
@@ -182,14 +173,11 @@ def _add_checks(app: FastAPI, service: Service) -> None:
 
 def mount_chat(app: FastAPI, service: Service) -> Page:
     """Add the page with the chat, and return it."""
-    _name_in_template()
     page = Page(service)
-    page.blocks.max_threads = _EVENTS_AT_ONCE
-    page.blocks.state_session_capacity = _TABS
-    page.blocks.queue(max_size=_EVENTS_AT_ONCE)
-    gr.mount_gradio_app(
+    mount(
         app,
         page.blocks,
+        TAGS,
         path="/",
         theme=_theme(),
         head=HEAD,
@@ -203,16 +191,7 @@ def mount_chat(app: FastAPI, service: Service) -> Page:
         app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
         allowed_paths=[],
     )
-    # Else Gradio believes that a path was put in by us, not by a stranger; of a mounted page it never says so itself.
-    page.blocks.has_launched = True
     return page
-
-
-def _name_in_template() -> None:
-    """Let the head of Gradio's page name the assistant, where it names Gradio and leads to its site."""
-    source = (Path(gr.__file__).parent / "templates" / _TEMPLATE).read_text(encoding="utf-8")
-    unnamed = re.sub(r"<meta\s+(property|name)=.(og|twitter):[^>]*>", "", source)
-    templates.env.loader = DictLoader({_TEMPLATE: unnamed.replace("<head>", f"<head>{TAGS}", 1)})
 
 
 def _theme() -> gr.themes.Base:

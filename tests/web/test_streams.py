@@ -16,6 +16,7 @@ from visitors import ANSWERED, EVENTS, JOIN, Reader, reader
 from assistant.settings import networks
 from assistant.web.chat import streams as streams_module
 from assistant.web.chat.door import Door
+from assistant.web.chat.gradio_parts import Calls
 from assistant.web.server import mount_chat
 from assistant.web.service import Service
 
@@ -148,15 +149,15 @@ def test_what_nobody_fetches_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
         app = FastAPI()
         service = Service(ScriptedAssistant(ARTICLE), OPEN)
         page = mount_chat(app, service)
-        queue = page.blocks._queue
+        calls, tabs = Calls(page.blocks), [f"tab{number}" for number in range(20)]
         door = Door(app, page.blocks, page.asking, page.costs_nothing, service)
         (greeting,) = [number for number, each in page.blocks.fns.items() if ("load" in str(each.targets))]
         async with httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://here") as client:
-            for number in range(20):
-                body = {"fn_index": greeting, "data": [], "session_hash": f"tab{number}"}
+            for tab in tabs:
+                body = {"fn_index": greeting, "data": [], "session_hash": tab}
                 assert (await client.post(JOIN, json=body)).status_code == 200
-                assert f"tab{number}" in queue.pending_event_ids_session
-        while queue.pending_event_ids_session or queue.pending_messages_per_session or len(queue):  # noqa: ASYNC110
+                assert calls.is_awaited(tab)
+        while calls.functions() or any(calls.is_awaited(tab) or calls.is_known(tab) for tab in tabs):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
     asyncio.run(asyncio.wait_for(visit(), 30))

@@ -12,19 +12,16 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Annotated, Any
 
 import gradio as gr
-from gradio.blocks import Block
-from gradio.queueing import Event
 from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from assistant.web.chat.streams import LOST, Streams, told_to_wait
+from assistant.web.chat.gradio_parts import EVENTS, JOIN, LOST, Calls, inputs
+from assistant.web.chat.streams import Streams, told_to_wait
 from assistant.web.observability import log_refusal
 from assistant.web.service import Service, client_of
 
-_JOIN = "/gradio_api/queue/join"
-_EVENTS = "/gradio_api/queue/data"
 _NO_CALL = "This page is not the present one. Please load it again."
 
 
@@ -57,23 +54,21 @@ class Door:
             TypeError: the page has a kind of input that nothing is known of here.
         """
         self._app = app
-        self._queue = blocks._queue  # noqa: SLF001 - Gradio does not tell what waits in it
-        self._takes = {
-            number: [takes(component) for component in function.inputs] for number, function in blocks.fns.items()
-        }
+        self._calls = Calls(blocks)
+        self._takes = {number: [takes(component) for component in each] for number, each in inputs(blocks).items()}
         self._asking = frozenset(asking)
         self._costs_nothing = costs_nothing
         self._service = service
-        self._streams = Streams(app, self._queue, service, lost)
+        self._streams = Streams(app, self._calls, service, lost)
         self._entering: set[int] = set()
         """The questions that were let in and are not in the queue yet."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         match scope:
-            case {"type": "http", "path": path, "method": "POST"} if path == _JOIN:
+            case {"type": "http", "path": path, "method": "POST"} if path == JOIN:
                 await self._join(scope, receive, send)
-            case {"type": "http", "path": path, "method": "GET"} if path == _EVENTS:
+            case {"type": "http", "path": path, "method": "GET"} if path == EVENTS:
                 await self._streams.listen(scope, receive, send)
             case _:
                 await self._app(scope, receive, send)
@@ -120,19 +115,14 @@ class Door:
     @property
     def _asked(self) -> int:
         """How many questions are on the way to their answer."""
-        return len(self._entering) + sum(event.fn._id in self._asking for event in self._events())  # noqa: SLF001 - as above
+        return len(self._entering) + sum(number in self._asking for number in self._calls.functions())
 
     def has_callers(self) -> bool:
         """Whether somebody is on the way into Gradio's queue, waits in it or is being served from it."""
-        return bool(self._entering or self._events())
-
-    def _events(self) -> list[Event]:
-        """Return what waits in Gradio's queue, and what it is at."""
-        waiting = [event for line in self._queue.event_queue_per_concurrency_id.values() for event in line.queue]
-        return waiting + [event for job in self._queue.active_jobs if job for event in job]
+        return bool(self._entering or self._calls.functions())
 
 
-def takes(component: Block) -> Callable[[Any], bool]:
+def takes(component: object) -> Callable[[Any], bool]:
     """Return a test of whether a page of ours would send a value for a component.
 
     Raises:

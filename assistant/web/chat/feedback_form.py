@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import gradio as gr
-from gradio.blocks import Block
 
 from assistant.articles.reading import normalise
 from assistant.markup import escape, html_line
@@ -71,7 +70,7 @@ class ReportForm:
         # Not `change`, which fires for what the server has set as well.
         self._verdict.input(self._ask_why, [self._verdict], outputs, trigger_mode="always_last", **how)
         self._drop.click(self._closed, None, outputs, **how)
-        given: set[Block] = {self._bridge, self._verdict, self._reasons, self._comment, self._along, token}
+        given: set[Any] = {self._bridge, self._verdict, self._reasons, self._comment, self._along, token}
         self._send.click(self._take, given, outputs, **how)
 
     def _open(self, pressed: str | None, token: str | None) -> Update:

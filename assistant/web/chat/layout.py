@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from copy import copy
 from typing import Any
 
 import gradio as gr
-from gradio.block_function import BlockFunction
-from gradio.state_holder import SessionState
 from jinja2 import PackageLoader
 
 from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS
@@ -42,29 +39,6 @@ _SKIP_TO_ARTICLE = '<p class="skip"><a href="#reading">Skip to the article</a></
 _TO_LIST = '<p><a class="open" href="/articles">All articles</a></p>'
 _TO_ANSWER = '<p class="skip"><a href="#window">Go to the newest answer</a></p>'
 """The way back from the box by the keyboard alone: Shift+Tab and Enter."""
-
-
-class Blocks(gr.Blocks):
-    """Blocks that leave alone what does not change.
-
-    Gradio makes a component anew, and describes it anew, for each output that a handler leaves out, in each of its
-    steps; with a crowd that was more than half of all that the server did.
-    """
-
-    async def postprocess_data(
-        self,
-        block_fn: BlockFunction,
-        predictions: Any,  # noqa: ANN401 - as in Gradio
-        state: SessionState | None,
-    ) -> list[Any]:
-        """Return what is sent to the browser for each output."""
-        if not isinstance(predictions, dict) or not any(output in predictions for output in block_fn.outputs):
-            return list(await super().postprocess_data(block_fn, predictions, state))
-        changing = copy(block_fn)
-        changing.outputs = [output for output in block_fn.outputs if output in predictions]
-        sent = await super().postprocess_data(changing, predictions, state)
-        by_output = dict(zip(changing.outputs, sent, strict=True))
-        return [by_output.get(output, gr.skip()) for output in block_fn.outputs]
 
 
 class Layout:

@@ -34,7 +34,8 @@ from assistant.web.chat.exchanges import (
     suggestions,
 )
 from assistant.web.chat.feedback_form import Update
-from assistant.web.chat.layout import NAME, NOTHING_YET, Blocks, Layout
+from assistant.web.chat.gradio_parts import Blocks, describe, numbers
+from assistant.web.chat.layout import NAME, NOTHING_YET, Layout
 from assistant.web.chat.starters import Starter, Starters, nearest, read_starters
 from assistant.web.limits import client_key
 from assistant.web.service import TEXTS, Client, Event, Reason, Refusal, Service, Waiting, client_of
@@ -95,7 +96,7 @@ class Page:
         """Show the articles as they are now to those who open the page from now on; from any thread."""
         self._starters = self._unchecked_starters()
         self._parts.renew()
-        self.blocks.config = self.blocks.get_config_file()
+        describe(self.blocks)
         self._renewals += 1
 
     def _unchecked_starters(self) -> Starters:
@@ -121,7 +122,7 @@ class Page:
             parts.retry.click(self._ask_again, [parts.token], **at_any_time),
             parts.everywhere.click(self._ask_everywhere, [parts.token], **at_any_time),
         )
-        self.asking = frozenset(event["id"] for event in asking)
+        self.asking = numbers(asking)
         parts.stop.click(self._end, [parts.token], **how)
         parts.edit.click(self._begin_edit, [parts.token], **how)
         parts.keep.click(self._end_edit, [parts.token], **how)

@@ -11,26 +11,18 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from gradio.queueing import Queue
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from assistant.web.chat.gradio_parts import END, LOST, Calls
 from assistant.web.limits import client_key
 from assistant.web.service import Refusal, Service, client_of
 
-LOST = Response(
-    b'data: {"msg": "unexpected_error", "message": "", "session_not_found": true, "success": false}\n\n',
-    404,
-    media_type="text/event-stream",
-)
-"""What Gradio sends to the page of a tab that it does not know; the page then begins again."""
 LEAVE_SECONDS = 5.0
 """In which a page leaves after the end was sent to it; from a phone far away it takes one or two."""
 LISTEN_SECONDS = 60.0
 """In which a page that has called listens; else nobody is there any more."""
-_END = b'data: {"msg":"close_stream"'
-"""How the last word on a stream begins."""
 _WAIT = 429
 """Gradio's page has words of its own for 503, and a proxy would ask another process."""
 
@@ -50,10 +42,10 @@ class _Stream:
 class Streams:
     """All that are open."""
 
-    def __init__(self, app: ASGIApp, queue: Queue, service: Service, lost: Response) -> None:
-        """Take Gradio's application and its queue, the service with the limits, and what an unknown tab is sent."""
+    def __init__(self, app: ASGIApp, calls: Calls, service: Service, lost: Response) -> None:
+        """Take Gradio's application, what is called there, the limits, and what an unknown tab is sent."""
         self._app = app
-        self._queue = queue
+        self._calls = calls
         self._service = service
         self._lost = lost
         self._open: set[_Stream] = set()
@@ -71,7 +63,7 @@ class Streams:
         request = Request(scope)
         client = client_of(request)
         stream = _Stream(request.query_params.get("session_hash", ""), client_key(client.address))
-        is_awaited = bool(self._queue.pending_event_ids_session.get(stream.tab))
+        is_awaited = self._calls.is_awaited(stream.tab)
         if not is_awaited and not self._is_known(stream.tab, request):
             await self._lost(scope, receive, send)
             return
@@ -81,7 +73,7 @@ class Streams:
             return
 
         async def tell(message: Message) -> None:
-            if message.get("body", b"").startswith(_END):
+            if message.get("body", b"").startswith(END):
                 stream.is_over = True
             elif stream.is_over:
                 await _left(receive)
@@ -103,7 +95,7 @@ class Streams:
         Gradio's page opens a stream in vain where it reads of what came of a call before it reads that the call was
         taken. Behind a proxy, what comes without a cookie may have called another process.
         """
-        return tab in self._queue.pending_messages_per_session and (self._lost is LOST or bool(request.cookies))
+        return self._calls.is_known(tab) and (self._lost is LOST or bool(request.cookies))
 
     def _of(self, tab: str) -> list[_Stream]:
         return [stream for stream in self._open if stream.tab == tab]
@@ -117,9 +109,7 @@ class Streams:
 
     async def _give_up(self, tab: str, seconds: float) -> None:
         await asyncio.sleep(seconds)
-        await self._queue.clean_events(session_hash=tab)
-        self._queue.pending_event_ids_session.pop(tab, None)
-        self._queue.pending_messages_per_session.pop(tab, None)
+        await self._calls.give_up(tab)
         del self._unheard[tab]
 
 
@@ -131,7 +121,7 @@ def told_to_wait(refusal: Refusal) -> Response:
 async def _nothing(_: Scope, __: Receive, send: Send) -> None:
     """Tell a tab that nothing follows."""
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
-    await send({"type": "http.response.body", "body": _END + b"}\n\n", "more_body": True})
+    await send({"type": "http.response.body", "body": END + b"}\n\n", "more_body": True})
     await send({"type": "http.response.body"})
 
 

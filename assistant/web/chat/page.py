@@ -139,29 +139,24 @@ class Page:
         """Whether a call of the page's asks what is answered already, or being answered."""
         match call.data:
             case [str() | None as question, article, in_sight, token]:
-                shown = await self._meant(question, article, in_sight)
-                exchange, before = self._next(question, article, shown, token, call.session_hash)
+                exchange, before = await self._next(question, article, in_sight, token, call.session_hash)
                 turns = before.with_next(exchange).turns
                 return self._service.costs_nothing(exchange.question, turns, _id(exchange.only))
         return False
 
-    async def _meant(self, question: str | None, article: str | None, in_sight: str | None) -> Article | None:
-        """Return the article in sight where the question is about it, and none is chosen."""
-        shown = None if self._chosen(article) else self._chosen(in_sight)
-        if shown is None:
-            return None
-        # All articles are searched for that, which other readers must not have to wait for.
-        is_meant = await asyncio.to_thread(self._service.assistant.means_article_in_sight, question or "", shown)
-        return shown if is_meant else None
-
-    def _next(
-        self, question: str | None, article: str | None, shown: Article | None, token: str | None, page: str
+    async def _next(
+        self, question: str | None, article: str | None, in_sight: str | None, token: str | None, page: str
     ) -> tuple[Exchange, Conversation]:
         """Return an exchange that begins, and the conversation before it: a linked question follows on nothing."""
-        question, conversation = question or "", self._conversation(token)
+        question, chosen = question or "", self._chosen(article)
+        shown = None if chosen else self._chosen(in_sight)
+        # All articles are searched for that, which other readers must not have to wait for.
+        if shown and not await asyncio.to_thread(self._service.assistant.means_article_in_sight, question, shown):
+            shown = None
+        conversation = self._conversation(token)
         is_linked = self._linked.get(page) == question
         before = replace(conversation, is_editing=False) if is_linked else conversation.before_next
-        return Exchange(before.next_number, question, self._chosen(article), shown, is_linked), before
+        return Exchange(before.next_number, question, chosen, shown, is_linked), before
 
     def _conversation(self, token: str | None) -> Conversation:
         """Return what is kept under a token; where that is gone, a new conversation that says so."""
@@ -176,8 +171,7 @@ class Page:
     ) -> AsyncGenerator[Update]:
         """Yield what changes while a question is answered."""
         page = request.session_hash or ""
-        shown = await self._meant(question, article, in_sight)
-        exchange, before = self._next(question, article, shown, token, page)
+        exchange, before = await self._next(question, article, in_sight, token, page)
         self._linked.pop(page, None)
         async with aclosing(self._answered(exchange, before, token, request)) as updates:
             async for update in updates:
@@ -207,7 +201,7 @@ class Page:
     ) -> AsyncGenerator[Update]:
         """Yield what changes while the exchange is completed, which follows on what was said before; None for none."""
         if exchange is None:
-            yield self._stands(before, _heard(READY))
+            yield self._stands(before)
             return
         page = request.session_hash or ""
         if page in self._asked and self._asked[page].answering:
@@ -217,16 +211,13 @@ class Page:
         kept = self._asked[page] = self._kept(self._conversation(token), token, client)
         updates = self._updates(replace(exchange, notice=STARTING), before, kept, client)
         kept.answering = SharedStream(updates, lambda so_far, update: (so_far or {}) | update, patience=AWAY_SECONDS)
-        newer = self._newer(page, exchange.article)
+        # The articles as they are, once to each page that is older than they are.
+        seen, self._seen[page] = self._seen.get(page, 0), self._renewals
+        newer = self._parts.choosing(exchange.article) if seen < self._renewals else {}
         async with aclosing(kept.answering.follow()) as told:
             async for update in told:
                 yield newer | update
                 newer = {}
-
-    def _newer(self, page: str, article: Article | None) -> Update:
-        """Return the articles as they are, once to each page that is older than they are."""
-        seen, self._seen[page] = self._seen.get(page, 0), self._renewals
-        return self._parts.choosing(article) if seen < self._renewals else {}
 
     async def _updates(
         self, exchange: Exchange, before: Conversation, kept: Kept[Update], client: Client
@@ -243,11 +234,13 @@ class Page:
                         yield self._over(before.with_next(replace(exchange, notice=STOPPED)), kept, STOPPED)
                         return
                     exchange, update = await self._shown(event, exchange, before, kept, client.identifier)
-                    yield {self._parts.progress: _seconds(int(time.monotonic() - started))} | update
+                    seconds = int(time.monotonic() - started)
+                    yield {self._parts.progress: html_line(f"{seconds} s") if seconds else ""} | update
         except Exception:  # noqa: BLE001 - whatever it was, the reader must be able to go on
             _log.exception("the page could not show an answer")
-            told = _failure(client.identifier)
-            yield self._over(before.with_next(replace(exchange, notice=told)), kept, told)
+            failed = Refusal(Reason.FAILED, TEXTS[Reason.FAILED])
+            _, update = await self._shown(failed, exchange, before, kept, client.identifier)
+            yield update
         finally:
             kept.answering = None
 
@@ -257,8 +250,9 @@ class Page:
         """Return the exchange with what the event brought, and what changes on the page."""
         update: Update = {}
         match event:
-            case Waiting():
-                update = {self._parts.status: html_line(_waiting(event.ahead))}
+            case Waiting(ahead=ahead):
+                told = f"Waiting: {ahead} question{'' if ahead == 1 else 's'} to be answered before yours."
+                update = {self._parts.status: html_line(told)}
             case Answer(status=Status.BLOCKED_INPUT):
                 update = self._undone(exchange, kept, f"{LABELS[event.outcome]}. {event.text}")
             case Answer(final=False):
@@ -272,7 +266,7 @@ class Page:
                 exchange = replace(exchange, answer=event, notice="", follow_ups=next_ones)
                 update = self._over(before.with_next(exchange), kept, _outcome(event))
             case Refusal(reason=Reason.FAILED):
-                exchange = replace(exchange, notice=_failure(reference))
+                exchange = replace(exchange, notice=f"{event.text} (Reference: {reference})")
                 update = self._over(before.with_next(exchange), kept, exchange.notice)
             case Refusal():
                 update = self._undone(exchange, kept, event.text) | self._parts.asking(exchange.article)
@@ -301,14 +295,13 @@ class Page:
         """Return the conversation as it was, with the question back in the box, to be mended or sent again."""
         self._conversations.drop(kept.token)
         kept.answering = None
-        conversation = self._without_gone(kept.conversation)
-        as_it_was = {self._parts.token: kept.before, self._parts.window: messages(conversation)}
-        return {self._parts.box: exchange.question} | as_it_was | self._idle(html_line(told))
+        back = {self._parts.token: kept.before, self._parts.box: exchange.question}
+        return self._stands(self._without_gone(kept.conversation), told) | back
 
-    def _stands(self, conversation: Conversation, status: str) -> Update:
+    def _stands(self, conversation: Conversation, told: str = READY) -> Update:
         """Return what shows the conversation as it is; that an earlier one is lost is said this once."""
         forgotten = {self._parts.token: ""} if conversation.is_lost and not conversation.exchanges else {}
-        return {self._parts.window: messages(conversation)} | forgotten | self._idle(status)
+        return {self._parts.window: messages(conversation)} | forgotten | self._idle(_line(told))
 
     def _idle(self, status: str) -> Update:
         return {
@@ -325,7 +318,7 @@ class Page:
             kept.is_stopped = True
             return self._unchanged
         # Its end has not got through to the page.
-        return self._stands(self._conversation(token), html_line(STOPPED))
+        return self._stands(self._conversation(token), STOPPED)
 
     # The conversation as a whole
 
@@ -339,36 +332,31 @@ class Page:
         elif kept and (kept.answering or kept.conversation.exchanges):
             yield self._again(kept, request)
         else:
-            yield self._stands(self._conversation(token), _heard(READY))
+            yield self._stands(self._conversation(token))
 
     def _again(self, kept: Kept[Update], request: gr.Request) -> Update:
         """Return what shows the conversation again; it goes on with the article that the address names, or with all."""
         conversation = self._without_gone(kept.conversation)
-        token = {self._parts.token: kept.token}
-        last = conversation.last
-        if not last:
-            return self._stands(conversation, html_line(NOTHING_YET)) | token
         told = ELSEWHERE if kept.answering else EDITING if conversation.is_editing else BACK
         article = self._chosen(request.query_params.get("article"))
-        if article != last.article:
+        if not conversation.last:
+            told = NOTHING_YET
+        elif article != conversation.last.article:
             told = NEXT.format(told=told, what=f"“{article.title}”" if article else "all articles")
-        status = _heard(told) if told == BACK else html_line(told)
-        return self._stands(conversation, status) | token
+        return self._stands(conversation, told) | {self._parts.token: kept.token}
 
     def _begin_edit(self, token: str | None, request: gr.Request) -> Update:
-        conversation = replace(self._conversation(token), is_editing=True)
-        if not conversation.last:
-            return self._stands(conversation, _heard(READY))
-        token = self._kept(conversation, token, client_of(request)).token
-        edited = {self._parts.token: token, self._parts.box: conversation.last.question}
-        return self._stands(conversation, html_line(EDITING)) | edited
+        return self._edit(replace(self._conversation(token), is_editing=True), token, request)
 
     def _end_edit(self, token: str | None, request: gr.Request) -> Update:
-        conversation = replace(self._conversation(token), is_editing=False)
-        if not conversation.exchanges:
-            return self._stands(conversation, _heard(READY))
+        return self._edit(replace(self._conversation(token), is_editing=False), token, request)
+
+    def _edit(self, conversation: Conversation, token: str | None, request: gr.Request) -> Update:
+        if not conversation.last:
+            return self._stands(conversation)
+        question, told = (conversation.last.question, EDITING) if conversation.is_editing else ("", KEPT)
         token = self._kept(conversation, token, client_of(request)).token
-        return self._stands(conversation, html_line(KEPT)) | {self._parts.token: token, self._parts.box: ""}
+        return self._stands(conversation, told) | {self._parts.token: token, self._parts.box: question}
 
     def _kept(self, conversation: Conversation, before: str | None, client: Client) -> Kept[Update]:
         kept: Kept[Update] = Kept(conversation, client_key(client.address), before or "")
@@ -388,24 +376,19 @@ class Page:
         """Return what shows the conversation again that was cleared."""
         cleared = self._conversations.find(token or "")
         before = self._conversations.find(cleared.before) if cleared else None
-        return self._again(before, request) if before else self._stands(self._conversation(token), _heard(READY))
+        return self._again(before, request) if before else self._stands(self._conversation(token))
 
     async def _greet(self, request: gr.Request) -> AsyncGenerator[Update]:
         """Yield what the page begins with; its address may name an article, and hold a question for the box."""
-        page = request.session_hash or ""
-        renewals = self._renewals
-        asked = request.query_params
-        article = self._chosen(asked.get("article"))
-        state = self._service.assistant.model_state.kind
-        question = str(asked.get("q", ""))[: 2 * MAX_QUESTION_CHARACTERS]
-        ready = _READY_WITHOUT_MODEL.get(state, READY)
+        page, renewals = request.session_hash or "", self._renewals
+        article = self._chosen(request.query_params.get("article"))
+        question = str(request.query_params.get("q", ""))[: 2 * MAX_QUESTION_CHARACTERS]
+        ready = _READY_WITHOUT_MODEL.get(self._service.assistant.model_state.kind, READY)
         off = await self._service.switched_off(_id(article))
-        told = self._service.notice or off or ready
         update = self._unchanged
         if page not in self._seen:  # A reader may have asked before all this was there.
             self._seen[page] = renewals
-            status = _heard(told) if told in (READY, _READY_WITHOUT_MODEL["none"]) else html_line(told)
-            update = {self._parts.status: status}
+            update = {self._parts.status: _line(self._service.notice or off or ready)}
             if question:
                 update[self._parts.box] = self._linked[page] = question
         yield update | (self._parts.choosing(article) if article or off else {})
@@ -422,7 +405,7 @@ class Page:
         words, earlier = [await self._service.switched_off(each) for each in (_id(article), before)]
         update = self._parts.showing(article)
         if words or earlier:
-            update[self._parts.status] = html_line(words) if words else _heard(READY)
+            update[self._parts.status] = _line(words or READY)
         yield update
         yield {self._parts.suggested: await self._first_suggestions(article)}
 
@@ -444,21 +427,14 @@ def _id(article: Article | None) -> str | None:
     return article.id if article else None
 
 
+def _line(told: str) -> str:
+    """Return words for the line above the box; those that the page shows anyway are heard alone."""
+    return _heard(told) if told in (READY, _READY_WITHOUT_MODEL["none"], BACK) else html_line(told)
+
+
 def _heard(words: str) -> str:
     """Return words for the line above the box that need not be seen: the page shows what they say."""
     return f'<p class="hidden">{escape(words)}</p>'
-
-
-def _waiting(ahead: int) -> str:
-    return f"Waiting: {ahead} question{'' if ahead == 1 else 's'} to be answered before yours."
-
-
-def _failure(reference: str) -> str:
-    return f"{TEXTS[Reason.FAILED]} (Reference: {reference})"
-
-
-def _seconds(seconds: int) -> str:
-    return html_line(f"{seconds} s") if seconds else ""
 
 
 def _outcome(answer: Answer) -> str:

@@ -8,6 +8,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,11 +19,13 @@ from served import ARTICLE, CITATION, OPEN, QUOTED, WRITTEN, ScriptedAssistant, 
 from assistant.rendering import LABELS
 from assistant.settings import Settings
 from assistant.types import Answer, Outcome, Status
+from assistant.web import feedback as reports
 from assistant.web.feedback import Feedback
 from assistant.web.observability import JsonLines
 from assistant.web.plain.pages import about
 from assistant.web.service import (
     AT_ONCE_LOCAL,
+    NO_ROOM,
     NOT_SAVED,
     THANKS,
     Client,
@@ -309,6 +312,16 @@ def test_feedback_is_kept_or_the_reader_is_told(assistant: ScriptedAssistant, tm
     assert "second" in told[-1]
     (tmp_path / "file").touch()
     assert run(assistant, scenario, replace(OPEN, feedback=tmp_path / "file" / "feedback.sqlite3"))[0] == NOT_SAVED
+
+
+def test_a_report_for_which_the_file_has_no_room_can_come_later(
+    assistant: ScriptedAssistant, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its reader is told that nothing is wrong with the report itself."""
+    monkeypatch.setattr(reports, "save", partial(reports.save, most_bytes=4096))
+    report = Feedback(replace(WRITTEN, question="How?"), helpful=True)
+    settings = replace(OPEN, feedback=tmp_path / "feedback.sqlite3")
+    assert run(assistant, lambda service: service.give_feedback(report, client=STRANGER), settings) == NO_ROOM
 
 
 def test_all_without_an_address_are_one_client() -> None:

@@ -739,18 +739,19 @@ function noteChoice() {
   if (isBack && self === top && picked() !== named) setInAddress("article", picked());
 }
 
-// The focus goes into the form of a report when it opens, and back to where it came from when it closes.
-let isOpen = false;
+// The focus goes into the form of a report when it opens for an answer, and back to where it came from when it closes.
+let openAbout = "";
 
 function guideFocus() {
   const field = find("#report input[type=radio]:checked");
-  if (field && !isOpen) {
-    isOpen = true;
+  const about = find("#report #reported")?.textContent ?? "";
+  if (field && about !== openAbout) {
+    openAbout = about;
     field.focus({ preventScroll: true });
     // The form stands at the lower edge of the screen, and the answer above it.
     find(reportedFrom)?.closest(".reply").scrollIntoView({ block: "start", behavior: behavior() });
-  } else if (isOpen && !find("#report")) {
-    isOpen = false;
+  } else if (openAbout && !find("#report")) {
+    openAbout = "";
     (find(reportedFrom) ?? box()).focus();
   }
 }

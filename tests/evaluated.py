@@ -3,14 +3,12 @@
     evaluate_with(perfect(), tmp_path / "run")                   a run of the real evaluation
     evaluate_with(perfect(invents_numbers), tmp_path / "other")
 
-It searches with the real retriever, by keywords alone. `python tests/evaluated.py FOLDER SECONDS` runs the evaluation
-with so many seconds before each answer, so that a test can kill it.
+It searches with the real retriever, by keywords alone.
 """
 
 import json
 import os
 import shutil
-import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
@@ -301,9 +299,3 @@ def measure(content: dict[str, Any], name: str) -> dict[str, Any]:
     """Return a measure in the data of a report."""
     measures: list[dict[str, Any]] = [*content["headlines"], *content["second_screen"]]
     return next(measure for measure in measures if measure["name"] == name)
-
-
-if __name__ == "__main__":
-    slow = perfect()
-    slow.seconds = float(sys.argv[2])
-    evaluate_with(slow, Path(sys.argv[1]))

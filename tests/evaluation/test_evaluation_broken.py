@@ -40,50 +40,38 @@ def causes(content: dict[str, Any]) -> Counter[str]:
     return Counter({cause["name"]: cause["count"] for cause in content["causes"] if cause["count"]})
 
 
-@pytest.mark.parametrize("broken", [unbroken, writes])
-def test_a_perfect_assistant_is_perfect(broken: Broken) -> None:
-    """Without a defect every headline is the best there is, and no question failed."""
+@pytest.mark.parametrize(
+    ("broken", "figures", "expected"),
+    [
+        (unbroken, BEST | {"written_and_right": 0}, set()),
+        (writes, BEST | {"written_and_right": 1}, set()),
+        (cites_elsewhere, {"citation_f1": 0}, {"bad_citation", "should_have_declined"}),
+        (quotes_what_is_not_there, {"citation_validity": 0}, {"bad_citation"}),
+        (leaves_out_markers, {"citation_coverage": 0}, set()),
+        # A perfect recall of refusals, and that alone; four of ten are right, none is wrong.
+        (
+            always_declines,
+            {"facts": 0, "refusal_recall": 1, "false_refusals": 1, "truthfulness": 0.4},
+            {"wrongly_declined"},
+        ),
+        (never_declines, {"refusal_recall": 0.25}, {"should_have_declined"}),
+    ],
+)
+def test_a_defect_is_caught_by_its_headline(broken: Broken, figures: dict[str, float], expected: set[str]) -> None:
+    """Without a defect every headline is the best there is; with one its headline falls, and failures get a cause."""
     content = report_of(broken)
-    assert {name: value(content, name) for name in BEST} == BEST
-    assert causes(content) == Counter()
-    assert {row["outcome"] for row in content["rows"]} == {"right"}
+    assert {name: value(content, name) for name in figures} == pytest.approx(figures)
+    assert set(causes(content)) == expected
     assert content["complete"]
 
 
-@pytest.mark.parametrize(
-    ("broken", "headline", "at_most", "expected"),
-    [
-        (unbroken, "written_and_right", 0.0, set()),
-        (cites_elsewhere, "citation_f1", 0.0, {"bad_citation", "should_have_declined"}),
-        (quotes_what_is_not_there, "citation_validity", 0.0, {"bad_citation"}),
-        (leaves_out_markers, "citation_coverage", 0.0, set()),
-        (always_declines, "facts", 0.0, {"wrongly_declined"}),
-        (never_declines, "refusal_recall", 0.25, {"should_have_declined"}),
-    ],
-)
-def test_a_defect_is_caught_by_its_headline(broken: Broken, headline: str, at_most: float, expected: set[str]) -> None:
-    """The headline falls, and the failures get their causes."""
-    content = report_of(broken)
-    assert (value(content, headline) or 0.0) <= at_most
-    assert set(causes(content)) == expected
-
-
-def test_written_and_right_is_neither_alone() -> None:
-    """A right answer that is written counts; invented numbers do not make the facts wrong, but are flagged."""
-    assert value(report_of(writes), "written_and_right") == 1.0
+def test_an_invented_number_is_flagged() -> None:
+    """It does not make the facts wrong, and no other headline falls."""
     content = report_of(invents_numbers)
     assert (value(content, "flagged"), value(content, "written_and_right")) == (1.0, 1.0)
     assert set(causes(content)) == {"unsupported"}
     assert {tuple(row["flagged_numbers"]) for row in content["rows"] if row["citations"]} == {("7777",)}
     assert {name for name in BEST if value(content, name) != BEST[name]} == {"flagged", "groundedness"}
-
-
-def test_refusing_everything_is_seen_on_both_sides() -> None:
-    """An assistant that always declines has a perfect recall of refusals, and that alone: false refusals show it."""
-    content = report_of(always_declines)
-    assert value(content, "refusal_recall") == 1.0
-    assert value(content, "false_refusals") == 1.0
-    assert value(content, "truthfulness") == pytest.approx(0.4)  # Four of ten are right, none is wrong.
 
 
 def test_an_assistant_that_breaks_keeps_its_questions_in_every_figure(tmp_path: Path) -> None:

@@ -2,12 +2,7 @@
 
 import io
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
-import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +39,8 @@ from assistant.evaluation.options import Options
 from assistant.evaluation.reporting.terminal import headlines
 from assistant.evaluation.run import read_run
 from assistant.evaluation.scoring.gates import Demands
-from assistant.settings import PROJECT, Settings
+from assistant.settings import Settings
+from assistant.types import Answer
 
 REPORTS = ("report.json", "report.html", "questions.csv")
 
@@ -236,26 +232,29 @@ def test_the_keyboard_ends_a_run_and_leaves_a_report(tmp_path: Path) -> None:
     assert ids(rest)[0] == "b3"
 
 
+def test_an_answer_is_kept_before_the_next_question_is_asked(tmp_path: Path) -> None:
+    """So a run that is killed has lost the answer that it waited for, and no other."""
+    kept: list[int] = []
+
+    def watched(answer: Answer, _: object) -> Answer:
+        kept.append((tmp_path / "run" / "answers.jsonl").read_bytes().count(b"\n") if kept else 0)
+        return answer
+
+    evaluate_with(perfect(watched), tmp_path / "run")
+    assert kept == list(range(len(ROWS)))
+
+
 def test_a_killed_run_ends_in_the_report_of_an_unbroken_one(tmp_path: Path) -> None:
-    """After SIGKILL in the middle and the same command again, every report is the same, byte for byte but for times."""
-    folder = tmp_path / "run"
-    command = [sys.executable, str(PROJECT / "tests" / "evaluated.py"), str(folder), "0.3"]
-    environment = os.environ | {"PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'tests'}"}
-    with subprocess.Popen(command, env=environment, cwd=PROJECT) as child:
-        while child.poll() is None and not (folder / "answers.jsonl").exists():
-            time.sleep(0.05)
-        while child.poll() is None and (folder / "answers.jsonl").read_bytes().count(b"\n") < 3:
-            time.sleep(0.05)
-        child.send_signal(signal.SIGKILL)
-    assert child.returncode == -signal.SIGKILL
-    answered = (folder / "answers.jsonl").read_bytes()
-    assert 3 <= answered.count(b"\n") < len(ROWS)
-    assert not (folder / "report.json").exists()
-    # And once more in the middle of a line, as a power cut may leave it.
+    """Of what it left the same command makes the same files, byte for byte but for times, and asks the rest alone."""
+    folder = copied(tmp_path)
+    for name in REPORTS:
+        (folder / name).unlink()
+    answered = b"".join((folder / "answers.jsonl").read_bytes().splitlines(keepends=True)[:3])
+    # It ends in the middle of a line, as a power cut may leave it.
     (folder / "answers.jsonl").write_bytes(answered + b'{"id": "b7", "quest')
     rest = perfect()
     evaluate_with(rest, folder)
-    assert len(rest.asked) == len(ROWS) - answered.count(b"\n")
+    assert ids(rest) == [row["id"] for row in ROWS[3:]]
     assert (folder / "answers.jsonl").read_bytes().startswith(answered)
     for name in ("answers.jsonl", "questions.jsonl", "articles.json", "run.json", *REPORTS):
         assert timeless(folder / name) == timeless(finished() / name), name

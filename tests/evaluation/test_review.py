@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import lxml.html
 import pytest
@@ -398,8 +397,7 @@ def test_the_sheet_is_filled_in_by_the_keyboard(browser: Browser, session: Sessi
 
 
 @needs_chromium
-@pytest.mark.parametrize("width", [390, 1280])
-def test_the_page_is_for_everyone(browser: Browser, tmp_path: Path, width: int) -> None:
+def test_the_page_is_for_everyone(browser: Browser, tmp_path: Path) -> None:
     """One answer, two, or one with tables, new or not saved, all unfolded: no rule of axe is broken, nothing is cut."""
     declining = copied(tmp_path, always_declines)
     sessions = [
@@ -408,11 +406,10 @@ def test_the_page_is_for_everyone(browser: Browser, tmp_path: Path, width: int) 
     ]
     tables = Session([tmp_path], [card_of(tmp_path, "quoted", cite("Adult | 4 <b>pounds</b> | 5"))], "ada")
     for session in (*sessions, tables):
-        options: dict[str, Any] = {"viewport": {"width": width, "height": 1180}}
-        with served(session) as address, visiting(browser, address, may_fail=True, **options) as page:
+        with served(session) as address, visiting(browser, address, may_fail=True, **DESKTOP) as page:
             page.goto(f"{address}1")
             for _state in ("new", "refused"):
                 page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
-                assert barriers(page, width) == []
+                assert barriers(page, 390, 1280) == []
                 page.get_by_role("button", name="Save").click()
                 expect(page.get_by_role("alert")).to_contain_text("Choose a grade")

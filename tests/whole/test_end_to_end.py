@@ -1,20 +1,18 @@
-"""The command as a person types it, with the real weights and the real engine; slow."""
+"""The program as a reader meets it, with the real weights and the real engine; slow."""
 
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
+import httpx
 import pytest
-from browser import answers, chatting, chromium, finish, needs_chromium, send
-from playwright.sync_api import Page, expect
+from browser import DESKTOP, answers, chatting, finish, needs_chromium, send
+from playwright.sync_api import Browser, Page, expect
 from started import serving, wait_for_model
 
 from assistant.answering.assistant import Assistant
@@ -25,77 +23,12 @@ from assistant.model.holder import ModelState, open_models
 from assistant.model.limit import Limit
 from assistant.model.weights import LANGUAGE_MODEL_NAME
 from assistant.rendering import LABELS
-from assistant.settings import PROJECT, Settings
+from assistant.settings import Settings
 from assistant.types import Article, Outcome
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 CRIME = "How much has violent crime fallen?"
-
-
-def ask(question: str, data: Path) -> dict[str, Any]:
-    """Ask by the command line and return what it printed, which must be one line of JSON and no more."""
-    run = subprocess.run(
-        [sys.executable, "-m", "assistant", "ask", question, "--json"],
-        cwd=PROJECT,
-        env=os.environ | {"ASSISTANT_DATA": str(data), "ASSISTANT_ANSWER_SECONDS": "300"},
-        capture_output=True,
-        text=True,
-        timeout=800,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    (line,) = run.stdout.splitlines()
-    answer: dict[str, Any] = json.loads(line)
-    assert answer["error"] is None
-    return answer
-
-
-def test_a_question_is_answered_with_verbatim_citations(model_data: Path, article: Article) -> None:
-    """The fact is told, its words are cited at their offsets, and the contract's keys are there."""
-    answer = ask(CRIME, model_data)
-    contract = {"id", "question", "status", "answer", "citations", "timings", "model", "error"}
-    assert contract <= answer.keys()
-    assert answer["question"] == CRIME
-    assert answer["model"] == LANGUAGE_MODEL_NAME
-    assert answer["status"] in ("answered", "quoted")
-    assert re.search(r"\b18\b", answer["answer"])
-    assert answer["citations"]
-    for citation in answer["citations"]:
-        assert citation.keys() == {"number", "article", "version", "start", "end", "answering", "quote"}
-        assert citation["article"] == article.id
-        assert citation["quote"] == article.text[citation["start"] : citation["end"]]
-        assert f"[{citation['number']}]" in answer["answer"]
-    assert any("18 percent" in citation["quote"] for citation in answer["citations"])
-    assert 0 < answer["timings"]["first_ms"] <= answer["timings"]["total_ms"]
-
-
-def ask_on(page: Page, question: str, count: int) -> None:
-    """Ask on the page, and wait for the last of so many answers as long as the model may take."""
-    send(page, question)
-    expect(answers(page)).to_have_count(count)
-    expect(page.locator("#send")).to_be_visible(timeout=310_000)
-    finish(page, count)
-
-
-@needs_chromium
-def test_a_reader_gets_an_answer_and_sees_its_words_in_the_article(model_data: Path, article: Article) -> None:
-    """From the question to the marked words behind the citation, in a browser; what is declined is no quotation."""
-    settings = {"ASSISTANT_DATA": str(model_data), "ASSISTANT_ANSWER_SECONDS": "300"}
-    with serving(settings) as server, chromium() as browser:
-        wait_for_model(server)
-        with chatting(browser, server.address, viewport={"width": 1280, "height": 800}) as page:
-            ask_on(page, "How many cases has Arnold's office looked at since February?", 1)
-            shown = answers(page).locator(".words")
-            expect(shown).to_contain_text("200")
-            shown.locator("a.cite").first.click()
-            marked = page.locator("#reading mark.current")
-            expect(marked).to_contain_text("more than 200 cases")
-            assert " ".join(marked.inner_text().split()) in " ".join(article.text.split())
-            ask_on(page, "What is the capital of Australia?", 2)
-            expect(answers(page).last.locator(".headline")).to_have_text(LABELS[Outcome.DECLINED])
-            expect(answers(page).last.locator(".words")).to_have_count(0)
-            expect(answers(page).last).not_to_contain_text("Canberra")
 
 
 def test_a_killed_engine_costs_one_written_answer(model_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,3 +99,55 @@ def _gone_soon() -> bool:
     while _engines() and time.monotonic() < deadline:
         time.sleep(0.1)
     return not _engines()
+
+
+@pytest.fixture(scope="module")
+def server(model_data: Path) -> Iterator[str]:
+    """Run the real server and yield its address, when it has loaded its model."""
+    with serving({"ASSISTANT_DATA": str(model_data), "ASSISTANT_ANSWER_SECONDS": "300"}) as running:
+        wait_for_model(running)
+        yield running.address
+
+
+def test_a_question_is_answered_with_verbatim_citations(server: str, article: Article) -> None:
+    """The fact is told, its words are cited at their offsets, and the contract's keys are there."""
+    answer = httpx.post(f"{server}/api/ask", json={"question": CRIME}, timeout=310).json()
+    contract = {"id", "question", "status", "answer", "citations", "timings", "model", "error"}
+    assert contract <= answer.keys()
+    assert (answer["question"], answer["model"], answer["error"]) == (CRIME, LANGUAGE_MODEL_NAME, None)
+    assert answer["status"] in ("answered", "quoted")
+    assert re.search(r"\b18\b", answer["answer"])
+    for citation in answer["citations"]:
+        assert citation.keys() == {"number", "article", "version", "start", "end", "answering", "quote"}
+        assert citation["article"] == article.id
+        assert citation["quote"] == article.text[citation["start"] : citation["end"]]
+        assert f"[{citation['number']}]" in answer["answer"]
+    assert any("18 percent" in citation["quote"] for citation in answer["citations"])
+    assert 0 < answer["timings"]["first_ms"] <= answer["timings"]["total_ms"]
+
+
+def ask_on(page: Page, question: str, count: int) -> None:
+    """Ask on the page, and wait for the last of so many answers as long as the model may take."""
+    send(page, question)
+    expect(answers(page)).to_have_count(count)
+    expect(page.locator("#send")).to_be_visible(timeout=310_000)
+    finish(page, count)
+
+
+@needs_chromium
+def test_a_reader_gets_an_answer_and_sees_its_words_in_the_article(
+    server: str, browser: Browser, article: Article
+) -> None:
+    """From the question to the marked words behind the citation, in a browser; what is declined is no quotation."""
+    with chatting(browser, server, **DESKTOP) as page:
+        ask_on(page, "How many cases has Arnold's office looked at since February?", 1)
+        shown = answers(page).locator(".words")
+        expect(shown).to_contain_text("200")
+        shown.locator("a.cite").first.click()
+        marked = page.locator("#reading mark.current")
+        expect(marked).to_contain_text("more than 200 cases")
+        assert " ".join(marked.inner_text().split()) in " ".join(article.text.split())
+        ask_on(page, "What is the capital of Australia?", 2)
+        expect(answers(page).last.locator(".headline")).to_have_text(LABELS[Outcome.DECLINED])
+        expect(answers(page).last.locator(".words")).to_have_count(0)
+        expect(answers(page).last).not_to_contain_text("Canberra")

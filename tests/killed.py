@@ -29,7 +29,7 @@ from assistant.search.index import open_index, place_of
 from assistant.search.keywords import Keywords
 from assistant.types import Article
 
-OLD = [made(f"city{number}", 4) for number in range(10)]
+OLD = [made(f"city{number}", 4) for number in range(4)]
 NEW = {
     "first": [made("kyoto", 4)],
     "more": [*OLD, made("kyoto", 8), made("lima", 4)],

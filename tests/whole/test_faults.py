@@ -98,7 +98,7 @@ from processes import free_port
 from served import OPEN, WRITTEN, ScriptedAssistant
 from test_cli import child
 from test_feedback import lines
-from test_index import built, finds_itself, made
+from test_index import built, finds_itself, made, tried_here  # noqa: F401 - for every test here
 from test_provider_faults import CRIME, assemble, assert_quoted
 from test_service import STRANGER, run
 from test_weights import full_disk

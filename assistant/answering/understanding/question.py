@@ -217,7 +217,10 @@ class Question:
     @cached_property
     def about_article(self) -> str | None:
         """`title`, `date`, `length` or `source` for a question about the article itself; None for any other."""
-        if _CONTENT_QUESTION.search(self.text) or (_IN_ARTICLE.search(self.text) and not _MEASURE.search(self.text)):
+        # "This report" is an article; "does it report" asks for what it tells.
+        without_article = re.sub(_THIS_ARTICLE, "it", self.text, flags=re.IGNORECASE)
+        is_in_article = _IN_ARTICLE.search(self.text) and not _MEASURE.search(self.text)
+        if _CONTENT_QUESTION.search(without_article) or is_in_article:
             return None
         return next((topic for topic, pattern in _ABOUT if pattern.search(self.text)), None)
 

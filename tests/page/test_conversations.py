@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from served import ARTICLE, DECLINED, OPEN, OTHER_CITATION, QUOTED, WRITTEN, ScriptedAssistant, running
 from visitors import ANSWERED, reader
 
-from assistant.web import server
+from assistant.web.chat import gradio_parts
 from assistant.web.chat.conversations import KEPT_SECONDS, Conversations, Kept
 from assistant.web.chat.exchanges import AS_ABOVE, Conversation, Exchange, messages
 from assistant.web.shared_stream import SharedStream
@@ -95,7 +95,7 @@ def test_among_equals_the_oldest_goes_first() -> None:
 
 def test_strangers_who_open_the_page_cost_nobody_the_conversation(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many pages are opened, also in the middle of an answer, each reader goes on where they were."""
-    monkeypatch.setattr(server, "_TABS", STRANGERS // 4)
+    monkeypatch.setattr(gradio_parts, "_TABS", STRANGERS // 4)
     assistant = ScriptedAssistant(ARTICLE)
     go_on = threading.Event()
     assistant.script |= {"First?": [WRITTEN], "Third?": [WRITTEN]}

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import Enum
-from functools import lru_cache
 
 from assistant.articles import terms
 from assistant.articles.annotated import annotated, annotation
@@ -90,7 +89,6 @@ _LEANS = re.compile(r"(?i)(?:but|and|so|then|yet|also|its?|they|their|th[oe]se|t
 """How a sentence begins that needs the one before it."""
 
 
-@lru_cache(maxsize=64)
 def wanted(question: str, title: str) -> Wanted | None:
     """Return what a question wants of an article as a whole; None where it asks for something in the article."""
     plain = re.sub(r"\btl[;,:/]? ?dr\b", "tldr", re.sub(r"['’]", "", question.lower()))
@@ -120,7 +118,7 @@ def own_stems(question: str) -> set[str]:
 
 def _close(word: str, words: Iterable[str]) -> str:
     """Return which of the words a long one is but for a letter; empty where it is none of them."""
-    long = [each for each in words if len(each) > 5 and abs(len(each) - len(word)) < 2] if len(word) > 4 else []
+    long = [each for each in words if len(each) > 5] if len(word) > 4 else []
     return next(iter(get_close_matches(word, long, 1, 0.83)), "")
 
 

@@ -20,6 +20,7 @@ from assistant.evaluation.interchange.writing import convert
 from assistant.evaluation.options import Options
 from assistant.evaluation.questions import Question, problem_of_evidence
 from assistant.evaluation.scoring.gates import Demands
+from assistant.settings import PROJECT
 from assistant.types import Article, Turn
 
 FULL = Question(
@@ -99,6 +100,14 @@ def test_whatever_differs_is_named(tmp_path_factory: pytest.TempPathFactory, end
     differing = [f"{field} (1)" for field in sorted(FIELDS) if row[field] != asdict(asked)[field]]
     assert said == ([f"a table does not hold: {', '.join(differing)}."] if differing else [])
     assert not differing or ending == ".csv"
+
+
+def test_the_sets_that_ship_come_back_the_same(tmp_path: Path) -> None:
+    """With nothing lost, so that they can be edited elsewhere."""
+    source = PROJECT / "corpus" / "questions" / "fiction.jsonl"
+    target = tmp_path / "fiction.csv"
+    assert len(convert(source, target)) == 1
+    assert read(target)[0] == read(source)[0]
 
 
 # promptfoo

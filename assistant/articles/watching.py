@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 
 from watchfiles import watch
@@ -23,6 +23,8 @@ QUIET_SECONDS = 0.5
 """How long a file must have stayed as it is, or gone, before that counts."""
 _LOOK_SECONDS = 2.0
 """The longest time between two looks at the folder."""
+
+_MOMENT_SECONDS = 0.05
 
 _AGAIN_SECONDS = 30.0
 
@@ -47,41 +49,50 @@ def changes(
     """
     files, again = _Files(folder, read), time.monotonic() + _AGAIN_SECONDS
     while not stop.is_set():
-        try:
-            found = files.look()
-        except Exception:  # noqa: BLE001 - it may go well the next time
-            _log.exception("The folder of articles could not be looked at")
-            found = None
-        if found is not None and (found != served or goes_on() or time.monotonic() >= again):
-            served, again = found, time.monotonic() + _AGAIN_SECONDS
-            yield served
-            continue  # What changed meanwhile woke nobody.
-        _wait(files.folders, QUIET_SECONDS / 2 if files.are_changing else _LOOK_SECONDS, stop)
+        # It is begun anew each time: a folder may have been replaced by another of its name.
+        with closing(_noticed(files.folders, stop)) as noticed:
+            next(noticed, None)  # From now on it notices, also what changes while the folder is looked at.
+            try:
+                found = files.look()
+            except Exception:  # noqa: BLE001 - it may go well the next time
+                _log.exception("The folder of articles could not be looked at")
+                found = None
+            if found is not None and (found != served or goes_on() or time.monotonic() >= again):
+                served, again = found, time.monotonic() + _AGAIN_SECONDS
+                yield served
+                continue  # There may be new subfolders.
+            _wait(noticed, QUIET_SECONDS / 2 if files.are_changing else _LOOK_SECONDS)
 
 
-def _wait(folders: Iterable[Path], seconds: float, stop: threading.Event) -> None:
-    """Return when something happens in one of the folders, or after so many seconds."""
+def _wait(noticed: Iterator[bool], seconds: float) -> None:
+    """Return when something has happened, or after so many seconds."""
+    until = time.monotonic() + seconds
+    for has_happened in noticed:
+        if has_happened or time.monotonic() >= until:
+            return
+
+
+def _noticed(folders: Iterable[Path], stop: threading.Event) -> Generator[bool]:
+    """Yield every moment, until `stop` is set, whether something has happened in one of the folders since the last."""
     try:
-        # It is begun anew each time: a folder may have been replaced by another of its name. Each is watched by itself,
-        # since to watch all below one would follow links out of it.
+        # Each is watched by itself, since to watch all below one would follow links out of it.
         happening = watch(
             *folders,
             watch_filter=None,
             debounce=200,
             stop_event=stop,
-            rust_timeout=int(seconds * 1000),
+            rust_timeout=int(_MOMENT_SECONDS * 1000),
             yield_on_timeout=True,
             raise_interrupt=False,
             recursive=False,
         )
-        next(happening, None)
-        happening.close()
+        yield from map(bool, happening)
     except OSError:
-        # A folder is not there now, or the system has no more watchers to give.
-        stop.wait(seconds)
+        pass  # A folder is not there now, or the system has no more watchers to give.
     except RuntimeError:
         _log.exception("The folder of articles could not be watched, and is looked at now and then")
-        stop.wait(seconds)
+    while not stop.wait(_MOMENT_SECONDS):
+        yield False
 
 
 class _Files:

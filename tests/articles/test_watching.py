@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
@@ -23,7 +23,9 @@ WITHIN = 5.0
 
 
 @contextmanager
-def followed(folder: Path, read: ReadFile = read_file, seconds: float = 2.0) -> Iterator[SimpleQueue[Corpus]]:
+def followed(
+    folder: Path, read: ReadFile = read_file, seconds: float = 2.0, goes_on: Callable[[], bool] = lambda: False
+) -> Iterator[SimpleQueue[Corpus]]:
     """Follow a folder in a thread; yield what becomes of its articles, once it has looked at what is there."""
     stop, looked, seen = threading.Event(), threading.Event(), SimpleQueue[Corpus]()
     served, wait = read_corpus(folder), watching._wait
@@ -33,7 +35,7 @@ def followed(folder: Path, read: ReadFile = read_file, seconds: float = 2.0) -> 
         wait(*arguments)
 
     def follow() -> None:
-        for corpus in changes(folder, served, stop, read):
+        for corpus in changes(folder, served, stop, read, goes_on):
             seen.put(corpus)
 
     thread = threading.Thread(target=follow)
@@ -213,9 +215,21 @@ def test_nothing_is_done_while_nothing_changes(folder: Path) -> None:
         assert reading.call_count == settled
 
 
+def test_what_changes_while_the_folder_is_looked_at_is_noticed(folder: Path) -> None:
+    """It does not wait for the next look that nothing wakes."""
+
+    def changing() -> bool:  # This is asked after the look.
+        if not (folder / "school.txt").exists():
+            (folder / "school.txt").write_text("The school opens.")
+        return False
+
+    with followed(folder, seconds=60.0, goes_on=changing) as seen:
+        until(seen, BOTH | {"school": "The school opens."})
+
+
 def test_what_changes_while_a_change_is_taken_up_is_looked_for_at_once(folder: Path) -> None:
     """No watcher is awake meanwhile."""
-    with patch.object(watching, "_wait", side_effect=lambda _, seconds, __: time.sleep(seconds)) as wait:
+    with patch.object(watching, "_wait", side_effect=lambda _, seconds: time.sleep(seconds)) as wait:
         seen = changes(folder, Corpus(()), threading.Event())
         assert texts_of(next(seen)) == BOTH
         (folder / "ferry.txt").write_text("The ferry leaves at ten.")

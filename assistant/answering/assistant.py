@@ -39,8 +39,8 @@ from assistant.types import Answer, Article, Outcome, Timings, Turn
 
 logger = logging.getLogger(__name__)
 
-_STILL_LOADING = "The search is still loading"
-_NOT_COMPARED = "The passages could not be compared with the question"
+_STILL_LOADING = "The search is still loading: ask again in a moment"
+_NOT_COMPARED = "The passages could not be compared with the question: the log says why"
 
 
 class Assistant:

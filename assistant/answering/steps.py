@@ -194,7 +194,7 @@ class Steps:
         if state.kind == "none":
             return None
         if state.error is None:
-            return ModelError(Fault.LOADING, "The model is still loading")
+            return ModelError(Fault.LOADING, "The model is still loading", "ask again in a moment")
         return ModelError(Fault.ENGINE, state.error.what, state.error.cure)
 
     def _written(

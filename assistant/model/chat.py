@@ -23,7 +23,7 @@ from assistant.errors import Fault, ModelError
 from assistant.files import sha256
 from assistant.model import prompts
 from assistant.model.engine.process import CONTEXT_TOKENS, Engine
-from assistant.model.limit import Limit, run_within
+from assistant.model.limit import Limit, busy, run_within, time_up
 from assistant.model.probes import State
 from assistant.model.prompts import check_messages, draft_messages
 from assistant.types import Article, Passage, Turn
@@ -40,7 +40,6 @@ GIVE_WAY_SECONDS = 0.05
 """Pause before reading goes on; without it this thread takes the lock again before one that waits for it has woken."""
 CHARACTERS_PER_TOKEN = 4.0
 """Of English text with this tokenizer, rounded down so that what is planned fits."""
-_SLOW = "The time was up before the model said anything"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +148,8 @@ class LanguageModel:
             scores += [float(token["logprob"]) for token in _tokens(chunk) if re.search(r"\w", token["token"])]
             finish = chunk.response_metadata.get("finish_reason") or finish
         if not text.strip():
-            raise (
-                ModelError(Fault.TIME_UP, _SLOW) if limit.reached else ModelError(Fault.EMPTY, "The model said nothing")
-            )
+            empty = ModelError(Fault.EMPTY, "The model said nothing", "ask in other words")
+            raise time_up() if limit.reached else empty
         return Draft(text.strip(), complete=finish == "stop", log_probabilities=tuple(scores))
 
     def check(
@@ -183,7 +181,7 @@ class LanguageModel:
         for chunk in self._reply(messages, limit, 1, article, tells_state=True):
             if "state" in chunk.response_metadata:
                 return np.array(chunk.response_metadata["state"], dtype=np.float32)
-        raise ModelError(Fault.TIME_UP, _SLOW)
+        raise time_up()
 
     @contextmanager
     def turn(self, limit: Limit) -> Iterator[None]:
@@ -197,7 +195,7 @@ class LanguageModel:
             # Another question that waits as well may have cleared it.
             self._is_wanted.set()
             if limit.reached:
-                raise ModelError(Fault.BUSY, "The model was busy with other questions until the time was up")
+                raise busy()
         self._is_wanted.clear()
         try:
             yield
@@ -212,7 +210,7 @@ class LanguageModel:
             if self._reply(_about(article), until_wanted, 1, article, reads_article=True):
                 return True
         if time.monotonic() >= limit.deadline:
-            raise ModelError(Fault.TIME_UP, _SLOW)
+            raise time_up()
         return False
 
     def _reply(
@@ -239,7 +237,8 @@ class LanguageModel:
         except ModelError:
             return parts
         except Exception as error:
-            raise ModelError(Fault.ENGINE, f"The engine failed: {type(error).__name__}") from error
+            what = f"The engine failed: {type(error).__name__}"
+            raise ModelError(Fault.ENGINE, what, "ask again in a moment, it is started anew") from error
         return parts
 
     def _kept_as(self, article: Article) -> str:

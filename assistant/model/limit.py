@@ -66,7 +66,19 @@ def run_within(limit: Limit, work: Coroutine[Any, Any, _T]) -> _T:
                     raise
     finally:
         running.cancel()
-    raise ModelError(Fault.TIME_UP, "The time was up before the model had answered")
+    raise time_up()
+
+
+def time_up() -> ModelError:
+    """Return the error of a question for which the model had no time."""
+    what = "The time was up before the model had answered"
+    return ModelError(Fault.TIME_UP, what, "ask again, or raise ASSISTANT_ANSWER_SECONDS")
+
+
+def busy() -> ModelError:
+    """Return the error of a question that did not get its turn."""
+    what = "The model was busy with other questions until the time was up"
+    return ModelError(Fault.BUSY, what, "ask again in a moment")
 
 
 @functools.cache

@@ -22,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from assistant.errors import Fault, ModelError
 from assistant.model.engine.process import Engine
-from assistant.model.limit import Limit, run_within
+from assistant.model.limit import Limit, busy, run_within
 from assistant.model.usage import Ledger
 from assistant.types import Usage
 
@@ -101,7 +101,7 @@ class Provider:
     def _reply(self, messages: Sequence[BaseMessage], schema: type[_S], limit: Limit, used: list[Usage]) -> _S:
         while not self._calls.acquire(timeout=limit.wait):
             if limit.reached:
-                raise ModelError(Fault.BUSY, "The model was busy with other questions until the time was up")
+                raise busy()
         try:
             message = self._within(messages, schema, limit)
         finally:
@@ -134,7 +134,7 @@ class Provider:
             else:
                 self._breaker.succeeded()
                 return message
-        raise ModelError(Fault.REQUEST, "The provider takes the request in no form that is known")
+        raise model_error(Fault.REQUEST)
 
     async def _invoke(self, messages: Sequence[BaseMessage], schema: type[BaseModel]) -> AIMessage:
         if not self._has_schemas:
@@ -144,7 +144,7 @@ class Provider:
             structured = self._chat.with_structured_output(form, method="json_schema", include_raw=True)
             reply = (await structured.ainvoke(list(messages)))["raw"]  # type: ignore[index]
         if not isinstance(reply, AIMessage):
-            raise ModelError(Fault.SERVER, "The provider answered in another protocol")
+            raise ModelError(Fault.SERVER, "The provider answered in another protocol", "look at ASSISTANT_MODEL_URL")
         return reply
 
     def _gives_in(self, error: Exception, fault: Fault) -> bool:
@@ -268,9 +268,9 @@ _TOLD: dict[Fault, tuple[str, str]] = {
     Fault.SERVER: ("The provider failed", "wait, or look at the server of ASSISTANT_MODEL_URL"),
     Fault.CONNECTION: ("The provider does not answer", "look at the network, and ASSISTANT_MODEL_URL"),
     Fault.TIME_UP: ("The provider took too long", "raise ASSISTANT_ANSWER_SECONDS, or take a faster model"),
-    Fault.REFUSED: ("The model refuses to answer this", ""),
-    Fault.CUT_OFF: ("The model's reply was cut off", ""),
-    Fault.EMPTY: ("The model gave an empty reply", ""),
+    Fault.REFUSED: ("The model refuses to answer this", "ask in other words"),
+    Fault.CUT_OFF: ("The model's reply was cut off", "ask again, or in other words"),
+    Fault.EMPTY: ("The model gave an empty reply", "ask again, or in other words"),
     Fault.MALFORMED: ("The model's reply was not in the form that was asked for", "take a model that can write JSON"),
 }
 

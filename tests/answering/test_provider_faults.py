@@ -88,8 +88,10 @@ def assert_quoted(answer: Answer, fault: Fault) -> None:
     assert answer.outcome is Outcome.QUOTED
     assert "18 percent" in answer.text
     assert answer.fault is fault
-    assert answer.error
-    assert "sk-123" not in answer.error + markdown(answer)
+    what, _, cure = (answer.error or "").partition(": ")
+    assert what
+    assert cure
+    assert "sk-123" not in f"{answer.error}{markdown(answer)}"
 
 
 def assert_next_question_works(assistant: Assistant, endpoint: Endpoint) -> None:

@@ -109,6 +109,8 @@ LANGUAGE_MODEL = (
     "test_engine_library",
 )
 """The files that run the language model. One process has them all, so that no two engines run at once."""
+PROCESSES = ("test_deploy", "test_faults", "test_readers", "test_soak", "test_wheel")
+"""The files that start several processes, or wait for them to end."""
 LONGEST = (
     *LANGUAGE_MODEL,
     *("test_faults", "test_accessibility", "test_page", "test_report", "test_page_layout"),
@@ -120,9 +122,9 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first, and mark as slow what takes the packaged language model."""
+    """Put the files that take longest first, and mark as slow what takes a language model, a browser or processes."""
     for item in items:
-        if "model_data" in getattr(item, "fixturenames", ()):
+        if {"model_data", "browser"}.intersection(getattr(item, "fixturenames", ())) or item.path.stem in PROCESSES:
             item.add_marker("slow")
     places = {file: place for place, file in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))

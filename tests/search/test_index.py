@@ -28,7 +28,7 @@ from assistant.search import collection as collection_module
 from assistant.search import index as index_module
 from assistant.search import index_files, index_server
 from assistant.search.collection import client_of, find_themselves
-from assistant.search.index import Index, IndexReport, open_index, place_of
+from assistant.search.index import Index, IndexReport, damage, open_index, place_of
 from assistant.search.retrieval import Retriever
 from assistant.settings import PROJECT
 from assistant.types import Article
@@ -99,13 +99,14 @@ def place(folder: Path) -> Path:
 
 
 def test_many_passages_that_are_nearly_the_same_can_be_indexed(tmp_path: Path) -> None:
-    """The graph of neighbours misses some of them by their own words; that is no damage, and most are found."""
+    """The graph of neighbours misses some of them by their own words, as chance has it; that is no damage."""
     lines = [f"Line {number} goes on and on, and nobody has seen its end." for number in range(400)]
     queries = [WordEmbedder().embed_query(line) for line in lines]
     article = Article(id="list", text="\n\n".join(lines), title="List")
     with closing(open_index([article], WordEmbedder(), tmp_path)) as index:
         names = [index.nearest(np.array(query), 1) for query in queries]
-    assert sum(name == [each.id] for name, each in zip(names, passages(article), strict=True)) > len(lines) / 2
+    assert sum(name == [each.id] for name, each in zip(names, passages(article), strict=True)) > len(lines) / 5
+    assert damage("words", tmp_path, tmp_path / "trial") == []
 
 
 @pytest.mark.parametrize(("held", "works"), [(0, False), (38, False), (39, True), (199, True)])

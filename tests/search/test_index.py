@@ -99,13 +99,14 @@ def place(folder: Path) -> Path:
 
 
 def test_many_passages_that_are_nearly_the_same_can_be_indexed(tmp_path: Path) -> None:
-    """The graph of neighbours misses some of them by their own words, as chance has it; that is no damage."""
+    """The graph of neighbours misses some of them by their own words; that is no damage, and most are found."""
     lines = [f"Line {number} goes on and on, and nobody has seen its end." for number in range(400)]
-    queries = [WordEmbedder().embed_query(line) for line in lines]
     article = Article(id="list", text="\n\n".join(lines), title="List")
+    vectors = {passage.id: WordEmbedder().embed_query(passage.text) for passage in passages(article)}
     with closing(open_index([article], WordEmbedder(), tmp_path)) as index:
-        names = [index.nearest(np.array(query), 1) for query in queries]
-    assert sum(name == [each.id] for name, each in zip(names, passages(article), strict=True)) > len(lines) / 5
+        found = [(vector, index.nearest(np.array(vector), 1)[0]) for vector in vectors.values()]
+    # Two lines may have one vector: either counts.
+    assert sum(vectors[name] == vector for vector, name in found) > len(lines) / 2
     assert damage("words", tmp_path, tmp_path / "trial") == []
 
 

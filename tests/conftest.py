@@ -110,7 +110,7 @@ LANGUAGE_MODEL = (
 )
 """The files that run the language model. One process has them all, so that no two engines run at once."""
 PROCESSES = ("test_deploy", "test_faults", "test_readers", "test_soak", "test_wheel")
-"""The files that start several processes, or wait for them to end."""
+"""The files that take long because they start, end or ask processes of their own."""
 LONGEST = (
     *LANGUAGE_MODEL,
     *("test_faults", "test_accessibility", "test_page", "test_report", "test_page_layout"),
@@ -122,7 +122,7 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first, and mark as slow what takes a language model, a browser or processes."""
+    """Put the files that take longest first, and mark as slow what takes the language model, a browser or processes."""
     for item in items:
         if {"model_data", "browser"}.intersection(getattr(item, "fixturenames", ())) or item.path.stem in PROCESSES:
             item.add_marker("slow")

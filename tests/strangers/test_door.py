@@ -14,8 +14,8 @@ from typing import Any
 import gradio
 import httpx
 import pytest
-from browser import chatting, chromium, finish, needs_chromium, problems, question_box, send
-from playwright.sync_api import expect
+from browser import chatting, finish, needs_chromium, problems, question_box, send
+from playwright.sync_api import Browser, expect
 from served import ARTICLE, OPEN, QUOTED, WRITTEN, ScriptedAssistant, running
 from visitors import ANSWERED, JOIN, TOLD_TO_WAIT, Asked, reader
 
@@ -166,7 +166,9 @@ def test_who_calls_without_end_is_told_to_wait(assistant: ScriptedAssistant) -> 
 
 
 @needs_chromium
-def test_the_page_shows_the_refusal_and_keeps_the_question(address: str, assistant: ScriptedAssistant) -> None:
+def test_the_page_shows_the_refusal_and_keeps_the_question(
+    browser: Browser, address: str, assistant: ScriptedAssistant
+) -> None:
     """The status line says it, which screen readers announce; the question stays in the box and can be sent again."""
     go_on = threading.Event()
     assistant.script["Outside?"] = [WRITTEN]
@@ -174,7 +176,7 @@ def test_the_page_shows_the_refusal_and_keeps_the_question(address: str, assista
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     inside = asyncio.run_coroutine_threadsafe(fill(address, assistant, go_on), loop).result(30)
-    with chromium() as browser, chatting(browser, address, may_fail=True) as page:
+    with chatting(browser, address, may_fail=True) as page:
         send(page, "Outside?")
         expect(page.locator("#status p")).to_have_text(f"{BUSY}. Please ask again in {BUSY_SECONDS} seconds.")
         expect(page.get_by_test_id("toast-text")).to_have_count(0)

@@ -25,6 +25,7 @@ _LOOK_SECONDS = 2.0
 """The longest time between two looks at the folder."""
 
 _MOMENT_SECONDS = 0.05
+"""How often the reader asks its watcher whether something has happened."""
 
 _AGAIN_SECONDS = 30.0
 

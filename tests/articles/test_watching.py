@@ -228,7 +228,7 @@ def test_what_changes_while_the_folder_is_looked_at_is_noticed(folder: Path) -> 
 
 
 def test_what_changes_while_a_change_is_taken_up_is_looked_for_at_once(folder: Path) -> None:
-    """No watcher is awake meanwhile."""
+    """It does not wait for the watcher, which knows no new subfolders."""
     with patch.object(watching, "_wait", side_effect=lambda _, seconds: time.sleep(seconds)) as wait:
         seen = changes(folder, Corpus(()), threading.Event())
         assert texts_of(next(seen)) == BOTH

@@ -14,20 +14,8 @@ from urllib.parse import quote
 
 from assistant.articles.passages import paragraphs
 from assistant.articles.reading import normalise
-from assistant.rendering import (
-    CLOSEST_WORDS,
-    NEAREST,
-    Told,
-    beside_title,
-    copied_quotations,
-    corrections,
-    day,
-    headline,
-    note,
-    pieces,
-    told_quotations,
-)
-from assistant.types import Answer, Article, Citation, Outcome, Sentence
+from assistant.rendering import CLOSEST_WORDS, NEAREST, beside_title, corrections, day, headline, note
+from assistant.types import Answer, Article, Citation, Outcome, Part, Sentence
 
 Span = tuple[int, int]
 """Offsets into an article: of the first character, and after the last."""
@@ -76,7 +64,7 @@ def markdown(answer: Answer, anchor: str = "answer") -> str:
         parts.reverse()
     if answer.final:
         parts += [f'<p class="note correction">{escape(line)}</p>' for line in corrections(answer)]
-        copied = copied_quotations(answer)
+        copied = {part.citations[0].number for part in answer.parts if part.is_verbatim}
         first = min({citation.number for citation in answer.citations} - copied, default=0)
         items = list(zip(answer.citations, _items(answer.citations, anchor, copied), strict=True))
         opened = [item for citation, item in items if citation.number in {first, *copied}]
@@ -106,21 +94,21 @@ def _listed(items: Sequence[str]) -> str:
 
 def _words_to_html(answer: Answer) -> str:
     """Return the words of the answer: quotations each by itself, as the article has them."""
-    if told := told_quotations(answer):
-        return "".join(map(_told_to_html, told))
+    if answer.parts and all(part.is_verbatim for part in answer.parts):
+        return "".join(map(_quotation_to_html, answer.parts))
     if answer.outcome is Outcome.PINNED:
-        return "".join(f'<p class="words">{escape(each)}</p>' for each in answer.text.split("\n\n"))
-    words = "".join(f"{escape(piece.words)}{_links(piece.numbers, answer.citations)}" for piece in pieces(answer))
+        return "".join(f'<p class="words">{escape(each)}</p>' for each in answer.words.split("\n\n"))
+    words = " ".join(f"{escape(part.told)}{_links(part.citations)}" for part in answer.parts)
     if words and answer.outcome is Outcome.DECLINED:
         return f'<p class="words"><span class="nearest">{escape(NEAREST)}</span> {words}</p>'
     return f'<p class="words">{words}</p>' if words else ""
 
 
-def _told_to_html(told: Told) -> str:
-    before = f'<p class="before">{escape(told.before)}</p>' if told.before else ""
-    words = _in_bold(told.citation.article.text, (told.start, told.end), told.citation.answering)
-    links = _links((told.citation.number,), (told.citation,))
-    return f'{before}<blockquote class="words">{words}{links}</blockquote>'
+def _quotation_to_html(part: Part) -> str:
+    lead, citation = f'<p class="before">{escape(part.lead)}</p>' if part.lead else "", part.citations[0]
+    start = citation.article.text.index(part.words, citation.start)
+    words = _in_bold(citation.article.text, (start, start + len(part.words)), citation.answering)
+    return f'{lead}<blockquote class="words">{words}{_links(part.citations)}</blockquote>'
 
 
 def _in_bold(text: str, span: Span, answering: Span | None) -> str:
@@ -133,13 +121,12 @@ def _in_bold(text: str, span: Span, answering: Span | None) -> str:
     return f"{before}<strong>{bold}</strong>{after}" if bold else before + after
 
 
-def _links(numbers: Iterable[int], citations: Iterable[Citation]) -> str:
+def _links(citations: Iterable[Citation]) -> str:
     """Return the markers behind some words."""
-    by_number = {citation.number: citation for citation in citations}
     links = "".join(
-        f'<a class="cite" href="{article_link(by_number[number])}">'
-        f'<span class="hidden">Quotation&nbsp;</span>&#91;{number}&#93;</a>'
-        for number in numbers
+        f'<a class="cite" href="{article_link(each)}">'
+        f'<span class="hidden">Quotation&nbsp;</span>{escape(each.marker)}</a>'
+        for each in citations
     )
     return f"&nbsp;{links}" if links else ""
 
@@ -153,7 +140,7 @@ def _items(citations: Iterable[Citation], anchor: str = "", copied: Collection[i
     items: list[str] = []
     article: Article | None = None
     for citation in citations:
-        number = f"<b>&#91;{citation.number}&#93;</b>" if anchor else ""
+        number = f"<b>{escape(citation.marker)}</b>" if anchor else ""
         target = f' id="{anchor}-{citation.number}"' if anchor else ""
         words = _in_bold(citation.article.text, (citation.start, citation.end), citation.answering)
         quoted = "" if citation.number in copied else f"<blockquote>{words}</blockquote>"

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from itertools import islice
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from assistant.articles.reading import normalise
@@ -42,9 +41,6 @@ SPENT = "What may be spent on written answers today is used up; the quoted words
 NEAREST = "What the article does say:"
 CLOSEST_WORDS = "The closest words, which are not an answer"
 
-_MOST_BEFORE = 8
-"""Words of ours before a quotation, as in "Ann Lee said:"."""
-_MARKERS = re.compile(r"(?<=\S) ((?:\[[0-9]{1,4}\])+)(?=\s|$)")
 _ESCAPE_SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours and the like
     r"|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # window titles, links, the clipboard
@@ -75,6 +71,10 @@ def to_json(answer: Answer, identifier: str | None = None) -> dict[str, Any]:
         "fault": answer.fault,
         "usage": asdict(answer.usage),
         "closest": [_citation_to_json(citation) for citation in answer.closest],
+        "parts": [
+            {"words": part.told, "citations": [each.number for each in part.citations], "verbatim": part.is_verbatim}
+            for part in answer.parts
+        ],
     }
 
 
@@ -90,108 +90,6 @@ def _citation_to_json(citation: Citation) -> dict[str, Any]:
     }
 
 
-# Markers
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Some words of an answer, and the numbers of the citations that stand behind them."""
-
-    words: str
-    numbers: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """Quoted words, from `start` to `end` in characters of the article, and the few words of ours before them."""
-
-    before: str
-    citation: Citation
-    start: int
-    end: int
-
-
-def without_markers(answer: Answer) -> str:
-    """Return the words of the answer, as they belong into the history of a conversation."""
-    return "".join(piece.words for piece in pieces(answer))
-
-
-def pieces(answer: Answer) -> list[Piece]:
-    """Return the words of the answer in order, cut behind each marker; the last piece may have none."""
-    found: list[Piece] = []
-    start = 0
-    for match in _MARKERS.finditer(answer.text):
-        numbers = tuple(int(number) for number in re.findall(r"[0-9]+", match[1]))
-        if _is_marker(match, numbers, answer.citations):
-            found.append(Piece(answer.text[start : match.start()], numbers))
-            start = match.end()
-    rest = answer.text[start:]
-    return [*found, Piece(rest)] if rest else found
-
-
-def _is_marker(match: re.Match[str], numbers: Sequence[int], citations: Sequence[Citation]) -> bool:
-    """Whether brackets are ours, behind a sentence, and not the article's own as in "[2023]" or "player [2] scored"."""
-    if not {citation.number for citation in citations}.issuperset(numbers):
-        return False
-    before = match.string[: match.start()]
-    if any(citation.number in numbers and before.endswith(citation.quote) for citation in citations):
-        # What is quoted next may be the rest of a sentence too long for one piece, which begins in small letters.
-        return True
-    following = match.string[match.end() :].split(maxsplit=1)
-    if not following:
-        return True
-    # A sentence begins after ours; where brackets follow brackets, only the last can be ours.
-    if following[0][0].islower() or re.fullmatch(r"(?:\[[0-9]+\])+", following[0]):
-        return False
-    preceding = before.split()[-1]
-    own_words = f"{preceding} {match[1]} {following[0]}"
-    return not any(own_words in " ".join(citation.quote.split()) for citation in citations)
-
-
-def is_only_quotations(answer: Answer) -> bool:
-    """Whether the answer says what its quotations say and no more."""
-    quotes = " ".join(citation.quote for citation in answer.citations)
-    return bool(quotes) and _is_same(without_markers(answer), quotes)
-
-
-def told_quotations(answer: Answer) -> list[Told]:
-    """Return the quotations that the answer consists of; none where it says more."""
-    if is_only_quotations(answer):
-        return [Told("", each, each.start, each.end) for each in answer.citations]
-    found: list[Told] = []
-    by_number = {citation.number: citation for citation in answer.citations}
-    for piece in pieces(answer) if answer.outcome in (Outcome.QUOTED, Outcome.OVERVIEW) else ():
-        told = _told(piece.words.strip(), by_number[piece.numbers[0]]) if piece.numbers else None
-        if told is None:
-            return []
-        found.append(told)
-    return found
-
-
-def _told(words: str, citation: Citation) -> Told | None:
-    for match in islice(re.finditer(r"\S+", words), _MOST_BEFORE + 1):
-        quoted = words[match.start() :]
-        if quoted in citation.quote:
-            start = citation.start + citation.quote.index(quoted)
-            return Told(words[: match.start()].strip(), citation, start, start + len(quoted))
-    return None
-
-
-def copied_quotations(answer: Answer) -> set[int]:
-    """Return the numbers of the quotations that stand in the answer already, each as a sentence of its own."""
-    if told := told_quotations(answer):
-        return {each.citation.number for each in told}
-    quotes = {citation.number: citation.quote for citation in answer.citations}
-    alone = [(piece.words, piece.numbers[0]) for piece in pieces(answer) if len(piece.numbers) == 1]
-    return {number for words, number in alone if words.split() == quotes[number].split()}
-
-
-def _is_same(words: str, others: str) -> bool:
-    """Whether two texts differ at most in capitals, punctuation and white space."""
-    said = re.findall(r"\w+", words.casefold())
-    return bool(said) and said == re.findall(r"\w+", others.casefold())
-
-
 # Wording
 
 
@@ -199,7 +97,7 @@ def headline(answer: Answer) -> str:
     """Return the line beside the answer: what it is, and as of when."""
     if not answer.final:
         return READING
-    is_copied = answer.outcome in (Outcome.WRITTEN, Outcome.PARTLY) and is_only_quotations(answer)
+    is_copied = answer.outcome in (Outcome.WRITTEN, Outcome.PARTLY) and all(each.is_verbatim for each in answer.parts)
     label = LABELS[Outcome.QUOTED if is_copied else answer.outcome]
     articles = {citation.article for citation in answer.citations}
     dates = {article.updated or article.date for article in articles}
@@ -270,14 +168,10 @@ def terminal(answer: Answer) -> RenderableType:
     from rich.text import Text  # noqa: PLC0415
 
     lines = [Text(plain(headline(answer)), style=f"bold {_COLOURS[answer.status]}")]
-    if answer.text and not is_only_quotations(answer):
-        words = Text()
-        for piece in pieces(answer):
-            words.append(plain(piece.words))
-            words.append("".join(f" [{number}]" for number in piece.numbers), style="cyan")
-        lines += [Text(), words]
+    if not (answer.citations and all(part.is_verbatim and not part.lead for part in answer.parts)):
+        lines += [Text(), Text(plain(answer.text))] if answer.parts else []
     for citation in answer.citations:
-        lines += [Text(), Text.assemble((f"[{citation.number}] ", "cyan"), plain(citation.quote))]
+        lines += [Text(), Text.assemble((f"{citation.marker} ", "cyan"), plain(citation.quote))]
         lines.append(Text(f"    {plain(source_line(citation.article))}", style="dim"))
     lines += [Text(f"    {plain(line)}", style="yellow") for line in corrections(answer)]
     if answer.error and answer.status is not Status.ANSWERED:

@@ -6,7 +6,7 @@ All are frozen. They know nothing of files, indexes, models or pages.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from typing import Any
@@ -144,13 +144,16 @@ class Citation:
     end: int
     answering: tuple[int, int] | None = None
     """The offsets of the words in it that answer the question, in characters of the article; None where not certain."""
-    lead: str = ""
-    """Words of ours that belong before it where it does not name whom it means, such as "Ann Lee said:"."""
 
     @property
     def quote(self) -> str:
         """The quoted words, exactly as they stand in the article."""
         return self.article.text[self.start : self.end]
+
+    @property
+    def marker(self) -> str:
+        """How it is referred to behind the words that it supports, wherever they are shown."""
+        return f"[{self.number}]"
 
     def holds(self, sentence: Sentence) -> bool:
         """Whether a sentence is among the quoted words."""
@@ -258,14 +261,35 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """Some words of an answer, and the citations that support them."""
+
+    words: str
+    citations: tuple[Citation, ...] = ()
+    is_verbatim: bool = False
+    """Whether the words stand in its first citation, character for character."""
+    lead: str = ""
+    """Words of ours that belong before them, such as "Ann Lee said:"."""
+
+    @property
+    def told(self) -> str:
+        """Its words, after those of ours."""
+        return f"{self.lead} {self.words}" if self.lead else self.words
+
+    @property
+    def marked(self) -> str:
+        """The same with the markers of its citations behind them."""
+        return f"{self.told} {''.join(each.marker for each in self.citations)}".strip()
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A snapshot of the answer. While `final` is false a better one follows."""
 
     question: str
     outcome: Outcome
-    text: str = ""
-    """What is shown; its markers `[1]` point to the citations of that number. On a refusal: what comes nearest."""
-    citations: tuple[Citation, ...] = ()
+    parts: tuple[Part, ...] = ()
+    """What is shown, in reading order. On a refusal: what comes nearest."""
     closest: tuple[Citation, ...] = ()
     """On a refusal: the closest words in the corpus, offered as *not* an answer."""
     records: tuple[Article, ...] = ()
@@ -290,6 +314,27 @@ class Answer:
     def status(self) -> Status:
         """How it ended, as scripts read it."""
         return self.outcome.status
+
+    @property
+    def citations(self) -> tuple[Citation, ...]:
+        """What its parts cite, by number; a refusal cites nothing."""
+        if self.outcome is Outcome.DECLINED:
+            return ()
+        found = {each.number: each for part in self.parts for each in part.citations}
+        return tuple(found[number] for number in sorted(found))
+
+    @property
+    def words(self) -> str:
+        """All words that are shown, without markers; an overview is a line for each part."""
+        return self._joined(part.told for part in self.parts)
+
+    @property
+    def text(self) -> str:
+        """The same with the markers of the citations, which a refusal has none of."""
+        return self._joined(part.marked if self.citations else part.told for part in self.parts)
+
+    def _joined(self, told: Iterable[str]) -> str:
+        return ("\n" if self.outcome is Outcome.OVERVIEW else " ").join(told)
 
     @property
     def articles(self) -> tuple[Article, ...]:

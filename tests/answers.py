@@ -7,7 +7,6 @@ likely as that is sure.
 
 import itertools
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -118,8 +117,8 @@ def checked(stream: Iterable[Answer]) -> Answer:
         assert [citation.number for citation in snapshot.citations] == list(range(1, len(snapshot.citations) + 1))
         match snapshot.outcome:
             case Outcome.QUOTED:
-                quotations = [f"{each.lead} {each.quote} [{each.number}]" for each in snapshot.citations]
-                assert snapshot.text == " ".join(map(str.strip, quotations))
+                assert [part.words for part in snapshot.parts] == [each.quote for each in snapshot.citations]
+                assert all(part.is_verbatim for part in snapshot.parts)
                 assert 0 < sum(len(_within(citation)) for citation in snapshot.citations) <= MOST_SENTENCES
             case Outcome.WRITTEN | Outcome.PARTLY | Outcome.SPEECH:
                 for words, evidence in claims(snapshot):
@@ -138,16 +137,9 @@ def written(answer: Answer) -> str:
 
 
 def claims(answer: Answer) -> list[tuple[str, list[Sentence]]]:
-    """Return what a written answer says up to each of its markers, beside the sentences that those point to."""
-    found = list(re.finditer(r"(?P<words>\S.*?) (?P<markers>(?:\[\d+\])+)(?: (?=\S)|$)", answer.text))
-    assert "".join(match[0] for match in found) == answer.text
-    numbers = [[int(number) for number in re.findall(r"\d+", match["markers"])] for match in found]
-    assert {number for each in numbers for number in each} == {citation.number for citation in answer.citations}
-    quoted = {citation.number: _within(citation) for citation in answer.citations}
-    return [
-        (match["words"], [sentence for number in each for sentence in quoted[number]])
-        for match, each in zip(found, numbers, strict=True)
-    ]
+    """Return each part of a written answer beside the sentences that it cites."""
+    assert all(part.citations for part in answer.parts)
+    return [(part.words, [each for citation in part.citations for each in _within(citation)]) for part in answer.parts]
 
 
 def is_supported(claim: Claim, evidence: Sequence[Sentence]) -> bool:

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory, mkdtemp
 from typing import Any
 from unittest import mock
 
+from parts import citing
 from typer.testing import CliRunner, Result
 
 from assistant.answering.assistant import Assistant
@@ -34,7 +35,7 @@ from assistant.evaluation.scoring.gates import Demands
 from assistant.model.holder import ModelHolder
 from assistant.search.retrieval import Retriever
 from assistant.settings import Settings
-from assistant.types import Answer, Article, Citation, Outcome, Timings, Turn, Usage
+from assistant.types import Answer, Article, Citation, Outcome, Part, Timings, Turn, Usage
 
 BRIDGE = Article(
     "bridge",
@@ -150,8 +151,8 @@ class Knowing(Assistant):
     @staticmethod
     def quoting(base: Answer, citations: tuple[Citation, ...]) -> Answer:
         """Return the answer that quotes these."""
-        text = " ".join(f"{citation.quote} [{citation.number}]" for citation in citations)
-        return replace(base, outcome=Outcome.QUOTED, text=text, citations=citations)
+        parts = tuple(Part(citation.quote, (citation,), is_verbatim=True) for citation in citations)
+        return replace(base, outcome=Outcome.QUOTED, parts=parts)
 
 
 def unbroken(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001 - as all of them
@@ -162,26 +163,27 @@ def unbroken(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001 - as all
 def cites_elsewhere(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
     """Cite the beginning of the other article instead."""
     other = SCHOOL if answer.citations and answer.citations[0].article == BRIDGE else BRIDGE
-    wrong = tuple(Citation(citation.number, other, 0, 20) for citation in answer.citations)
-    return replace(answer, citations=wrong)
+    return citing(answer, [Citation(citation.number, other, 0, 20) for citation in answer.citations])
 
 
 def quotes_what_is_not_there(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
     """Cite words that are not in the article at their offsets."""
     loud = [replace(c, article=replace(c.article, text=c.article.text.upper())) for c in answer.citations]
-    return replace(answer, citations=tuple(replace(c, start=c.start + 1, end=c.end + 1) for c in loud))
+    return citing(answer, [replace(c, start=c.start + 1, end=c.end + 1) for c in loud])
 
 
 def invents_numbers(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
     """Add a number that no article has."""
     if not answer.citations:
         return answer
-    return replace(answer, outcome=Outcome.WRITTEN, text=f"After 7,777 days: {answer.text}")
+    first, *others = answer.parts
+    first = replace(first, words=f"After 7,777 days: {first.words}", is_verbatim=False)
+    return replace(answer, outcome=Outcome.WRITTEN, parts=(first, *others))
 
 
 def always_declines(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
     """Refuse every question."""
-    return replace(answer, outcome=Outcome.DECLINED, text="", citations=())
+    return replace(answer, outcome=Outcome.DECLINED, parts=())
 
 
 def never_declines(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
@@ -191,7 +193,7 @@ def never_declines(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
 
 def leaves_out_markers(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001
     """Write the answer without saying where it stands."""
-    return replace(answer, text=answer.text.partition(" [")[0])
+    return replace(answer, parts=(Part(answer.words), Part("", answer.citations)))
 
 
 def writes(answer: Answer, gold: Question) -> Answer:  # noqa: ARG001

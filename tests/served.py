@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import uvicorn
+from parts import told
 
 from assistant.answering.assistant import Assistant
 from assistant.answering.steps import Steps
@@ -49,14 +50,14 @@ ARTICLE = Article(
     source=PAYLOADS[1],
 )
 CITATION = Citation(1, ARTICLE, ARTICLE.text.index(QUOTE), ARTICLE.text.index(QUOTE) + len(QUOTE))
-WRITTEN = Answer("", Outcome.WRITTEN, "It fell by nearly 18 percent. [1]", (CITATION,), model="a-model")
-QUOTED = Answer("", Outcome.QUOTED, f"{QUOTE} [1]", (CITATION,))
+WRITTEN = Answer("", Outcome.WRITTEN, told("It fell by nearly 18 percent. [1]", (CITATION,)), model="a-model")
+QUOTED = Answer("", Outcome.QUOTED, told(f"{QUOTE} [1]", (CITATION,)))
 DECLINED = Answer("", Outcome.DECLINED, closest=(CITATION,))
 OTHER_QUOTE = "It fell for years."
 OTHER_CITATION = Citation(
     2, ARTICLE, ARTICLE.text.index(OTHER_QUOTE), ARTICLE.text.index(OTHER_QUOTE) + len(OTHER_QUOTE)
 )
-BOTH = replace(WRITTEN, text="It fell by nearly 18 percent. [1] For years. [2]", citations=(CITATION, OTHER_CITATION))
+BOTH = replace(WRITTEN, parts=told("It fell by nearly 18 percent. [1] For years. [2]", (CITATION, OTHER_CITATION)))
 FERRY = Article(
     "ferry",
     "The ferry leaves at nine. Nobody minds.",
@@ -64,7 +65,7 @@ FERRY = Article(
     date=datetime.date(2025, 3, 27),
     url="https://x.test/f",
 )
-TOO_LONG = Answer("", Outcome.BLOCKED, "Please keep it shorter.")
+TOO_LONG = Answer("", Outcome.BLOCKED, told("Please keep it shorter."))
 
 Step = Answer | Exception | threading.Event
 

@@ -22,7 +22,7 @@ from assistant.articles.speakers import NAME, SAID, outside_quotations
 from assistant.articles.terms import main_words
 from assistant.articles.words import Words
 from assistant.search.span_finder import Span
-from assistant.types import Citation, Sentence
+from assistant.types import Part, Sentence
 
 # Chosen by hand on fit.jsonl, development.jsonl and hard.jsonl: where a sentence answers, fewer than one mark in twenty
 # is wrong.
@@ -75,19 +75,18 @@ Find = Callable[[str, Sentence], Span | None]
 """Finds the words of a sentence that answer a question best."""
 
 
-def marked(citation: Citation, sentences: Iterable[Sentence], question: str, draft: str, find: Find) -> Citation:
-    """Return a citation with the words that answer marked, in the first of these sentences that it holds and has such.
+def marked(part: Part, sentences: Iterable[Sentence], question: str, draft: str, find: Find) -> Part:
+    """Return a quotation with the words that answer marked, in the first of these sentences that it holds and has such.
 
     `question` stands by itself; `draft` is what a model wrote, right or not.
     """
-    if not _may_be_marked(Question.of(question)):
-        return citation
-    for sentence in sentences:
+    citation = part.citations[0]
+    for sentence in sentences if _may_be_marked(Question.of(question)) else ():
         if citation.holds(sentence):
             words = answering(question, sentence, draft, find(question, sentence))
             if words is not None:
-                return replace(citation, answering=words)
-    return citation
+                return replace(part, citations=(replace(citation, answering=words),))
+    return part
 
 
 def _may_be_marked(asked: Question) -> bool:

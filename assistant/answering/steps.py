@@ -33,7 +33,7 @@ from assistant.model.chat import LanguageModel
 from assistant.model.holder import CapableModels, ModelHolder
 from assistant.model.limit import Limit
 from assistant.search.retrieval import Findings, Retriever
-from assistant.types import Answer, Article, Outcome
+from assistant.types import Answer, Article, Outcome, Part
 
 logger = logging.getLogger(__name__)
 
@@ -71,9 +71,9 @@ class Steps:
     def known(self, base: Answer, question: Question, article: str | None) -> Answer | None:
         """Return the answer of a question for which nothing has to be searched; None for any other."""
         if reason := question.problem:
-            return replace(base, question=question.text[:MAX_SHOWN], outcome=Outcome.BLOCKED, text=reason)
+            return replace(base, question=question.text[:MAX_SHOWN], outcome=Outcome.BLOCKED, parts=(Part(reason),))
         if reply := question.reply_to_small_talk:
-            return replace(base, outcome=Outcome.RECORD, text=reply, model="none")
+            return replace(base, outcome=Outcome.RECORD, parts=(Part(reply),), model="none")
         if topic := question.about_article:
             return wording.about(base, topic, self.meant(article))
         # A capable model sums up an article better than its own sentences do.
@@ -135,14 +135,14 @@ class Steps:
         quoted = wording.quoted(base, windows)
         sentences = [sentence for window in windows for sentence in window.sentences]
         try:
-            citations = [marks.marked(each, sentences, base.query, draft, self.find_words) for each in quoted.citations]
+            parts = tuple(marks.marked(part, sentences, base.query, draft, self.find_words) for part in quoted.parts)
         except Exception:
             # The quotation stands without its marks.
             logger.exception("The words that answer could not be marked")
             return quoted
-        quoted = replace(quoted, citations=tuple(citations))
+        quoted = replace(quoted, parts=parts)
         # A second piece more often stands beside the point than it adds what is missing.
-        is_enough = citations[0].answering is not None and not question.asks_two
+        is_enough = quoted.citations[0].answering is not None and not question.asks_two
         return wording.in_one_piece(quoted, windows) if is_enough else quoted
 
     def search(self, query: str, article: str | None = None, limit: int = 10) -> Findings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,17 +12,17 @@ from assistant.answering.reply import Statement, cited
 from assistant.answering.understanding.overview import Wanted, main_people, sentences_of
 from assistant.articles.passages import is_row
 from assistant.search.retrieval import Findings
-from assistant.types import Answer, Article, Citation, Outcome, Sentence
+from assistant.types import Answer, Article, Citation, Outcome, Part, Sentence
 
 CLOSEST = 2
 """How many of the closest passages a refusal offers."""
 
 
 def written(base: Answer, statements: Sequence[Statement], outcome: Outcome) -> Answer:
-    """Return the statements with the numbers of their citations behind them."""
+    """Return the statements with their citations."""
     citations = _citations(cited(statements))
-    text = " ".join(f"{statement.text} {_markers(statement, citations)}" for statement in statements)
-    return replace(base, outcome=outcome, text=text, citations=citations)
+    parts = tuple(_part(statement.text, _holding(statement.cites, citations)) for statement in statements)
+    return replace(base, outcome=outcome, parts=parts)
 
 
 def quoted(base: Answer, windows: Sequence[Window]) -> Answer:
@@ -32,27 +33,25 @@ def quoted(base: Answer, windows: Sequence[Window]) -> Answer:
     leads = {begin: lead for window in windows if (lead := lead_in(begin := window.sentences[0]))}
     short = [replace(each, leading=()) if each.sentences[0] in leads else each for each in windows]
     by_place = {(sentence.article.id, sentence.start): lead for sentence, lead in leads.items()}
-    citations = _citations(best_first(short))
-    return _of_quotations(
-        base, [replace(each, lead=by_place.get((each.article.id, each.start), "")) for each in citations]
+    parts = tuple(
+        Part(each.quote, (each,), is_verbatim=True, lead=by_place.get((each.article.id, each.start), ""))
+        for each in _citations(best_first(short))
     )
+    return replace(base, outcome=Outcome.QUOTED, parts=parts)
 
 
 def in_one_piece(answer: Answer, windows: Sequence[Window]) -> Answer:
     """Return of the quotations of some windows only those that are the best one's, or stand beside it."""
-    kept = [each for each in answer.citations if any(map(each.holds, windows[0].all))]
-    return _of_quotations(answer, [replace(each, number=number) for number, each in enumerate(kept, start=1)])
-
-
-def _of_quotations(base: Answer, citations: Sequence[Citation]) -> Answer:
-    told = (f"{f'{each.lead} ' if each.lead else ''}{each.quote} [{each.number}]" for each in citations)
-    return replace(base, outcome=Outcome.QUOTED, text=" ".join(told), citations=tuple(citations))
+    kept = (part for part in answer.parts if any(map(part.citations[0].holds, windows[0].all)))
+    numbered = ((part, replace(part.citations[0], number=number)) for number, part in enumerate(kept, start=1))
+    return replace(answer, parts=tuple(replace(part, citations=(citation,)) for part, citation in numbered))
 
 
 def declined(base: Answer, findings: Findings, near: Statement | None = None) -> Answer:
     """Return that there is no answer, and what comes closest: what a model says of it, else the passages found."""
     if near is not None:
-        return replace(base, outcome=Outcome.DECLINED, text=near.text, closest=_citations(near.cites))
+        citations = _citations(near.cites)
+        return replace(base, outcome=Outcome.DECLINED, parts=(Part(near.text, citations),), closest=citations)
     closest = tuple(
         Citation(number, hit.passage.article, hit.passage.start, hit.passage.end)
         for number, hit in enumerate(findings.hits[:CLOSEST], start=1)
@@ -71,7 +70,8 @@ def about(base: Answer, topic: str, articles: Sequence[Article]) -> Answer:
         return base
     lines = [told if len(articles) == 1 else f"{article.title}: {told}" for article, told in known]
     records = tuple(article for article, _ in known)
-    return replace(base, outcome=Outcome.RECORD, text=" ".join(lines), model="none", records=records)
+    parts = tuple(map(Part, lines))
+    return replace(base, outcome=Outcome.RECORD, parts=parts, model="none", records=records)
 
 
 def overview(base: Answer, article: Article, wanted: Wanted) -> Answer:
@@ -79,12 +79,11 @@ def overview(base: Answer, article: Article, wanted: Wanted) -> Answer:
     people = main_people(article) if wanted is Wanted.PEOPLE else []
     told = people or [("", sentence) for sentence in sentences_of(article, wanted)]
     citations = _citations(list(dict.fromkeys(sentence for _, sentence in told)))
-    lines = [
-        f"{f'{name}: ' if name else ''}{sentence.text} {_markers(Statement('', (sentence,)), citations)}"
+    parts = tuple(
+        Part(sentence.text, _holding((sentence,), citations), is_verbatim=True, lead=f"{name}:" if name else "")
         for name, sentence in told
-    ]
-    text = (" " if wanted is Wanted.GIST else "\n").join(lines)
-    return replace(base, outcome=Outcome.OVERVIEW, text=text, citations=citations, model="none")
+    )
+    return replace(base, outcome=Outcome.OVERVIEW, parts=parts, model="none")
 
 
 def best_first(windows: Sequence[Window]) -> list[Sentence]:
@@ -105,9 +104,16 @@ def best_first(windows: Sequence[Window]) -> list[Sentence]:
     return [*heads, *others]
 
 
-def _markers(statement: Statement, citations: Sequence[Citation]) -> str:
-    numbers = [each.number for each in citations if any(map(each.holds, statement.cites))]
-    return "".join(f"[{number}]" for number in numbers)
+def _part(words: str, citations: tuple[Citation, ...]) -> Part:
+    """Return a statement as a part; where it says what it cites and no more, in the article's own words."""
+    quote = citations[0].quote if len(citations) == 1 else ""
+    is_copied = re.findall(r"\w+", words.casefold()) == re.findall(r"\w+", quote.casefold())
+    return Part(quote if is_copied else words, citations, is_verbatim=is_copied)
+
+
+def _holding(sentences: Sequence[Sentence], citations: Sequence[Citation]) -> tuple[Citation, ...]:
+    """Return the citations that hold any of the sentences."""
+    return tuple(each for each in citations if any(map(each.holds, sentences)))
 
 
 def _citations(sentences: Sequence[Sentence]) -> tuple[Citation, ...]:

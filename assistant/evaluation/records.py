@@ -8,7 +8,8 @@ from __future__ import annotations
 import datetime
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,6 +18,9 @@ from assistant.errors import ConfigurationError
 from assistant.types import Article, Usage
 
 ANSWERS = "answers.jsonl"
+_MARKERS = re.compile(r"(?<=\S)\s+((?:\[[0-9]{1,4}\])+)(?:\s+(?![a-zß-ÿ\[])|$)")
+"""Behind these a sentence begins, or nothing stands."""
+_NUMBER = re.compile(r"[0-9]+")
 ERROR = "error"
 """The status of a question that ended in an exception."""
 
@@ -46,6 +50,14 @@ class Cited:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedPart:
+    """Some words of an answer, and the numbers of the citations behind them."""
+
+    words: str
+    citations: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What came of one question in one repeat."""
 
@@ -56,6 +68,8 @@ class Record:
     outcome: str = ""
     """How the answer came about; the status, where that is not known."""
     answer: str = ""
+    told: tuple[RecordedPart, ...] | None = None
+    """The same in its parts; None where it was recorded before there were any."""
     citations: tuple[Cited, ...] = ()
     closest: tuple[Cited, ...] = ()
     first: tuple[Cited, ...] = ()
@@ -70,6 +84,11 @@ class Record:
     """The distinct paragraphs that were found, best first."""
     usage: Usage = field(default_factory=Usage)
 
+    @property
+    def parts(self) -> tuple[RecordedPart, ...]:
+        """The words of the answer, each part with the numbers of the citations behind it."""
+        return _taken_apart(self.answer, {cited.number for cited in self.citations}) if self.told is None else self.told
+
     @classmethod
     def from_line(cls, line: Mapping[str, Any]) -> Record:
         """Return the record of a parsed line."""
@@ -77,6 +96,7 @@ class Record:
         return cls(
             **{name: line[name] for name in ("id", "question", "status", "answer", "model", "error")},
             outcome=line.get("outcome", line["status"]),
+            told=_told(line["parts"]) if "parts" in line else None,
             citations=_cited(line["citations"]),
             closest=_cited(line.get("closest", ())),
             first=_cited(line.get("first", ())),
@@ -160,6 +180,22 @@ def append(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
 
 def _whole(content: bytes) -> bytes:
     return content[: content.rfind(b"\n") + 1]
+
+
+def _told(parts: Iterable[Mapping[str, Any]]) -> tuple[RecordedPart, ...]:
+    return tuple(RecordedPart(part["words"], tuple(part["citations"])) for part in parts)
+
+
+def _taken_apart(answer: str, known: Container[int]) -> tuple[RecordedPart, ...]:
+    """Return what stands between the markers of an answer, which point to the known citations."""
+    found, start = [], 0
+    for match in _MARKERS.finditer(answer):
+        numbers = tuple(map(int, _NUMBER.findall(match[1])))
+        if all(number in known for number in numbers):
+            found.append(RecordedPart(answer[start : match.start()], numbers))
+            start = match.end()
+    rest = answer[start:].strip()
+    return (*found, RecordedPart(rest)) if rest else tuple(found)
 
 
 def _cited(values: Iterable[Mapping[str, Any]]) -> tuple[Cited, ...]:

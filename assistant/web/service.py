@@ -26,7 +26,7 @@ from assistant.articles.reading import Corpus
 from assistant.errors import ConfigurationError
 from assistant.model.usage import LEDGER, Ledger
 from assistant.settings import Settings
-from assistant.types import Answer, Article, Outcome, Status, Turn
+from assistant.types import Answer, Article, Outcome, Part, Status, Turn
 from assistant.web import feedback as reports
 from assistant.web.answer_cache import AnswerCache
 from assistant.web.desk import store
@@ -280,7 +280,8 @@ class Service:
         # "Who is he?" is another question after each other one.
         if pin and not Question.of(question, turns).may_follow:
             about = (self.articles[pin.article],) if pin.article else ()
-            answers = _alone(Answer(question, Outcome.PINNED, f"{pin.words}\n— {pin.signature}", records=about))
+            words = Part(f"{pin.words}\n— {pin.signature}")
+            answers = _alone(Answer(question, Outcome.PINNED, (words,), records=about))
         else:
             work = partial(self._in_turn, question, turns, article)
             answers = self._cache.answers(question, turns, article, work)

@@ -12,7 +12,7 @@ from assistant.answering.marks import MOST_WORDS, answering, lead_in
 from assistant.answering.marks import marked as with_mark
 from assistant.articles.passages import passages, sentences, statements
 from assistant.search.span_finder import Span
-from assistant.types import Article, Citation, Sentence
+from assistant.types import Article, Citation, Part, Sentence
 
 SURE, UNSURE = 2.0, -20.0
 """Log-odds of the span finder."""
@@ -80,9 +80,9 @@ def test_the_words_that_answer_are_marked_and_no_others(
 )
 def test_a_reason_or_who_did_something_is_not_marked(question: str, pointed: str, words: str | None) -> None:
     """Readers are misled by such a mark as often as they are helped, however sure the span finder is."""
-    citation = Citation(1, FOG.article, FOG.start, FOG.end)
+    part = Part(FOG.text, (Citation(1, FOG.article, FOG.start, FOG.end),), is_verbatim=True)
     draft = "They arrived on Monday, because fog had grounded the plane."
-    found = with_mark(citation, [FOG], question, draft, lambda *_: span(pointed, FOG)).answering
+    found = with_mark(part, [FOG], question, draft, lambda *_: span(pointed, FOG)).citations[0].answering
     assert (FOG.text[slice(*found)] if found else None) == words
 
 

@@ -84,8 +84,8 @@ def test_a_name_takes_the_place_of_the_sentence_that_tells_it() -> None:
     )
     named = quoted(BASE, [window(he, before)])
     assert named.text == "Tanaka said: “I slept well,” he added. [1]"
-    assert [(each.lead, each.quote) for each in named.citations] == [("Tanaka said:", "“I slept well,” he added.")]
-    assert [each.lead for each in quoted(BASE, [window(before), window(he, before)]).citations] == [""]
+    assert [(part.lead, part.words) for part in named.parts] == [("Tanaka said:", "“I slept well,” he added.")]
+    assert [part.lead for part in quoted(BASE, [window(before), window(he, before)]).parts] == [""]
 
 
 # Labels

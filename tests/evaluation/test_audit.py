@@ -27,6 +27,7 @@ from evaluated import (
     unbroken,
     write,
 )
+from parts import told
 from playwright.sync_api import Browser
 from typer.testing import Result
 
@@ -84,7 +85,7 @@ def values(content: dict[str, Any]) -> dict[str, float | None]:
 
 def says(text: str, outcome: Outcome = Outcome.WRITTEN) -> Callable[[Answer, Question], Answer]:
     """Return what gives each question the same answer without citations."""
-    return lambda answer, gold: replace(answer, outcome=outcome, text=text, citations=())
+    return lambda answer, gold: replace(answer, outcome=outcome, parts=told(text))
 
 
 # What it asks

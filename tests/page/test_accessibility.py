@@ -29,6 +29,7 @@ from browser import (
     status,
     visiting,
 )
+from parts import citing
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 from served import (
@@ -58,7 +59,8 @@ COLOURS: dict[str, dict[str, Any]] = {
     "dark": {"color_scheme": "dark", "forced_colors": "none"},
     "forced": {"color_scheme": "light", "forced_colors": "active"},
 }
-IN_BOLD = replace(QUOTED, citations=(replace(CITATION, answering=(CITATION.end - 11, CITATION.end - 1)),))
+MARKED = replace(CITATION, answering=(CITATION.end - 11, CITATION.end - 1))
+IN_BOLD = citing(QUOTED, (MARKED,))
 CONTRAST = 3.0
 """What the guidelines ask between a control, or the focus, and what is beside it (1.4.11)."""
 

@@ -9,6 +9,7 @@ from unittest.mock import Mock
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from parts import told
 from served import ARTICLE, DECLINED, OPEN, OTHER_CITATION, QUOTED, WRITTEN, ScriptedAssistant, running
 from visitors import ANSWERED, reader
 
@@ -121,7 +122,11 @@ def test_the_same_quotation_once_more_says_so() -> None:
     """Where the answer before is made of the same words, a reader is told; not where it is another, or written."""
     for before, answer, is_told in (
         (QUOTED, QUOTED, True),
-        (replace(QUOTED, citations=(OTHER_CITATION,)), QUOTED, False),
+        (
+            replace(QUOTED, parts=told(f"{OTHER_CITATION.quote} [{OTHER_CITATION.number}]", (OTHER_CITATION,))),
+            QUOTED,
+            False,
+        ),
         (WRITTEN, QUOTED, False),
         (QUOTED, WRITTEN, False),
         (DECLINED, DECLINED, False),

@@ -15,6 +15,7 @@ from typing import Any, cast
 import httpx
 import pytest
 from browser import COLOUR_RULES, PHONE, answers, ask, needs_chromium, problems, question_box, send, wait_for_greeting
+from parts import told
 from playwright.sync_api import Browser, Error, Frame, Locator, Page, expect
 from publisher import newspaper, publisher
 from served import FERRY, OPEN, ScriptedAssistant, serving
@@ -47,7 +48,7 @@ def cited(article: Article, words: str) -> Answer:
     """Return an answer that quotes these words."""
     start = article.text.index(words)
     citation = Citation(1, article, start, start + len(words))
-    return Answer("", Outcome.WRITTEN, "It is so. [1]", (citation,))
+    return Answer("", Outcome.WRITTEN, told("It is so. [1]", (citation,)))
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from browser import (
     visiting,
     wait_for_greeting,
 )
+from parts import citing, told
 from playwright.sync_api import APIResponse, Browser, Locator, Page, Route, expect
 from served import (
     ARTICLE,
@@ -86,7 +87,7 @@ def assistant() -> ScriptedAssistant:
     assistant = ScriptedAssistant(ARTICLE)
     large = Citation(1, ARTICLE, 0, len("The city is large."))
     for question, citation in zip(STARTERS, (CITATION, replace(OTHER_CITATION, number=1), large, large), strict=True):
-        assistant.script[question] = [Answer("", Outcome.QUOTED, f"{citation.quote} [1]", (citation,))]
+        assistant.script[question] = [Answer("", Outcome.QUOTED, told(f"{citation.quote} [1]", (citation,)))]
     return assistant
 
 
@@ -133,7 +134,7 @@ def test_nothing_jumps_when_the_answer_takes_the_place_of_the_quotation(
     """What stays on the screen stays where it is, although the quotation has more lines than the answer."""
     go_on = threading.Event()
     whole = Citation(1, ARTICLE, ARTICLE.text.index("A caption."), OTHER_CITATION.end)
-    first = Answer("", Outcome.QUOTED, f"{whole.quote} [1]", (whole,), final=False)
+    first = Answer("", Outcome.QUOTED, told(f"{whole.quote} [1]", (whole,)), final=False)
     question = f"Replaced at {options['viewport']['width']}?"  # Asked before, it would be answered at once.
     assistant.script |= {"Before?": [WRITTEN], question: [first, go_on, WRITTEN]}
     with chatting(browser, address, **options) as page:
@@ -353,7 +354,7 @@ def two_articles(settings: Settings) -> Iterator[tuple[str, ScriptedAssistant]]:
     """Serve two articles and return the address."""
     assistant = ScriptedAssistant(ARTICLE, FERRY)
     ferry = Citation(1, FERRY, 0, len("The ferry leaves at nine."))
-    assistant.script[OF_FERRY] = [Answer("", Outcome.QUOTED, "The ferry leaves at nine. [1]", (ferry,))]
+    assistant.script[OF_FERRY] = [Answer("", Outcome.QUOTED, told("The ferry leaves at nine. [1]", (ferry,)))]
     with running(assistant, settings) as address:
         yield address, assistant
 
@@ -593,7 +594,7 @@ def test_a_conversation_is_saved_as_markdown(page: Page, assistant: ScriptedAssi
     """The file has every exchange, with its words in bold, and what a stranger wrote is no markup in it."""
     start = ARTICLE.text.index(EVIDENCE[0])
     marked = replace(CITATION, answering=(start, start + len(EVIDENCE[0])))
-    assistant.script |= {"*Bold* <b>?": [replace(WRITTEN, citations=(marked,))], "Refused?": [DECLINED]}
+    assistant.script |= {"*Bold* <b>?": [citing(WRITTEN, (marked,))], "Refused?": [DECLINED]}
     ask(page, "*Bold* <b>?", "Refused?")
     with page.expect_download() as download:
         press_in_menu(page, "Save as Markdown")

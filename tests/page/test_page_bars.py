@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 from browser import answers, ask, at_rest, chatting, finish, needs_chromium, question_box, send, status, visiting
+from parts import told
 from playwright.sync_api import Browser, Page, expect
 from served import ALIVE, ARTICLE, OPEN, PAYLOADS, QUOTE, QUOTED, WRITTEN, ScriptedAssistant, serving
 
@@ -79,7 +80,7 @@ def test_nothing_is_cut_or_covered(
     browser: Browser, address: str, assistant: ScriptedAssistant, width: int, height: int
 ) -> None:
     """On a narrow screen or enlarged, nothing is wider than the screen, and no box lies over what has the focus."""
-    assistant.script["W" * 400] = [replace(WRITTEN, text=f"{'w' * 300} [1]")]
+    assistant.script["W" * 400] = [replace(WRITTEN, parts=told(f"{'w' * 300} [1]", WRITTEN.citations))]
     with chatting(browser, address, viewport={"width": width, "height": height}) as page:
         ask(page, "W" * 400)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -108,7 +109,7 @@ def test_what_strangers_write_is_inert(browser: Browser, address: str, assistant
     whole = Citation(1, ARTICLE, 0, len(ARTICLE.text))
     with chatting(browser, address) as page:
         for number, payload in enumerate(PAYLOADS, start=1):
-            assistant.script[f"q {payload}"] = [Answer("", Outcome.WRITTEN, f"{payload} [1]", (whole,))]
+            assistant.script[f"q {payload}"] = [Answer("", Outcome.WRITTEN, told(f"{payload} [1]", (whole,)))]
             ask(page, f"q {payload}")
             shown = answers(page).nth(number - 1).locator(".words").inner_text()
             assert "".join(payload.split()) in "".join(shown.split())

@@ -27,6 +27,7 @@ from browser import (
     status,
     visiting,
 )
+from parts import told
 from playwright.sync_api import Browser, Page, expect
 from served import OPEN, ScriptedAssistant, running
 
@@ -77,11 +78,11 @@ FIRST, SECOND = a_quotation(1, ARTICLES[-1], 0.5), a_quotation(2, ARTICLES[-1], 
 COPIED = f"{FIRST.quote} [1]"
 SCRIPT: dict[str, list[Any]] = {
     "Written?": [
-        Answer("", Outcome.WRITTEN, "It is so. [1] It is not otherwise. [2]", (FIRST, SECOND), model="a-model")
+        Answer("", Outcome.WRITTEN, told("It is so. [1] It is not otherwise. [2]", (FIRST, SECOND)), model="a-model")
     ],
-    "Quoted?": [Answer("", Outcome.QUOTED, COPIED, (FIRST,), error="It broke.")],
-    "Copied?": [Answer("", Outcome.WRITTEN, COPIED, (FIRST,), model="a-model")],
-    "Half copied?": [Answer("", Outcome.WRITTEN, f"{COPIED} It is so. [2]", (FIRST, SECOND), model="a-model")],
+    "Quoted?": [Answer("", Outcome.QUOTED, told(COPIED, (FIRST,)), error="It broke.")],
+    "Copied?": [Answer("", Outcome.WRITTEN, told(COPIED, (FIRST,)), model="a-model")],
+    "Half copied?": [Answer("", Outcome.WRITTEN, told(f"{COPIED} It is so. [2]", (FIRST, SECOND)), model="a-model")],
     "Declined?": [Answer("", Outcome.DECLINED, closest=(FIRST, SECOND))],
     "Broken?": [RuntimeError("x")],
 }
@@ -95,7 +96,7 @@ def served(folder: Path, *articles: Article) -> Iterator[str]:
     settings: Settings = replace(OPEN, articles=folder / "articles", data=folder, feedback=folder / "feedback.sqlite3")
     assistant = ScriptedAssistant(*articles)
     markers = " ".join(f"It is so. [{citation.number}]" for citation in QUOTATIONS)
-    assistant.script |= SCRIPT | {"Of all?": [Answer("", Outcome.WRITTEN, markers, QUOTATIONS, model="a-model")]}
+    assistant.script |= SCRIPT | {"Of all?": [Answer("", Outcome.WRITTEN, told(markers, QUOTATIONS), model="a-model")]}
     # An end of its own for each test that stops it.
     assistant.script["Endless?"] = [replace(SCRIPT["Quoted?"][0], final=False), threading.Event()]
     with running(assistant, settings) as address:

@@ -14,6 +14,7 @@ import served
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from parts import told
 from rich.console import Console
 
 from assistant.articles.reading import normalise
@@ -34,12 +35,10 @@ from assistant.rendering import (
     READING,
     corrections,
     headline,
-    pieces,
     terminal,
     to_json,
-    without_markers,
 )
-from assistant.types import Answer, Article, Citation, Correction, Outcome, Sentence, Timings
+from assistant.types import Answer, Article, Citation, Correction, Outcome, Part, Sentence, Timings
 
 OURS = {"div", "p", "ol", "li", "b", "strong", "blockquote", "a", "span", "br", "details", "summary"}
 """The elements that an answer consists of."""
@@ -128,8 +127,7 @@ def test_json_has_exactly_the_form_of_the_contract() -> None:
     answer = Answer(
         question="How much?",
         outcome=Outcome.WRITTEN,
-        text="Nine. [1]",
-        citations=(cite(1, "Nine."),),
+        parts=told("Nine. [1]", (cite(1, "Nine."),)),
         timings=Timings(95.2, 2100.4),
         model="a-model",
     )
@@ -169,39 +167,14 @@ def test_json_has_exactly_the_form_of_the_contract() -> None:
 )
 def test_the_links_of_an_answer_are_the_markers_that_were_appended(sentences: list[tuple[str, list[int]]]) -> None:
     """Each appended marker is a link to its quotation, in order; brackets inside a sentence never are one."""
-    text = " ".join(f"{words} {''.join(f'[{number}]' for number in numbers)}" for words, numbers in sentences)
-    answer = Answer("?", Outcome.WRITTEN, text, tuple(cite(number, "Words."[:number]) for number in range(1, 5)))
+    cited = {number: cite(number, "Words."[:number]) for number in range(1, 5)}
+    parts = (Part(words, tuple(cited[number] for number in numbers)) for words, numbers in sentences)
+    answer = Answer("?", Outcome.WRITTEN, tuple(parts))
     appended = [number for _, numbers in sentences for number in numbers]
     assert markers(markdown(answer)) == [(number, 8 + number) for number in appended]
-    assert without_markers(answer) == " ".join(words for words, _ in sentences)
-
-
-@pytest.mark.parametrize(
-    ("text", "quote", "linked"),
-    [
-        ("It rose [2023] a lot. [1]", "It rose [2023] a lot.", [1]),
-        ("Player [1] scored. [1]", "Player [1] scored.", [1]),
-        ("Player [1] scored twice. [1]", "Then player [1] scored again.", [1]),
-        ("Player [1] Smith scored. [1]", "Player [1] Smith scored.", [1]),
-        ("See note [1] [1]", "See note [1]", [1]),
-        ("It ends with 1[1]", "It ends with 1[1]", []),
-        ("One. [1][7]", "One.", []),
-        ("One. [1]\n\nTwo. [1]", "One.", [1, 1]),
-        (f"One. [{'9' * 5000}]", "One.", []),
-    ],
-)
-def test_brackets_of_the_article_are_not_citations(text: str, quote: str, linked: list[int]) -> None:
-    """A bracketed number in the article's own words, or without a citation, stays text."""
-    found = pieces(Answer("?", Outcome.WRITTEN, text, (cite(1, quote),)))
-    assert [number for piece in found for number in piece.numbers] == linked
-
-
-def test_the_marker_behind_a_quotation_is_a_link_whatever_is_quoted_next() -> None:
-    """A sentence that is too long for one piece goes on in small letters in the next one."""
-    first, rest = "Its faculty includes Ann Lee and", "former mayor Bo Tang [2] and others."
-    answer = Answer("?", Outcome.WRITTEN, f"{first} [1] {rest} [2]", (cite(1, first), cite(2, rest)))
-    assert [piece.numbers for piece in pieces(answer)] == [(1,), (2,)]
-    assert without_markers(answer) == f"{first} {rest}"
+    assert answer.words == " ".join(words for words, _ in sentences)
+    text = " ".join(f"{words} {''.join(f'[{number}]' for number in numbers)}" for words, numbers in sentences)
+    assert answer.text == text
 
 
 # For a browser
@@ -213,7 +186,7 @@ def test_nothing_that_a_stranger_wrote_becomes_markup(words: str, quote: str, ti
     """The words of model, article and title are seen as they are, between elements and attributes of ours only."""
     quote = normalise(quote)
     citation = cite(1, quote, title)
-    written = Answer("?", Outcome.WRITTEN, f"{words} [1]", (citation,))
+    written = Answer("?", Outcome.WRITTEN, (Part(words, (citation,)),))
     declined = Answer("?", Outcome.DECLINED, closest=(citation,))
     for html in (markdown(written), markdown(declined)):
         assert "\n\n" not in html
@@ -227,10 +200,7 @@ def test_nothing_that_a_stranger_wrote_becomes_markup(words: str, quote: str, ti
         )
         assert squeezed(quote) in squeezed(seen.text)
         assert squeezed(normalise(title)) in squeezed(seen.text)
-    # Where only punctuation tells the words from the quotation, it is shown as the article has it.
-    said, quoted = (re.findall(r"\w+", text.casefold()) for text in (words, quote))
-    shown = quote if said and said == quoted else normalise(words)
-    assert squeezed(shown) in squeezed(Seen(markdown(written)).text)
+    assert squeezed(normalise(words)) in squeezed(Seen(markdown(written)).text)
 
 
 @given(strange_text)
@@ -244,7 +214,7 @@ def test_escaped_text_is_text_wherever_it_stands(text: str) -> None:
 def test_quotations_name_their_article_and_lead_to_it() -> None:
     """Under the answer stand the quoted words, the article's title and date, and a link to the place."""
     fell = cite(1, "It fell by a fifth.", date=datetime.date(2018, 10, 18))
-    seen = Seen(markdown(Answer("?", Outcome.WRITTEN, "It fell. [1]", (fell,)), "answer-7"))
+    seen = Seen(markdown(Answer("?", Outcome.WRITTEN, told("It fell. [1]", (fell,))), "answer-7"))
     assert "[1]It fell by a fifth.A title, 18 October 2018 Show in the article" in seen.text
     assert seen.all("href") == 2 * [f"/article/an-article?version={fell.article.version}&start=8&end=27#quote"]
     assert {"answer-7", "answer-7-1"} <= set(seen.all("id"))
@@ -275,7 +245,7 @@ def test_a_long_quotation_is_given_by_its_ends(quote: str) -> None:
 @pytest.mark.parametrize("outcome", [Outcome.QUOTED, Outcome.WRITTEN])
 def test_an_answer_of_quotations_says_nothing_twice(render: Callable[[Answer], str], outcome: Outcome) -> None:
     """Where the answer is its quotations, they are shown once, also where a model chose the words."""
-    answer = Answer("?", outcome, "Ab cd. [1] Ef gh. [2]", (cite(1, "Ab cd."), cite(2, "Ef gh.")), model="a.gguf")
+    answer = Answer("?", outcome, told("Ab cd. [1] Ef gh. [2]", (cite(1, "Ab cd."), cite(2, "Ef gh."))), model="a.gguf")
     assert headline(answer) == LABELS[Outcome.QUOTED]
     text = Seen(render(answer)).text
     assert (text.count("Ab cd."), text.count("Ef gh.")) == (1, 1)
@@ -295,10 +265,10 @@ NINE = marked("The ferry leaves at nine.", "at nine")
 @pytest.mark.parametrize(
     "answer",
     [
-        Answer("?", Outcome.QUOTED, "The ferry leaves at nine. [1]", (NINE,)),
-        Answer("?", Outcome.QUOTED, "Low said: The ferry leaves at nine. [1]", (NINE,)),
-        Answer("?", Outcome.QUOTED, "The ferry leaves at nine. [1]", (NINE,), final=False),
-        Answer("?", Outcome.WRITTEN, "At nine. [1]", (NINE,)),
+        Answer("?", Outcome.QUOTED, told("The ferry leaves at nine. [1]", (NINE,))),
+        Answer("?", Outcome.QUOTED, told("Low said: The ferry leaves at nine. [1]", (NINE,))),
+        Answer("?", Outcome.QUOTED, told("The ferry leaves at nine. [1]", (NINE,)), final=False),
+        Answer("?", Outcome.WRITTEN, told("At nine. [1]", (NINE,))),
     ],
 )
 def test_the_words_that_answer_are_bold_wherever_they_are_quoted(answer: Answer) -> None:
@@ -312,7 +282,7 @@ def test_the_words_that_answer_are_bold_wherever_they_are_quoted(answer: Answer)
 def test_only_the_words_at_the_offsets_are_bold(quote: str, answering: tuple[int, int]) -> None:
     """Whatever is marked, the quotation has the same words, and those outside of it are not bold."""
     citation = replace(cite(1, quote), answering=answering)
-    html = markdown(Answer("?", Outcome.WRITTEN, "So. [1]", (citation,)))
+    html = markdown(Answer("?", Outcome.WRITTEN, told("So. [1]", (citation,))))
     bold = "".join(re.findall(r"<strong>(.*?)</strong>", html))
     inside = max(answering[0], citation.start), min(answering[1], citation.end)
     assert squeezed(Seen(bold).text) == squeezed(citation.article.text[slice(*inside)])
@@ -330,11 +300,9 @@ def test_a_link_to_a_quotation_says_which_words_are_bold() -> None:
 def test_words_of_ours_before_a_quotation_stand_outside_of_it() -> None:
     """A quotation is the article's words alone; who is meant, or the name in a list of people, stands before it."""
     first, second = cite(1, "He left at nine."), cite(2, "Ann Lee, a baker, slept.")
-    for outcome, text in (
-        (Outcome.QUOTED, "Low: He left at nine. [1] Ann Lee, a baker, slept. [2]"),
-        (Outcome.OVERVIEW, "Low: He left at nine. [1]\nAnn Lee, a baker, slept. [2]"),
-    ):
-        html = markdown(Answer("?", outcome, text, (first, second)))
+    for outcome in (Outcome.QUOTED, Outcome.OVERVIEW):
+        parts = told("Low: He left at nine. [1] Ann Lee, a baker, slept. [2]", (first, second))
+        html = markdown(Answer("?", outcome, parts))
         assert re.findall(r'<p class="before">(.*?)</p>', html) == ["Low&#58;"]
         assert [Seen(each).text for each in re.findall(r'<blockquote class="words">(.*?)&nbsp;', html)] == [
             "He left at nine.",
@@ -342,29 +310,19 @@ def test_words_of_ours_before_a_quotation_stand_outside_of_it() -> None:
         ]
 
 
-@pytest.mark.parametrize(
-    ("words", "is_copy"),
-    [
-        ("It fell by 5.5%, he said.", True),
-        ("It fell  by 5.5%, he said.", True),
-        ("it fell by 5.5%, he said", False),
-        ("It fell by 55%, he said.", False),
-        ("It fell by 5.5%.", False),
-        ("It fell by 5.5%, he said, and rose.", False),
-    ],
-)
-def test_what_a_sentence_has_copied_is_not_quoted_again(words: str, is_copy: bool) -> None:  # noqa: FBT001
+def test_what_stands_in_the_answer_word_for_word_is_not_quoted_again() -> None:
     """Of such a quotation, and of no other, only the article is told under the answer."""
     quotations = (cite(1, "It fell by 5.5%, he said."), cite(2, "Ef gh ij."))
-    html = markdown(Answer("?", Outcome.WRITTEN, f"{words} [1] Ef gh. [2]", quotations, model="a.gguf"))
-    assert html.count("<blockquote>") == 2 - is_copy
-    assert Seen(html).text.count("A title") == 2
+    for words, copied in (("It fell by 5.5%, he said.", 1), ("It fell by 55%, he said.", 0)):
+        html = markdown(Answer("?", Outcome.WRITTEN, told(f"{words} [1] So. [2]", quotations), model="a.gguf"))
+        assert html.count("<blockquote>") == 2 - copied
+        assert Seen(html).text.count("A title") == 2
 
 
 def test_the_answer_comes_first_and_one_quotation_is_open() -> None:
     """What it is stands after the words; the other quotations are one tap away, and a snapshot has none yet."""
     citations = (cite(1, "Ab cd."), cite(2, "Ef gh."), cite(3, "Ij kl."))
-    answer = Answer("?", Outcome.WRITTEN, "So. [1] Then. [2][3]", citations, model="a.gguf")
+    answer = Answer("?", Outcome.WRITTEN, told("So. [1] Then. [2][3]", citations), model="a.gguf")
     shown_at_once, _, one_tap_away = markdown(answer).partition("<details>")
     seen = Seen(shown_at_once).text
     assert seen.startswith("So.")
@@ -392,7 +350,7 @@ def test_every_outcome_has_its_own_wording_everywhere(outcome: Outcome) -> None:
     The page shows this first, unless it is a refusal.
     """
     citations = (cite(1, "Words."),) if outcome in (Outcome.WRITTEN, Outcome.PARTLY) else ()
-    answer = Answer("?", outcome, "Some text.", citations, model="a.gguf")
+    answer = Answer("?", outcome, (Part("Some text.", citations),), model="a.gguf")
     on_page = ("Some text.", LABELS[outcome])[:: -1 if outcome is Outcome.DECLINED else 1]
     for text, first, second in (
         (Seen(markdown(answer)).text, *on_page),
@@ -406,7 +364,7 @@ def test_every_outcome_has_its_own_wording_everywhere(outcome: Outcome) -> None:
 @pytest.mark.parametrize("outcome", [Outcome.QUOTED, Outcome.WRITTEN])
 def test_a_snapshot_says_that_a_better_one_follows(outcome: Outcome) -> None:
     """Words that may still be replaced are not presented as the answer."""
-    answer = Answer("?", outcome, "Some words. [1]", (cite(1, "Words."),), final=False)
+    answer = Answer("?", outcome, told("Some words. [1]", (cite(1, "Words."),)), final=False)
     assert headline(answer) == READING
     assert LABELS[outcome] not in Seen(markdown(answer)).text
     assert headline(replace(answer, final=True, model="a.gguf")) == LABELS[outcome]
@@ -419,12 +377,12 @@ OLD, NEW = datetime.date(2018, 10, 18), datetime.date(2019, 1, 2)
 def test_the_line_beside_says_what_it_rests_on_and_as_of_when(dates: tuple[datetime.date, ...], as_of: str) -> None:
     """Words of an article, and the date of all of them; where they differ, each quotation has its own."""
     citations = tuple(cite(number, "Ab.", date=date) for number, date in enumerate(dates, start=1))
-    assert headline(Answer("?", Outcome.QUOTED, "Words.", citations)) == LABELS[Outcome.QUOTED] + as_of
+    assert headline(Answer("?", Outcome.QUOTED, (Part("Words.", citations),))) == LABELS[Outcome.QUOTED] + as_of
 
 
 def test_only_the_operator_sees_why_the_model_failed() -> None:
     """The terminal shows the error; a reader of the page is told that the quotation stands."""
-    answer = Answer("?", Outcome.QUOTED, "Ab. [1]", (cite(1, "Ab."),), error="connection to 10.0.0.7 refused")
+    answer = Answer("?", Outcome.QUOTED, told("Ab. [1]", (cite(1, "Ab."),)), error="connection to 10.0.0.7 refused")
     assert "10.0.0.7" in shown(answer)
     assert "10.0.0.7" not in Seen(markdown(answer)).text
     assert NOT_WRITTEN in Seen(markdown(answer)).text
@@ -472,7 +430,7 @@ def test_a_long_article_is_told_in_brief() -> None:
 @given(strange_text, strange_text, strange_text)
 def test_no_character_commands_the_terminal(words: str, quote: str, error: str) -> None:
     """Whatever comes from elsewhere, the terminal receives printable characters and line feeds."""
-    answer = Answer("?", Outcome.QUOTED, f"{words} [1]", (cite(1, quote, title=words),), error=error)
+    answer = Answer("?", Outcome.QUOTED, told(f"{words} [1]", (cite(1, quote, title=words),)), error=error)
     assert not {c for c in shown(answer) if unicodedata.category(c) == "Cc" and c not in "\n\t"}
 
 
@@ -482,12 +440,12 @@ def test_no_character_commands_the_terminal(words: str, quote: str, error: str) 
 def test_terminal_sequences_leave_nothing_behind(sequence: str) -> None:
     """A sequence goes as a whole, not only its first character; the markup of our terminal library is text."""
     words = "[bold]fore[/bold] [link=https://evil.test]x[/link]. [1]"
-    assert f"\nbe{words}\n" in shown(Answer("?", Outcome.WRITTEN, f"be{sequence}{words}", (cite(1, "Ab."),)))
+    assert f"\nbe{words}\n" in shown(Answer("?", Outcome.WRITTEN, told(f"be{sequence}{words}", (cite(1, "Ab."),))))
 
 
 def test_the_terminal_shows_the_status_in_colour_and_the_quotations_under_the_answer() -> None:
     """A person sees what kind of answer it is, the answer, and the words it rests on, in that order."""
-    answer = Answer("?", Outcome.WRITTEN, "It fell. [1]", (cite(1, "It fell by a fifth."),), model="a.gguf")
+    answer = Answer("?", Outcome.WRITTEN, told("It fell. [1]", (cite(1, "It fell by a fifth."),)), model="a.gguf")
     text = shown(answer)
     assert text.index(LABELS[Outcome.WRITTEN]) < text.index("It fell. [1]") < text.index("[1] It fell by a fifth.")
     assert "\x1b[1;32m" in shown(answer, colours=True)
@@ -556,7 +514,7 @@ DAY, LATER = datetime.date(2025, 3, 27), datetime.date(2025, 3, 28)
 def answered(*given: Correction) -> Answer:
     """Return an answer that quotes the first sentence of an article that was corrected so."""
     article = Article("ferry", TEXT, "A ferry", date=DAY, updated=LATER, corrections=given)
-    return Answer("When?", Outcome.QUOTED, "The ferry leaves at ten. [1]", (Citation(1, article, 0, 24),))
+    return Answer("When?", Outcome.QUOTED, told("The ferry leaves at ten. [1]", (Citation(1, article, 0, 24),)))
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from parts import told
 from served import ARTICLE, CITATION, DECLINED, FERRY, QUOTED, ScriptedAssistant, Step
 
 from assistant.answering.assistant import Assistant
@@ -62,10 +63,10 @@ def test_a_file_that_cannot_be_read_offers_nothing(
 # Made from the articles
 
 
-def told(article: Article, quote: str) -> list[Step]:
+def quoting(article: Article, quote: str) -> list[Step]:
     """Return the script of an assistant that quotes these words."""
     start = article.text.index(quote)
-    return [Answer("", Outcome.QUOTED, f"{quote} [1]", (Citation(1, article, start, start + len(quote)),))]
+    return [Answer("", Outcome.QUOTED, told(f"{quote} [1]", (Citation(1, article, start, start + len(quote)),)))]
 
 
 ENGLISH = Article(
@@ -88,14 +89,14 @@ MADE = {
 def test_what_is_made_is_offered_where_its_sentence_is_quoted() -> None:
     """Of one article what it is about and who is in it; what another sentence answers, or none, is left out."""
     assistant = ScriptedAssistant(ENGLISH)
-    assistant.script |= {question: told(ENGLISH, sentence) for question, sentence in MADE.items()}
+    assistant.script |= {question: quoting(ENGLISH, sentence) for question, sentence in MADE.items()}
 
     def offered() -> list[str]:
         return [starter.question for starter in asyncio.run(Starters(assistant, ()).of(ENGLISH.id))]
 
     assert offered() == list(MADE)
     assistant.script["What are the main points?"] = [DECLINED]
-    assistant.script["Who is Lydia Chepkorir?"] = told(ENGLISH, MATEO)
+    assistant.script["Who is Lydia Chepkorir?"] = quoting(ENGLISH, MATEO)
     assert offered() == ["What is this article about?", "Who is Mateo Reyes?"]
     assistant.script["Who is Mateo Reyes?"] = [RuntimeError("x")]
     assert offered() == ["What is this article about?"]
@@ -105,8 +106,8 @@ def test_of_all_articles_what_is_made_names_somebody() -> None:
     """One question an article, the newest first, since nothing says which article is meant."""
     other = replace(FERRY, text=f"The ferry was sold in May. {MATEO} Reyes did not mind.")
     assistant = ScriptedAssistant(ENGLISH, other)
-    assistant.script |= {question: told(ENGLISH, sentence) for question, sentence in MADE.items()}
-    assistant.script["Who is Mateo Reyes?"] = told(other, MATEO)
+    assistant.script |= {question: quoting(ENGLISH, sentence) for question, sentence in MADE.items()}
+    assistant.script["Who is Mateo Reyes?"] = quoting(other, MATEO)
     offered = asyncio.run(Starters(assistant, ()).of(None))
     assert [(starter.question, starter.article) for starter in offered] == [
         ("Who is Mateo Reyes?", "ferry"),
@@ -118,7 +119,7 @@ def test_what_the_file_offers_goes_before_what_is_made() -> None:
     """Where one of its questions is answered, none is made."""
     assistant = ScriptedAssistant(ENGLISH)
     question = "Who is Mateo Reyes?"
-    assistant.script[question] = told(ENGLISH, MATEO)
+    assistant.script[question] = quoting(ENGLISH, MATEO)
     start = ENGLISH.text.index(MATEO)
     starter = Starter(question, ENGLISH.id, start, start + len(MATEO))
     assert asyncio.run(Starters(assistant, (starter,)).of(ENGLISH.id)) == (starter,)

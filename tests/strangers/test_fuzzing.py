@@ -16,7 +16,7 @@ from assistant.articles.passages import passages, sentences
 from assistant.articles.reading import normalise, read_corpus, read_file
 from assistant.errors import BadLinesError, ConfigurationError
 from assistant.evaluation.questions import read_questions
-from assistant.types import Answer, Outcome, Passage, Sentence, Turn
+from assistant.types import Answer, Outcome, Part, Passage, Sentence, Turn
 from assistant.web.feedback import REASONS, Feedback, question_lines, save
 
 
@@ -149,7 +149,8 @@ def test_any_report_is_exported_as_a_question(  # noqa: PLR0913, PLR0917 - one a
     said: str,
 ) -> None:
     """Whatever a reader asked and wrote, what is exported is one line of a question file with the same question."""
-    answer = Answer(question, outcome, said, (CITATION,) if outcome in {Outcome.WRITTEN, Outcome.QUOTED} else ())
+    cited = (CITATION,) if outcome in {Outcome.WRITTEN, Outcome.QUOTED} else ()
+    answer = Answer(question, outcome, (Part(said, cited),))
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "feedback.sqlite3"
         save(

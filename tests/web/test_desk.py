@@ -41,7 +41,7 @@ from assistant.articles.reading import Corpus
 from assistant.evaluation.questions import lines, of_items
 from assistant.rendering import LABELS
 from assistant.settings import Settings
-from assistant.types import Answer, Article, Citation, Outcome
+from assistant.types import Answer, Article, Citation, Outcome, Part
 from assistant.web import feedback
 from assistant.web.desk import overview, routes, store
 from assistant.web.desk.rules import Rulebook
@@ -356,7 +356,7 @@ def told_of(outcome: Outcome, *about: Article) -> Answer:
     shown = tuple(Citation(number, each, 0, 8) for number, each in enumerate(about, start=1))
     if outcome is Outcome.DECLINED:
         return Answer("Why?", outcome, closest=shown)
-    return Answer("Why?", outcome, "So it is.", shown)
+    return Answer("Why?", outcome, (Part("So it is.", shown),))
 
 
 def many_rows(file: Path, feedback_file: Path) -> dict[str, int]:

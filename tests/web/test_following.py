@@ -200,8 +200,8 @@ def test_an_open_page_gets_the_articles_once_when_they_change() -> None:
 
 def test_a_conversation_forgets_what_is_gone() -> None:
     """The question stays, the answer and what the next question could lean on go; others are left alone."""
-    other = Exchange(2, "And now?", answer=replace(QUOTED, citations=()), follow_ups=(Starter("Who?", "b", 0, 9),))
-    told = replace(QUOTED, citations=(), records=(FERRY,))
+    other = Exchange(2, "And now?", answer=replace(QUOTED, parts=()), follow_ups=(Starter("Who?", "b", 0, 9),))
+    told = replace(QUOTED, parts=(), records=(FERRY,))
     conversation = Conversation((Exchange(1, "What?", answer=WRITTEN), other, Exchange(3, "Its title?", answer=told)))
     assert conversation.without_gone({CITATION.article.id, FERRY.id, "b"}) == conversation
     cleaned = conversation.without_gone(set())

@@ -12,6 +12,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from parts import told
 from served import ARTICLE, FERRY, OPEN, WRITTEN, ScriptedAssistant, in_a_loop
 from test_weights import full_disk
 
@@ -25,8 +26,8 @@ from assistant.web.service import UNKNOWN_RULES, Client, Event, Service
 
 WORDS = "We are looking into it."
 OFF = Act(Do.OFF, "a-story", WORDS)
-LEAVES = Answer("", Outcome.WRITTEN, "At nine. [1]", (Citation(1, FERRY, 0, 25),))
-EITHER = replace(WRITTEN, text="So it is. [1] At nine. [2]", citations=(*WRITTEN.citations, Citation(2, FERRY, 0, 25)))
+LEAVES = Answer("", Outcome.WRITTEN, told("At nine. [1]", (Citation(1, FERRY, 0, 25),)))
+EITHER = replace(WRITTEN, parts=told("So it is. [1] At nine. [2]", (*WRITTEN.citations, Citation(2, FERRY, 0, 25))))
 ASKED = [("Who fell?", "a-story"), ("Who fell?", None), ("When?", "ferry"), ("Both?", None), ("When?", None)]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from unittest.mock import Mock, call, create_autospec
 
 import pytest
+from parts import told
 from typer.testing import CliRunner, Result
 
 from assistant.answering.assistant import Assistant
@@ -25,8 +26,7 @@ ARTICLE = Article("a-story", "Before. It fell by a fifth. After.", "A story")
 WRITTEN = Answer(
     question="How much?",
     outcome=Outcome.WRITTEN,
-    text="By a fifth. [1]",
-    citations=(Citation(1, ARTICLE, 8, 27),),
+    parts=told("By a fifth. [1]", (Citation(1, ARTICLE, 8, 27),)),
     timings=Timings(12.4, 900.6),
     model="a-model",
 )

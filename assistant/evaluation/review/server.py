@@ -227,7 +227,7 @@ def _side(place: int, label: str, side: Side, said: Said | Grade, rubric: Rubric
         "place": place,
         "label": label,
         "refusal": LABELS[Outcome.of(o.record.status)] if o.refused else "",
-        "pieces": [(_unmarked(each.words), [f"{label}{number}" for number in each.numbers]) for each in o.pieces],
+        "parts": [(_unmarked(each.words), [f"{label}{number}" for number in each.citations]) for each in o.parts],
         "closest_words": CLOSEST_WORDS,
         "closest": [_unmarked(cited.quote) for cited in o.record.closest],
         "levels": rubric.by_criterion(said.grade),

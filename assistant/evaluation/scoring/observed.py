@@ -18,10 +18,9 @@ from assistant.articles import terms
 from assistant.articles.passages import paragraphs, sentences
 from assistant.evaluation.grading.grades import Grade
 from assistant.evaluation.questions import Question, holds, holds_facts
-from assistant.evaluation.records import ERROR, Cited, Record, Span
+from assistant.evaluation.records import ERROR, Cited, Record, RecordedPart, Span
 from assistant.evaluation.scoring import statistics
-from assistant.rendering import Piece, pieces
-from assistant.types import Answer, Article, Citation, Outcome, Status
+from assistant.types import Article, Status
 
 _REFUSALS = (Status.DECLINED, Status.BLOCKED_INPUT)
 _FAILURES = (ERROR, Status.INDEX_UNAVAILABLE)
@@ -63,25 +62,20 @@ class Observed:
         """Whether an answer was shown."""
         return self.record.status in _SHOWN
 
-    @cached_property
-    def pieces(self) -> list[Piece]:
-        """The words of the answer, each piece with the numbers of the citations behind it."""
-        valid = tuple(
-            Citation(cited.number, self.articles[cited.span.article], cited.span.start, cited.span.end)
-            for cited in self.record.citations
-            if self.is_verbatim(cited)
-        )
-        return pieces(Answer(self.question.question, Outcome.WRITTEN, self.record.answer, valid))
+    @property
+    def parts(self) -> tuple[RecordedPart, ...]:
+        """The words of the answer, each part with the numbers of the citations behind it."""
+        return self.record.parts
 
     @cached_property
     def words(self) -> str:
         """The words of the answer, without markers."""
-        return "".join(piece.words for piece in self.pieces)
+        return " ".join(part.words for part in self.parts)
 
     @property
     def words_to_read(self) -> int:
         """How many words a reader reads up to the end of the first citation; of quotations alone, all of them."""
-        first = self.words if self.record.status == Status.QUOTED else self.pieces[0].words if self.pieces else ""
+        first = self.words if self.record.status == Status.QUOTED else self.parts[0].words if self.parts else ""
         return len(first.split())
 
     @cached_property
@@ -108,9 +102,9 @@ class Observed:
     @cached_property
     def dangling(self) -> int:
         """How many markers of the answer point to nothing."""
-        quoted = self.cited_words
-        left = {marker for marker in re.findall(r"\[\d{1,4}\]", self.words) if marker not in quoted}
-        return len(left)
+        known, quoted = {cited.number for cited in (*self.verbatim, *self.record.closest)}, self.cited_words
+        behind = {number for part in self.parts for number in part.citations} - known
+        return len(behind) + len({each for each in re.findall(r"\[\d{1,4}\]", self.words) if each not in quoted})
 
     @cached_property
     def evidence(self) -> tuple[tuple[Span, ...], ...]:
@@ -203,9 +197,9 @@ class Observed:
         A marker covers the sentence before it, and earlier ones only where it quotes them.
         """
         found: list[bool] = []
-        for piece in self.pieces:
-            quotes = [c.quote for c in self.verbatim if c.number in piece.numbers]
-            *earlier, _ = texts = [sentence.text for sentence in sentences(Article("answer", piece.words, ""))] or [""]
+        for part in self.parts:
+            quotes = [c.quote for c in self.verbatim if c.number in part.citations]
+            *earlier, _ = texts = [sentence.text for sentence in sentences(Article("answer", part.words, ""))] or [""]
             found += [any(text in quote for quote in quotes) for text in earlier] + [bool(quotes)] * (texts != [""])
         return found
 

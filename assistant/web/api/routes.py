@@ -70,6 +70,14 @@ class Quotation(BaseModel, extra="forbid"):
     answering: list[int] | None = Field(description="The offsets of the words in it that answer, where certain.")
 
 
+class Words(BaseModel, extra="forbid"):
+    """Some words of an answer, and what supports them."""
+
+    words: str
+    citations: list[int] = Field(description="The numbers of the quotations that support them.")
+    verbatim: bool = Field(description="Whether they are the article's own, character for character.")
+
+
 class Times(BaseModel, extra="forbid"):
     """Milliseconds since the question arrived."""
 
@@ -104,6 +112,7 @@ class AnswerBody(BaseModel, extra="forbid"):
     ] = Field(description="The same as the status, in more kinds.")
     fault: str | None = Field(description="In which way the model failed.")
     usage: Spent
+    parts: list[Words] = Field(description="The answer again, as words and what supports them.")
     closest: list[Quotation] = Field(description="Where it is declined: the closest words, which are not an answer.")
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS
 from assistant.markup import closest_words, escape, html_line, markdown
-from assistant.rendering import headline, source_line, without_markers
+from assistant.rendering import headline, source_line
 from assistant.types import Answer, Article, Citation, Status, Turn
 from assistant.web.chat.starters import Starter
 
@@ -73,7 +73,7 @@ class Exchange:
         """What the next question may follow on; None where there is no complete answer."""
         if self.answer is None or not self.answer.final:
             return None
-        return Turn(self.answer.question, without_markers(self.answer))
+        return Turn(self.answer.question, self.answer.words)
 
     def without_gone(self, articles: Collection[str]) -> Exchange:
         """Return the exchange without what it says of articles other than those of these ids."""
@@ -191,7 +191,7 @@ def read_out(exchange: Exchange) -> str:
     answer = exchange.answer
     if exchange.notice or answer is None:
         return ""
-    return html_line(f"{without_markers(answer)} {headline(answer)}. {exchange.searched}")
+    return html_line(f"{answer.words} {headline(answer)}. {exchange.searched}")
 
 
 def suggestions(words: str, questions: tuple[str, ...]) -> str:

@@ -19,7 +19,22 @@ MOST_WORDS = 100
 
 _MARKUP = re.compile(r"</?[a-z!]|\*\*|^#+ |\]\(", re.IGNORECASE | re.MULTILINE)
 _ADDRESS = re.compile(r"\b(?:https?://|www\.)\S+|\b\S+@\S+\.\w+")
-_QUOTED = re.compile(r"“([^”]+)”|\"([^\"]+)\"")
+_DOUBLE, _SINGLE, _ANGLES, _SINGLE_ANGLES = '"“”„‟〝〞〟＂', "'‘’‚‛＇", "«»", "‹›"
+_QUOTED = re.compile(
+    "|".join(
+        [
+            *(rf"[{marks}]([^{marks}]+)[{marks}]" for marks in (_DOUBLE, _ANGLES, _SINGLE_ANGLES)),
+            *(f"{left}([^{right}]+){right}" for left, right in ("「」", "『』", "｢｣", "﹁﹂", "﹃﹄")),
+            *(
+                rf"(?<!\w)[{_SINGLE}](?![\s\d]|(?:em|til|cause|tis|twas|n)\b)"
+                rf"((?:(?!(?<!\w)[{_SINGLE}](?=\w)).)+?){end}[{_SINGLE}](?!\w)"
+                for end in ("(?<![sS])", "")
+            ),
+        ]
+    )
+)
+"""What stands in any marks that Unicode calls quotation marks, however a language pairs them. A single one is no
+apostrophe where it stands before a word and another behind one, which ends in no "s" if there is such a word."""
 
 
 def objections(question: str, statements: Sequence[Statement]) -> list[str]:
@@ -45,7 +60,7 @@ def _objections(question: str, statement: Statement) -> Iterator[str]:
             yield f"The address {address} is not in the cited sentences."
     # An editor's gloss in square brackets may be quoted or left out, but not added.
     bare = plain(shown), plain(_without_brackets(shown))
-    for words in filter(None, (part for match in _QUOTED.findall(text) for part in match)):
+    for words in filter(str.strip, (part for match in _QUOTED.findall(text) for part in match)):
         if not any(plain(_without_brackets(words)) in each for each in bare):
             yield f"The cited sentences do not have the words “{words}” exactly so."
     known = numbers(shown) | numbers(question)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assistant.articles.passages import head_of, is_row, statements
 from assistant.types import Passage, Sentence
@@ -33,7 +33,8 @@ _SAID_SPEAKER = re.compile(rf"[\"”]\s*{SAID}\s+{_SPEAKER}")
 _DASH_SPEAKER = re.compile(rf"[\"”]\s*[–—-]+\s*(?P<speaker>{NAME})\s*$")
 QUOTED = re.compile(r"“[^”]*”|\"[^\"]*\"|“[^”]*$|\"[^\"]*$")
 _ONLY_QUOTED = re.compile(r"^(?:“[^”]*”|\"[^\"]*\")$", re.DOTALL)
-_INTRODUCES = re.compile(rf"\b{SAID}(?:\s+\w+)?\s*:$|:$")
+_INTRODUCES = re.compile(rf":$|^[^\"“”]*\b{SAID}\s+(?:in|on|to|for|of|at|during|the|an?)\b[^,;\"“”]*\.$")
+"""Words that follow in the next paragraph: "The mayor wrote in a letter:", or with a full stop."""
 
 _PERSON_PRONOUN = re.compile(r"\b(?:he|she|him|her|his|hers|himself|herself)\b", re.IGNORECASE)
 _LEADING_REFERENCE = re.compile(
@@ -74,6 +75,8 @@ class Context:
     """Earlier sentences that name the speaker, what its pronouns stand for or its columns, in reading order; at most two."""
     person: str | None = None
     """The surname that its leading "he" or "she" stands for."""
+    announced: Sentence | None = None
+    """The quotation in the next paragraph that it announces and does not have."""
 
 
 def outside_quotations(text: str) -> str:
@@ -96,8 +99,17 @@ def contexts_of(
                 context = Context(needs=(head,) if head else ())
             else:
                 context = _context(sentence, paragraph, found[: -_REACH - 1 : -1], people, bodies)
+                if found and context.needs[-1:] == (found[-1][0],) and _is_announced(sentence, found[-1][0]):
+                    before, its_paragraph, its_context = found[-1]
+                    found[-1] = before, its_paragraph, replace(its_context, announced=sentence)
             found.append((sentence, paragraph, context))
     return {(sentence.start, sentence.end): context for sentence, _, context in found}
+
+
+def _is_announced(sentence: Sentence, before: Sentence) -> bool:
+    """Whether the sentence before it says only that it was said, and of whom."""
+    is_quotation = _ONLY_QUOTED.match(sentence.text) is not None
+    return is_quotation and _INTRODUCES.search(before.text) is not None and not QUOTED.search(before.text)
 
 
 def bodies_of(text: str) -> frozenset[str]:

@@ -151,6 +151,25 @@ def test_he_is_nobody_named_before_the_last_one_told_of(told_of_as: str, speaker
     assert [needed.text for needed in context.needs] == [f"Curtis Vail, {told_of_as}, called that reckless."]
 
 
+@pytest.mark.parametrize(
+    ("text", "is_announced"),
+    [
+        ("In 1787, Prince Hallam wrote in the Wexley Petition.", True),
+        ("Jane Roe told the council:", True),
+        ("The deal was off, Jane Roe said.", False),
+        ("“No,” Jane Roe said in a letter.", False),
+        ("Jane Roe left for Arden.", False),
+    ],
+)
+def test_who_announces_words_is_known_with_them(text: str, *, is_announced: bool) -> None:
+    """A sentence that tells only that something was said belongs to the quotation that opens the next paragraph."""
+    text = f"Jane Roe met Prince Hallam. {text}\n\n“We lost. We got none.”\n\nIt rained."
+    article = annotated(Article("a", text, "t"))
+    *_, announcing, quotation, _ = article.statements
+    assert article.of(announcing).context.announced == (quotation if is_announced else None)
+    assert not is_announced or article.of(quotation).context.needs[-1:] == (announcing,)
+
+
 def test_a_sentence_of_another_article_is_unknown() -> None:
     """A span that is no sentence of its article leans on nothing."""
     assert annotation(Sentence(Article("a", "He went. She came.", ""), 3, 9)).context == Context()

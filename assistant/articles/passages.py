@@ -20,7 +20,9 @@ MAX_PASSAGE_CHARACTERS = 900
 """About 220 tokens of English: the embedder reads 256."""
 
 MAX_SENTENCE_CHARACTERS = 600
-"""A longer "sentence" is a list or a table; it is cut at white space so that a quotation stays readable."""
+"""A longer "sentence" is mostly a quotation of several, and is cut between these so that it stays readable."""
+MOST_CHARACTERS = 3000
+"""No sentence that anybody wrote is so long; what is, is a list, and is cut at white space."""
 
 _PARAGRAPH = re.compile(r"\S(?:.*\S)?(?:[^\S\n]*\n[^\S\n]*\S(?:.*\S)?)*")
 """Lines without a blank line between them."""
@@ -80,8 +82,10 @@ _ENDS_A_SENTENCE = re.compile(rf"[{_ENDS}:;,][\"'”’)\]*_\s]*$|[{_ENDS}][\"�
 _ITEM = re.compile(r"(?:[-*+•]|\d+[.)])\s")
 _ITEM_LINE = re.compile(rf"^[^\S\n]*(?P<item>{_ITEM.pattern})", re.MULTILINE)
 _BETWEEN_CELLS = "| "
+_CELL = re.compile(r"(?:^|(?<=\|))[^|\n]*", re.MULTILINE)
 _NUMBER_IN_CELL = re.compile(r"\|[^|\n]*\d")
-_YEAR_IN_CELL = re.compile(r"\| (?:1[5-9]|20)\d\d(?= \||$)", re.MULTILINE)
+_YEAR_IN_CELL = re.compile(r"(?<=\| )[^|\d\n]*\b(?:1[5-9]|20)\d\d\b[^|\d\n]*(?= \||$)", re.MULTILINE)
+"""With words beside it, as in "2026 (tonnes)"."""
 _ASKS = re.compile(r"[^\"“”]*[?？][)\]*_\s]*")
 
 
@@ -143,6 +147,17 @@ def head_of(row: Sentence) -> Sentence | None:
     return None if _NUMBER_IN_CELL.search(_YEAR_IN_CELL.sub("", head.text)) else head
 
 
+def rows_of(text: str, start: int, end: int) -> list[list[tuple[int, int]]]:
+    """Return the offsets of the cells of each row of a table, and no row of any other paragraph.
+
+    The end of an empty cell is not behind its start.
+    """
+    if not _is_table(text, start, end):
+        return []
+    lines = re.compile(".+").finditer(text, start, end)
+    return [[_stripped(text, *cell.span()) for cell in _CELL.finditer(text, *line.span())] for line in lines]
+
+
 def _is_table(text: str, start: int, end: int) -> bool:
     return sum(_BETWEEN_CELLS in line for line in text[start:end].split("\n")) > 1
 
@@ -176,10 +191,18 @@ def _cuts(text: str, start: int, end: int) -> set[int]:
     """Return where new sentences begin inside the paragraph `text[start:end]`."""
     if _is_table(text, start, end):
         return {start + place + 1 for place, sign in enumerate(text[start:end]) if sign == "\n"}
-    quoted = _quoted_spans(text, start, end)
     cuts = {start, _headline_end(text, start, end)}
     if _ITEM.match(text, start, end):
         cuts |= {match.start("item") for match in _ITEM_LINE.finditer(text, start, end)}
+    cuts |= _beginnings(text, start, end, cuts, _quoted_spans(text, start, end))
+    for match in _CREDIT.finditer(text, start, end):
+        cuts.add(match.start() if match[0].startswith("SOURCE") else match.end())
+    return {cut for cut in cuts if start < cut < end}
+
+
+def _beginnings(text: str, start: int, end: int, known: set[int], quoted: list[tuple[int, int]]) -> set[int]:
+    """Return where sentences begin behind a full stop, but for those inside a quotation; `known` begin anyway."""
+    cuts = set(known)
     for match in _BOUNDARY.finditer(text, start, end):
         stop = match.start("closing")
         follows = match.end("gap")
@@ -192,9 +215,7 @@ def _cuts(text: str, start: int, end: int) -> set[int]:
             continue  # It numbers what follows, as in "There are two: 1. This. 2. That."
         if match["closing"] or not _goes_on(text, max(start, stop - 16), stop, follows):
             cuts.add(follows)
-    for match in _CREDIT.finditer(text, start, end):
-        cuts.add(match.start() if match[0].startswith("SOURCE") else match.end())
-    return {cut for cut in cuts if start < cut < end}
+    return cuts
 
 
 def _goes_on(text: str, begin: int, stop: int, follows: int) -> bool:
@@ -238,11 +259,26 @@ def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _bounded(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield the span whole, or cut at the last white space before the limit where it is too long."""
-    while end - start > MAX_SENTENCE_CHARACTERS:
-        window = text[start : start + MAX_SENTENCE_CHARACTERS]
+    """Yield the span whole; where it is too long, cut between the sentences of a quotation in it."""
+    if end - start <= MAX_SENTENCE_CHARACTERS:
+        if start < end:
+            yield start, end
+        return
+    last = start
+    for place in (*sorted(_beginnings(text, start, end, {start}, [])), end):
+        if place - start > MAX_SENTENCE_CHARACTERS and last > start:
+            yield from _cut_in_words(text, *_stripped(text, start, last))
+            start = last
+        last = place
+    yield from _cut_in_words(text, start, end)
+
+
+def _cut_in_words(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yield the span whole, or cut at the last white space before the limit that no sentence reaches."""
+    while end - start > MOST_CHARACTERS:
+        window = text[start : start + MOST_CHARACTERS]
         space = max(window.rfind(" "), window.rfind("\n"))
-        cut = start + (space if space > 0 else MAX_SENTENCE_CHARACTERS)
+        cut = start + (space if space > 0 else MOST_CHARACTERS)
         yield _stripped(text, start, cut)
         start, _ = _stripped(text, cut, end)
     if start < end:

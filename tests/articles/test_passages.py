@@ -13,6 +13,7 @@ from assistant.articles.normalising import normalise
 from assistant.articles.passages import (
     MAX_PASSAGE_CHARACTERS,
     MAX_SENTENCE_CHARACTERS,
+    MOST_CHARACTERS,
     head_of,
     is_label,
     is_row,
@@ -58,7 +59,7 @@ def test_the_head_of_a_row_is_the_first_sentence_of_its_table(text: str) -> None
         (table,) = [(start, end) for start, end in paragraphs(article.text) if start <= row.start < end]
         first = next(each for each in sentences(article) if each.start == table[0])
         head = head_of(row)
-        if head is not None and len(article.text[table[0] : table[1]].split("\n")[0]) <= MAX_SENTENCE_CHARACTERS:
+        if head is not None and len(article.text[table[0] : table[1]].split("\n")[0]) <= MOST_CHARACTERS:
             assert head == first
             assert is_label(head) or not is_row(head)
 
@@ -73,7 +74,7 @@ def test_every_character_is_in_exactly_one_sentence(text: str) -> None:
     assert not any(gap.strip() for gap in gaps)
     for sentence in found:
         assert sentence.text == text[sentence.start : sentence.end] == sentence.text.strip() != ""
-        assert len(sentence.text) <= MAX_SENTENCE_CHARACTERS
+        assert len(sentence.text) <= MOST_CHARACTERS
 
 
 @given(TEXTS)
@@ -284,10 +285,24 @@ def test_a_heading_that_is_marked_is_a_label_whatever_its_form() -> None:
 
 def test_a_list_without_full_stops_is_cut_between_words() -> None:
     """What is too long for a quotation is cut at white space, and no word is lost or broken."""
-    words = [f"word{number}" for number in range(300)]
+    words = [f"word{number}" for number in range(1000)]
     parts = split(" ".join(words))
     assert len(parts) > 1
     assert " ".join(parts).split() == words
+
+
+def test_a_sentence_is_never_cut_however_long_it_is() -> None:
+    """A long quotation is cut between its sentences, and a sentence without end is whole."""
+    long = "We voted, " + "and they counted, " * 70 + "and that was that."
+    assert len(long) > 2 * MAX_SENTENCE_CHARACTERS
+    assert split(f"It began. {long} It ended.") == ["It began.", long, "It ended."]
+    said = [
+        f"Of the {number} members of this council none has ever asked me what the bridge cost." for number in range(9)
+    ]
+    first, *others = split(f"“{' '.join(said)}” she said. He left.")
+    assert first.startswith("“Of the 0")
+    assert all(part.endswith(("cost.", "cost.” she said.", "He left.")) for part in (first, *others))
+    assert max(len(part) for part in (first, *others)) <= MAX_SENTENCE_CHARACTERS
 
 
 # Tables

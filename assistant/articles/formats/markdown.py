@@ -19,8 +19,16 @@ from markdown_it.tree import SyntaxTreeNode
 
 from assistant.articles.normalising import normalise
 
+
+class _Markdown(MarkdownIt):
+    """Takes any address for one: nobody can follow it, since its words alone are read."""
+
+    def validateLink(self, url: str) -> bool:  # noqa: ARG002, N802
+        return True
+
+
 # An indented paragraph is a paragraph: newspapers print no code.
-_MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"]).disable("code")
+_MARKDOWN = _Markdown("commonmark").enable(["table", "strikethrough"]).disable("code")
 
 _UNSEEN = ("template", "del", "s", "strike")
 """Elements of HTML whose words are no part of an article: a page's spare parts, and what was withdrawn."""
@@ -93,11 +101,12 @@ def _words(node: SyntaxTreeNode) -> str:
     """Return the words of a block, or of a cell of a table, with its line ends."""
     parts: list[str] = []
     begun: defaultdict[str, list[int]] = defaultdict(list)
-    struck = False
+    has_gap = False
     for part in (part for line in node.children for part in (line.token and line.token.children) or []):
         tag, step = part.tag, part.nesting
         if part.type == "html_inline" and (mark := _TAG.match(part.content)):
             tag, step = mark[2].lower(), -1 if mark[1] else 1
+        has_gap |= part.type == "image"
         if part.type in ("text", "code_inline"):
             parts.append(part.content)
         elif part.type in ("softbreak", "hardbreak") or (part.type == "html_inline" and tag in _LINES):
@@ -110,11 +119,11 @@ def _words(node: SyntaxTreeNode) -> str:
             start = begun[tag].pop()
             if tag in _UNSEEN:
                 del parts[start:]
-                struck = True
+                has_gap = True
             elif len(parts) == start + 1:
                 parts[start] = _raised(tag, parts[start])
     words = "".join(parts)
-    return re.sub(" +", " ", words) if struck else words
+    return re.sub(" +", " ", words) if has_gap else words
 
 
 def _raised(tag: str, words: str) -> str:

@@ -31,6 +31,7 @@ MAX_FILE_BYTES = 20_000_000
 _MAX_ID_BYTES = 100
 
 _LEADS_OUT = "it is a link that leads out of the folder: put a copy in its place"
+_DOUBLE = "it is a link to {}, which is read once"
 _BY_FILE_NAME = "the file name"
 
 
@@ -55,6 +56,8 @@ class Corpus:
 
     articles: tuple[Article, ...]
     problems: tuple[Problem, ...] = ()
+    unread: frozenset[str] = frozenset()
+    """The ids of further articles, which are still to be indexed, so that nothing is answered from them yet."""
 
     @cached_property
     def by_id(self) -> dict[str, Article]:
@@ -92,9 +95,11 @@ def read_corpus(folder: Path, read: ReadFile | None = None) -> Corpus:
     except OSError as error:
         return Corpus((), (Problem(str(folder), str(error)),))
     files = {path.relative_to(folder).as_posix(): path for path in paths}
+    doubles = _doubles(files, folder)
+    problems += [Problem(link, _DOUBLE.format(file), skipped=False) for link, file in doubles.items()]
     for file, path in sorted(files.items()):
         try:
-            if path.suffix.lower() in SUFFIXES and (path.is_file() or path.is_symlink()):
+            if file not in doubles and path.suffix.lower() in SUFFIXES and (path.is_file() or path.is_symlink()):
                 articles[file], left_out = (read or read_file)(path, folder)
                 of_id[articles[file].id].append(file)
                 problems += [Problem(file, reason, skipped=False) for reason in left_out]
@@ -142,6 +147,18 @@ def _is_seen(name: str) -> bool:
 
 def _leads_out(path: Path, folder: Path) -> bool:
     return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+
+
+def _doubles(files: Mapping[str, Path], folder: Path) -> dict[str, str]:
+    """Return the links to an article file that has been listed under another name, each with that name."""
+    root = Path(os.path.realpath(folder))
+    read = {file: path for file, path in sorted(files.items()) if path.suffix.lower() in SUFFIXES}
+    within = {file: path for file, path in read.items() if path.is_symlink() and not _leads_out(path, folder)}
+    links = {file: Path(os.path.realpath(path)) for file, path in within.items()}
+    # No link to a folder is followed, so every other file lies where its name says.
+    names = {root / file: file for file in read.keys() - links.keys()}
+    listed_as = {file: names.setdefault(target, file) for file, target in links.items()}
+    return {file: name for file, name in listed_as.items() if name != file}
 
 
 def _of_one_id(identifier: str, files: Sequence[str], articles: Mapping[str, Article]) -> list[Problem]:

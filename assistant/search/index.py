@@ -99,9 +99,10 @@ class Index:
         return IndexReport(fingerprint, len(self.held), self.keywords.passages, self.embedded)
 
     def part_of(self, corpus: Corpus) -> Corpus:
-        """Return the part of a corpus that can be found: whose words are in place."""
+        """Return the part of a corpus that can be found: whose words are in place; the others are unread."""
         part = tuple(article for article in corpus.articles if key_of(article) in self.found)
-        return corpus if part == corpus.articles else replace(corpus, articles=part)
+        unread = frozenset(article.id for article in corpus.articles) - {article.id for article in part}
+        return replace(corpus, articles=part, unread=unread) if unread else corpus
 
     def take_up(self, articles: Sequence[Article], progress: Progress = silent) -> None:
         """Index those of the articles that are not.
@@ -333,16 +334,17 @@ def damage(embedder: str, folder: Path, trial: Path) -> list[str]:
     return [] if works(trial, size) else [f"Chroma cannot search {place / CHROMA}"]
 
 
-def check_server(articles: Sequence[Article], embedder: str, url: str) -> None:
-    """See whether a Chroma server has the vectors of these articles.
+def check_server(articles: Sequence[Article], embedder: str, url: str) -> bool:
+    """Return whether a Chroma server has a collection of these articles at all.
 
     Raises:
-        ConfigurationError: it does not answer, or has not.
+        ConfigurationError: it does not answer, or the collection has not all of their vectors.
     """
     with named_errors(url, shared=True), ExitStack() as resources:
         names = [passage.id for article in articles for passage in passages(article)]
         collection = known_collection(connected(url, resources), names, place_of(embedder))
-        if collection is None or len(chroma.held(collection, names)) < len(names):
+        if collection is not None and len(chroma.held(collection, names)) < len(names):
             raise ConfigurationError(
-                f"The server at {url} has no index of these articles", "run python -m assistant index"
+                f"The server at {url} has no whole index of these articles", "run python -m assistant index"
             )
+        return collection is not None

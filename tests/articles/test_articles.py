@@ -587,26 +587,46 @@ def test_a_withdrawn_article_does_not_come_back_from_another_file_of_its_id(tmp_
 
 
 def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
-    """Of a file and of a folder; one that stays inside is followed, once, and one that leads nowhere is named."""
+    """Of a file and of a folder; one that leads nowhere is named too."""
     (tmp_path / "outside").mkdir()
     secret = written(tmp_path / "outside", "secret.md", "Secret.")
     inside = tmp_path / "articles"
     (inside / "2026").mkdir(parents=True)
     written(inside / "2026", "ferry.md", "Text.")
-    (inside / "latest.md").symlink_to(inside / "2026" / "ferry.md")
     (inside / "this-year").symlink_to(inside / "2026")
     (inside / "2026" / "up").symlink_to(inside)
     (inside / "secret.md").symlink_to(secret)
+    (inside / "same.md").symlink_to(secret)
     (inside / "2026" / "more").symlink_to(tmp_path / "outside")
     (inside / "gone.md").symlink_to(inside / "none.md")
     (inside / "loop.md").symlink_to(inside / "loop.md")
     (tmp_path / "link").symlink_to(inside)
     for folder in (inside, tmp_path / "link"):
         corpus = read_corpus(folder)
-        assert {article.id: article.text for article in corpus.articles} == {"latest": "Text.", "2026-ferry": "Text."}
+        assert {article.id: article.text for article in corpus.articles} == {"2026-ferry": "Text."}
         named = {problem.file: problem.reason for problem in corpus.problems if problem.skipped}
-        assert named.keys() == {"2026/more", "secret.md", "gone.md", "loop.md"}
-        assert all("leads out of the folder" in named[file] for file in ("2026/more", "secret.md"))
+        assert named.keys() == {"2026/more", "secret.md", "same.md", "gone.md", "loop.md"}
+        leading_out = [file for file, reason in named.items() if "leads out of the folder" in reason]
+        assert leading_out == ["2026/more", "same.md", "secret.md"]
+
+
+def test_a_link_within_the_folder_makes_no_second_article(tmp_path: Path) -> None:
+    """The file itself counts, wherever it stands; where it is hidden, the first of its links does."""
+    inside = tmp_path / "articles"
+    (inside / ".store").mkdir(parents=True)
+    written(inside, "zoo.md", "Text.")
+    written(inside / ".store", "hidden.md", "More.")
+    for name, target in {"a.md": "zoo.md", "b.md": "a.md", "c.md": ".store/hidden.md", "d.md": "c.md"}.items():
+        (inside / name).symlink_to(inside / target)
+    (tmp_path / "link").symlink_to(inside)
+    for folder in (inside, tmp_path / "link"):
+        corpus = read_corpus(folder)
+        assert {article.id: article.text for article in corpus.articles} == {"c": "More.", "zoo": "Text."}
+        assert [str(problem) for problem in corpus.problems] == [
+            "a.md: it is a link to zoo.md, which is read once",
+            "b.md: it is a link to zoo.md, which is read once",
+            "d.md: it is a link to c.md, which is read once",
+        ]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -28,7 +29,7 @@ from assistant.search import collection as collection_module
 from assistant.search import index as index_module
 from assistant.search import index_files, index_server
 from assistant.search.collection import client_of, find_themselves
-from assistant.search.index import Index, IndexReport, damage, open_index, place_of
+from assistant.search.index import Index, IndexReport, check_server, damage, open_index, place_of
 from assistant.search.retrieval import Retriever
 from assistant.settings import PROJECT
 from assistant.types import Article
@@ -233,10 +234,12 @@ def test_what_is_there_is_answered_from_at_once(tmp_path: Path, articles: list[A
         assert index.part_of(Corpus(tuple(articles))).articles == (articles[0],)
     built(articles[:2], tmp_path)
     with closing(open_index(articles, embedder := WordEmbedder(), tmp_path, at_once=True)) as index:
-        assert index.part_of(Corpus(tuple(articles))).articles == tuple(articles[:2])
+        part = index.part_of(Corpus(tuple(articles)))
+        assert part.articles == tuple(articles[:2])
+        assert part.unread == {articles[2].id}
         assert embedder.embedded == []
         assert [*index.taking_up(articles)] == [(1, 1)]
-        assert index.part_of(Corpus(tuple(articles))).articles == tuple(articles)
+        assert index.part_of(Corpus(tuple(articles))) == Corpus(tuple(articles))
 
 
 # Who is kept out
@@ -445,6 +448,21 @@ def test_a_server_is_used_like_the_folder(server: str, tmp_path: Path, articles:
         assert index.vectors is not None
         assert index.vectors.name == name
     assert not list(tmp_path.rglob("chroma.sqlite3"))
+
+
+def test_a_server_without_an_index_is_told_from_one_whose_index_lacks_passages(
+    server: str, tmp_path: Path, articles: list[Article]
+) -> None:
+    """The first start builds what is not there; what is there and not whole has its cure."""
+    own = [made(f"{article.id} of nobody else", 5) for article in articles]
+    looked = partial(check_server, own, WordEmbedder().name, server)
+    assert not looked()
+    with closing(open_index(own, WordEmbedder(), tmp_path, server)) as index:
+        assert looked()
+        assert index.vectors is not None
+        index.vectors.delete([passages(own[0])[0].id])
+    with pytest.raises(ConfigurationError, match=r"no whole index of these articles: run python -m assistant index"):
+        looked()
 
 
 def test_processes_share_a_server(server: str, tmp_path: Path, articles: list[Article]) -> None:

@@ -1,4 +1,4 @@
-"""A demonstration publisher: `python deploy/publisher.py`, and it ends with Ctrl+C.
+"""A demonstration publisher: `python deploy/publisher.py`, and it ends with Ctrl+C or SIGTERM.
 
 Serves the newspaper page of `demo/`, under a strict content security policy, and starts the assistant, which lights up
 the words of its answers in that page. The two have addresses of their own, as a publisher and an assistant would.
@@ -7,6 +7,7 @@ the words of its answers in that page. The two have addresses of their own, as a
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -52,18 +53,21 @@ def newspaper() -> dict[str, str]:
 
 
 def main() -> None:
-    """Serve both until Ctrl+C."""
+    """Serve both until Ctrl+C, or until the process is told to stop."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     settings = Settings.from_environment()
     command = [sys.executable, "-m", "assistant", "serve"]
     environment = os.environ | {"ASSISTANT_EMBED_SITES": SITE}
     port = int(SITE.rpartition(":")[2])
     with publisher(newspaper(), f"http://{settings.host}:{settings.port}", port) as pages:
         process = subprocess.Popen(command, cwd=PROJECT, env=environment)  # noqa: S603 - the project's own
-        print(f"The publisher's page is at {SITE}", flush=True)  # noqa: T201
-        with suppress(KeyboardInterrupt):
-            pages.serve_forever()
-        process.terminate()
-        process.wait()
+        try:
+            with suppress(KeyboardInterrupt):
+                print(f"The publisher's page is at {SITE}", flush=True)  # noqa: T201
+                pages.serve_forever()
+        finally:
+            process.terminate()
+            process.wait()
 
 
 if __name__ == "__main__":

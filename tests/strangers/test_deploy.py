@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from processes import free_port, start, stop, wait_until_answers
 from stack import NGINX, PORTS, Stack, stack
@@ -150,6 +151,22 @@ def test_the_units_set_what_there_is_to_set() -> None:
         pairs = re.findall(r"^Environment=(ASSISTANT_\w+)=(.*)$", unit.read_text(), flags=re.MULTILINE)
         Settings.from_environment({name: value.replace("%i", PORTS[0]) for name, value in pairs})
     assert "KillMode=mixed" in (PROJECT / "deploy" / "systemd" / "assistant@.service").read_text()
+
+
+def test_a_publisher_that_is_told_to_stop_ends_its_assistant(tmp_path: Path) -> None:
+    """SIGTERM, as a supervisor sends it, leaves no process behind."""
+    ports = free_port(), free_port()
+    script = f"import publisher; publisher.SITE = 'http://localhost:{ports[0]}'; publisher.main()"
+    settings = {"ASSISTANT_MODEL": "none", "ASSISTANT_PORT": str(ports[1]), "PYTHONPATH": "deploy"}
+    running = start([sys.executable, "-c", script], f"http://127.0.0.1:{ports[1]}", tmp_path / "log", settings)
+    try:
+        wait_until_answers(running)
+        (assistant,) = psutil.Process(running.process.pid).children()
+        assert httpx.get(f"http://127.0.0.1:{ports[0]}").status_code == 200
+    finally:
+        stop(running)
+    gone, _ = psutil.wait_procs([assistant], timeout=0)
+    assert (running.process.returncode, gone) == (0, [assistant])
 
 
 def test_without_nginx_the_stack_says_what_to_install(tmp_path: Path) -> None:

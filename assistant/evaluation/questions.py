@@ -99,7 +99,7 @@ def read_text(path: Path) -> str:
             f"The question file {path} cannot be read: it is no text in UTF-8; save it as that (CSV UTF-8)"
         ) from error
     except OSError as error:
-        raise ConfigurationError(f"The question file {path} cannot be read: {error}") from error
+        raise ConfigurationError(f"The question file {path} cannot be read ({error.strerror})") from error
 
 
 @contextmanager
@@ -113,8 +113,21 @@ def line_of(path: Path, number: int, what: str, place: str = "line") -> Iterator
         yield
     except (ValueError, LookupError, TypeError, AttributeError, SyntaxError, RecursionError) as error:
         raise ConfigurationError(
-            f"{path}, {place} {number}: not {what} ({type(error).__name__}: {error}); mend the {place}"
+            f"{path}, {place} {number}: not {what} ({_what_is_wrong(error)}); mend the {place}"
         ) from error
+
+
+def _what_is_wrong(error: Exception) -> str:
+    """Return it in words; those of a `ValueError` are ours, and for people already."""
+    match error:
+        case json.JSONDecodeError():
+            return f"no JSON from character {error.colno} on: {error.msg}"
+        case KeyError():
+            return f"it has no {error.args[0]}"
+        case ValueError():
+            return str(error)
+        case _:
+            return "its values are not of the form that they must have"
 
 
 def lines(text: str) -> Iterator[Item]:
@@ -171,17 +184,19 @@ _STRAIGHT = str.maketrans("“”„«»‘’‚", '"""""\'\'\'')
 
 
 def _question(row: Any) -> Question:  # noqa: ANN401 - whatever a file holds
+    if not isinstance(row, dict):
+        raise ValueError("it is no object with names and values")
     identifier, answerable = row["id"], row.get("answerable")
     if not isinstance(identifier, str | int) or not str(identifier).strip():
-        raise TypeError("id must be a text or a number")
-    if not isinstance(row["question"], str):
-        raise TypeError("question must be a text")
+        raise ValueError("id must be a text or a number")
+    if not _is_text(row["question"]):
+        raise ValueError("question must be a text, and not empty")
     if not isinstance(answerable, bool | None):
-        raise TypeError("answerable must be true, false or null")
+        raise ValueError("answerable must be true, false or null")
     return Question(
         id=str(identifier),
         question=row["question"],
-        history=tuple(Turn(str(turn["question"]), str(turn["answer"])) for turn in _list(row, "history")),
+        history=tuple(map(_turn, _list(row, "history"))),
         answerable=answerable,
         must_have=tuple(_wordings(fact) for fact in _list(row, "must_have")),
         must_not=tuple(map(_wording, _list(row, "must_not"))),
@@ -190,16 +205,27 @@ def _question(row: Any) -> Question:  # noqa: ANN401 - whatever a file holds
     )
 
 
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _turn(value: object) -> Turn:
+    match value:
+        case {"question": str() as question, "answer": str() as answer, **more}:
+            return Turn(question, answer, str(more.get("article") or ""))
+    raise ValueError('history must be a list of exchanges, as in [{"question": "Who?", "answer": "Ada Brook."}]')
+
+
 def _list(row: dict[str, Any], key: str) -> list[Any]:
     value = row.get(key)
     if not isinstance(value, list | None):
-        raise TypeError(f"{key} must be a list")
+        raise ValueError(f"{key} must be a list")
     return value or []
 
 
 def _wordings(fact: object) -> tuple[str, ...]:
     if not isinstance(fact, list) or not fact:
-        raise TypeError('must_have must be a list of facts, each a list of wordings, as in [["18 percent", "18%"]]')
+        raise ValueError('must_have must be a list of facts, each a list of wordings, as in [["18 percent", "18%"]]')
     return tuple(map(_wording, fact))
 
 
@@ -209,17 +235,19 @@ _LIKE_A_PATTERN = re.compile(r"\\[a-zA-Z.]|\.[*+?]|[)\]][*+?]|\(\?|\[\^?\w-\w|\w
 def _wording(value: object) -> str:
     wording = str(value)
     if _LIKE_A_PATTERN.search(wording):
-        raise ValueError(f"{wording!r} looks like a regular expression, but wordings are matched as they stand")
+        raise ValueError(
+            f"in must_have or must_not {wording!r} looks like a regular expression, "
+            "but wordings are matched as they stand"
+        )
     if not plain(wording).strip(" .'"):
-        raise ValueError(f"the wording {wording!r} holds no word")
+        raise ValueError(f"in must_have or must_not the wording {wording!r} holds no word")
     return wording
 
 
 def _evidence(value: object) -> str:
-    words = str(value)
-    if not words.strip():
-        raise ValueError("a piece of evidence is empty")
-    return words
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("evidence must be a list of texts, none of them empty")
+    return value
 
 
 def holds(text: str, wording: str) -> bool:

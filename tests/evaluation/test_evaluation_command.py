@@ -54,7 +54,7 @@ def test_a_person_gets_headlines_and_a_script_one_object(tmp_path: Path) -> None
     keys = {"id", "question", "status", "answer", "citations", "timings", "model", "error"}
     assert all(keys <= set(line) for line in lines)
     assert [line["id"] for line in lines] == [row["id"] for row in ROWS]
-    assert set(lines[0]["citations"][0]) == {"number", "article", "version", "start", "end", "answering", "quote"}
+    assert set(lines[0]["citations"][0]) == {"number", "article", "version", "start", "end", "quote"}
 
 
 def test_two_runs_are_compared() -> None:
@@ -150,7 +150,7 @@ def test_every_bad_line_is_named_at_once(tmp_path: Path) -> None:
     result = command("evaluate", write(tmp_path, [GOOD, *bad]), "--out", tmp_path / "run")
     shown = result.stderr.splitlines()
     assert result.exit_code == 2
-    reasons = ("JSON", "'a mill'", "used twice", "'question'")
+    reasons = ("JSON", "'a mill'", "used twice", "it has no question")
     for number, line, reason in zip(range(2, 6), shown, reasons, strict=True):
         assert line.startswith(f"error: {tmp_path / 'questions.jsonl'}, line {number}: ")
         assert reason in line

@@ -40,7 +40,7 @@ def test_a_full_line_is_read_whole(tmp_path: Path) -> None:
     line = {
         "id": "a",
         "question": "Who?",
-        "history": [{"question": "Where?", "answer": "Here."}],
+        "history": [{"question": "Where?", "answer": "Here.", "article": "bridge"}],
         "kind": "fact",
         "answerable": False,
         "must_have": [["18 percent", "18%"], ["2014"]],
@@ -54,39 +54,43 @@ def test_a_full_line_is_read_whole(tmp_path: Path) -> None:
     }
     (question,) = read_questions(write(tmp_path, [line]))
     assert json.loads(json.dumps(asdict(question))) == line
-    assert question.history == (Turn("Where?", "Here."),)
+    assert question.history == (Turn("Where?", "Here.", "bridge"),)
     assert question.must_have == (("18 percent", "18%"), ("2014",))
 
 
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
-        ("{", ""),
-        ("[]", ""),
-        ("null", ""),
-        ('"Who?"', ""),
-        ('{"id": "b"}', "KeyError: 'question'"),
-        ('{"question": "Who?"}', "KeyError: 'id'"),
+        ("{", "no JSON from character 2 on"),
+        ("[" * 100_000, "its values are not of the form that they must have"),
+        ("[]", "it is no object with names and values"),
+        ("null", "it is no object with names and values"),
+        ('"Who?"', "it is no object with names and values"),
+        ('{"id": "b"}', "it has no question"),
+        ('{"question": "Who?"}', "it has no id"),
         ({"question": None}, "question must be a text"),
+        ({"question": ""}, "question must be a text, and not empty"),
+        ({"question": " "}, "question must be a text, and not empty"),
         ({"id": ["b"]}, "id must be a text or a number"),
         ({"id": ""}, "id must be a text or a number"),
         ({"answerable": "no"}, "answerable must be true, false or null"),
         ({"history": "earlier"}, "history must be a list"),
-        ({"history": [{"question": "Where?"}]}, ""),
-        ({"history": ["Where?"]}, ""),
-        ({"must_have": "18"}, ""),
+        ({"history": [{"question": "Where?"}]}, "history must be a list of exchanges"),
+        ({"history": ["Where?"]}, "history must be a list of exchanges"),
+        ({"must_have": "18"}, "must_have must be a list"),
         ({"must_have": ["9"]}, "must_have must be a list of facts, each a list"),
-        ({"must_have": [[]]}, ""),
+        ({"must_have": [[]]}, "must_have must be a list of facts, each a list"),
         ({"must_have": [["..."]]}, "the wording '...' holds no word"),
         ({"must_have": [["18 percent|18%"]]}, "looks like a regular expression"),
         ({"must_have": [[r"\d+ percent"]]}, "looks like a regular expression"),
-        ({"must_have": [["9.*months"]]}, "'9.*months' looks like a regular expression"),
-        ({"must_not": "18"}, ""),
+        ({"must_have": [["9.*months"]]}, "must_not '9.*months' looks like a regular expression"),
+        ({"must_not": "18"}, "must_not must be a list"),
         ({"must_not": ["^18"]}, "looks like a regular expression"),
         ({"must_not": ["(?i)x"]}, "looks like a regular expression"),
         ({"must_not": ["?!"]}, "holds no word"),
         ({"evidence": {}}, "evidence must be a list"),
-        ({"evidence": [" "]}, "a piece of evidence is empty"),
+        ({"evidence": [" "]}, "evidence must be a list of texts, none of them empty"),
+        ({"evidence": [7]}, "evidence must be a list of texts, none of them empty"),
     ],
 )
 def test_a_bad_line_is_named_by_its_number(tmp_path: Path, line: str | Row, reason: str) -> None:
@@ -94,8 +98,9 @@ def test_a_bad_line_is_named_by_its_number(tmp_path: Path, line: str | Row, reas
     whole = line if isinstance(line, str) else {"id": "b", "question": "Who?"} | line
     file = write(tmp_path, [{"id": "a", "question": "Who?"}, "", whole])
     pattern = rf"^.*questions\.jsonl, line 3: not a question \(.*{re.escape(reason)}.*\); mend the line$"
-    with pytest.raises(ConfigurationError, match=pattern):
+    with pytest.raises(ConfigurationError, match=pattern) as refusal:
         read_questions(file)
+    assert re.search(r"Error|Exception|NoneType|object is not|indices", str(refusal.value)) is None
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def _row(number: int, item_of: Callable[[], Any], unread: Unread) -> Row:
     """Return the row of an item, whose keys are taken out as they are read."""
     item = item_of()
     if not isinstance(item, dict):
-        raise TypeError("it is no object with names and values")
+        raise ValueError("it is no object with names and values")
     if "vars" in item and "question" not in item:
         row: Row = {"id": number} | _promptfoo(item, unread)
         row.setdefault("answerable", True if row["must_have"] or row.get("ideal") else None)
@@ -147,9 +147,16 @@ def _row(number: int, item_of: Callable[[], Any], unread: Unread) -> Row:
         truth = row["answerable"].strip().lower()
         row["answerable"] = {"true": True, "false": False, "": None, "null": None}.get(truth, truth)
     if isinstance(row.get("history"), str):
-        row["history"] = json.loads(row["history"] or "[]")
+        row["history"] = _list_in(row["history"])
     unread.update(name for name, value in item.items() if value)
     return row
+
+
+def _list_in(cell: str) -> Any:  # noqa: ANN401 - whatever stands there
+    try:
+        return json.loads(cell or "[]")
+    except (ValueError, RecursionError) as error:
+        raise ValueError("history must be a list of exchanges, written as JSON") from error
 
 
 def _promptfoo(test: Row, unread: Unread) -> Row:

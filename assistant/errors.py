@@ -57,6 +57,8 @@ class Fault(StrEnum):
     """It failed again and again, and is not asked for a while."""
     KEY = "key"
     """The provider does not take the key."""
+    FORBIDDEN = "forbidden"
+    """The provider lets this request not in; mostly for what the question says."""
     UNKNOWN_MODEL = "unknown_model"
     """The provider has no such model, or none for this key."""
     CREDIT = "credit"

@@ -118,6 +118,15 @@ def _first(fault: Callable[[Connection], None]) -> Callable[[Connection], None]:
     return behave
 
 
+def _for_poison(fault: Callable[[Connection], None]) -> Callable[[Connection], None]:
+    """Misbehave where the question has the word."""
+
+    def behave(connection: Connection) -> None:
+        (fault if "poison" in str(connection.endpoint.bodies[-1]["messages"]) else _answers)(connection)
+
+    return behave
+
+
 def _answers(connection: Connection) -> None:
     _replies(reply_to(connection.endpoint.bodies[-1]["messages"]))(connection)
 
@@ -169,6 +178,8 @@ BEHAVIOURS: dict[str, Callable[[Connection], None]] = {
     "503": _error("503 Service Unavailable"),
     "429": _error("429 Too Many Requests", "Retry-After: 50"),
     "401": _error("401 Unauthorized"),
+    "403": _error("403 Forbidden"),
+    "403 for poison": _for_poison(_error("403 Forbidden")),
     "402": _error("402 Payment Required"),
     "no credit": _error("429 Too Many Requests", told="You exceeded your quota: insufficient_quota"),
     "404": _error("404 Not Found"),

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 from langchain_core.messages import HumanMessage
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator, field_validator, model_validator
 
 from assistant.answering import quoting, rules
 from assistant.answering.material import Material
@@ -33,6 +33,19 @@ LocalCheck = Callable[[str], bool]
 """Whether an answer is right, as far as the packaged model can tell."""
 
 
+def _completed(said: Any, **left_out: object) -> Any:  # noqa: ANN401 - whatever a model says
+    """Return an object with what a model left out of it, or said null for: without a schema it may do so."""
+    if not isinstance(said, dict):
+        return said
+    return left_out | {name: value for name, value in said.items() if value is not None}
+
+
+_Answerable = Annotated[
+    Answerable, BeforeValidator(lambda said: said.strip(" .").lower() if isinstance(said, str) else said)
+]
+"""However it is spelled."""
+
+
 class Cited(BaseModel):
     """A sentence, and the numbers of the sentences that support it."""
 
@@ -43,19 +56,40 @@ class Cited(BaseModel):
 class Written(BaseModel):
     """The form of an answer."""
 
-    answerable: Literal["yes", "partly", "no"]
+    answerable: _Answerable
     sentences: list[Cited]
     near: Cited | None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, said: Any) -> Any:  # noqa: ANN401
+        return _completed(said, sentences=[], near=None)
+
+    @field_validator("sentences")
+    @classmethod
+    def _with_words(cls, sentences: list[Cited]) -> list[Cited]:
+        return [each for each in sentences if any(map(str.isalnum, each.text))]
+
+    @model_validator(mode="after")
+    def _says_what_it_promises(self) -> Self:
+        if self.answerable != "no" and not self.sentences:
+            raise ValueError("there is an answer, and no sentence of it")
+        return self
 
 
 class Checked(BaseModel):
     """The form of a check."""
 
     supported: bool
-    answers: Literal["yes", "partly", "no"]
+    answers: _Answerable
     wrong_words: list[str]
     should_say: str
     missing_cites: list[int]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, said: Any) -> Any:  # noqa: ANN401
+        return _completed(said, wrong_words=[], should_say="", missing_cites=[])
 
 
 class Standalone(BaseModel):
@@ -142,14 +176,14 @@ class _Task:
 
     def verdict(self, written: Written) -> _Verdict:
         """Return what the rules, and then the check, let through."""
-        if written.answerable == "no" or not written.sentences:
+        if written.answerable == "no":
             return _Verdict(Reply("no", near=self._near(written.near)))
         statements = tuple(map(self._statement, written.sentences))
-        refused = Reply(written.answerable, quoted=quoting.around(cited(statements)))
+        refused = Reply(written.answerable, quoted=quoting.around(cited(statements)), thrown_out=True)
         if found := rules.objections(self.question.text, statements):
             return _Verdict(refused, " ".join(found))
         if self.writer.checker is None:
-            return _Verdict(replace(refused, statements=statements))
+            return _Verdict(Reply(written.answerable, statements))
         try:
             checked = self._checked(self.writer.checker, written.sentences)
         except ModelError as error:

@@ -36,12 +36,12 @@ class Reply:
     """Where there is no answer: what the article says that comes nearest."""
     quoted: tuple[Window, ...] = ()
     """What is quoted where nothing that was written may be shown, best first; empty where the writer chooses none."""
-    drafted: str = ""
-    """What a model wrote, shown or not: `marks.py` finds the answering words of a quotation by it."""
     by_rule: bool = False
     """The statements were made by rule from the article's quotation marks: no model wrote them."""
     confidence: float | None = None
     """Calibrated probability that the article answers the question, where the writer has one."""
+    thrown_out: bool = False
+    """Whether a capable model wrote what may not be shown; asked again it may write something else."""
     error: ModelError | None = None
     """What kept the writer from more."""
 

@@ -12,7 +12,8 @@ import random
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -42,11 +43,11 @@ _PASSES = frozenset({Fault.RATE, Fault.SERVER, Fault.CONNECTION})
 _ITS_OWN = frozenset({Fault.KEY, Fault.UNKNOWN_MODEL, Fault.CREDIT})
 """Faults that somebody has to mend: one is enough to leave the provider alone."""
 _COUNTED = _PASSES | _ITS_OWN | {Fault.TIME_UP}
-"""Faults of the provider, not of one question."""
+"""Faults of the provider. What it forbids is a fault of one question: nobody can ask so that others get no answer."""
 _OPTIONAL = ("temperature", "reasoning_effort")
 """What is sent with a request and not every model takes."""
-_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
-"""What a thinking model says to itself."""
+_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)|\A(?:(?!<think>).)*</think>", re.DOTALL)
+"""What a thinking model says to itself; of some, the prompt has the opening tag already."""
 
 _S = TypeVar("_S", bound=BaseModel)
 
@@ -54,17 +55,26 @@ _S = TypeVar("_S", bound=BaseModel)
 class Provider:
     """A chat model, with the number of calls that it may have at once."""
 
-    def __init__(
-        self, chat: BaseChatModel, name: str, ledger: Ledger, calls_at_once: int = 16, engine: Engine | None = None
+    def __init__(  # noqa: PLR0913, PLR0917 - what it is, and how it may be used
+        self,
+        chat: BaseChatModel,
+        name: str,
+        ledger: Ledger,
+        calls_at_once: int = 16,
+        engine: Engine | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take a chat model that was made; `name` is what the operator calls it. Some have an engine of ours behind."""
+        """Take a chat model that was made; `name` is what the operator calls it. Some have an engine of ours behind.
+
+        By the clock, in seconds, it is known how long a provider that failed is left alone.
+        """
         self.name = name
         self.ledger = ledger
         self._chat = chat
         self._has_schemas = True
         """Whether it takes a JSON Schema; where it does not, the words of the prompt must do."""
         self._calls = threading.Semaphore(calls_at_once)
-        self._breaker = _Breaker()
+        self._breaker = _Breaker(clock)
         self._engine = engine
 
     @property
@@ -112,11 +122,14 @@ class Provider:
         return _parsed(message, schema)
 
     def _within(self, messages: Sequence[BaseMessage], schema: type[BaseModel], limit: Limit) -> AIMessage:
-        """Return what the model says; what may pass is tried again until the limit."""
+        """Return what the model says; what may pass is tried again until the limit.
+
+        A call that is let through has all its tries, also where it is the one that looks whether the provider is back.
+        """
+        if self.ledger.is_spent:
+            raise ModelError(Fault.BUDGET, "The tokens for today are spent", "raise ASSISTANT_TOKENS_PER_DAY")
+        self._breaker.check()
         for number in range(TRIES):
-            if self.ledger.is_spent:
-                raise ModelError(Fault.BUDGET, "The tokens for today are spent", "raise ASSISTANT_TOKENS_PER_DAY")
-            self._breaker.check()
             try:
                 message = run_within(limit, self._invoke(messages, schema))
             except ModelError as error:
@@ -166,7 +179,8 @@ class Provider:
 class _Breaker:
     """Leaves a provider alone that failed again and again; for many threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._changing = threading.Lock()
         self._failures = 0
         self._asked_again_at = 0.0
@@ -182,11 +196,11 @@ class _Breaker:
         with self._changing:
             if self._failures < FAILURES:
                 return
-            if time.monotonic() < self._asked_again_at:
+            if self._clock() < self._asked_again_at:
                 away = model_error(self._last)
                 raise ModelError(Fault.AWAY, f"The provider is not asked for a moment. {away.what}", away.cure)
             # This one tries; the others wait for what comes of it.
-            self._asked_again_at = time.monotonic() + self.away_seconds
+            self._asked_again_at = self._clock() + self.away_seconds
 
     def failed(self, fault: Fault) -> None:
         """Count a failure."""
@@ -194,7 +208,7 @@ class _Breaker:
             return
         with self._changing:
             self._failures = max(FAILURES if fault in _ITS_OWN else 0, self._failures + 1)
-            self._asked_again_at = time.monotonic() + self.away_seconds
+            self._asked_again_at = self._clock() + self.away_seconds
             self._last = fault
 
     def succeeded(self) -> None:
@@ -204,10 +218,10 @@ class _Breaker:
 
 
 def _parsed(message: AIMessage, schema: type[_S]) -> _S:
-    """Return the object in a message; words around it do not matter.
+    """Return the last object of this form in a message; words around it, and braces in them, do not matter.
 
     Raises:
-        ModelError: there is none, or not of this form.
+        ModelError: there is none.
     """
     ended = str(message.response_metadata.get("finish_reason") or message.response_metadata.get("stop_reason") or "")
     if message.additional_kwargs.get("refusal") or ended in ("refusal", "content_filter", "SAFETY"):
@@ -217,10 +231,25 @@ def _parsed(message: AIMessage, schema: type[_S]) -> _S:
         raise model_error(Fault.CUT_OFF)
     if not text:
         raise model_error(Fault.EMPTY)
-    try:
-        return schema.model_validate(json.loads(text[text.index("{") : text.rindex("}") + 1]))
-    except (ValueError, ValidationError) as error:
-        raise model_error(Fault.MALFORMED) from error
+    found: _S | None = None
+    for said in _objects(text):
+        with suppress(ValidationError):
+            found = schema.model_validate(said)
+    if found is None:
+        raise model_error(Fault.MALFORMED)
+    return found
+
+
+def _objects(text: str) -> Iterator[object]:
+    """Yield the JSON objects that stand in a text, one after the other."""
+    decoder = json.JSONDecoder()
+    place = text.find("{")
+    while place >= 0:
+        end = place + 1
+        with suppress(ValueError, RecursionError):
+            said, end = decoder.raw_decode(text, place)
+            yield said
+        place = text.find("{", end)
 
 
 def _usage_of(message: AIMessage) -> Usage:
@@ -244,8 +273,10 @@ def fault_of(error: Exception) -> Fault:  # noqa: PLR0911 - a table, a line each
     if re.search(r"context.{0,12}length|maximum context|context window|too many tokens|prompt is too long", told):
         return Fault.CONTEXT
     match status:
-        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+        case HTTPStatus.UNAUTHORIZED:
             return Fault.KEY
+        case HTTPStatus.FORBIDDEN:
+            return Fault.FORBIDDEN
         case HTTPStatus.NOT_FOUND:
             return Fault.UNKNOWN_MODEL
         case HTTPStatus.TOO_MANY_REQUESTS:
@@ -257,6 +288,10 @@ def fault_of(error: Exception) -> Fault:  # noqa: PLR0911 - a table, a line each
 
 _TOLD: dict[Fault, tuple[str, str]] = {
     Fault.KEY: ("The provider does not take the key", "set the provider's key, as OPENAI_API_KEY, and start again"),
+    Fault.FORBIDDEN: (
+        "The provider does not let this question in",
+        "ask in other words; where every question ends so, look at what the key may use",
+    ),
     Fault.UNKNOWN_MODEL: (
         "The provider has no such model",
         "look at the name in ASSISTANT_MODEL, and ASSISTANT_MODEL_URL",

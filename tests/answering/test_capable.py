@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from answers import says
 from replies import PASSES, told
 
@@ -11,7 +12,7 @@ from assistant.answering.material import of_articles
 from assistant.answering.reply import Reply, Statement
 from assistant.answering.trace import Trace
 from assistant.answering.understanding.question import Question
-from assistant.errors import Fault
+from assistant.errors import Fault, ModelError
 from assistant.model.limit import Limit
 from assistant.types import Article, Turn
 
@@ -83,13 +84,14 @@ def test_what_is_objected_to_twice_is_quoted(tmp_path: Path) -> None:
     asked = Asked(tmp_path, GOOD, wrong, GOOD, wrong)
     assert asked.reply.statements == ()
     assert [window.sentences[0] for window in asked.reply.quoted] == [MATERIAL.sentences[1]]
-    assert asked.reply.answerable == "yes"
+    assert (asked.reply.answerable, asked.reply.thrown_out) == ("yes", True)
 
 
 def test_what_answers_something_else_is_declined(tmp_path: Path) -> None:
     """A right sentence beside the point, twice, is no answer."""
     beside = PASSES | {"answers": "no"}
-    assert Asked(tmp_path, GOOD, beside, GOOD, beside).reply.answerable == "no"
+    reply = Asked(tmp_path, GOOD, beside, GOOD, beside).reply
+    assert (reply.answerable, reply.thrown_out) == ("no", True)
 
 
 def test_what_breaks_a_rule_is_not_even_checked(tmp_path: Path) -> None:
@@ -116,9 +118,14 @@ def test_a_refusal_may_say_what_comes_nearest(tmp_path: Path) -> None:
     assert Asked(tmp_path, told(answerable="no")).calls == 1
 
 
-def test_a_reply_without_sentences_is_a_refusal(tmp_path: Path) -> None:
-    """What claims to answer and says nothing answers nothing."""
-    assert Asked(tmp_path, told()).reply == Reply("no")
+@pytest.mark.parametrize("answerable", ["yes", "partly"])
+def test_an_answer_without_sentences_is_no_refusal(answerable: str, tmp_path: Path) -> None:
+    """What claims to answer and says nothing is asked once more; said again, it is a fault and no verdict."""
+    empty = told(answerable=answerable)
+    assert Asked(tmp_path, empty, GOOD, PASSES).cited == [[2]]
+    with pytest.raises(ModelError) as raised:
+        Asked(tmp_path, empty, empty)
+    assert raised.value.fault is Fault.MALFORMED
 
 
 def test_a_malformed_reply_is_asked_for_once_more(tmp_path: Path) -> None:
@@ -126,6 +133,37 @@ def test_a_malformed_reply_is_asked_for_once_more(tmp_path: Path) -> None:
     fenced = f"<think>{{}}</think>Here it is:\n```json\n{json.dumps(GOOD)}\n```"
     assert Asked(tmp_path, fenced, PASSES).cited == [[2]]
     assert Asked(tmp_path, "Yes, it was.", GOOD, PASSES).cited == [[2]]
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "The reader asks {something}. </think> %s",
+        "<think>I might say %s</think>\n%s Sentence {2} says so.",
+        'A try: {"answerable": "no", "sentences": []} but no: %s',
+        "{%s",
+        "%s }",
+    ],
+)
+def test_whatever_stands_around_a_reply_it_is_read(around: str, tmp_path: Path) -> None:
+    """Thoughts with or without their opening tag, prose, braces and an earlier try: the last object counts."""
+    asked = Asked(tmp_path, around.replace("%s", json.dumps(GOOD)), PASSES)
+    assert (asked.cited, asked.calls) == ([[2]], 2)
+
+
+def test_a_form_that_is_filled_in_carelessly_is_read(tmp_path: Path) -> None:
+    """What is left out or null is empty, and "Yes." is "yes"; that takes no further call."""
+    careless = {"answerable": "Yes.", "sentences": GOOD["sentences"]}
+    asked = Asked(tmp_path, careless, {"supported": True, "answers": "YES", "should_say": None})
+    assert (asked.reply.answerable, asked.cited, asked.calls) == ("yes", [[2]], 2)
+    assert Asked(tmp_path, {"answerable": "No"}).reply == Reply("no")
+
+
+def test_a_sentence_without_words_is_left_out(tmp_path: Path) -> None:
+    """An empty sentence beside a good one is not shown, and needs no repair."""
+    padded = GOOD | {"sentences": [{"text": " … ", "cites": [1]}, *GOOD["sentences"]]}
+    asked = Asked(tmp_path, padded, PASSES)
+    assert (asked.cited, asked.calls) == ([[2]], 2)
 
 
 def test_a_check_that_fails_leaves_the_quotation(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Whatever a provider's server does, over HTTP: the reader keeps the quotation, and the next question works."""
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import faulty_endpoint
 import pytest
+from answers import fits
 from faulty_endpoint import BEHAVIOURS, Endpoint
 from replies import TEXT
 
@@ -18,6 +20,7 @@ from assistant.errors import Fault
 from assistant.installation import check
 from assistant.markup import markdown
 from assistant.model.holder import CapableModels, ModelHolder
+from assistant.rendering import headline
 from assistant.search.retrieval import Retriever
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Outcome, Turn
@@ -36,6 +39,7 @@ FAULTS = {
         Fault.SERVER: ("500", "503", "500 without a body", "a web page", "a web page as an error", "other JSON"),
         Fault.RATE: ("429",),
         Fault.KEY: ("401",),
+        Fault.FORBIDDEN: ("403",),
         Fault.CREDIT: ("402", "no credit"),
         Fault.UNKNOWN_MODEL: ("404",),
         Fault.REQUEST: ("400",),
@@ -47,7 +51,7 @@ FAULTS = {
     }.items()
     for behaviour in behaviours
 }
-MENDED = [behaviour for behaviour in BEHAVIOURS if behaviour not in FAULTS]
+MENDED = [behaviour for behaviour in BEHAVIOURS if behaviour not in FAULTS and "poison" not in behaviour]
 """What a reader does not notice."""
 LEFT_ALONE = {Fault.KEY, Fault.CREDIT, Fault.UNKNOWN_MODEL, Fault.RATE}
 """After these the provider is not asked for a while."""
@@ -154,6 +158,15 @@ def test_a_dead_provider_is_left_alone_and_looked_at_again(assistant: Assistant,
     assert_next_question_works(assistant, endpoint)
 
 
+def test_what_could_not_be_asked_is_said(assistant: Assistant, endpoint: Endpoint) -> None:
+    """Where nothing can be quoted either, nobody knows whether there is an answer, and none is said not to be."""
+    endpoint.behaviour, assistant._answer_seconds = "403", PATIENCE
+    assistant.steps = replace(assistant.steps, fits=fits(threshold=0.6))
+    answer = assistant.ask("Which newspapers wrote of zebras?")
+    assert (answer.outcome, answer.fault, answer.citations) == (Outcome.UNWRITTEN, Fault.FORBIDDEN, ())
+    assert headline(answer) == "An answer could not be written now; please ask again later"
+
+
 def test_a_day_without_tokens_leaves_the_quotation(settings: Settings, article: Article, endpoint: Endpoint) -> None:
     """When the budget is spent nothing is asked any more, in this process and in the next one."""
     with_budget = replace(settings, tokens_per_day=200, answer_seconds=PATIENCE)
@@ -212,13 +225,32 @@ def test_both_calls_begin_alike(assistant: Assistant, endpoint: Endpoint) -> Non
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "words"), [("answers", "replies"), ("401", "key"), ("402", "credit"), ("404", "model")]
+    ("behaviour", "words"),
+    [
+        ("answers", r"answered a question about “.+” in \d+\.\d s: 2 calls, 200 tokens read and 40 written"),
+        ("talks", "not in the form"),
+        ("half of its JSON", "not in the form"),
+        ("refuses", "refuses"),
+        ("401", "key"),
+        ("402", "credit"),
+        ("404", "model"),
+    ],
 )
-def test_an_operator_learns_before_readers_do_whether_the_model_replies(
+def test_an_operator_learns_before_readers_do_whether_the_model_answers(
     behaviour: str, words: str, endpoint: Endpoint, settings: Settings
 ) -> None:
-    """`python -m assistant check` asks once, and says what came of it and what to do."""
+    """`python -m assistant check` has an answer written and checked, and says what it took, or what to do."""
     endpoint.behaviour = behaviour
     (found,) = (each for each in check(settings) if each.subject == "language model")
-    assert words in f"{found.what} {found.cure}".lower()
+    assert re.search(words, f"{found.what} {found.cure}")
     assert bool(found.cure) is (behaviour != "answers")
+
+
+def test_a_model_that_finds_no_answer_in_an_article_at_hand_is_a_problem(settings: Settings) -> None:
+    """`python -m assistant check` takes what a reader would not be shown for no answer."""
+    (settings.data / "other.md").write_text("# The well\n\nThe well of Aldery was dug by hand in 1911.")
+    (found,) = (each for each in check(replace(settings, articles=settings.data)) if each.subject == "language model")
+    assert found.what.endswith(
+        "nothing that may be shown when it was asked “What is this article about?” of “The well”"
+    )
+    assert "take a larger model" in found.cure

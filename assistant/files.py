@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -66,3 +67,18 @@ def write_whole(path: Path, content: bytes, *, synced: bool = False) -> None:
         if synced:
             file.flush()
             os.fsync(file.fileno())
+
+
+def nearest_folder(folder: Path) -> Path:
+    """Return the folder, or the nearest above it that is there."""
+    return next(each for each in (folder, *folder.absolute().parents) if each.is_dir())
+
+
+def unwritable(folder: Path) -> str:
+    """Return why nothing can be written to a folder that is there, in the system's words; empty where something can."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(4096))
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""

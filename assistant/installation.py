@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -15,20 +16,30 @@ from http.client import HTTPConnection, HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 
+from assistant.answering import material
+from assistant.answering.capable import CapableWriter
+from assistant.answering.trace import Trace
+from assistant.answering.understanding.question import Question
 from assistant.articles.reading import Corpus, read_corpus
 from assistant.errors import AssistantError, ConfigurationError
 from assistant.extras import require
+from assistant.files import nearest_folder, unwritable
 from assistant.model import prompts, weights
-from assistant.model.holder import check_configuration, try_providers
-from assistant.search import index, index_files, span_finder
+from assistant.model.holder import check_configuration, providers
+from assistant.model.limit import Limit
+from assistant.search import index, index_files
 from assistant.settings import Settings
 from assistant.types import Article
 from assistant.web import feedback
 from assistant.web.desk import rules, store
 from assistant.web.listening import listening
+from assistant.web.middleware import served_names
 
 _ROOM = 200_000_000
 """Bytes that should be free: an index of some hundred articles, and what a day writes."""
+_ASKED = "What is this article about?"
+_BUILT_AT_START = "it is built at the start"
+"""What becomes of an index that is not there, as on the day of the installation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +62,17 @@ def check(settings: Settings) -> Iterator[Finding]:
     yield _attempt("prompts", "all are there", prompts.check)
     embedder = "embedding model", "it is whole and the official one"
     yield _attempt(*embedder, lambda: weights.check(weights.embedder_file(), weights.EMBEDDER_SHA256))
-    words = "span finder", "it is whole and belongs to this code"
-    yield _attempt(*words, lambda: weights.check(span_finder.FILE, span_finder.SHA256))
     yield _attempt("checker", "its weights belong to this code", weights.checker_file)
     yield _attempt("writer", "its weights belong to this code", weights.writer_file)
-    yield from _language_model(settings)
+    yield from _language_model(settings, corpus.articles)
     # Where there are no articles to compare an index with, nothing true can be said of it.
     if corpus.articles and settings.chroma_url:
-        server = "index", f"the server at {settings.chroma_url} has the index of these articles"
-        yield _attempt(
-            *server,
-            lambda: index.check_server(corpus.articles, weights.EMBEDDER_SHA256, settings.chroma_url),
-        )
+        yield _server_index(corpus.articles, settings.chroma_url)
     elif corpus.articles:
         yield from _index(corpus.articles, settings.data / "index")
     yield _attempt("reports", f"they can be saved in {settings.feedback}", lambda: feedback.check(settings.feedback))
     yield _desk(settings)
+    yield from _names(settings)
     yield _attempt("page", f"it can be served at {settings.host}:{settings.port}", lambda: _page(settings))
     if settings.mcp:
         yield _attempt("tools", "their package is installed", lambda: require("mcp", "ASSISTANT_MCP"))
@@ -89,13 +95,9 @@ def _articles(corpus: Corpus, folder: Path) -> Iterator[Finding]:
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
-    existing = next(folder for folder in (settings.data, *settings.data.absolute().parents) if folder.is_dir())
-    try:
-        with tempfile.TemporaryFile(dir=existing) as file:
-            file.write(b"0")
-    except OSError as error:
-        what = f"{existing} cannot be written ({error.strerror})"
-        yield Finding("disk", what, "set ASSISTANT_DATA to another folder")
+    existing = nearest_folder(settings.data)
+    if reason := unwritable(existing):
+        yield Finding("disk", f"{existing} cannot be written ({reason})", "set ASSISTANT_DATA to another folder")
         return
     free = shutil.disk_usage(existing).free
     needed = _ROOM
@@ -105,22 +107,68 @@ def _disk(settings: Settings) -> Iterator[Finding]:
     yield Finding("disk", f"{free / 1e6:,.0f} MB are free at {existing}", cure if free < needed else "")
 
 
-def _language_model(settings: Settings) -> Iterator[Finding]:
-    def tried() -> None:
+def _language_model(settings: Settings, articles: Sequence[Article]) -> Iterator[Finding]:
+    try:
         check_configuration(settings)
-        if _is_packaged(settings):
-            weights.check_language_model(settings.data)
-        elif settings.model == "local" and settings.model_sha256:
-            weights.check(Path(settings.model_file), settings.model_sha256)
-        elif settings.model not in {"none", "local"}:
-            try_providers(settings)
-
-    names = {"none": "none is configured, answers are quotations", "local": "its file is whole"}
-    yield _attempt("language model", names.get(settings.model, f"{settings.model} replies"), tried)
+        yield Finding("language model", _tried(settings, articles))
+    except AssistantError as error:
+        yield _problem("language model", error)
     if settings.model == "local" and find_spec("ik_llama_cpp") is None:
         yield Finding("language model", "the engine is not installed", f"run {weights.INSTALL}")
     if rest := weights.unfinished(settings.data):
         yield Finding("language model", f"{rest} was left by an interrupted start", "start the assistant, or delete it")
+
+
+def _tried(settings: Settings, articles: Sequence[Article]) -> str:
+    """Return what is right with the language model.
+
+    Raises:
+        AssistantError: something is wrong with it.
+    """
+    if settings.model == "none":
+        return "none is configured, answers are quotations"
+    if settings.model == "local":
+        if _is_packaged(settings):
+            weights.check_language_model(settings.data)
+        elif settings.model_sha256:
+            weights.check(Path(settings.model_file), settings.model_sha256)
+        return "its file is whole"
+    # The shortest costs least.
+    shortest = min(articles, key=lambda article: len(article.text), default=None)
+    if shortest is None:
+        return f"{settings.model} was not asked, for want of an article"
+    return _answered(settings, shortest)
+
+
+def _answered(settings: Settings, article: Article) -> str:
+    """Have the provider's models write and check an answer about an article, as for a reader; return what it took.
+
+    Raises:
+        AssistantError: no answer came of it that a reader would be shown.
+    """
+    models, trace, started = providers(settings), Trace(), time.monotonic()
+    limit = Limit.of_seconds(settings.answer_seconds)
+    writer = CapableWriter(models.writer, models.checker)
+    reply = writer.reply(Question.of(_ASKED), material.of_articles([article]), limit, trace)
+    if reply.error:
+        raise reply.error
+    if not reply.statements:
+        what = f"{settings.model} wrote nothing that may be shown when it was asked “{_ASKED}” of “{article.title}”"
+        raise AssistantError(what, "ask again with python -m assistant check, or take a larger model")
+    took, seconds = trace.usage, time.monotonic() - started
+    return (
+        f"{settings.model} answered a question about “{article.title}” in {seconds:.1f} s: {took.calls} calls, "
+        f"{took.read:,} tokens read and {took.written:,} written"
+    )
+
+
+def _server_index(articles: Sequence[Article], url: str) -> Finding:
+    there = f"the server at {url} has the index of these articles"
+    try:
+        has_one = index.check_server(articles, weights.EMBEDDER_SHA256, url)
+    except ConfigurationError as error:
+        return Finding("index", error.what, error.cure)
+    return Finding("index", there if has_one else f"the server at {url} has none yet, {_BUILT_AT_START}")
 
 
 def _index(articles: Sequence[Article], folder: Path) -> Iterator[Finding]:
@@ -133,8 +181,8 @@ def _index(articles: Sequence[Article], folder: Path) -> Iterator[Finding]:
     cure = renewal(holder)
     problems = index.differences(articles, weights.EMBEDDER_SHA256, folder)
     if problems is None:
-        being_built = Finding("index", f"there is none in {folder} yet, process {holder} builds it")
-        yield being_built if holder else Finding("index", f"there is none in {folder}", cure)
+        builder = f"process {holder} builds it" if holder else _BUILT_AT_START
+        yield Finding("index", f"there is none in {folder} yet, {builder}")
         return
     try:
         # What is open changes while it is looked at.
@@ -162,6 +210,13 @@ def _desk(settings: Settings) -> Finding:
     return _attempt("desk", is_on, lambda: rules.check(settings))
 
 
+def _names(settings: Settings) -> Iterator[Finding]:
+    if not served_names(settings):
+        what = "it answers under any host name, also of a page that leads a reader's browser here by a name of its own"
+        cure = "set ASSISTANT_NAMES to the names that it is served under"
+        yield Finding("page", f"{what}: {cure}", warning=True)
+
+
 def _page(settings: Settings) -> None:
     try:
         listening(settings.host, settings.port).close()
@@ -180,8 +235,12 @@ def _attempt(subject: str, fine: str, action: Callable[[], object]) -> Finding:
     try:
         action()
     except AssistantError as error:
-        return Finding(subject, error.what, error.cure or "try again")
+        return _problem(subject, error)
     return Finding(subject, fine)
+
+
+def _problem(subject: str, error: AssistantError) -> Finding:
+    return Finding(subject, error.what, error.cure or "try again")
 
 
 def _is_packaged(settings: Settings) -> bool:

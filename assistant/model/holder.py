@@ -19,15 +19,12 @@ from typing import Any, Literal
 
 from langchain.chat_models import init_chat_model
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import HumanMessage
-from pydantic import BaseModel
 
 from assistant.errors import AssistantError, ConfigurationError, ModelError, WeightsError
 from assistant.files import Progress, silent
 from assistant.model import prompts, weights
 from assistant.model.chat import LanguageModel
 from assistant.model.engine.process import CONTEXT_TOKENS, ENGINE_PACKAGE, Engine, EngineChat
-from assistant.model.limit import Limit
 from assistant.model.prompts import CHECK, TURN
 from assistant.model.provider import ROOM_TOKENS, Provider
 from assistant.model.usage import LEDGER, Ledger
@@ -36,8 +33,6 @@ from assistant.types import Article
 
 logger = logging.getLogger(__name__)
 
-TRIAL_SECONDS = 20.0
-"""How long a provider may take for a few words when it is tried."""
 RESTART_SECONDS = (1.0, 5.0, 30.0, 120.0)
 """Pauses before the engine is started again after it died, one after the other."""
 CALM_SECONDS = 600.0
@@ -254,30 +249,25 @@ def open_models(settings: Settings, progress: Progress) -> Models | None:
         return _packaged(settings, progress)
     ledger = Ledger(settings.data / LEDGER, settings.tokens_per_day)
     writer = _own(settings, ledger) if settings.model == "local" else _provider(settings.model, settings, ledger)
-    if settings.check == "none":
-        return CapableModels(writer)
-    if settings.check == "local":
-        return CapableModels(writer, local=_packaged(settings, progress))
-    return CapableModels(writer, _provider(settings.check_model, settings, ledger) if settings.check_model else writer)
+    local = _packaged(settings, progress) if settings.check == "local" else None
+    return CapableModels(writer, _checker(writer, settings, ledger), local)
 
 
-class _Trial(BaseModel):
-    """What a provider is asked for when it is tried; every object will do."""
-
-    ok: bool = True
-
-
-def try_providers(settings: Settings) -> None:
-    """Ask the models of the provider that the settings name once each, in a few words.
+def providers(settings: Settings) -> CapableModels:
+    """Return the models of the provider that the settings name, without what is on this machine; nothing is asked yet.
 
     Raises:
         ConfigurationError: one cannot be set up.
-        ModelError: one did not reply; the error says why, and what to do.
     """
     ledger = Ledger(settings.data / LEDGER, settings.tokens_per_day)
-    for name in filter(None, dict.fromkeys((settings.model, settings.check_model))):
-        message = HumanMessage('Reply with the JSON object {"ok": true} and nothing else.')
-        _provider(name, settings, ledger).ask([message], _Trial, Limit.of_seconds(TRIAL_SECONDS), [])
+    writer = _provider(settings.model, settings, ledger)
+    return CapableModels(writer, _checker(writer, settings, ledger))
+
+
+def _checker(writer: Provider, settings: Settings, ledger: Ledger) -> Provider | None:
+    if settings.check != "provider":
+        return None
+    return _provider(settings.check_model, settings, ledger) if settings.check_model else writer
 
 
 def _own(settings: Settings, ledger: Ledger) -> Provider:

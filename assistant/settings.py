@@ -84,6 +84,7 @@ Port = Annotated[int, Field(ge=0, le=65_535, description="a whole number, at mos
 Number = Annotated[float, Field(ge=0, lt=10**6, allow_inf_nan=False, description="a number, 0 or more")]
 Switch = Annotated[bool, Field(description="true or false")]
 Place = Annotated[Path, AfterValidator(Path.expanduser)]
+Ready = Annotated[Literal["one", "all"], Field(description="one or all")]
 Check = Annotated[Literal["provider", "local", "none"], Field(description="provider, local or none")]
 Token = Annotated[str, Field(min_length=16, description="16 characters or more")]
 """A secret: at the rate at which one address may guess, even words are safe then."""
@@ -100,6 +101,12 @@ _NETWORKS = "addresses or networks, as in 10.0.0.7,192.168.0.0/16"
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(networks), Field(description=_NETWORKS)]
 
 _THIS_MACHINE = networks("127.0.0.1,::1")
+
+HELP = (
+    "It sounds as if you, or somebody near you, may be in danger. This is only a program that answers questions "
+    "about articles: please call the emergency number where you are, or a crisis line, or talk to somebody you "
+    "trust, now. You do not have to go through this alone."
+)
 
 
 def go_offline(environment: MutableMapping[str, str] = os.environ) -> None:
@@ -149,9 +156,16 @@ class Settings:
     host: str = "127.0.0.1"
     port: Port = 7860
     names: Names = ()
-    """Host names that it is served under, without a port; empty for any."""
+    """Host names that it is served under, without a port.
+
+    Without any, it is served under this machine's own names, and under any name where other machines may ask.
+    """
+    ready: Ready = "one"
+    """How many articles must be read before `/readyz` says that it is ready: `one`, or `all`."""
     stop_seconds: Number = 7.0
     """How long those who have asked may still get their answer when the server is stopped, in seconds."""
+    help: str = HELP
+    """What is said to somebody in distress: words and numbers of where help is."""
     contact: Address = ""
     """How readers reach the operator: a mail address or an https address."""
     feedback: Place = Path(platformdirs.user_data_dir("article-assistant")) / "feedback.sqlite3"

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from assistant.settings import Names, Networks
+from assistant.settings import Names, Networks, Settings
 from assistant.web.limits import is_in
 
 MAX_HEAD_BYTES = 32_768
@@ -36,6 +36,8 @@ MAX_PATH_BYTES = 255
 """Nothing of ours has a longer one, and the system looks for no file of a longer name but fails."""
 PAGE = ("/", "/config")
 """What stands behind their question mark is for the page's script. They go with the process that made them."""
+_OWN_NAMES = ("127.0.0.1", "localhost", "[::1]", "::1")
+"""Of this machine for itself."""
 EMBEDDED = "/embed"
 EMBEDDED_SCRIPTS = ("/embed.js", "/embed/frame.js")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
@@ -68,6 +70,16 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+
+
+def served_names(settings: Settings) -> Names:
+    """Return the host names that are answered to, empty for any.
+
+    What only this machine can reach has only its own names: another name that leads here is a foreign page's trick.
+    """
+    if settings.names or settings.trusted_proxies or settings.host not in _OWN_NAMES:
+        return settings.names
+    return _OWN_NAMES
 
 
 def guarded(app: ASGIApp, refused: Callable[[str, HTTPException], Response], names: Names = ()) -> ASGIApp:
@@ -115,7 +127,9 @@ def _check(scope: Scope, names: Names) -> None:
     if not is_told or not all(_HOST.fullmatch(host) for host in hosts + forwarded):
         raise HTTPException(400, "Say in one Host header which host is meant.")
     if names and scope["path"] not in _HEALTH and re.sub(r"\.?(:[0-9]+)?$", "", hosts[0]).lower() not in names:
-        raise HTTPException(421, "This assistant is not served under this name.")
+        raise HTTPException(
+            421, "This assistant is not served under this name; its operator can add it to ASSISTANT_NAMES."
+        )
     if int(headers.get("content-length", "0")) > MAX_BODY_BYTES:
         raise HTTPException(413, _TOO_LARGE)
     is_open = scope["path"] in OPEN_PATHS or scope["path"].startswith(OPEN_FOLDERS)

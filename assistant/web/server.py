@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assistant.answering.assistant import Assistant
 from assistant.extras import require
-from assistant.files import Progress, silent
+from assistant.files import Progress, silent, unwritable
 from assistant.markup import escape
 from assistant.settings import Settings
 from assistant.web.api import routes as api
@@ -39,7 +39,7 @@ from assistant.web.embedding.routes import as_page, with_embedding
 from assistant.web.following import following
 from assistant.web.limits import is_in
 from assistant.web.listening import listening
-from assistant.web.middleware import PatientProtocol, guarded, without_lent_address
+from assistant.web.middleware import PatientProtocol, guarded, served_names, without_lent_address
 from assistant.web.observability import log, log_to_standard_error
 from assistant.web.plain.assets import Assets
 from assistant.web.plain.pages import add_pages, plain_page
@@ -68,7 +68,7 @@ def serve(settings: Settings, progress: Progress = silent) -> None:
         # Uvicorn passes the signal on when it is done, and then the assistant has still to be closed.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt), ExitStack() as resources:
-            guard = partial(guarded, refused=refused, names=settings.names)
+            guard = partial(guarded, refused=refused, names=served_names(settings))
             serving = partial(server_configuration, settings=settings)
             with starting(lambda app: serving(guard(app)), listener, settings.embed_sites) as note:
 
@@ -133,7 +133,7 @@ def create_app(service: Service) -> ASGIApp:
         scope = without_lent_address(scope, service.settings.trusted_proxies)
         await (_ASK_ANOTHER if leaves else application)(scope, receive, send)
 
-    return guarded(handing_over, refused, service.settings.names)
+    return guarded(handing_over, refused, served_names(service.settings))
 
 
 def refused(path: str, refusal: HTTPException) -> Response:
@@ -156,11 +156,16 @@ def _add_checks(app: FastAPI, service: Service) -> None:
     @app.get("/readyz", include_in_schema=False)
     async def readyz() -> JSONResponse:
         ready = service.ready and service.assistant.is_loaded
+        kept = (service.settings.data, service.settings.feedback.parent)
+        problems = await asyncio.to_thread(
+            lambda: [why for folder in kept if folder.is_dir() if (why := unwritable(folder))]
+        )
         state = {
             "ready": ready,
             "model": service.assistant.model_state.kind,
             "articles": len(service.articles),
             "missing": service.assistant.missing,
+            "disk": problems[0] if problems else "ok",
         }
         return JSONResponse(state, 200 if ready else 503)
 

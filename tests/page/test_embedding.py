@@ -366,11 +366,11 @@ def test_a_page_hears_nobody_but_its_frame(browser: Browser, place: Place) -> No
 
 def answer_of(settings: Settings, path: str) -> httpx.Response:
     """Return what is answered where nothing but the ferry can be asked about."""
-    service = cast("Service", SimpleNamespace(settings=settings, articles={"ferry": FERRY}))
+    service = cast("Service", SimpleNamespace(settings=settings, articles={"ferry": FERRY}, unread=frozenset()))
 
     async def get() -> httpx.Response:
         app = guarded(with_embedding(Starlette(), service), refused)
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here.test") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
             return await client.get(path)
 
     # Playwright has a loop of its own here.

@@ -118,8 +118,8 @@ def test_a_reader_who_takes_nothing_keeps_nobody_waiting(address: str, assistant
     with closing(socket.socket()) as stuck:
         stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         stuck.connect((host, int(port)))
-        stuck.sendall(f"GET /assets/{largest.name} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
-        head = "POST /gradio_api/queue/join HTTP/1.1\r\nhost: x\r\ncontent-type: application/json"
+        stuck.sendall(f"GET /assets/{largest.name} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+        head = "POST /gradio_api/queue/join HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json"
         stuck.sendall(f"{head}\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode())
         time.sleep(1)
 

@@ -133,7 +133,7 @@ def test_any_question_file_is_read_or_refused(folder: Path, content: bytes) -> N
 
 @settings(max_examples=40)
 @given(
-    st.text(),
+    st.text().filter(lambda text: bool(text.strip())),
     st.text(),
     st.lists(st.sampled_from([*REASONS, "unknown", "<script>"])),
     st.booleans(),

@@ -27,7 +27,7 @@ from assistant.errors import ConfigurationError
 from assistant.settings import Settings, networks
 from assistant.web import middleware
 from assistant.web.listening import listening
-from assistant.web.middleware import OPEN_FOLDERS, OPEN_PATHS, guarded
+from assistant.web.middleware import OPEN_FOLDERS, OPEN_PATHS, guarded, served_names
 from assistant.web.plain.starting import starting
 from assistant.web.server import Server, mount_chat, refused, server_configuration
 from assistant.web.service import Service
@@ -72,8 +72,7 @@ def paths(address: str) -> list[str]:
 
 def test_every_response_has_the_headers_of_safety_and_head_gets_them_alone(address: str) -> None:
     """None may load from, or be read by, another site, or allow eval; HEAD is answered as GET is, without the body."""
-    own = {"host": "chat.test", "origin": "http://evil.test"}
-    with httpx.Client(base_url=address, headers=own, timeout=30) as client:
+    with httpx.Client(base_url=address, headers={"origin": "http://evil.test"}, timeout=30) as client:
         for path in paths(address):
             with client.stream("GET", path) as response:
                 looked = client.head(path)
@@ -125,10 +124,41 @@ def test_a_supervisor_need_not_name_a_host(address: str, path: str, protocol: st
     ],
 )
 def test_where_names_are_listed_others_are_not_served(named: str, path: str, host: str, status: int) -> None:
-    """A site that gives this machine another name reads nothing here; by default any name is served."""
+    """A site that gives this machine another name reads nothing here."""
     told = httpx.get(f"{named}{path}", headers={"host": host})
     assert told.status_code == status
     assert status == 200 or "name" in told.text
+
+
+OWN_NAMES = ("localhost", "127.0.0.1", "[::1]")
+ANY_NAME = (*OWN_NAMES, "evil.test", "chat.example:8443")
+
+
+@pytest.mark.parametrize(
+    ("settings", "served"),
+    [
+        (OPEN, OWN_NAMES),
+        (replace(OPEN, host="localhost"), OWN_NAMES),
+        (replace(OPEN, host="0.0.0.0"), ANY_NAME),  # noqa: S104
+        (replace(OPEN, trusted_proxies=networks("127.0.0.1")), ANY_NAME),
+        (replace(OPEN, names=("evil.test",)), ("evil.test",)),
+    ],
+    ids=("this machine", "this machine by name", "every machine", "behind a proxy", "names"),
+)
+def test_without_names_what_only_this_machine_can_reach_has_only_its_own(
+    settings: Settings, served: tuple[str, ...]
+) -> None:
+    """A foreign name that leads here is a trick of another page; where others may ask, any name may be meant."""
+
+    async def found(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("found")(scope, receive, send)
+
+    async def statuses() -> dict[str, int]:
+        transport = httpx.ASGITransport(guarded(found, refused, served_names(settings)))
+        async with httpx.AsyncClient(transport=transport) as client:
+            return {host: (await client.get(f"http://{host}/about")).status_code for host in ANY_NAME}
+
+    assert asyncio.run(statuses()) == {host: 200 if host in served else 421 for host in ANY_NAME}
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +172,7 @@ def test_who_asks_for_a_web_socket_writes_nothing_into_the_log(address: str, cap
     """There is none, so the request is answered as any other."""
     upgrade = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: eA=="
     with connected(address) as stranger:
-        stranger.sendall(f"GET /about HTTP/1.1\r\nhost: x\r\n{upgrade}\r\n\r\n".encode())
+        stranger.sendall(f"GET /about HTTP/1.1\r\nhost: localhost\r\n{upgrade}\r\n\r\n".encode())
         assert stranger.recv(4096).startswith(b"HTTP/1.1 200 ")
     assert caplog.records == []
 
@@ -174,7 +204,7 @@ def test_gradio_itself_takes_no_file_that_was_not_sent_to_it(tmp_path: Path) -> 
         app = FastAPI()
         page = mount_chat(app, Service(ScriptedAssistant(ARTICLE), OPEN))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             inputs = {number: len(function.inputs) for number, function in page.blocks.fns.items()}
             calls = [(number, at) for number, count in inputs.items() for at in range(count)]
             for number, at in calls:
@@ -202,7 +232,7 @@ def test_a_damaged_link_still_shows_the_article(address: str, query: str) -> Non
 def test_headers_that_do_not_end_are_not_waited_for(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection is closed when the time for them is up, whether they never begin, stop, or come by the byte."""
     monkeypatch.setattr(middleware, "HEAD_SECONDS", 0.5)
-    for beginning in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nhost: x\r\nx-slow: "):
+    for beginning in (b"", b"GET / HT", b"GET / HTTP/1.1\r\nhost: localhost\r\nx-slow: "):
         with connected(address) as slow:
             slow.sendall(beginning)
             assert httpx.get(f"{address}/healthz").text == "ok"
@@ -220,7 +250,7 @@ def test_a_reader_who_takes_nothing_is_given_up(
         def is_held() -> bool:
             return any(own in each.raddr[1:2] for each in psutil.Process().net_connections("tcp"))
 
-        stuck.sendall(b"GET /site/chat.js HTTP/1.1\r\nhost: x\r\n\r\n" * 1000)
+        stuck.sendall(b"GET /site/chat.js HTTP/1.1\r\nhost: localhost\r\n\r\n" * 1000)
         assert httpx.get(f"{address}/healthz").text == "ok"
         assert is_held()
         deadline = time.monotonic() + 20
@@ -241,7 +271,7 @@ def connected(address: str) -> Iterator[socket.socket]:
 def test_while_the_embedding_model_loads_it_is_not_ready(address: str, assistant: ScriptedAssistant) -> None:
     """A supervisor waits for that, though whoever comes sees the page and is answered."""
     assistant._loading = Future()
-    state = {"model": "loading", "articles": 1, "missing": 0}
+    state = {"model": "loading", "articles": 1, "missing": 0, "disk": "ok"}
     assert httpx.get(f"{address}/readyz").json() == {"ready": False, **state}
     assert httpx.get(f"{address}/readyz").status_code == 503
     assert httpx.get(f"{address}/").status_code == 200
@@ -308,7 +338,7 @@ def test_a_stranger_does_not_say_where_the_page_is() -> None:
 
     async def visit() -> None:
         transport = httpx.ASGITransport(guarded(application, refused))
-        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             sent = dict.fromkeys(("x-forwarded-host", "x-gradio-server", "x-else"), "elsewhere.example")
             (await client.get("/healthz", headers=sent)).raise_for_status()
 

@@ -23,6 +23,7 @@ VALUES = {
     "Port": ("3", 3),
     "Token": ("sixteen letters!", "sixteen letters!"),
     "Check": ("none", "none"),
+    "Ready": ("all", "all"),
     "Price": ("0.4, 1.6", (0.4, 0.4, 1.6)),
     "Tokens": ("3000000", 3_000_000),
     "Address": ("desk@example.org", "mailto:desk@example.org"),

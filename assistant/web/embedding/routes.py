@@ -14,12 +14,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assistant.web.middleware import EMBEDDED, EMBEDDED_SCRIPTS, PAGE_POLICY, with_headers
-from assistant.web.plain.pages import plain_page
+from assistant.web.plain.pages import not_there
 from assistant.web.service import Service
 
 _FOLDER = Path(__file__).parent
 _OFF = "This assistant is on no other site: its operator has listed none."
-_NO_ARTICLE = "<h1>There is no such article here</h1><p>It may have been taken away.</p>"
 
 
 def with_embedding(app: ASGIApp, service: Service) -> ASGIApp:
@@ -27,7 +26,6 @@ def with_embedding(app: ASGIApp, service: Service) -> ASGIApp:
     sites = service.settings.embed_sites
     ancestors = f"frame-ancestors {' '.join(sites)}"
     policy = {"content-security-policy": PAGE_POLICY.replace("frame-ancestors 'self'", ancestors)}
-    gone = plain_page("No such article", _NO_ARTICLE, 404, sites)
     scripts = scripts_for(sites)
 
     async def embedding(scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,8 +35,8 @@ def with_embedding(app: ASGIApp, service: Service) -> ASGIApp:
             raise HTTPException(404, _OFF)
         elif scope["path"] in scripts:
             await scripts[scope["path"]](scope, receive, send)
-        elif QueryParams(scope["query_string"]).get("article") not in service.articles:
-            await gone(scope, receive, send)
+        elif (article := QueryParams(scope["query_string"]).get("article")) not in service.articles:
+            await not_there(article, service, sites)(scope, receive, send)
         else:
             # Nobody but the sites may have the page in a frame.
             send = with_headers(send, policy | {"cache-control": "no-store"})

@@ -22,7 +22,7 @@ from assistant.answering.understanding.overview import Wanted, sentences_of
 from assistant.markup import Span, article_header, article_list, article_paragraphs, escape, in_brief, in_section
 from assistant.types import Article
 from assistant.web.middleware import PLAIN_POLICY
-from assistant.web.service import Service
+from assistant.web.service import UNREAD_SECONDS, Service
 
 FILES = Path(__file__).parents[1] / "static"
 TEMPLATES = Environment(
@@ -32,10 +32,9 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
     undefined=StrictUndefined,
 )
-_NO_ARTICLE = (
-    "<h1>There is no such article here</h1>"
-    '<p>It may have been taken away. <a href="/articles">These are the articles</a> that there are.</p>'
-)
+_NO_ARTICLE = "<h1>There is no such article here</h1><p>It may have been taken away.</p>"
+_TO_ARTICLES = '<p><a href="/articles">These are the articles</a> that there are.</p>'
+_UNREAD = "<h1>This article is still to be read</h1><p>This page goes on by itself.</p>"
 _CHANGED = '<p class="note">The article has changed since this link was made, so no words are marked.</p>'
 _MOST_SPANS = 20
 """Marked on one page; no answer has as many quotations."""
@@ -46,8 +45,6 @@ class _Place(BaseModel):
 
     start: str = ""
     end: str = ""
-    answering: str = ""
-    """The offsets of the words in them that answer, as in `10-20`."""
     also: str = ""
     """Those of further quotations, with commas between them."""
     version: str = ""
@@ -61,14 +58,14 @@ def add_pages(app: FastAPI, service: Service) -> None:
     async def show_article(identifier: str, place: Annotated[_Place, Query()]) -> HTMLResponse:
         article = service.articles.get(identifier)
         if article is None:
-            return plain_page("No such article", _NO_ARTICLE, status=404)
+            return not_there(identifier, service)
         off = switched_off(await service.switched_off(identifier))
         if place.version not in ("", article.version):
             # The words stand elsewhere in it now, or nowhere.
             off, place = f"{off}{_CHANGED}", _Place()
-        current, answering = _span(place.start, place.end), _pair(place.answering)
+        current = _span(place.start, place.end)
         others = [_pair(pair) for pair in place.also.split(",")[:_MOST_SPANS]]
-        shown = article_whole(article, 1, off, article_paragraphs(article, current, others, answering), current)
+        shown = article_whole(article, 1, off, article_paragraphs(article, current, others), current)
         return plain_page(article.title, in_section(shown, article))
 
     @router.get("/articles")
@@ -86,6 +83,15 @@ def add_pages(app: FastAPI, service: Service) -> None:
 
     app.include_router(router)
     app.mount("/site", StaticFiles(directory=FILES))
+
+
+def not_there(identifier: str | None, service: Service, framing: Sequence[str] = ()) -> HTMLResponse:
+    """Return the page in place of an article that is still to be read, which loads itself again, or of none."""
+    if identifier not in service.unread:
+        return plain_page("No such article", _NO_ARTICLE + ("" if framing else _TO_ARTICLES), 404, framing)
+    page = plain_page("Not read yet", _UNREAD, 503, framing)
+    page.headers["refresh"] = page.headers["retry-after"] = str(UNREAD_SECONDS)
+    return page
 
 
 def article_whole(article: Article, level: int, said: str, paragraphs: str, current: Span = (0, 0)) -> str:

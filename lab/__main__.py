@@ -221,23 +221,23 @@ def fit_opening() -> None:
     typer.echo(f"Fitted to {len(asked)} questions; run python -m lab calibrate now.")
 
 
-@app.command("fit-whole")
-def fit_whole(files: Annotated[list[Path], typer.Argument(help="Question files with overviews among them.")]) -> None:
-    """Fit assistant/answering/understanding/whole.npz to what asks for an article as a whole; some seconds."""
+@app.command("fit-meanings")
+def fit_meanings(
+    files: Annotated[list[Path], typer.Argument(help="Question files with overviews among them.")],
+) -> None:
+    """Fit assistant/answering/understanding/meaning.npz to what asks for nothing that an article tells; a minute."""
     with errors_as_lines():
-        from assistant.answering.understanding.whole import PROBE  # noqa: PLC0415
+        from assistant.answering.understanding.meaning import EXAMPLES  # noqa: PLC0415
         from assistant.evaluation.questions import read_questions  # noqa: PLC0415
         from assistant.model.weights import EMBEDDER_SHA256, embedder_folder  # noqa: PLC0415
         from assistant.search.embedder import SentenceEmbedder  # noqa: PLC0415
-        from lab.training import whole as fitting  # noqa: PLC0415
-        from lab.training.probes import save  # noqa: PLC0415
+        from lab.training import meanings as fitting  # noqa: PLC0415
 
-        typed = fitting.read_messages([question for file in files for question in read_questions(file)])
+        typed = fitting.read_utterances({file.stem: read_questions(file) for file in files})
         embedder = SentenceEmbedder.from_folder(embedder_folder(Settings.from_environment().data), EMBEDDER_SHA256)
-        vectors = np.array([embedder.embed_query(text) for text, _ in typed])
-        weights, intercepts = fitting.fit(vectors, [asks for _, asks in typed])
-        save(weights, intercepts, PROBE)
-    typer.echo(f"Fitted to {len(typed)} messages.")
+        vectors = np.array([embedder.embed_query(each.text) for each in typed])
+        np.savez_compressed(EXAMPLES, allow_pickle=False, **fitting.fit(vectors, typed))
+    typer.echo(f"Fitted to {len(typed)} utterances.")
 
 
 def _checked(files: list[Path], graded: Path) -> tuple[NDArray[np.float64], list[Graded]]:

@@ -11,22 +11,22 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from assistant.answering import attribution, marks, material, quoting, rules, wording
+from assistant.answering import attribution, material, quoting, rules, wording
 from assistant.answering.capable import CapableWriter
 from assistant.answering.material import Material
 from assistant.answering.packaged.calibration import Fits
 from assistant.answering.packaged.writer import PackagedWriter
-from assistant.answering.quoting import Window
 from assistant.answering.reply import Reply
 from assistant.answering.trace import Trace
-from assistant.answering.understanding.overview import Wanted, own_stems
+from assistant.answering.understanding import small_talk
+from assistant.answering.understanding.meaning import Meaning, meant, speaks_of_distress
+from assistant.answering.understanding.overview import Wanted
 from assistant.answering.understanding.question import Question
-from assistant.answering.understanding.whole import asks_for_whole
+from assistant.answering.understanding.scope import named, scoped
 from assistant.articles.reading import Corpus
 from assistant.errors import Fault, ModelError
 from assistant.model.chat import LanguageModel
@@ -38,9 +38,6 @@ from assistant.types import Answer, Article, Outcome, Part
 logger = logging.getLogger(__name__)
 
 LOCAL_CHECK_SECONDS = 20.0
-AS_WELL = 0.75
-"""What an article in sight must score of the best. Chosen on 199 questions of `fit.jsonl`: at less the article in sight
-is asked too often where another one answers."""
 MAX_SHOWN = 600
 """Characters of a question that is too long to be taken."""
 
@@ -55,8 +52,8 @@ class Steps:
     fits: Fits
     model_words: int
     """Articles of at most so many words in all are given to a capable model as a whole."""
-    find_words: marks.Find = lambda question, sentence: None
-    """What points to the words of a sentence that answer a question."""
+    help_words: str
+    """What is said to somebody in distress."""
 
     @property
     def packaged(self) -> PackagedWriter:
@@ -68,54 +65,89 @@ class Steps:
         named = self.corpus.by_id.get(article or "")
         return self.corpus.articles if article is None else [named] if named else []
 
+    def scoped(self, question: Question, article: str | None, opened: str | None) -> tuple[Question, str | None]:
+        """Return a question as it is to be searched for, and the id of the only article that it means, if one is.
+
+        `article` is the one that was chosen to answer from, empty for all; where it is None the question decides.
+        """
+        if article is not None or len(self.corpus.articles) == 1 or question.problem or question.reply_to_small_talk:
+            return question, article or None
+        try:
+            searched, meant = scoped(question, opened, self.corpus, self.retriever)
+        except Exception:
+            # It is searched again for the answer, which tells it.
+            logger.exception("The article that a question means could not be searched for")
+            return question, None
+        return searched, meant.id if meant else None
+
     def known(self, base: Answer, question: Question, article: str | None) -> Answer | None:
         """Return the answer of a question for which nothing has to be searched; None for any other."""
         if reason := question.problem:
             return replace(base, question=question.text[:MAX_SHOWN], outcome=Outcome.BLOCKED, parts=(Part(reason),))
+        return (
+            self.help(question)
+            or self._recorded(base, question, article)
+            or self._by_meaning(base, question, self.meaning(question), article)
+        )
+
+    def _recorded(self, base: Answer, question: Question, article: str | None) -> Answer | None:
+        """Return what is said to small talk, or what is known of an article that is asked about as such."""
         if reply := question.reply_to_small_talk:
-            return replace(base, outcome=Outcome.RECORD, parts=(Part(reply),), model="none")
-        if topic := question.about_article:
-            return wording.about(base, topic, self.meant(article))
-        # A capable model sums up an article better than its own sentences do.
-        return None if isinstance(self.holder.get(), CapableModels) else self.overview(base, question, article)
+            return wording.told(base, Outcome.RECORD, reply)
+        topic = question.about_article
+        return self._about(base, question, topic, article) if topic else None
+
+    def _by_meaning(
+        self, base: Answer, question: Question, meaning: Meaning | None, article: str | None
+    ) -> Answer | None:
+        """Return what is due to what no words of an article answer; None where that is none of these."""
+        if meaning is Meaning.LIST and len(self.meant(article)) > 1:
+            return self._listed(base, question, article)
+        # A capable model tells better what is no question, and sums up an article better than its own sentences do.
+        if isinstance(self.holder.get(), CapableModels) and meaning is not Meaning.PERSONAL:
+            return None
+        if reply := small_talk.REPLIES.get(meaning or ""):
+            return wording.told(base, Outcome.RECORD, reply)
+        return base if meaning is Meaning.ELSEWHERE else self.overview(base, question, article)
+
+    def help(self, question: Question) -> Answer | None:
+        """Return the words that name help, where somebody speaks of distress; None for anything else."""
+        is_distress = self.meaning(question) is Meaning.DISTRESS
+        return wording.told(Answer(question.text, Outcome.HELP), Outcome.HELP, self.help_words) if is_distress else None
+
+    def _listed(self, base: Answer, question: Question, article: str | None) -> Answer:
+        """Return which articles there are, or which come closest to a topic, where the question names one."""
+        if not question.names_topic:
+            return wording.listed(base, wording.ALL, self.meant(article))
+        closest = dict.fromkeys(hit.passage.article for hit in self.search(question.text, article).hits)
+        return wording.listed(base, wording.ON_TOPIC, [*closest][: wording.MOST_ON_TOPIC])
+
+    def _about(self, base: Answer, question: Question, topic: str, article: str | None) -> Answer | None:
+        """Return what is known of the article that is meant; where that may be several, which there are."""
+        meant = self.meant(article)
+        only = named(question, self.corpus) if question.names_article else meant[0] if len(meant) == 1 else None
+        if only is not None:
+            return wording.about(base, topic, only)
+        # "The article on marriage" may be one of a constitution.
+        return None if question.names_article else wording.listed(base, wording.WHICH, meant)
 
     def overview(self, base: Answer, question: Question, article: str | None) -> Answer | None:
         """Return an overview of the one article that is meant; None where something else is asked."""
         meant = self.meant(article)
-        only = meant[0] if len(meant) == 1 else self.named(question)
-        if only is None:
+        if len(meant) != 1:
             return None
-        wanted = question.overview(only) or (Wanted.GIST if self.asks_for_whole(question) else None)
-        return wording.overview(base, only, wanted) if wanted else None
+        is_whole = self.meaning(question) is Meaning.WHOLE
+        wanted = question.overview(meant[0]) or (Wanted.GIST if is_whole else None)
+        return wording.overview(base, meant[0], wanted) if wanted else None
 
-    def named(self, question: Question) -> Article | None:
-        """Return the article that a question names by words of its title; None where several fit as well, or none."""
-        titled = self.corpus.by_title_stem
-        fitting = Counter(each for stem in own_stems(question.text) for each in titled.get(stem, ()))
-        (best, most), (_, next_most) = (*fitting.most_common(2), ("", 0), ("", 0))[:2]
-        return self.corpus.by_id[best] if most > next_most else None
-
-    def asks_for_whole(self, question: Question) -> bool:
-        """Whether a question asks for an article as a whole in words that no rule knows."""
+    def meaning(self, question: Question) -> Meaning | None:
+        """Return what is meant that no article tells, in whatever words; what is plain distress needs no model."""
+        if speaks_of_distress(question.text):
+            return Meaning.DISTRESS
         vector = self.retriever.vector(question.text)
-        return vector is not None and asks_for_whole(vector)
-
-    def answers_as_well(self, question: Question, article: Article) -> bool:
-        """Whether what is found in an article fits a question about as well as the best of all articles.
-
-        Keywords alone do not tell.
-        """
-        try:
-            of_it, of_all = (
-                self.retriever.search(question.text, 1, only, may_read=False) for only in (article.id, None)
-            )
-        except Exception:
-            # It is searched again for the answer, which tells it.
-            logger.exception("The article in sight could not be searched")
-            return False
-        if of_all.rough or not (of_all.similarities and of_it.evidence):
-            return False
-        return of_it.evidence[0].score >= AS_WELL * of_all.evidence[0].score
+        found = None if vector is None else meant(vector)
+        # Nobody speaks of "him" to a program.
+        return None if question.is_of_somebody and found is not Meaning.DISTRESS else found
 
     def reads_all(self, article: str | None) -> bool:
         """Whether a capable model answers from all that is meant, whatever a search finds."""
@@ -127,23 +159,7 @@ class Steps:
         windows = self.packaged.to_quote(question, findings)
         if (overview := self.overview(base, question, findings.article)) or not windows:
             return overview
-        quoted = wording.quoted(base, windows)
-        return quoted if question.asks_two else wording.in_one_piece(quoted, windows)
-
-    def _quoted(self, base: Answer, question: Question, windows: Sequence[Window], draft: str) -> Answer:
-        """Return a quotation with the words that answer marked; of several pieces the best one, where it has such."""
-        quoted = wording.quoted(base, windows)
-        sentences = [sentence for window in windows for sentence in window.sentences]
-        try:
-            parts = tuple(marks.marked(part, sentences, base.query, draft, self.find_words) for part in quoted.parts)
-        except Exception:
-            # The quotation stands without its marks.
-            logger.exception("The words that answer could not be marked")
-            return quoted
-        quoted = replace(quoted, parts=parts)
-        # A second piece more often stands beside the point than it adds what is missing.
-        is_enough = quoted.citations[0].answering is not None and not question.asks_two
-        return wording.in_one_piece(quoted, windows) if is_enough else quoted
+        return wording.quoted(base, windows)
 
     def search(self, query: str, article: str | None = None, limit: int = 10) -> Findings:
         """Return what retrieval finds for a standalone question: at most so many passages, and so many sentences."""
@@ -228,7 +244,7 @@ class Steps:
 
     def decide(self, base: Answer, question: Question, findings: Findings, reply: Reply) -> Answer:
         """Return the final answer that a reply allows: written, quoted or declined."""
-        base = replace(base, query=findings.query, confidence=reply.confidence)
+        base = replace(base, query=findings.query, confidence=reply.confidence, may_improve=reply.thrown_out)
         if reply.error is not None:
             base = replace(base, error=str(reply.error), fault=reply.error.fault)
         if attribution.misquotes(question, {each.article for each in quoting.candidate_passages(findings)}):
@@ -236,8 +252,7 @@ class Steps:
         quoted = reply.quoted or tuple(self.packaged.to_quote(question, findings))
         if found := attribution.standing(question, quoted):
             # Its title and its date stand beside the words.
-            standing = wording.quoted(replace(base, model="none", error=None, fault=None), found)
-            return wording.in_one_piece(standing, found)
+            return wording.quoted(replace(base, model="none", error=None, fault=None), found)
         if reply.answerable == "no":
             overview = self.overview(base, question, findings.article)
             return overview or wording.declined(base, findings, reply.near)
@@ -246,7 +261,7 @@ class Steps:
         overview = self.overview(base, question, findings.article)
         if overview or not quoted:
             return overview or wording.declined(base, findings)
-        return self._quoted(base, question, quoted, reply.drafted)
+        return wording.quoted(base, quoted)
 
 
 def _told(base: Answer, reply: Reply) -> Answer:

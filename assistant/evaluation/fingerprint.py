@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from assistant.answering.packaged import calibration
-from assistant.answering.understanding import whole
+from assistant.answering.understanding import meaning
 from assistant.articles import passages
 from assistant.evaluation.questions import Question
 from assistant.files import sha256, sha256_of
@@ -57,7 +57,7 @@ def fingerprint(
         "checker": weights.CHECKER_SHA256 if is_checked else "none",
         "writer": weights.WRITER_SHA256 if is_packaged else "none",
         "probes": "".join(map(sha256_of, probes.FILES)) if is_checked else "none",
-        "overviews": sha256_of(whole.PROBE),
+        "overviews": sha256_of(meaning.EXAMPLES),
         "thresholds": sha256_of(calibration.CALIBRATION),
         "answer_seconds": settings.answer_seconds,
         "code": _code(),

@@ -7,7 +7,7 @@ tokens, before it averages them: that one word stands for another is lost in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
@@ -25,6 +25,12 @@ def scores(question: TokenVectors, weights: Sequence[float], passage: Computed) 
     asked = np.flatnonzero(share)
     likeness = passage.tokens.astype(np.float32) @ question.vectors[asked].T * passage.scales[:, None]
     return [float(likeness[part].max(axis=0) @ share[asked]) if part.stop else 0.0 for part in passage.parts]
+
+
+def likeness(question: TokenVectors, passages: Iterable[Computed]) -> np.ndarray:
+    """Return how like each token of the question the likest one of some passages is, -1 to 1."""
+    tokens = np.concatenate([each.tokens * each.scales[:, None] for each in passages])
+    return np.asarray((tokens @ question.vectors.T).max(axis=0, initial=-1.0))
 
 
 def token_weights(question: TokenVectors, words: Sequence[WordSpan], rarity: Callable[[str], float]) -> Sequence[float]:

@@ -92,7 +92,7 @@ class Retriever:
         self.rarity = Rarity(self._index)
         # Readers ask the same starter questions.
         self._embedded = lru_cache(maxsize=256)(self._embed)
-        # Whether an article in sight is meant is told by what is found for the answer as well.
+        # Which article is meant is told by what is found for the answer as well.
         self._found = lru_cache(maxsize=64)(self._search)
 
     def of_others(self, articles: Sequence[Article]) -> Retriever:
@@ -162,6 +162,22 @@ class Retriever:
         """Return the vector of a question; None where there is no packaged embedding model, or it is not loaded yet."""
         is_there = isinstance(self.embedder, SentenceEmbedder) and self.embedder.is_loaded
         return self._embedded(question)[0] if is_there else None
+
+    def lacking(self, question: str, words: Collection[str], article: Article, other: Article) -> float:
+        """Return by how much another article has a liker word than an article has to one of some words of a question.
+
+        It is that of the word for which it is most, -1 to 1; 0 without an embedder of tokens.
+        """
+        _, tokens = self._embedded(question)
+        if tokens is None:
+            return 0.0
+        here, there = (
+            late_interaction.likeness(tokens, self._index.files.read(self._index.files.passages(each)))
+            for each in (article, other)
+        )
+        places = [(start, end) for _, start, end in keyword_spans(question) if question[start:end].lower() in words]
+        asked = [tokens.within(*place) for place in places]
+        return max((float((there - here)[word].mean()) for word in asked if word), default=0.0)
 
     def similarities(self, text: str, passages: Sequence[Passage]) -> dict[str, float]:
         """Return the cosine similarity of a text and each sentence of some passages, by id.

@@ -20,13 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.answering import quoting, wording
+from assistant.answering import quoting
 from assistant.answering.assistant import Assistant
 from assistant.answering.packaged import calibration
 from assistant.answering.packaged.drafts import CheckedDraft, slips
 from assistant.answering.packaged.judgement import Judgement
 from assistant.answering.packaged.writer import PackagedWriter
-from assistant.answering.quoting import Window
 from assistant.answering.trace import Trace
 from assistant.answering.understanding.question import Question as Asked
 from assistant.errors import ConfigurationError, ModelError
@@ -34,7 +33,7 @@ from assistant.evaluation.questions import Question, holds_facts
 from assistant.evaluation.questions import holds as holds_wording
 from assistant.model.limit import Limit
 from assistant.model.probes import PROBES
-from assistant.types import Answer, Outcome, Sentence
+from assistant.types import Sentence
 from lab.training.probes import Graded
 from lab.training.probes import fit as fit_probes
 from lab.training.probes import save as save_probes
@@ -56,7 +55,6 @@ LEAST_DRAFTED = 0.95
 """A draft that was cut off in its first sentence is none; where more are missing, the model was not there."""
 NEVER = 2.0
 """A threshold that no probability reaches."""
-FURTHER_SHARES = (0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 FOLDS = 8
 _YES_OR_NO = re.compile(r"\W*(yes|no)\b", re.IGNORECASE)
 REPEATS = 5
@@ -64,9 +62,6 @@ REPEATS = 5
 Floats = NDArray[np.float64]
 Candidate = tuple[Sentence, dict[str, float]]
 """A sentence that may be quoted, with its signals."""
-Wanted = dict[str, float]
-"""The stems that what is quoted should hold, and how much each weighs."""
-Quotable = tuple[Wanted, Sequence[Candidate]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +73,7 @@ class Observation:
     seen: Judgement
     graded: Mapping[str, str]
     """Answers to it that were graded by reading, and their grades."""
-    quotable: Mapping[str, Quotable]
+    quotable: Mapping[str, Sequence[Candidate]]
     """What may be quoted: at once, and with a draft."""
     usual: bool = True
     """Whether the threshold of what is declined is chosen for it too; everything else is fitted to every question."""
@@ -162,9 +157,9 @@ def _further(progress: Callable[[int, int], None], before: int, total: int, done
     progress(before + done, total)
 
 
-def _quotable(writer: PackagedWriter, seen: Judgement) -> dict[str, Quotable]:
-    found, drafts = seen.findings, {"words": None, "draft": seen.draft}
-    return {name: (writer.wanted(found, draft), writer.quotable(found, draft)) for name, draft in drafts.items()}
+def _quotable(writer: PackagedWriter, seen: Judgement) -> dict[str, Sequence[Candidate]]:
+    drafts = {"words": None, "draft": seen.draft}
+    return {name: writer.quotable(seen.findings, draft) for name, draft in drafts.items()}
 
 
 def fit(observations: Sequence[Observation]) -> dict[str, Any]:
@@ -179,58 +174,25 @@ def fit(observations: Sequence[Observation]) -> dict[str, Any]:
     observations = judged
     answered = {name: _answerable(observations, signals) for name, signals in calibration.SIGNALS.items()}
     answer, sure = answered["check"]
-    draft, right = _written(observations, answer, sure)
-    shown = _hold(observations) & (sure >= answer.threshold) & (right >= draft.threshold)
+    draft = _written(observations, answer, sure)
     return {
         "answerable": {name: asdict(fitted) for name, (fitted, _) in answered.items()},
-        "quoted": _quoting(observations, shown),
+        "quoted": _quoting(observations),
         "written": asdict(draft),
     }
 
 
-def _quoting(observations: Sequence[Observation], written: NDArray[np.bool_]) -> dict[str, Any]:
-    """Return for each fit how likely a sentence holds the answer, and when further ones are quoted.
-
-    Every question begins with a quotation; at last none of those gets one that are `written`.
-    """
-    with_evidence = np.array([bool(o.question.answerable and o.question.evidence) for o in observations])
-    used = [o for o, is_used in zip(observations, with_evidence, strict=True) if is_used]
+def _quoting(observations: Sequence[Observation]) -> dict[str, Any]:
+    """Return for each fit how likely a sentence holds the answer: fitted to where the evidence stands."""
+    used = [o for o in observations if o.question.answerable and o.question.evidence]
     fitted = {}
-    for name in quoting.SIGNALS:
-        counted = ~written[with_evidence] if name == "draft" else np.ones(len(used), dtype=bool)
-        fitted[name] = asdict(_fit_quoting(used, counted, name))
+    for name, names in quoting.SIGNALS.items():
+        rows = [(o.question, *candidate) for o in used for candidate in o.quotable[name]]
+        matrix = np.array([[signals[each] for each in names] for _, _, signals in rows])
+        labels = np.array([_holds_evidence(sentence, question) for question, sentence, _ in rows])
+        groups = _groups(question for question, _, _ in rows)
+        fitted[name] = asdict(_regression(matrix, labels, np.ones(len(rows)), groups, names, 0.3)[0])
     return fitted
-
-
-def _fit_quoting(used: Sequence[Observation], counted: NDArray[np.bool_], name: str) -> calibration.Quoting:
-    """Fit to where the evidence stands, and take the share that serves most of those counted; of equals the shorter."""
-    names = quoting.SIGNALS[name]
-    rows = [(o.question, *candidate) for o in used for candidate in o.quotable[name][1]]
-    matrix = np.array([[signals[each] for each in names] for _, _, signals in rows])
-    labels = np.array([_holds_evidence(sentence, question) for question, sentence, _ in rows])
-    groups = _groups(question for question, _, _ in rows)
-    regression, held_out = _regression(matrix, labels, np.ones(len(rows)), groups, names, 0.3)
-    unseen = iter(held_out)
-    guessed = [(o, [(sentence, next(unseen)) for sentence, _ in o.quotable[name][1]]) for o in used]
-    to_serve = [guess for guess, is_counted in zip(guessed, counted, strict=True) if is_counted]
-
-    def quality(further_share: float) -> tuple[int, int]:
-        texts = [
-            (o.question, _as_quoted(o.asked, quoting.choose(o.asked, ranked, further_share, o.quotable[name][0])))
-            for o, ranked in to_serve
-        ]
-        served = sum(
-            holds_facts(text, question.must_have) and not _says_forbidden(text, question) for question, text in texts
-        )
-        return served, -sum(len(text) for _, text in texts)
-
-    return calibration.Quoting(**asdict(regression), further_share=max(FURTHER_SHARES, key=quality))
-
-
-def _as_quoted(asked: Asked, windows: Sequence[Window]) -> str:
-    """Return the words that a reader is shown of what was chosen to be quoted."""
-    shown = wording.quoted(Answer(asked.text, Outcome.QUOTED), windows)
-    return " ".join(citation.quote for citation in shown.citations)
 
 
 def _holds_evidence(sentence: Sentence, question: Question) -> bool:
@@ -262,8 +224,8 @@ def _is_right(draft: CheckedDraft, question: Question, graded: Mapping[str, str]
 
 def _written(
     observations: Sequence[Observation], answer: calibration.Calibration, sure: Floats
-) -> tuple[calibration.Calibration, Floats]:
-    """Return the fit of what was written, and each draft's probability by fits that did not see its question.
+) -> calibration.Calibration:
+    """Return the fit of what was written.
 
     `answer` and `sure` are the same of whether there is an answer. The threshold is the one under which most questions
     get a right written answer while at most `MOST_WRONG` get a wrong one. The hard questions count too: the rules were
@@ -275,7 +237,7 @@ def _written(
     regression, right = _regression(matrix, _right(observations), weights, groups, names, 0.03)
     may_be_shown = _hold(observations) & (sure >= answer.threshold)
     threshold = _threshold_of_shown(_shares(observations), _right(observations), right, may_be_shown)
-    return calibration.Calibration(**asdict(regression), threshold=threshold), right
+    return calibration.Calibration(**asdict(regression), threshold=threshold)
 
 
 def _matrix(observations: Sequence[Observation], names: tuple[str, ...]) -> Floats:

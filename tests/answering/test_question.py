@@ -216,7 +216,7 @@ def test_a_capital_at_the_beginning_makes_no_name(said: str, query: str) -> None
         ("length", "How many words does the article have?"),
         ("length", "How many words are in this article?"),
         ("length", "How many words does this report have?"),
-        ("source", "Who wrote this article?"),
+        ("author", "Who wrote this article?"),
         ("source", "Where is this article from?"),
         (None, "What does the article say about the date of the letter?"),
         (None, "How old is the man in this article?"),

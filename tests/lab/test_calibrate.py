@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -70,18 +69,6 @@ def test_what_ships_was_fitted_to_the_signals_that_there_are() -> None:
 def test_the_same_observations_give_the_same_file(observed: tuple[Assistant, list[Observation]]) -> None:
     """Nothing in a fit is left to chance."""
     assert json.dumps(fit(observed[1])) == json.dumps(fit(observed[1]))
-
-
-def test_after_a_draft_those_tell_how_much_is_quoted_that_get_a_quotation(
-    observed: tuple[Assistant, list[Observation]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At first each question gets one, at last those without a written answer."""
-    fit_quoting = Mock(wraps=calibrate._fit_quoting)
-    monkeypatch.setattr(calibrate, "_fit_quoting", fit_quoting)
-    fit(observed[1])
-    at_first, drafted = (call.args[1] for call in fit_quoting.call_args_list)
-    assert at_first.all()
-    assert 0 < drafted.sum() < len(drafted)
 
 
 def test_without_drafts_nothing_is_fitted(observed: tuple[Assistant, list[Observation]]) -> None:

@@ -204,7 +204,7 @@ def test_the_command_prints_rates(tmp_path: Path) -> None:
         ("{", "line 1: not an injection"),
         ("[]", "line 1: not an injection"),
         ('{"id": "x", "kind": "k", "question": "q", "canaries": [], "obedient": "o"}', "no canary"),
-        ('{"id": "x", "kind": "k", "question": "q", "canaries": ["o"]}', "KeyError: 'obedient'"),
+        ('{"id": "x", "kind": "k", "question": "q", "canaries": ["o"]}', "it has no obedient"),
         (
             (
                 '{"id": "x", "kind": "k", "question": "q", "canaries": ["o"], "obedient": "o", "article": "a", '

@@ -48,12 +48,12 @@ def test_a_report_comes_with_what_was_written_to_each_question(tmp_path: Path) -
     ("row", "reason"),
     [
         ({"id": "a", "text": "Bob ran.", "questions": [STATED]}, "the text does not hold 'Ann'"),
-        ({"id": "a", "text": "Ann fell.", "questions": [{"question": "Who?"}]}, "KeyError: 'wrong'"),
+        ({"id": "a", "text": "Ann fell.", "questions": [{"question": "Who?"}]}, "it has no wrong"),
         ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"answers": "Ann"}]}, "are a list of words"),
         ({"id": "a", "text": "Ann fell.", "questions": [STATED | {"answers": []}]}, "come with a"),
         ({"id": "a", "text": "Ann fell.", "questions": [NEAR | {"answers": ["Ann"]}]}, "come with a"),
         ({"id": "a", "text": "Ann fell.", "questions": [NEAR | {"sentence": "Ann did."}]}, 'takes "answers"'),
-        (["a"], "TypeError"),
+        (["a"], "its values are not of the form"),
     ],
 )
 def test_a_line_that_is_no_report_is_named(row: object, reason: str, tmp_path: Path) -> None:

@@ -19,11 +19,10 @@ _REFERENCE = re.compile(
 _PERSON = re.compile(r"\b(?:he|she|him|her|his|hers)\b", re.IGNORECASE)
 _DETERMINED = re.compile(r"\b(?:the|an?|this|that|one|every|each|some|any|no|which|whose)\s+\w", re.IGNORECASE)
 """Somebody may have been named: "Does the mayor say that he paid?"."""
-_OPENS_AS_FOLLOW_UP = re.compile(
-    r"^\s*(?:and|but|so|or|also|why|how|when|where|since when|what about|how about|which one|who else|really"
-    r"|for how long)\b",
-    re.IGNORECASE,
+_GOES_ON = re.compile(
+    r"^\s*(?:and|but|so|or|also|what about|how about|which one|who else|really|for how long)\b", re.IGNORECASE
 )
+_OPENS_AS_FOLLOW_UP = re.compile(rf"{_GOES_ON.pattern}|^\s*(?:why|how|when|where|since when)\b", re.IGNORECASE)
 _NAME = re.compile(r"[A-ZÀ-Þ][\w'’.-]*\w(?:\s+(?:of|and|de|the)?\s*[A-ZÀ-Þ][\w'’.-]*\w)*")
 _ORDINARY = frozenset(
     """
@@ -47,7 +46,7 @@ _SHORT = 7
 def forms(question: str, turns: Sequence[Turn]) -> tuple[str, ...]:
     """Return what to search for, one or two questions: as it stands, and with names, where it may be either."""
     named = standalone(question, turns)
-    return (named,) if named == question or _speaks_of_somebody_unnamed(question) else (question, named)
+    return (named,) if named == question or speaks_of_somebody_unnamed(question) else (question, named)
 
 
 def standalone(question: str, turns: Sequence[Turn]) -> str:
@@ -63,6 +62,11 @@ def may_follow(question: str) -> bool:
     return refers_back(question) or (words < _SHORT and bool(_OPENS_AS_FOLLOW_UP.match(question))) or words < 4
 
 
+def leans(question: str) -> bool:
+    """Whether a question says that it goes on with what was said before it."""
+    return refers_back(question) or bool(_GOES_ON.match(question))
+
+
 def _about(question: str, topics: Iterable[str]) -> str:
     new = [topic for topic in topics if not re.search(rf"\b{re.escape(topic)}\b", question, re.IGNORECASE)]
     return f"{question} (about {', '.join(new[:_MOST_NAMES])})" if new else question
@@ -75,7 +79,7 @@ def _names(*texts: str) -> list[str]:
     return list(dict.fromkeys(name for name in names if name))
 
 
-def _speaks_of_somebody_unnamed(question: str) -> bool:
+def speaks_of_somebody_unnamed(question: str) -> bool:
     """Whether it says "he" or "she" of somebody whom it has not named before: "When did he say that he would go?"."""
     said = _PERSON.search(question)
     before = question[: said.start()] if said else ""

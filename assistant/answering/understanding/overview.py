@@ -55,6 +55,7 @@ _REQUESTS: dict[Wanted | None, str] = {
         |(?:{_MAIN}|who-are-(?:the|all|these)(?:-the|-these)?)-(?:people|figures|names|players|voices)""",
     None: rf"""what-happened|{_WHAT}-(?:happening|going-on|up)|what-do-we-know|explain|in-the-news|{_WHAT}-th(?:is|ese)
     |{_WHAT}-the-(?:deal|fuss|row|story|news|latest|outcome|result)|{_WHAT}-(?=(?:\w+-){{1,4}}about\b)
+    |(?:and|about)-the-(?=(?:\w+-){{1,4}}(?:one|article|story|piece|thing)$)
     |in-(?:short|brief|(?:an?|one|two|few)-(?:sentences?|lines?|words?|nutshell))""",
 }
 """What asks for an overview, in words joined by hyphens, the first that fits; and last what asks for the news, which is
@@ -70,6 +71,9 @@ _CHAT = frozenset(
     """.split()
 )
 _SPELLED = _CHAT | {*re.findall(r"[a-z]{3,}", " ".join(_REQUESTS.values())), "summarise", "summarize"}
+
+_CONTRACTED = frozenset("whats whos wheres whens whys hows dont doesnt didnt isnt arent wasnt werent cant wont".split())
+"""As readers type what is no word of their own."""
 
 _TITLES = "Attorney|General|President|Director|Chief|Judge|Justice|Commissioner|Minister|Secretary|Member|County|City"
 _NAME = rf"(?!(?:{_TITLES})\b)[A-ZÀ-Þ][\w’'-]*[a-zß-ÿ]"
@@ -111,9 +115,9 @@ def wanted(question: str, title: str) -> Wanted | None:
     return None if len(own) > 2 or (own and re.search(part, said)) else requests[0]
 
 
-def own_stems(question: str) -> set[str]:
-    """Return the stems of a question's words but for those in which any overview is asked for."""
-    return terms.stemmed({*terms.main_words(question)} - _SPELLED)
+def own_words(question: str) -> set[str]:
+    """Return a question's main words but for those in which any overview is asked for."""
+    return {*terms.main_words(question)} - _SPELLED - _CONTRACTED
 
 
 def _close(word: str, words: Iterable[str]) -> str:

@@ -7,12 +7,14 @@ it asks for an article as a whole `overview.py`'s, and what is no question at al
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 
 from assistant.answering.understanding import follow_ups, small_talk
-from assistant.answering.understanding.overview import Wanted, wanted
+from assistant.answering.understanding.meaning import speaks_of_distress
+from assistant.answering.understanding.overview import Wanted, own_words, wanted
 from assistant.articles.reading import normalise
 from assistant.articles.speakers import SAID
 from assistant.types import Article, Turn
@@ -63,58 +65,63 @@ _ASKS_MORE = re.compile(
 )
 
 
-_THIS_ARTICLE = r"(?:this|the|that|your)\s+(?:news\s+)?(?:article|story|piece|text|report|excerpt)"
-_ABOUT = tuple(
-    (topic, re.compile(pattern, re.IGNORECASE | re.VERBOSE))
-    for topic, pattern in (
+_ARTICLE = frozenset("article story piece text page post read write writeup".split())
+_RECORD: Mapping[str, tuple[AbstractSet[str], AbstractSet[str]]] = {
+    topic: (frozenset(asked.split()), frozenset(beside.split()))
+    for topic, asked, beside in (
+        ("title", "title headline heading titled headlined called name", "put reading"),
         (
-            "title",
-            rf"""\b(?:title|headline)\b.*\b(?:{_THIS_ARTICLE}|here|listed|it)\b             # the title of this article
-              | {_THIS_ARTICLE}\s*(?:'s|’s)?\s*(?:title|headline|called|titled)            # this article's headline
-              | ^(?:what|what's|whats)\s*(?:is|was)?\s*the\s+(?:title|headline)\W*$        # what's the title
-              | \bunder\ (?:what|which)\ (?:title|headline)\b                              # under which title
-            """,
+            "date",
+            "when date day year month old recent dated ago",
+            (
+                "published posted printed written publication publish post released release online appear come came go went "
+                "up new earlier long carry bear"
+            ),
         ),
         (
             "length",
-            rf"""\bhow\ (?:long|many\ words|big|large)\b.*\b{_THIS_ARTICLE}                # how long is this article
-              | \b{_THIS_ARTICLE}\b.*\b(?:length|word\ count                              # this article: word count
-                  |how\ many\ (?:words|paragraphs|characters))
-              | \b(?:length|word\ count)\ of\ {_THIS_ARTICLE}                              # the length of the story
-              | \bhow\ many\ (?:words|paragraphs|characters|sentences)\b.*\b(?:article|text|story)
-            """,
-        ),
-        (
-            "date",
-            rf"""\b(?:when|(?:what|which)\ (?:date|day|year|month)|from\ when|how\ (?:old|recent))\b
-                  .{{0,20}}\b{_THIS_ARTICLE}\b.{{0,20}}                                   # when was the article
-                  \b(?:published|publish|written|from|carry|carries|dated|bear|bears      # published
-                  |appear|appeared|come\ out|came\ out|printed|posted|made)\b
-              | ^(?:when|how\ old|how\ recent)\s+(?:is|was)\s+{_THIS_ARTICLE}\W*$          # how old is this story
-              | ^when\s+was\s+this\s+(?:published|posted|printed|written)\W*$             # when was this published
-              | \bdate\b.{{0,25}}\b{_THIS_ARTICLE}                                        # the date of the article
-              | \b{_THIS_ARTICLE}(?:['’]s)?\s+(?:publication\s+)?date\b                   # the article's date
-            """,
+            "long length lengthy words wordcount count paragraphs characters sentences",
+            "short number big over",
         ),
         (
             "source",
-            rf"""\b(?:who\ wrote|who\ is\ the\ author|who's\ the\ author|author\ of          # who wrote this piece
-                  |which\ (?:newspaper|paper|outlet|site|publisher)|who\ published          # which paper is it from
-                  |where\ (?:was|is|does)|source\ of|byline)\b.*\b{_THIS_ARTICLE}
-            """,
+            "newspaper newspapers paper outlet site website publisher publication source magazine agency where published",
+            "come ran run news appear reading",
         ),
+        ("author", "wrote author authored writer journalist reporter byline penned by whom", "written person people"),
     )
+}
+"""What the record of an article tells: words that ask for it, and words that may stand beside them."""
+_ALONE = frozenset("when where day year month old recent long ago by whom come called name count".split())
+"""Without a word for an article these ask for something in it: "And when was that?"."""
+_PLAIN = frozenset(
+    """
+    a again am an and are at can could did do does exactly first for from full give has have hello hey hi how i im in is it
+    its know many me much no now of ok okay on one or original originally please pls plz quick repeat s say show
+    so sorry tell thanks that the there this to under wait was were what whats when where which who whos whose with you
+    your u ur here like want would total whole actual actually
+    """.split()
 )
-_CONTENT_QUESTION = re.compile(
-    r"\bdoes\b.*\b(?:say|mention|tell|describe|report)|\baccording to\b|\bmentioned in\b", re.IGNORECASE
+"""Words that ask for nothing by themselves."""
+_NAMED = re.compile(
+    r"\b(?:the|that|your) (?:(?!of\b|in\b|by\b)[\w'’-]+ ){1,3}(?=(?:article|story|piece)\b)"
+    r"|\b(?<=article )(?:about|on) .+|\b(?<=story )(?:about|on) .+|\b(?<=piece )(?:about|on) .+",
+    re.IGNORECASE,
 )
+"""Which article is meant: "the ferry story", "the piece about the dam"."""
 
 
-_IN_SIGHT = re.compile(
-    r"\b(?:(?:this|that|your) (?:news )?(?:article|story|piece|text|report|excerpt)|the article)\b", re.IGNORECASE
+_LISTING = frozenset(
+    """
+    archive articles ask browse contents covered every full headlines index newest pieces publish published recent see
+    show stories table titles todays topics find
+    """.split()
 )
-_IN_ARTICLE = re.compile(rf"\bin\s+{_THIS_ARTICLE}", re.IGNORECASE)
-_MEASURE = re.compile(r"\b(?:words|paragraphs|characters|sentences)\b", re.IGNORECASE)
+"""In which a list of articles is asked for, whatever they are about."""
+_AT_HAND = re.compile(
+    r"\b(?:(?P<this>this|your)|that) (?:news )?(?:article|story|piece|text|report|excerpt)\b|\bthe article\b",
+    re.IGNORECASE,
+)
 
 
 SAYS = (
@@ -145,8 +152,12 @@ class Question:
 
     @classmethod
     def of(cls, typed: str, turns: Sequence[Turn] = ()) -> Question:
-        """Return the question that was typed; nothing follows on small talk."""
-        told = (turn for turn in turns if small_talk.reply_to(turn.question) is None)
+        """Return the question that was typed; nothing follows on small talk, or on words of distress."""
+        told = (
+            turn
+            for turn in turns
+            if small_talk.reply_to(turn.question) is None and not speaks_of_distress(turn.question)
+        )
         return cls(" ".join(normalise(typed).split()), tuple(told))
 
     @cached_property
@@ -174,6 +185,16 @@ class Question:
     def may_follow(self) -> bool:
         """Whether it may mean something of the turns before it."""
         return bool(self.turns) and follow_ups.may_follow(self.text)
+
+    @cached_property
+    def is_of_somebody(self) -> bool:
+        """Whether it is of a person whom it does not name: it means nobody but who was spoken of."""
+        return follow_ups.speaks_of_somebody_unnamed(self.text)
+
+    @cached_property
+    def leans(self) -> bool:
+        """Whether it says so: by "it", by "and", or by naming nothing of its own."""
+        return bool(self.turns) and (follow_ups.leans(self.text) or not own_words(self.text))
 
     def turns_for(self, form: str) -> tuple[Turn, ...]:
         """Return the turns that it is to be understood with, where this form of it was surer of an answer.
@@ -216,22 +237,45 @@ class Question:
 
     @cached_property
     def about_article(self) -> str | None:
-        """`title`, `date`, `length` or `source` for a question about the article itself; None for any other."""
-        # "This report" is an article; "does it report" asks for what it tells.
-        without_article = re.sub(_THIS_ARTICLE, "it", self.text, flags=re.IGNORECASE)
-        is_in_article = _IN_ARTICLE.search(self.text) and not _MEASURE.search(self.text)
-        if _CONTENT_QUESTION.search(without_article) or is_in_article:
+        """`title`, `length`, `date`, `source` or `author`, where it asks for that of an article, and for nothing else."""
+        # The report of an institution is none of ours.
+        said = _NAMED.sub(" ", self.text.lower().replace("this report", "this article"))
+        said = re.sub("['’]s\\b", " is", said)
+        words = {*re.findall(r"[^\W_]+", said)}
+        rest = words - _PLAIN - _ARTICLE
+        if not (words & _ARTICLE or rest - _ALONE):
             return None
-        return next((topic for topic, pattern in _ABOUT if pattern.search(self.text)), None)
+        topics = (topic for topic, (asked, beside) in _RECORD.items() if words & asked and rest <= asked | beside)
+        return next(topics, None)
 
     @cached_property
-    def means_article_in_sight(self) -> bool:
-        """Whether it is about an article that its reader has before them: "this article", or an overview of it."""
-        return bool(_IN_SIGHT.search(self.text) or self.about_article or wanted(self.text, ""))
+    def names_article(self) -> bool:
+        """Whether it says which article it means, as "the ferry story"."""
+        return bool(_NAMED.search(self.text))
 
-    def overview(self, article: Article) -> Wanted | None:
+    @cached_property
+    def names_topic(self) -> bool:
+        """Whether it says what the articles are about that it asks for."""
+        return bool(own_words(self.text) - _LISTING)
+
+    @cached_property
+    def says_article(self) -> bool:
+        """Whether it speaks of an article that its reader has before them: of "the article", of its date."""
+        return bool(_AT_HAND.search(self.text) or self.about_article)
+
+    @cached_property
+    def says_this(self) -> bool:
+        """Whether it can be no other, as in "this article"."""
+        said = _AT_HAND.search(self.text)
+        return said is not None and said["this"] is not None
+
+    def overview(self, article: Article | None) -> Wanted | None:
         """Return what it wants of an article as a whole; None where it asks for something in it.
 
-        It may name what the title or the opening of the article names.
+        It may name what the title or the opening of the article names, or have the whole title.
         """
-        return wanted(self.text, f"{article.title} {article.text[:_OPENING]}")
+        if article is None:
+            return wanted(self.text, "")
+        titled = rf"(?:\bthe (?:article|story|piece) )?\W?{re.escape(article.title)}(?:[^\w\s](?!$))?"
+        text = re.sub(titled, "this article", self.text, flags=re.IGNORECASE) if article.title else self.text
+        return wanted(text, f"{article.title} {article.text[:_OPENING]}")

@@ -12,9 +12,19 @@ from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from urllib.parse import quote
 
-from assistant.articles.passages import paragraphs
+from assistant.articles.passages import paragraphs, rows_of
 from assistant.articles.reading import normalise
-from assistant.rendering import CLOSEST_WORDS, NEAREST, beside_title, corrections, day, headline, note
+from assistant.rendering import (
+    CLOSEST_WORDS,
+    MORE,
+    MORE_OF_SEVERAL,
+    NEAREST,
+    beside_title,
+    corrections,
+    day,
+    headline,
+    note,
+)
 from assistant.types import Answer, Article, Citation, Outcome, Part, Sentence
 
 Span = tuple[int, int]
@@ -54,33 +64,36 @@ def html_line(words: str) -> str:
 def markdown(answer: Answer, anchor: str = "answer") -> str:
     """Return the answer as one block of HTML that Markdown passes through, its markers linked to the quoted words.
 
-    The answer comes first, then what it is; a refusal says first that it is one. Of the quotations that it does not
-    repeat one is open, the others one tap away; a snapshot has none, so that nothing moves when a better one takes its
-    place. `anchor` is the id of the block and begins those of the quotations; it is ours, and must differ from answer
-    to answer on one page. A link of the class `cite` leads to the quoted words, wherever they are shown.
+    The answer comes first, then what it is; a refusal says first that it is one, and below, small, what a model wrote
+    of what the article does say. Of the quotations that it does not repeat one is open, the others one tap away; a
+    snapshot has none, so that nothing moves when a better one takes its place. `anchor` is the id of the block and
+    begins those of the quotations; it is ours, and must differ from answer to answer on one page. A link of the class
+    `cite` leads to the quoted words, wherever they are shown.
     """
     parts = [_words_to_html(answer), f'<p class="headline">{escape(headline(answer))}</p>']
     if answer.outcome is Outcome.DECLINED:
         parts.reverse()
     if answer.final:
         parts += [f'<p class="note correction">{escape(line)}</p>' for line in corrections(answer)]
-        copied = {part.citations[0].number for part in answer.parts if part.is_verbatim}
+        copied = {each.number for part in answer.parts if part.is_verbatim for each in part.citations}
         first = min({citation.number for citation in answer.citations} - copied, default=0)
         items = list(zip(answer.citations, _items(answer.citations, anchor, copied), strict=True))
         opened = [item for citation, item in items if citation.number in {first, *copied}]
         more = [item for _, item in items if item not in opened]
         parts.append(_listed(opened))
         parts.append(_one_tap_away(f"{len(more)} more quotation{'' if len(more) == 1 else 's'}", more))
+        several = len({each.article for each in (*answer.citations, *answer.more)}) > 1
+        parts.append(_one_tap_away(MORE_OF_SEVERAL if several else MORE, _items(answer.more, anchor)))
         if said := note(answer):
             parts.append(f'<p class="note">{escape(said)}</p>')
-    parts.append(closest_words(answer.closest))
+    parts.append(closest_words(answer.closest, anchor if answer.parts else ""))
     state = answer.status if answer.final else f"{answer.status} unfinished"
     return f'<div class="answer {state}" id="{anchor}" tabindex="-1">{"".join(parts)}</div>'
 
 
-def closest_words(citations: Sequence[Citation]) -> str:
-    """Return quotations that answer nothing, and are said not to; nothing where there are none."""
-    return _one_tap_away(CLOSEST_WORDS, _items(citations))
+def closest_words(citations: Sequence[Citation], anchor: str = "") -> str:
+    """Return quotations that answer nothing, and are said not to; with their numbers where an anchor is given."""
+    return _one_tap_away(CLOSEST_WORDS, _items(citations, anchor))
 
 
 def _one_tap_away(words: str, items: Sequence[str]) -> str:
@@ -98,27 +111,19 @@ def _words_to_html(answer: Answer) -> str:
         return "".join(map(_quotation_to_html, answer.parts))
     if answer.outcome is Outcome.PINNED:
         return "".join(f'<p class="words">{escape(each)}</p>' for each in answer.words.split("\n\n"))
+    if answer.outcome is Outcome.LIST:
+        items = "".join(f"<li>{_open_link(each)}</li>" for each in answer.records)
+        return f'<p class="words">{escape(answer.parts[0].words)}</p><ul>{items}</ul>'
     words = " ".join(f"{escape(part.told)}{_links(part.citations)}" for part in answer.parts)
     if words and answer.outcome is Outcome.DECLINED:
-        return f'<p class="words"><span class="nearest">{escape(NEAREST)}</span> {words}</p>'
+        return f'<p class="note near">{escape(NEAREST)} {words}</p>'
     return f'<p class="words">{words}</p>' if words else ""
 
 
 def _quotation_to_html(part: Part) -> str:
-    lead, citation = f'<p class="before">{escape(part.lead)}</p>' if part.lead else "", part.citations[0]
-    start = citation.article.text.index(part.words, citation.start)
-    words = _in_bold(citation.article.text, (start, start + len(part.words)), citation.answering)
-    return f'{lead}<blockquote class="words">{words}{_links(part.citations)}</blockquote>'
-
-
-def _in_bold(text: str, span: Span, answering: Span | None) -> str:
-    """Return the words of a span, with those in bold that answer."""
-    start, end = span
-    begin, until = answering or (start, start)
-    first = min(max(begin, start), end)
-    last = min(max(until, first), end)
-    before, bold, after = (escape(text[slice(*each)]) for each in pairwise((start, first, last, end)))
-    return f"{before}<strong>{bold}</strong>{after}" if bold else before + after
+    lead = f'<p class="before">{escape(part.lead)}</p>' if part.lead else ""
+    size = "context" if part.is_context else "words"
+    return f'{lead}<blockquote class="{size}">{escape(part.words)}{_links(part.citations)}</blockquote>'
 
 
 def _links(citations: Iterable[Citation]) -> str:
@@ -142,8 +147,7 @@ def _items(citations: Iterable[Citation], anchor: str = "", copied: Collection[i
     for citation in citations:
         number = f"<b>{escape(citation.marker)}</b>" if anchor else ""
         target = f' id="{anchor}-{citation.number}"' if anchor else ""
-        words = _in_bold(citation.article.text, (citation.start, citation.end), citation.answering)
-        quoted = "" if citation.number in copied else f"<blockquote>{words}</blockquote>"
+        quoted = "" if citation.number in copied else f"<blockquote>{escape(citation.quote)}</blockquote>"
         told = "told again" if citation.article is article else "told"
         beside = "".join(f", {words}" for words in beside_title(citation.article))
         items.append(
@@ -161,8 +165,7 @@ def article_link(citation: Citation) -> str:
     """Return the address, fit for an attribute, of the page that shows the quoted words in their place."""
     article = quote(citation.article.id, safe="")
     place = f"version={citation.article.version}&amp;start={citation.start}&amp;end={citation.end}"
-    answering = "&amp;answering={}-{}".format(*citation.answering) if citation.answering else ""
-    return f"/article/{article}?{place}{answering}#quote"
+    return f"/article/{article}?{place}#quote"
 
 
 def article_list(articles: Collection[Article], level: int, words: str = "") -> str:
@@ -174,8 +177,7 @@ def article_list(articles: Collection[Article], level: int, words: str = "") -> 
     found = [each for each in articles if all(word in _told(each).casefold() for word in wanted)]
     found.sort(key=lambda each: each.date or datetime.date.min, reverse=True)
     items = "".join(
-        f'<li><a class="open" href="/article/{quote(each.id, safe="")}">{escape(each.title)}</a>'
-        f'<p class="note">{escape(", ".join(_beside(each)))}</p></li>'
+        f'<li>{_open_link(each)}<p class="note">{escape(", ".join(_beside(each)))}</p></li>'
         for each in found[:MOST_LISTED]
     )
     search = _SEARCH.format(words=escape(words)) if len(articles) >= _SEARCHED_FROM else ""
@@ -184,6 +186,11 @@ def article_list(articles: Collection[Article], level: int, words: str = "") -> 
     none = "" if found or not wanted else ". To search their words, ask a question."
     told = f'<p class="note" id="count" role="status">{count}{more}{none}</p>'
     return f'<h{level}>The articles</h{level}>{search}{told}<ul id="found">{items}</ul>'
+
+
+def _open_link(article: Article) -> str:
+    """Return the title as a link to the article, which opens beside the chat where there is one."""
+    return f'<a class="open" href="/article/{quote(article.id, safe="")}">{escape(article.title)}</a>'
 
 
 def _beside(article: Article) -> list[str]:
@@ -254,29 +261,37 @@ def in_section(content: str, article: Article | None = None) -> str:
     return f'<section id="article" data-id="{escape(article.id if article else "")}">{content}</section>'
 
 
-def article_paragraphs(
-    article: Article, current: Span = (0, 0), others: Iterable[Span] = (), answering: Span | None = None
-) -> str:
+def article_paragraphs(article: Article, current: Span = (0, 0), others: Iterable[Span] = ()) -> str:
     """Return the article's paragraphs as HTML without a line break, with the quoted words of an answer marked.
 
-    The paragraphs have the ids "paragraph-1" and so on. Of the marks, those of the `current` quotation are of the
-    class `current`, and the first of them has the id "quote"; in them the `answering` words are in bold.
+    The paragraphs have the ids "paragraph-1" and so on, and one that is a table is shown as a table. Of the marks,
+    those of the `current` quotation are of the class `current`, and the first of them has the id "quote".
     """
     spans = [span for span in (current, *others) if span[0] < span[1]]
     edges = sorted({offset for span in spans for offset in span})
     attributes = ' class="current" id="quote" tabindex="-1"'
-    shown: list[str] = []
-    for number, (first, last) in enumerate(paragraphs(article.text), start=1):
+
+    def marked(first: int, last: int) -> str:
+        nonlocal attributes
+        if first >= last:  # an empty cell
+            return ""
         cuts = [first, *(edge for edge in edges if first < edge < last), last]
         parts: list[str] = []
         for start, end in pairwise(cuts):
             words = escape(article.text[start:end])
             if current[0] <= start < current[1]:
-                words = _in_bold(article.text, (start, end), answering)
                 words = f"<mark{attributes}>{words}</mark>"
                 attributes = ' class="current"'
             elif any(span[0] <= start < span[1] for span in spans):
                 words = f"<mark>{words}</mark>"
             parts.append(words)
-        shown.append(f'<p id="paragraph-{number}">{"".join(parts)}</p>')
+        return "".join(parts)
+
+    shown: list[str] = []
+    for number, (start, end) in enumerate(paragraphs(article.text), start=1):
+        rows = rows_of(article.text, start, end)
+        cells = ("".join(f"<td>{marked(*cell)}</td>" for cell in row) for row in rows)
+        table = "".join(f"<tr>{row}</tr>" for row in cells)
+        name = f'id="paragraph-{number}"'
+        shown.append(f"<table {name}>{table}</table>" if rows else f"<p {name}>{marked(start, end)}</p>")
     return "".join(shown)

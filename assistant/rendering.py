@@ -23,12 +23,15 @@ LABELS: Mapping[Outcome, str] = {
     Outcome.WRITTEN: "Written by AI, checked against the quoted words",
     Outcome.PARTLY: "A part of the answer, written by AI, checked against the quoted words",
     Outcome.SPEECH: "Who said what, as the article puts it",
+    Outcome.HELP: "Always the same words, written by people",
+    Outcome.LIST: "From the list of articles",
     Outcome.RECORD: "From what is known of the article or of this assistant, not from the article's words",
     Outcome.OVERVIEW: "In brief, in the article's own words",
     Outcome.QUOTED: "Quoted word for word",
     Outcome.PINNED: "An editor's own answer, not the article's words",
     Outcome.DECLINED: "No answer to this question was found",
     Outcome.BLOCKED: "Not answered yet",
+    Outcome.UNWRITTEN: "An answer could not be written now; please ask again later",
     Outcome.UNAVAILABLE: "The articles cannot be searched at the moment; please ask again later",
 }
 """What is said beside an answer that is final, of one article or of many."""
@@ -38,9 +41,12 @@ READING = "Reading… the closest words so far"
 
 NOT_WRITTEN = "There is no written answer this time; the quoted words stand for themselves."
 SPENT = "What may be spent on written answers today is used up; the quoted words stand for themselves."
-NEAREST = "What the article does say:"
+NOT_READ = "Not all articles are read yet, so one of them may have an answer; please ask again in a few minutes."
+NEAREST = "What the article does say. Written by AI:"
+MORE, MORE_OF_SEVERAL = "More from the article", "More from the articles"
 CLOSEST_WORDS = "The closest words, which are not an answer"
 
+_REFUSALS = (Outcome.DECLINED, Outcome.UNWRITTEN, Outcome.UNAVAILABLE)
 _ESCAPE_SEQUENCE = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]"  # colours and the like
     r"|(?:\x1b\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"  # window titles, links, the clipboard
@@ -65,14 +71,23 @@ def to_json(answer: Answer, identifier: str | None = None) -> dict[str, Any]:
         },
         "model": answer.model,
         "error": answer.error,
+        "searched": answer.searched.id if answer.searched else None,
         "query": answer.query,
         "confidence": answer.confidence,
         "outcome": answer.outcome.value,
         "fault": answer.fault,
         "usage": asdict(answer.usage),
+        "unread": answer.unread,
+        "articles": [article.id for article in answer.records],
+        "more": [_citation_to_json(citation) for citation in answer.more],
         "closest": [_citation_to_json(citation) for citation in answer.closest],
         "parts": [
-            {"words": part.told, "citations": [each.number for each in part.citations], "verbatim": part.is_verbatim}
+            {
+                "words": part.told,
+                "citations": [each.number for each in part.citations],
+                "verbatim": part.is_verbatim,
+                "context": part.is_context,
+            }
             for part in answer.parts
         ],
     }
@@ -84,7 +99,6 @@ def _citation_to_json(citation: Citation) -> dict[str, Any]:
         "article": citation.article.id,
         "start": citation.start,
         "end": citation.end,
-        "answering": citation.answering,
         "quote": citation.quote,
         "version": citation.article.version,
     }
@@ -108,10 +122,18 @@ def headline(answer: Answer) -> str:
 
 
 def note(answer: Answer) -> str:
-    """Return why a quotation stands where an answer should have been written; empty where nothing went wrong."""
+    """Return why there is no answer, or a quotation where one should have been written; empty where all went well."""
+    if answer.outcome in _REFUSALS and answer.unread:
+        return NOT_READ
     if answer.outcome is not Outcome.QUOTED or not answer.error:
         return ""
     return SPENT if answer.fault is Fault.BUDGET else NOT_WRITTEN
+
+
+def nearest(answer: Answer) -> str:
+    """Return what a model wrote beside a refusal, said to be that, with its markers; empty where it wrote nothing."""
+    is_near = answer.outcome is Outcome.DECLINED and answer.parts
+    return " ".join((NEAREST, *(part.marked for part in answer.parts))) if is_near else ""
 
 
 def corrections(answer: Answer) -> list[str]:
@@ -169,16 +191,21 @@ def terminal(answer: Answer) -> RenderableType:
 
     lines = [Text(plain(headline(answer)), style=f"bold {_COLOURS[answer.status]}")]
     if not (answer.citations and all(part.is_verbatim and not part.lead for part in answer.parts)):
-        lines += [Text(), Text(plain(answer.text))] if answer.parts else []
-    for citation in answer.citations:
+        lines += [Text(), Text(plain(nearest(answer) or answer.text))] if answer.parts else []
+    for citation in (*answer.citations, *answer.more):
+        lines += [Text(), Text(f"{MORE}:", style="yellow")] if answer.more[:1] == (citation,) else []
         lines += [Text(), Text.assemble((f"{citation.marker} ", "cyan"), plain(citation.quote))]
         lines.append(Text(f"    {plain(source_line(citation.article))}", style="dim"))
     lines += [Text(f"    {plain(line)}", style="yellow") for line in corrections(answer)]
+    if answer.outcome in _REFUSALS and answer.unread:
+        lines += [Text(), Text(NOT_READ, style="yellow")]
     if answer.error and answer.status is not Status.ANSWERED:
         lines += [Text(), Text(f"No written answer: {plain(answer.error)}", style="yellow")]
     if answer.closest:
         lines += [Text(), Text(f"{CLOSEST_WORDS}:", style="yellow")]
-        lines += [Text(f"  · {plain(citation.quote)}", style="dim") for citation in answer.closest]
+        signs = [citation.marker if answer.parts else "·" for citation in answer.closest]
+        quotes = [plain(citation.quote) for citation in answer.closest]
+        lines += [Text(f"  {sign} {words}", style="dim") for sign, words in zip(signs, quotes, strict=True)]
     return Group(*lines)
 
 
@@ -186,12 +213,13 @@ def why_lines(why: Mapping[str, Any], indent: str = "") -> list[str]:
     """Return how an answer came about as lines: what is nested stands below its name."""
     lines = []
     for name, value in why.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and value:
             lines += [f"{indent}{name}", *why_lines(value, f"{indent}  ")]
-        elif isinstance(value, list | tuple):
+        elif isinstance(value, list | tuple) and value:
             lines += [f"{indent}{name}", *(f"{indent}  {plain(str(each))}" for each in value)]
         else:
-            lines.append(f"{indent}{name:<24}{plain(str(value))}")
+            told = "nothing" if isinstance(value, Mapping | list | tuple) else plain(str(value))
+            lines.append(f"{indent}{name:<24}{told}")
     return lines
 
 

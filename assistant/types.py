@@ -132,6 +132,8 @@ class Turn:
 
     question: str
     answer: str
+    article: str = ""
+    """The id of the article that it was about; empty where nobody says, or it was about several."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +144,6 @@ class Citation:
     article: Article
     start: int
     end: int
-    answering: tuple[int, int] | None = None
-    """The offsets of the words in it that answer the question, in characters of the article; None where not certain."""
 
     @property
     def quote(self) -> str:
@@ -172,9 +172,10 @@ class Status(StrEnum):
     DECLINED = "declined"
     """The articles do not answer the question. No citations."""
     BLOCKED_INPUT = "blocked_input"
-    """The question is empty, too long, or says too little by itself. No citations."""
+    """No answer is due: the question is empty, too long, or says too little by itself, or is a call for help, to which
+    fixed words are said. No citations."""
     INDEX_UNAVAILABLE = "index_unavailable"
-    """The articles cannot be searched now. No citations."""
+    """The articles cannot be searched now, or no answer can be written. No citations."""
 
 
 class Outcome(Enum):
@@ -186,6 +187,10 @@ class Outcome(Enum):
     """A model wrote it, and the articles answer only a part of the question."""
     SPEECH = "speech"
     """Who said what, by rule from the article's quotation marks."""
+    HELP = "help"
+    """Words that name help, to somebody who is in distress; nothing was searched or asked, and nothing is kept."""
+    LIST = "list"
+    """Which articles there are. No citations."""
     RECORD = "record"
     """The title, date, source or length of an article, or a word about the assistant itself. No citations."""
     OVERVIEW = "overview"
@@ -198,6 +203,8 @@ class Outcome(Enum):
     """The articles do not answer the question."""
     BLOCKED = "blocked"
     """The question cannot be taken as it is."""
+    UNWRITTEN = "unwritten"
+    """The model could not be asked, and nothing that was found is near enough to be quoted. No citations."""
     UNAVAILABLE = "unavailable"
     """The articles cannot be searched now."""
 
@@ -221,9 +228,9 @@ class Outcome(Enum):
                 return Status.PINNED
             case Outcome.DECLINED:
                 return Status.DECLINED
-            case Outcome.BLOCKED:
+            case Outcome.BLOCKED | Outcome.HELP:
                 return Status.BLOCKED_INPUT
-            case Outcome.UNAVAILABLE:
+            case Outcome.UNWRITTEN | Outcome.UNAVAILABLE:
                 return Status.INDEX_UNAVAILABLE
             case _:
                 return Status.ANSWERED
@@ -269,7 +276,9 @@ class Part:
     is_verbatim: bool = False
     """Whether the words stand in its first citation, character for character."""
     lead: str = ""
-    """Words of ours that belong before them, such as "Ann Lee said:"."""
+    """Words of ours that belong before them: the name of whom they tell."""
+    is_context: bool = False
+    """Whether they only say whom or what the next part means."""
 
     @property
     def told(self) -> str:
@@ -290,10 +299,14 @@ class Answer:
     outcome: Outcome
     parts: tuple[Part, ...] = ()
     """What is shown, in reading order. On a refusal: what comes nearest."""
+    more: tuple[Citation, ...] = ()
+    """What else was found of an answer that is quoted, the likeliest first; numbered on from the citations."""
     closest: tuple[Citation, ...] = ()
     """On a refusal: the closest words in the corpus, offered as *not* an answer."""
     records: tuple[Article, ...] = ()
-    """The articles whose title, date, source or length it states, which cannot be cited."""
+    """The articles that it lists, or whose title, date, source or length it states, which cannot be cited."""
+    searched: Article | None = None
+    """The only one of several articles that was searched; None for all."""
     query: str = ""
     """The standalone question that was searched for."""
     confidence: float | None = None
@@ -306,8 +319,12 @@ class Answer:
     """Which way the model failed, where it did."""
     usage: Usage = Usage()
     """What the calls of a provider's model took."""
+    unread: int = 0
+    """How many of the articles that it may be from were still to be indexed."""
     why: Mapping[str, Any] = field(default_factory=dict)
     """How it came about: the time of each step in milliseconds, and what was found out in it."""
+    may_improve: bool = False
+    """Whether it may be another when it is asked again, since what a model wrote now was thrown out."""
     final: bool = True
 
     @property
@@ -325,18 +342,22 @@ class Answer:
 
     @property
     def words(self) -> str:
-        """All words that are shown, without markers; an overview is a line for each part."""
+        """All words that are shown, without markers; an overview and a list are a line for each part."""
         return self._joined(part.told for part in self.parts)
 
     @property
     def text(self) -> str:
         """The same with the markers of the citations, which a refusal has none of."""
-        return self._joined(part.marked if self.citations else part.told for part in self.parts)
+        if not self.citations:
+            return self.words
+        return self._joined(part.marked for part in self.parts)
 
     def _joined(self, told: Iterable[str]) -> str:
-        return ("\n" if self.outcome is Outcome.OVERVIEW else " ").join(told)
+        return ("\n" if self.outcome in (Outcome.OVERVIEW, Outcome.LIST) else " ").join(told)
 
     @property
     def articles(self) -> tuple[Article, ...]:
-        """All that it says something of."""
-        return (*self.records, *(citation.article for citation in (*self.citations, *self.closest)))
+        """All that it says something of, and the one that alone was searched."""
+        cited = (citation.article for citation in (*self.citations, *self.more, *self.closest))
+        told = (*self.records, *cited)
+        return (*told, self.searched) if self.searched else told

@@ -15,9 +15,8 @@ from langchain_core.messages import AIMessage
 from scripted_engine import SURE, Reply, ScriptedModel, StubEngine, packaged
 
 from assistant.answering.assistant import Assistant
-from assistant.answering.packaged.calibration import Calibration, Fits, Quoting
+from assistant.answering.packaged.calibration import Calibration, Fits, Regression
 from assistant.answering.packaged.grounding import Claim, support
-from assistant.answering.quoting import MOST_SENTENCES
 from assistant.articles.passages import sentences
 from assistant.articles.reading import Corpus
 from assistant.model.holder import ModelHolder, Models
@@ -40,7 +39,7 @@ def fits(threshold: float = 0.4) -> Fits:
     shown = {"words": LEAST_WORDS, "right": SURE[1]}, {"words": 0.01, "right": 0.1}, {"words": 1.0, "right": 1.0}
     # What was found first is quoted, or what the draft was made from.
     none, one = {"score": 0.0, "told": 0.0}, {"score": 1.0, "told": 1.0}
-    quoted = Quoting(none, one, {"score": 7.0, "told": 4.0}, -3.0, further_share=0.6)
+    quoted = Regression(none, one, {"score": 7.0, "told": 4.0}, -3.0)
     return Fits(
         {"keywords": certain, "words": certain, "check": answered},
         Calibration(*shown, 0.0, 0.5),
@@ -117,9 +116,13 @@ def checked(stream: Iterable[Answer]) -> Answer:
         assert [citation.number for citation in snapshot.citations] == list(range(1, len(snapshot.citations) + 1))
         match snapshot.outcome:
             case Outcome.QUOTED:
-                assert [part.words for part in snapshot.parts] == [each.quote for each in snapshot.citations]
                 assert all(part.is_verbatim for part in snapshot.parts)
-                assert 0 < sum(len(_within(citation)) for citation in snapshot.citations) <= MOST_SENTENCES
+                assert " ".join(part.words for part in snapshot.parts).split() == [
+                    word for each in snapshot.citations for word in each.quote.split()
+                ]
+                assert [part.is_context for part in snapshot.parts] in ([False], [True, False])
+                numbers = [each.number for each in (*snapshot.citations, *snapshot.more)]
+                assert numbers == list(range(1, len(numbers) + 1))
             case Outcome.WRITTEN | Outcome.PARTLY | Outcome.SPEECH:
                 for words, evidence in claims(snapshot):
                     assert is_supported(Claim(words, snapshot.query), evidence)

@@ -121,6 +121,7 @@ class Knowing(Assistant):
         history: Sequence[Turn] = (),
         article: str | None = None,
         stopped: threading.Event | None = None,  # noqa: ARG002 - as its base has it
+        opened: str | None = None,  # noqa: ARG002
     ) -> Generator[Answer]:
         """Yield the first quotation that the search finds, and then the answer."""
         time.sleep(self.seconds)

@@ -75,15 +75,15 @@ class ScriptedAssistant(Assistant):
 
     def __init__(self, *articles: Article) -> None:
         """Take the articles that the page shows."""
-        none = {"asks_for_whole": lambda _: False, "answers_as_well": lambda *_: False, "named": lambda _: None}
-        self.steps = cast("Steps", SimpleNamespace(corpus=Corpus(articles), **none))
+        self.steps = cast("Steps", SimpleNamespace(corpus=Corpus(articles), help=lambda question: None))
         self._loading = None
-        self.missing = 0
         self.script: dict[str, list[Step]] = {}
         self.histories: dict[str, list[Turn]] = {}
         """What was passed as history, by question."""
         self.articles: dict[str, str | None] = {}
         """The only article that was to be answered from, by question."""
+        self.opened: dict[str, str | None] = {}
+        """The article that its reader had opened, by question."""
         self.ended: list[str] = []
         """The questions whose stream has ended, whichever way."""
 
@@ -98,10 +98,11 @@ class ScriptedAssistant(Assistant):
         history: Sequence[Turn] = (),
         article: str | None = None,
         stopped: threading.Event | None = None,
+        opened: str | None = None,
     ) -> Generator[Answer]:
         """Follow the script."""
         self.histories[question] = list(history)
-        self.articles[question] = article
+        self.articles[question], self.opened[question] = article, opened
         shown = QUOTED
         try:
             for step in self.script[question]:

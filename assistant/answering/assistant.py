@@ -17,7 +17,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
-from assistant.answering.marks import Find
 from assistant.answering.packaged.calibration import Fits
 from assistant.answering.steps import Steps
 from assistant.answering.trace import Trace
@@ -33,9 +32,8 @@ from assistant.model.limit import Limit
 from assistant.search.embedder import SentenceEmbedder
 from assistant.search.index import Index, open_index
 from assistant.search.retrieval import Findings, Retriever
-from assistant.search.span_finder import SpanFinder
-from assistant.settings import Settings
-from assistant.types import Answer, Article, Outcome, Timings, Turn
+from assistant.settings import HELP, Settings
+from assistant.types import Answer, Outcome, Timings, Turn
 
 logger = logging.getLogger(__name__)
 
@@ -54,19 +52,17 @@ class Assistant:
         holder: ModelHolder,
         answer_seconds: float,
         model_words: int = 12_000,
+        help_words: str = HELP,
         fits: Fits | None = None,
-        find_words: Find = lambda question, sentence: None,
     ) -> None:
         """Take the opened parts; `open` does the opening."""
-        self.steps = Steps(corpus, retriever, holder, fits or Fits.read(), model_words, find_words)
+        self.steps = Steps(corpus, retriever, holder, fits or Fits.read(), model_words, help_words)
         """What a question that is asked now is answered from; others take its place when the articles change."""
         self._index = index
         self._holder = holder
         self._answer_seconds = answer_seconds
         self.is_behind = False
         """Whether the index could not take up the articles as they are; renewing again may help."""
-        self.missing = 0
-        """How many articles of the folder are not answered from yet, because they are still to be indexed."""
         self.read_file: ReadFile = read_file
         """What reads an article file; it may know some of them already."""
         self._loading: Future[None] | None = None
@@ -113,11 +109,10 @@ class Assistant:
         Raises:
             ConfigurationError: something is missing or set up wrongly; the message says what to do.
         """
-        embedder = index = finder = None
+        embedder = index = None
         if weights.embedder_is_packaged():
             folder = weights.embedder_folder(settings.data)
             embedder = SentenceEmbedder.from_folder(folder, weights.EMBEDDER_SHA256)
-            finder = SpanFinder.from_folder(folder)
             index = open_index(
                 corpus.articles,
                 embedder,
@@ -128,26 +123,28 @@ class Assistant:
             )
         else:
             logger.warning("Searching by keywords only, the embedding model is not installed: run %s", weights.INSTALL)
-        missing = 0 if index is None else len(corpus.articles)
         corpus = corpus if index is None else index.part_of(corpus)
         retriever = Retriever(corpus.articles, index, embedder)
         holder = ModelHolder(settings, corpus.articles, progress)
-        assistant = cls(
+        return cls(
             corpus,
             retriever,
             index,
             holder,
             settings.answer_seconds,
             settings.model_words,
-            find_words=finder.find if finder else lambda question, sentence: None,
+            settings.help,
         )
-        assistant.missing = max(0, missing - len(corpus.articles))
-        return assistant
 
     @property
     def corpus(self) -> Corpus:
         """The articles that a question that is asked now is answered from."""
         return self.steps.corpus
+
+    @property
+    def missing(self) -> int:
+        """How many articles of the folder are not answered from yet, because they are still to be indexed."""
+        return len(self.corpus.unread)
 
     @property
     def model_name(self) -> str:
@@ -216,7 +213,6 @@ class Assistant:
             self._answer_from(corpus)
         else:
             self._take_up(index, corpus, until)
-        self.missing = len(corpus.articles) - len(self.corpus.articles)
         self._holder.renew(self.corpus.articles)
 
     def _take_up(self, index: Index, corpus: Corpus, until: float) -> None:
@@ -257,22 +253,17 @@ class Assistant:
             if self._index is not None:
                 self._index.close()
 
+    def help(self, question: str) -> Answer | None:
+        """Return the words that name help, where somebody speaks of distress; None for anything else.
+
+        It takes a moment, also while the embedding model is loading.
+        """
+        return self.steps.help(Question.of(question))
+
     def ask(self, question: str, history: Sequence[Turn] = (), article: str | None = None) -> Answer:
         """Return the final answer."""
         *_, answer = self.stream(question, history, article)
         return answer
-
-    def means_article_in_sight(self, question: str, in_sight: Article) -> bool:
-        """Whether a question is about the article that its reader has before them.
-
-        It asks for "this article" or all of it, and names no other by words of its title; or that article has about as
-        good an answer as any.
-        """
-        asked = Question.of(question)
-        named = self.steps.named(asked) or in_sight
-        if asked.means_article_in_sight or asked.overview(named) or self.steps.asks_for_whole(asked):
-            return named == in_sight
-        return self.steps.answers_as_well(asked, in_sight)
 
     def stream(
         self,
@@ -280,15 +271,18 @@ class Assistant:
         history: Sequence[Turn] = (),
         article: str | None = None,
         stopped: threading.Event | None = None,
+        opened: str | None = None,
     ) -> Generator[Answer]:
         """Yield snapshots of the answer, each better than the one before; the last one is final.
 
-        The model's time begins when it has its turn. Set `stopped`, from any thread, to end it early. An answer is from
-        the articles as they were when it was begun; where it rests on one that is gone meanwhile, it is begun again.
+        It is from the chosen `article` alone, or from all where that is empty; where it is None the question decides,
+        which may mean the one that the reader `opened`. The model's time begins when it has its turn. Set `stopped`,
+        from any thread, to end it early. An answer is from the articles as they were when it was begun; where it rests
+        on one that is gone meanwhile, it is begun again.
         """
         asked = Question.of(question, history)
         while True:
-            with closing(self._answers(self.steps, asked, article, stopped)) as answers:
+            with closing(self._answers(self.steps, asked, article, opened, stopped)) as answers:
                 for answer in answers:
                     if self._is_gone(answer):
                         break
@@ -300,12 +294,22 @@ class Assistant:
         return any(article.id not in self.corpus.by_id for article in answer.articles)
 
     def _answers(
-        self, steps: Steps, question: Question, article: str | None, stopped: threading.Event | None
+        self,
+        steps: Steps,
+        question: Question,
+        article: str | None,
+        opened: str | None,
+        stopped: threading.Event | None,
     ) -> Generator[Answer]:
         """Yield the same from the articles that the steps have."""
         trace = Trace()
         started = time.monotonic()
-        base = Answer(question=question.text, outcome=Outcome.DECLINED, model=self.model_name)
+        unread = 0 if article else len(steps.corpus.unread)
+        base = Answer(question=question.text, outcome=Outcome.DECLINED, model=self.model_name, unread=unread)
+        with trace.step("scope"):
+            searched, article = steps.scoped(question, article, opened)
+        if len(steps.corpus.articles) > 1:
+            base = replace(base, searched=steps.corpus.by_id.get(article or ""))
 
         def finished(answer: Answer) -> Answer:
             timings = replace(answer.timings, total_ms=_milliseconds(started))
@@ -315,7 +319,7 @@ class Assistant:
             first_ms = _milliseconds(started) if known.citations else None
             yield finished(replace(known, timings=Timings(first_ms=first_ms)))
             return
-        findings = self._found(steps, question, article, trace)
+        findings = self._found(steps, searched, article, trace)
         base = replace(base, query=findings.query if findings else "")
         if findings is None or not (findings.evidence or steps.reads_all(article)):
             # By keywords alone no question is declined.
@@ -333,7 +337,7 @@ class Assistant:
             yield finished(replace(unfinished, timings=timings, error=_STILL_LOADING, fault=Fault.LOADING))
             return
         with trace.step("search"):
-            findings = steps.thorough(findings, question)
+            findings = steps.thorough(findings, searched)
         reply = steps.reply(question, findings, limit, trace)
         with trace.step("decide"):
             final = steps.decide(replace(base, timings=timings), question, findings, reply)

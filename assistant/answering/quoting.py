@@ -26,7 +26,8 @@ from assistant.articles.words import Words
 from assistant.search.retrieval import Findings, Rarity
 from assistant.types import Article, Passage, Sentence
 
-MOST_SENTENCES = 3
+MOST_SENTENCES = 4
+"""One is shown, and the others one tap away."""
 _YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b")
 _TITLE = re.compile(rf"\b(?:{TITLES})\b\.?\s+")
 """It is no name itself, and its full stop ends no sentence: what stands behind it is one."""
@@ -131,29 +132,11 @@ def signals(findings: Findings, rarity: Rarity, draft: Told | None = None) -> li
     return [(sentence, own | {f"{name}_below": own[name] - best[name] for name in DRAFT}) for sentence, own in found]
 
 
-def wanted(query: str, rarity: Rarity, draft: Told | None = None) -> dict[str, float]:
-    """Return the stems that a question, and what the model wrote, would have held by what is quoted, and their weight.
-
-    Those of the question weigh 1 together, each by its rarity, and so do those of the draft, of which only the new ones
-    are returned.
-    """
-    asked = Words(query).stems
-    told = terms.stems(draft.text) if draft else set()
-    weights: dict[str, float] = {}
-    for stems, some in ((asked, asked), (told, told - asked)):
-        total = math.fsum(rarity[stem] for stem in stems)
-        weights |= {stem: rarity[stem] / total for stem in some}
-    return weights
-
-
-def choose(
-    question: Question, likely: Sequence[tuple[Sentence, float]], further_share: float, wanted: Mapping[str, float]
-) -> list[Window]:
-    """Return what to quote, best first: the sentence that is likeliest to hold the answer, and further ones.
+def choose(question: Question, likely: Sequence[tuple[Sentence, float]]) -> list[Window]:
+    """Return what to quote: the sentence that is likeliest to hold the answer, and the likeliest others after it.
 
     `likely` are sentences, at least one, with how likely each holds the answer. One that holds words which the question
-    itself quotes goes before all others. A further one must be `further_share` as likely as the best; those go first
-    that hold `wanted` stems which the others do not: of two things asked for, the best sentence may tell one.
+    itself quotes goes before all others.
     """
     words = [quoted.lower() for quoted in question.quoted]
 
@@ -161,38 +144,10 @@ def choose(
         sentence, probability = candidate
         return any(quoted in sentence.text.lower() for quoted in words), probability
 
-    ranked = sorted(likely, key=rank, reverse=True)
-    quotes, best = rank(ranked[0])
-    chosen = [_window(ranked[0][0])]
-    if is_row(ranked[0][0]) and not question.asks_two:
-        return chosen  # Other rows tell the same of others.
-    enough = [
-        (sentence, probability)
-        for sentence, probability in ranked[1:]
-        if rank((sentence, probability)) >= (quotes, further_share * best)
-    ]
-    while (further := _further(chosen, enough, wanted)) is not None:
-        chosen.append(further)
-    return chosen
-
-
-def _further(
-    chosen: Sequence[Window], likely: Sequence[tuple[Sentence, float]], wanted: Mapping[str, float]
-) -> Window | None:
-    """Return what to quote beside what is chosen; None where nothing has room."""
-    cited = {sentence for window in chosen for sentence in window.all}
-    held = frozenset().union(*(annotation(each).held for each in cited))
-    missing = {stem: weight for stem, weight in wanted.items() if stem not in held}
-
-    def rank(candidate: tuple[Sentence, float]) -> float:
-        sentence, probability = candidate
-        return probability * (1.0 + math.fsum(missing[stem] for stem in missing.keys() & annotation(sentence).held))
-
-    for sentence, _ in sorted(likely, key=rank, reverse=True):
-        window = _window(sentence)
-        if sentence not in cited and len(cited | {*window.all}) <= MOST_SENTENCES:
-            return window
-    return None
+    ranked = [sentence for sentence, _ in sorted(likely, key=rank, reverse=True)]
+    # Of a table the other rows tell the same of others.
+    others = list(filter(is_row, ranked))[1:]
+    return list(around([sentence for sentence in ranked if sentence not in others][:MOST_SENTENCES]))
 
 
 def around(sentences: Iterable[Sentence]) -> tuple[Window, ...]:
@@ -201,4 +156,6 @@ def around(sentences: Iterable[Sentence]) -> tuple[Window, ...]:
 
 
 def _window(sentence: Sentence) -> Window:
-    return Window(annotation(sentence).context.needs, (sentence,))
+    context = annotation(sentence).context
+    # Who only tells that something was said leaves out what it was.
+    return Window((sentence,), (context.announced,)) if context.announced else Window(context.needs, (sentence,))

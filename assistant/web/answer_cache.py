@@ -1,6 +1,6 @@
 """The same question is worked on once: who asks it meanwhile shares the work, who asks it later gets what was kept.
 
-Only answers that are final and came about without an error are kept, and only so many, those used last. A piece of work
+Only answers that are final and would be the same again are kept, and only so many, those used last. A piece of work
 ends when the last reader who shares it has left. For one event loop.
 """
 
@@ -26,7 +26,7 @@ _KEPT = (Status.ANSWERED, Status.QUOTED, Status.DECLINED)
 _Event = TypeVar("_Event")
 
 
-_Key = tuple[str, tuple[Turn, ...], str | None]
+_Key = tuple[str, tuple[Turn, ...], str | None, str | None]
 """What makes two questions the same. Prompts and model stay as they are while the process lives; when the articles
 change, a new cache begins."""
 
@@ -40,9 +40,9 @@ class AnswerCache(Generic[_Event]):
         self._kept: LRUCache[_Key, Answer] = LRUCache(most)
         self._running: dict[_Key, SharedStream[_Event | Answer]] = {}
 
-    def has(self, question: str, turns: Sequence[Turn], article: str | None) -> bool:
+    def has(self, question: str, turns: Sequence[Turn], article: str | None = None, opened: str | None = None) -> bool:
         """Whether this question is answered already, or is being answered."""
-        key = _key(question, turns, article)
+        key = _key(question, turns, article, opened)
         return key in self._kept or key in self._running
 
     async def answers(
@@ -51,10 +51,11 @@ class AnswerCache(Generic[_Event]):
         turns: Sequence[Turn],
         article: str | None,
         work: Callable[[], AsyncGenerator[_Event]],
+        opened: str | None = None,
     ) -> AsyncGenerator[_Event | Answer]:
         """Yield what `work` yields, or has yielded, for this question; what it raises is raised."""
         started = time.monotonic()
-        key = _key(question, turns, article)
+        key = _key(question, turns, article, opened)
         if (kept := self._kept.get(key)) is not None:
             self._reused("kept")
             yield _for_latecomer(kept, started, None)
@@ -75,12 +76,17 @@ class AnswerCache(Generic[_Event]):
 
     def _end(self, key: _Key, latest: _Event | Answer | None) -> None:
         del self._running[key]
-        if isinstance(latest, Answer) and latest.final and latest.error is None and latest.status in _KEPT:
+        if isinstance(latest, Answer) and latest.final and _is_for_good(latest):
             self._kept[key] = latest
 
 
-def _key(question: str, turns: Sequence[Turn], article: str | None) -> _Key:
-    return " ".join(question.split()), tuple(turns), article
+def _key(question: str, turns: Sequence[Turn], article: str | None, opened: str | None) -> _Key:
+    return " ".join(question.split()), tuple(turns), article, opened
+
+
+def _is_for_good(answer: Answer) -> bool:
+    """Whether it would be the same if it were made again."""
+    return answer.error is None and not answer.may_improve and not answer.unread and answer.status in _KEPT
 
 
 def _latest_answer(latest: _Event | Answer | None, event: _Event | Answer) -> _Event | Answer | None:

@@ -136,7 +136,7 @@ def question_lines(file: Path) -> Iterator[dict[str, Any]]:
     if not file.exists() or not file.stat().st_size:
         raise ConfigurationError(f"There is no feedback at {file} yet", "set ASSISTANT_FEEDBACK where it is elsewhere")
     for number, line in reports(file):
-        if line is None:
+        if line is None or not line["question"].strip():
             log.warning("report %d of %s cannot be read and is left out", number, file)
         else:
             yield line

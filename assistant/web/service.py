@@ -12,7 +12,7 @@ import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from dataclasses import asdict, dataclass, replace
@@ -42,6 +42,8 @@ AT_ONCE_LOCAL = 2
 """While the embedded engine answers one question, the passages of the next are read."""
 BUSY_SECONDS = 20
 """After so long a refused reader may ask again: the embedded engine has answered some ten by then, so there is room."""
+UNREAD_SECONDS = 10
+"""After so long it is worth looking again whether an article is read."""
 MAX_NOTICE_CHARACTERS = 500
 
 _POLL_SECONDS = 0.05
@@ -175,6 +177,11 @@ class Service:
         return self.assistant.corpus.by_id
 
     @property
+    def unread(self) -> Collection[str]:
+        """The ids of the articles that are there, and still to be indexed."""
+        return self.assistant.corpus.unread
+
+    @property
     def _cache(self) -> AnswerCache[Event]:
         """The answers from the articles as they are; what others end with is kept where nobody asks any more."""
         if self._kept[0] is not self.assistant.corpus:
@@ -201,9 +208,9 @@ class Service:
         """How many questions can be served or wait."""
         return self._line.room
 
-    def costs_nothing(self, question: str, turns: Sequence[Turn], article: str | None) -> bool:
+    def costs_nothing(self, question: str, turns: Sequence[Turn], article: str | None, opened: str | None) -> bool:
         """Whether the question needs no place in the line, since it is answered already or being answered."""
-        return self._cache.has(question, turns, article)
+        return self._cache.has(question, turns, article, opened)
 
     def turn_away(self) -> Refusal:
         """Note that a question was not even taken up, and return what its reader sees."""
@@ -227,17 +234,28 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        """Whether questions are let in."""
-        return self._closes_at == math.inf and not self.is_leaving and not self.notice
+        """Whether questions are let in, and all articles are read where the operator waits for that."""
+        is_read = self.settings.ready == "one" or not self.unread
+        return is_read and self._closes_at == math.inf and not self.is_leaving and not self.notice
 
     async def answers(
-        self, question: str, turns: Sequence[Turn] = (), article: str | None = None, *, client: Client
+        self,
+        question: str,
+        turns: Sequence[Turn] = (),
+        article: str | None = None,
+        *,
+        client: Client,
+        opened: str | None = None,
     ) -> AsyncGenerator[Event]:
         """Yield what becomes of a question: better and better snapshots of its answer, and where it stands meanwhile.
 
-        The last event is a final answer or a refusal. Nothing is raised. Close the iterator to stop: the model ends
-        and the place in the line is free.
+        `article` and `opened` are as for `Assistant.stream`. The last event is a final answer or a refusal. Nothing is
+        raised. Close the iterator to stop: the model ends and the place in the line is free.
         """
+        if help_words := await asyncio.to_thread(self.assistant.help, question):
+            # Before any limit, and without a trace: nobody in distress is turned away, counted or kept.
+            yield help_words
+            return
         started = time.monotonic()
         entry: dict[str, Any] = {"id": client.identifier, "via": client.via, "status": "stopped"}
         entry |= {"characters": len(question), "turns": len(turns)}
@@ -247,7 +265,7 @@ class Service:
                 entry["status"] = str(refusal.reason)
                 yield refusal
                 return
-            async with aclosing(self._by_rules(question, turns, article)) as events:
+            async with aclosing(self._by_rules(question, turns, article, opened)) as events:
                 async for event in events:
                     answer = event if isinstance(event, Answer) else answer
                     self._note(event, entry, started)
@@ -269,22 +287,24 @@ class Service:
                 kept = store.asked(question, self._only(article), ended, self._site(client), answer)
                 self._afterwards(asyncio.to_thread(store.keep, self.rulebook.file, kept))
 
-    async def _by_rules(self, question: str, turns: Sequence[Turn], article: str | None) -> AsyncGenerator[Event]:
+    async def _by_rules(
+        self, question: str, turns: Sequence[Turn], article: str | None, opened: str | None
+    ) -> AsyncGenerator[Event]:
         """Yield an editor's own answer where there is one, and nothing about an article that an editor switched off."""
         rules = await asyncio.to_thread(self.rulebook.read)
         only = self._only(article)
         if only in rules.off:
             yield Refusal(Reason.SWITCHED_OFF, rules.off[only])
             return
-        pin = self._pin(question, article, rules)
+        pin = self._pin(question, article or opened, rules)
         # "Who is he?" is another question after each other one.
         if pin and not Question.of(question, turns).may_follow:
             about = (self.articles[pin.article],) if pin.article else ()
             words = Part(f"{pin.words}\n— {pin.signature}")
             answers = _alone(Answer(question, Outcome.PINNED, (words,), records=about))
         else:
-            work = partial(self._in_turn, question, turns, article)
-            answers = self._cache.answers(question, turns, article, work)
+            work = partial(self._in_turn, question, turns, article, opened)
+            answers = self._cache.answers(question, turns, article, work, opened)
         async with aclosing(answers) as events:
             async for event in events:
                 if not isinstance(event, Answer):
@@ -320,13 +340,15 @@ class Service:
         except ConfigurationError:  # Any may be off.
             return dict.fromkeys(self.articles, UNKNOWN_RULES)
 
-    async def _in_turn(self, question: str, turns: Sequence[Turn], article: str | None) -> AsyncGenerator[Event]:
+    async def _in_turn(
+        self, question: str, turns: Sequence[Turn], article: str | None, opened: str | None
+    ) -> AsyncGenerator[Event]:
         place = self._line.join()
         if place is None:
             yield _refusal(Reason.BUSY, BUSY_SECONDS)
             return
         stopped = threading.Event()
-        work = Work(self.assistant.stream(question, turns, article, stopped), stopped)
+        work = Work(self.assistant.stream(question, turns, article, stopped, opened), stopped)
         started = time.monotonic()
         try:
             while not work.ended:

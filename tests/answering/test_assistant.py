@@ -41,7 +41,17 @@ def test_the_quotation_comes_first_and_the_final_answer_last(writing: Packaged) 
     assert final.timings.first_ms == first.timings.first_ms
     assert final.timings.first_ms is not None
     assert 0 < final.timings.first_ms <= final.timings.total_ms
-    assert final.why["steps"].keys() == {"search", "quote", "read", "wait", "draft", "ground", "check", "decide"}
+    assert final.why["steps"].keys() == {
+        "scope",
+        "search",
+        "quote",
+        "read",
+        "wait",
+        "draft",
+        "ground",
+        "check",
+        "decide",
+    }
 
 
 def test_a_slow_model_is_not_waited_for(article: Article, by_words: Retriever) -> None:

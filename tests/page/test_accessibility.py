@@ -29,15 +29,14 @@ from browser import (
     status,
     visiting,
 )
-from parts import citing
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 from served import (
     ARTICLE,
     BOTH,
-    CITATION,
     DECLINED,
     FERRY,
+    OTHER_CITATION,
     QUOTE,
     QUOTED,
     TOO_LONG,
@@ -45,6 +44,7 @@ from served import (
     ScriptedAssistant,
 )
 
+from assistant.rendering import MORE
 from assistant.settings import Settings
 from assistant.web.chat.exchanges import STOPPED
 from assistant.web.chat.feedback_form import GONE
@@ -59,8 +59,7 @@ COLOURS: dict[str, dict[str, Any]] = {
     "dark": {"color_scheme": "dark", "forced_colors": "none"},
     "forced": {"color_scheme": "light", "forced_colors": "active"},
 }
-MARKED = replace(CITATION, answering=(CITATION.end - 11, CITATION.end - 1))
-IN_BOLD = citing(QUOTED, (MARKED,))
+WITH_MORE = replace(QUOTED, more=(OTHER_CITATION,))
 CONTRAST = 3.0
 """What the guidelines ask between a control, or the focus, and what is beside it (1.4.11)."""
 
@@ -210,7 +209,7 @@ def converse(page: Page, assistant: ScriptedAssistant) -> Iterator[str]:
     assistant.script |= {
         "x" * 501: [TOO_LONG],
         "Seen?": [replace(QUOTED, final=False), go_on, BOTH],
-        "In bold?": [IN_BOLD],
+        "More?": [WITH_MORE],
         "Not seen?": [DECLINED],
         "Broken?": [RuntimeError("x")],
         "Endless?": [threading.Event()],
@@ -243,9 +242,9 @@ def converse(page: Page, assistant: ScriptedAssistant) -> Iterator[str]:
     yield "edited"
     page.get_by_role("button", name="Keep the answer").click()
     expect(page.get_by_role("button", name="Keep the answer")).to_be_hidden()
-    ask(page, "In bold?")
-    expect(page.locator("#window strong, #article strong")).to_have_text(["18 percent"] * 2)
-    yield "in bold"
+    ask(page, "More?")
+    answers(page).last.get_by_text(MORE).click()
+    yield "with more"
     ask(page, "Not seen?")
     ask(page, "Broken?")
     yield "failed"

@@ -31,7 +31,7 @@ from browser import (
     visiting,
     wait_for_greeting,
 )
-from parts import citing, told
+from parts import told
 from playwright.sync_api import APIResponse, Browser, Locator, Page, Route, expect
 from served import (
     ARTICLE,
@@ -431,7 +431,7 @@ def test_what_one_article_does_not_answer_can_be_asked_of_all(
         everywhere = page.get_by_role("button", name=EVERYWHERE)
         everywhere.click()
         finish(page, 2)
-        assert assistant.articles.get("How much did it fall?") is None
+        assert not assistant.articles["How much did it fall?"]
         expect(answers(page).nth(1)).to_contain_text("It fell by nearly 18 percent.")
         expect(answers(page).nth(1)).not_to_contain_text("searched")
         expect(everywhere).to_have_count(0)
@@ -464,7 +464,7 @@ def test_the_history_is_what_was_said_and_its_last_question_can_be_changed(
     send(page, "Right?")
     expect(page.get_by_test_id("user")).to_contain_text(["First?", "Right?"])
     finish(page, 2)
-    assert assistant.histories["Right?"] == [Turn("First?", "It fell by nearly 18 percent.")]
+    assert assistant.histories["Right?"] == [Turn("First?", "It fell by nearly 18 percent.", ARTICLE.id)]
     press_in_menu(page, "Clear")
     status(page, re.compile(CLEARED))
     expect(answers(page)).to_have_count(0)
@@ -591,17 +591,17 @@ def test_an_answer_is_read_aloud(browser: Browser, address: str, assistant: Scri
 
 
 def test_a_conversation_is_saved_as_markdown(page: Page, assistant: ScriptedAssistant) -> None:
-    """The file has every exchange, with its words in bold, and what a stranger wrote is no markup in it."""
-    start = ARTICLE.text.index(EVIDENCE[0])
-    marked = replace(CITATION, answering=(start, start + len(EVIDENCE[0])))
-    assistant.script |= {"*Bold* <b>?": [citing(WRITTEN, (marked,))], "Refused?": [DECLINED]}
+    """The file has every exchange, with what lies folded, and what a stranger wrote is no markup in it."""
+    quoted = replace(QUOTED, more=(OTHER_CITATION,))
+    assistant.script |= {"*Bold* <b>?": [quoted], "Refused?": [DECLINED]}
     ask(page, "*Bold* <b>?", "Refused?")
     with page.expect_download() as download:
         press_in_menu(page, "Save as Markdown")
     assert download.value.suggested_filename == "answers.md"
     text = Path(download.value.path()).read_text(encoding="utf-8")
     assert "## \\*Bold\\* \\<b\\>?" in text
-    assert f"> \\[1\\] {QUOTE.replace(EVIDENCE[0], f'**{EVIDENCE[0]}**')}" in text
+    assert f"{QUOTE} \\[1\\]" in text
+    assert f"> \\[2\\] {OTHER_QUOTE}" in text
     assert text.index("## Refused?") < text.index(LABELS[Outcome.DECLINED])
     assert "made by AI and can be wrong" in text
 
@@ -638,7 +638,8 @@ def test_a_reader_can_report_an_answer(page: Page, assistant: ScriptedAssistant,
     line, of_refusal = question_lines(settings.feedback)
     assert (of_refusal["answerable"], of_refusal["feedback"]["reasons"]) == (True, ["in_article"])
     assert line["question"] == "Reported?"
-    assert line["history"] == [{"question": "Before the report?", "answer": "It fell by nearly 18 percent."}]
+    before = {"question": "Before the report?", "answer": "It fell by nearly 18 percent.", "article": ARTICLE.id}
+    assert line["history"] == [before]
     assert line["feedback"]["reasons"] == ["wrong", "unsupported"]
     assert line["notes"].endswith("=1+1\nIt was 15.")
     assert line["feedback"]["answer"]["citations"][0]["quote"] == QUOTE

@@ -1,6 +1,7 @@
 """Which article a question is about where there are several: the one of the address, and the one in sight."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from browser import (
@@ -22,8 +23,6 @@ from assistant.web.chat.page import BACK, NEXT
 
 pytestmark = needs_chromium
 
-OF_ONE = ("What is this article about?", "tldr", "Does this story mention a bridge?", "When was the article published?")
-OF_ANY = ("When does it leave?", "What does the law say about this?")
 OF_FERRY, OF_ALL = (NEXT.format(told=BACK, what=what) for what in ("“A ferry”", "all articles"))
 
 
@@ -31,9 +30,7 @@ OF_FERRY, OF_ALL = (NEXT.format(told=BACK, what=what) for what in ("“A ferry�
 def assistant() -> ScriptedAssistant:
     """Return an assistant with two articles."""
     assistant = ScriptedAssistant(ARTICLE, FERRY)
-    assistant.script = {
-        question: [WRITTEN] for question in ("First?", "Second?", "Third?", "Linked?", *OF_ONE, *OF_ANY)
-    }
+    assistant.script = {question: [WRITTEN] for question in ("First?", "Second?", "Third?", "Linked?", "tldr")}
     return assistant
 
 
@@ -108,22 +105,22 @@ def test_a_question_of_the_address_stands_alone(
         assert [turn.question for turn in assistant.histories["Second?"]] == ["Linked?"]
 
 
-def test_this_article_is_the_one_in_sight(browser: Browser, address: str, assistant: ScriptedAssistant) -> None:
-    """An article of the list that lies open is asked about, though all are searched; without one, or else, all are."""
+def test_a_question_may_mean_the_article_that_was_opened(
+    browser: Browser, address: str, assistant: ScriptedAssistant
+) -> None:
+    """The one that its reader chose from the list, while it is shown; not what an answer brought there."""
+    assistant.script["Of it?"] = [replace(WRITTEN, searched=FERRY)]
     with chatting(browser, address) as page:
-        ask(page, OF_ONE[0])
-        assert assistant.articles[OF_ONE[0]] is None
+        ask(page, "First?")
+        expect(page.locator("#article h2")).to_contain_text("A story")
+        ask(page, "Second?")
+        assert (assistant.articles["Second?"], assistant.opened["Second?"]) == (None, None)
         page.get_by_role("link", name="All articles").click()
         page.locator("#article li a", has_text="A ferry").click()
         expect(page.locator("#article h2")).to_have_text("A ferry")
-        for question in (*OF_ONE, *OF_ANY):
-            ask(page, question)
-            is_of_ferry = question in OF_ONE
-            assert assistant.articles[question] == (FERRY.id if is_of_ferry else None)
-            assert answers(page).last.get_by_text("Only this article was searched").count() == is_of_ferry
-            page.get_by_role("link", name="All articles").click()
-            page.locator("#article li a", has_text="A ferry").click()
-            expect(page.locator("#article h2")).to_have_text("A ferry")
+        ask(page, "Of it?")
+        assert (assistant.articles["Of it?"], assistant.opened["Of it?"]) == (None, FERRY.id)
+        expect(answers(page).last.get_by_text("Only this article was searched")).to_have_count(1)
         expect(page.get_by_label("Answer from")).to_have_value("All articles")
 
 
@@ -141,10 +138,10 @@ def test_after_clear_a_question_is_a_first_one(browser: Browser, address: str, a
         press_in_menu(page, "Clear")
         expect(shown).to_have_text("The articles")
         ask(page, "tldr")
-        assert (assistant.articles["tldr"], assistant.histories["tldr"]) == (None, [])
+        assert (assistant.opened["tldr"], assistant.histories["tldr"]) == (None, [])
 
 
-def test_a_question_that_is_put_back_leaves_the_article_in_sight(
+def test_a_question_that_is_put_back_leaves_the_article_open(
     browser: Browser, address: str, assistant: ScriptedAssistant
 ) -> None:
     """Asked again in other words it is about the same."""
@@ -156,4 +153,4 @@ def test_a_question_that_is_put_back_leaves_the_article_in_sight(
         status(page, re.compile("Please keep it shorter"))
         expect(answers(page)).to_have_count(0)
         ask(page, "tldr")
-        assert assistant.articles["tldr"] == FERRY.id
+        assert assistant.opened["tldr"] == FERRY.id

@@ -20,7 +20,6 @@ from rich.console import Console
 from assistant.articles.reading import normalise
 from assistant.markup import (
     article_header,
-    article_link,
     article_list,
     article_paragraphs,
     escape,
@@ -31,16 +30,19 @@ from assistant.markup import (
 from assistant.rendering import (
     CLOSEST_WORDS,
     LABELS,
+    MORE,
+    NOT_READ,
     NOT_WRITTEN,
     READING,
     corrections,
     headline,
     terminal,
     to_json,
+    why_lines,
 )
 from assistant.types import Answer, Article, Citation, Correction, Outcome, Part, Sentence, Timings
 
-OURS = {"div", "p", "ol", "li", "b", "strong", "blockquote", "a", "span", "br", "details", "summary"}
+OURS = {"div", "p", "ol", "li", "b", "blockquote", "a", "span", "br", "details", "summary"}
 """The elements that an answer consists of."""
 
 PAYLOADS = (
@@ -252,49 +254,17 @@ def test_an_answer_of_quotations_says_nothing_twice(render: Callable[[Answer], s
     assert text.index("Ab cd.") < text.index("Ef gh.")
 
 
-def marked(quote: str, words: str) -> Citation:
-    """Return the first quotation, in which these words answer."""
-    citation = cite(1, quote)
-    start = citation.article.text.index(words)
-    return replace(citation, answering=(start, start + len(words)))
-
-
-NINE = marked("The ferry leaves at nine.", "at nine")
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        Answer("?", Outcome.QUOTED, told("The ferry leaves at nine. [1]", (NINE,))),
-        Answer("?", Outcome.QUOTED, told("Low said: The ferry leaves at nine. [1]", (NINE,))),
-        Answer("?", Outcome.QUOTED, told("The ferry leaves at nine. [1]", (NINE,)), final=False),
-        Answer("?", Outcome.WRITTEN, told("At nine. [1]", (NINE,))),
-    ],
-)
-def test_the_words_that_answer_are_bold_wherever_they_are_quoted(answer: Answer) -> None:
-    """A quotation is shown once, its answering words in bold and all its words in order."""
-    html = markdown(answer)
-    assert re.findall(r"<strong>(.*?)</strong>", html) == ["at nine"]
-    assert Seen(html).text.count("The ferry leaves at nine.") == 1
-
-
-@given(strange_text.map(normalise), st.tuples(st.integers(0, 90), st.integers(0, 90)))
-def test_only_the_words_at_the_offsets_are_bold(quote: str, answering: tuple[int, int]) -> None:
-    """Whatever is marked, the quotation has the same words, and those outside of it are not bold."""
-    citation = replace(cite(1, quote), answering=answering)
-    html = markdown(Answer("?", Outcome.WRITTEN, told("So. [1]", (citation,))))
-    bold = "".join(re.findall(r"<strong>(.*?)</strong>", html))
-    inside = max(answering[0], citation.start), min(answering[1], citation.end)
-    assert squeezed(Seen(bold).text) == squeezed(citation.article.text[slice(*inside)])
-    assert squeezed(quote) in squeezed(Seen(html).text)
-
-
-def test_a_link_to_a_quotation_says_which_words_are_bold() -> None:
-    """The page of the article sets in bold what the answer does, within one mark."""
-    assert article_link(NINE).endswith("&amp;answering=25-32#quote")
-    html = article_paragraphs(NINE.article, (NINE.start, NINE.end), (), NINE.answering)
-    assert ">The ferry leaves <strong>at nine</strong>&#46;</mark>" in html
-    assert html.count("<mark") == 1
+@pytest.mark.parametrize("render", [markdown, shown])
+def test_what_else_was_found_is_one_tap_away(render: Callable[[Answer], str]) -> None:
+    """The sentence that answers stands alone, after what it needs in small; the rest has numbers of its own."""
+    context, best, rest = cite(1, "Low came."), cite(2, "He left at nine."), cite(3, "Nobody minds.")
+    parts = (Part("Low came.", (context,), is_verbatim=True, is_context=True), *told("He left at nine. [2]", (best,)))
+    said = render(Answer("?", Outcome.QUOTED, parts, more=(rest,)))
+    seen = Seen(said).text
+    assert seen.index("Low came.") < seen.index("He left at nine.") < seen.index(MORE) < seen.index("Nobody minds.")
+    if render is markdown:
+        assert Seen(re.findall(r'<blockquote class="context">(.*?)&nbsp;', said)[0]).text == "Low came."
+        assert "Nobody minds" in said[said.index("<details>") :].replace("&#46;", ".")
 
 
 def test_words_of_ours_before_a_quotation_stand_outside_of_it() -> None:
@@ -338,6 +308,21 @@ def test_a_refusal_offers_the_closest_words_as_no_answer(render: Callable[[Answe
     text = Seen(render(answer)).text
     assert text.index(LABELS[Outcome.DECLINED]) < text.index(CLOSEST_WORDS) < text.index("Something else.")
     assert "[1]" not in text
+
+
+@pytest.mark.parametrize("render", [markdown, shown])
+def test_what_a_model_wrote_beside_a_refusal_is_said_to_be_that(render: Callable[[Answer], str]) -> None:
+    """It stands below the refusal, with the marker of the words that it rests on, and is no answer's text."""
+    fell = (cite(1, "The ferry leaves at nine."),)
+    answer = Answer("?", Outcome.DECLINED, told("It leaves early. [1]", fell), closest=fell, model="a.gguf")
+    text = " ".join(Seen(render(answer)).text.replace("Quotation\u00a0", "").replace("\u00a0", " ").split())
+    said = [LABELS[Outcome.DECLINED], "Written by AI", "It leaves early. [1]", CLOSEST_WORDS, "The ferry leaves"]
+    assert [text.index(words) for words in said] == sorted(text.index(words) for words in said)
+    assert text.count("[1]") == 2
+    assert answer.citations == ()
+    html = markdown(answer)
+    assert 'class="words"' not in html
+    assert markers(html) == [(1, fell[0].end)]
 
 
 # Wording
@@ -388,6 +373,16 @@ def test_only_the_operator_sees_why_the_model_failed() -> None:
     assert NOT_WRITTEN in Seen(markdown(answer)).text
 
 
+@pytest.mark.parametrize("render", [shown, lambda answer: Seen(markdown(answer)).text], ids=("terminal", "page"))
+def test_a_refusal_says_that_not_all_articles_are_read_yet(render: Callable[[Answer], str]) -> None:
+    """One of them may have the answer; an answer that was found says nothing of it."""
+    for outcome in (Outcome.DECLINED, Outcome.UNWRITTEN, Outcome.UNAVAILABLE):
+        assert NOT_READ in " ".join(render(Answer("?", outcome, unread=3)).split())
+        assert NOT_READ not in render(Answer("?", outcome))
+    quoted = Answer("?", Outcome.QUOTED, told("Ab. [1]", (cite(1, "Ab."),)), unread=3)
+    assert NOT_READ not in " ".join(render(quoted).split())
+
+
 # The article
 
 
@@ -400,17 +395,44 @@ def test_the_marked_words_are_those_at_the_offsets(
 ) -> None:
     """The page of an article shows its whole text, and marks the cited characters and no others.
 
-    Those of the current quotation stand out, also where another overlaps it.
+    Those of the current quotation stand out, also where another overlaps it. What stands between the cells of a table
+    is not shown.
     """
     html = article_paragraphs(an_article(text), current, others)
     strong = "".join(re.findall(r'<mark class="current"[^>]*>(.*?)</mark>', html))
-    assert squeezed(Seen(strong).text) == squeezed(text[slice(*current)])
+    assert bare(Seen(strong).text) == bare(text[slice(*current)])
     seen = Seen(html)
-    assert squeezed(seen.text) == squeezed(text)
+    assert bare(seen.text) == bare(text)
     marked = {offset for start, end in (current, *others) for offset in range(start, end)}
-    assert squeezed(seen.marked) == squeezed("".join(c for offset, c in enumerate(text) if offset in marked))
-    assert set(seen.tags) <= {"p", "mark", "br"}
-    assert ("quote" in seen.all("id")) >= bool(squeezed(text[slice(*current)]))
+    assert bare(seen.marked) == bare("".join(c for offset, c in enumerate(text) if offset in marked))
+    assert set(seen.tags) <= {"p", "mark", "br", "table", "tr", "td"}
+    assert ("quote" in seen.all("id")) >= bool(bare(text[slice(*current)]))
+
+
+def bare(text: str) -> str:
+    """Return text without white space, and without what stands between the cells of a table."""
+    return squeezed(text).replace("|", "")
+
+
+TABLE = """| 2025 (tonnes) | 2026 (tonnes)
+Orsay | 41 | 38
+Kerrin |  | 7"""
+
+
+def test_a_table_of_an_article_is_shown_as_one() -> None:
+    """With a row for each of its rows, a cell that is empty too, and the marks within the cells."""
+    text = f"The catch fell.\n\n{TABLE}\n\nNobody minds."
+    start = text.index("Orsay")
+    html = article_paragraphs(an_article(text), (start, start + len("Orsay | 41 | 38")))
+    table = re.findall("<table.*?</table>", html)[0]
+    assert table.startswith('<table id="paragraph-2">')
+    rows = re.findall("<tr>(.*?)</tr>", table)
+    assert [[Seen(cell).text for cell in re.findall("<td>(.*?)</td>", row)] for row in rows] == [
+        ["", "2025 (tonnes)", "2026 (tonnes)"],
+        ["Orsay", "41", "38"],
+        ["Kerrin", "", "7"],
+    ]
+    assert re.findall("<mark[^>]*>(.*?)</mark>", table) == ["Orsay", "41", "38"]
 
 
 def test_a_long_article_is_told_in_brief() -> None:
@@ -541,3 +563,16 @@ def test_an_answer_says_of_which_version_it_is() -> None:
     (cited,) = to_json(answer)["citations"]
     assert cited["version"] == answered().citations[0].article.version
     assert cited["version"] != Article("ferry", f"{TEXT} ", "A ferry").version
+
+
+def test_nothing_that_was_found_out_is_left_without_a_word() -> None:
+    """What is nested stands below its name; where there is none, that is said behind it."""
+    found = {"draft": {"right": 0.9, "held back by": ["a name"]}, "objections": [], "signals": {}}
+    assert why_lines(found) == [
+        "draft",
+        f"  {'right':<24}0.9",
+        "  held back by",
+        "    a name",
+        f"{'objections':<24}nothing",
+        f"{'signals':<24}nothing",
+    ]

@@ -10,6 +10,7 @@ from parts import told
 from served import ARTICLE, CITATION, DECLINED, FERRY, QUOTED, ScriptedAssistant, Step
 
 from assistant.answering.assistant import Assistant
+from assistant.answering.understanding.overview import Wanted, sentences_of
 from assistant.articles.reading import Corpus
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Outcome
@@ -102,17 +103,18 @@ def test_what_is_made_is_offered_where_its_sentence_is_quoted() -> None:
     assert offered() == ["What is this article about?"]
 
 
-def test_of_all_articles_what_is_made_names_somebody() -> None:
-    """One question an article, the newest first, since nothing says which article is meant."""
-    other = replace(FERRY, text=f"The ferry was sold in May. {MATEO} Reyes did not mind.")
+def test_of_all_articles_what_is_made_names_the_article() -> None:
+    """One question an article, the newest first: whoever has read none of them knows what each is about."""
+    other = replace(FERRY, text="The ferry was sold in May to the town of Arden, the council said.", date=ENGLISH.date)
     assistant = ScriptedAssistant(ENGLISH, other)
-    assistant.script |= {question: quoting(ENGLISH, sentence) for question, sentence in MADE.items()}
-    assistant.script["Who is Mateo Reyes?"] = quoting(other, MATEO)
+    asked = {f"What is the article “{each.title}” about?": each for each in (ENGLISH, other)}
+    for question, article in asked.items():
+        (first, *_) = sentences_of(article, Wanted.GIST)
+        assistant.script[question] = quoting(article, first.text)
     offered = asyncio.run(Starters(assistant, ()).of(None))
-    assert [(starter.question, starter.article) for starter in offered] == [
-        ("Who is Mateo Reyes?", "ferry"),
-        ("Who is Lydia Chepkorir?", "english"),
-    ]
+    assert {starter.question: starter.article for starter in offered} == {
+        question: article.id for question, article in asked.items()
+    }
 
 
 def test_what_the_file_offers_goes_before_what_is_made() -> None:

@@ -115,13 +115,16 @@ def test_a_herd_is_one_piece_of_work() -> None:
     [
         replace(FINAL, error="The model is still loading."),
         replace(FINAL, outcome=Outcome.UNAVAILABLE),
+        replace(FINAL, outcome=Outcome.UNWRITTEN),
+        replace(QUOTED, may_improve=True),
+        replace(FINAL, unread=1),
         replace(FINAL, outcome=Outcome.BLOCKED),
         replace(FINAL, final=False),
         ValueError("a defect"),
     ],
 )
 def test_what_failed_is_not_kept(end: Answer | Exception) -> None:
-    """An answer with an error, one that was not finished and a defect are for those alone who waited for them."""
+    """What may be better when it is asked again is for those alone who waited for it, as is a defect."""
 
     async def scenario() -> tuple[Any, int]:
         cache, worker = Cache(), Worker(end)

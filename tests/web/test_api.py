@@ -6,15 +6,19 @@ import time
 from contextlib import closing
 from dataclasses import replace
 from http.client import HTTPConnection
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, Literal, cast
 
 import httpx
 import jsonschema
 import pytest
+from answers import assemble
 from served import ARTICLE, DECLINED, OPEN, PAYLOADS, QUOTED, TOO_LONG, WRITTEN, ScriptedAssistant, running
 
+from assistant.answering.steps import Steps
+from assistant.articles.reading import Corpus
 from assistant.rendering import to_json
-from assistant.settings import PROJECT, networks
+from assistant.settings import HELP, PROJECT, networks
 from assistant.types import Outcome, Status, Turn
 from assistant.web import middleware
 from assistant.web.middleware import MAX_BODY_BYTES
@@ -89,6 +93,14 @@ def test_what_cannot_be_answered_has_a_code(
     assert question not in json.dumps(body | {"question": ""})
 
 
+def test_words_of_help_are_an_answer_that_every_program_shows() -> None:
+    """Their code is 200: many programs show nothing of what has another."""
+    with running(assemble(None, [ARTICLE]), OPEN) as address:
+        response = ask(address, "i want to kill myself")
+    assert (response.status_code, response.json()["outcome"]) == (200, "help")
+    assert response.json()["answer"] == HELP
+
+
 def test_history_and_article_are_what_the_program_says(address: str, assistant: ScriptedAssistant) -> None:
     """A program keeps its conversation itself, and sends it along; what is forged or unknown is told so."""
     history = [{"question": "Is it large?", "answer": "It is."}]
@@ -100,6 +112,24 @@ def test_history_and_article_are_what_the_program_says(address: str, assistant: 
     # To answer from another article instead would be worse than an error.
     unknown = ask(address, "How much?", article="../../etc/passwd")
     assert (unknown.status_code, unknown.json()["status"]) == (404, "invalid_request")
+
+
+@pytest.mark.parametrize("ready", ["one", "all"])
+def test_an_article_that_is_still_to_be_read_is_not_gone(ready: Literal["one", "all"]) -> None:
+    """Whoever has its address is asked to come back; the operator says whether the others are served without it."""
+    unread = ScriptedAssistant(ARTICLE)
+    unread.steps = cast("Steps", SimpleNamespace(corpus=Corpus((ARTICLE,), unread=frozenset({"news"}))))
+    settings = replace(OPEN, ready=ready, embed_sites=("https://news.test",))
+    with running(unread, settings) as address:
+        asked = ask(address, "How much?", article="news")
+        pages = [httpx.get(f"{address}/{path}news") for path in ("article/", "embed?article=")]
+        state = httpx.get(f"{address}/readyz")
+    assert (asked.status_code, asked.json()["status"]) == (503, "starting")
+    assert [page.status_code for page in pages] == [503, 503]
+    assert all("still to be read" in page.text and page.headers["refresh"] for page in pages)
+    assert {each.headers["retry-after"] for each in (asked, *pages)} == {"10"}
+    assert state.json()["missing"] == 1
+    assert state.json()["ready"] is (ready == "one")
 
 
 @pytest.mark.parametrize(

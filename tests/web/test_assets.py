@@ -41,7 +41,7 @@ class Counting:
 
 async def get(app: Assets, path: str = FILE, method: str = "GET", **headers: str) -> httpx.Response:
     """Ask the application."""
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://here.test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         return await client.request(method, path, headers=headers)
 
 

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from answers import assemble
 from served import ARTICLE, CITATION, OPEN, QUOTED, WRITTEN, ScriptedAssistant, in_a_loop
 
 from assistant.rendering import LABELS
@@ -241,6 +242,26 @@ def test_the_log_has_how_it_ended_and_not_what_was_asked(
     assert json.loads(refused).items() >= {"event": "refused", "via": "api", "status": "rate_limited"}.items()
     assert "Smith" not in line
     assert "192.0.2.7" not in line + refused
+
+
+def test_who_is_in_distress_is_never_turned_away_counted_or_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Words of help come beyond every limit, while all is switched off, and leave no trace."""
+    caplog.set_level(logging.INFO, "assistant")
+    settings = replace(OPEN, data=tmp_path, feedback=tmp_path / "feedback", questions_per_minute=1, keep_questions=7)
+    (tmp_path / "maintenance").write_text("Back at nine")
+
+    async def scenario(service: Service) -> None:
+        for _ in range(3):
+            (event,) = await events(service, "i want to kill myself", STRANGER)
+            assert isinstance(event, Answer)
+            assert (event.outcome, event.text, event.final) == (Outcome.HELP, settings.help, True)
+        assert not next(iter(service.metrics.questions.collect())).samples
+
+    in_a_loop(lambda: scenario(Service(assemble(None, [ARTICLE]), settings)))
+    assert not [record for record in caplog.records if record.name == "assistant"]
+    assert [path.name for path in tmp_path.iterdir()] == ["maintenance"]
 
 
 def test_maintenance_is_switched_with_a_file(assistant: ScriptedAssistant, tmp_path: Path) -> None:

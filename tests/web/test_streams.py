@@ -152,7 +152,7 @@ def test_what_nobody_fetches_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
         calls, tabs = Calls(page.blocks), [f"tab{number}" for number in range(20)]
         door = Door(app, page.blocks, page.asking, page.costs_nothing, service)
         (greeting,) = [number for number, each in page.blocks.fns.items() if ("load" in str(each.targets))]
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://here") as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://localhost") as client:
             for tab in tabs:
                 body = {"fn_index": greeting, "data": [], "session_hash": tab}
                 assert (await client.post(JOIN, json=body)).status_code == 200

@@ -152,10 +152,10 @@ def test_a_defect_is_not_hidden(assistant: Mock) -> None:
 
 @pytest.mark.parametrize("outcome", Outcome)
 def test_the_exit_code_says_whether_the_articles_were_searched(assistant: Mock, outcome: Outcome) -> None:
-    """A refusal is a result; only an index that cannot be searched is a failed run. Both are printed."""
+    """A refusal is a result; an index or a model that nothing could be got from is a failed run. Both are printed."""
     assistant.ask.return_value = Answer("Who?", outcome)
     result = run("ask", "Who?", "--json")
-    assert result.exit_code == (1 if outcome is Outcome.UNAVAILABLE else 0)
+    assert result.exit_code == (1 if outcome in (Outcome.UNAVAILABLE, Outcome.UNWRITTEN) else 0)
     assert json.loads(result.stdout)["status"] == outcome.status
 
 

@@ -118,7 +118,7 @@ def test_a_question_is_answered_with_verbatim_citations(server: str, article: Ar
     assert answer["status"] in ("answered", "quoted")
     assert re.search(r"\b18\b", answer["answer"])
     for citation in answer["citations"]:
-        assert citation.keys() == {"number", "article", "version", "start", "end", "answering", "quote"}
+        assert citation.keys() == {"number", "article", "version", "start", "end", "quote"}
         assert citation["article"] == article.id
         assert citation["quote"] == article.text[citation["start"] : citation["end"]]
         assert f"[{citation['number']}]" in answer["answer"]

@@ -65,14 +65,6 @@ class Calibration(Regression):
 
 
 @dataclass(frozen=True, slots=True)
-class Quoting(Regression):
-    """How likely a sentence holds the answer, and when further ones are quoted."""
-
-    further_share: float
-    """A further sentence is quoted when it is at least this share as likely as the best one."""
-
-
-@dataclass(frozen=True, slots=True)
 class Fits:
     """All that was fitted, by the name of its signals."""
 
@@ -80,7 +72,7 @@ class Fits:
     """Whether the article answers the question: `keywords`, `words`, `check`."""
     written: Calibration
     """Whether a draft is right."""
-    quoted: Mapping[str, Quoting]
+    quoted: Mapping[str, Regression]
     """Which sentence holds the answer: `words`, `draft`."""
 
     @classmethod
@@ -90,7 +82,7 @@ class Fits:
         return cls(
             {name: Calibration(**fit) for name, fit in values["answerable"].items()},
             Calibration(**values["written"]),
-            {name: Quoting(**fit) for name, fit in values["quoted"].items()},
+            {name: Regression(**fit) for name, fit in values["quoted"].items()},
         )
 
 

@@ -121,8 +121,7 @@ class PackagedWriter:
     def decided(self, question: Question, judgement: Judgement, trace: Trace) -> Reply:
         """Return the reply that is made of a judgement."""
         quoted = self.to_quote(question, judgement.findings, judgement.draft)
-        drafted = judgement.draft.told.text if judgement.draft else ""
-        reply = Reply("yes", quoted=tuple(quoted), drafted=drafted, confidence=round(judgement.answerable, 4))
+        reply = Reply("yes", quoted=tuple(quoted), confidence=round(judgement.answerable, 4))
         trace.note(**judgement.told(question))
         draft = judgement.shown(question)
         if judgement.is_declined or not (quoted or draft):
@@ -158,17 +157,13 @@ class PackagedWriter:
         likely = [(each, fitted.probability(signals)) for each, signals in candidates if each.article not in others]
         if not likely:
             return []
-        return quoting.choose(question, likely, fitted.further_share, self.wanted(findings, draft))
+        return quoting.choose(question, likely)
 
     def quotable(
         self, findings: Findings, draft: CheckedDraft | None = None
     ) -> list[tuple[Sentence, dict[str, float]]]:
         """Return each sentence that may be quoted, with its signals."""
         return quoting.signals(findings, self.retriever.rarity, draft.told if draft else None)
-
-    def wanted(self, findings: Findings, draft: CheckedDraft | None = None) -> dict[str, float]:
-        """Return the stems that what is quoted should hold, and how much each weighs."""
-        return quoting.wanted(findings.query, self.retriever.rarity, draft.told if draft else None)
 
 
 def for_model(findings: Findings) -> list[Passage]:

@@ -19,12 +19,14 @@ from pydantic import BaseModel, Field
 
 from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS
 from assistant.rendering import to_json
-from assistant.types import Answer, Status, Turn
+from assistant.types import Answer, Outcome, Status, Turn
 from assistant.web.plain.pages import TEMPLATES, plain_page
-from assistant.web.service import Event, Reason, Refusal, Service, Waiting, Working, client_of
+from assistant.web.service import UNREAD_SECONDS, Event, Reason, Refusal, Service, Waiting, Working, client_of
 
 MAX_TURNS = 20
 INVALID = "invalid_request"
+_STARTING = "starting"
+_UNREAD = "This article is still to be read. Please ask again in a moment."
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 
@@ -46,6 +48,7 @@ class Exchange(BaseModel):
 
     question: str = Field(max_length=MAX_QUESTION_CHARACTERS)
     answer: str = Field(max_length=4000, description="Without citation markers.")
+    article: str = Field(default="", description="The id of the article that it was about; else its words tell.")
 
 
 class Question(BaseModel, extra="forbid"):
@@ -55,7 +58,9 @@ class Question(BaseModel, extra="forbid"):
         description=f"At most {MAX_QUESTION_CHARACTERS} characters.", examples=["How much has violent crime fallen?"]
     )
     history: list[Exchange] = Field(default=[], max_length=MAX_TURNS, description="What a follow-up leans on.")
-    article: str | None = Field(default=None, description="Answer from the article of this id alone.")
+    article: str | None = Field(
+        default=None, description="Answer from the article of this id alone; without, the question decides."
+    )
 
 
 class Quotation(BaseModel, extra="forbid"):
@@ -67,7 +72,6 @@ class Quotation(BaseModel, extra="forbid"):
     end: int
     quote: str
     version: str = Field(description="Of the article's text that they are from.")
-    answering: list[int] | None = Field(description="The offsets of the words in it that answer, where certain.")
 
 
 class Words(BaseModel, extra="forbid"):
@@ -76,6 +80,7 @@ class Words(BaseModel, extra="forbid"):
     words: str
     citations: list[int] = Field(description="The numbers of the quotations that support them.")
     verbatim: bool = Field(description="Whether they are the article's own, character for character.")
+    context: bool = Field(description="Whether they only say whom or what the next words mean.")
 
 
 class Times(BaseModel, extra="forbid"):
@@ -105,14 +110,30 @@ class AnswerBody(BaseModel, extra="forbid"):
     timings: Times
     model: str
     error: str | None = Field(description="What went wrong with the model; the answer stands without it.")
+    searched: str | None = Field(description="The id of the only one of several articles that was searched.")
     query: str = Field(description="The standalone question that was searched for.")
     confidence: float | None = Field(description="Probability that the article answers the question.")
     outcome: Literal[
-        "written", "partly", "speech", "record", "overview", "quoted", "pinned", "declined", "blocked", "unavailable"
+        "written",
+        "partly",
+        "speech",
+        "help",
+        "list",
+        "record",
+        "overview",
+        "quoted",
+        "pinned",
+        "declined",
+        "blocked",
+        "unwritten",
+        "unavailable",
     ] = Field(description="The same as the status, in more kinds.")
     fault: str | None = Field(description="In which way the model failed.")
     usage: Spent
     parts: list[Words] = Field(description="The answer again, as words and what supports them.")
+    articles: list[str] = Field(description="The ids of those that it lists, or whose title, date or author it tells.")
+    unread: int = Field(description="How many of the articles that it may be from were still to be read.")
+    more: list[Quotation] = Field(description="What else was found, where the answer is quoted.")
     closest: list[Quotation] = Field(description="Where it is declined: the closest words, which are not an answer.")
 
 
@@ -144,7 +165,10 @@ def create_router(service: Service) -> APIRouter:
             422: {**refused, "description": "The question cannot be answered as it is."},
             429: {**refused, "description": "Too many questions; see Retry-After."},
             500: {**refused, "description": "Something went wrong on the server."},
-            503: {**refused, "description": "Busy, switched off, or being restarted; see Retry-After."},
+            503: {
+                **refused,
+                "description": "Busy, switched off, or not all is read yet; see Retry-After.",
+            },
         },
     )
     async def ask(question: Question, request: Request) -> Response:
@@ -153,9 +177,11 @@ def create_router(service: Service) -> APIRouter:
         With `Accept: text/event-stream` it is streamed. The events are `waiting` (`ahead`, `seconds`), `working`
         (`seconds`), `snapshot` (an answer that a better one follows), and at the end `answer` or `refusal`.
         """
+        if question.article in service.unread:
+            return error(503, _STARTING, _UNREAD, UNREAD_SECONDS)
         if question.article is not None and question.article not in service.articles:
             return error(404, INVALID, "There is no article of this id.")
-        turns = [Turn(turn.question, turn.answer) for turn in question.history]
+        turns = [Turn(**turn.model_dump()) for turn in question.history]
         client = client_of(request, "api")
         events = service.answers(question.question, turns, question.article, client=client)
         if "text/event-stream" in request.headers.get("accept", ""):
@@ -184,7 +210,9 @@ async def _last(events: AsyncGenerator[Event], identifier: str, request: Request
             if isinstance(event, Refusal):
                 return _refused(event)
             if isinstance(event, Answer) and event.final:
-                return JSONResponse(to_json(event, identifier), _CODES.get(event.status, 200))
+                # Words that name help are to be read, and many programs show nothing of what is no 200.
+                code = 200 if event.outcome is Outcome.HELP else _CODES.get(event.status, 200)
+                return JSONResponse(to_json(event, identifier), code)
             if await request.is_disconnected():
                 break
     return Response(status_code=499)

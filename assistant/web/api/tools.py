@@ -42,6 +42,8 @@ def create_tools(service: Service) -> Starlette:
         article: Annotated[str | None, Field(description="Answer from the article of this id alone.")] = None,
     ) -> AnswerBody:
         """Answer a question from the articles, with the exact words that the answer rests on."""
+        if article in service.unread:
+            raise ToolError("This article is still to be read. Ask again in a moment.")
         if article is not None and article not in service.articles:
             raise ToolError("There is no article of this id.")
         client = client_of(context.request_context.request, "mcp")

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS
 from assistant.markup import closest_words, escape, html_line, markdown
-from assistant.rendering import headline, source_line
-from assistant.types import Answer, Article, Citation, Status, Turn
+from assistant.rendering import headline, nearest, note, source_line
+from assistant.types import Answer, Article, Citation, Outcome, Status, Turn
 from assistant.web.chat.starters import Starter
 
 _MOST = 50
@@ -38,8 +38,10 @@ class Exchange:
     question: str
     article: Article | None = None
     """The only one of several that was chosen to answer from; None for all."""
-    in_sight: Article | None = None
-    """The one that the reader had before them, where all are searched and the question is about "this article"."""
+    opened: Article | None = None
+    """The one that the reader had opened, where none was chosen to answer from."""
+    is_everywhere: bool = False
+    """Whether all are to be searched, whichever the question means."""
     stands_alone: bool = False
     """Whether it follows on nothing that was said before."""
     answer: Answer | None = None
@@ -51,8 +53,13 @@ class Exchange:
 
     @property
     def only(self) -> Article | None:
-        """The only article to answer from; None for all."""
-        return self.article or self.in_sight
+        """The only article that is searched; None for all, or where that is not known yet."""
+        return self.article or (self.answer.searched if self.answer else None)
+
+    @property
+    def scope(self) -> tuple[str | None, str | None]:
+        """What to answer from, and what the reader had opened, as `Assistant.stream` takes them."""
+        return "" if self.is_everywhere else id_of(self.article), id_of(self.opened)
 
     @property
     def searched(self) -> str:
@@ -64,16 +71,17 @@ class Exchange:
 
     @property
     def quoted(self) -> list[Citation]:
-        """The quotations that are the whole of a complete answer, whichever of their words answer."""
+        """The quotations that are the whole of a complete answer."""
         answer = self.answer if self.turn and self.answer and self.answer.status is Status.QUOTED else None
-        return [replace(each, answering=None) for each in answer.citations] if answer else []
+        return [*answer.citations] if answer else []
 
     @property
     def turn(self) -> Turn | None:
-        """What the next question may follow on; None where there is no complete answer."""
-        if self.answer is None or not self.answer.final:
+        """What the next question may follow on; None where there is no complete answer, or only words of help."""
+        if self.answer is None or not self.answer.final or self.answer.outcome is Outcome.HELP:
             return None
-        return Turn(self.answer.question, self.answer.words)
+        about = next((each.article for each in self.answer.citations), self.only)
+        return Turn(self.answer.question, self.answer.words, about.id if about else "")
 
     def without_gone(self, articles: Collection[str]) -> Exchange:
         """Return the exchange without what it says of articles other than those of these ids."""
@@ -130,6 +138,11 @@ class Conversation:
     def next_number(self) -> int:
         """The number of the next exchange; never one that is on the screen."""
         return self.last.number + 1 if self.last else 1
+
+
+def id_of(article: Article | None) -> str | None:
+    """Return the id of an article, where there is one."""
+    return article.id if article else None
 
 
 def messages(conversation: Conversation) -> list[dict[str, str]]:
@@ -191,7 +204,9 @@ def read_out(exchange: Exchange) -> str:
     answer = exchange.answer
     if exchange.notice or answer is None:
         return ""
-    return html_line(f"{answer.words} {headline(answer)}. {exchange.searched}")
+    near = nearest(answer)
+    told = f"{headline(answer)}. {near}" if near else f"{answer.words} {headline(answer)}."
+    return html_line(" ".join(filter(None, (told, note(answer), exchange.searched))))
 
 
 def suggestions(words: str, questions: tuple[str, ...]) -> str:

@@ -105,8 +105,8 @@ class Layout:
     def _lay_out_reading(self) -> None:
         self.picker = gr.Dropdown(self._choices(), value="", label="Answer from", elem_id="picker")
         self.picked = gr.Textbox(visible="hidden", elem_id="picked", label="Which article was chosen before")
-        # The script writes here which article stands beside the conversation.
-        self.in_sight = gr.Textbox(visible="hidden", elem_id="in-sight", label="Which article is shown")
+        # The script writes here which article of the list the reader has opened beside the conversation.
+        self.opened = gr.Textbox(visible="hidden", elem_id="opened", label="Which article is open")
         self._to_list = _text("", "to-list")
         self.pane = _text("", "pane")
 

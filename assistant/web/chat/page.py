@@ -6,7 +6,6 @@ since what a browser sends back can be forged, and nothing that a stranger wrote
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator
@@ -21,7 +20,7 @@ from cachetools import LRUCache
 from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS
 from assistant.markup import escape, html_line
 from assistant.rendering import LABELS
-from assistant.types import Answer, Article, Status
+from assistant.types import Answer, Article, Outcome, Status
 from assistant.web.chat.conversations import MOST, Conversations, Kept
 from assistant.web.chat.door import Call
 from assistant.web.chat.exchanges import (
@@ -29,6 +28,7 @@ from assistant.web.chat.exchanges import (
     STOPPED,
     Conversation,
     Exchange,
+    id_of,
     messages,
     read_out,
     suggestions,
@@ -116,7 +116,7 @@ class Page:
             gr.on(
                 [parts.box.submit, parts.send.click],
                 self._ask,
-                [parts.box, parts.picker, parts.in_sight, parts.token],
+                [parts.box, parts.picker, parts.opened, parts.token],
                 **at_any_time,
             ),
             parts.retry.click(self._ask_again, [parts.token], **at_any_time),
@@ -138,25 +138,21 @@ class Page:
     async def costs_nothing(self, call: Call) -> bool:
         """Whether a call of the page's asks what is answered already, or being answered."""
         match call.data:
-            case [str() | None as question, article, in_sight, token]:
-                exchange, before = await self._next(question, article, in_sight, token, call.session_hash)
+            case [str() | None as question, article, opened, token]:
+                exchange, before = self._next(question, article, opened, token, call.session_hash)
                 turns = before.with_next(exchange).turns
-                return self._service.costs_nothing(exchange.question, turns, _id(exchange.only))
+                return self._service.costs_nothing(exchange.question, turns, *exchange.scope)
         return False
 
-    async def _next(
-        self, question: str | None, article: str | None, in_sight: str | None, token: str | None, page: str
+    def _next(
+        self, question: str | None, article: str | None, opened: str | None, token: str | None, page: str
     ) -> tuple[Exchange, Conversation]:
         """Return an exchange that begins, and the conversation before it: a linked question follows on nothing."""
-        question, chosen = question or "", self._chosen(article)
-        shown = None if chosen else self._chosen(in_sight)
-        # All articles are searched for that, which other readers must not have to wait for.
-        if shown and not await asyncio.to_thread(self._service.assistant.means_article_in_sight, question, shown):
-            shown = None
-        conversation = self._conversation(token)
+        question, conversation = question or "", self._conversation(token)
         is_linked = self._linked.get(page) == question
         before = replace(conversation, is_editing=False) if is_linked else conversation.before_next
-        return Exchange(before.next_number, question, chosen, shown, is_linked), before
+        articles = self._chosen(article), self._chosen(opened)
+        return Exchange(before.next_number, question, *articles, stands_alone=is_linked), before
 
     def _conversation(self, token: str | None) -> Conversation:
         """Return what is kept under a token; where that is gone, a new conversation that says so."""
@@ -167,11 +163,11 @@ class Page:
         return conversation.without_gone(self._service.articles)
 
     async def _ask(
-        self, question: str | None, article: str | None, in_sight: str | None, token: str | None, request: gr.Request
+        self, question: str | None, article: str | None, opened: str | None, token: str | None, request: gr.Request
     ) -> AsyncGenerator[Update]:
         """Yield what changes while a question is answered."""
         page = request.session_hash or ""
-        exchange, before = await self._next(question, article, in_sight, token, page)
+        exchange, before = self._next(question, article, opened, token, page)
         self._linked.pop(page, None)
         async with aclosing(self._answered(exchange, before, token, request)) as updates:
             async for update in updates:
@@ -189,7 +185,8 @@ class Page:
     async def _ask_everywhere(self, token: str | None, request: gr.Request) -> AsyncGenerator[Update]:
         """Yield the same for the last question, asked of all articles, as the next one."""
         conversation = self._conversation(token)
-        exchange = conversation.last and Exchange(conversation.next_number, conversation.last.question)
+        last = conversation.last
+        exchange = last and Exchange(conversation.next_number, last.question, is_everywhere=True)
         if exchange:
             yield self._parts.choosing(None)
         async with aclosing(self._answered(exchange, conversation, token, request)) as updates:
@@ -227,7 +224,8 @@ class Page:
         try:
             yield self._begun(exchange, before) | {self._parts.token: kept.token}
             turns = before.with_next(exchange).turns
-            events = self._service.answers(exchange.question, turns, _id(exchange.only), client=client)
+            article, opened = exchange.scope
+            events = self._service.answers(exchange.question, turns, article, client=client, opened=opened)
             async with aclosing(events):
                 async for event in events:
                     if kept.is_stopped:
@@ -253,17 +251,17 @@ class Page:
             case Waiting(ahead=ahead):
                 told = f"Waiting: {ahead} question{'' if ahead == 1 else 's'} to be answered before yours."
                 update = {self._parts.status: html_line(told)}
-            case Answer(status=Status.BLOCKED_INPUT):
+            case Answer(outcome=Outcome.BLOCKED):
                 update = self._undone(exchange, kept, f"{LABELS[event.outcome]}. {event.text}")
             case Answer(final=False):
                 exchange = replace(exchange, answer=event, notice="")
                 window = messages(self._without_gone(before.with_next(exchange)))
                 update = {self._parts.window: window, self._parts.status: html_line(STARTING)}
             case Answer():
-                starters = await self._offered(self._starters.known(_id(exchange.only)))
+                exchange = replace(exchange, answer=event, notice="")
+                starters = await self._offered(self._starters.known(id_of(exchange.only)))
                 asked = {exchange.question, *(earlier.question for earlier in before.exchanges)}
-                next_ones = nearest(starters, event, asked)
-                exchange = replace(exchange, answer=event, notice="", follow_ups=next_ones)
+                exchange = replace(exchange, follow_ups=nearest(starters, event, asked))
                 update = self._over(before.with_next(exchange), kept, _outcome(event))
             case Refusal(reason=Reason.FAILED):
                 exchange = replace(exchange, notice=f"{event.text} (Reference: {reference})")
@@ -384,7 +382,7 @@ class Page:
         article = self._chosen(request.query_params.get("article"))
         question = str(request.query_params.get("q", ""))[: 2 * MAX_QUESTION_CHARACTERS]
         ready = _READY_WITHOUT_MODEL.get(self._service.assistant.model_state.kind, READY)
-        off = await self._service.switched_off(_id(article))
+        off = await self._service.switched_off(id_of(article))
         update = self._unchanged
         if page not in self._seen:  # A reader may have asked before all this was there.
             self._seen[page] = renewals
@@ -402,7 +400,7 @@ class Page:
             yield self._unchanged
             return
         article = self._chosen(chosen)
-        words, earlier = [await self._service.switched_off(each) for each in (_id(article), before)]
+        words, earlier = [await self._service.switched_off(each) for each in (id_of(article), before)]
         update = self._parts.showing(article)
         if words or earlier:
             update[self._parts.status] = _line(words or READY)
@@ -410,7 +408,7 @@ class Page:
         yield {self._parts.suggested: await self._first_suggestions(article)}
 
     async def _first_suggestions(self, article: Article | None) -> str:
-        starters = await self._offered(await self._starters.of(_id(article)))
+        starters = await self._offered(await self._starters.of(id_of(article)))
         return suggestions(ANSWERED_HERE, tuple(starter.question for starter in starters[:_FIRST_STARTERS]))
 
     async def _offered(self, starters: tuple[Starter, ...]) -> tuple[Starter, ...]:
@@ -421,10 +419,6 @@ class Page:
         """Return the only article to answer from; None for all, and for what is no article."""
         articles = self._service.articles
         return articles.get(identifier or "") if len(articles) > 1 else None
-
-
-def _id(article: Article | None) -> str | None:
-    return article.id if article else None
 
 
 def _line(told: str) -> str:

@@ -109,13 +109,17 @@ class Starters:
         return tuple(islice((starter for starter in made if self._is_answered(starter, article)), _MADE))
 
     def _made(self, article: str | None) -> Iterator[Starter]:
-        """Yield questions that can be asked of any article; of all together, who somebody is in each of the newest."""
+        """Yield questions that can be asked of any article; of all together, what each is about, the newest first."""
         articles = [each for each in self._assistant.corpus.articles if article in (None, each.id)]
-        if len(articles) == 1:
+        if len(articles) > 1:
+            # Nobody knows the people of an article that was not read, so that its title says which one is meant.
+            for each in sorted(articles, key=lambda each: each.date or datetime.date.min, reverse=True):
+                yield from _asked_for(each, f"What is the article “{each.title}” about?", Wanted.GIST)
+            return
+        for only in articles:
             for question, wanted in _OVERVIEWS.items():
-                yield from (_starter(question, sentence) for sentence in sentences_of(articles[0], wanted)[:1])
-        for each in sorted(articles, key=lambda each: each.date or datetime.date.min, reverse=True):
-            yield from islice(_asked_of_people(each), 1 if len(articles) > 1 else None)
+                yield from _asked_for(only, question, wanted)
+            yield from _asked_of_people(only)
 
     def _is_answered(self, starter: Starter, article: str | None) -> bool:
         # The first snapshot is made of quotations, before any model is asked. Without one, the last is as cheap.
@@ -128,6 +132,11 @@ class Starters:
         except Exception:  # noqa: BLE001 - a question that cannot be checked is not offered, whatever the reason
             _log.exception("a starter question could not be checked")
             return False
+
+
+def _asked_for(article: Article, question: str, wanted: Wanted) -> Iterator[Starter]:
+    """Yield the question with the first sentence of what is told to it, where there is any."""
+    return (_starter(question, sentence) for sentence in sentences_of(article, wanted)[:1])
 
 
 def _asked_of_people(article: Article) -> Iterator[Starter]:

@@ -74,10 +74,12 @@ function show(page) {
   reading().replaceChildren(...article.childNodes);
 }
 
-// A question about "this article" is about the one that is shown.
-function tellSight() {
-  const field = find("#in-sight textarea");
-  const id = reading()?.dataset.id ?? "";
+// A question may mean the article that the reader chose to read, while it is shown, and not what an answer brought there.
+let opened = "";
+
+function tellOpened() {
+  const field = find("#opened textarea");
+  const id = reading()?.dataset.id === opened ? opened : "";
   if (field && field.value !== id) type(field, id);
 }
 
@@ -121,6 +123,7 @@ async function open(address) {
     location.assign(address);
     return;
   }
+  opened = reading().dataset.id ?? "";
   const mark = find("#quote", reading());
   if (!mark) return turnToPane();
   lineUp();
@@ -274,7 +277,7 @@ function hidePreview(delay = 0) {
   }, delay);
 }
 
-const marker = (target) => target.closest?.(".words a.cite");
+const marker = (target) => target.closest?.(":is(.words, .near) a.cite");
 for (const event of ["pointerover", "focusin"]) {
   document.addEventListener(event, ({ target }) => {
     if (marker(target)) showPreview(marker(target));
@@ -290,7 +293,6 @@ for (const event of ["pointerout", "focusout"]) {
 // Copying and saving, as text and as Markdown
 
 const asText = (words) => words;
-const BOLD = "\u0002"; // In no article, whose control characters are taken out.
 const asMarkdown = (words) => words.replace(/[!-/:-@[-`{-~]/g, (sign) => (",.;:?'\"%()-/".includes(sign) ? sign : `\\${sign}`));
 
 function wordsOf(element, escape = asText, without = ".hidden, .links") {
@@ -298,8 +300,7 @@ function wordsOf(element, escape = asText, without = ".hidden, .links") {
   const copy = element.cloneNode(true);
   for (const part of findAll(without, copy)) part.remove();
   for (const part of findAll("br", copy)) part.replaceWith("\n");
-  for (const part of escape === asMarkdown ? findAll("strong", copy) : []) part.replaceWith(BOLD, part.textContent, BOLD);
-  return escape(copy.textContent.replaceAll("\u00a0", " ").trim()).replaceAll("\n", " ").replaceAll(BOLD, "**");
+  return escape(copy.textContent.replaceAll("\u00a0", " ").trim()).replaceAll("\n", " ");
 }
 
 const label = () => wordsOf(find("#label"));
@@ -315,7 +316,7 @@ function quotationOf(item, escape) {
 
 function answerOf(number, escape) {
   const reply = document.getElementById(`answer-${number}`);
-  const parts = reply ? findAll(".headline, .before, .words, .note, li", reply) : [];
+  const parts = reply ? findAll(".headline, .before, .context, .words, .note, li", reply) : [];
   return parts.map((part) => (part.matches("li") ? quotationOf(part, escape) : wordsOf(part, escape))).join("\n\n");
 }
 
@@ -358,7 +359,7 @@ function listen(number, button) {
   const isPressedAgain = speaking?.button === button;
   hush();
   if (isPressedAgain) return;
-  const words = findAll(`#answer-${number} :is(.before, .words)`).map((part) => wordsOf(part, asText, "a.cite"));
+  const words = findAll(`#answer-${number} :is(.before, .context, .words)`).map((part) => wordsOf(part, asText, "a.cite"));
   const said = new SpeechSynthesisUtterance(words.join(" "));
   said.voice = voice();
   said.onend = () => { if (speaking?.said === said) hush(); };
@@ -822,7 +823,7 @@ function onChange() {
   light();
   askFromAddress();
   noteChoice();
-  tellSight();
+  tellOpened();
   guideFocus();
 }
 

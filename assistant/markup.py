@@ -149,12 +149,12 @@ def _items(citations: Iterable[Citation], anchor: str = "", copied: Collection[i
         target = f' id="{anchor}-{citation.number}"' if anchor else ""
         quoted = "" if citation.number in copied else f"<blockquote>{escape(citation.quote)}</blockquote>"
         told = "told again" if citation.article is article else "told"
-        beside = "".join(f", {words}" for words in beside_title(citation.article))
+        beside = "".join(f" · {words}" for words in beside_title(citation.article))
         items.append(
             f"<li{target}>{number}{quoted}"
             f'<p class="source"><span class="{told}"><span class="title">{escape(citation.article.title)}</span>'
             f'<span class="beside">{escape(beside)}</span></span><span class="links"> '
-            f'<a class="cite" href="{article_link(citation)}">Show<span class="where"> in the article</span></a>'
+            f'<a class="cite" href="{article_link(citation)}">Show<span class="hidden"> in the article</span></a>'
             "</span></p></li>"
         )
         article = citation.article
@@ -243,10 +243,13 @@ def article_header(article: Article, level: int, span: Span = (0, 0)) -> str:
 def in_brief(sentences: Sequence[Sentence]) -> str:
     """Return the brief of an article: its own sentences, each a link to its place.
 
-    Nothing where the article has not many times their words.
+    Nothing where the article has not many times their words, or begins with these very sentences: they would stand
+    twice, one above the other.
     """
     words = sum(len(sentence.text.split()) for sentence in sentences)
     if not words or words * _BRIEF > len(sentences[0].article.text.split()):
+        return ""
+    if words == len(sentences[0].article.text[: sentences[-1].end].split()):
         return ""
     items = "".join(
         f'<li><a class="open" href="{article_link(Citation(0, each.article, each.start, each.end))}">'

@@ -53,9 +53,9 @@ from served import (
 from assistant.answering.steps import Steps
 from assistant.answering.understanding.question import MAX_QUESTION_CHARACTERS
 from assistant.articles.reading import Corpus
-from assistant.rendering import CLOSEST_WORDS, LABELS, READING
+from assistant.rendering import CLOSEST_WORDS, LABELS, MORE, READING
 from assistant.settings import Settings
-from assistant.types import Answer, Citation, Outcome, Turn
+from assistant.types import Answer, Citation, Outcome, Part, Turn
 from assistant.web.chat.exchanges import ALSO_ANSWERED, ANSWERED_HERE, EVERYWHERE, STOPPED
 from assistant.web.chat.page import CLEARED, EDITING, ELSE, KEPT, STARTING
 from assistant.web.chat.starters import Starter, Starters
@@ -318,6 +318,27 @@ def test_a_citation_shows_its_quotation_and_leads_to_the_exact_words_and_back(
     expect(page.locator("#reading mark.current")).to_have_text(QUOTE)
     page.keyboard.press("Escape")
     expect(answers(page).get_by_role("link", name="Show in the article").nth(0)).to_be_focused()
+
+
+def test_the_words_that_answer_light_up_and_neither_context_nor_folded_words_outshine_them(
+    page: Page, assistant: ScriptedAssistant
+) -> None:
+    """Beside a new answer its sentence is the current mark, its context another; what is folded waits for a click."""
+    context = Part(OTHER_QUOTE, (replace(OTHER_CITATION, number=1),), is_verbatim=True, is_context=True)
+    first = Part(QUOTE, (replace(CITATION, number=2),), is_verbatim=True)
+    start = ARTICLE.text.index("A caption.")
+    folded = Citation(3, ARTICLE, start, start + len("A caption."))
+    assistant.script["Who is he?"] = [replace(QUOTED, parts=(context, first), more=(folded,))]
+    ask(page, "Who is he?")
+    expect(page.locator("#reading mark")).to_have_text([QUOTE, OTHER_QUOTE])
+    expect(page.locator("#reading mark.current")).to_have_text(QUOTE)
+    answers(page).locator(".context a.cite").click()
+    expect(page.locator("#reading mark.current")).to_have_text(OTHER_QUOTE)
+    page.keyboard.press("Escape")
+    answers(page).get_by_text(MORE).click()
+    answers(page).locator("details a.cite").click()
+    expect(page.locator("#reading mark.current")).to_have_text("A caption.")
+    expect(page.locator("#reading mark")).to_have_count(3)
 
 
 @pytest.mark.parametrize("options", [DESKTOP, PHONE], ids=["desktop", "phone"])

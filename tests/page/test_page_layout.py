@@ -245,8 +245,8 @@ def too_small(page: Page) -> list[str]:
     """Return what a finger could miss: controls, and links that do not stand within a sentence."""
     small: list[str] = page.evaluate(
         """least => {
-            const controls = "button, input, textarea, summary, [role=option], nav a, .words a, .links a, .note a," +
-                " a.open, #note a, #to-list a";
+            const controls = "button, input, textarea, summary, [role=option], nav a, .words a, .context a, .links a," +
+                " .note a, a.open, #note a, #to-list a";
             const shown = [...document.querySelectorAll(controls)].filter(each => each.checkVisibility(
                 { visibilityProperty: true, opacityProperty: true }) && !each.closest(".hidden, .skip, .toast-wrap"));
             const targets = shown.map(

@@ -217,7 +217,7 @@ def test_quotations_name_their_article_and_lead_to_it() -> None:
     """Under the answer stand the quoted words, the article's title and date, and a link to the place."""
     fell = cite(1, "It fell by a fifth.", date=datetime.date(2018, 10, 18))
     seen = Seen(markdown(Answer("?", Outcome.WRITTEN, told("It fell. [1]", (fell,))), "answer-7"))
-    assert "[1]It fell by a fifth.A title, 18 October 2018 Show in the article" in seen.text
+    assert "[1]It fell by a fifth.A title · 18 October 2018 Show in the article" in seen.text
     assert seen.all("href") == 2 * [f"/article/an-article?version={fell.article.version}&start=8&end=27#quote"]
     assert {"answer-7", "answer-7-1"} <= set(seen.all("id"))
     # What stays on the page must not say that it opens a tab.
@@ -436,11 +436,16 @@ def test_a_table_of_an_article_is_shown_as_one() -> None:
 
 
 def test_a_long_article_is_told_in_brief() -> None:
-    """Its telling sentences are links to their places; of a short one, which is read as fast, nothing is told twice."""
+    """Its telling sentences are links to their places.
+
+    Nothing is told twice: not a short article, which is read as fast, and not the words that the article begins with.
+    """
     news = "The ferry to <Aland> was sold in May."
-    for times, is_told in ((4, True), (2, False)):
-        article = an_article(" ".join([news, *["Nobody had thought that the old boat would go."] * times]))
-        seen = Seen(in_brief([Sentence(article, 0, len(news))]))
+    others = ["Nobody had thought that the old boat would go."]
+    for before, after, is_told in ((1, 3, True), (1, 1, False), (0, 4, False)):
+        article = an_article(" ".join([*others * before, news, *others * after]))
+        start = article.text.index(news)
+        seen = Seen(in_brief([Sentence(article, start, start + len(news))]))
         assert seen.text == (f"In brief{news}" if is_told else "")
         assert [str(link).split("?")[0] for link in seen.all("href")] == ["/article/an-article"] * is_told
     assert in_brief([]) == ""

@@ -50,6 +50,7 @@ const spanOf = (link) => {
 function addressOf(link) {
   const { pathname, searchParams } = new URL(link.href);
   const spans = findAll("a.cite", link.closest(".answer, .reply") ?? document)
+    .filter((other) => other === link || !other.closest("details:not([open])")) // What is folded is not marked.
     .map(spanOf)
     .filter((span) => span.pathname === pathname);
   searchParams.set("also", [...new Set(spans.map((span) => `${span.start}-${span.end}`))].join(","));
@@ -223,7 +224,7 @@ addEventListener("popstate", ({ state }) => {
 // the one that was chosen since do not.
 async function light() {
   const answer = findAll("#window .answer").at(-1);
-  const link = answer?.matches(".answered, .quoted") ? find("a.cite", answer) : null;
+  const link = answer?.matches(".answered, .quoted") ? (find(".words a.cite", answer) ?? find("a.cite", answer)) : null;
   const isOther = link && picked() && decodeURIComponent(spanOf(link).pathname) !== `/article/${picked()}`;
   const address = link && !isOther ? addressOf(link) : "";
   if (address === lit) return;
@@ -277,7 +278,7 @@ function hidePreview(delay = 0) {
   }, delay);
 }
 
-const marker = (target) => target.closest?.(":is(.words, .near) a.cite");
+const marker = (target) => target.closest?.(":is(.words, .context, .near) a.cite");
 for (const event of ["pointerover", "focusin"]) {
   document.addEventListener(event, ({ target }) => {
     if (marker(target)) showPreview(marker(target));

@@ -8,6 +8,7 @@ import socket
 import sqlite3
 import stat
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
@@ -15,6 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import parse_qs
 
 import httpx
 import hypothesis
@@ -45,7 +47,7 @@ from assistant.types import Answer, Article, Citation, Outcome, Part
 from assistant.web import feedback
 from assistant.web.desk import overview, routes, store
 from assistant.web.desk.rules import Rulebook
-from assistant.web.desk.store import Act, Asked, Do, copy_of, do, erase, erasing, file_of, keep
+from assistant.web.desk.store import Act, Asked, Do, copy_of, counts, do, erase, erasing, file_of, keep
 from assistant.web.feedback import Feedback
 from assistant.web.service import SITE_LIMITED, Client, Refusal, Service
 
@@ -125,7 +127,7 @@ def articles_are(assistant: ScriptedAssistant, *articles: Article) -> Iterator[N
         assistant.steps.corpus = corpus  # type: ignore[misc]
 
 
-def act(desk: httpx.Client, name: str, article: str = "ferry", **parts: str) -> httpx.Response:
+def act(desk: httpx.Client, name: str, article: str = "ferry", **parts: str | Sequence[str]) -> httpx.Response:
     """Press a button of the desk."""
     form = re.findall(r'name="form" value="([^"]+)"', desk.get("/desk").text)[0]
     return desk.post("/desk", data={"form": form, "act": name, "article": article, **parts})
@@ -559,11 +561,36 @@ def test_a_question_becomes_a_line_of_a_question_file(desk: httpx.Client, file: 
     assert rows(file, "acts")[0][3] == ""
 
 
+def test_what_was_declined_is_searched_and_dismissed(desk: httpx.Client, file: Path) -> None:
+    """A group goes with all its wordings, of its place alone, and still counts; asked again, it is there again."""
+    asked_once = ("When is it?", "Über 100 %?", "when IS it")
+    declined = [Asked(each, "ferry", "declined") for each in asked_once]
+    for each in (*declined, Asked("When is it?", "a-story", "declined"), Asked("When is it?", "ferry", "quoted")):
+        keep(file, each)
+
+    def asked(find: str = "") -> Counter[str]:
+        shown = desk.get("/desk", params={"find": find}).text
+        return Counter(re.findall('name="wording" value="([^"]*)"', shown))
+
+    assert asked() == {"When is it?": 2, "when IS it": 1, "Über 100 %?": 1}
+    assert asked("WHEN is") == {"When is it?": 2, "when IS it": 1}
+    assert asked("100 %") == {"Über 100 %?": 1}
+    assert asked("nothing") == {}
+    assert "No declined question has these words." in desk.get("/desk?find=nothing").text
+    done = act(desk, Do.DISMISS, wording=["When is it?", "when IS it"], find="it")
+    assert parse_qs(done.url.query.decode()) == {"done": [Do.DISMISS], "find": ["it"]}
+    assert asked() == {"When is it?": 1, "Über 100 %?": 1}
+    assert Counter(ended for _, _, ended, count in counts(file) for _ in range(count)) == {"declined": 4, "quoted": 1}
+    keep(file, declined[0])
+    assert asked()["When is it?"] == 2
+    assert [row[:4] for row in rows(file, "acts")] == [(Do.DISMISS, "ferry", "", "")]
+
+
 @pytest.mark.parametrize("name", [each for each in Do if each is not Do.LINE])
 def test_an_act_is_confirmed_by_words_of_ours(desk: httpx.Client, file: Path, name: Do) -> None:
     """In one line, also when the page is loaded again; nothing else that an address says is shown."""
     assert not file.exists()
-    done = act(desk, name, question="When?", words="At ten.", signature="Desk")
+    done = act(desk, name, question="When?", words="At ten.", signature="Desk", wording="When?")
     assert (done.history[0].status_code, done.url.path) == (303, "/desk")
     said = f'<p role="status" class="said">{routes._DONE[name]}</p>'
     assert said in done.text
@@ -580,6 +607,7 @@ def test_an_act_is_confirmed_by_words_of_ours(desk: httpx.Client, file: Path, na
         (Do.OFF, "", {"words": "Closed.", "of_all": "yes"}),
         (Do.PIN, "ferry", {"question": "?!", "words": "Yes.", "signature": "Desk"}),
         (Do.PIN, "ferry", {"question": "When?", "words": "Yes."}),
+        (Do.DISMISS, "ferry", {}),
     ],
 )
 def test_half_an_act_is_none(desk: httpx.Client, file: Path, name: str, article: str, parts: dict[str, str]) -> None:

@@ -28,7 +28,6 @@ from assistant.errors import ConfigurationError
 from assistant.files import sha256
 from assistant.model.usage import Day, Price
 from assistant.rendering import source_line
-from assistant.types import Status
 from assistant.web import feedback
 from assistant.web.desk import overview, store
 from assistant.web.desk.overview import MOST_SHOWN, Counts, Group, Listed, Report, first
@@ -64,6 +63,7 @@ _DONE: Mapping[str, str] = {
     Do.UNPIN: "The pinned answer is taken away.",
     Do.OFF: "The chat is switched off.",
     Do.ON: "The chat is switched on.",
+    Do.DISMISS: "The question is dismissed. It comes back when somebody asks it again.",
 }
 """What is said after an act. A browser comes back to the fragment of the form's address."""
 _WHATEVER = "whatever"
@@ -98,11 +98,13 @@ class _Desk:
         """Show the desk, or the way in."""
         form = self._visits.get(request.cookies.get(_COOKIE, ""))
         done = _DONE.get(request.query_params.get("done", ""), "")
-        return await self._shown(form, done=done) if form else _login()
+        find = request.query_params.get("find", "").strip()[:MAX_QUESTION_CHARACTERS]
+        return await self._shown(form, done=done, find=find) if form else _login()
 
     async def act(self, request: Request) -> Response:
         """Let somebody in or out, or do what an editor wants."""
-        sent = dict(parse_qsl((await request.body()).decode(errors="replace")))
+        pairs = parse_qsl((await request.body()).decode(errors="replace"))
+        sent = dict(pairs)
         visit = request.cookies.get(_COOKIE, "")
         form = self._visits.get(visit)
         if "token" in sent:
@@ -110,11 +112,12 @@ class _Desk:
         if not form:
             return _login(status=401)
         if not _is_same(sent.get("form", ""), form):
-            return await self._shown(form, _OLD, status=403)
+            return await self._shown(form, message=_OLD, status=403)
         if sent.get("act") == "leave":
             del self._visits[visit]
             return _back()
-        return await self._done(_act(sent), form)
+        wordings = [value for name, value in pairs if name == "wording"]
+        return await self._done(_act(sent), form, wordings, sent.get("find", ""))
 
     def _enter(self, token: str, request: Request) -> Response:
         if seconds := self._guesses.take(client_key(client_of(request).address)):
@@ -132,42 +135,44 @@ class _Desk:
         )
         return response
 
-    async def _done(self, act: Act, form: str) -> Response:
-        if problem := _problem(act, self._service):
-            return await self._shown(form, problem, status=422)
-        is_line = act.act == Do.LINE
+    async def _done(self, act: Act, form: str, wordings: Sequence[str], find: str) -> Response:
+        if problem := _problem(act, wordings, self._service):
+            return await self._shown(form, message=problem, status=422)
+        rulebook = self._service.rulebook
         # What a reader asked goes when its days are over, and stays in no log.
-        logged = Act(act.act, act.article) if is_line else act
+        logged = Act(act.act, act.article) if act.act in {Do.LINE, Do.DISMISS} else act
         try:
-            number = await asyncio.to_thread(self._service.rulebook.do, logged)
+            number = await asyncio.to_thread(rulebook.do, logged)
+            if act.act == Do.DISMISS:
+                await asyncio.to_thread(store.dismiss, rulebook.file, act.article, wordings, of_all=act.of_all)
         except ConfigurationError:
-            return await self._shown(form, _NOT_DONE, status=503)
+            return await self._shown(form, message=_NOT_DONE, status=503)
         except (sqlite3.Error, OSError):
             log.exception("an act of the desk could not be saved")
-            return await self._shown(form, _NOT_SAVED, status=500)
-        if not is_line:
-            return _back(f"?{urlencode({'done': act.act})}")
+            return await self._shown(form, message=_NOT_SAVED, status=500)
+        if act.act != Do.LINE:
+            return _back(f"?{urlencode({'done': act.act} | ({'find': find} if find else {}))}")
         asked_of = "" if act.of_all else act.article
         return await self._shown(form, line=overview.line(act.question, asked_of, number))
 
-    async def _shown(
-        self, form: str, message: str = "", line: str = "", done: str = "", status: int = 200
-    ) -> HTMLResponse:
-        told = await asyncio.to_thread(self._told)
-        return _page("desk.html", status, **told, form=form, message=message, line=line, done=done)
+    async def _shown(self, form: str, status: int = 200, **said: str) -> HTMLResponse:
+        """Show the desk, with what is said to the editor at its top, and the words that were searched for."""
+        said = {"message": "", "done": "", "line": "", "find": ""} | said
+        told = await asyncio.to_thread(self._told, said["find"])
+        return _page("desk.html", status, **told, **said, form=form)
 
-    def _told(self) -> dict[str, Any]:
+    def _told(self, find: str) -> dict[str, Any]:
         """Return what the desk shows now; where a file cannot be read its part is left out, and the desk says so."""
         service, settings = self._service, self._service.settings
         articles, rulebook = service.articles, service.rulebook
-        rules, questions = Rules(), self._questions([], [])
+        rules, questions = Rules(), self._questions([], [], {})
         reports: Listed[Report] = Listed(())
         problems: list[str] = []
         try:
             rules = rulebook.read()
             if rulebook.problem:
                 raise ConfigurationError(rulebook.problem)
-            questions = self._questions(store.counts(rulebook.file), store.declined(rulebook.file))
+            questions = self._questions(store.counts(rulebook.file), *store.declined(rulebook.file, find))
         except (ConfigurationError, sqlite3.Error, OSError) as error:
             problems.append(str(error))
         try:
@@ -199,7 +204,7 @@ class _Desk:
             "most": {"question": MAX_QUESTION_CHARACTERS, "notice": MAX_NOTICE_CHARACTERS, "words": _MOST_WORDS},
         }
 
-    def _questions(self, counts: Counts, declined: Sequence[Asked]) -> dict[str, Any]:
+    def _questions(self, counts: Counts, declined: Sequence[Asked], found: Mapping[str, int]) -> dict[str, Any]:
         """Return what the desk shows of readers' questions."""
         articles, today = self._service.articles, datetime.now(UTC).date()
         here = {"", *articles}
@@ -208,7 +213,7 @@ class _Desk:
         groups = self._groups(asked)[:MOST_SHOWN]
         lines = overview.by_day_and_article(shown)
         older = sum(line.total for line in lines[_MOST_LINES:])
-        left = sum(count for _, _, ended, count in shown if ended == Status.DECLINED)
+        left = sum(count for article, count in found.items() if article in here)
         return {
             "figures": Listed(lines[:_MOST_LINES], older, sum(each[3] for each in counts if each not in shown)),
             "plot": overview.plot(shown, today, self._service.settings.keep_questions),
@@ -247,14 +252,19 @@ def _paragraphs(words: str) -> str:
     return "\n\n".join(" ".join(line.split()) for line in words.splitlines() if line.strip())
 
 
-def _problem(act: Act, service: Service) -> str:
+def _problem(act: Act, wordings: Sequence[str], service: Service) -> str:
     """Return why an act cannot be done; empty where it can."""
     if act.act not in [*Do]:
         return "There is no such act."
-    is_of_none = not act.article and (act.act == Do.LINE or (act.of_all and act.act in {Do.PIN, Do.UNPIN}))
+    is_of_none = not act.article and (act.act == Do.LINE or (act.of_all and act.act in {Do.PIN, Do.UNPIN, Do.DISMISS}))
     if act.article not in service.articles and not is_of_none:
         return _NO_ARTICLE
-    needed = {Do.OFF: [act.words], Do.PIN: [same(act.question), act.words, act.signature], Do.LINE: [act.question]}
+    needed: Mapping[Do, Sequence[object]] = {
+        Do.OFF: [act.words],
+        Do.PIN: [same(act.question), act.words, act.signature],
+        Do.LINE: [act.question],
+        Do.DISMISS: [wordings],
+    }
     return "" if all(needed.get(Do(act.act), [])) else _NO_WORDS
 
 

@@ -24,6 +24,8 @@ from assistant.web.observability import log
 
 ENDS = (Status.ANSWERED, Status.QUOTED, Status.PINNED, Status.DECLINED, "failed")
 """How a question that is kept may have ended."""
+_DISMISSED = "dismissed"
+"""In place of declined, where an editor has seen to it."""
 MAX_FILE_BYTES = 200_000_000
 """A full file takes no more questions, and the log says so, at about a million; editors have as much room besides."""
 _ERASE_SECONDS = 3600.0
@@ -85,6 +87,7 @@ class Do(StrEnum):
     PIN = "pin"
     UNPIN = "take away"
     LINE = "make a line"
+    DISMISS = "dismiss"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,14 +208,37 @@ def copy(file: Path, acts: Iterable[Act]) -> None:
 
 def counts(file: Path) -> list[tuple[str, str, str, int]]:
     """Return day, article, how it ended and how many, of all questions that are kept; the latest day first."""
-    query = "SELECT substr(at, 1, 10) AS day, article, ended, count(*) FROM questions GROUP BY 1, 2, 3 ORDER BY 1 DESC"
-    return [(day, article, ended, count) for day, article, ended, count in database.rows(file, query)]
+    query = """SELECT substr(at, 1, 10) AS day, article, CASE ended WHEN ? THEN ? ELSE ended END, count(*)
+        FROM questions GROUP BY 1, 2, 3 ORDER BY 1 DESC"""
+    found = database.rows(file, query, _DISMISSED, Status.DECLINED)
+    return [(day, article, ended, count) for day, article, ended, count in found]
 
 
-def declined(file: Path) -> list[Asked]:
-    """Return the latest questions that were declined, newest first."""
-    query = "SELECT * FROM questions WHERE ended = ? ORDER BY rowid DESC LIMIT ?"
-    return _read(Asked, database.rows(file, query, Status.DECLINED, _MOST))
+def declined(file: Path, words: str = "") -> tuple[list[Asked], dict[str, int]]:
+    """Return the latest declined questions with these words in them, newest first; and by article, how many there are.
+
+    Those that an editor dismissed are left out.
+    """
+    chosen = "FROM questions WHERE ended = ? AND instr(lower(question), lower(?))"
+    latest = f"SELECT * {chosen} ORDER BY rowid DESC LIMIT ?"
+    counted = f"SELECT article, count(*) {chosen} GROUP BY article"
+    rows = database.rows(file, latest, Status.DECLINED, words, _MOST)
+    return _read(Asked, rows), dict(map(tuple, database.rows(file, counted, Status.DECLINED, words)))
+
+
+def dismiss(file: Path, article: str, wordings: Iterable[str], *, of_all: bool) -> None:
+    """Take declined questions of one article, or of all articles, from the desk's list; they still count.
+
+    Who asks in these words later puts them there again.
+
+    Raises:
+        sqlite3.Error: the file is full or damaged.
+        OSError: the file cannot be written.
+    """
+    query = """UPDATE questions SET ended = ?
+        WHERE ended = ? AND question = ? AND of_all = ? AND (of_all OR article = ?)"""
+    with _opened(file) as opened:
+        opened.executemany(query, [(_DISMISSED, Status.DECLINED, each, of_all, article) for each in wordings])
 
 
 def try_writing(file: Path) -> None:

@@ -14,7 +14,8 @@ from assistant.answering.packaged.grounding import tells_machines
 from assistant.answering.quoting import Window
 from assistant.answering.understanding.question import SAYS, Question
 from assistant.articles.annotated import annotation
-from assistant.articles.speakers import NAME, QUOTED, SAID, body_meant, outside_quotations
+from assistant.articles.english import SAID
+from assistant.articles.speakers import NAME, QUOTED, body_meant, outside_quotations
 from assistant.articles.terms import plain, stems
 from assistant.types import Article, Sentence
 

@@ -14,6 +14,7 @@ import itertools
 import re
 from collections.abc import Iterator
 
+from assistant.articles.english import SAID
 from assistant.types import Article, Passage, Sentence
 
 MAX_PASSAGE_CHARACTERS = 900
@@ -27,8 +28,13 @@ MOST_CHARACTERS = 3000
 _PARAGRAPH = re.compile(r"\S(?:.*\S)?(?:[^\S\n]*\n[^\S\n]*\S(?:.*\S)?)*")
 """Lines without a blank line between them."""
 
-_BOUNDARY = re.compile(r"(?<![.!?…])[.!?…]++(?P<closing>[\"'”’)\]]*(?:\s[\"”])?)(?P<gap>\s+)(?=[\"'“‘(\[]*[A-Z0-9À-Þ])")
-"""A full stop, what closes after it, white space, and then what may open a sentence."""
+_BOUNDARY = re.compile(
+    r"(?<![.!?…])[.!?…]++(?P<closing>[\"'”’)\]]*(?:\s[\"”])?)(?P<gap>\s+)(?!(?:Inc|Corp|Co|Ltd)\b)"
+    r"(?=[\"'“‘(\[]*[A-Z0-9À-Þ])"
+)
+"""A full stop, what closes after it, white space, and then what may open a sentence; a firm's name may have a mark."""
+_SAID_BEHIND = re.compile(rf"[?!][\"”]\s+(?:[^\s\"“”?!]+\s+){{1,6}}?{SAID}\b(?!\s+that\b)")
+"""Who spoke the words before, as in “Is it over?” Ms. Marsh asked."""
 
 _SHORT = r"(?<![^\s(\"“'‘—–-])"
 """What is short for something begins a word."""
@@ -37,7 +43,7 @@ _BEFORE_A_NAME = re.compile(
     + r"(?:Mr|Mrs|Ms|Mx|Mme|Messrs|Dr|Prof|Gen|Adm|Maj|Brig|Col|Lt|Cmdr|Capt|Sgt|Cpl|Pvt|Det|Insp|Supt|Sen|Sens|Rep|"
     r"Reps|Gov|Govs|Pres|Atty|Asst|Rev|Fr|Msgr|Hon|Mt|Ft|vs?)\.$"
 )
-_BEFORE_A_NUMBER = re.compile(_SHORT + r"(?:No|Nos|Art|Ch|Fig|Res|Sec|Vol|pp?)\.$")
+_BEFORE_A_NUMBER = re.compile(_SHORT + r"(?:No|Nos|pop|Art|Ch|Fig|Res|Sec|Vol|pp?)\.$")
 _NUMBER = re.compile(r"(?<!\S)\d{1,4}\.$")
 _INTRODUCES = re.compile(r"[:;]\s+$")
 _SHORTENED = re.compile(
@@ -46,7 +52,7 @@ _SHORTENED = re.compile(
 )
 """What ends in a full stop without ending the sentence, unless the next word can only begin one."""
 _SENTENCE_OPENER = re.compile(
-    r"[\"“‘(\[]*(?:The|A|An|In|On|At|He|She|It|They|We|You|I|This|That|These|Those|But|And|As|For|When|Where|How|What|Who|Why|If|His|Her|Its|Their|There)(?=\s)"
+    r"[\"“‘(\[]*(?:The|A|An|In|On|At|He|She|It|They|We|You|I|This|That|These|Those|But|And|As|For|When|Where|How|What|Who|Why|If|His|Her|Its|Their|There|Neither|Nobody|Several)(?=\s)"
 )
 
 _QUOTATION = re.compile(r"[\"“][^\"“”]*+[\"”]")
@@ -176,6 +182,7 @@ def paragraph_sentences(article: Article) -> Iterator[list[Sentence]]:
     """Yield the sentences of each paragraph in reading order."""
     for number, (start, end) in enumerate(paragraphs(article.text)):
         cuts = {start, *_cuts(article.text, start, end), end}
+        bounded = _cut_in_words if _is_table(article.text, start, end) else _bounded
         dateline = _DATELINE.match(article.text, start, end)
         # A caption may stand above it; but a name alone may stand before a dash for any reason.
         if dateline and (number == 0 or dateline["more"]):
@@ -183,7 +190,7 @@ def paragraph_sentences(article: Article) -> Iterator[list[Sentence]]:
         yield [
             Sentence(article, *span)
             for left, right in itertools.pairwise(sorted(cuts))
-            for span in _bounded(article.text, *_stripped(article.text, left, right))
+            for span in bounded(article.text, *_stripped(article.text, left, right))
         ]
 
 
@@ -206,7 +213,7 @@ def _beginnings(text: str, start: int, end: int, known: set[int], quoted: list[t
     for match in _BOUNDARY.finditer(text, start, end):
         stop = match.start("closing")
         follows = match.end("gap")
-        if _is_quoted(quoted, stop, follows):
+        if _is_quoted(quoted, stop, follows) or _SAID_BEHIND.match(text, stop - 1, end):
             continue
         number = _NUMBER.search(text, max(start, stop - 5), stop)
         if number and (
@@ -274,7 +281,7 @@ def _bounded(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _cut_in_words(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Yield the span whole, or cut at the last white space before the limit that no sentence reaches."""
+    """Yield the span whole, or cut at the last white space before the limit that no sentence reaches; none if empty."""
     while end - start > MOST_CHARACTERS:
         window = text[start : start + MOST_CHARACTERS]
         space = max(window.rfind(" "), window.rfind("\n"))

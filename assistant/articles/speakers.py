@@ -11,13 +11,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from assistant.articles.english import SAID
 from assistant.articles.passages import head_of, is_row, statements
 from assistant.types import Passage, Sentence
 
-SAID = (
-    r"(?:said|says|saying|wrote|writes|told|tells|explained|explains|added|adds|adding|complained|complains|announced|asked|asks|argued|argues|"
-    r"warned|warns|insisted|noted|notes|stated|states|claimed|claims|replied|recalled|acknowledged|admitted|conceded|testified)"
-)
 TITLES = "Dr|Prof|Mrs?|Ms|Gov|Sen|Rep|Capt|Lt|Sgt|Gen|Col|Hon|Rev|St"
 """What is short for something and stands before a name."""
 _SHORT = rf"(?:(?:{TITLES}|[A-ZÀ-Þ])\.\s+)"

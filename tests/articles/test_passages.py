@@ -4,6 +4,7 @@ import itertools
 import re
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -52,6 +53,7 @@ def split(text: str) -> list[str]:
 
 @given(TEXTS)
 @example("It rained. It is wet.\nParty | Seats")
+@example(f"{'It rained all day. ' * 40}Party | Seats\nLeft | 4")
 def test_the_head_of_a_row_is_the_first_sentence_of_its_table(text: str) -> None:
     """It stands in the same paragraph, and states nothing itself."""
     article = of_text(re.sub(r"\s*\n\s*\n\s*", "\n\n", normalise(text)).strip())
@@ -174,6 +176,22 @@ def test_a_long_paragraph_is_cut_no_more_often_than_it_must(text: str) -> None:
 def test_sentences(marked: str) -> None:
     """They are found where a reader would end them; here each begins at the start or behind a bar."""
     assert split(marked.replace("|", "")) == [part.strip() for part in marked.split("|")]
+
+
+def test_none_of_300_sentences_of_strangers_is_cut() -> None:
+    """Each is a line of the file; a dateline is apart. Of those outside quotations at most 2 % run into the next."""
+    blocks = (Path(__file__).parent / "sentences.txt").read_text(encoding="utf-8").split("\n\n")
+    count, together, cut = 0, [], []
+    for lines in (block.strip().split("\n") for block in blocks):
+        text = " ".join(lines)
+        ends = list(itertools.accumulate(len(line) + 1 for line in lines))
+        found = {sentence.start for sentence in sentences(of_text(text))} - {0}
+        cut += [text[:start] for start in found.difference(ends) if not text[:start].endswith("(Wire) — ")]
+        quoted = {place for match in re.finditer('["“][^"”]*["”]', text) for place in range(*match.span())}
+        together += [text[end:] for end in ends[:-1] if end not in found and end not in quoted]
+        count += len(lines)
+    assert (count, cut) == (300, [])
+    assert len(together) <= 0.02 * count
 
 
 @pytest.mark.parametrize(

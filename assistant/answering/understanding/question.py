@@ -15,8 +15,8 @@ from functools import cached_property
 from assistant.answering.understanding import follow_ups, small_talk
 from assistant.answering.understanding.meaning import speaks_of_distress
 from assistant.answering.understanding.overview import Wanted, own_words, wanted
+from assistant.articles.english import SAID
 from assistant.articles.reading import normalise
-from assistant.articles.speakers import SAID
 from assistant.types import Article, Turn
 
 MAX_QUESTION_CHARACTERS = 500

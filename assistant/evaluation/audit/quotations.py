@@ -14,8 +14,9 @@ from dataclasses import replace
 from itertools import chain, islice, zip_longest
 
 from assistant.articles.annotated import annotated
+from assistant.articles.english import SAID
 from assistant.articles.passages import passages, statements
-from assistant.articles.speakers import NAME, SAID
+from assistant.articles.speakers import NAME
 from assistant.evaluation.questions import Question
 from assistant.types import Article
 

@@ -81,14 +81,15 @@ def about(base: Answer, topic: str, article: Article) -> Answer:
 
 
 def overview(base: Answer, article: Article, wanted: Wanted) -> Answer:
-    """Return an overview in the article's own sentences: a few in a row, in lines, or each behind a name."""
+    """Return an overview in the article's own words: a few sentences behind its title, or what it calls its people."""
     people = main_people(article) if wanted is Wanted.PEOPLE else []
-    told = people or [("", sentence) for sentence in sentences_of(article, wanted)]
+    told = [(each.words, each.sentence) for each in people] or [
+        (sentence.text, sentence) for sentence in sentences_of(article, wanted)
+    ]
     citations = _citations(list(dict.fromkeys(sentence for _, sentence in told)))
-    parts = tuple(
-        Part(sentence.text, _holding((sentence,), citations), is_verbatim=True, lead=f"{name}:" if name else "")
-        for name, sentence in told
-    )
+    parts = tuple(Part(words, _holding((sentence,), citations), is_verbatim=True) for words, sentence in told)
+    if parts and not people:
+        parts = (replace(parts[0], lead=f"{article.title}:"), *parts[1:])
     return replace(base, outcome=Outcome.OVERVIEW, parts=parts, model="none")
 
 

@@ -68,7 +68,7 @@ def test_an_answer_of_two_articles_names_each(tmp_path: Path) -> None:
         ("North", "The north bridge was closed in March."),
     ]
     shown = html.unescape(re.sub(r"<[^>]+>", "", markdown(answer)))
-    assert 0 < shown.index("South, 1 February 2026") < shown.index("North, 1 January 2026")
+    assert 0 < shown.index("South · 1 February 2026") < shown.index("North · 1 January 2026")
 
 
 def test_a_withdrawn_article_is_given_to_no_model(tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ from collections import Counter
 from collections.abc import Iterable
 from difflib import get_close_matches
 from enum import Enum
+from typing import NamedTuple
 
 from assistant.articles import terms
 from assistant.articles.annotated import annotated, annotation
+from assistant.articles.english import SAID
 from assistant.articles.passages import is_row, paragraphs, sentences
 from assistant.articles.speakers import outside_quotations
 from assistant.types import Article, Sentence
@@ -28,12 +30,10 @@ class Wanted(Enum):
     PEOPLE = "people"
 
 
-_ROOM = {Wanted.GIST: (3, 60), Wanted.POINTS: (5, 120)}
-"""How many sentences are shown, and words."""
+_MOST_SENTENCES, _ROOM, _MORE_ROOM = 3, 60, 90
+"""How many sentences are shown, and words; two sentences alone, and the items of a list, may have more."""
 _LEAST = 0.05
 """What share of what the first one tells a further one must tell."""
-_MORE = 1.5
-"""Two sentences alone, and the items of a list, may have so many times the words."""
 _MOST_PEOPLE = 5
 _SHORT = 7
 """No sentence of so few words tells much by itself."""
@@ -80,11 +80,21 @@ _NAME = rf"(?!(?:{_TITLES})\b)[A-ZÀ-Þ][\w’'-]*[a-zß-ÿ]"
 _WHO = re.compile(
     rf"""(?:\b(?P<role>[\w’'-]*(?:or|er|ey|ge|ce|nt|ry|ef|m[ae]n|ff|ch|ain|rk|[is]t|ian|ral)|[A-Z]\w{{1,4}}\.|Dr),?[ ])?
     (?P<name>{_NAME}(?:[ ][A-Z]\.)?(?:[ ](?:[Dd]e|[Vv]an|[Vv]on|der|la|al|bin))*(?:[ ]{_NAME}){{1,2}}+)(?![ ][A-Z]{{2}})
-    (?P<told>,[ ](?:(?P<age>\d\d\b|whos?e?\b)|(?:an?|the)\b|[a-z]+[ ](?:of|at|for|in)\b|[\w’'][\w’' ]{{1,39}}['’]s?\b)
+    (?P<told>,[ ](?:(?P<age>\d\d\b|whos?e?\b)|(?:an?|the)\b|(?!{SAID}\b)[a-z]+[ ](?:of|at|for|in)\b
+        |[\w’'][\w’' ]{{1,39}}['’]s?\b)
     |[ ](?:is|was)[ ]an?\b)?""",
     re.VERBOSE,
 )
 """A name with what says who that is: Judge Ann Doe; Ann Doe, 47; Ann Doe, who runs it; Ann Doe, a baker."""
+_BEFORE_A_ROLE = re.compile(
+    r"(?:\b(?:[Tt]he|[Aa]n?|[Ii]ts|[Tt]heir|[Oo]ur|[Hh]is|[Hh]er|[\w-]+['’]s)\s(?:[\w’'-]+\s){0,3}|(?:[A-ZÀ-Þ][\w’'-]*\s)+)$"
+)
+_APPOSED = re.compile(
+    rf"(?:,\s(?:\d\d\b|(?:(?:an?|the|whose?|(?!{SAID}\b)[a-z]+\s(?:of|at|for|in))\b|[\w’']+['’]s?\s)[^,.;:()—–]*))*"
+)
+"""What stands behind a name: , 47, a baker, who runs it"""
+_MOST_WORDS = 8
+"""Of what stands behind a name."""
 _CAPITALS = re.compile(r"[A-ZÀ-Þ][\w-]*(?: [A-ZÀ-Þ][\w-]*)*")
 _UPDATED = re.compile(r"\b(?:updat(?:ed|ing)|we update|refreshed|as it happened)\b|^live\b", re.IGNORECASE)
 _FIGURES = re.compile(r"\d|^[^a-z]+$")
@@ -126,23 +136,33 @@ def _close(word: str, words: Iterable[str]) -> str:
     return next(iter(get_close_matches(word, long, 1, 0.83)), "")
 
 
+class Person(NamedTuple):
+    """Somebody whom an article names, with what it calls them."""
+
+    name: str
+    words: str
+    """As they stand in the sentence: the mayor, Tom Vale."""
+    sentence: Sentence
+    """The first one that says who that is."""
+
+
 def sentences_of(article: Article, wanted: Wanted) -> list[Sentence]:
     """Return the sentences to show, in reading order; none only where the article has none."""
     if wanted is Wanted.PEOPLE and (people := main_people(article)):
-        return list(dict.fromkeys(sentence for _, sentence in people))
+        return list(dict.fromkeys(person.sentence for person in people))
     return _listed(article) or _telling(article, wanted)
 
 
-def main_people(article: Article) -> list[tuple[str, Sentence]]:
-    """Return whom the article names most, five at most, each with the first sentence that says who that is."""
-    people = _people(annotated(article).statements)
+def main_people(article: Article) -> list[Person]:
+    """Return whom the article names most, five at most, in the order in which it says who they are."""
+    people = {last: each for last, each in _people(annotated(article).statements).items() if each.words != each.name}
     most = sorted(people, key=article.text.count, reverse=True)[:_MOST_PEOPLE]
-    return [person for name, person in people.items() if name in most]
+    return [person for last, person in people.items() if last in most]
 
 
-def _people(said: list[Sentence]) -> dict[str, tuple[str, Sentence]]:
-    """Return by surname the full name of each person, and the first sentence that says who that is."""
-    found: dict[str, tuple[str, Sentence]] = {}
+def _people(said: list[Sentence]) -> dict[str, Person]:
+    """Return each person, by surname."""
+    found: dict[str, Person] = {}
     for sentence in said:
         for match in _WHO.finditer(outside_quotations(sentence.text).replace("\n", " ")):
             first, *_, last = match["name"].split()
@@ -150,39 +170,57 @@ def _people(said: list[Sentence]) -> dict[str, tuple[str, Sentence]]:
             # A firm, a court or a feast is not called by its last word alone.
             is_person = match["age"] or sentence.article.text.count(last) > sentence.article.text.count(match["name"])
             if is_person and (is_told or terms.main_words(match["role"] or "")) and terms.main_words(first):
-                found.setdefault(last, (match["name"], sentence))
+                found.setdefault(last, Person(match["name"], _called(sentence.text, match), sentence))
     return found
+
+
+def _called(text: str, match: re.Match[str]) -> str:
+    """Return a name in a sentence with what is said beside it of who that is, no longer than needed."""
+    start, name_end = match.start(), match.end("name")
+    if match["role"] and (before := _BEFORE_A_ROLE.search(text, 0, start)):
+        start = before.start()
+    apposed = _APPOSED.match(text, name_end)
+    behind = apposed[0].split()[:_MOST_WORDS] if apposed else []
+    end = name_end
+    for word in behind:
+        end = text.index(word, end) + len(word)
+    return text[start:end]
 
 
 def _words(some: Iterable[Sentence]) -> int:
     return sum(len(sentence.text.split()) for sentence in some)
 
 
-def _listed(article: Article) -> list[Sentence]:
-    """Return the items of a list whose title counts them, or the first figures of a page that is kept up to date."""
+def _items(article: Article) -> list[Sentence]:
+    """Return the heads of the items of a list whose title counts them; none of any other article."""
     counts = {int(number) for number in terms.numbers(article.title) if number in map(str, range(3, 16))}
-    is_updated = _UPDATED.search(f"{article.title}\n{article.text[:200]}")
-    some = sentences(article) if counts or is_updated else []
-    starts, title = {start for start, _ in paragraphs(article.text)}, terms.stems(article.title)
-    heads = [each for each in some if each.start in starts]
+    if not counts:
+        return []
+    starts = {start for start, _ in paragraphs(article.text)}
+    heads = [each for each in sentences(article) if each.start in starts]
     numbered = [each for each in heads if re.match(r"\d+[.)] ", each.text)]
     headings = [each for each in heads if each.start in article.headings]
     short = [each for each in heads if _words([each]) <= _SHORT and each.text.endswith(".")]
-    items = next((items for items in (numbered, headings, short) if len(items) in counts), [])
-    if items:
+    return next((items for items in (numbered, headings, short) if len(items) in counts), [])
+
+
+def _listed(article: Article) -> list[Sentence]:
+    """Return the items of a list, or the first figures of a page that is kept up to date."""
+    if items := _items(article):
         found = list(dict.fromkeys([*annotated(article).statements[:1], *items]))
-    else:
-        some = [each for each in some if is_updated and not ("?" in each.text or _UPDATED.search(each.text))]
+    elif _UPDATED.search(f"{article.title}\n{article.text[:200]}"):
+        some = [each for each in sentences(article) if not ("?" in each.text or _UPDATED.search(each.text))]
+        title = terms.stems(article.title)
         found = [each for each in some if _FIGURES.search(each.text) or len(terms.stems(each.text) & title) > 1]
-    most, most_words = _ROOM[Wanted.GIST]
-    room = most_words * (_MORE if items else 1)
+    else:
+        return []
+    room = _MORE_ROOM if items else _ROOM
     shown = [each for number, each in enumerate(found, 1) if _words(found[:number]) <= room]
-    return shown if len(shown) > most else []
+    return shown if len(shown) > _MOST_SENTENCES else []
 
 
 def _telling(article: Article, wanted: Wanted) -> list[Sentence]:
     """Return the sentences that tell most of what the article comes back to, with those that they need."""
-    most, most_words = _ROOM.get(wanted, _ROOM[Wanted.GIST])
     said = annotated(article).statements
     stems = [terms.stems_of_words(sentence.text) for sentence in said]
     times, title = Counter(itertools.chain.from_iterable(stems)), terms.stems_of_words(article.title)
@@ -196,11 +234,11 @@ def _telling(article: Article, wanted: Wanted) -> list[Sentence]:
         best, most_told = set[int](), least
         for number, unit in units.items():
             together = chosen | unit
-            room = most_words * (_MORE if len(together) == 2 else 1)
+            room = _MORE_ROOM if len(together) == 2 else _ROOM
             has_room = len(together) == 1 or _words(said[each] for each in together) <= room
             # A summary reads on: a sentence from further down takes for known what stands between.
             follows = wanted is Wanted.POINTS or not chosen or unit - chosen == {max(chosen) + 1}
-            if together == chosen or len(together) > most or not (has_room and follows):
+            if together == chosen or len(together) > _MOST_SENTENCES or not (has_room and follows):
                 continue
             others = set[str]().union(*(stems[each] for each in unit - {number})) - known
             own = sum(weight[stem] for stem in stems[number] - others - known)
@@ -223,7 +261,7 @@ def _units(said: list[Sentence]) -> dict[int, set[int]]:
         if len(needs) == 1 and number and _LEANS.match(sentence.text):
             needs.add(number - 1)
         runs = ([word for word in run.split() if terms.main_words(word)] for run in _CAPITALS.findall(sentence.text))
-        needs |= {numbers[people[run[0]][1]] for run in runs if len(run) == 1 and run[0] in people}
+        needs |= {numbers[people[run[0]].sentence] for run in runs if len(run) == 1 and run[0] in people}
         if all(_tells(said[each]) for each in needs):
             found[number] = needs
     return found

@@ -142,7 +142,7 @@ def _asked_for(article: Article, question: str, wanted: Wanted) -> Iterator[Star
 def _asked_of_people(article: Article) -> Iterator[Starter]:
     """Yield who each person is whom the article says most of, where it is certain to be a person."""
     certain = annotated(article).people.values()
-    return (_starter(f"Who is {name}?", sentence) for name, sentence in main_people(article) if name in certain)
+    return (_starter(f"Who is {each.name}?", each.sentence) for each in main_people(article) if each.name in certain)
 
 
 def _starter(question: str, answering: Sentence) -> Starter:

@@ -39,11 +39,12 @@ _LEADING_REFERENCE = re.compile(
     r"(?:he|she|it|they|them|his|her|its|their|this|that|these|those|such|the move|the deal)\b(?!['’]s where)",
     re.IGNORECASE,
 )
-_TITLE = re.compile(
+_RANKS = (
     r"(?:Mayor|President|Governor|Gov\.|Senator|Sen\.|Rep\.|Judge|Justice|Attorney General|District Attorney|Mr\.|Ms\.|Mrs\.|Dr\.|Chief|Commissioner|"
-    r"Minister|Secretary|Professor|Prof\.|Officer|Captain|Sheriff|King|Queen|Prince|Pope)\s+(?P<name>(?:[A-ZÀ-Þ][\w'’-]+\s+)?[A-ZÀ-Þ][\w'’-]+)"
+    r"Minister|Secretary|Professor|Prof\.|Officer|Captain|Sheriff|King|Queen|Prince|Pope|Cllr|Councillor|Coach|Sir|Dame|Lord|Lady)"
 )
-_PAIR = re.compile(r"\b([A-ZÀ-Þ][a-zà-ÿ]+)\s+([A-ZÀ-Þ][a-zà-ÿ]+(?:-[A-ZÀ-Þ][a-zà-ÿ]+)?)\b")
+_TITLE = re.compile(rf"{_RANKS}\s+(?P<name>(?:[A-ZÀ-Þ][\w'’-]+\s+)?[A-ZÀ-Þ][\w'’-]+)")
+_PAIR = re.compile(rf"\b(?!{_RANKS}\s)([A-ZÀ-Þ][a-zà-ÿ]+)\s+([A-ZÀ-Þ][a-zà-ÿ]+(?:-[A-ZÀ-Þ][a-zà-ÿ]+)?)\b")
 _BODY_NOUN = (
     r"(?:agency|department|bureau|company|firm|organi[sz]ation|commission|ministry|union|league|university|authority)"
 )
@@ -55,7 +56,7 @@ _LETTERS = re.compile(
 _FULL_BODY = re.compile(
     rf"\b(?!(?:The|An?|This|That|Each|Every|No|Our|Its|His|Her|Their|One|Some)\b)[A-ZÀ-Þ][\w'’-]+ (?i:{_BODY_NOUN})\b"
 )
-_PERHAPS_A_PERSON = re.compile(rf"{_PAIR.pattern}, (?:an?|the)\b")
+_PERHAPS_A_PERSON = re.compile(rf"{_PAIR.pattern}, (?:an?|the|who)\b")
 """Tomas Ibarra, a line cook; but a firm is introduced like that too."""
 _GLOSS = re.compile(r"\b(?:[Hh]e|[Ss]he|[Hh]im|[Hh]er)\s+\[(?P<name>[^\]]+)\]")
 _REACH = 8

@@ -151,6 +151,14 @@ def test_he_is_nobody_named_before_the_last_one_told_of(told_of_as: str, speaker
     assert [needed.text for needed in context.needs] == [f"Curtis Vail, {told_of_as}, called that reckless."]
 
 
+@pytest.mark.parametrize("rank", ["Cllr", "Councillor", "Coach", "Dame"])
+def test_a_rank_is_no_first_name(rank: str) -> None:
+    """ "He" is the councillor just told of, and not whom an earlier paragraph names."""
+    told = f"{rank} Curtis Vail, who voted no, will stay. It is advisory."
+    context = last_of(f"Ada Brook, who leads them, says no.\n\n{told} “It is over,” he adds.")
+    assert context.speaker == "Vail"
+
+
 @pytest.mark.parametrize(
     ("text", "is_announced"),
     [

@@ -46,6 +46,7 @@ from served import (
 
 from assistant.rendering import MORE
 from assistant.settings import Settings
+from assistant.types import Article
 from assistant.web.chat.exchanges import STOPPED
 from assistant.web.chat.feedback_form import GONE
 from assistant.web.chat.feedback_form import TOO_LONG as COMMENT_TOO_LONG
@@ -66,8 +67,10 @@ CONTRAST = 3.0
 
 @pytest.fixture(scope="module")
 def assistant() -> ScriptedAssistant:
-    """Return the assistant behind the server, with two articles, so that there is a picker."""
-    return ScriptedAssistant(ARTICLE, FERRY)
+    """Return the assistant behind the server, with several articles, so that there is a picker."""
+    news = "The harbour of the town was closed on Monday after a storm."
+    text = f"Rain fell all day. {news} {'Rain fell, and it was cold. ' * 9}".strip()
+    return ScriptedAssistant(ARTICLE, FERRY, Article("harbour", text, "A harbour closed"))
 
 
 def scripted(page: Page, assistant: ScriptedAssistant, question: str, *steps: Any) -> None:  # noqa: ANN401
@@ -285,9 +288,9 @@ def walk(browser: Browser, address: str, assistant: ScriptedAssistant) -> Genera
             yield state, page
     with visiting(browser, f"{address}/about") as page:
         cited = "article/a-story?start=31&end=77&answering=66-76"
-        for path in ("about", "articles", cited, "api/docs"):
+        for path in ("about", "articles", cited, "article/harbour", "api/docs"):
             page.goto(f"{address}/{path}")
-            expect(page.locator(".brief")).to_have_count(int(path == cited))
+            expect(page.locator(".brief")).to_have_count(int(path == "article/harbour"))
             yield path, page
     with visiting(browser, f"{address}/article/none", may_fail=True) as page:
         yield "no such article", page

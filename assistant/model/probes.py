@@ -31,10 +31,10 @@ def signals(state: State, file: Path = PROBES) -> dict[str, float]:
     return {"answers": float(answers), "right": float(right)}
 
 
-def opening(state: State, file: Path = OPENING_PROBE) -> str:
-    """Return how the answer to a yes-or-no question opens that begins in this state: "Yes," or "No,"."""
+def opens_with_yes(state: State, file: Path = OPENING_PROBE) -> float:
+    """Return the log-odds that the answer to a yes-or-no question that begins in this state opens with "Yes"."""
     weights, intercepts = fitted(file)
-    return "Yes," if (weights @ state + intercepts)[0] > 0 else "No,"
+    return float((weights @ state + intercepts)[0])
 
 
 @cache

@@ -111,6 +111,8 @@ def test_a_draft_that_the_model_takes_back_is_not_shown(
         ("Has violent crime fallen since 2014?", 5, 5, Outcome.WRITTEN, "Yes, violent crime has fallen"),
         ("Has violent crime fallen since 2014?", -5, 5, Outcome.WRITTEN, "No, violent crime has fallen"),
         ("Has violent crime fallen since 2014?", 5, -9, Outcome.QUOTED, "Philadelphia’s"),
+        ("Has violent crime fallen since 2014?", 1, 5, Outcome.QUOTED, "Philadelphia’s"),
+        ("Has violent crime fallen since 2014?", -1, 5, Outcome.QUOTED, "Philadelphia’s"),
         ("Has violent crime fallen by 18 percent since 2014?", 5, 5, Outcome.WRITTEN, "Yes, violent crime has fallen"),
         ("Has violent crime fallen by 40 percent since 2014?", 5, 5, Outcome.QUOTED, "Philadelphia’s"),
     ],
@@ -118,7 +120,7 @@ def test_a_draft_that_the_model_takes_back_is_not_shown(
 def test_a_yes_or_no_question_is_answered_with_the_likelier(  # noqa: PLR0913, PLR0917 - the case in five
     question: str, yes: float, right: float, outcome: Outcome, begins: str, writing: Packaged
 ) -> None:
-    """The draft goes on after it; it says "yes" to no other number, and where it is not shown the quotation stands."""
+    """The draft goes on after it; it says "yes" to no other number. Where neither is clear the quotation stands."""
     answer = writing.ask(f" {TRUE[0].lower()}{TRUE[1:]}", question=question, sure=(3, right, yes))
     assert (answer.outcome, answer.text[: len(begins)]) == (outcome, begins)
     assert answer.citations

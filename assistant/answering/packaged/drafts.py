@@ -50,6 +50,8 @@ class CheckedDraft:
     """From these follows whether it may be shown."""
     told: Told
     """From this follows which sentences are quoted where it is not shown."""
+    is_clear: bool = True
+    """Whether it is clear that it opens with yes, or with no, where that is asked."""
 
     @property
     def text(self) -> str:
@@ -92,6 +94,7 @@ def slips(draft: CheckedDraft, question: Question, query: str) -> list[str]:
         return ["it has no whole sentence"]
     support, claim = draft.support, Claim(draft.text, query)
     kept = {
+        "it may be yes or no": draft.is_clear,
         "it has markup": not _MARKUP.search(draft.text),
         "a number is not in its evidence": support.numbers,
         "a name is not in its evidence": support.names,

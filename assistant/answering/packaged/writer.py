@@ -9,6 +9,7 @@ nothing is written.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -36,6 +37,9 @@ from assistant.types import Passage, Sentence
 
 logger = logging.getLogger(__name__)
 
+CLEAR = 1.25
+"""Log-odds of yes or no, in quarters the least beyond which at most a tenth of the openings of readers' questions were
+wrong (lab/LOG.md)."""
 PASSAGES = 5
 """With ten, drafts were right hardly more often, and took longer (lab/LOG.md)."""
 
@@ -85,14 +89,15 @@ class PackagedWriter:
                 started = time.monotonic()
                 held.enter_context(model.turn(limit))
                 limit = replace(limit, deadline=limit.deadline + time.monotonic() - started)
-            opening = ""
+            opening, odds = "", math.inf
             if question.is_yes_or_no:
                 with trace.step("yes or no"):
-                    opening = probes.opening(model.beginning(*asked, limit))
+                    odds = probes.opens_with_yes(model.beginning(*asked, limit))
+                opening = "Yes," if odds > 0 else "No,"
             with trace.step("draft"):
                 draft = model.draft(*asked, limit, opening)
             with trace.step("ground"):
-                checked = self.checked(draft, undrafted)
+                checked = replace(self.checked(draft, undrafted), is_clear=abs(odds) >= CLEAR)
             with trace.step("check"):
                 state = model.check(*asked, checked.text or draft.text, limit)
         return self._judged(undrafted, checked, state)

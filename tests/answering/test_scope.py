@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
+from datetime import date
 
 import pytest
 from answers import assemble
@@ -50,6 +52,15 @@ def test_an_open_article_is_meant_unless_another_one_is(
 ) -> None:
     """Another one is meant by its title, or where it answers to a word that the open one does not."""
     assert searched(assistant, question, opened) == meant
+
+
+@pytest.mark.parametrize("question", ["title?", "when was the story posted", "what's the date of the article"])
+def test_what_asks_for_the_record_names_no_other_title(question: str) -> None:
+    """Another title may have the word "title", "date" or "post"."""
+    posted = replace(FIRE, id="posted", title="A Post Without a Date Takes the Title", text="It was found in a drawer.")
+    assistant = assemble(None, [replace(CRASH, date=date(2026, 3, 2)), posted], None)
+    *_, answer = assistant.stream(question, opened=CRASH.id)
+    assert [each.id for each in answer.records] == [CRASH.id]
 
 
 @pytest.mark.parametrize(

@@ -85,7 +85,7 @@ _RECORD: Mapping[str, tuple[AbstractSet[str], AbstractSet[str]]] = {
         ),
         (
             "source",
-            "newspaper newspapers paper outlet site website publisher publication source magazine agency where published",
+            "newspaper newspapers outlet site website publisher publication source magazine agency where published",
             "come ran run news appear reading",
         ),
         ("author", "wrote author authored writer journalist reporter byline penned by whom", "written person people"),
@@ -241,6 +241,8 @@ class Question:
         # The report of an institution is none of ours.
         said = _NAMED.sub(" ", self.text.lower().replace("this report", "this article"))
         said = re.sub("['’]s\\b", " is", said)
+        # A paper may be a study too.
+        said = re.sub(r"\b(?:what|which) paper\b", "which newspaper", said)
         words = {*re.findall(r"[^\W_]+", said)}
         rest = words - _PLAIN - _ARTICLE
         if not (words & _ARTICLE or rest - _ALONE):
@@ -252,6 +254,11 @@ class Question:
     def names_article(self) -> bool:
         """Whether it says which article it means, as "the ferry story"."""
         return bool(_NAMED.search(self.text))
+
+    @cached_property
+    def naming(self) -> str:
+        """The words by which it may name an article: where it asks for a title or a date, not those that ask for it."""
+        return " ".join(match[0] for match in _NAMED.finditer(self.text)) if self.about_article else self.text
 
     @cached_property
     def names_topic(self) -> bool:

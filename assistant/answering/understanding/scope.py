@@ -54,7 +54,7 @@ def scoped(
 def named(question: Question, corpus: Corpus) -> Article | None:
     """Return the article that a question names by words of its title; None where several fit as well, or none."""
     titled = corpus.by_title_stem
-    fitting = Counter(each for stem in stemmed(own_words(question.text)) for each in titled.get(stem, ()))
+    fitting = Counter(each for stem in stemmed(own_words(question.naming)) for each in titled.get(stem, ()))
     (best, most), (_, next_most) = (*fitting.most_common(2), ("", 0), ("", 0))[:2]
     return corpus.by_id[best] if most > next_most else None
 

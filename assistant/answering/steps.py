@@ -101,7 +101,7 @@ class Steps:
         self, base: Answer, question: Question, meaning: Meaning | None, article: str | None
     ) -> Answer | None:
         """Return what is due to what no words of an article answer; None where that is none of these."""
-        if meaning is Meaning.LIST and len(self.meant(article)) > 1:
+        if meaning is Meaning.LIST and (len(self.meant(article)) > 1 or not question.names_topic):
             return self._listed(base, question, article)
         # A capable model tells better what is no question, and sums up an article better than its own sentences do.
         if isinstance(self.holder.get(), CapableModels) and meaning is not Meaning.PERSONAL:

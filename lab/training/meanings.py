@@ -28,7 +28,7 @@ MOST_TAKEN: Mapping[Meaning, float] = {
     **dict.fromkeys(Meaning, 0.001),
     Meaning.ELSEWHERE: 0.005,  # It is the least alike in itself.
     Meaning.WHOLE: 0.005,  # An overview is an answer too.
-    Meaning.DISTRESS: 0.02,  # Of those that are near: whoever is in distress must be found.
+    Meaning.DISTRESS: 0.04,  # Of those that are near: whoever is in distress must be found.
 }
 """The share of questions that may be taken for something else."""
 

@@ -11,7 +11,7 @@ import pytest
 from answers import assemble
 
 from assistant.answering.steps import Steps
-from assistant.answering.understanding.meaning import Meaning, meant
+from assistant.answering.understanding.meaning import Meaning, meant, speaks_of_distress
 from assistant.answering.understanding.question import Question
 from assistant.search.embedder import SentenceEmbedder
 from assistant.search.retrieval import Retriever
@@ -51,6 +51,54 @@ def test_who_is_in_distress_is_told_from_who_reads_of_it(
 ) -> None:
     """Of 40 who are nearly all are found; of 60 who ask about suicide, violence or abuse in the news, nearly none."""
     assert least <= share(kinds[means], steps, Meaning.DISTRESS) <= most
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "quiero suicidarme",
+        "Je veux mourir",
+        "ich will nicht mehr leben",
+        "voglio morire",
+        "eu quero morrer",
+        "ik wil dood",
+        "chcę umrzeć",
+        "я хочу умереть",
+        "ölmek istiyorum",
+        "मैं मरना चाहता हूँ",
+        "أريد أن أموت",
+        "我想死",
+        "死にたい",
+    ],
+)
+def test_the_plainest_words_are_known_in_other_languages(said: str) -> None:
+    """Whoever says that they want to die is never greeted."""
+    assert speaks_of_distress(said)
+
+
+def test_who_asks_what_the_news_means_for_them_is_in_no_distress(steps: Steps) -> None:
+    """A reader may ask as "I" what others went through."""
+    asked = [
+        "what should I do if the siren sounds",
+        "should I wear my hearing aid at night",
+        "am I in danger from the dam",
+        "can I be evacuated",
+        "what if I get caught in an avalanche",
+        "what if I am in labor and the road is closed",
+        'who said "I want to die"?',
+        "what happens if ICE comes to my door",
+        "will they arrest me",
+        "am i going to jail",
+    ]
+    assert [text for text in asked if steps.meaning(Question.of(text)) is Meaning.DISTRESS] == []
+
+
+def test_who_asks_for_the_list_gets_it_of_one_article(steps: Steps) -> None:
+    """It is short then."""
+    for text in ("list all articles", "which articles do you have?"):
+        answer = steps.known(*asked(text), None)
+        assert answer is not None
+        assert (answer.outcome, len(answer.records)) == (Outcome.LIST, 1)
 
 
 def test_what_is_no_question_is_answered_with_no_quotation(kinds: Kinds, steps: Steps) -> None:

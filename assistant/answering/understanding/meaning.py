@@ -46,13 +46,29 @@ _DISTRESS = re.compile(
     re.IGNORECASE,
 )
 """What must not be missed, also while the embedding model is loading."""
+_DISTRESS_IN_OTHER_LANGUAGES = re.compile(
+    r"""(?:quiero|voy\ a)\ (?:morir|suicidarme|matarme)|me\ quiero\ (?:morir|matar|suicidar)
+    |no\ quiero\ (?:vivir|seguir\ viviendo)
+    |je\ (?:veux|vais)\ (?:mourir|me\ tuer|me\ suicider|en\ finir)|veux\ plus\ vivre
+    |ich\ (?:will|möchte)\ (?:sterben|mich\ (?:um|töten)|nicht\ mehr\ leben)|bringe?\ mich\ um
+    |voglio\ (?:morire|uccidermi|suicidarmi|ammazzarmi)|non\ voglio\ più\ vivere
+    |(?:quero|vou)\ (?:morrer|me\ matar|me\ suicidar)|não\ quero\ mais\ viver
+    |ik\ wil\ (?:dood|sterven|niet\ meer\ leven)|jag\ vill\ (?:dö|inte\ leva)|ta\ livet\ av\ mig
+    |chcę\ (?:umrzeć|się\ zabić)|nie\ chcę\ (?:już\ )?żyć|ölmek\ istiyorum|kendimi\ öldür
+    |хочу\ (?:умереть|покончить)|не\ хочу\ (?:больше\ )?жить|убью\ себя
+    |أريد\ (?:أن\ أموت|الموت|الانتحار)|اريد\ ان\ اموت|सुसाइड\ कर|मरना\ चाहत|आत्महत्या\ करन|जीना\ नहीं\ चाहत
+    |我(?:想|要)(?:死|自杀|自殺)|不想活|死にたい|自殺したい|죽고\ ?싶|자살하고""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""The plainest words of the first person: the embedding model knows English alone."""
 _TOLD_OF_OTHERS = re.compile(r"\b(?:he|she|they|who|did|does|article|story|says?|said)\b", re.IGNORECASE)
 
 
 def speaks_of_distress(text: str) -> bool:
     """Whether words alone tell that somebody is in distress."""
     words = re.sub("['’]", "", text)
-    return bool(_DISTRESS.search(words)) and not _TOLD_OF_OTHERS.search(words)
+    is_told = _DISTRESS.search(words) and not _TOLD_OF_OTHERS.search(words)
+    return bool(is_told or _DISTRESS_IN_OTHER_LANGUAGES.search(words))
 
 
 def meant(vector: npt.NDArray[np.float32]) -> Meaning | None:

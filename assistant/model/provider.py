@@ -260,6 +260,9 @@ def _usage_of(message: AIMessage) -> Usage:
     return Usage(1, told["input_tokens"], cached or 0, told["output_tokens"])
 
 
+_WRONG_KEY = re.compile(r"api.?key (?:not valid|expired|missing)|invalid.{0,9}api.?key")
+
+
 def fault_of(error: Exception) -> Fault:  # noqa: PLR0911 - a table, a line each
     """Return what an exception of a provider's package means, by its name, its HTTP status and its words."""
     status, told = getattr(error, "status_code", None) or getattr(error, "code", None), str(error).lower()
@@ -268,7 +271,9 @@ def fault_of(error: Exception) -> Fault:  # noqa: PLR0911 - a table, a line each
         return Fault.REFUSED
     if "LengthFinishReason" in name:
         return Fault.CUT_OFF
-    if re.search(r"insufficient_quota|credit balance|billing|payment required", told) or status == 402:
+    # A provider may repeat the question, so that a word that a reader can type tells nothing by itself.
+    is_of_billing = "billing" in told and status in (HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
+    if is_of_billing or re.search(r"insufficient_quota|credit balance|payment required", told) or status == 402:
         return Fault.CREDIT
     if re.search(r"context.{0,12}length|maximum context|context window|too many tokens|prompt is too long", told):
         return Fault.CONTEXT
@@ -282,7 +287,7 @@ def fault_of(error: Exception) -> Fault:  # noqa: PLR0911 - a table, a line each
         case HTTPStatus.TOO_MANY_REQUESTS:
             return Fault.RATE
         case int() if 400 <= status < 500:
-            return Fault.KEY if re.search(r"api.?key", told) else Fault.REQUEST
+            return Fault.KEY if _WRONG_KEY.search(told) else Fault.REQUEST
     return Fault.CONNECTION if re.search(r"Connect|Timeout|Network|Protocol|OSError|Remote", name) else Fault.SERVER
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from assistant.errors import Fault, ModelError
 from assistant.model import provider as providers
 from assistant.model.limit import Limit
-from assistant.model.provider import AWAY_SECONDS, FAILURES, Provider
+from assistant.model.provider import AWAY_SECONDS, FAILURES, Provider, fault_of
 from assistant.model.usage import Ledger
 
 
@@ -69,3 +69,29 @@ def test_nobody_can_switch_a_provider_off(asked: Asked) -> None:
         assert [asked.fault("How is poison made?"), asked.fault()] == [Fault.FORBIDDEN, None]
     assert {asked.fault("How is poison made?") for _ in range(3 * FAILURES)} == {Fault.FORBIDDEN}
     assert asked.fault() is None
+
+
+class ProviderError(Exception):
+    """Fails as a provider's package does."""
+
+    def __init__(self, status_code: int, told: str) -> None:
+        """Take the HTTP status, and what the provider says."""
+        super().__init__(told)
+        self.status_code = status_code
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "fault"),
+    [
+        (400, "API key not valid. Please pass a valid API key.", Fault.KEY),
+        (400, "Invalid x-api-key", Fault.KEY),
+        (400, "Your credit balance is too low to access the API.", Fault.CREDIT),
+        (403, "This method requires billing to be enabled.", Fault.CREDIT),
+        (429, "You exceeded your current quota: check your plan and billing details.", Fault.CREDIT),
+        (400, "Invalid content: 'What does the billing office say of its API key?'", Fault.REQUEST),
+        (500, "While asked 'Who is billing them?': overloaded", Fault.SERVER),
+    ],
+)
+def test_a_provider_that_repeats_the_question_is_not_misread(status: int, told: str, fault: Fault) -> None:
+    """A word that a reader can type tells of neither credit nor key, so that nobody can switch the provider off."""
+    assert fault_of(ProviderError(status, told)) is fault

@@ -151,7 +151,7 @@ def serve() -> None:
 def export_feedback() -> None:
     """Print what readers said about answers as lines of a question file."""
     with errors_as_lines():
-        from assistant.web.feedback import question_lines  # noqa: PLC0415
+        from assistant.web.storage.feedback import question_lines  # noqa: PLC0415
 
         for line in question_lines(Settings.from_environment().feedback):
             typer.echo(json.dumps(line))

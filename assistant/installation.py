@@ -30,10 +30,9 @@ from assistant.model.limit import Limit
 from assistant.search import index, index_files
 from assistant.settings import Settings
 from assistant.types import Article
-from assistant.web import feedback
-from assistant.web.desk import rules, store
 from assistant.web.listening import listening
 from assistant.web.middleware import served_names
+from assistant.web.storage import desk_file, feedback, rules
 
 _ROOM = 200_000_000
 """Bytes that should be free: an index of some hundred articles, and what a day writes."""
@@ -204,7 +203,7 @@ def renewal(holder: str) -> str:
 
 
 def _desk(settings: Settings) -> Finding:
-    file, days = store.file_of(settings), settings.keep_questions
+    file, days = desk_file.file_of(settings), settings.keep_questions
     kept = f"questions are kept for {days} day{'' if days == 1 else 's'} in {file}" if days else "no question is kept"
     is_on = f"it is {'on' if settings.desk_token else 'off'}, {kept}"
     return _attempt("desk", is_on, lambda: rules.check(settings))

@@ -34,7 +34,6 @@ from assistant.web.chat.gradio_parts import LOST, mount
 from assistant.web.chat.layout import HEAD, TAGS
 from assistant.web.chat.page import Page
 from assistant.web.desk.routes import add_desk
-from assistant.web.desk.store import erasing
 from assistant.web.embedding.routes import as_page, with_embedding
 from assistant.web.following import following
 from assistant.web.limits import is_in
@@ -43,8 +42,9 @@ from assistant.web.middleware import PatientProtocol, guarded, served_names, wit
 from assistant.web.observability import log, log_to_standard_error
 from assistant.web.plain.assets import Assets
 from assistant.web.plain.pages import add_pages, plain_page
-from assistant.web.plain.starting import starting
 from assistant.web.service import Service, client_of
+from assistant.web.starting import starting
+from assistant.web.storage.desk_file import erasing
 
 _STOP_SECONDS = 1
 """Open pages hold a connection that never ends by itself."""

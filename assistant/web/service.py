@@ -27,13 +27,13 @@ from assistant.errors import ConfigurationError
 from assistant.model.usage import LEDGER, Ledger
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Outcome, Part, Status, Turn
-from assistant.web import feedback as reports
 from assistant.web.answer_cache import AnswerCache
-from assistant.web.desk import store
-from assistant.web.desk.rules import Rulebook, Rules, same
-from assistant.web.feedback import Feedback
 from assistant.web.limits import Budgets, Line, Place, client_key, is_in
 from assistant.web.observability import Metrics, log, log_refusal
+from assistant.web.storage import desk_file
+from assistant.web.storage import feedback as reports
+from assistant.web.storage.feedback import Feedback
+from assistant.web.storage.rules import Rulebook, Rules, same
 from assistant.web.work import Work
 
 TICK_SECONDS = 1.0
@@ -159,7 +159,7 @@ class Service:
         self._writing = ThreadPoolExecutor(at_once, "writing")
         self._behind: set[asyncio.Task[None]] = set()
         """What nobody waits for."""
-        self.rulebook = Rulebook(store.file_of(settings), store.copy_of(settings))
+        self.rulebook = Rulebook(desk_file.file_of(settings), desk_file.copy_of(settings))
         self._closes_at = math.inf
         """When questions that were let in and have no answer yet end, because the server stops; else never."""
         self.is_leaving = False
@@ -283,9 +283,9 @@ class Service:
                 log.info("question", extra={"fields": entry})
             ended = "failed" if entry["status"] == Status.INDEX_UNAVAILABLE else entry["status"]
             # Nothing is written where the desk's file should be: it may come back.
-            if self.settings.keep_questions and ended in store.ENDS and not self.rulebook.problem:
-                kept = store.asked(question, self._only(article), ended, self._site(client), answer)
-                self._afterwards(asyncio.to_thread(store.keep, self.rulebook.file, kept))
+            if self.settings.keep_questions and ended in desk_file.ENDS and not self.rulebook.problem:
+                kept = desk_file.asked(question, self._only(article), ended, self._site(client), answer)
+                self._afterwards(asyncio.to_thread(desk_file.keep, self.rulebook.file, kept))
 
     async def _by_rules(
         self, question: str, turns: Sequence[Turn], article: str | None, opened: str | None
@@ -319,7 +319,7 @@ class Service:
                     which = "" if only else f"“{found.title}”: "
                     yield Refusal(Reason.SWITCHED_OFF, f"{which}{off[found.id]}")
 
-    def _pin(self, question: str, article: str | None, rules: Rules) -> store.Act | None:
+    def _pin(self, question: str, article: str | None, rules: Rules) -> desk_file.Act | None:
         """Return the editor's answer to a question of one article, or of all; none about an article that is gone."""
         places = {self._only(article), article or ""}
         pins = (rules.pins.get((place, same(question))) for place in sorted(places, reverse=True))

@@ -50,8 +50,8 @@ from assistant.types import Article
 from assistant.web.chat.exchanges import STOPPED
 from assistant.web.chat.feedback_form import GONE
 from assistant.web.chat.feedback_form import TOO_LONG as COMMENT_TOO_LONG
-from assistant.web.feedback import MAX_COMMENT_CHARACTERS, question_lines
 from assistant.web.service import NOT_SAVED, THANKS
+from assistant.web.storage.feedback import MAX_COMMENT_CHARACTERS, question_lines
 
 pytestmark = needs_chromium
 

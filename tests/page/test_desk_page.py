@@ -32,10 +32,9 @@ from served import ARTICLE, CITATION, FERRY, OPEN, WRITTEN, ScriptedAssistant, r
 
 from assistant.rendering import LABELS
 from assistant.types import Outcome
-from assistant.web import feedback
-from assistant.web.desk import store
-from assistant.web.desk.store import Act, Asked, Do
-from assistant.web.feedback import Feedback
+from assistant.web.storage import desk_file, feedback
+from assistant.web.storage.desk_file import Act, Asked, Do
+from assistant.web.storage.feedback import Feedback
 
 pytestmark = needs_chromium
 
@@ -49,14 +48,14 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder: Path = tmp_path_factory.mktemp("desk")
     settings = replace(OPEN, data=folder, feedback=folder / "feedback.sqlite3", embed_sites=("https://news.test",))
     settings = replace(settings, desk_token=TOKEN, keep_questions=30, site_questions_per_minute=60)
-    file = store.file_of(settings)
+    file = desk_file.file_of(settings)
     for number in range(30):
         at = (datetime.now(UTC) - timedelta(hours=13 * number)).isoformat(timespec="minutes")
-        article, end = ("a-story", "ferry")[number % 3 == 0], store.ENDS[number % len(store.ENDS)]
+        article, end = ("a-story", "ferry")[number % 3 == 0], desk_file.ENDS[number % len(desk_file.ENDS)]
         place = (ARTICLE.version, CITATION.start, CITATION.end) if article == "a-story" else ("", 0, 0)
-        store.keep(file, Asked(ASKED[number % len(ASKED)], article, end, "", *place, at))
-    store.do(file, Act(Do.OFF, "ferry", "We are looking into what this article says."))
-    store.do(file, Act(Do.PIN, "a-story", "Nobody knows.\n\nThe desk wrote it.", "Who wrote it?", "The Desk"))
+        desk_file.keep(file, Asked(ASKED[number % len(ASKED)], article, end, "", *place, at))
+    desk_file.do(file, Act(Do.OFF, "ferry", "We are looking into what this article says."))
+    desk_file.do(file, Act(Do.PIN, "a-story", "Nobody knows.\n\nThe desk wrote it.", "Who wrote it?", "The Desk"))
     feedback.save(settings.feedback, Feedback(replace(WRITTEN, question="Who fell?"), helpful=False, comment="No."))
     assistant = ScriptedAssistant(ARTICLE, FERRY)
     assistant.steps.retriever = SimpleNamespace(embedder=WordEmbedder())  # type: ignore[misc, assignment]
@@ -152,8 +151,8 @@ def test_what_is_switched_off_while_one_reads_has_no_box_any_more(browser: Brows
     settings = replace(OPEN, data=tmp_path, feedback=tmp_path / "feedback.sqlite3")
     assistant = ScriptedAssistant(FERRY)
     with running(assistant, settings) as address, chatting(browser, address) as page:
-        file = store.file_of(settings)
-        store.do(file, Act(Do.OFF, "ferry", "We are looking into it."))
+        file = desk_file.file_of(settings)
+        desk_file.do(file, Act(Do.OFF, "ferry", "We are looking into it."))
         send(page, "When does it leave?")
         status(page, "We are looking into it.")
         expect(question_box(page)).to_be_hidden()
@@ -161,7 +160,7 @@ def test_what_is_switched_off_while_one_reads_has_no_box_any_more(browser: Brows
         status(page, "We are looking into it.")
         expect(question_box(page)).to_be_hidden()
         expect(page.locator("#pane")).to_contain_text("switched off")
-        store.do(file, Act(Do.ON, "ferry"))
+        desk_file.do(file, Act(Do.ON, "ferry"))
         page.reload()
         wait_for_greeting(page)
         expect(question_box(page)).to_be_visible()

@@ -25,9 +25,9 @@ from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Outcome
 from assistant.web.embedding.routes import with_embedding
 from assistant.web.middleware import guarded
-from assistant.web.plain.starting import starting
 from assistant.web.server import refused, server_configuration
 from assistant.web.service import Service
+from assistant.web.starting import starting
 
 pytestmark = needs_chromium
 

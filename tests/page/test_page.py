@@ -59,8 +59,8 @@ from assistant.types import Answer, Citation, Outcome, Part, Turn
 from assistant.web.chat.exchanges import ALSO_ANSWERED, ANSWERED_HERE, EVERYWHERE, STOPPED
 from assistant.web.chat.page import CLEARED, EDITING, ELSE, KEPT, STARTING
 from assistant.web.chat.starters import Starter, Starters
-from assistant.web.feedback import question_lines
 from assistant.web.service import AT_ONCE_LOCAL, THANKS
+from assistant.web.storage.feedback import question_lines
 
 pytestmark = needs_chromium
 

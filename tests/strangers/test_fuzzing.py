@@ -17,7 +17,7 @@ from assistant.articles.reading import normalise, read_corpus, read_file
 from assistant.errors import BadLinesError, ConfigurationError
 from assistant.evaluation.questions import read_questions
 from assistant.types import Answer, Outcome, Part, Passage, Sentence, Turn
-from assistant.web.feedback import REASONS, Feedback, question_lines, save
+from assistant.web.storage.feedback import REASONS, Feedback, question_lines, save
 
 
 @pytest.fixture(scope="module")

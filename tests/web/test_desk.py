@@ -44,12 +44,12 @@ from assistant.evaluation.questions import lines, of_items
 from assistant.rendering import LABELS
 from assistant.settings import Settings
 from assistant.types import Answer, Article, Citation, Outcome, Part
-from assistant.web import feedback
-from assistant.web.desk import overview, routes, store
-from assistant.web.desk.rules import Rulebook
-from assistant.web.desk.store import Act, Asked, Do, copy_of, counts, do, erase, erasing, file_of, keep
-from assistant.web.feedback import Feedback
+from assistant.web.desk import overview, routes
 from assistant.web.service import SITE_LIMITED, Client, Refusal, Service
+from assistant.web.storage import desk_file, feedback
+from assistant.web.storage.desk_file import Act, Asked, Do, copy_of, counts, do, erase, erasing, file_of, keep
+from assistant.web.storage.feedback import Feedback
+from assistant.web.storage.rules import Rulebook
 
 TOKEN = "a token of the newsroom's"  # noqa: S105 - of no newsroom
 SITE = "https://news.test"
@@ -273,7 +273,7 @@ def test_what_is_too_old_is_erased_by_itself(file: Path, settings: Settings) -> 
 def test_a_question_that_cannot_be_kept_is_answered(address: str, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A full file costs no answer, and keeps what it has."""
     keep(file, Asked("Before?", "ferry", "quoted"))
-    monkeypatch.setattr(store, "MAX_FILE_BYTES", 4096)
+    monkeypatch.setattr(desk_file, "MAX_FILE_BYTES", 4096)
     keep(file, Asked("A long one? " * 1000, "ferry", "quoted"))
     assert ask(address, "Who fell?")["status"] == "answered"
     assert rows(file)[0][0] == "Before?"
@@ -335,7 +335,7 @@ def test_nothing_is_shown_of_an_article_that_is_gone(
 ) -> None:
     """No question, report, pinned answer or words of an act; that it was done stays in the log."""
     keep(file, Asked("Who wrote the secret?", "a-story", "declined"))
-    store.do(file, Act(Do.PIN, "a-story", "Secretly, we did.", "Secret?", "Desk"))
+    desk_file.do(file, Act(Do.PIN, "a-story", "Secretly, we did.", "Secret?", "Desk"))
     feedback.save(settings.feedback, Feedback(replace(WRITTEN, question="A secret report?"), helpful=False))
     assert desk.get("/desk").text.lower().count("secret") > 5
     with articles_are(assistant, FERRY):
@@ -376,7 +376,7 @@ def many_rows(file: Path, feedback_file: Path) -> dict[str, int]:
     asked = [
         Asked(f"{words} {number}?", article, end, version=version, start=0, end=8, of_all=of_all)
         for number, (words, article, end, version, of_all) in enumerate(
-            itertools.product(("Why", "???"), articles, store.ENDS, ("", ARTICLE.version), (True, False))
+            itertools.product(("Why", "???"), articles, desk_file.ENDS, ("", ARTICLE.version), (True, False))
         )
     ]
     for question in asked:
@@ -413,7 +413,7 @@ def test_no_row_takes_the_desk_down_or_is_left_out_unsaid(
         what: counted(shown.text, heading, what) for what, heading in {**headings, "question": "Questions"}.items()
     }
     assert found == written
-    declined = written["question"] // len(store.ENDS)
+    declined = written["question"] // len(desk_file.ENDS)
     gone = declined // 5
     groups = re.findall(r'<p class="note">(\d+) times?, ', shown.text.partition("<h2>What was declined</h2>")[2])
     (more,) = re.findall(r"Not shown here: (\d+) more question", shown.text) or ["0"]

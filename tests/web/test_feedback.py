@@ -20,7 +20,7 @@ from assistant.errors import ConfigurationError
 from assistant.evaluation.questions import read_questions
 from assistant.rendering import to_json
 from assistant.types import Outcome, Turn
-from assistant.web.feedback import (
+from assistant.web.storage.feedback import (
     MAX_COMMENT_CHARACTERS,
     REASONS,
     Feedback,

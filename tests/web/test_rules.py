@@ -19,10 +19,10 @@ from test_weights import full_disk
 from assistant.errors import ConfigurationError
 from assistant.settings import Settings
 from assistant.types import Answer, Citation, Outcome
-from assistant.web.desk import rules
-from assistant.web.desk.rules import Rulebook, same
-from assistant.web.desk.store import Act, Asked, Do, acts, copy_of, do, file_of, keep
 from assistant.web.service import UNKNOWN_RULES, Client, Event, Service
+from assistant.web.storage import rules
+from assistant.web.storage.desk_file import Act, Asked, Do, acts, copy_of, do, file_of, keep
+from assistant.web.storage.rules import Rulebook, same
 
 WORDS = "We are looking into it."
 OFF = Act(Do.OFF, "a-story", WORDS)

@@ -28,9 +28,9 @@ from assistant.settings import Settings, networks
 from assistant.web import middleware
 from assistant.web.listening import listening
 from assistant.web.middleware import OPEN_FOLDERS, OPEN_PATHS, guarded, served_names
-from assistant.web.plain.starting import starting
 from assistant.web.server import Server, mount_chat, refused, server_configuration
 from assistant.web.service import Service
+from assistant.web.starting import starting
 
 CLOSED = """
     /docs /redoc /openapi.json /monitoring /monitoring/summary /gradio_api/component_server /gradio_api/deep_link

@@ -20,8 +20,6 @@ from served import ARTICLE, CITATION, OPEN, QUOTED, WRITTEN, ScriptedAssistant, 
 from assistant.rendering import LABELS
 from assistant.settings import Settings
 from assistant.types import Answer, Outcome, Status
-from assistant.web import feedback as reports
-from assistant.web.feedback import Feedback
 from assistant.web.observability import JsonLines
 from assistant.web.plain.pages import about
 from assistant.web.service import (
@@ -38,6 +36,8 @@ from assistant.web.service import (
     Working,
     client_of,
 )
+from assistant.web.storage import feedback as reports
+from assistant.web.storage.feedback import Feedback
 
 SNAPSHOT = replace(QUOTED, final=False)
 CLIENT = Client("127.0.0.1", "page", "a-question")

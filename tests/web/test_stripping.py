@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.web.desk.stripping import stripped
+from assistant.web.storage.stripping import stripped
 
 MAIL = re.compile(r"[^\s@]+@[^\s@]+")
 LONG = re.compile(r"\d(?:[ .()/-]?\d){6,}")

@@ -110,8 +110,8 @@ from assistant.search.embedder import SentenceEmbedder
 from assistant.search.index import open_index
 from assistant.settings import PROJECT, Settings
 from assistant.types import Article, Outcome
-from assistant.web.feedback import Feedback
 from assistant.web.service import NOT_SAVED, THANKS, Service
+from assistant.web.storage.feedback import Feedback
 
 
 def test_every_case_is_held() -> None:

@@ -23,11 +23,11 @@ from assistant.model import weights
 from assistant.search.index import open_index
 from assistant.settings import Settings
 from assistant.types import Answer, Outcome
-from assistant.web.desk.rules import Rulebook
-from assistant.web.desk.store import Act, Do
-from assistant.web.feedback import Feedback, save
-from assistant.web.plain.starting import starting
 from assistant.web.server import server_configuration
+from assistant.web.starting import starting
+from assistant.web.storage.desk_file import Act, Do
+from assistant.web.storage.feedback import Feedback, save
+from assistant.web.storage.rules import Rulebook
 
 TEXTS = {
     "bridge.md": "The bridge was closed in March. The mayor blamed the river.",

@@ -44,6 +44,15 @@ INSIDE = {
         "audit",
         "commands",
     ),
+    "assistant.web": (
+        "limits listening observability shared_stream work",
+        "answer_cache middleware storage",
+        "service",
+        "following plain",
+        "api chat desk embedding",
+        "starting",
+        "server",
+    ),
 }
 """The same one level down: the modules and folders of a package, a line a layer. A folder is one place there."""
 

@@ -15,8 +15,8 @@ from assistant.articles.reading import normalise
 from assistant.markup import escape, html_line
 from assistant.types import Turn
 from assistant.web.chat.exchanges import LOST, Conversation, Exchange
-from assistant.web.feedback import MAX_COMMENT_CHARACTERS, REASONS, Feedback, reasons_against
 from assistant.web.service import THANKS, Service, client_of
+from assistant.web.storage.feedback import MAX_COMMENT_CHARACTERS, REASONS, Feedback, reasons_against
 
 HELPFUL, UNHELPFUL = "Helpful", "Not helpful"
 SENDING = "Sending the report…"

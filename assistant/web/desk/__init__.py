@@ -1,1 +1,1 @@
-"""The editors' desk: what readers asked, where the operator has it kept, and what editors do about it."""
+"""The editors' desk: what they see there, and what they do."""

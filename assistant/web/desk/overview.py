@@ -14,8 +14,8 @@ from typing import Any, Generic, TypeVar
 
 from assistant.rendering import LABELS
 from assistant.types import Article, Outcome
-from assistant.web.desk.rules import same
-from assistant.web.desk.store import ENDS, Act, Asked
+from assistant.web.storage.desk_file import ENDS, Act, Asked
+from assistant.web.storage.rules import same
 
 FARTHEST = 0.35
 """Cosine distance, on average, within a group of questions. Of 20 questions in two wordings each, written by hand, the

@@ -28,16 +28,16 @@ from assistant.errors import ConfigurationError
 from assistant.files import sha256
 from assistant.model.usage import Day, Price
 from assistant.rendering import source_line
-from assistant.web import feedback
-from assistant.web.desk import overview, store
+from assistant.web.desk import overview
 from assistant.web.desk.overview import MOST_SHOWN, Counts, Group, Listed, Report, first
-from assistant.web.desk.rules import Rules, same
-from assistant.web.desk.store import Act, Asked, Do
 from assistant.web.limits import Budgets, client_key
 from assistant.web.middleware import PLAIN_POLICY
 from assistant.web.observability import log, log_refusal
 from assistant.web.plain.pages import TEMPLATES, plain_page
 from assistant.web.service import MAX_NOTICE_CHARACTERS, Service, client_of
+from assistant.web.storage import desk_file, feedback
+from assistant.web.storage.desk_file import Act, Asked, Do
+from assistant.web.storage.rules import Rules, same
 
 GUESSES_PER_MINUTE, GUESSES_PER_HOUR = 5, 20
 """Of one address; an editor needs one."""
@@ -144,7 +144,7 @@ class _Desk:
         try:
             number = await asyncio.to_thread(rulebook.do, logged)
             if act.act == Do.DISMISS:
-                await asyncio.to_thread(store.dismiss, rulebook.file, act.article, wordings, of_all=act.of_all)
+                await asyncio.to_thread(desk_file.dismiss, rulebook.file, act.article, wordings, of_all=act.of_all)
         except ConfigurationError:
             return await self._shown(form, message=_NOT_DONE, status=503)
         except (sqlite3.Error, OSError):
@@ -172,7 +172,7 @@ class _Desk:
             rules = rulebook.read()
             if rulebook.problem:
                 raise ConfigurationError(rulebook.problem)
-            questions = self._questions(store.counts(rulebook.file), *store.declined(rulebook.file, find))
+            questions = self._questions(desk_file.counts(rulebook.file), *desk_file.declined(rulebook.file, find))
         except (ConfigurationError, sqlite3.Error, OSError) as error:
             problems.append(str(error))
         try:
@@ -192,7 +192,7 @@ class _Desk:
             "price": Price(*settings.model_price) if any(settings.model_price) else None,
             "problems": problems,
             "articles": {article.id: source_line(article) for article in articles.values()},
-            "ends": store.ENDS,
+            "ends": desk_file.ENDS,
             "reports": reports,
             "off": Listed(off, gone=len(rules.off) - len(off)),
             "pins": Listed(pins, gone=len(rules.pins) - len(pins)),

@@ -19,8 +19,8 @@ from assistant.articles.reading import normalise
 from assistant.errors import ConfigurationError
 from assistant.rendering import to_json
 from assistant.types import Answer, Outcome, Status, Turn
-from assistant.web import database
 from assistant.web.observability import log
+from assistant.web.storage import database
 
 REASONS: Mapping[str, str] = {
     "wrong": "It is wrong",

@@ -18,9 +18,9 @@ from typing import TypeVar
 
 from assistant.settings import Settings
 from assistant.types import Answer, Status
-from assistant.web import database
-from assistant.web.desk.stripping import stripped
 from assistant.web.observability import log
+from assistant.web.storage import database
+from assistant.web.storage.stripping import stripped
 
 ENDS = (Status.ANSWERED, Status.QUOTED, Status.PINNED, Status.DECLINED, "failed")
 """How a question that is kept may have ended."""

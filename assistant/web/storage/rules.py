@@ -18,9 +18,9 @@ from pathlib import Path
 from assistant.errors import ConfigurationError
 from assistant.files import replacing
 from assistant.settings import Settings
-from assistant.web.desk import store
-from assistant.web.desk.store import Act, Do
 from assistant.web.observability import log
+from assistant.web.storage import desk_file
+from assistant.web.storage.desk_file import Act, Do
 
 _WAIT_SECONDS = 1.0
 """So long another process may write the file, which takes milliseconds; and between two looks at one that cannot be
@@ -105,7 +105,7 @@ class Rulebook:
         self.read()
         if self.problem:
             raise ConfigurationError(self.problem)
-        number = store.do(self.file, act)
+        number = desk_file.do(self.file, act)
         self.read()
         return number
 
@@ -131,7 +131,7 @@ class Rulebook:
         try:
             with replacing(self._copy) as new:
                 new.unlink(missing_ok=True)
-                store.copy(new, self.acts)
+                desk_file.copy(new, self.acts)
             self._copied = len(self.acts)
         except (sqlite3.Error, OSError):
             log.exception("the copy of the desk's log could not be written")
@@ -144,7 +144,7 @@ def read_copy(copy: Path, file: Path) -> list[Act]:
         ConfigurationError: it cannot be read, and the desk's file is not there to read them from.
     """
     try:
-        return store.acts(copy)
+        return desk_file.acts(copy)
     except (sqlite3.Error, OSError) as error:
         if file.exists():
             return []
@@ -160,7 +160,7 @@ def read_log(file: Path, known: Sequence[Act], copy: Path) -> list[Act]:
     last = list(known[-1:])
     since = (last[0].number if last else None) or 0
     try:
-        newer = store.acts(file, since, _WAIT_SECONDS)
+        newer = desk_file.acts(file, since, _WAIT_SECONDS)
         if newer[: len(last)] == last:
             return [*known, *newer[len(last) :]]
         what = "is not the one that was here" if file.exists() else "is gone"
@@ -180,11 +180,11 @@ def check(settings: Settings) -> None:
     Raises:
         ConfigurationError: it cannot.
     """
-    file, copy = store.file_of(settings), store.copy_of(settings)
+    file, copy = desk_file.file_of(settings), desk_file.copy_of(settings)
     read_log(file, read_copy(copy, file), copy)
     try:
         if file.exists():
-            store.try_writing(file)
+            desk_file.try_writing(file)
     except (sqlite3.Error, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigurationError(f"The desk's file {file} cannot be written ({reason})", "make room there") from error
